@@ -1,0 +1,78 @@
+import { mkdirSync } from 'node:fs'
+import { dirname } from 'node:path'
+import knex, { type Knex } from 'knex'
+import { ConfigError } from '../errors.js'
+import { LibsqlClient } from './libsql-client.js'
+
+export const DEFAULT_DATABASE_URL = 'sqlite:./data/reminder.db'
+
+const BUSY_TIMEOUT_MS = 10_000
+const LOCK_WAIT_SECONDS = 5
+const CONNECT_TIMEOUT_MS = 10_000
+const MYSQL_POOL_MAX = 10
+
+/** Opens a pool on `sqlite:PATH` or `mysql://user:password@host:port/name`. Connects with the first query. */
+export function openDatabase(databaseUrl: string): Knex {
+  return knex(knexConfig(databaseUrl))
+}
+
+/** Knex settings for a DATABASE_URL. Throws ConfigError for a URL of another kind. */
+export function knexConfig(databaseUrl: string): Knex.Config {
+  if (databaseUrl.startsWith('sqlite:')) return sqliteConfig(databaseUrl.slice('sqlite:'.length))
+  if (/^(mysql|mariadb):\/\//.test(databaseUrl))
+    return mysqlConfig(databaseUrl.replace(/^mariadb:/, 'mysql:'))
+  throw new ConfigError([
+    'DATABASE_URL must be sqlite:PATH or mysql://user:password@host:3306/name (MySQL 8.0+, MariaDB 10.6+)',
+  ])
+}
+
+function sqliteConfig(filename: string): Knex.Config {
+  if (filename !== ':memory:') mkdirSync(dirname(filename), { recursive: true })
+  return {
+    client: LibsqlClient as unknown as typeof Knex.Client,
+    connection: { filename },
+    useNullAsDefault: true,
+    compileSqlOnError: false,
+    // One connection: SQLite has one writer, and a second one in the same process would only wait for the first.
+    pool: { min: 1, max: 1, afterCreate: prepareSqlite },
+  }
+}
+
+function prepareSqlite(
+  connection: { exec(sql: string): void },
+  done: (error: unknown, connection: unknown) => void,
+): void {
+  connection.exec(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`)
+  connection.exec('PRAGMA journal_mode = WAL')
+  connection.exec('PRAGMA synchronous = FULL')
+  done(null, connection)
+}
+
+function mysqlConfig(uri: string): Knex.Config {
+  return {
+    client: 'mysql2',
+    connection: {
+      uri,
+      charset: 'utf8mb4',
+      timezone: 'Z',
+      supportBigNumbers: true,
+      connectTimeout: CONNECT_TIMEOUT_MS,
+    } as Knex.MySql2ConnectionConfig,
+    // Values stay out of error messages: they may be a token or an open_id.
+    compileSqlOnError: false,
+    pool: { min: 0, max: MYSQL_POOL_MAX, afterCreate: prepareMysql },
+    acquireConnectionTimeout: CONNECT_TIMEOUT_MS,
+  }
+}
+
+/** READ COMMITTED takes no gap locks on range updates, which is what keeps the sweep and the ingest apart. */
+function prepareMysql(
+  connection: { query(sql: string, done: (error: unknown) => void): void },
+  done: (error: unknown, connection: unknown) => void,
+): void {
+  connection.query(
+    `SET SESSION time_zone = '+00:00', SESSION transaction_isolation = 'READ-COMMITTED',
+     SESSION innodb_lock_wait_timeout = ${LOCK_WAIT_SECONDS}, SESSION sql_mode = CONCAT(@@sql_mode, ',STRICT_ALL_TABLES')`,
+    (error) => done(error, connection),
+  )
+}

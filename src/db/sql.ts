@@ -1,0 +1,59 @@
+import type { Knex } from 'knex'
+
+type Value = string | number | null
+
+/** The database a query runs on decides the few words in which the dialects differ. */
+export function isSqlite(db: Knex): boolean {
+  return db.client.driverName === 'better-sqlite3'
+}
+
+/** SQL for the database's own clock in ms: the one clock of every lease, whichever process compares it. */
+export function databaseNow(db: Knex): string {
+  return isSqlite(db)
+    ? "CAST(unixepoch('subsec') * 1000 AS INTEGER)"
+    : 'CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS SIGNED)'
+}
+
+/** Row locks for a SELECT. SQLite locks the whole file at BEGIN IMMEDIATE and knows no such clause. */
+export function forUpdate(db: Knex): string {
+  return isSqlite(db) ? '' : ' FOR UPDATE'
+}
+
+/** Row locks that pass over what another transaction holds. */
+export function forUpdateSkipLocked(db: Knex): string {
+  return isSqlite(db) ? '' : ' FOR UPDATE SKIP LOCKED'
+}
+
+/** `?,?,?` for a list of n bindings. */
+export function placeholders(n: number): string {
+  return Array(n).fill('?').join(',')
+}
+
+/** `(?,?),(?,?)` for n rows of `columns` bindings each. */
+export function rowPlaceholders(n: number, columns: number): string {
+  return Array(n)
+    .fill(`(${placeholders(columns)})`)
+    .join(',')
+}
+
+/** The rows of a SELECT. The caller names their shape, as written in its own SQL. */
+export async function selectRows<Row>(db: Knex, sql: string, bindings: Value[] = []): Promise<Row[]> {
+  const result: unknown = await db.raw(sql, bindings as Knex.RawBinding[])
+  const rows: unknown = isSqlite(db) ? result : (result as unknown[])[0]
+  return rows as Row[]
+}
+
+/** Runs an INSERT, UPDATE or DELETE. On MySQL `affectedRows` counts the rows found, changed or not. */
+export async function execute(
+  db: Knex,
+  sql: string,
+  bindings: Value[] = [],
+): Promise<{ affectedRows: number; insertId: number }> {
+  const result: unknown = await db.raw(sql, bindings as Knex.RawBinding[])
+  if (isSqlite(db)) {
+    const { changes, lastInsertRowid } = result as { changes: number; lastInsertRowid: number }
+    return { affectedRows: changes, insertId: lastInsertRowid }
+  }
+  const [header] = result as [{ affectedRows: number; insertId: number }]
+  return { affectedRows: header.affectedRows, insertId: header.insertId }
+}

