@@ -1,11 +1,43 @@
+/** Every error code that a caller can see, with its HTTP status. Programs match on the code, never on the message. */
+export const ERROR_STATUS = {
+  malformed_json: 400,
+  unauthorized: 401,
+  forbidden: 403,
+  not_found: 404,
+  conflict: 409,
+  payload_too_large: 413,
+  unsupported_media_type: 415,
+  invalid_request: 422,
+  too_many_requests: 429,
+  internal: 500,
+  overloaded: 503,
+  not_ready: 503,
+} as const
+
+export type ErrorCode = keyof typeof ERROR_STATUS
+
+/** A failure with a stable code and a message that tells the reader what to do. */
+export class ServiceError extends Error {
+  constructor(
+    readonly code: ErrorCode,
+    message: string,
+    readonly details?: Record<string, unknown>,
+  ) {
+    super(message)
+    this.name = 'ServiceError'
+  }
+
+  get status(): number {
+    return ERROR_STATUS[this.code]
+  }
+}
+
 /** The settings are wrong: every fault at once, in words that say what to set. */
 export class ConfigError extends Error {
   readonly code = 'config_invalid'
 
   constructor(readonly faults: string[]) {
-    super(
-      `The configuration has ${faults.length === 1 ? 'a fault' : `${faults.length} faults`}:\n${faults.map((f) => `  - ${f}`).join('\n')}`,
-    )
+    super(`The configuration has faults:\n${faults.map((fault) => `  - ${fault}`).join('\n')}`)
     this.name = 'ConfigError'
   }
 }

@@ -2,6 +2,9 @@ import type { Knex } from 'knex'
 
 type Value = string | number | null
 
+/** The longest list in one statement: MariaDB turns 1,000 values into a join, and then locks rows out of order. */
+export const MAX_LIST = 999
+
 /** The database a query runs on decides the few words in which the dialects differ. */
 export function isSqlite(db: Knex): boolean {
   return db.client.driverName === 'better-sqlite3'

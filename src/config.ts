@@ -1,0 +1,178 @@
+import { cleanEnv, EnvMissingError, host, makeExactValidator, port, str, url } from 'envalid'
+import { IANAZone } from 'luxon'
+import { DEFAULT_DATABASE_URL } from './db/connect.js'
+import { ConfigError } from './errors.js'
+import { parseCron } from './lib/cron.js'
+import { parseReminderData } from './reminders/text.js'
+
+/** One WeChat app that messages are sent for, and what its daily reminder says. */
+export interface Account {
+  appId: string
+  appSecret: string
+  channel: 'form_id'
+  tokenMode: 'stable' | 'classic'
+  templateId: string
+  page: string
+  /** Key of the template -> text with placeholders, see reminders/text.ts. */
+  data: Record<string, string>
+  timezone: string
+  remindCron: string
+  expireCron: string
+  /** End of the sending window in the account's zone. */
+  sendUntil: { hour: number; minute: number }
+}
+
+export interface ApiKey {
+  name: string
+  key: string
+}
+
+export interface Config {
+  databaseUrl: string
+  host: string
+  port: number
+  logLevel: string
+  wechatBaseUrl: string
+  sendConcurrency: number
+  /** Messages per second; undefined = as fast as WeChat answers. */
+  sendRate: number | undefined
+  apiKeys: ApiKey[]
+}
+
+const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const
+const MAX_SEND_CONCURRENCY = 1024
+
+const timezone = makeExactValidator<string>((text) => {
+  if (!IANAZone.isValidZone(text)) throw new Error(`"${text}" is no IANA time zone, e.g. Asia/Shanghai`)
+  return text
+})
+
+const cron = makeExactValidator<string>((text) => {
+  parseCron(text)
+  return text
+})
+
+const timeOfDay = makeExactValidator<{ hour: number; minute: number }>((text) => {
+  const match = /^([01]\d|2[0-3]):([0-5]\d)$/.exec(text)
+  if (!match) throw new Error(`"${text}" is no time of day from 00:00 to 23:59`)
+  return { hour: Number(match[1]), minute: Number(match[2]) }
+})
+
+const rate = makeExactValidator<number | undefined>((text) => {
+  if (text === 'unlimited') return undefined
+  const value = Number(text)
+  if (!(value > 0)) throw new Error(`"${text}" is neither "unlimited" nor a number of messages per second`)
+  return value
+})
+
+const concurrency = makeExactValidator<number>((text) => {
+  const value = Number(text)
+  if (!Number.isInteger(value) || value < 1 || value > MAX_SEND_CONCURRENCY) {
+    throw new Error(`"${text}" is no whole number from 1 to ${MAX_SEND_CONCURRENCY}`)
+  }
+  return value
+})
+
+const apiKeys = makeExactValidator<ApiKey[]>((text) =>
+  text
+    .split(',')
+    .filter((pair) => pair.trim() !== '')
+    .map((pair) => {
+      const separator = pair.indexOf(':')
+      const name = pair.slice(0, separator).trim()
+      const key = pair.slice(separator + 1).trim()
+      // The value itself stays out of the message: it may be a real key with its name forgotten.
+      if (separator < 1 || name === '' || key === '') throw new Error('write it as name:key,name:key')
+      return { name, key }
+    }),
+)
+
+const reminderData = makeExactValidator<Record<string, string>>(parseReminderData)
+
+const serviceSpec = {
+  DATABASE_URL: str({ default: DEFAULT_DATABASE_URL }),
+  HOST: host({ default: '127.0.0.1' }),
+  PORT: port({ default: 3000 }),
+  LOG_LEVEL: str({ default: 'info', choices: LOG_LEVELS }),
+  WX_API_BASE_URL: url({ default: 'https://api.weixin.qq.com' }),
+  SEND_CONCURRENCY: concurrency({ default: 64 }),
+  SEND_RATE: rate({ default: undefined }),
+  API_KEYS: apiKeys({ default: [] }),
+}
+
+const accountSpec = {
+  WX_APP_ID: str(),
+  WX_APP_SECRET: str({ default: '' }),
+  WX_CHANNEL: str({ default: 'form_id', choices: ['form_id'] as const }),
+  WX_TOKEN_MODE: str({ default: 'stable', choices: ['stable', 'classic'] as const }),
+  REMINDER_TEMPLATE_ID: str({ default: '' }),
+  REMINDER_PAGE: str({ default: '' }),
+  REMINDER_DATA: reminderData({ default: {} }),
+  TIMEZONE: timezone({ default: 'Asia/Shanghai' }),
+  REMIND_CRON: cron({ default: '0 10 * * *' }),
+  EXPIRE_CRON: cron({ default: '*/20 * * * *' }),
+  SEND_UNTIL: timeOfDay({ default: { hour: 22, minute: 0 } }),
+}
+
+export type Environment = Record<string, string | undefined>
+
+/** What every command needs. Throws ConfigError with all faults at once. */
+export function readConfig(env: Environment): Config {
+  const values = clean(env, serviceSpec)
+  return {
+    databaseUrl: values.DATABASE_URL,
+    host: values.HOST,
+    port: values.PORT,
+    logLevel: values.LOG_LEVEL,
+    wechatBaseUrl: values.WX_API_BASE_URL,
+    sendConcurrency: values.SEND_CONCURRENCY,
+    sendRate: values.SEND_RATE,
+    apiKeys: values.API_KEYS,
+  }
+}
+
+/** The account that the tables and messages are for. Throws ConfigError with all faults at once. */
+export function readAccount(env: Environment): Account {
+  const values = clean(env, accountSpec)
+  return {
+    appId: values.WX_APP_ID,
+    appSecret: values.WX_APP_SECRET,
+    channel: values.WX_CHANNEL,
+    tokenMode: values.WX_TOKEN_MODE,
+    templateId: values.REMINDER_TEMPLATE_ID,
+    page: values.REMINDER_PAGE,
+    data: values.REMINDER_DATA,
+    timezone: values.TIMEZONE,
+    remindCron: values.REMIND_CRON,
+    expireCron: values.EXPIRE_CRON,
+    sendUntil: values.SEND_UNTIL,
+  }
+}
+
+/** Without a secret there is no token, without a template nothing to say. Throws ConfigError that names what is missing. */
+export function assertCanSend(account: Account, what: 'any message' | 'reminders'): void {
+  const faults: string[] = []
+  if (account.appSecret === '') faults.push('WX_APP_SECRET is not set')
+  if (what === 'reminders' && account.templateId === '') faults.push('REMINDER_TEMPLATE_ID is not set')
+  if (what === 'reminders' && Object.keys(account.data).length === 0) {
+    faults.push('REMINDER_DATA is not set, e.g. {"keyword1":"日领积分","keyword4":"{date}"}')
+  }
+  if (faults.length > 0) throw new ConfigError(faults)
+}
+
+function clean<Spec extends Parameters<typeof cleanEnv>[1]>(env: Environment, spec: Spec) {
+  // A variable that is set to nothing, as in an unfilled .env file, counts as not set.
+  const filled = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''))
+  return cleanEnv(filled, spec, {
+    reporter: ({ errors }) => {
+      const faults = Object.entries(errors).map(
+        ([name, error]) => `${name}: ${error instanceof EnvMissingError ? 'is not set' : messageOf(error)}`,
+      )
+      if (faults.length > 0) throw new ConfigError(faults)
+    },
+  })
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}

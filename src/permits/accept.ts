@@ -1,0 +1,59 @@
+const DAY_MS = 24 * 60 * 60 * 1000
+/** A form_id may be used for 7 days (WeChat: template-message). Whether that means 7 x 24 h is not documented. */
+export const FORM_ID_LIFETIME_MS = 7 * DAY_MS
+/** A permit counts as valid only if it lives this much longer: a request may arrive that late. */
+export const VALIDITY_MARGIN_MS = 60_000
+const MAX_FORM_ID_LENGTH = 128
+
+/** One form_id as a caller hands it in. */
+export interface UploadedPermit {
+  appId: string
+  openId: string
+  userId: number
+  formId: string | null
+  page: string | undefined
+  /** When the user submitted the form, in ms; undefined = just now. */
+  submittedAt: number | undefined
+}
+
+export type Acceptance = { ok: true; formId: string; expire: number } | { ok: false; reason: RejectionReason }
+
+/** Why an uploaded text is no permit. Told to the caller, so that the client can be mended. */
+export type RejectionReason =
+  | 'empty'
+  | 'mock'
+  | 'trial_version'
+  | 'request_failed'
+  | 'malformed'
+  | 'expired'
+  | 'belongs_to_another_user'
+
+/** What a careless client posts when `event.detail.formId` was not there. */
+const EMPTY_WORDS = new Set(['', 'undefined', 'null'])
+/** DevTools simulator, in any capitals (WeChat community, several reports). */
+const MOCK = 'the formid is a mock one'
+/** Develop and trial builds since base library 2.10.0. */
+const TRIAL_VERSION = 'the formid is no longer available in develop or trial version of this mini program'
+/** The documented form of a failed request, e.g. `requestFormId:fail deprecated` (report-submit-timeout, 2.6.2). */
+const REQUEST_FAILED = 'requestformid:fail'
+
+/** Decides whether an upload is a form_id, and until when it is valid: 7 days from the submit, never later than now. */
+export function accept(upload: UploadedPermit, now: number): Acceptance {
+  const formId = upload.formId?.trim() ?? ''
+  const reason = whyNoFormId(formId)
+  if (reason) return { ok: false, reason }
+  const expire = Math.min(upload.submittedAt ?? now, now) + FORM_ID_LIFETIME_MS
+  if (expire <= now + VALIDITY_MARGIN_MS) return { ok: false, reason: 'expired' }
+  return { ok: true, formId, expire }
+}
+
+function whyNoFormId(formId: string): RejectionReason | undefined {
+  const text = formId.toLowerCase()
+  if (EMPTY_WORDS.has(text)) return 'empty'
+  if (text.startsWith(REQUEST_FAILED)) return 'request_failed'
+  if (text === MOCK) return 'mock'
+  if (text === TRIAL_VERSION) return 'trial_version'
+  // Printable ASCII without blanks: all that WeChat was ever seen to give, and all that the column can hold.
+  if (formId.length > MAX_FORM_ID_LENGTH || !/^[\x21-\x7e]+$/.test(formId)) return 'malformed'
+  return undefined
+}
