@@ -1,5 +1,14 @@
 import type { Knex } from 'knex'
-import { execute, isSqlite, MAX_LIST, placeholders, rowPlaceholders, selectRows } from '../db/sql.js'
+import {
+  execute,
+  forUpdate,
+  forUpdateSkipLocked,
+  isSqlite,
+  MAX_LIST,
+  placeholders,
+  rowPlaceholders,
+  selectRows,
+} from '../db/sql.js'
 import { chunks } from '../lib/chunks.js'
 
 export interface NewPermit {
@@ -63,4 +72,109 @@ export async function countUp(trx: Knex, changes: CounterChange[], now: number):
       chunk.flatMap((change) => [change.appId, change.userId, change.by, 0, now, now]),
     )
   }
+}
+
+export interface StalePermit {
+  id: number
+  expire: number
+}
+
+/** Unspent permits that ran out before `now`, in order from a position, without locks. Uses wx_save_form_id_stale_idx. */
+export async function findStale(
+  db: Knex,
+  appId: string,
+  after: StalePermit,
+  now: number,
+  limit: number,
+): Promise<StalePermit[]> {
+  return selectRows<StalePermit>(
+    db,
+    `SELECT id, expire FROM wx_save_form_id
+     WHERE app_id = ? AND expire >= ? AND expire < ? AND (expire > ? OR id > ?) AND status = 0
+     ORDER BY expire, id LIMIT ?`,
+    [appId, after.expire, now, after.expire, after.id, limit],
+  )
+}
+
+/** Locks those permits that are still unspent and that nobody else holds, by ascending id. */
+export async function lockUnspent(trx: Knex, ids: number[]): Promise<{ id: number; user_id: number }[]> {
+  return selectRows(
+    trx,
+    `SELECT id, user_id FROM wx_save_form_id WHERE id IN (${placeholders(ids.length)}) AND status = 0
+     ORDER BY id${forUpdateSkipLocked(trx)}`,
+    ids,
+  )
+}
+
+/** Locks counters by ascending user: the second step of the one lock order. */
+export async function lockCounters(trx: Knex, appId: string, userIds: number[]): Promise<void> {
+  await selectRows(
+    trx,
+    `SELECT user_id FROM wx_message_push_status WHERE app_id = ? AND user_id IN (${placeholders(userIds.length)})
+     ORDER BY user_id${forUpdate(trx)}`,
+    [appId, ...userIds],
+  )
+}
+
+export async function markExpired(trx: Knex, ids: number[], now: number): Promise<void> {
+  await execute(
+    trx,
+    `UPDATE wx_save_form_id SET status = 2, updated_at = ? WHERE id IN (${placeholders(ids.length)})`,
+    [now, ...ids],
+  )
+}
+
+/** Counts users down by the same amount. A counter that was set too low by hand stops at 0; the audit names it. */
+export async function countDown(
+  trx: Knex,
+  appId: string,
+  userIds: number[],
+  by: number,
+  now: number,
+): Promise<void> {
+  await execute(
+    trx,
+    `UPDATE wx_message_push_status SET count = CASE WHEN count > ? THEN count - ? ELSE 0 END, updated_at = ?
+     WHERE app_id = ? AND user_id IN (${placeholders(userIds.length)})`,
+    [by, by, now, appId, ...userIds],
+  )
+}
+
+/** How many users lost a permit in a sweep, which stamped its rows with `now`. */
+export async function countExpiredUsers(db: Knex, appId: string, from: number, now: number): Promise<number> {
+  const [row] = await selectRows<{ users: number }>(
+    db,
+    `SELECT COUNT(DISTINCT user_id) AS users FROM wx_save_form_id
+     WHERE app_id = ? AND expire >= ? AND expire < ? AND status = 2 AND updated_at = ?`,
+    [appId, from, now, now],
+  )
+  return row?.users ?? 0
+}
+
+/** Up to which `expire` the last finished sweep looked; 0 if a full pass is due, because none was finished since `fullPassSince`. */
+export async function findLowWater(db: Knex, appId: string, fullPassSince: number): Promise<number> {
+  const finished = `FROM wx_job_run WHERE job = 'expire' AND app_id = ? AND state = 'done'`
+  const [fullPass] = await selectRows(db, `SELECT 1 ${finished} AND slot > ? AND swept_from = 0 LIMIT 1`, [
+    appId,
+    fullPassSince,
+  ])
+  if (!fullPass) return 0
+  const [last] = await selectRows<{ swept_to: number }>(
+    db,
+    `SELECT swept_to ${finished} ORDER BY slot DESC LIMIT 1`,
+    [appId],
+  )
+  return last?.swept_to ?? 0
+}
+
+export async function recordSweep(
+  db: Knex,
+  runId: number,
+  sweep: { from: number; to: number; expired: number; users: number },
+): Promise<void> {
+  await execute(
+    db,
+    'UPDATE wx_job_run SET swept_from = ?, swept_to = ?, expired = ?, expired_users = ? WHERE id = ?',
+    [sweep.from, sweep.to, sweep.expired, sweep.users, runId],
+  )
 }

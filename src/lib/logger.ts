@@ -1,0 +1,28 @@
+import { pino } from 'pino'
+import { redact } from './redact.js'
+
+type Fields = { event: string } & Record<string, unknown>
+
+/** One event, one line: an event name and stable fields first, then a short text. */
+export interface Logger {
+  debug(fields: Fields, text?: string): void
+  info(fields: Fields, text?: string): void
+  warn(fields: Fields, text?: string): void
+  error(fields: Fields, text?: string): void
+}
+
+/**
+ * Logs JSON lines, by default to stderr: stdout belongs to a command's answer. Every line passes through the redaction
+ * as a whole, so that a secret is masked wherever it stands: in a URL, a field or the stack of an error.
+ */
+export function createLogger(options: {
+  level: string
+  secrets: readonly string[]
+  output?: { write(line: string): unknown }
+}): Logger {
+  const output = options.output ?? process.stderr
+  return pino(
+    { level: options.level, base: null, timestamp: pino.stdTimeFunctions.isoTime },
+    { write: (line: string) => output.write(redact(line, options.secrets)) },
+  )
+}

@@ -1,0 +1,79 @@
+import type { Knex } from 'knex'
+import { isDuplicate } from '../db/errors.js'
+import { execute, selectRows } from '../db/sql.js'
+
+export type Job = 'remind' | 'expire'
+export type Trigger = 'cron' | 'catch-up' | 'manual'
+export type RunState = 'running' | 'done' | 'halted' | 'paused' | 'window_closed' | 'missed'
+
+/** One firing of one job: a row of wx_job_run. Its unique key is what keeps two processes from opening it twice. */
+export interface Occurrence {
+  job: Job
+  appId: string
+  /** Business date of a daily run, ms of the firing of a sweep. */
+  slot: number
+}
+
+export interface JobRun {
+  id: number
+  slot: number
+  state: RunState
+  reason: string | null
+}
+
+/** Opens the occurrence, or finds the one that is there. `opened` is true for exactly one caller. */
+export async function openRun(
+  db: Knex,
+  { job, appId, slot }: Occurrence,
+  opening: { triggeredBy: Trigger; state: RunState; reason?: string },
+  now: number,
+): Promise<{ run: JobRun; opened: boolean }> {
+  const { triggeredBy, state, reason = null } = opening
+  try {
+    const { insertId } = await execute(
+      db,
+      `INSERT INTO wx_job_run (job, app_id, slot, triggered_by, state, reason, started_at, updated_at)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+      [job, appId, slot, triggeredBy, state, reason, now, now],
+    )
+    return { run: { id: insertId, slot, state, reason }, opened: true }
+  } catch (error) {
+    if (!isDuplicate(error)) throw error
+  }
+  const run = await findRun(db, { job, appId, slot })
+  if (!run) throw new Error(`Run ${job} ${slot} was there a moment ago and is gone: was it deleted by hand?`)
+  return { run, opened: false }
+}
+
+export async function findRun(db: Knex, { job, appId, slot }: Occurrence): Promise<JobRun | undefined> {
+  const [run] = await selectRows<JobRun>(
+    db,
+    'SELECT id, slot, state, reason FROM wx_job_run WHERE job = ? AND app_id = ? AND slot = ?',
+    [job, appId, slot],
+  )
+  return run
+}
+
+/** The newest occurrence of a job, whatever became of it. */
+export async function findLastRun(db: Knex, job: Job, appId: string): Promise<JobRun | undefined> {
+  const [run] = await selectRows<JobRun>(
+    db,
+    'SELECT id, slot, state, reason FROM wx_job_run WHERE job = ? AND app_id = ? ORDER BY slot DESC LIMIT 1',
+    [job, appId],
+  )
+  return run
+}
+
+/** Ends a run. Only one that is running is ended: a process that comes late does not overwrite what another one said. */
+export async function closeRun(
+  db: Knex,
+  id: number,
+  ending: { state: RunState; reason?: string },
+  now: number,
+): Promise<void> {
+  await execute(
+    db,
+    `UPDATE wx_job_run SET state = ?, reason = ?, finished_at = ?, updated_at = ? WHERE id = ? AND state = 'running'`,
+    [ending.state, ending.reason ?? null, now, now, id],
+  )
+}

@@ -1,0 +1,69 @@
+import type { Knex } from 'knex'
+import { execute, forUpdate, isSqlite, placeholders, selectRows } from '../db/sql.js'
+import type { BusinessDate } from '../lib/business-date.js'
+
+export interface SignInRow {
+  day: BusinessDate
+  streak: number
+}
+
+/** Adds the day's row unless it is there. Answers whether it was added. */
+export async function insertDay(
+  trx: Knex,
+  appId: string,
+  userId: number,
+  day: BusinessDate,
+  now: number,
+): Promise<boolean> {
+  const { affectedRows } = await execute(
+    trx,
+    `INSERT ${isSqlite(trx) ? 'OR IGNORE' : 'IGNORE'} INTO wx_sign_in (app_id, user_id, day, streak, created_at)
+     VALUES (?, ?, ?, 1, ?)`,
+    [appId, userId, day, now],
+  )
+  return affectedRows === 1
+}
+
+/** The user's days from `from` on, in order, locked. Waits for rows that another transaction is about to add. */
+export async function lockDaysFrom(
+  trx: Knex,
+  appId: string,
+  userId: number,
+  from: BusinessDate,
+): Promise<SignInRow[]> {
+  return selectRows<SignInRow>(
+    trx,
+    `SELECT day, streak FROM wx_sign_in WHERE app_id = ? AND user_id = ? AND day >= ? ORDER BY day${forUpdate(trx)}`,
+    [appId, userId, from],
+  )
+}
+
+export async function setStreak(
+  trx: Knex,
+  appId: string,
+  userId: number,
+  { day, streak }: SignInRow,
+): Promise<void> {
+  await execute(trx, 'UPDATE wx_sign_in SET streak = ? WHERE app_id = ? AND user_id = ? AND day = ?', [
+    streak,
+    appId,
+    userId,
+    day,
+  ])
+}
+
+/** The streaks of those users who signed in on that day. */
+export async function findStreaks(
+  db: Knex,
+  appId: string,
+  userIds: number[],
+  day: BusinessDate,
+): Promise<Map<number, number>> {
+  const rows = await selectRows<{ user_id: number; streak: number }>(
+    db,
+    `SELECT user_id, streak FROM wx_sign_in
+     WHERE app_id = ? AND user_id IN (${placeholders(userIds.length)}) AND day = ?`,
+    [appId, ...userIds, day],
+  )
+  return new Map(rows.map(({ user_id, streak }) => [user_id, streak]))
+}
