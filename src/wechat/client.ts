@@ -1,0 +1,129 @@
+import { redact } from '../lib/redact.js'
+import { type Answer, msgidOf, type Refused, readAnswer } from './answer.js'
+import { type ErrcodeEntry, tokenStaysRefused } from './errcodes.js'
+import { type Ambiguous, type Unreachable, unreachableBecause } from './failure.js'
+import type { WechatHttp } from './http.js'
+import type { OfficialTemplateMessage, SubscribeMessage, TemplateMessage } from './messages.js'
+import { TokenError } from './token-error.js'
+import { toWire } from './wire.js'
+
+/** Where the client has its access token from. Both throw TokenError. */
+export interface AccessTokens {
+  get(): Promise<string>
+  /** A token other than `failing`, which WeChat has just refused. */
+  replace(failing: string): Promise<string>
+}
+
+/** `accepted` means that WeChat took the message; the push event tells later whether it reached the phone. */
+export type SendResult = { kind: 'accepted'; msgid?: string } | Refused | Unreachable | Ambiguous
+
+export interface WechatCall {
+  method: 'GET' | 'POST'
+  /** WeChat's path, without the token. */
+  path: string
+  body?: object
+}
+
+export interface WechatClient {
+  /** Mini-program template message, with a form_id or prepay_id (模板消息 templateMessage.send). */
+  sendTemplateMessage(message: TemplateMessage, signal?: AbortSignal): Promise<SendResult>
+  /** Mini-program subscribe message (发送订阅消息). It has no idempotency key. */
+  sendSubscribeMessage(message: SubscribeMessage, signal?: AbortSignal): Promise<SendResult>
+  /** Service-account template message (公众号模板消息). The same client_msg_id is delivered once within 10 minutes. */
+  sendOfficialTemplateMessage(message: OfficialTemplateMessage, signal?: AbortSignal): Promise<SendResult>
+  /** Any other call that takes an access token, such as a template list. */
+  call(call: WechatCall, signal?: AbortSignal): Promise<Answer>
+}
+
+/**
+ * WeChat's calls for one account. Results are values; whether a message may have been sent is part of each. Retried is
+ * one thing only: a token that WeChat clearly refused is replaced once, and the call made once more.
+ */
+export function createWechatClient(deps: {
+  http: Pick<WechatHttp, 'request'>
+  tokens: AccessTokens
+}): WechatClient {
+  const { http, tokens } = deps
+  const query = tokenQuery()
+
+  const ask = async (
+    call: WechatCall,
+    token: string,
+    errcodeWhenOk: 'always' | 'may_be_absent',
+    signal: AbortSignal | undefined,
+  ): Promise<Answer> => {
+    const { method, path, body } = call
+    const request = { method, path: path + query(token), signal }
+    const result = await http.request(body === undefined ? request : { ...request, body: toWire(body) })
+    const answer = readAnswer(result, errcodeWhenOk)
+    return answer.kind === 'refused' ? { ...answer, errmsg: redact(answer.errmsg, [token]) } : answer
+  }
+
+  const askWithToken = async (
+    call: WechatCall,
+    errcodeWhenOk: 'always' | 'may_be_absent',
+    signal: AbortSignal | undefined,
+  ): Promise<Answer> => {
+    let refused: Refused | undefined
+    try {
+      const token = await tokens.get()
+      const first = await ask(call, token, errcodeWhenOk, signal)
+      if (!isTokenRefused(first)) return first
+      refused = first
+      const fresh = await tokens.replace(token)
+      if (fresh === token) return withEntry(first, tokenStaysRefused(first.errcode))
+      const second = await ask(call, fresh, errcodeWhenOk, signal)
+      return isTokenRefused(second) ? withEntry(second, tokenStaysRefused(second.errcode)) : second
+    } catch (error) {
+      if (error instanceof TokenError) return withoutToken(error, refused)
+      throw error
+    }
+  }
+
+  const send = async (path: string, body: object, signal: AbortSignal | undefined): Promise<SendResult> => {
+    const answer = await askWithToken({ method: 'POST', path, body }, 'always', signal)
+    if (answer.kind !== 'succeeded') return answer
+    const msgid = msgidOf(answer.text)
+    return msgid === undefined ? { kind: 'accepted' } : { kind: 'accepted', msgid }
+  }
+
+  return {
+    sendTemplateMessage: (message, signal) => send('/cgi-bin/message/wxopen/template/send', message, signal),
+    sendSubscribeMessage: (message, signal) => send('/cgi-bin/message/subscribe/send', message, signal),
+    sendOfficialTemplateMessage: (message, signal) => send('/cgi-bin/message/template/send', message, signal),
+    call: (call, signal) => askWithToken(call, 'may_be_absent', signal),
+  }
+}
+
+function isTokenRefused(answer: Answer): answer is Refused {
+  return answer.kind === 'refused' && answer.entry.class === 'token'
+}
+
+function withEntry(answer: Refused, entry: ErrcodeEntry): Refused {
+  return { ...answer, entry }
+}
+
+/** Nothing was sent: either no request was made, or its token was refused. */
+function withoutToken(error: TokenError, refused: Refused | undefined): Refused | Unreachable {
+  if (error.class === 'transient' || error.entry === undefined) return unreachableBecause('token')
+  return {
+    kind: 'refused',
+    errcode: error.entry.errcode,
+    errmsg: error.message,
+    ...(refused?.rid === undefined ? {} : { rid: refused.rid }),
+    entry: { ...error.entry, class: error.class },
+  }
+}
+
+/** `?access_token=…`, encoded once for each token and not for each message. */
+function tokenQuery(): (token: string) => string {
+  let last = ''
+  let encoded = ''
+  return (token) => {
+    if (token !== last) {
+      last = token
+      encoded = `?access_token=${encodeURIComponent(token)}`
+    }
+    return encoded
+  }
+}

@@ -1,0 +1,437 @@
+/**
+ * What WeChat's answers mean. Each class has one effect on message, permit, user and run; who sends decides by class.
+ *
+ * - `transient`: try again later, the permit is kept.
+ * - `token`: the access token is not accepted; refresh it once.
+ * - `dead_permit`: this permit is spoiled; take the user's next one.
+ * - `user`: this person cannot or will not be reached.
+ * - `configuration`: somebody has to mend something; sending on would only burn permits.
+ * - `quota`: nothing more goes out today.
+ * - `duplicate`: WeChat has this message already.
+ */
+export type ErrcodeClass =
+  | 'ok'
+  | 'transient'
+  | 'token'
+  | 'dead_permit'
+  | 'user'
+  | 'configuration'
+  | 'quota'
+  | 'duplicate'
+  | 'unknown'
+
+export interface ErrcodeEntry {
+  errcode: number
+  name: string
+  class: ErrcodeClass
+  /** What it means and what to do, for operators. */
+  meaning: string
+  meaning_zh: string
+  /** The code says that this person asked for no messages (`opt_out`), or that the platform lets none through (`block`). */
+  stops?: 'opt_out' | 'block'
+  /** Earlier than this a retry is pointless: the limit that refused has not moved on. */
+  retryAfterMs?: number
+}
+
+const SECOND = 1_000
+const MINUTE = 60 * SECOND
+const HOUR = 60 * MINUTE
+
+type Extra = Pick<ErrcodeEntry, 'stops' | 'retryAfterMs'>
+type Line = [errcode: number, name: string, meaning: string, meaning_zh: string, extra?: Extra]
+
+/**
+ * Sources: WeChat's pages 全局返回码, 发送订阅消息, 模板消息, 公众号模板消息, 获取稳定版接口调用凭据, code2Session; codes
+ * seen in answers and on no page: 40163, 40241, 40249 to 40252, 43116, 43117.
+ */
+const LINES: Record<Exclude<ErrcodeClass, 'unknown'>, Line[]> = {
+  ok: [[0, 'ok', 'Accepted.', '成功']],
+  transient: [
+    [-1, 'system_busy', 'WeChat is busy. It is tried again by itself.', '系统繁忙，稍后自动重试'],
+    [
+      43108,
+      'same_openid_concurrently',
+      'Two sends to one person at once. It is tried again by itself.',
+      '对同一用户并发发送，稍后自动重试',
+      { retryAfterMs: 2 * SECOND },
+    ],
+    [
+      43117,
+      'too_frequent_for_openid',
+      'Too many messages to this person. It is tried again hours later.',
+      '对该用户发送过于频繁，数小时后再试',
+      { retryAfterMs: HOUR },
+    ],
+    [
+      45011,
+      'minute_quota',
+      'Too many calls in this minute. Lower SEND_RATE if it stays.',
+      '接口分钟频率超限，如持续出现请调低 SEND_RATE',
+      { retryAfterMs: MINUTE },
+    ],
+    [
+      61450,
+      'system_error',
+      'Error inside WeChat. It is tried again by itself.',
+      '微信系统错误，稍后自动重试',
+    ],
+    [
+      200001,
+      'system_error',
+      'Error inside WeChat. It is tried again by itself.',
+      '微信系统错误，稍后自动重试',
+    ],
+  ],
+  token: [
+    [
+      40001,
+      'invalid_credential',
+      'The access token is wrong or no longer the newest. It is refreshed once by itself.',
+      'access_token 无效或不是最新，自动刷新一次',
+    ],
+    [
+      40014,
+      'invalid_access_token',
+      'The access token is malformed or not known. It is refreshed once by itself.',
+      'access_token 不合法，自动刷新一次',
+    ],
+    [
+      42001,
+      'access_token_expired',
+      'The access token has expired. It is refreshed once by itself.',
+      'access_token 已过期，自动刷新一次',
+    ],
+  ],
+  dead_permit: [
+    [
+      41028,
+      'form_id_invalid',
+      'The form_id is wrong, has expired or belongs to another user. The next one is taken.',
+      'form_id 不正确、已过期或不属于该用户，改用下一个',
+    ],
+    [
+      41029,
+      'form_id_used',
+      'The form_id was used already. The next one is taken.',
+      'form_id 已被使用，改用下一个',
+    ],
+  ],
+  user: [
+    [
+      40003,
+      'invalid_openid',
+      'The open_id is not one of this account, or follows no longer. Many at once: open_ids of another app.',
+      'openid 不属于该账号或已取消关注；大量出现说明 openid 来自其他应用',
+    ],
+    [
+      40029,
+      'invalid_code',
+      'The login code is wrong or of another app. Call wx.login again.',
+      '登录 code 无效',
+    ],
+    [40163, 'code_used', 'The login code was used already. Call wx.login again.', '登录 code 已被使用'],
+    [40226, 'high_risk_user', 'WeChat blocks the login of this person.', '高风险用户，登录被拦截'],
+    [
+      43004,
+      'require_subscribe',
+      'The person does not follow the service account.',
+      '用户未关注服务号',
+      { stops: 'block' },
+    ],
+    [
+      43019,
+      'in_blacklist',
+      'The person is on the account’s blacklist.',
+      '用户在账号黑名单中',
+      { stops: 'block' },
+    ],
+    [
+      43101,
+      'user_refused',
+      'The person refused, or has no subscription left.',
+      '用户拒绝接收或订阅次数已用完',
+      { stops: 'opt_out' },
+    ],
+    [
+      48002,
+      'user_switched_off',
+      'The person switched off receiving messages.',
+      '用户已关闭消息接收',
+      { stops: 'block' },
+    ],
+    [50005, 'not_following', 'The person does not follow the account.', '用户未关注公众号'],
+  ],
+  configuration: [
+    [
+      40002,
+      'invalid_grant_type',
+      'Wrong grant_type: check WX_API_BASE_URL.',
+      'grant_type 错误，检查接口地址',
+    ],
+    [40013, 'invalid_appid', 'Wrong app_id: check WX_APP_ID.', 'AppID 错误，检查 WX_APP_ID'],
+    [
+      40033,
+      'invalid_charset',
+      'The request holds \\uXXXX escapes: send raw UTF-8.',
+      '请求含 \\uXXXX，需直接使用 UTF-8',
+    ],
+    [
+      40036,
+      'template_id_length',
+      'template_id has a wrong length: check REMINDER_TEMPLATE_ID.',
+      'template_id 长度错误，检查 REMINDER_TEMPLATE_ID',
+    ],
+    [
+      40037,
+      'invalid_template_id',
+      'No such template in this account: check REMINDER_TEMPLATE_ID and WX_CHANNEL.',
+      'template_id 不属于该账号，检查 REMINDER_TEMPLATE_ID 与 WX_CHANNEL',
+    ],
+    [40125, 'invalid_appsecret', 'Wrong secret: check WX_APP_SECRET.', 'AppSecret 错误，检查 WX_APP_SECRET'],
+    [
+      40164,
+      'ip_not_whitelisted',
+      'This machine’s IP is not in the whitelist: add the one in errmsg in the WeChat console.',
+      '本机 IP 不在白名单，请在后台添加 errmsg 中的 IP',
+    ],
+    [
+      40243,
+      'appsecret_frozen',
+      'The secret is frozen: unfreeze it in the console.',
+      'AppSecret 已被冻结，请在后台解冻',
+    ],
+    [
+      40249,
+      'marketing_content',
+      'The content counts as marketing: change the template data.',
+      '内容涉及营销，请修改',
+    ],
+    [
+      40250,
+      'malformed_content',
+      'The content is malformed, for example empty: change the data.',
+      '内容格式不符或为空，请修改',
+    ],
+    [
+      40251,
+      'account_capped',
+      'The account is capped after violations: see the console.',
+      '账号因违规被限量，请看后台通知',
+    ],
+    [40252, 'content_in_review', 'The content is under review by the platform.', '内容正在平台审核中'],
+    [
+      41001,
+      'access_token_missing',
+      'The request had no access token: a fault of this program.',
+      '缺少 access_token（程序错误）',
+    ],
+    [41002, 'appid_missing', 'The app_id is missing: set WX_APP_ID.', '缺少 AppID，设置 WX_APP_ID'],
+    [
+      41004,
+      'secret_missing',
+      'The secret is missing: set WX_APP_SECRET.',
+      '缺少 AppSecret，设置 WX_APP_SECRET',
+    ],
+    [
+      41030,
+      'invalid_page',
+      'The page is not in the released mini-program: check REMINDER_PAGE.',
+      'page 不在已发布的小程序中，检查 REMINDER_PAGE',
+    ],
+    [
+      43002,
+      'require_post',
+      'The call needs POST: check proxies and WX_API_BASE_URL.',
+      '需要 POST 请求，检查代理与接口地址',
+    ],
+    [43106, 'account_punished', 'The account is punished: see the console.', '账号被处罚，请看后台通知'],
+    [
+      43107,
+      'template_banned',
+      'Subscriptions or this template are banned: see the console.',
+      '订阅消息能力或模板被封禁',
+    ],
+    [43116, 'template_id_banned', 'This template is banned: see the console.', '该模板被封禁，请看后台通知'],
+    [44002, 'empty_post', 'The body arrived empty: check proxies.', '请求体为空，检查代理'],
+    [
+      45103,
+      'api_unsupported',
+      'WeChat has switched this API off (form_id messages ended in 2020): use WX_CHANNEL=subscribe.',
+      '接口已下线（模板消息 2020 年停用），请改用 WX_CHANNEL=subscribe',
+    ],
+    [
+      45109,
+      'api_withdrawn',
+      'WeChat has withdrawn this API: use another WX_CHANNEL.',
+      '接口已收回，请更换 WX_CHANNEL',
+    ],
+    [
+      45168,
+      'sensitive_words',
+      'The content has sensitive words: change REMINDER_DATA.',
+      '内容含敏感词，请修改 REMINDER_DATA',
+    ],
+    [47001, 'malformed_json', 'WeChat could not read the request body.', '请求体 JSON 格式错误'],
+    [
+      47003,
+      'invalid_data',
+      'A field breaks the template’s rule; errmsg names it: check REMINDER_DATA.',
+      '模板字段不符合规则（见 errmsg），检查 REMINDER_DATA',
+    ],
+    [48001, 'api_unauthorized', 'The account may not use this API: see the console.', '账号没有该接口权限'],
+    [
+      48004,
+      'api_banned',
+      'The API is banned after violations: see the console.',
+      '接口因违规被封禁，请看后台通知',
+    ],
+    [48006, 'clear_quota_used_up', 'Quotas were reset ten times this month already.', '本月清零次数已用完'],
+    [
+      48008,
+      'no_template_permission',
+      'The account may not send this kind of template.',
+      '账号没有该类模板的权限',
+    ],
+    [50001, 'api_unauthorized', 'The account may not use this API: see the console.', '账号没有该接口权限'],
+    [
+      50002,
+      'account_restricted',
+      'The account is restricted: see the console.',
+      '账号功能受限，请看后台通知',
+    ],
+    [76004, 'rid_too_old', 'A rid can be looked up for seven days only.', 'rid 超过 7 天，无法查询'],
+    [
+      89501,
+      'ip_being_confirmed',
+      'An administrator is confirming this IP: wait.',
+      '管理员正在确认该 IP，请等待',
+    ],
+    [
+      89503,
+      'ip_needs_confirmation',
+      'An administrator has to confirm this IP in WeChat.',
+      '该 IP 需管理员在微信中确认',
+    ],
+    [
+      89506,
+      'ip_rejected_twice',
+      'The administrator rejected this IP twice: blocked for 24 hours.',
+      '该 IP 被拒绝两次，24 小时内不可用',
+    ],
+    [
+      89507,
+      'ip_rejected',
+      'The administrator rejected this IP: blocked for one hour.',
+      '该 IP 被拒绝，1 小时内不可用',
+    ],
+    [200012, 'template_limit', 'The account has as many templates as it may.', '模板数量已达上限'],
+    [200013, 'template_banned', 'This template is banned: see the console.', '该模板被封禁'],
+    [200022, 'template_exists', 'The account has this template already.', '模板已存在'],
+    [200100, 'wrong_account_type', 'This call is not for accounts of this kind.', '账号类型不支持该接口'],
+  ],
+  quota: [
+    [
+      45009,
+      'daily_quota',
+      'Today’s quota of this API is used up. It goes on the next day, or after the quota was reset in the console.',
+      '今日接口额度已用完，次日恢复或在后台清零',
+    ],
+    [45029, 'quota', 'A quota of the account is used up.', '账号额度已用完'],
+  ],
+  duplicate: [
+    [
+      40241,
+      'duplicate_message',
+      'WeChat got the same message less than 60 seconds ago.',
+      '60 秒内重复的消息，视为已发送',
+    ],
+  ],
+}
+
+const TABLE: ReadonlyMap<number, ErrcodeEntry> = new Map(
+  Object.entries(LINES).flatMap(([errcodeClass, lines]) =>
+    lines.map(([errcode, name, meaning, meaning_zh, extra]): [number, ErrcodeEntry] => [
+      errcode,
+      Object.freeze({ errcode, name, class: errcodeClass as ErrcodeClass, meaning, meaning_zh, ...extra }),
+    ]),
+  ),
+)
+
+/** Every code that is known, for pages and for the sandbox. */
+export const ERRCODES: readonly ErrcodeEntry[] = [...TABLE.values()]
+
+/** The entry of a code that WeChat answered to a business call. A code that is in no table has class `unknown`. */
+export function errcodeOf(errcode: number): ErrcodeEntry {
+  return (
+    TABLE.get(errcode) ?? {
+      errcode,
+      name: 'unknown',
+      class: 'unknown',
+      meaning:
+        'WeChat answered a code that is not known here: look its rid up in the console within seven days.',
+      meaning_zh: '未知错误码，可在 7 天内用 rid 到后台查询',
+    }
+  )
+}
+
+/**
+ * Codes that mean something else where a token is asked for: there 40001 is a wrong secret, which no refresh mends
+ * (获取稳定版接口调用凭据, 错误码).
+ */
+const TOKEN_ENDPOINT: ReadonlyMap<number, ErrcodeEntry> = new Map([
+  [
+    40001,
+    {
+      errcode: 40001,
+      name: 'invalid_appsecret',
+      class: 'configuration',
+      meaning: 'The secret is wrong or of another account: check WX_APP_ID and WX_APP_SECRET.',
+      meaning_zh: 'AppSecret 错误或不属于该 AppID，检查 WX_APP_ID 与 WX_APP_SECRET',
+    },
+  ],
+])
+
+/** The entry of a code that a token endpoint answered. */
+export function tokenEndpointErrcodeOf(errcode: number): ErrcodeEntry {
+  return TOKEN_ENDPOINT.get(errcode) ?? errcodeOf(errcode)
+}
+
+/** The second refusal of a token, or the same token again after a refresh: from here on it is for a human. */
+export function tokenStaysRefused(errcode: number): ErrcodeEntry {
+  return {
+    errcode,
+    name: 'token_stays_refused',
+    class: 'configuration',
+    meaning:
+      'WeChat refuses a freshly fetched access token. Check that WX_APP_ID and WX_API_BASE_URL belong together, and that no other program fetches tokens of this account (WX_TOKEN_MODE=stable keeps it apart from them).',
+    meaning_zh:
+      '刚刷新的 access_token 仍被拒绝：检查 WX_APP_ID 与 WX_API_BASE_URL，并确认没有其他程序刷新该账号的 token（可用 WX_TOKEN_MODE=stable）',
+  }
+}
+
+/** Statuses by which a server says that it did not take the request up (RFC 9110, RFC 6585). */
+const NOT_TAKEN_UP = new Set([408, 425, 429, 503])
+
+/**
+ * The entry for an HTTP status that came without any WeChat answer in it, or undefined where the status leaves open
+ * whether the request had its effect. HTTP statuses and WeChat's codes do not overlap, so the status stands as errcode.
+ */
+export function httpStatusEntry(status: number): ErrcodeEntry | undefined {
+  if (NOT_TAKEN_UP.has(status))
+    return {
+      errcode: status,
+      name: `http_${status}`,
+      class: 'transient',
+      meaning: `The server is overloaded (HTTP ${status}). It is tried again by itself.`,
+      meaning_zh: `服务器过载（HTTP ${status}），稍后自动重试`,
+    }
+  if (status >= 300 && status < 500)
+    return {
+      errcode: status,
+      name: `http_${status}`,
+      class: 'configuration',
+      meaning: `Something other than WeChat's API answered (HTTP ${status}): check WX_API_BASE_URL and proxies.`,
+      meaning_zh: `应答不是来自微信接口（HTTP ${status}），检查 WX_API_BASE_URL 与代理`,
+    }
+  return undefined
+}

@@ -1,0 +1,185 @@
+import { type Dispatcher, Pool } from 'undici'
+import { type Ambiguous, ambiguousAfter, type Unreachable, unreachableBecause } from './failure.js'
+
+/** A TCP and TLS handshake takes well under a second from anywhere; one lost packet is sent again after one more. */
+const CONNECT_TIMEOUT_MS = 3_000
+/** WeChat answers in some 50 to 300 ms; after this the answer is as good as lost, and a slot has stood idle long enough. */
+const HEADERS_TIMEOUT_MS = 10_000
+const BODY_TIMEOUT_MS = 10_000
+/** The largest answer we ask for, a template list, is a few KiB. */
+const MAX_ANSWER_BYTES = 64 * 1024
+/** Shorter than the idle timeout of usual gateways, so that it is mostly us who closes an idle connection. */
+const KEEP_ALIVE_MS = 4_000
+
+export interface WechatHttpOptions {
+  /** Scheme, host, port and perhaps a path before WeChat's own; `https://api.weixin.qq.com`. */
+  baseUrl: string
+  /** Open connections at most; as many as requests shall be under way at once. */
+  connections: number
+  connectTimeoutMs?: number
+  headersTimeoutMs?: number
+  bodyTimeoutMs?: number
+  maxAnswerBytes?: number
+  keepAliveMs?: number
+}
+
+export interface WechatHttpCall {
+  method: 'GET' | 'POST'
+  /** Path and query below the base URL. The query holds the access token: it goes into no result and no log. */
+  path: string
+  /** JSON, raw UTF-8. */
+  body?: string
+  signal?: AbortSignal | undefined
+}
+
+/** What became of one request. Never an exception: whether a message may have been sent is part of every answer. */
+export type HttpResult = { kind: 'answered'; status: number; text: string } | Unreachable | Ambiguous
+
+export interface WechatHttp {
+  /** Scheme, host and port, for messages. */
+  origin: string
+  request(call: WechatHttpCall): Promise<HttpResult>
+  /** Waits for what is under way, then closes the connections. */
+  close(): Promise<void>
+}
+
+/**
+ * Requests over one pool of keep-alive connections. Pipelining stays at 1: a POST behind another on one line would be
+ * lost in the dark with it. Redirects are not followed: they would carry the token to wherever they point.
+ */
+export function createWechatHttp(options: WechatHttpOptions): WechatHttp {
+  const url = new URL(options.baseUrl)
+  const prefix = url.pathname.replace(/\/+$/, '')
+  const headersTimeout = options.headersTimeoutMs ?? HEADERS_TIMEOUT_MS
+  const bodyTimeout = options.bodyTimeoutMs ?? BODY_TIMEOUT_MS
+  const givingUp = new GivingUp()
+  const pool = new Pool(url.origin, {
+    connections: options.connections,
+    pipelining: 1,
+    allowH2: false,
+    connect: { timeout: options.connectTimeoutMs ?? CONNECT_TIMEOUT_MS },
+    headersTimeout,
+    bodyTimeout,
+    maxResponseSize: options.maxAnswerBytes ?? MAX_ANSWER_BYTES,
+    keepAliveTimeout: options.keepAliveMs ?? KEEP_ALIVE_MS,
+  })
+  return {
+    origin: url.origin,
+    request: ({ method, path, body, signal }) =>
+      new Promise((resolve) => {
+        if (signal?.aborted) {
+          resolve(unreachableBecause('aborted'))
+          return
+        }
+        const exchange = new Exchange(resolve, headersTimeout + bodyTimeout, givingUp.of(signal))
+        pool.dispatch(
+          {
+            method,
+            path: prefix + path,
+            body: body ?? null,
+            headers: body === undefined ? ACCEPT : JSON_BODY,
+          },
+          exchange,
+        )
+      }),
+    close: () => pool.close(),
+  }
+}
+
+const ACCEPT = ['accept', 'application/json']
+const JSON_BODY = [...ACCEPT, 'content-type', 'application/json; charset=utf-8']
+
+/**
+ * One request and its answer. undici calls `onRequestStart` immediately before the first byte is handed to the socket
+ * (`writeH1` in its client-h1.js), so a failure before that call is certainly not sent, and any failure after it may be.
+ * The error's own kind does not tell: a connection that broke says the same before and after.
+ */
+class Exchange implements Dispatcher.DispatchHandler {
+  #controller: Dispatcher.DispatchController | undefined
+  #deadline = Number.POSITIVE_INFINITY
+  #status = 0
+  #first: Buffer | undefined
+  #more: Buffer[] | undefined
+  #settled = false
+  readonly #resolve: (result: HttpResult) => void
+  readonly #totalMs: number
+  readonly #group: Set<Exchange> | undefined
+
+  constructor(resolve: (result: HttpResult) => void, totalMs: number, group: Set<Exchange> | undefined) {
+    this.#resolve = resolve
+    this.#totalMs = totalMs
+    this.#group = group
+    group?.add(this)
+  }
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    // Given up while it waited for a connection, or about to be written a second time: neither may reach the line.
+    if (this.#settled || this.#controller !== undefined) {
+      controller.abort(new Error('not sent'))
+      return
+    }
+    this.#controller = controller
+    this.#deadline = performance.now() + this.#totalMs
+  }
+
+  onResponseStart(controller: Dispatcher.DispatchController, status: number): void {
+    this.#status = status
+    this.#checkDeadline(controller)
+  }
+
+  onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    if (this.#first === undefined) this.#first = chunk
+    else if (this.#more === undefined) this.#more = [this.#first, chunk]
+    else this.#more.push(chunk)
+    this.#checkDeadline(controller)
+  }
+
+  onResponseEnd(): void {
+    const bytes = this.#more === undefined ? this.#first : Buffer.concat(this.#more)
+    this.#settle({ kind: 'answered', status: this.#status, text: bytes?.toString('utf8') ?? '' })
+  }
+
+  onResponseError(_: unknown, error: Error): void {
+    this.#settle(this.#controller === undefined ? unreachableBecause(error) : ambiguousAfter(error))
+  }
+
+  /** undici's timeouts start anew with every byte; an answer that trickles in would hold its slot for days. */
+  #checkDeadline(controller: Dispatcher.DispatchController): void {
+    if (performance.now() < this.#deadline) return
+    this.#settle(ambiguousAfter('body_timeout'))
+    controller.abort(new Error('too slow'))
+  }
+
+  giveUp(): void {
+    this.#settle(this.#controller === undefined ? unreachableBecause('aborted') : ambiguousAfter('aborted'))
+    this.#controller?.abort(new Error('aborted'))
+  }
+
+  #settle(result: HttpResult): void {
+    if (this.#settled) return
+    this.#settled = true
+    this.#group?.delete(this)
+    this.#resolve(result)
+  }
+}
+
+/** One listener for each signal, however many requests share it: Node warns of a leak at eleven. */
+class GivingUp {
+  readonly #groups = new WeakMap<AbortSignal, Set<Exchange>>()
+
+  of(signal: AbortSignal | undefined): Set<Exchange> | undefined {
+    if (signal === undefined) return undefined
+    const known = this.#groups.get(signal)
+    if (known !== undefined) return known
+    const group = new Set<Exchange>()
+    this.#groups.set(signal, group)
+    signal.addEventListener(
+      'abort',
+      () => {
+        for (const exchange of group) exchange.giveUp()
+      },
+      { once: true },
+    )
+    return group
+  }
+}

@@ -1,0 +1,38 @@
+import type { ErrcodeEntry } from './errcodes.js'
+
+/** No access token could be had, and nothing was sent because of it. Its texts hold no token and no secret. */
+export class TokenError extends Error {
+  readonly code = 'token_unavailable'
+  /** `transient` mends itself, `configuration` needs somebody, `quota` needs the next day. */
+  readonly class: 'transient' | 'configuration' | 'quota'
+  /** What WeChat answered; undefined where no answer came. */
+  readonly entry: ErrcodeEntry | undefined
+
+  constructor(message: string, entry?: ErrcodeEntry) {
+    super(message)
+    this.name = 'TokenError'
+    this.entry = entry
+    this.class = tokenErrorClass(entry)
+  }
+
+  get errcode(): number | undefined {
+    return this.entry?.errcode
+  }
+
+  /** What to do about it. */
+  get remedy(): string {
+    return (
+      this.entry?.meaning ?? 'It is tried again by itself. If it stays, check the network and the database.'
+    )
+  }
+
+  get retryable(): boolean {
+    return this.class === 'transient'
+  }
+}
+
+/** A code that a token endpoint should not answer, known or not, is for somebody to look at. */
+function tokenErrorClass(entry: ErrcodeEntry | undefined): TokenError['class'] {
+  if (entry === undefined) return 'transient'
+  return entry.class === 'transient' || entry.class === 'quota' ? entry.class : 'configuration'
+}

@@ -1,0 +1,19 @@
+/** A certificate that nobody trusts, for 127.0.0.1, valid until 2126; made for these tests and used nowhere else. */
+export const selfSigned = {
+  key: `-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgSkg5sqB6gho37EkG
+IH+v/yL+yulHyPRj3RmPJC/jkZehRANCAAQdSIgpuhT5j6DIS1/QwWd+XfudqhAQ
+R5Dpt2m8sfBeiM/sEubPwD7pY5WWiEeR3zJH8OwJsfx/V2rnaS59N34D
+-----END PRIVATE KEY-----`,
+  cert: `-----BEGIN CERTIFICATE-----
+MIIBmjCCAUGgAwIBAgIURhZ++B/SI6qXuZLf/fezjE7Ag1wwCgYIKoZIzj0EAwIw
+FDESMBAGA1UEAwwJbG9jYWxob3N0MCAXDTI2MTEyMTAxNDgzMloYDzIxMjYxMDI4
+MDE0ODMyWjAUMRIwEAYDVQQDDAlsb2NhbGhvc3QwWTATBgcqhkjOPQIBBggqhkjO
+PQMBBwNCAAQdSIgpuhT5j6DIS1/QwWd+XfudqhAQR5Dpt2m8sfBeiM/sEubPwD7p
+Y5WWiEeR3zJH8OwJsfx/V2rnaS59N34Do28wbTAdBgNVHQ4EFgQUrjQIqyY52qxq
+tZzS5tTaRQAQ4CgwHwYDVR0jBBgwFoAUrjQIqyY52qxqtZzS5tTaRQAQ4CgwDwYD
+VR0TAQH/BAUwAwEB/zAaBgNVHREEEzARhwR/AAABgglsb2NhbGhvc3QwCgYIKoZI
+zj0EAwIDRwAwRAIgbu/W+o2ig6XQVOirPSsZQYKaZwSOGOUFY/nvBv2m/l4CIDgO
+kbwvzGi9QBW9LGcjRsUQ4ri+b6mfWBlPKNH1OCNs
+-----END CERTIFICATE-----`,
+}
