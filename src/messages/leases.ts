@@ -1,0 +1,68 @@
+import type { Knex } from 'knex'
+import { MAX_LIST } from '../db/sql.js'
+import { chunks } from '../lib/chunks.js'
+import { groupBy } from '../lib/group-by.js'
+import type { Logger } from '../lib/logger.js'
+import type { Delivery } from './message.js'
+import { renewLeases } from './store.js'
+
+/** A lease is seconds: that is how long a crash can delay a message. */
+export const LEASE_MS = 15_000
+
+/** The messages in this process's hands. Their leases are renewed for as long as they are there. */
+export interface Leases {
+  hold(deliveries: Delivery[]): void
+  /** Whether this process may still act on it. A process that was paused past its lease may not: somebody else has it. */
+  isHeld(delivery: Delivery): boolean
+  release(id: number): void
+  readonly size: number
+  stop(): void
+}
+
+export function createLeases(db: Knex, leaseMs: number, log: Logger): Leases {
+  const held = new Map<number, Delivery>()
+  let renewing = false
+
+  async function renew(): Promise<void> {
+    const leaseDeadline = performance.now() + leaseMs
+    // A lapsed one is not renewed: it may be another process's by now, even if no one has taken it over yet.
+    const mine = [...held.values()].filter((delivery) => delivery.leaseDeadline > performance.now())
+    for (const [fence, deliveries] of groupBy(mine, (delivery) => delivery.fence)) {
+      const sorted = deliveries.sort((a, b) => a.id - b.id)
+      for (const chunk of chunks(sorted, MAX_LIST)) {
+        await renewLeases(
+          db,
+          fence,
+          chunk.map(({ id }) => id),
+          leaseMs,
+        )
+        for (const delivery of chunk) delivery.leaseDeadline = leaseDeadline
+      }
+    }
+  }
+
+  const timer = setInterval(() => {
+    if (renewing || held.size === 0) return
+    renewing = true
+    renew()
+      .catch((error: unknown) =>
+        log.warn({ event: 'lease.renewal_failed', err: error }, 'leases not renewed'),
+      )
+      .finally(() => {
+        renewing = false
+      })
+  }, leaseMs / 3)
+  timer.unref()
+
+  return {
+    hold(deliveries) {
+      for (const delivery of deliveries) held.set(delivery.id, delivery)
+    },
+    isHeld: (delivery) => delivery.leaseDeadline > performance.now(),
+    release: (id) => held.delete(id),
+    get size() {
+      return held.size
+    },
+    stop: () => clearInterval(timer),
+  }
+}

@@ -1,0 +1,28 @@
+import type { TemplateData } from '../wechat/messages.js'
+
+export type Channel = 'form_id' | 'subscribe' | 'official'
+
+/** A claimed message in the hands of one process: what it needs to be sent, and to be settled afterwards. */
+export interface Delivery {
+  id: number
+  /** Goes up with every takeover; a verdict is written only by the one who still has the number. */
+  fence: number
+  appId: string
+  userId: number
+  openId: string
+  channel: Channel
+  templateId: string
+  page: string
+  data: TemplateData
+  permitId: number
+  formId: string
+  /** Attempts that ended before now. */
+  attempts: number
+  /** An earlier attempt may have reached WeChat, and its answer is not known. */
+  maybeSent: boolean
+  /** Day of a reminder; null for a message that a backend submitted. */
+  businessDate: number | null
+  traceId: string
+  /** Until when this process may act on it, on its own monotonic clock (performance.now). */
+  leaseDeadline: number
+}

@@ -1,0 +1,52 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+
+/** How many requests may be under way at once, and how soon the next may start. */
+export interface Pace {
+  /** Resolves when a request may start. */
+  enter(): Promise<void>
+  /** The request is over. `slowDown` if WeChat said that it is too much. */
+  leave(outcome: 'went_well' | 'slow_down' | 'neither'): void
+}
+
+const SECOND = 1_000
+
+/**
+ * Additive increase, multiplicative decrease: a busy WeChat halves the requests under way, at most once a second, and
+ * each answered one gives back a fraction of one, so that about as many answers as are under way add one.
+ * Apart from that, requests start at least 1/rate seconds apart.
+ */
+export function createPace(limits: { concurrency: number; perSecond: number | undefined }): Pace {
+  const intervalMs = limits.perSecond === undefined ? 0 : SECOND / limits.perSecond
+  const waiting: (() => void)[] = []
+  let allowed = limits.concurrency
+  let underWay = 0
+  let nextStart = 0
+  let halvedAt = Number.NEGATIVE_INFINITY
+
+  function admit(): void {
+    while (waiting.length > 0 && underWay < Math.floor(allowed)) {
+      underWay++
+      waiting.shift()?.()
+    }
+  }
+
+  return {
+    async enter() {
+      if (underWay < Math.floor(allowed)) underWay++
+      else await new Promise<void>((resolve) => waiting.push(resolve))
+      if (intervalMs === 0) return
+      const now = performance.now()
+      nextStart = Math.max(now, nextStart + intervalMs)
+      if (nextStart > now) await sleep(nextStart - now)
+    },
+    leave(outcome) {
+      underWay--
+      if (outcome === 'went_well') allowed = Math.min(limits.concurrency, allowed + 1 / allowed)
+      if (outcome === 'slow_down' && performance.now() - halvedAt > SECOND) {
+        allowed = Math.max(1, allowed / 2)
+        halvedAt = performance.now()
+      }
+      admit()
+    },
+  }
+}

@@ -1,0 +1,250 @@
+import type { Knex } from 'knex'
+import { inTransaction } from '../db/transaction.js'
+import { groupBy } from '../lib/group-by.js'
+import { VALIDITY_MARGIN_MS } from '../permits/accept.js'
+import { lockCounters } from '../permits/store.js'
+import type { Delivery } from './message.js'
+import * as store from './store.js'
+import type { Verdict } from './verdict.js'
+
+/** What WeChat said, as it is written to the message. */
+export interface AnswerRecord {
+  errcode: number | null
+  errmsg: string | null
+  rid: string | null
+  msgid: string | null
+}
+
+/** The end of one attempt, or of a claim that came to none. */
+export interface Outcome {
+  delivery: Delivery
+  verdict: Verdict
+  answer: AnswerRecord
+  /** Whether a request was made. */
+  attempted: boolean
+}
+
+/** How many messages ended in which state. `lost`: another process had taken them over, and settles them. */
+export interface Tally {
+  delivered: number
+  failed: number
+  unknown: number
+  cancelled: number
+  retry: number
+  lost: number
+}
+
+export function emptyTally(): Tally {
+  return { delivered: 0, failed: 0, unknown: 0, cancelled: 0, retry: 0, lost: 0 }
+}
+
+const PLAIN = new Set<Verdict['kind']>(['delivered', 'failed', 'unknown', 'retry'])
+
+/**
+ * Writes a batch of verdicts of one account down, adds them to `tally`, and answers for each outcome the delivery that
+ * follows from it: the same message with the user's next permit, already reserved, or nothing.
+ */
+export async function settleBatch(
+  db: Knex,
+  outcomes: Outcome[],
+  { leaseMs, now }: { leaseMs: number; now: number },
+  tally: Tally,
+): Promise<(Delivery | undefined)[]> {
+  const ordered = [...outcomes].sort((a, b) => a.delivery.id - b.delivery.id)
+  await settlePlain(
+    db,
+    ordered.filter((o) => PLAIN.has(o.verdict.kind)),
+    now,
+    tally,
+  )
+  await giveBack(
+    db,
+    ordered.filter((o) => o.verdict.kind === 'give_back'),
+    now,
+    tally,
+  )
+  const next = await takeNextPermits(
+    db,
+    ordered.filter((o) => o.verdict.kind === 'next_permit'),
+    leaseMs,
+    now,
+    tally,
+  )
+  return outcomes.map((outcome) => next.get(outcome.delivery.id))
+}
+
+async function settlePlain(db: Knex, outcomes: Outcome[], now: number, tally: Tally): Promise<void> {
+  if (outcomes.length === 0) return
+  const settlements = outcomes.map((outcome) => toSettlement(outcome, now))
+  const settled = await inTransaction(db, async (trx) => {
+    const counts = await store.settle(trx, settlements, now)
+    for (const { delivery, verdict, answer } of outcomes) {
+      if (verdict.kind !== 'failed' || !verdict.stops || answer.errcode === null) continue
+      await store.recordStop(trx, delivery, { kind: verdict.stops, errcode: answer.errcode }, now)
+    }
+    return counts
+  })
+  let total = 0
+  for (const [state, count] of settled) {
+    tally[state] += count
+    total += count
+  }
+  tally.lost += outcomes.length - total
+}
+
+function toSettlement({ delivery, verdict, answer, attempted }: Outcome, now: number): store.Settlement {
+  const retry = verdict.kind === 'retry' ? verdict : undefined
+  const unknown = verdict.kind === 'unknown'
+  return {
+    id: delivery.id,
+    fence: delivery.fence,
+    state: verdict.kind as store.Settlement['state'],
+    maybeSent: retry?.maybeSent ?? (unknown || delivery.maybeSent),
+    attempts: attempted ? 1 : 0,
+    nextAttemptAt: retry ? now + retry.afterMs : null,
+    ...answer,
+  }
+}
+
+/**
+ * Undoes claims of messages that were certainly not delivered: the permit unspent, the counter up, `last_date` as it was,
+ * and the message cancelled, so that the same day's run can claim the user again.
+ */
+async function giveBack(db: Knex, outcomes: Outcome[], now: number, tally: Tally): Promise<void> {
+  const [first] = outcomes
+  if (!first) return
+  const { appId } = first.delivery
+  const cancelled = await inTransaction(db, async (trx) => {
+    const permits = await store.lockPermits(trx, sorted(outcomes.map(({ delivery }) => delivery.permitId)))
+    await lockCounters(trx, appId, sorted(outcomes.map(({ delivery }) => delivery.userId)))
+    const held = await store.lockHeld(
+      trx,
+      outcomes.map(({ delivery }) => delivery),
+    )
+    if (held.length === 0) return 0
+
+    const spent = held
+      .flatMap((message) => permits.get(message.permit_id) ?? [])
+      .filter((p) => p.status === 1)
+    await store.returnPermits(trx, sorted(spent.map(({ id }) => id)), now)
+    const valid = new Set(spent.filter((permit) => permit.expire > now).map(({ id }) => id))
+    const changes = counterChanges(held, valid)
+    for (const group of groupBy(changes, (c) =>
+      [c.permits, c.businessDate, c.lastDateBefore].join(' '),
+    ).values()) {
+      const [change] = group
+      if (change) await store.returnToCounters(trx, appId, sorted(group.map((c) => c.userId)), change, now)
+    }
+    const heldIds = new Set(held.map(({ id }) => id))
+    const ended = outcomes.filter(({ delivery }) => heldIds.has(delivery.id))
+    for (const group of groupBy(ended, ({ attempted, answer }) =>
+      JSON.stringify([attempted, answer]),
+    ).values()) {
+      const [one] = group
+      if (!one) continue
+      const why = { attempts: one.attempted ? 1 : 0, ...one.answer }
+      await store.cancel(
+        trx,
+        group.map(({ delivery }) => delivery.id),
+        why,
+        now,
+      )
+    }
+    return held.length
+  })
+  tally.cancelled += cancelled
+  tally.lost += outcomes.length - cancelled
+}
+
+/** One change for each user, even if several of their messages are given back at once. */
+function counterChanges(
+  held: store.LockedMessage[],
+  valid: Set<number>,
+): (store.CounterReturn & { userId: number })[] {
+  return [...groupBy(held, (message) => message.user_id)].map(([userId, messages]) => {
+    const reminder = messages.find((message) => message.business_date !== null)
+    return {
+      userId,
+      permits: messages.filter((message) => valid.has(message.permit_id)).length,
+      businessDate: reminder?.business_date ?? null,
+      lastDateBefore: reminder?.last_date_before ?? 0,
+    }
+  })
+}
+
+/** The spoiled permit stays spent, with WeChat's code on it; the user's next oldest one is reserved for the same message. */
+async function takeNextPermits(
+  db: Knex,
+  outcomes: Outcome[],
+  leaseMs: number,
+  now: number,
+  tally: Tally,
+): Promise<Map<number, Delivery>> {
+  const [first] = outcomes
+  if (!first) return new Map()
+  const { appId } = first.delivery
+  const users = sorted(outcomes.map(({ delivery }) => delivery.userId))
+  const { next, without } = await inTransaction(db, async (trx) => {
+    const oldest = await store.findOldestPermits(trx, appId, users, now + VALIDITY_MARGIN_MS)
+    const permits = await store.lockPermits(
+      trx,
+      sorted([...oldest.values(), ...outcomes.map(({ delivery }) => delivery.permitId)]),
+    )
+    await lockCounters(trx, appId, users)
+    const held = new Set(
+      (
+        await store.lockHeld(
+          trx,
+          outcomes.map(({ delivery }) => delivery),
+        )
+      ).map(({ id }) => id),
+    )
+    const mine = outcomes.filter(({ delivery }) => held.has(delivery.id))
+    for (const group of groupBy(mine, ({ answer }) => answer.errcode).values()) {
+      const [one] = group
+      const dead = sorted(group.map(({ delivery }) => delivery.permitId))
+      await store.recordDeadPermits(trx, dead, one?.answer.errcode ?? null, now)
+    }
+
+    const next = new Map<number, Delivery>()
+    const without: Outcome[] = []
+    const leaseDeadline = performance.now() + leaseMs
+    for (const outcome of mine) {
+      const { delivery, answer } = outcome
+      const permit = permits.get(oldest.get(delivery.userId) ?? 0)
+      if (!permit) {
+        without.push({ ...outcome, verdict: { kind: 'failed' } })
+        continue
+      }
+      if (permit.status !== 0) {
+        // Spent since we looked, or by a message of the same user a line above. The retry meets the dead permit again
+        // and so comes back here.
+        without.push({ ...outcome, verdict: { kind: 'retry', afterMs: 0, maybeSent: false } })
+        continue
+      }
+      permit.status = 1
+      await store.reserve(
+        trx,
+        { id: delivery.id, appId, userId: delivery.userId, permitId: permit.id, errcode: answer.errcode },
+        leaseMs,
+        now,
+      )
+      const { attempts } = delivery
+      next.set(delivery.id, {
+        ...delivery,
+        permitId: permit.id,
+        formId: permit.form_id,
+        attempts: attempts + 1,
+        leaseDeadline,
+      })
+    }
+    return { next, without }
+  })
+  await settlePlain(db, without, now, tally)
+  tally.lost += outcomes.length - next.size - without.length
+  return next
+}
+
+function sorted(ids: number[]): number[] {
+  return [...new Set(ids)].sort((a, b) => a - b)
+}

@@ -1,0 +1,441 @@
+import type { Knex } from 'knex'
+import {
+  databaseNow,
+  execute,
+  forUpdate,
+  forUpdateSkipLocked,
+  isSqlite,
+  placeholders,
+  rowPlaceholders,
+  selectRows,
+} from '../db/sql.js'
+import { groupBy } from '../lib/group-by.js'
+import type { TemplateData } from '../wechat/messages.js'
+import type { Channel, Delivery } from './message.js'
+
+/**
+ * Every statement on wx_push_message that moves a message on. The callers keep lists sorted and at most 999 long, and
+ * keep to the one lock order: permits by id, counters by user, messages by id.
+ */
+
+export interface NewReminder {
+  appId: string
+  userId: number
+  openId: string
+  businessDate: number
+  runId: number
+  permitId: number
+  channel: Channel
+  templateId: string
+  page: string
+  data: string
+  lastDateBefore: number
+  traceId: string
+}
+
+/** Inserts claimed reminders: already `sending`, with a lease. The unique key refuses a second one for a user and day. */
+export async function insertReminders(
+  trx: Knex,
+  reminders: NewReminder[],
+  leaseMs: number,
+  now: number,
+): Promise<void> {
+  const columns = `app_id, user_id, open_id, business_date, run_id, permit_id, channel, template_id, page, data,
+    last_date_before, trace_id, created_at, updated_at, kind, state, fence, lease_until`
+  const row = `(${placeholders(14)}, 'reminder', 'sending', 1, ${databaseNow(trx)} + ${leaseMs})`
+  await execute(
+    trx,
+    `INSERT INTO wx_push_message (${columns}) VALUES ${Array(reminders.length).fill(row).join(',')}`,
+    reminders.flatMap((r) => [
+      r.appId,
+      r.userId,
+      r.openId,
+      r.businessDate,
+      r.runId,
+      r.permitId,
+      r.channel,
+      r.templateId,
+      r.page,
+      r.data,
+      r.lastDateBefore,
+      r.traceId,
+      now,
+      now,
+    ]),
+  )
+}
+
+/** The ids of the reminders just inserted, by user. Read back, since a multi-row insert need not number them in a row. */
+export async function findReminderIds(
+  trx: Knex,
+  appId: string,
+  businessDate: number,
+  userIds: number[],
+): Promise<Map<number, number>> {
+  const rows = await selectRows<{ id: number; user_id: number }>(
+    trx,
+    `SELECT id, user_id FROM wx_push_message
+     WHERE app_id = ? AND user_id IN (${placeholders(userIds.length)}) AND business_date = ?`,
+    [appId, ...userIds, businessDate],
+  )
+  return new Map(rows.map(({ id, user_id }) => [user_id, id]))
+}
+
+/** What is written to a message when an attempt is over. */
+export interface Settlement {
+  id: number
+  fence: number
+  state: 'delivered' | 'failed' | 'unknown' | 'retry'
+  maybeSent: boolean
+  /** Attempts to add: 0 for one that was never made. */
+  attempts: number
+  nextAttemptAt: number | null
+  errcode: number | null
+  errmsg: string | null
+  rid: string | null
+  msgid: string | null
+}
+
+/**
+ * Writes verdicts down, one statement for those that have state, code and fence in common. A message that somebody
+ * else has taken over is left as it is. Answers how many rows each state took.
+ */
+export async function settle(
+  trx: Knex,
+  settlements: Settlement[],
+  now: number,
+): Promise<Map<Settlement['state'], number>> {
+  const groups = groupBy(settlements, (s) => [s.state, s.fence, s.maybeSent, s.attempts, s.errcode].join(' '))
+  const settled = new Map<Settlement['state'], number>()
+  for (const group of groups.values()) {
+    const [first] = group
+    if (!first) continue
+    const { state, fence } = first
+    const perRow = (['next_attempt_at', 'errmsg', 'rid', 'msgid'] as const).map((column) =>
+      caseById(column, group),
+    )
+    const { affectedRows } = await execute(
+      trx,
+      `UPDATE wx_push_message SET state = ?, attempts = attempts + ?, maybe_sent = ?, errcode = ?,
+         ${perRow.map(({ sql }) => sql).join(', ')}, lease_until = NULL, settled_at = ?, updated_at = ?
+       WHERE id IN (${placeholders(group.length)}) AND fence = ? AND state = 'sending'`,
+      [
+        state,
+        first.attempts,
+        first.maybeSent ? 1 : 0,
+        first.errcode,
+        ...perRow.flatMap(({ bindings }) => bindings),
+        state === 'retry' ? null : now,
+        now,
+        ...group.map(({ id }) => id),
+        fence,
+      ],
+    )
+    settled.set(state, (settled.get(state) ?? 0) + affectedRows)
+  }
+  return settled
+}
+
+const PER_ROW = {
+  next_attempt_at: (s: Settlement) => s.nextAttemptAt,
+  errmsg: (s: Settlement) => s.errmsg,
+  rid: (s: Settlement) => s.rid,
+  msgid: (s: Settlement) => s.msgid,
+}
+
+/** `column = CASE id WHEN … END` for values that differ by row, or `column = ?` where they do not. */
+function caseById(
+  column: keyof typeof PER_ROW,
+  group: Settlement[],
+): { sql: string; bindings: (string | number | null)[] } {
+  const read = PER_ROW[column]
+  const [first] = group
+  const common = first ? read(first) : null
+  if (group.every((s) => read(s) === common)) return { sql: `${column} = ?`, bindings: [common] }
+  return {
+    sql: `${column} = CASE id ${'WHEN ? THEN ? '.repeat(group.length)}END`,
+    bindings: group.flatMap((s) => [s.id, read(s)]),
+  }
+}
+
+export interface LockedPermit {
+  id: number
+  status: number
+  expire: number
+  form_id: string
+}
+
+/** Locks permits by ascending id. */
+export async function lockPermits(trx: Knex, ids: number[]): Promise<Map<number, LockedPermit>> {
+  const rows = await selectRows<LockedPermit>(
+    trx,
+    `SELECT id, status, expire, form_id FROM wx_save_form_id WHERE id IN (${placeholders(ids.length)})
+     ORDER BY id${forUpdate(trx)}`,
+    ids,
+  )
+  return new Map(rows.map((row) => [row.id, row]))
+}
+
+export interface LockedMessage {
+  id: number
+  fence: number
+  user_id: number
+  permit_id: number
+  business_date: number | null
+  last_date_before: number
+}
+
+/** Locks those messages that their holder still holds, by ascending id. */
+export async function lockHeld(trx: Knex, held: { id: number; fence: number }[]): Promise<LockedMessage[]> {
+  const fences = new Map(held.map(({ id, fence }) => [id, fence]))
+  const rows = await selectRows<LockedMessage>(
+    trx,
+    `SELECT id, fence, user_id, permit_id, business_date, last_date_before FROM wx_push_message
+     WHERE id IN (${placeholders(held.length)}) AND state = 'sending' ORDER BY id${forUpdate(trx)}`,
+    held.map(({ id }) => id).sort((a, b) => a - b),
+  )
+  return rows.filter((row) => row.fence === fences.get(row.id))
+}
+
+/** Makes permits unspent again. One that ran out meanwhile becomes stale, and keeps its message for the record. */
+export async function returnPermits(trx: Knex, ids: number[], now: number): Promise<void> {
+  if (ids.length === 0) return
+  await execute(
+    trx,
+    `UPDATE wx_save_form_id SET message_id = CASE WHEN expire > ? THEN NULL ELSE message_id END,
+       status = CASE WHEN expire > ? THEN 0 ELSE 2 END, updated_at = ?
+     WHERE id IN (${placeholders(ids.length)})`,
+    [now, now, now, ...ids],
+  )
+}
+
+export interface CounterReturn {
+  /** Permits that became unspent again. */
+  permits: number
+  /** Restores `last_date` of those who still have the day of the reminder that was given back. */
+  businessDate: number | null
+  lastDateBefore: number
+}
+
+export async function returnToCounters(
+  trx: Knex,
+  appId: string,
+  userIds: number[],
+  { permits, businessDate, lastDateBefore }: CounterReturn,
+  now: number,
+): Promise<void> {
+  await execute(
+    trx,
+    `UPDATE wx_message_push_status
+     SET count = count + ?, last_date = CASE WHEN last_date = ? THEN ? ELSE last_date END, updated_at = ?
+     WHERE app_id = ? AND user_id IN (${placeholders(userIds.length)})`,
+    [permits, businessDate ?? -1, lastDateBefore, now, appId, ...userIds],
+  )
+}
+
+/** Ends messages as cancelled. Without a business date they no longer stand in the way of another one for that day. */
+export async function cancel(
+  trx: Knex,
+  ids: number[],
+  why: { attempts: number; errcode: number | null; errmsg: string | null; rid: string | null },
+  now: number,
+): Promise<void> {
+  await execute(
+    trx,
+    `UPDATE wx_push_message SET state = 'cancelled', business_date = NULL, attempts = attempts + ?, errcode = ?,
+       errmsg = ?, rid = ?, lease_until = NULL, next_attempt_at = NULL, settled_at = ?, updated_at = ?
+     WHERE id IN (${placeholders(ids.length)})`,
+    [why.attempts, why.errcode, why.errmsg, why.rid, now, now, ...ids],
+  )
+}
+
+/** Notes on a permit what WeChat said of it. */
+export async function recordDeadPermits(
+  trx: Knex,
+  ids: number[],
+  errcode: number | null,
+  now: number,
+): Promise<void> {
+  await execute(
+    trx,
+    `UPDATE wx_save_form_id SET errcode = ?, updated_at = ? WHERE id IN (${placeholders(ids.length)})`,
+    [errcode, now, ...ids],
+  )
+}
+
+/** Each user's oldest permit that is valid until `validUntil` or longer, without locks. Uses wx_save_form_id_oldest_idx. */
+export async function findOldestPermits(
+  trx: Knex,
+  appId: string,
+  userIds: number[],
+  validUntil: number,
+): Promise<Map<number, number>> {
+  const rows = await selectRows<{ user_id: number; permit_id: number | null }>(
+    trx,
+    `SELECT p.user_id, (SELECT f.id FROM wx_save_form_id f
+       WHERE f.app_id = p.app_id AND f.user_id = p.user_id AND f.status = 0 AND f.expire > ?
+       ORDER BY f.expire, f.id LIMIT 1) AS permit_id
+     FROM wx_message_push_status p WHERE p.app_id = ? AND p.user_id IN (${placeholders(userIds.length)})`,
+    [validUntil, appId, ...userIds],
+  )
+  const permits = new Map<number, number>()
+  for (const { user_id, permit_id } of rows) if (permit_id !== null) permits.set(user_id, permit_id)
+  return permits
+}
+
+/** Spends a permit on a message, and gives the message a fresh lease. */
+export async function reserve(
+  trx: Knex,
+  message: { id: number; appId: string; userId: number; permitId: number; errcode: number | null },
+  leaseMs: number,
+  now: number,
+): Promise<void> {
+  await execute(trx, 'UPDATE wx_save_form_id SET status = 1, message_id = ?, updated_at = ? WHERE id = ?', [
+    message.id,
+    now,
+    message.permitId,
+  ])
+  await execute(
+    trx,
+    'UPDATE wx_message_push_status SET count = count - 1, updated_at = ? WHERE app_id = ? AND user_id = ?',
+    [now, message.appId, message.userId],
+  )
+  await execute(
+    trx,
+    `UPDATE wx_push_message SET permit_id = ?, attempts = attempts + 1, errcode = ?, updated_at = ?,
+       lease_until = ${databaseNow(trx)} + ${leaseMs} WHERE id = ?`,
+    [message.permitId, message.errcode, now, message.id],
+  )
+}
+
+/** Records that a person is not to be sent to: asked for it, or cannot be reached at all. */
+export async function recordStop(
+  trx: Knex,
+  person: { appId: string; openId: string; userId: number },
+  stop: { kind: 'opt_out' | 'block'; errcode: number },
+  now: number,
+): Promise<void> {
+  const column = stop.kind === 'opt_out' ? 'opted_out_at' : 'blocked_at'
+  const onDuplicate = isSqlite(trx)
+    ? `ON CONFLICT (app_id, open_id) DO UPDATE SET ${column} = excluded.${column}, stop_errcode = excluded.stop_errcode, updated_at = excluded.updated_at`
+    : `ON DUPLICATE KEY UPDATE ${column} = VALUES(${column}), stop_errcode = VALUES(stop_errcode), updated_at = VALUES(updated_at)`
+  await execute(
+    trx,
+    `INSERT INTO wx_user (app_id, open_id, user_id, ${column}, stop_errcode, created_at, updated_at)
+     VALUES ${rowPlaceholders(1, 7)} ${onDuplicate}`,
+    [person.appId, person.openId, person.userId, now, stop.errcode, now, now],
+  )
+}
+
+/** Makes leases last again for as long as a lease is. Those that somebody has taken over stay with them. */
+export async function renewLeases(db: Knex, fence: number, ids: number[], leaseMs: number): Promise<void> {
+  await execute(
+    db,
+    `UPDATE wx_push_message SET lease_until = ${databaseNow(db)} + ${leaseMs}
+     WHERE id IN (${placeholders(ids.length)}) AND fence = ? AND state = 'sending'`,
+    [...ids, fence],
+  )
+}
+
+/**
+ * Locks messages whose holder let the lease lapse. Ordered by lease and not by id: by id, every lapsed row would be
+ * sorted and locked for the few that are wanted. Uses wx_push_message_lease_idx.
+ */
+export async function lockLapsed(trx: Knex, appId: string, limit: number): Promise<number[]> {
+  const rows = await selectRows<{ id: number }>(
+    trx,
+    `SELECT id FROM wx_push_message WHERE lease_until < ${databaseNow(trx)} AND app_id = ? AND state = 'sending'
+     ORDER BY lease_until LIMIT ?${forUpdateSkipLocked(trx)}`,
+    [appId, limit],
+  )
+  return rows.map(({ id }) => id)
+}
+
+/** Locks messages whose next attempt is due. Uses wx_push_message_retry_idx. */
+export async function lockRetryDue(trx: Knex, appId: string, now: number, limit: number): Promise<number[]> {
+  const rows = await selectRows<{ id: number }>(
+    trx,
+    `SELECT id FROM wx_push_message WHERE next_attempt_at <= ? AND app_id = ? AND state = 'retry'
+     ORDER BY next_attempt_at LIMIT ?${forUpdateSkipLocked(trx)}`,
+    [now, appId, limit],
+  )
+  return rows.map(({ id }) => id)
+}
+
+/** Makes locked messages ours: a new fence, a new lease. A lapsed attempt counts, and may have reached WeChat. */
+export async function takeOver(
+  trx: Knex,
+  ids: number[],
+  from: 'lapsed' | 'retry',
+  leaseMs: number,
+  now: number,
+): Promise<void> {
+  const lapsed = from === 'lapsed' ? 1 : 0
+  await execute(
+    trx,
+    `UPDATE wx_push_message SET state = 'sending', fence = fence + 1, attempts = attempts + ?,
+       maybe_sent = CASE WHEN ? = 1 THEN 1 ELSE maybe_sent END, next_attempt_at = NULL,
+       lease_until = ${databaseNow(trx)} + ${leaseMs}, updated_at = ?
+     WHERE id IN (${placeholders(ids.length)})`,
+    [lapsed, lapsed, now, ...ids],
+  )
+}
+
+interface DeliveryRow {
+  id: number
+  fence: number
+  app_id: string
+  user_id: number
+  open_id: string
+  channel: Channel
+  template_id: string
+  page: string | null
+  data: string
+  permit_id: number
+  form_id: string | null
+  attempts: number
+  maybe_sent: number
+  business_date: number | null
+  trace_id: string
+}
+
+/** Messages as they are to be sent, with the permit that each of them keeps. */
+export async function findDeliveries(trx: Knex, ids: number[], leaseDeadline: number): Promise<Delivery[]> {
+  const rows = await selectRows<DeliveryRow>(
+    trx,
+    `SELECT m.id, m.fence, m.app_id, m.user_id, m.open_id, m.channel, m.template_id, m.page, m.data, m.permit_id,
+       f.form_id, m.attempts, m.maybe_sent, m.business_date, m.trace_id
+     FROM wx_push_message m LEFT JOIN wx_save_form_id f ON f.id = m.permit_id
+     WHERE m.id IN (${placeholders(ids.length)}) ORDER BY m.id`,
+    ids,
+  )
+  return rows.map((row) => ({
+    id: row.id,
+    fence: row.fence,
+    appId: row.app_id,
+    userId: row.user_id,
+    openId: row.open_id,
+    channel: row.channel,
+    templateId: row.template_id,
+    page: row.page ?? '',
+    data: JSON.parse(row.data) as TemplateData,
+    permitId: row.permit_id,
+    formId: row.form_id ?? '',
+    attempts: row.attempts,
+    maybeSent: row.maybe_sent === 1,
+    businessDate: row.business_date,
+    traceId: row.trace_id,
+    leaseDeadline,
+  }))
+}
+
+/** When the next retry of the account is due, in ms; undefined if none is waiting. */
+export async function findNextRetry(db: Knex, appId: string): Promise<number | undefined> {
+  const [row] = await selectRows<{ next_attempt_at: number }>(
+    db,
+    `SELECT next_attempt_at FROM wx_push_message WHERE next_attempt_at > 0 AND app_id = ? AND state = 'retry'
+     ORDER BY next_attempt_at LIMIT 1`,
+    [appId],
+  )
+  return row?.next_attempt_at
+}

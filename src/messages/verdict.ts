@@ -1,0 +1,77 @@
+import type { SendResult } from '../wechat/client.js'
+import type { ErrcodeEntry } from '../wechat/errcodes.js'
+import { backoff } from './backoff.js'
+import type { Channel, Delivery } from './message.js'
+
+/** What an attempt means for its message and permit. Every one of them is written down by messages/settle.ts. */
+export type Verdict =
+  | { kind: 'delivered' }
+  /** Same message, same permit, later. */
+  | { kind: 'retry'; afterMs: number; maybeSent: boolean }
+  /** The permit is spoiled: same message with the user's next one. */
+  | { kind: 'next_permit' }
+  | { kind: 'failed'; stops?: 'opt_out' | 'block' }
+  /** It may have been delivered, and nothing that we can ask would tell. */
+  | { kind: 'unknown' }
+  /** Certainly not delivered, and not the user's fault: permit and counter go back to where they were. */
+  | { kind: 'give_back' }
+
+/** Attempts after which a message is given up: with the pauses of backoff.ts about half a minute. */
+export const MAX_ATTEMPTS = 6
+
+const FORM_ID_USED = 41029
+
+/**
+ * Whether the same message can be sent again without a second delivery. A form_id is single-use at WeChat and so is
+ * its own idempotency key; a subscribe message has none (发送订阅消息); client_msg_id of a service account holds for 10
+ * minutes only (公众号模板消息), which is shorter than an outage.
+ */
+export function canRepeat(channel: Channel): boolean {
+  return channel === 'form_id'
+}
+
+/** The verdict on one attempt. `random` in [0, 1) spreads the retries. */
+export function judge(delivery: Delivery, result: SendResult, random: number): Verdict {
+  switch (result.kind) {
+    case 'accepted':
+      return { kind: 'delivered' }
+    case 'unreachable':
+      return tryAgain(delivery, random)
+    case 'ambiguous':
+      return canRepeat(delivery.channel)
+        ? tryAgain({ ...delivery, maybeSent: true }, random)
+        : { kind: 'unknown' }
+    case 'refused':
+      return judgeRefusal(delivery, result.entry, random)
+  }
+}
+
+function judgeRefusal(delivery: Delivery, entry: ErrcodeEntry, random: number): Verdict {
+  switch (entry.class) {
+    case 'ok':
+    case 'duplicate':
+      return { kind: 'delivered' }
+    case 'dead_permit':
+      if (!delivery.maybeSent) return { kind: 'next_permit' }
+      // The earlier attempt used it up: that one was the delivery. Any other death after it proves nothing.
+      return entry.errcode === FORM_ID_USED ? { kind: 'delivered' } : { kind: 'unknown' }
+    case 'user':
+      return entry.stops ? { kind: 'failed', stops: entry.stops } : { kind: 'failed' }
+    case 'unknown':
+      return { kind: 'failed' }
+    case 'transient':
+      return tryAgain(delivery, random, entry.retryAfterMs)
+    case 'configuration':
+    case 'quota':
+    case 'token':
+      // What may have been delivered is never given back: a second message could follow it.
+      return delivery.maybeSent ? tryAgain(delivery, random) : { kind: 'give_back' }
+  }
+}
+
+function tryAgain(delivery: Delivery, random: number, atLeastMs = 0): Verdict {
+  if (delivery.attempts + 1 >= MAX_ATTEMPTS)
+    return delivery.maybeSent ? { kind: 'unknown' } : { kind: 'give_back' }
+  const afterMs = atLeastMs + backoff(delivery.attempts + 1, random)
+  return { kind: 'retry', afterMs, maybeSent: delivery.maybeSent }
+}
