@@ -1,4 +1,5 @@
 import type { ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 import type { FastifyReply } from 'fastify'
 import type { Answer } from './answers.js'
 import type { Call } from './call.js'
@@ -25,7 +26,8 @@ export class Exchange {
     this.#endpoint = endpoint
     this.#reply = reply
     world.tally.enter()
-    reply.raw.once('close', () => this.#close(reply.raw))
+    const { socket } = reply.request.raw
+    reply.raw.once('close', () => this.#close(socket))
   }
 
   takeEffect(): Answer {
@@ -56,10 +58,13 @@ export class Exchange {
     this.world.tally.count(this.call.path, outcome)
   }
 
-  /** A client that left before the last byte was handed over has not been answered. */
-  #close(response: ServerResponse): void {
+  /**
+   * A client that left before the last byte was handed over has not been answered. Node then calls the response
+   * finished all the same; only the socket tells.
+   */
+  #close(socket: Socket): void {
     this.world.tally.leave()
     const delivery = this.#effect?.delivery
-    if (delivery && this.#truthful && response.writableFinished) delivery.answered = true
+    if (delivery && this.#truthful && !socket.errored) delivery.answered = true
   }
 }

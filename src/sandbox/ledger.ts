@@ -32,12 +32,12 @@ export interface Summary {
 
 const REPEATS_SHOWN = 100
 
-// Above 2^53, and odd multiples of nothing handy: a client that keeps it in a double gets another number.
+// Odd and far above 2^53: a client that keeps it in a double gets another number.
 const FIRST_MSGID = 4_100_000_000_000_000_001n
 
 export class Ledger {
   #deliveries: Delivery[] = []
-  #channelMessages = 0n
+  #msgids = 0n
 
   get size(): number {
     return this.#deliveries.length
@@ -88,12 +88,12 @@ export class Ledger {
 
   clear(): void {
     this.#deliveries = []
-    this.#channelMessages = 0n
+    this.#msgids = 0n
   }
 
   #nextMsgid(): string {
-    const msgid = FIRST_MSGID + this.#channelMessages
-    this.#channelMessages += 1n
+    const msgid = FIRST_MSGID + 2n * this.#msgids
+    this.#msgids += 1n
     return msgid.toString()
   }
 }

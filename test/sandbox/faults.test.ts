@@ -143,6 +143,20 @@ describe('a fault that answers something else', () => {
     await until(() => answered()[0] === true)
   })
 
+  it('huge_body is no answer to a client that leaves in the middle', async () => {
+    const { url, form_id, message, newToken, control, answered } = await withFaults({ kind: 'huge_body' })
+    const leaving = new AbortController()
+    const response = await fetch(`${url}${SEND}?access_token=${await newToken()}`, {
+      method: 'POST',
+      body: JSON.stringify(message({ form_id })),
+      signal: leaving.signal,
+    })
+    expect(response.status).toBe(200)
+    leaving.abort()
+    await until(() => control.stats().in_flight === 0)
+    expect(answered()).toEqual([false])
+  })
+
   it('token_dead kills the token for good, and a new one helps', async () => {
     const { send, newToken, sendAgain, answered } = await withFaults({ kind: 'token_dead', times: 1 })
     const token = await newToken()
@@ -197,12 +211,15 @@ describe('latency', () => {
 
 describe('the calls under way', () => {
   it('are counted, with the most there were at one time', async () => {
-    const { send, message, control, newToken } = await withFaults({ kind: 'latency', ms: 20 })
+    const { send, control, newToken } = await withFaults({ kind: 'hang' })
+    const leaving = new AbortController()
     const token = await newToken()
-    const sends = Array.from({ length: 4 }, () => send(message(), { token }))
+    const sends = Array.from({ length: 4 }, () => send({}, { token, signal: leaving.signal }))
     await until(() => control.stats().in_flight === 4)
-    await Promise.all(sends)
-    expect(control.stats()).toMatchObject({ in_flight: 0, peak_in_flight: 4 })
+    leaving.abort()
+    await Promise.allSettled(sends)
+    await until(() => control.stats().in_flight === 0)
+    expect(control.stats().peak_in_flight).toBe(4)
   })
 })
 
