@@ -1,1 +1,27 @@
-export default {}
+import knex, { type Knex } from 'knex'
+import type { MigrationParams } from './migrations/lib/report.js'
+import { DEFAULT_DATABASE_URL, knexConfig } from './src/db/connect.js'
+import { migrationsFor, pendingMigrations, toStderr } from './src/db/migrate.js'
+import { takeMigrationLock } from './src/db/migration-lock.js'
+import { isSqlite } from './src/db/sql.js'
+
+const WRITES = /^migrate:(latest|up|down|rollback|to|before)$/
+
+/**
+ * Settings of the Knex command line, which calls this function before it does anything else. A command that migrates
+ * first waits for the lock that the service takes too; the lock is held until the command ends.
+ */
+export default async function knexfile(): Promise<Knex.Config & { userParams: MigrationParams }> {
+  const config = knexConfig(process.env.DATABASE_URL ?? DEFAULT_DATABASE_URL)
+  const params: MigrationParams = { onMessage: toStderr, appId: process.env.WX_APP_ID ?? '' }
+  const db = knex(config)
+  try {
+    if (process.argv.some((word) => WRITES.test(word))) {
+      if (isSqlite(db)) await db.transaction(pendingMigrations)
+      else await takeMigrationLock(config, toStderr)
+    }
+    return { ...config, userParams: params, migrations: migrationsFor(db) }
+  } finally {
+    await db.destroy()
+  }
+}

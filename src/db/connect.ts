@@ -65,14 +65,20 @@ function mysqlConfig(uri: string): Knex.Config {
   }
 }
 
-/** READ COMMITTED takes no gap locks on range updates, which is what keeps the sweep and the ingest apart. */
+/**
+ * READ COMMITTED takes no gap locks on range updates, which is what keeps the sweep and the ingest apart. It has a
+ * statement of its own: the variable is tx_isolation up to MariaDB 11.0 and transaction_isolation elsewhere.
+ */
 function prepareMysql(
   connection: { query(sql: string, done: (error: unknown) => void): void },
   done: (error: unknown, connection: unknown) => void,
 ): void {
-  connection.query(
-    `SET SESSION time_zone = '+00:00', SESSION transaction_isolation = 'READ-COMMITTED',
-     SESSION innodb_lock_wait_timeout = ${LOCK_WAIT_SECONDS}, SESSION sql_mode = CONCAT(@@sql_mode, ',STRICT_ALL_TABLES')`,
-    (error) => done(error, connection),
-  )
+  connection.query('SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED', (error) => {
+    if (error) return done(error, connection)
+    connection.query(
+      `SET SESSION time_zone = '+00:00', SESSION innodb_lock_wait_timeout = ${LOCK_WAIT_SECONDS},
+       SESSION sql_mode = CONCAT(@@sql_mode, ',STRICT_ALL_TABLES')`,
+      (error) => done(error, connection),
+    )
+  })
 }

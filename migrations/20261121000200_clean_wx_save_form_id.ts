@@ -1,0 +1,70 @@
+import type { Knex } from 'knex'
+import { isSqlite } from '../src/db/sql.js'
+import { isThere } from './lib/adopt.js'
+import { updateInChunks } from './lib/chunks.js'
+import { permits } from './lib/public-tables.js'
+import { reportRows } from './lib/report.js'
+
+const MAX_OPEN_ID = 100
+const MAX_FORM_ID = 128
+
+/** Makes the values of an old table fit for the types to come. No row is deleted: what cannot be sent is expired. */
+export async function up(db: Knex): Promise<void> {
+  if (!(await isThere(db, permits))) return
+  const update = (set: string, where: string) => updateInChunks(db, permits.name, set, where)
+
+  // 2 and not 0: the old program never sent these, and one of them may have been spent.
+  const strange = await update('status = 2', 'status IS NULL OR status NOT IN (0, 1, 2)')
+  reportRows(db, permits.name, strange, 'with a status other than 0, 1, 2: set to 2 (expired)')
+
+  const unusable = await update(
+    'status = 2',
+    `status = 0 AND (user_id IS NULL OR expire IS NULL
+     OR ${noId(db, 'open_id', MAX_OPEN_ID)} OR ${noId(db, 'form_id', MAX_FORM_ID)})`,
+  )
+  reportRows(
+    db,
+    permits.name,
+    unusable,
+    'unspent, without a usable open_id, user_id, form_id or expire: set to 2',
+  )
+
+  await update(
+    'user_id = COALESCE(user_id, 0), expire = COALESCE(expire, 0)',
+    'user_id IS NULL OR expire IS NULL',
+  )
+  const rewritten = await update(
+    `open_id = ${asId(db, 'open_id', MAX_OPEN_ID)}, form_id = ${asId(db, 'form_id', MAX_FORM_ID)}`,
+    `${differs(db, 'open_id', MAX_OPEN_ID)} OR ${differs(db, 'form_id', MAX_FORM_ID)}`,
+  )
+  reportRows(
+    db,
+    permits.name,
+    rewritten,
+    'with an id that was NULL, padded, too long or not ASCII: rewritten',
+  )
+}
+
+/** The old values are not kept: they were no ids. */
+export async function down(): Promise<void> {}
+
+function noId(db: Knex, column: string, max: number): string {
+  return `${column} IS NULL OR TRIM(${column}) = '' OR ${tooWide(db, `TRIM(${column})`, max)}`
+}
+
+function tooWide(db: Knex, value: string, max: number): string {
+  return isSqlite(db)
+    ? `LENGTH(${value}) > ${max} OR LENGTH(CAST(${value} AS BLOB)) <> LENGTH(${value})`
+    : `CHAR_LENGTH(${value}) > ${max} OR LENGTH(CONVERT(${value} USING utf8mb4)) <> CHAR_LENGTH(${value})`
+}
+
+function differs(db: Knex, column: string, max: number): string {
+  return `${column} IS NULL OR LENGTH(TRIM(${column})) <> LENGTH(${column}) OR ${tooWide(db, column, max)}`
+}
+
+/** A character that is not ASCII becomes a question mark, in both databases. */
+function asId(db: Knex, column: string, max: number): string {
+  const text = `TRIM(COALESCE(${column}, ''))`
+  if (isSqlite(db)) return `SUBSTR(${text}, 1, ${max})`
+  return `LEFT(CONVERT(${text} USING ascii), ${max})`
+}

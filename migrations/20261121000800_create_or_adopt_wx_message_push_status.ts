@@ -1,0 +1,12 @@
+import type { Knex } from 'knex'
+import { createOrAdopt, dropIfEmpty } from './lib/adopt.js'
+import { counters } from './lib/public-tables.js'
+
+export async function up(db: Knex): Promise<void> {
+  await createOrAdopt(db, counters)
+}
+
+/** A table with rows stays, with the columns that we added, as wx_save_form_id does. */
+export async function down(db: Knex): Promise<void> {
+  await dropIfEmpty(db, counters)
+}

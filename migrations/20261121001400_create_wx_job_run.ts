@@ -1,0 +1,65 @@
+import { oneOf, tableMigration } from './lib/tables.js'
+
+/** One row per occurrence of a job. The unique key lets one process open an occurrence; the others join or leave it. */
+export const { up, down } = tableMigration({
+  name: 'wx_job_run',
+  comment: '定时任务执行记录 | runs of the scheduled jobs',
+  columns: [
+    { name: 'id', type: 'identity', comment: '编号 | run id' },
+    { name: 'job', type: 'varchar(16)', ascii: true, comment: 'remind 提醒 / expire 清理过期 | job' },
+    { name: 'app_id', type: 'varchar(64)', ascii: true, comment: '小程序 app_id | account' },
+    {
+      name: 'slot',
+      type: 'bigint',
+      comment: '提醒为日期 YYYYMMDD，清理为触发毫秒 | day of a remind, ms of the firing of an expire',
+    },
+    {
+      name: 'triggered_by',
+      type: 'varchar(16)',
+      ascii: true,
+      comment: 'cron 定时 / catch-up 补跑 / manual 手动 | what started it',
+    },
+    {
+      name: 'state',
+      type: 'varchar(16)',
+      ascii: true,
+      comment: 'running 进行 done 完成 halted 中止 paused 暂停 window_closed 超时 missed 错过 | state',
+    },
+    {
+      name: 'reason',
+      type: 'varchar(500)',
+      nullable: true,
+      comment: '中止或错过的原因 | why it halted or was missed',
+    },
+    { name: 'due', type: 'int', default: 0, comment: '应提醒人数 | users due' },
+    { name: 'delivered', type: 'int', default: 0, comment: '成功数 | delivered' },
+    { name: 'failed', type: 'int', default: 0, comment: '失败数 | failed' },
+    { name: 'unknown', type: 'int', default: 0, comment: '结果未知数 | answer never known' },
+    { name: 'retrying', type: 'int', default: 0, comment: '待重试数 | still retrying' },
+    { name: 'cancelled', type: 'int', default: 0, comment: '取消数 | cancelled' },
+    { name: 'skipped_signed_in', type: 'int', default: 0, comment: '已签到而跳过 | skipped, had signed in' },
+    { name: 'expired', type: 'int', default: 0, comment: '清理的过期凭证数 | permits expired' },
+    { name: 'expired_users', type: 'int', default: 0, comment: '涉及用户数 | users of those' },
+    {
+      name: 'swept_from',
+      type: 'bigint',
+      nullable: true,
+      comment: '清理起点 expire | where the sweep of expire began',
+    },
+    {
+      name: 'swept_to',
+      type: 'bigint',
+      nullable: true,
+      comment: '清理终点 expire | where the sweep of expire ended',
+    },
+    { name: 'started_at', type: 'bigint', comment: '开始时间（毫秒） | started, ms' },
+    { name: 'finished_at', type: 'bigint', nullable: true, comment: '结束时间（毫秒） | finished, ms' },
+    { name: 'updated_at', type: 'bigint', comment: '更新时间（毫秒） | updated, ms' },
+  ],
+  uniques: { wx_job_run_slot_uq: ['job', 'app_id', 'slot'] },
+  checks: {
+    wx_job_run_job_ck: oneOf('job', ['remind', 'expire']),
+    wx_job_run_triggered_by_ck: oneOf('triggered_by', ['cron', 'catch-up', 'manual']),
+    wx_job_run_state_ck: oneOf('state', ['running', 'done', 'halted', 'paused', 'window_closed', 'missed']),
+  },
+})

@@ -1,0 +1,47 @@
+import type { Knex } from 'knex'
+import { migrationSource } from '../../migrations/index.js'
+import type { MigrationParams } from '../../migrations/lib/report.js'
+import { withMigrationLock } from './migration-lock.js'
+import { isSqlite } from './sql.js'
+
+/**
+ * Brings the schema up to date. `onMessage` gets one line for each thing an operator should know; rows of adopted
+ * tables go to the account `appId`. Safe in several processes at once: one migrates, the others wait and find it done.
+ */
+export async function migrateLatest(
+  db: Knex,
+  onMessage: (message: string) => void = toStderr,
+  appId = process.env.WX_APP_ID ?? '',
+): Promise<void> {
+  const params: MigrationParams = { onMessage, appId }
+  await withMigrationLock(db.withUserParams(params), onMessage, (locked) =>
+    locked.migrate.latest(migrationsFor(db)),
+  )
+}
+
+/** The names of the migrations that this database still lacks. */
+export async function pendingMigrations(db: Knex): Promise<string[]> {
+  const [, pending]: [unknown, string[]] = await db.migrate.list(migrationsFor(db))
+  return pending
+}
+
+/**
+ * Knex's settings for our migrations. On SQLite all that are pending run in one transaction. On MySQL they run in
+ * none, since DDL commits it half-way and Knex's savepoints fail after that: there each one can be run again.
+ */
+export function migrationsFor(db: Knex): Knex.MigratorConfig {
+  if (isSqlite(db)) return { migrationSource }
+  return {
+    migrationSource: {
+      ...migrationSource,
+      getMigration: async (name: string) => ({
+        ...(await migrationSource.getMigration(name)),
+        config: { transaction: false },
+      }),
+    },
+  }
+}
+
+export function toStderr(message: string): void {
+  process.stderr.write(`${message}\n`)
+}

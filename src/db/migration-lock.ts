@@ -1,0 +1,78 @@
+import knex, { type Knex } from 'knex'
+import { isSqlite, selectRows } from './sql.js'
+
+const WAIT_SECONDS = 5
+/** A migration of a few million adopted rows takes minutes. */
+const MAX_WAIT_MS = 30 * 60_000
+const KEEP_ALIVE_MS = 60_000
+/** Of this database, since names of GET_LOCK are one for the whole server. At most 64 characters. */
+const LOCK_NAME = "CONCAT('wx_migrate_', MD5(DATABASE()))"
+
+/**
+ * Runs `work` in one process at a time. Knex's own lock is a row that a killed process leaves behind and that makes
+ * every later run fail, so it is not enough. On MySQL we hold GET_LOCK beside it, which ends with its session: whoever
+ * has it knows that nobody else migrates, and frees the row. On SQLite everything is one transaction, Knex's row too.
+ */
+export async function withMigrationLock<T>(
+  db: Knex,
+  onMessage: (message: string) => void,
+  work: (locked: Knex) => Promise<T>,
+): Promise<T> {
+  if (isSqlite(db)) return db.transaction(work)
+  const release = await takeMigrationLock(db.client.config, onMessage)
+  try {
+    return await work(db)
+  } finally {
+    await release()
+  }
+}
+
+/** Waits for GET_LOCK on MySQL and frees what a killed run left. Gives the function that lets go of it. */
+export async function takeMigrationLock(
+  config: Knex.Config,
+  onMessage: (message: string) => void,
+): Promise<() => Promise<void>> {
+  // A pool of one, so that every query is the session which holds the lock.
+  const session = knex({
+    ...config,
+    pool: { ...config.pool, min: 0, max: 1, idleTimeoutMillis: 2 ** 31 - 1 },
+  })
+  try {
+    await waitForLock(session, onMessage)
+    await freeStaleLock(session, onMessage)
+  } catch (error) {
+    await session.destroy()
+    throw error
+  }
+  // Servers and proxies end sessions that say nothing for long, and the lock with them.
+  const keepAlive = setInterval(() => {
+    session.raw('DO 0').catch((error) => onMessage(`The migration lock may be lost: ${error.message}`))
+  }, KEEP_ALIVE_MS)
+  keepAlive.unref()
+  return async () => {
+    clearInterval(keepAlive)
+    await session.destroy()
+  }
+}
+
+async function waitForLock(session: Knex, onMessage: (message: string) => void): Promise<void> {
+  const deadline = Date.now() + MAX_WAIT_MS
+  for (let told = false; ; told = true) {
+    const [answer] = await selectRows<{ got: number | null; holder: number | null }>(
+      session,
+      `SELECT GET_LOCK(${LOCK_NAME}, ?) AS got, IS_USED_LOCK(${LOCK_NAME}) AS holder`,
+      [told ? WAIT_SECONDS : 0],
+    )
+    if (answer?.got === 1) return
+    const who = `connection ${answer?.holder ?? '?'} of the database server (SHOW PROCESSLIST)`
+    if (Date.now() > deadline) throw new Error(`Another process is still migrating this database: ${who}`)
+    if (!told) onMessage(`Another process is migrating this database: ${who}. Waiting for it`)
+  }
+}
+
+async function freeStaleLock(session: Knex, onMessage: (message: string) => void): Promise<void> {
+  if (!(await session.schema.hasTable('knex_migrations_lock'))) return
+  const freed = await session('knex_migrations_lock').where({ is_locked: 1 }).update({ is_locked: 0 })
+  if (freed > 0)
+    onMessage('A migration was interrupted here. Its lock is released, and it goes on where it stopped')
+}

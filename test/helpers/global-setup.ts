@@ -1,0 +1,39 @@
+import knex from 'knex'
+import type { TestProject } from 'vitest/node'
+import { startMysqlServer } from './mysql-server.js'
+
+declare module 'vitest' {
+  export interface ProvidedContext {
+    /** A MySQL or MariaDB server with rights to create databases. */
+    mysqlServerUrl: string
+    /** Starts the name of every database of this run. */
+    databasePrefix: string
+  }
+}
+
+/** One MySQL for the whole run: the one of TEST_DATABASE_URL, else a private one. */
+export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const databasePrefix = `reminder_test_${process.pid}_`
+  project.provide('databasePrefix', databasePrefix)
+  const given = process.env.TEST_DATABASE_URL
+  if (given) {
+    project.provide('mysqlServerUrl', given)
+    return () => dropDatabases(given, databasePrefix)
+  }
+  const server = await startMysqlServer()
+  project.provide('mysqlServerUrl', server.url)
+  return server.stop
+}
+
+/** What tests that failed or were interrupted left on a server that is not ours to remove. */
+async function dropDatabases(serverUrl: string, prefix: string): Promise<void> {
+  const server = knex({ client: 'mysql2', connection: serverUrl })
+  try {
+    const databases: { name: string }[] = await server('information_schema.schemata')
+      .select({ name: 'schema_name' })
+      .where('schema_name', 'like', `${prefix.replaceAll('_', '\\_')}%`)
+    for (const { name } of databases) await server.raw('DROP DATABASE ??', [name])
+  } finally {
+    await server.destroy()
+  }
+}

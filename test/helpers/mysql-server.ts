@@ -1,0 +1,271 @@
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { delimiter, dirname, join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { createConnection } from 'mysql2/promise'
+
+const START_TIMEOUT_MS = 60_000
+const POLL_MS = 20
+const START_ATTEMPTS = 3
+/** Debian keeps servers in sbin, Fedora in libexec: neither is in everybody's PATH. */
+const SERVER_FOLDERS = [
+  '/usr/sbin',
+  '/usr/local/sbin',
+  '/usr/libexec',
+  '/usr/local/mysql/bin',
+  '/opt/homebrew/bin',
+]
+const APT_PACKAGE = 'mariadb-server-core'
+
+/** A MariaDB or MySQL of our own on a free loopback port, with its data in a folder that goes when it does. */
+export interface MysqlServer {
+  /** With rights to create databases; names none. The same after a restart. */
+  url: string
+  /** Ends the server and removes its data. Safe to call twice. */
+  stop(): Promise<void>
+  /** SIGKILL, as a crash of the machine's database would be: the data stays for `restart`. */
+  kill(): Promise<void>
+  /** Starts the server again on the same data and port, ending it first if it runs. */
+  restart(): Promise<void>
+}
+
+/**
+ * Starts a private server from `mariadbd` or `mysqld`; root on Debian or Ubuntu gets one by apt when there is none.
+ * The server also ends, and its data goes, when this process ends in any way, SIGKILL included.
+ */
+export async function startMysqlServer(): Promise<MysqlServer> {
+  const program = findServer() ?? installServer()
+  const folder = mkdtempSync(join(tmpdir(), 'reminder-mysql-'))
+  const releaseFolder = tieToThisProcess(folder)
+  let child: ChildProcess | undefined
+
+  const kill = async () => {
+    if (child) await killChild(child)
+    child = undefined
+    rmSync(pidFile(folder), { force: true })
+  }
+  const stop = async () => {
+    await kill()
+    await releaseFolder()
+  }
+
+  try {
+    initialiseData(program, folder)
+    const { port, child: started } = await startOnFreePort(program, folder)
+    child = started
+    return {
+      url: serverUrl(port),
+      stop,
+      kill,
+      restart: async () => {
+        await kill()
+        child = await startServer(program, folder, port)
+      },
+    }
+  } catch (error) {
+    await stop()
+    throw error
+  }
+}
+
+function findServer(): string | undefined {
+  const folders = [...(process.env.PATH ?? '').split(delimiter), ...SERVER_FOLDERS]
+  for (const name of ['mariadbd', 'mysqld']) {
+    const found = folders.map((folder) => join(folder, name)).find((path) => existsSync(path))
+    if (found) return found
+  }
+  return undefined
+}
+
+function installServer(): string {
+  const aptGet = '/usr/bin/apt-get'
+  if (process.getuid?.() === 0 && existsSync(aptGet)) {
+    process.stderr.write(`No MySQL or MariaDB server found: installing ${APT_PACKAGE} with apt-get ...\n`)
+    const options = { env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }, encoding: 'utf8' } as const
+    const lock = ['-o', 'DPkg::Lock::Timeout=300']
+    spawnSync(aptGet, ['update', ...lock], options)
+    const { stderr } = spawnSync(
+      aptGet,
+      ['install', '--yes', '--no-install-recommends', ...lock, APT_PACKAGE],
+      options,
+    )
+    const installed = findServer()
+    if (installed) return installed
+    process.stderr.write(stderr)
+  }
+  throw new Error(
+    `The tests need a MySQL or MariaDB server. One of these gives them one:
+  - set TEST_DATABASE_URL=mysql://user:password@host:3306 (with rights to create databases)
+  - install MariaDB or MySQL, so that mariadbd or mysqld is found in PATH or ${SERVER_FOLDERS.join(', ')}
+  - run the tests as root on Debian or Ubuntu, and ${APT_PACKAGE} is installed with apt-get`,
+  )
+}
+
+/**
+ * A shell that waits for the end of its standard input, which comes when this process ends however it ends, then
+ * kills the server and removes the folder. An exit handler would miss SIGKILL, and signal handlers would get in the
+ * way of the test runner's own.
+ */
+function tieToThisProcess(folder: string): () => Promise<void> {
+  const script = `read _; test -f "$1" && kill -9 "$(cat "$1")"; while ! rm -rf "$2"; do sleep 0.1; done`
+  const watcher = spawn('/bin/sh', ['-c', script, 'sh', pidFile(folder), folder], {
+    stdio: ['pipe', 'ignore', 'ignore'],
+    // Out of the terminal's process group: Ctrl-C must reach the tests and leave this one to tidy up.
+    detached: true,
+  })
+  const ended = once(watcher, 'exit')
+  watcher.unref()
+  return async () => {
+    watcher.ref()
+    watcher.stdin.end()
+    await ended
+  }
+}
+
+function initialiseData(program: string, folder: string): void {
+  const version = spawnSync(program, ['--no-defaults', '--version'], { encoding: 'utf8' }).stdout
+  const options = ['--no-defaults', `--datadir=${dataOf(folder)}`, ...asRoot()]
+  const { status, stderr } = version.includes('MariaDB')
+    ? bootstrapMariadb(program, options, dataOf(folder))
+    : spawnSync(program, [...options, '--initialize-insecure'], { encoding: 'utf8' })
+  if (status !== 0) throw new Error(`${program}: the data folder could not be initialised\n${stderr}`)
+  // A user of our own: which root@host exists differs between the two, and names are not resolved.
+  writeFileSync(
+    initFile(folder),
+    `CREATE USER IF NOT EXISTS 'test'@'127.0.0.1' IDENTIFIED BY 'test';
+GRANT ALL PRIVILEGES ON *.* TO 'test'@'127.0.0.1' WITH GRANT OPTION;
+`,
+  )
+}
+
+/**
+ * The part of mariadb-install-db that a test needs. The script itself needs my_print_defaults and resolveip, which
+ * Debian's server-core package does not contain.
+ */
+function bootstrapMariadb(program: string, options: string[], dataFolder: string) {
+  mkdirSync(join(dataFolder, 'mysql'), { recursive: true })
+  const input = [
+    'USE mysql;',
+    'SET @auth_root_socket = NULL;',
+    systemTablesSql(program, 'system_tables.sql'),
+    systemTablesSql(program, 'system_tables_data.sql'),
+  ].join('\n')
+  return spawnSync(program, [...options, '--bootstrap', '--log-warnings=0'], { input, encoding: 'utf8' })
+}
+
+/** MariaDB 11 renamed mysql_*.sql to mariadb_*.sql. */
+function systemTablesSql(program: string, name: string): string {
+  const share = join(dirname(dirname(realpathSync(program))), 'share')
+  const folders = [...['mysql', 'mariadb', ''].map((folder) => join(share, folder)), '/usr/share/mysql']
+  const paths = folders.flatMap((folder) => [join(folder, `mysql_${name}`), join(folder, `mariadb_${name}`)])
+  const found = paths.find((path) => existsSync(path))
+  if (!found) throw new Error(`${program} was found, but none of ${paths.join(', ')}`)
+  return readFileSync(found, 'utf8')
+}
+
+async function startOnFreePort(
+  program: string,
+  folder: string,
+): Promise<{ port: number; child: ChildProcess }> {
+  for (let attempt = 1; ; attempt++) {
+    const port = await freePort()
+    try {
+      return { port, child: await startServer(program, folder, port) }
+    } catch (error) {
+      // Another program may have taken the port between our look and the server's bind.
+      if (attempt === START_ATTEMPTS) throw error
+    }
+  }
+}
+
+async function startServer(program: string, folder: string, port: number): Promise<ChildProcess> {
+  const log = join(folder, 'error.log')
+  const child = spawn(
+    program,
+    [
+      '--no-defaults',
+      `--datadir=${dataOf(folder)}`,
+      `--socket=${join(folder, 'socket')}`,
+      `--pid-file=${pidFile(folder)}`,
+      `--log-error=${log}`,
+      `--init-file=${initFile(folder)}`,
+      '--bind-address=127.0.0.1',
+      `--port=${port}`,
+      '--skip-name-resolve',
+      '--skip-log-bin',
+      '--character-set-server=utf8mb4',
+      '--max-connections=500',
+      '--innodb-buffer-pool-size=256M',
+      // As in production: a commit that was answered survives the kill.
+      '--innodb-flush-log-at-trx-commit=1',
+      '--performance-schema=OFF',
+      '--loose-mysqlx=OFF',
+      ...asRoot(),
+    ],
+    { stdio: 'ignore', detached: true },
+  )
+  child.unref()
+  const deadline = Date.now() + START_TIMEOUT_MS
+  while (!(await answers(port, folder))) {
+    if (child.exitCode !== null || child.signalCode !== null || Date.now() > deadline) {
+      await killChild(child)
+      throw new Error(
+        `${program} did not start:\n${existsSync(log) ? readFileSync(log, 'utf8').slice(-4000) : ''}`,
+      )
+    }
+    await sleep(POLL_MS)
+  }
+  return child
+}
+
+/** The pid file tells our server from a stranger on the port. */
+async function answers(port: number, folder: string): Promise<boolean> {
+  if (!existsSync(pidFile(folder))) return false
+  try {
+    const connection = await createConnection(serverUrl(port))
+    await connection.end()
+    return true
+  } catch {
+    return false
+  }
+}
+
+async function killChild(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return
+  const ended = once(child, 'exit')
+  child.ref()
+  child.kill('SIGKILL')
+  await ended
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer()
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const address = server.address()
+  server.close()
+  await once(server, 'close')
+  if (address === null || typeof address === 'string') throw new Error('No loopback port is free')
+  return address.port
+}
+
+/** The server refuses to run as root unless it is told to. */
+function asRoot(): string[] {
+  return process.getuid?.() === 0 ? ['--user=root'] : []
+}
+
+const serverUrl = (port: number) => `mysql://test:test@127.0.0.1:${port}`
+const dataOf = (folder: string) => join(folder, 'data')
+const pidFile = (folder: string) => join(folder, 'server.pid')
+const initFile = (folder: string) => join(folder, 'init.sql')
