@@ -53,8 +53,12 @@ export function createWechatClient(deps: {
     signal: AbortSignal | undefined,
   ): Promise<Answer> => {
     const { method, path, body } = call
-    const request = { method, path: path + query(token), signal }
-    const result = await http.request(body === undefined ? request : { ...request, body: toWire(body) })
+    const result = await http.request({
+      method,
+      path: path + query(token),
+      body: body === undefined ? undefined : toWire(body),
+      signal,
+    })
     const answer = readAnswer(result, errcodeWhenOk)
     return answer.kind === 'refused' ? { ...answer, errmsg: redact(answer.errmsg, [token]) } : answer
   }

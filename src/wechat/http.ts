@@ -28,7 +28,7 @@ export interface WechatHttpCall {
   /** Path and query below the base URL. The query holds the access token: it goes into no result and no log. */
   path: string
   /** JSON, raw UTF-8. */
-  body?: string
+  body?: string | undefined
   signal?: AbortSignal | undefined
 }
 
@@ -52,7 +52,7 @@ export function createWechatHttp(options: WechatHttpOptions): WechatHttp {
   const prefix = url.pathname.replace(/\/+$/, '')
   const headersTimeout = options.headersTimeoutMs ?? HEADERS_TIMEOUT_MS
   const bodyTimeout = options.bodyTimeoutMs ?? BODY_TIMEOUT_MS
-  const givingUp = new GivingUp()
+  const groups = new Groups()
   const pool = new Pool(url.origin, {
     connections: options.connections,
     pipelining: 1,
@@ -71,7 +71,7 @@ export function createWechatHttp(options: WechatHttpOptions): WechatHttp {
           resolve(unreachableBecause('aborted'))
           return
         }
-        const exchange = new Exchange(resolve, headersTimeout + bodyTimeout, givingUp.of(signal))
+        const exchange = new Exchange(resolve, headersTimeout + bodyTimeout, groups.of(signal))
         pool.dispatch(
           {
             method,
@@ -95,91 +95,109 @@ const JSON_BODY = [...ACCEPT, 'content-type', 'application/json; charset=utf-8']
  * The error's own kind does not tell: a connection that broke says the same before and after.
  */
 class Exchange implements Dispatcher.DispatchHandler {
-  #controller: Dispatcher.DispatchController | undefined
-  #deadline = Number.POSITIVE_INFINITY
-  #status = 0
-  #first: Buffer | undefined
-  #more: Buffer[] | undefined
-  #settled = false
-  readonly #resolve: (result: HttpResult) => void
-  readonly #totalMs: number
-  readonly #group: Set<Exchange> | undefined
+  private controller: Dispatcher.DispatchController | undefined
+  private deadline = Number.POSITIVE_INFINITY
+  private status = 0
+  private first: Buffer | undefined
+  private more: Buffer[] | undefined
+  private settled = false
+  private readonly resolve: (result: HttpResult) => void
+  private readonly totalMs: number
+  /** Its place in the group, kept by the group. */
+  place = -1
+  private readonly group: Group | undefined
 
-  constructor(resolve: (result: HttpResult) => void, totalMs: number, group: Set<Exchange> | undefined) {
-    this.#resolve = resolve
-    this.#totalMs = totalMs
-    this.#group = group
-    group?.add(this)
+  constructor(resolve: (result: HttpResult) => void, totalMs: number, group: Group | undefined) {
+    this.resolve = resolve
+    this.totalMs = totalMs
+    this.group = group
+    group?.join(this)
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
     // Given up while it waited for a connection, or about to be written a second time: neither may reach the line.
-    if (this.#settled || this.#controller !== undefined) {
+    if (this.settled || this.controller !== undefined) {
       controller.abort(new Error('not sent'))
       return
     }
-    this.#controller = controller
-    this.#deadline = performance.now() + this.#totalMs
+    this.controller = controller
+    this.deadline = performance.now() + this.totalMs
   }
 
   onResponseStart(controller: Dispatcher.DispatchController, status: number): void {
-    this.#status = status
-    this.#checkDeadline(controller)
+    this.status = status
+    this.checkDeadline(controller)
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
-    if (this.#first === undefined) this.#first = chunk
-    else if (this.#more === undefined) this.#more = [this.#first, chunk]
-    else this.#more.push(chunk)
-    this.#checkDeadline(controller)
+    if (this.first === undefined) this.first = chunk
+    else if (this.more === undefined) this.more = [this.first, chunk]
+    else this.more.push(chunk)
+    this.checkDeadline(controller)
   }
 
   onResponseEnd(): void {
-    const bytes = this.#more === undefined ? this.#first : Buffer.concat(this.#more)
-    this.#settle({ kind: 'answered', status: this.#status, text: bytes?.toString('utf8') ?? '' })
+    const bytes = this.more === undefined ? this.first : Buffer.concat(this.more)
+    this.settle({ kind: 'answered', status: this.status, text: bytes?.toString('utf8') ?? '' })
   }
 
   onResponseError(_: unknown, error: Error): void {
-    this.#settle(this.#controller === undefined ? unreachableBecause(error) : ambiguousAfter(error))
+    this.settle(this.controller === undefined ? unreachableBecause(error) : ambiguousAfter(error))
   }
 
   /** undici's timeouts start anew with every byte; an answer that trickles in would hold its slot for days. */
-  #checkDeadline(controller: Dispatcher.DispatchController): void {
-    if (performance.now() < this.#deadline) return
-    this.#settle(ambiguousAfter('body_timeout'))
+  private checkDeadline(controller: Dispatcher.DispatchController): void {
+    if (performance.now() < this.deadline) return
+    this.settle(ambiguousAfter('body_timeout'))
     controller.abort(new Error('too slow'))
   }
 
   giveUp(): void {
-    this.#settle(this.#controller === undefined ? unreachableBecause('aborted') : ambiguousAfter('aborted'))
-    this.#controller?.abort(new Error('aborted'))
+    this.settle(this.controller === undefined ? unreachableBecause('aborted') : ambiguousAfter('aborted'))
+    this.controller?.abort(new Error('aborted'))
   }
 
-  #settle(result: HttpResult): void {
-    if (this.#settled) return
-    this.#settled = true
-    this.#group?.delete(this)
-    this.#resolve(result)
+  private settle(result: HttpResult): void {
+    if (this.settled) return
+    this.settled = true
+    this.group?.leave(this)
+    this.resolve(result)
   }
 }
 
-/** One listener for each signal, however many requests share it: Node warns of a leak at eleven. */
-class GivingUp {
-  readonly #groups = new WeakMap<AbortSignal, Set<Exchange>>()
+/**
+ * The requests that one signal gives up, under one listener: Node warns of a leak at eleven. Each request knows its
+ * place, so that joining and leaving cost no hashing.
+ */
+class Group {
+  private readonly members: Exchange[] = []
 
-  of(signal: AbortSignal | undefined): Set<Exchange> | undefined {
+  join(exchange: Exchange): void {
+    exchange.place = this.members.push(exchange) - 1
+  }
+
+  leave(exchange: Exchange): void {
+    const last = this.members.pop()
+    if (last === undefined || last === exchange) return
+    this.members[exchange.place] = last
+    last.place = exchange.place
+  }
+
+  giveUp(): void {
+    for (const exchange of [...this.members]) exchange.giveUp()
+  }
+}
+
+class Groups {
+  private readonly bySignal = new WeakMap<AbortSignal, Group>()
+
+  of(signal: AbortSignal | undefined): Group | undefined {
     if (signal === undefined) return undefined
-    const known = this.#groups.get(signal)
+    const known = this.bySignal.get(signal)
     if (known !== undefined) return known
-    const group = new Set<Exchange>()
-    this.#groups.set(signal, group)
-    signal.addEventListener(
-      'abort',
-      () => {
-        for (const exchange of group) exchange.giveUp()
-      },
-      { once: true },
-    )
+    const group = new Group()
+    this.bySignal.set(signal, group)
+    signal.addEventListener('abort', () => group.giveUp(), { once: true })
     return group
   }
 }
