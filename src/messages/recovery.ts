@@ -1,10 +1,15 @@
 import type { Knex } from 'knex'
 import { inTransaction } from '../db/transaction.js'
-import { businessDate, timeOn } from '../lib/business-date.js'
+import { timeOn } from '../lib/business-date.js'
+import { createBrake } from './brake.js'
+import { type DeliverDeps, deliverAll, type Source } from './deliver.js'
 import type { Delivery } from './message.js'
-import { type AnswerRecord, emptyTally, type Outcome, settleBatch, type Tally } from './settle.js'
+import { createPace } from './pace.js'
+import { type AnswerRecord, addTallies, emptyTally, type Outcome, settleBatch, type Tally } from './settle.js'
 import * as store from './store.js'
 import { canRepeat, type Verdict } from './verdict.js'
+
+const BATCH = 500
 
 /** The part of an account that decides until when its reminders may be sent. */
 export interface SendingWindow {
@@ -70,7 +75,24 @@ function sorted(ids: number[]): number[] {
   return [...ids].sort((a, b) => a - b)
 }
 
-/** The business date it is for an account. */
-export function today(window: Pick<SendingWindow, 'timezone'>, now: number): number {
-  return businessDate(now, window.timezone)
+/**
+ * Sends and settles what is left over now: one pass, no waiting for retries that are due later. What this process took
+ * over before and gave up (the database went away) comes back the same way.
+ */
+export async function recover(
+  deps: DeliverDeps,
+  window: SendingWindow,
+  options: { rate: number | undefined; signal: AbortSignal; onProgress?(tally: Tally): void },
+): Promise<Tally> {
+  const { db, leaseMs, now } = deps
+  const settledAtOnce = emptyTally()
+  const source: Source = {
+    async next() {
+      const deliveries = await takeOver(db, window, { limit: BATCH, leaseMs, now: now() }, settledAtOnce)
+      return deliveries.length > 0 ? deliveries : undefined
+    },
+  }
+  const pace = createPace({ concurrency: deps.concurrency, perSecond: options.rate })
+  const sent = await deliverAll(deps, source, { ...options, pace, brake: createBrake() })
+  return addTallies(sent, settledAtOnce)
 }

@@ -38,6 +38,17 @@ export function emptyTally(): Tally {
   return { delivered: 0, failed: 0, unknown: 0, cancelled: 0, retry: 0, lost: 0 }
 }
 
+export function addTallies(a: Tally, b: Tally): Tally {
+  return {
+    delivered: a.delivered + b.delivered,
+    failed: a.failed + b.failed,
+    unknown: a.unknown + b.unknown,
+    cancelled: a.cancelled + b.cancelled,
+    retry: a.retry + b.retry,
+    lost: a.lost + b.lost,
+  }
+}
+
 const PLAIN = new Set<Verdict['kind']>(['delivered', 'failed', 'unknown', 'retry'])
 
 /**

@@ -429,13 +429,21 @@ export async function findDeliveries(trx: Knex, ids: number[], leaseDeadline: nu
   }))
 }
 
-/** When the next retry of the account is due, in ms; undefined if none is waiting. */
-export async function findNextRetry(db: Knex, appId: string): Promise<number | undefined> {
-  const [row] = await selectRows<{ next_attempt_at: number }>(
+/** What keeps the account's reminders from being finished: messages in somebody's hands, and when the next retry is due. */
+export async function findUnfinished(
+  db: Knex,
+  appId: string,
+): Promise<{ sending: boolean; nextRetryAt: number | undefined }> {
+  const sending = await selectRows(
     db,
-    `SELECT next_attempt_at FROM wx_push_message WHERE next_attempt_at > 0 AND app_id = ? AND state = 'retry'
+    `SELECT 1 FROM wx_push_message WHERE lease_until > 0 AND app_id = ? AND kind = 'reminder' LIMIT 1`,
+    [appId],
+  )
+  const [retry] = await selectRows<{ next_attempt_at: number }>(
+    db,
+    `SELECT next_attempt_at FROM wx_push_message WHERE next_attempt_at > 0 AND app_id = ? AND kind = 'reminder'
      ORDER BY next_attempt_at LIMIT 1`,
     [appId],
   )
-  return row?.next_attempt_at
+  return { sending: sending.length > 0, nextRetryAt: retry?.next_attempt_at }
 }

@@ -50,7 +50,7 @@ export async function expireStale(
     await closeRun(
       db,
       run.id,
-      signal.aborted ? { state: 'paused', reason: 'stopped' } : { state: 'done' },
+      signal.aborted ? { state: 'paused', reason: 'stopped' } : { state: 'done', reason: null },
       now,
     )
     log.info(

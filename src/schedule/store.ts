@@ -19,6 +19,7 @@ export interface JobRun {
   slot: number
   state: RunState
   reason: string | null
+  started_at: number
 }
 
 /** Opens the occurrence, or finds the one that is there. `opened` is true for exactly one caller. */
@@ -36,7 +37,7 @@ export async function openRun(
        VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
       [job, appId, slot, triggeredBy, state, reason, now, now],
     )
-    return { run: { id: insertId, slot, state, reason }, opened: true }
+    return { run: { id: insertId, slot, state, reason, started_at: now }, opened: true }
   } catch (error) {
     if (!isDuplicate(error)) throw error
   }
@@ -48,7 +49,7 @@ export async function openRun(
 export async function findRun(db: Knex, { job, appId, slot }: Occurrence): Promise<JobRun | undefined> {
   const [run] = await selectRows<JobRun>(
     db,
-    'SELECT id, slot, state, reason FROM wx_job_run WHERE job = ? AND app_id = ? AND slot = ?',
+    'SELECT id, slot, state, reason, started_at FROM wx_job_run WHERE job = ? AND app_id = ? AND slot = ?',
     [job, appId, slot],
   )
   return run
@@ -58,7 +59,7 @@ export async function findRun(db: Knex, { job, appId, slot }: Occurrence): Promi
 export async function findLastRun(db: Knex, job: Job, appId: string): Promise<JobRun | undefined> {
   const [run] = await selectRows<JobRun>(
     db,
-    'SELECT id, slot, state, reason FROM wx_job_run WHERE job = ? AND app_id = ? ORDER BY slot DESC LIMIT 1',
+    'SELECT id, slot, state, reason, started_at FROM wx_job_run WHERE job = ? AND app_id = ? ORDER BY slot DESC LIMIT 1',
     [job, appId],
   )
   return run
@@ -68,12 +69,22 @@ export async function findLastRun(db: Knex, job: Job, appId: string): Promise<Jo
 export async function closeRun(
   db: Knex,
   id: number,
-  ending: { state: RunState; reason?: string },
+  ending: { state: RunState; reason: string | null },
   now: number,
 ): Promise<void> {
   await execute(
     db,
     `UPDATE wx_job_run SET state = ?, reason = ?, finished_at = ?, updated_at = ? WHERE id = ? AND state = 'running'`,
-    [ending.state, ending.reason ?? null, now, now, id],
+    [ending.state, ending.reason, now, now, id],
+  )
+}
+
+/** Sets an ended run going again. Nothing happens to one that is running. */
+export async function reopenRun(db: Knex, id: number, triggeredBy: Trigger, now: number): Promise<void> {
+  await execute(
+    db,
+    `UPDATE wx_job_run SET state = 'running', reason = NULL, triggered_by = ?, started_at = ?, finished_at = NULL,
+       updated_at = ? WHERE id = ? AND state <> 'running'`,
+    [triggeredBy, now, now, id],
   )
 }

@@ -1,0 +1,158 @@
+import { randomUUID } from 'node:crypto'
+import type { Knex } from 'knex'
+import type { Account } from '../config.js'
+import { inTransaction } from '../db/transaction.js'
+import { addDays } from '../lib/business-date.js'
+import type { Delivery } from '../messages/message.js'
+import { findReminderIds, insertReminders } from '../messages/store.js'
+import { VALIDITY_MARGIN_MS } from '../permits/accept.js'
+import type { RunState } from '../schedule/store.js'
+import { findStreaks } from '../sign-ins/store.js'
+import * as store from './store.js'
+import { renderReminder } from './text.js'
+
+export type Claim =
+  /** Committed; possibly none, when all that were read were not due after all. */
+  | { kind: 'claimed'; deliveries: Delivery[] }
+  /** All ranges that are left are in other hands just now. */
+  | { kind: 'busy' }
+  | { kind: 'exhausted' }
+  /** Another process ended the run. */
+  | { kind: 'ended'; state: RunState; reason: string | null }
+
+export interface ClaimOptions {
+  runId: number
+  date: number
+  leaseMs: number
+  now: number
+  /** Users to read at most; the cursor moves past all of them. */
+  read: number
+  /** Users to claim at most; the cursor stays behind the first one left out. */
+  claim: number
+}
+
+/**
+ * Takes the next due users of the run for sending: in one short transaction their oldest valid permits are spent, their
+ * counters counted down, and their messages written as `sending`. Lock order: range, permits, counters, messages.
+ */
+export function claimDue(db: Knex, account: Account, options: ClaimOptions): Promise<Claim> {
+  const { runId, date, now } = options
+  const { appId } = account
+  const validUntil = now + VALIDITY_MARGIN_MS
+  return inTransaction(db, async (trx): Promise<Claim> => {
+    const run = await store.findRunState(trx, runId)
+    if (run?.state !== 'running')
+      return { kind: 'ended', state: run?.state ?? 'done', reason: run?.reason ?? null }
+    const range = await store.lockRange(trx, runId)
+    if (!range) {
+      if (!(await store.hasUnreadRanges(trx, runId))) return { kind: 'exhausted' }
+      await store.rereadPassedOver(trx, runId)
+      return { kind: 'busy' }
+    }
+
+    const read = await store.findCandidates(trx, appId, range, { date, validUntil }, options.read)
+    const { candidates, cursor } = cut(read, range, options)
+    const { claimed, again } = await claimCandidates(trx, account, candidates, options)
+    await store.moveCursor(trx, runId, range.range_no, cursor, again)
+    return { kind: 'claimed', deliveries: claimed }
+  })
+}
+
+type WithPermit = { user_id: number; permit_id: number }
+
+/** Those to claim of what was read, and where the cursor goes: past the last user read, or before the first left out. */
+function cut(
+  read: store.Candidate[],
+  range: store.Range,
+  limits: { read: number; claim: number },
+): { candidates: WithPermit[]; cursor: number } {
+  const withPermit = read.filter((candidate): candidate is WithPermit => candidate.permit_id !== null)
+  const candidates = withPermit.slice(0, limits.claim)
+  const leftOut = withPermit[limits.claim]
+  if (leftOut) return { candidates, cursor: leftOut.user_id - 1 }
+  const last = read.length < limits.read ? undefined : read.at(-1)
+  return { candidates, cursor: last?.user_id ?? range.hi }
+}
+
+async function claimCandidates(
+  trx: Knex,
+  account: Account,
+  candidates: WithPermit[],
+  { runId, date, now, leaseMs }: ClaimOptions,
+): Promise<{ claimed: Delivery[]; again: number | null }> {
+  if (candidates.length === 0) return { claimed: [], again: null }
+  const { appId } = account
+  const leaseDeadline = performance.now() + leaseMs
+  const permits = await store.lockCandidatePermits(
+    trx,
+    sorted(candidates.map((candidate) => candidate.permit_id)),
+    now + VALIDITY_MARGIN_MS,
+  )
+  const lockedUsers = new Set(permits.map((permit) => permit.user_id))
+  const again = candidates.find((candidate) => !lockedUsers.has(candidate.user_id))?.user_id ?? null
+  if (permits.length === 0) return { claimed: [], again }
+
+  const lastDates = await store.lockDueCounters(trx, appId, sorted([...lockedUsers]), date)
+  const won = permits.filter((permit) => lastDates.has(permit.user_id)).sort((a, b) => a.user_id - b.user_id)
+  if (won.length === 0) return { claimed: [], again }
+  const users = won.map((permit) => permit.user_id)
+
+  const streaks = await findStreaks(trx, appId, users, addDays(date, -1))
+  const drafts = won.map((permit) => ({
+    permit,
+    data: renderReminder(account.data, { date, streak: streaks.get(permit.user_id) ?? 0 }),
+    traceId: randomUUID(),
+  }))
+  await store.countClaimed(trx, appId, users, date, now)
+  const { channel, templateId, page } = account
+  await insertReminders(
+    trx,
+    drafts.map(({ permit, data, traceId }) => ({
+      appId,
+      userId: permit.user_id,
+      openId: permit.open_id,
+      businessDate: date,
+      runId,
+      permitId: permit.id,
+      channel,
+      templateId,
+      page,
+      data: JSON.stringify(data),
+      lastDateBefore: lastDates.get(permit.user_id) ?? 0,
+      traceId,
+    })),
+    leaseMs,
+    now,
+  )
+  await store.spendPermits(trx, appId, sorted(won.map((permit) => permit.id)), date, now)
+
+  const ids = await findReminderIds(trx, appId, date, users)
+  const claimed = drafts.map(({ permit, data, traceId }): Delivery => {
+    const id = ids.get(permit.user_id)
+    if (id === undefined)
+      throw new Error(`The reminder of user ${permit.user_id} was inserted and is not there`)
+    return {
+      id,
+      fence: 1,
+      appId,
+      userId: permit.user_id,
+      openId: permit.open_id,
+      channel,
+      templateId,
+      page,
+      data,
+      permitId: permit.id,
+      formId: permit.form_id,
+      attempts: 0,
+      maybeSent: false,
+      businessDate: date,
+      traceId,
+      leaseDeadline,
+    }
+  })
+  return { claimed, again }
+}
+
+function sorted(ids: number[]): number[] {
+  return [...ids].sort((a, b) => a - b)
+}

@@ -1,0 +1,218 @@
+import type { Knex } from 'knex'
+import type { Account } from '../config.js'
+import { inTransaction } from '../db/transaction.js'
+import { pause } from '../lib/pause.js'
+import { createBrake } from '../messages/brake.js'
+import { type DeliverDeps, deliverAll, type Source } from '../messages/deliver.js'
+import { createPace } from '../messages/pace.js'
+import { takeOver, windowEnd } from '../messages/recovery.js'
+import type { Tally } from '../messages/settle.js'
+import { findUnfinished } from '../messages/store.js'
+import { VALIDITY_MARGIN_MS } from '../permits/accept.js'
+import { closeRun, type JobRun, openRun, type RunState, reopenRun, type Trigger } from '../schedule/store.js'
+import { claimDue } from './claim.js'
+import * as store from './store.js'
+
+export interface RunDeps extends DeliverDeps {
+  /** Messages per second; undefined = as fast as WeChat answers. */
+  rate: number | undefined
+}
+
+export interface RunOptions {
+  date: number
+  triggeredBy: Trigger
+  signal: AbortSignal
+  /** Users to claim at most, in this process. */
+  limit?: number
+  onProgress?(tally: Tally): void
+}
+
+/** What this process did for the run, and how the run ended. */
+export interface RunReport {
+  runId: number
+  date: number
+  state: 'done' | 'halted' | 'paused' | 'window_closed'
+  reason: string | null
+  due: number
+  delivered: number
+  failed: number
+  unknown: number
+  retrying: number
+  cancelled: number
+  skippedSignedIn: number
+}
+
+type Ending = Pick<RunReport, 'state' | 'reason'>
+
+const BATCH = 500
+/** With a slow SEND_RATE no more is claimed than goes out in this time: a stop then has little to give back. */
+const BATCH_SECONDS = 5
+const POLL_MS = 100
+const MAX_POLL_MS = 1_000
+
+/**
+ * The daily run of one account: opens its occurrence or joins it, sends one message alone, then reminds whoever is due,
+ * works off retries and what dead processes left, and writes down how it ended. Safe to start any number of times, in
+ * any number of processes.
+ */
+export async function runReminders(deps: RunDeps, account: Account, options: RunOptions): Promise<RunReport> {
+  const { db, now, log } = deps
+  const { date, signal } = options
+  const run = await openOrJoin(db, account, options, now())
+  log.info({
+    event: 'remind.started',
+    app_id: account.appId,
+    run_id: run.id,
+    date,
+    trigger: options.triggeredBy,
+  })
+
+  const brake = createBrake()
+  const source = createReminderSource(deps, account, run.id, options)
+  const pace = createPace({ concurrency: deps.concurrency, perSecond: deps.rate })
+  const deliverOptions = options.onProgress
+    ? { pace, brake, signal, onProgress: options.onProgress }
+    : { pace, brake, signal }
+  const tally = await deliverAll(deps, source, deliverOptions)
+
+  const ending: Ending = brake.halt ?? source.ending() ?? { state: 'done', reason: null }
+  // A run that was only stopped stays `running`: the next process to start goes on with it.
+  if (!signal.aborted || ending.state !== 'paused') await closeRun(db, run.id, ending, now())
+  const report = await writeReport(db, account, run, tally, ending, now())
+  log[ending.state === 'done' ? 'info' : 'warn']({ event: 'remind.ended', app_id: account.appId, ...report })
+  return report
+}
+
+async function openOrJoin(
+  db: Knex,
+  { appId }: Account,
+  { date, triggeredBy }: RunOptions,
+  now: number,
+): Promise<JobRun> {
+  const occurrence = { job: 'remind', appId, slot: date } as const
+  const { run } = await openRun(db, occurrence, { triggeredBy, state: 'running' }, now)
+  await inTransaction(db, async (trx) => {
+    const state = await store.lockRun(trx, run.id)
+    if (state === 'running' && (await store.hasUnreadRanges(trx, run.id))) return
+    await reopenRun(trx, run.id, triggeredBy, now)
+    await store.resetRanges(trx, run.id, appId)
+  })
+  return run
+}
+
+/** Claims for one run, with the reason why it ended if that was not for lack of users. */
+function createReminderSource(
+  deps: RunDeps,
+  account: Account,
+  runId: number,
+  { date, signal, limit = Number.POSITIVE_INFINITY }: RunOptions,
+): Source & { ending(): Ending | undefined } {
+  const { db, now, leaseMs, rate = Number.POSITIVE_INFINITY } = deps
+  const batch = Math.max(1, Math.min(BATCH, Math.ceil(rate * BATCH_SECONDS)))
+  const closesAt = windowEnd(account, date)
+  let canary: 'to_send' | 'sent' | 'answered' = 'to_send'
+  let claimed = 0
+  let exhausted = false
+  let pollMs = POLL_MS
+  let ending: Ending | undefined
+
+  async function wait(): Promise<[]> {
+    await pause(pollMs, signal)
+    pollMs = Math.min(MAX_POLL_MS, pollMs * 2)
+    return []
+  }
+
+  async function claimNext() {
+    const wanted = canary === 'to_send' ? 1 : Math.min(batch, limit - claimed)
+    const claim = await claimDue(db, account, {
+      runId,
+      date,
+      leaseMs,
+      now: now(),
+      read: BATCH,
+      claim: wanted,
+    })
+    if (claim.kind === 'claimed') {
+      claimed += claim.deliveries.length
+      pollMs = POLL_MS
+      return claim.deliveries
+    }
+    if (claim.kind === 'busy') return wait()
+    if (claim.kind === 'ended' && claim.state !== 'done') {
+      ending = { state: endingOf(claim.state), reason: claim.reason }
+    }
+    exhausted = true
+    return []
+  }
+
+  return {
+    ending: () =>
+      signal.aborted ? { state: 'paused', reason: 'stopped by a signal; run it again to go on' } : ending,
+    async next(idle) {
+      if (ending) return undefined
+      if (now() >= closesAt) {
+        ending = { state: 'window_closed', reason: windowReason(account) }
+        return undefined
+      }
+      if (canary === 'sent') {
+        await idle()
+        canary = 'answered'
+      }
+      const left = await takeOver(db, account, {
+        limit: canary === 'to_send' ? 1 : batch,
+        leaseMs,
+        now: now(),
+      })
+      const next = left.length > 0 || exhausted || claimed >= limit ? left : await claimNext()
+      if (next.length > 0) {
+        if (canary === 'to_send') canary = 'sent'
+        return next
+      }
+      if (ending) return undefined
+      if (!exhausted && claimed < limit) return []
+
+      await idle()
+      const { sending, nextRetryAt } = await findUnfinished(db, account.appId)
+      // Also waits for what another process has in hand: if that one dies, its messages are taken over here.
+      return sending || nextRetryAt !== undefined ? wait() : undefined
+    },
+  }
+}
+
+function endingOf(state: RunState): Ending['state'] {
+  return state === 'running' || state === 'missed' ? 'done' : state
+}
+
+function windowReason({ sendUntil, timezone }: Account): string {
+  const time = [sendUntil.hour, sendUntil.minute].map((part) => String(part).padStart(2, '0')).join(':')
+  return `the sending window of that day closed at ${time} ${timezone} (SEND_UNTIL)`
+}
+
+async function writeReport(
+  db: Knex,
+  account: Account,
+  run: JobRun,
+  tally: Tally,
+  ending: Ending,
+  now: number,
+): Promise<RunReport> {
+  const day = { date: run.slot, validUntil: now + VALIDITY_MARGIN_MS }
+  const standings = await store.countStandings(db, account.appId, day)
+  const totals = await store.countMessages(db, run.id)
+  const ended = totals.delivered + totals.failed + totals.unknown + totals.retrying
+  const skippedSignedIn = standings.signed_in
+  await store.recordTotals(db, run.id, { ...totals, due: ended + standings.due, skippedSignedIn })
+  const { delivered, failed, unknown, cancelled } = tally
+  return {
+    runId: run.id,
+    date: run.slot,
+    ...ending,
+    due: delivered + failed + unknown + totals.retrying + standings.due,
+    delivered,
+    failed,
+    unknown,
+    retrying: totals.retrying,
+    cancelled,
+    skippedSignedIn,
+  }
+}

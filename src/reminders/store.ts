@@ -1,0 +1,307 @@
+import type { Knex } from 'knex'
+import {
+  execute,
+  forUpdate,
+  forUpdateSkipLocked,
+  placeholders,
+  rowPlaceholders,
+  selectRows,
+} from '../db/sql.js'
+import type { RunState } from '../schedule/store.js'
+
+/**
+ * How far a run has come: a few ranges of user_id, each with a cursor that moves in the same transaction as the claim.
+ * Workers lock a free range each, so they never choose the same users, no range can be lost, and nothing is scanned
+ * twice at the end. (Measured against random starts, one shared cursor and owned shards: as fast, and the only one
+ * with neither empty claims nor a final scan.)
+ */
+export interface Range {
+  range_no: number
+  cur: number
+  hi: number
+}
+
+/** Caps the claims that run at once: more of them slow the uploads down. */
+const RANGES = 8
+
+export async function lockRun(trx: Knex, runId: number): Promise<RunState | undefined> {
+  const [row] = await selectRows<{ state: RunState }>(
+    trx,
+    `SELECT state FROM wx_job_run WHERE id = ?${forUpdate(trx)}`,
+    [runId],
+  )
+  return row?.state
+}
+
+export async function findRunState(
+  db: Knex,
+  runId: number,
+): Promise<{ state: RunState; reason: string | null } | undefined> {
+  const [row] = await selectRows<{ state: RunState; reason: string | null }>(
+    db,
+    'SELECT state, reason FROM wx_job_run WHERE id = ?',
+    [runId],
+  )
+  return row
+}
+
+/** Whether ranges of the run are still to be read, by whoever has them. */
+export async function hasUnreadRanges(db: Knex, runId: number): Promise<boolean> {
+  const rows = await selectRows(
+    db,
+    'SELECT 1 FROM wx_job_cursor WHERE run_id = ? AND (cur < hi OR again IS NOT NULL) LIMIT 1',
+    [runId],
+  )
+  return rows.length > 0
+}
+
+/** Sets all ranges of a run to their beginnings. The outer ones are open, for users who come while it runs. */
+export async function resetRanges(trx: Knex, runId: number, appId: string): Promise<void> {
+  const [bounds] = await selectRows<{ low: number | null; high: number | null }>(
+    trx,
+    'SELECT MIN(user_id) AS low, MAX(user_id) AS high FROM wx_message_push_status WHERE app_id = ?',
+    [appId],
+  )
+  const low = bounds?.low ?? 0
+  const width = ((bounds?.high ?? 0) - low) / RANGES
+  const edges = Array.from({ length: RANGES - 1 }, (_, i) => Math.floor(low + width * (i + 1)))
+  const starts = [Number.MIN_SAFE_INTEGER, ...edges]
+  const ends = [...edges, Number.MAX_SAFE_INTEGER]
+  await execute(trx, 'DELETE FROM wx_job_cursor WHERE run_id = ?', [runId])
+  await execute(
+    trx,
+    `INSERT INTO wx_job_cursor (run_id, range_no, cur, hi) VALUES ${rowPlaceholders(RANGES, 4)}`,
+    starts.flatMap((start, i) => [runId, i, start, ends[i] ?? start]),
+  )
+}
+
+/** Locks a range that nobody holds and that has users left to read. */
+export async function lockRange(trx: Knex, runId: number): Promise<Range | undefined> {
+  const [range] = await selectRows<Range>(
+    trx,
+    `SELECT range_no, cur, hi FROM wx_job_cursor WHERE run_id = ? AND cur < hi
+     ORDER BY range_no LIMIT 1${forUpdateSkipLocked(trx)}`,
+    [runId],
+  )
+  return range
+}
+
+/**
+ * Moves a range's cursor past what was read; `again` is the smallest user who was passed over because somebody held a
+ * lock. LEAST would be NULL with a NULL, hence the CASE.
+ */
+export async function moveCursor(
+  trx: Knex,
+  runId: number,
+  rangeNo: number,
+  cursor: number,
+  again: number | null,
+): Promise<void> {
+  await execute(
+    trx,
+    `UPDATE wx_job_cursor SET cur = ?, again = CASE WHEN again IS NULL OR again > ? THEN ? ELSE again END
+     WHERE run_id = ? AND range_no = ?`,
+    [cursor, again ?? Number.MAX_SAFE_INTEGER, again, runId, rangeNo],
+  )
+}
+
+/** Takes finished ranges back to the first user who was passed over. Answers whether there was any. */
+export async function rereadPassedOver(trx: Knex, runId: number): Promise<boolean> {
+  const { affectedRows } = await execute(
+    trx,
+    'UPDATE wx_job_cursor SET cur = again - 1, again = NULL WHERE run_id = ? AND again IS NOT NULL AND cur >= hi',
+    [runId],
+  )
+  return affectedRows > 0
+}
+
+export interface Candidate {
+  user_id: number
+  /** Oldest valid permit; null if the counter says there is one and there is none that lives long enough. */
+  permit_id: number | null
+}
+
+/**
+ * The next users of a range who may be due, in order, without locks. A LEFT JOIN and not NOT EXISTS for today's
+ * sign-in: MariaDB would materialise the whole sign-in table at each claim. The day's message is looked for as well:
+ * somebody may have set last_date back by hand, and its unique key would then refuse the whole batch.
+ * Plan: p range wx_message_push_status_user_uq, s eq_ref PRIMARY, u ref wx_user_user_idx,
+ * m eq_ref wx_push_message_reminder_uq, f ref wx_save_form_id_oldest_idx.
+ */
+export async function findCandidates(
+  trx: Knex,
+  appId: string,
+  range: Range,
+  day: { date: number; validUntil: number },
+  limit: number,
+): Promise<Candidate[]> {
+  return selectRows<Candidate>(
+    trx,
+    `SELECT p.user_id, (SELECT f.id FROM wx_save_form_id f
+       WHERE f.app_id = p.app_id AND f.user_id = p.user_id AND f.status = 0 AND f.expire > ?
+       ORDER BY f.expire, f.id LIMIT 1) AS permit_id
+     FROM wx_message_push_status p
+     LEFT JOIN wx_sign_in s ON s.app_id = p.app_id AND s.user_id = p.user_id AND s.day = ?
+     LEFT JOIN wx_user u ON u.app_id = p.app_id AND u.user_id = p.user_id
+       AND (u.opted_out_at IS NOT NULL OR u.blocked_at IS NOT NULL)
+     LEFT JOIN wx_push_message m ON m.app_id = p.app_id AND m.user_id = p.user_id AND m.business_date = ?
+     WHERE p.app_id = ? AND p.user_id > ? AND p.user_id <= ? AND p.count > 0 AND p.last_date < ?
+       AND s.user_id IS NULL AND u.app_id IS NULL AND m.id IS NULL
+     ORDER BY p.user_id LIMIT ?`,
+    [day.validUntil, day.date, day.date, appId, range.cur, range.hi, day.date, limit],
+  )
+}
+
+export interface ClaimablePermit {
+  id: number
+  user_id: number
+  open_id: string
+  form_id: string
+}
+
+/** Locks the candidates' permits that are still unspent and that nobody else holds, by ascending id. */
+export async function lockCandidatePermits(
+  trx: Knex,
+  permitIds: number[],
+  validUntil: number,
+): Promise<ClaimablePermit[]> {
+  return selectRows<ClaimablePermit>(
+    trx,
+    `SELECT id, user_id, open_id, form_id FROM wx_save_form_id
+     WHERE id IN (${placeholders(permitIds.length)}) AND status = 0 AND expire > ?
+     ORDER BY id${forUpdateSkipLocked(trx)}`,
+    [...permitIds, validUntil],
+  )
+}
+
+/** Locks the counters of users who are still due, by ascending user. Answers each one's `last_date`. */
+export async function lockDueCounters(
+  trx: Knex,
+  appId: string,
+  userIds: number[],
+  date: number,
+): Promise<Map<number, number>> {
+  const rows = await selectRows<{ user_id: number; last_date: number }>(
+    trx,
+    `SELECT user_id, last_date FROM wx_message_push_status
+     WHERE app_id = ? AND user_id IN (${placeholders(userIds.length)}) AND count > 0 AND last_date < ?
+     ORDER BY user_id${forUpdate(trx)}`,
+    [appId, ...userIds, date],
+  )
+  return new Map(rows.map(({ user_id, last_date }) => [user_id, last_date]))
+}
+
+/** Counts claimed users down and writes the day to them. */
+export async function countClaimed(
+  trx: Knex,
+  appId: string,
+  userIds: number[],
+  date: number,
+  now: number,
+): Promise<void> {
+  await execute(
+    trx,
+    `UPDATE wx_message_push_status SET count = count - 1, last_date = ?, updated_at = ?
+     WHERE app_id = ? AND user_id IN (${placeholders(userIds.length)})`,
+    [date, now, appId, ...userIds],
+  )
+}
+
+/** Spends the claimed permits on the reminders of their users. */
+export async function spendPermits(
+  trx: Knex,
+  appId: string,
+  permitIds: number[],
+  date: number,
+  now: number,
+): Promise<void> {
+  await execute(
+    trx,
+    `UPDATE wx_save_form_id SET status = 1, updated_at = ?, message_id = (
+       SELECT m.id FROM wx_push_message m
+       WHERE m.app_id = ? AND m.user_id = wx_save_form_id.user_id AND m.business_date = ?)
+     WHERE id IN (${placeholders(permitIds.length)})`,
+    [now, appId, date, ...permitIds],
+  )
+}
+
+/** Where a user stands on a day. Each user has the first of these that applies. */
+export type Standing = 'reminded' | 'no_permit' | 'no_valid_permit' | 'stopped' | 'signed_in' | 'due'
+
+/** How many users stand where. Reads every counter of the account once, without locks. */
+export async function countStandings(
+  db: Knex,
+  appId: string,
+  day: { date: number; validUntil: number },
+): Promise<Record<Standing, number>> {
+  const rows = await selectRows<{ standing: Standing; users: number }>(
+    db,
+    `SELECT standing, COUNT(*) AS users FROM (
+       SELECT CASE
+         WHEN p.last_date >= ? OR m.id IS NOT NULL THEN 'reminded'
+         WHEN p.count <= 0 THEN 'no_permit'
+         WHEN NOT EXISTS (SELECT 1 FROM wx_save_form_id f
+           WHERE f.app_id = p.app_id AND f.user_id = p.user_id AND f.status = 0 AND f.expire > ?) THEN 'no_valid_permit'
+         WHEN EXISTS (SELECT 1 FROM wx_user u WHERE u.app_id = p.app_id AND u.user_id = p.user_id
+           AND (u.opted_out_at IS NOT NULL OR u.blocked_at IS NOT NULL)) THEN 'stopped'
+         WHEN s.user_id IS NOT NULL THEN 'signed_in'
+         ELSE 'due' END AS standing
+       FROM wx_message_push_status p
+       LEFT JOIN wx_sign_in s ON s.app_id = p.app_id AND s.user_id = p.user_id AND s.day = ?
+       LEFT JOIN wx_push_message m ON m.app_id = p.app_id AND m.user_id = p.user_id AND m.business_date = ?
+       WHERE p.app_id = ?) AS standings
+     GROUP BY standing`,
+    [day.date, day.validUntil, day.date, day.date, appId],
+  )
+  const counts = { reminded: 0, no_permit: 0, no_valid_permit: 0, stopped: 0, signed_in: 0, due: 0 }
+  for (const { standing, users } of rows) counts[standing] = users
+  return counts
+}
+
+export interface RunTotals {
+  delivered: number
+  failed: number
+  unknown: number
+  cancelled: number
+  /** Not ended yet: being sent, or waiting for another attempt. */
+  retrying: number
+}
+
+/** How the messages of a run stand, whichever process sent them. */
+export async function countMessages(db: Knex, runId: number): Promise<RunTotals> {
+  const rows = await selectRows<{ state: string; messages: number }>(
+    db,
+    'SELECT state, COUNT(*) AS messages FROM wx_push_message WHERE run_id = ? GROUP BY state',
+    [runId],
+  )
+  const of = (state: string): number => rows.find((row) => row.state === state)?.messages ?? 0
+  return {
+    delivered: of('delivered'),
+    failed: of('failed'),
+    unknown: of('unknown'),
+    cancelled: of('cancelled'),
+    retrying: of('retry') + of('sending'),
+  }
+}
+
+export async function recordTotals(
+  db: Knex,
+  runId: number,
+  totals: RunTotals & { due: number; skippedSignedIn: number },
+): Promise<void> {
+  await execute(
+    db,
+    `UPDATE wx_job_run SET due = ?, delivered = ?, failed = ?, unknown = ?, cancelled = ?, retrying = ?,
+       skipped_signed_in = ? WHERE id = ?`,
+    [
+      totals.due,
+      totals.delivered,
+      totals.failed,
+      totals.unknown,
+      totals.cancelled,
+      totals.retrying,
+      totals.skippedSignedIn,
+      runId,
+    ],
+  )
+}

@@ -1,0 +1,78 @@
+import type { Knex } from 'knex'
+import type { Account } from '../config.js'
+import { addDays, businessDate } from '../lib/business-date.js'
+import { firingsOn, parseCron } from '../lib/cron.js'
+import { windowEnd } from '../messages/recovery.js'
+import { findLastRun, findRun, openRun, type Trigger } from './store.js'
+
+/** A daily run that is to be started, or gone on with, now. */
+export interface DueRun {
+  date: number
+  triggeredBy: Trigger
+}
+
+const ON_TIME_MS = 90_000
+const LOOK_BACK_DAYS = 7
+
+/**
+ * Whether the daily run has to be started now: its time has come and it was not started for it, or it was started and
+ * nobody has ended it. Asked at each firing and once a minute, so that a firing that was missed (process down, machine
+ * asleep, wall clock skipped by DST) is caught up while the sending window is open, and recorded as missed after it.
+ */
+export async function findDueRun(db: Knex, account: Account, now: number): Promise<DueRun | undefined> {
+  const { appId, timezone } = account
+  const date = businessDate(now, timezone)
+  const firing = firingsOn(parseCron(account.remindCron), date, timezone).findLast((time) => time <= now)
+  if (firing === undefined) return undefined
+  const run = await findRun(db, { job: 'remind', appId, slot: date })
+  const wasStartedForIt = run !== undefined && run.started_at >= firing
+  if (wasStartedForIt && run.state !== 'running') return undefined
+  if (now >= windowEnd(account, date)) {
+    if (!run)
+      await recordMissed(db, appId, date, now, 'no process was running before its sending window closed')
+    return undefined
+  }
+  return { date, triggeredBy: now - firing < ON_TIME_MS ? 'cron' : 'catch-up' }
+}
+
+/** Records days of the past week on which a run was due and no process was there to see it. Days before the first run don't count. */
+export async function recordMissedDays(db: Knex, account: Account, now: number): Promise<number[]> {
+  const { appId, timezone } = account
+  const cron = parseCron(account.remindCron)
+  const today = businessDate(now, timezone)
+  const last = await findLastRun(db, 'remind', appId)
+  if (!last) return []
+  const missed: number[] = []
+  for (
+    let date = Math.max(addDays(last.slot, 1), addDays(today, -LOOK_BACK_DAYS));
+    date < today;
+    date = addDays(date, 1)
+  ) {
+    if (firingsOn(cron, date, timezone).length === 0) continue
+    await recordMissed(db, appId, date, now, 'no process was running on that day')
+    missed.push(date)
+  }
+  return missed
+}
+
+async function recordMissed(
+  db: Knex,
+  appId: string,
+  date: number,
+  now: number,
+  reason: string,
+): Promise<void> {
+  await openRun(
+    db,
+    { job: 'remind', appId, slot: date },
+    { triggeredBy: 'catch-up', state: 'missed', reason },
+    now,
+  )
+}
+
+/** The sweep's newest firing of the day, as the slot of its occurrence; undefined before the first. */
+export function latestSweepSlot(account: Account, now: number): number | undefined {
+  const { timezone, expireCron } = account
+  const firings = firingsOn(parseCron(expireCron), businessDate(now, timezone), timezone)
+  return firings.findLast((time) => time <= now)
+}

@@ -1,0 +1,62 @@
+import cron, { type ScheduledTask } from 'node-cron'
+import type { Account } from '../config.js'
+import type { Logger } from '../lib/logger.js'
+
+/** The work of one account that comes round. Each looks for itself whether something is due, and is never run beside itself. */
+export interface ScheduledJobs {
+  remind(): Promise<void>
+  expire(): Promise<void>
+  recover(): Promise<void>
+}
+
+export interface Schedule {
+  /** Looks at once for what was missed, then at each firing and once a minute. */
+  start(): void
+  /** No new job is started. Resolves when those under way have ended. */
+  stop(): Promise<void>
+}
+
+const EVERY_MINUTE = '* * * * *'
+const EVERY_FEW_SECONDS = '*/3 * * * * *'
+
+/**
+ * Ticks by node-cron in the account's zone. A tick only says "look now": what is due follows from the occurrences in
+ * the database, so a tick too many does nothing and a lost one is made up for by the next minute's.
+ */
+export function createSchedule(account: Account, jobs: ScheduledJobs, log: Logger): Schedule {
+  const tasks: ScheduledTask[] = []
+  const underWay = new Map<string, Promise<void>>()
+  let stopped = false
+
+  function look(name: keyof ScheduledJobs): void {
+    if (stopped || underWay.has(name)) return
+    const job = jobs[name]()
+      .catch((error: unknown) =>
+        log.error({ event: 'schedule.job_failed', job: name, err: error }, 'the next tick tries again'),
+      )
+      .finally(() => underWay.delete(name))
+    underWay.set(name, job)
+  }
+
+  function every(expression: string, ...names: (keyof ScheduledJobs)[]): void {
+    const tick = (): void => names.forEach(look)
+    tasks.push(cron.schedule(expression, tick, { timezone: account.timezone }))
+  }
+
+  return {
+    start() {
+      every(account.remindCron, 'remind')
+      every(account.expireCron, 'expire')
+      every(EVERY_MINUTE, 'remind', 'expire')
+      every(EVERY_FEW_SECONDS, 'recover')
+      look('recover')
+      look('remind')
+      look('expire')
+    },
+    async stop() {
+      stopped = true
+      for (const task of tasks) await task.destroy()
+      await Promise.all(underWay.values())
+    },
+  }
+}
