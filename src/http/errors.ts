@@ -1,0 +1,72 @@
+import type { FastifyError, FastifyInstance } from 'fastify'
+import { Type } from 'typebox'
+import { isConnectionLost } from '../db/errors.js'
+import { type ErrorCode, ServiceError } from '../errors.js'
+import type { Logger } from '../lib/logger.js'
+
+/** The one shape of every failure. */
+export const ErrorBody = Type.Object({
+  error: Type.Object({
+    code: Type.String(),
+    message: Type.String(),
+    details: Type.Optional(Type.Record(Type.String(), Type.Unknown())),
+  }),
+})
+
+const RETRY_AFTER_SECONDS = 5
+
+const BY_FASTIFY_CODE: Record<string, [ErrorCode, string]> = {
+  FST_ERR_CTP_INVALID_JSON_BODY: ['malformed_json', 'The body is not valid JSON'],
+  FST_ERR_CTP_EMPTY_JSON_BODY: ['malformed_json', 'The body is empty; send JSON'],
+  FST_ERR_CTP_INVALID_CONTENT_LENGTH: ['malformed_json', 'The body is not as long as Content-Length says'],
+  FST_ERR_CTP_BODY_TOO_LARGE: ['payload_too_large', 'The body is too large; send fewer items in a request'],
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: [
+    'unsupported_media_type',
+    'Send JSON, with Content-Type: application/json',
+  ],
+}
+
+/** Turns whatever a route throws into the one error shape. What is our own fault is logged, and hidden from the caller. */
+export function handleErrors(app: FastifyInstance, log: Logger): void {
+  app.setErrorHandler((error: FastifyError, request, reply) => {
+    const known = toServiceError(error)
+    if (known.status >= 500) {
+      log.error(
+        { event: 'http.failed', trace_id: request.id, err: error, code: known.code },
+        'a request failed',
+      )
+      if (known.status === 503) reply.header('Retry-After', RETRY_AFTER_SECONDS)
+    }
+    const { code, message, details } = known
+    return reply
+      .status(known.status)
+      .send({ error: details ? { code, message, details } : { code, message } })
+  })
+  app.setNotFoundHandler((request, reply) =>
+    reply.status(404).send({
+      error: {
+        code: 'not_found',
+        message: `There is no ${request.method} ${request.url.split('?')[0]}; see /docs`,
+      },
+    }),
+  )
+}
+
+function toServiceError(error: FastifyError): ServiceError {
+  if (error instanceof ServiceError) return error
+  const known = BY_FASTIFY_CODE[error.code]
+  if (known) return new ServiceError(...known)
+  const [fault] = error.validation ?? []
+  if (fault) {
+    const missing = typeof fault.params.missingProperty === 'string' ? `/${fault.params.missingProperty}` : ''
+    const extra =
+      typeof fault.params.additionalProperty === 'string' ? `/${fault.params.additionalProperty}` : ''
+    const field = `${fault.instancePath}${missing}${extra}`.slice(1).replaceAll('/', '.') || 'body'
+    return new ServiceError('invalid_request', `${field}: ${fault.message ?? 'is not valid'}`, { field })
+  }
+  if (isConnectionLost(error))
+    return new ServiceError('not_ready', 'The database does not answer; try again shortly')
+  if (error.statusCode !== undefined && error.statusCode < 500)
+    return new ServiceError('malformed_json', error.message)
+  return new ServiceError('internal', 'Something went wrong on our side; the log says what')
+}
