@@ -1,0 +1,26 @@
+import type { StoredToken } from './store.js'
+import { marginOf, type TokenTiming } from './timing.js'
+
+/** Tokens that WeChat refused well before their time, though no process of ours had replaced them. */
+export interface EarlyDeaths {
+  count: number
+  /** When the first was seen, by `now`; undefined: none so far. */
+  firstAt: number | undefined
+}
+
+/** For the log: the one sign of a second refresher that can be seen from here. */
+export const EARLY_DEATH_HINT =
+  'WeChat refused a token before its time. Another program seems to fetch tokens of this account: give it the stable token, or set WX_TOKEN_MODE=stable here; nobody should use force_refresh.'
+
+/**
+ * Whether `failing` was still the stored token, so that none of our processes replaced it, and not near its end. Only
+ * the one process that fetches the next token sees this, so each death is counted once.
+ */
+export function diedEarly(
+  replaced: StoredToken | undefined,
+  failing: string | undefined,
+  timing: TokenTiming,
+): boolean {
+  if (replaced === undefined || failing === undefined || replaced.token !== failing) return false
+  return replaced.remainingMs > marginOf(replaced.lifetimeMs, timing)
+}

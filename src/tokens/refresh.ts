@@ -1,0 +1,116 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Knex } from 'knex'
+import { tokenStaysRefused } from '../wechat/errcodes.js'
+import { TokenError } from '../wechat/token-error.js'
+import { type FetchToken, fetchWithRetry } from './fetch-with-retry.js'
+import * as store from './store.js'
+import { marginOf, type TokenTiming } from './timing.js'
+
+export interface RefreshDeps {
+  db: Knex
+  appId: string
+  /** Random id of this process, the holder of its leases. */
+  owner: string
+  fetchToken: FetchToken
+  timing: TokenTiming
+}
+
+export interface CurrentToken {
+  token: string
+  expiresInMs: number
+  /** From then on it is to be replaced, though it still works. */
+  refreshInMs: number
+  /** Set where this process has just fetched it. */
+  fetched?: { replaced: store.StoredToken | undefined }
+  /** Set where this token is used on because no new one could be had. */
+  failure?: TokenError
+}
+
+/** WeChat gave the very token that it refuses. */
+export class UnchangedTokenError extends TokenError {
+  constructor() {
+    super('WeChat gives the same access token that it refuses', tokenStaysRefused(40001))
+    this.name = 'UnchangedTokenError'
+  }
+}
+
+/**
+ * The account's token, never `failing`: the stored one if it will do, else a new one, fetched by whichever process gets
+ * the lease while the others look at the row until it changes. A lease that lapses, because its holder died, is taken
+ * over. No connection is held while WeChat is asked: every step is one statement by primary key.
+ */
+export async function currentToken(deps: RefreshDeps, failing?: string): Promise<CurrentToken> {
+  const { db, appId, timing } = deps
+  let pauseMs = timing.pollFirstMs
+  for (let waitedMs = 0; ; waitedMs += pauseMs, pauseMs = Math.min(pauseMs * 1.5, timing.pollLastMs)) {
+    const stored = await store.readToken(db, appId)
+    const works = workingToken(stored, failing, timing)
+    if (works !== undefined && works.refreshInMs > 0) return works
+    if (await takeLease(deps, stored)) {
+      const fresh = await refreshUnderLease(deps, stored, failing).catch((error) => {
+        if (works === undefined || !(error instanceof TokenError)) throw error
+        return { ...works, refreshInMs: timing.failurePauseMs, failure: error }
+      })
+      if (fresh !== undefined) return fresh
+    } else if (works !== undefined) {
+      // Another process is replacing it, and until then it works.
+      return { ...works, refreshInMs: timing.failurePauseMs }
+    }
+    if (waitedMs >= timing.waitLimitMs)
+      throw new TokenError('No access token: another process is fetching it and does not come to an end')
+    await sleep(pauseMs)
+  }
+}
+
+function workingToken(
+  stored: store.StoredToken | undefined,
+  failing: string | undefined,
+  timing: TokenTiming,
+): CurrentToken | undefined {
+  if (stored === undefined || stored.token === null) return undefined
+  if (stored.token === failing || stored.remainingMs <= 0) return undefined
+  return {
+    token: stored.token,
+    expiresInMs: stored.remainingMs,
+    refreshInMs: stored.remainingMs - marginOf(stored.lifetimeMs, timing),
+  }
+}
+
+async function takeLease(deps: RefreshDeps, stored: store.StoredToken | undefined): Promise<boolean> {
+  const { db, appId, owner, timing } = deps
+  if (stored === undefined) return store.insertLeased(db, appId, owner, timing.leaseMs)
+  return stored.leaseLeftMs <= 0 && store.takeLease(db, appId, owner, stored.version, timing.leaseMs)
+}
+
+/** Undefined: the lease lapsed on the way and another process went ahead, so its token is the one to use. */
+async function refreshUnderLease(
+  deps: RefreshDeps,
+  replaced: store.StoredToken | undefined,
+  failing: string | undefined,
+): Promise<CurrentToken | undefined> {
+  const { db, appId, owner, fetchToken, timing } = deps
+  let isStored = false
+  try {
+    const fetched = await fetchWithRetry(fetchToken, timing, () =>
+      store.extendLease(db, appId, owner, timing.leaseMs),
+    )
+    if (fetched === undefined) return undefined
+    const { token, expiresInMs } = fetched
+    if (token === failing) throw new UnchangedTokenError()
+    isStored = await store.storeToken(db, appId, owner, {
+      version: replaced?.version ?? 0,
+      token,
+      expiresInMs,
+    })
+    if (!isStored) return undefined
+    return {
+      token,
+      expiresInMs,
+      refreshInMs: expiresInMs - marginOf(expiresInMs, timing),
+      fetched: { replaced },
+    }
+  } finally {
+    // Should this fail, the lease lapses by itself.
+    if (!isStored) await store.releaseLease(db, appId, owner).catch(() => {})
+  }
+}
