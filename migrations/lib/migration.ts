@@ -1,6 +1,6 @@
 import type { Knex } from 'knex'
 
-/** What a migration is told beside its database. Knex hands `userParams` on to every transaction of its own. */
+/** What a migration is told beside its database. */
 export interface MigrationParams {
   /** Gets one line for each kind of thing that was changed in rows that were there before. */
   onMessage: (message: string) => void
@@ -8,12 +8,12 @@ export interface MigrationParams {
   appId: string
 }
 
-export function paramsOf(db: Knex): MigrationParams {
-  const { onMessage, appId } = db.userParams as Partial<MigrationParams>
-  return { onMessage: onMessage ?? (() => {}), appId: appId ?? '' }
+export interface Migration {
+  up(db: Knex, params: MigrationParams): PromiseLike<void>
+  down(db: Knex, params: MigrationParams): PromiseLike<void>
 }
 
 /** Tells the operator how many rows of a table were changed, if any were. */
-export function reportRows(db: Knex, table: string, rows: number, what: string): void {
-  if (rows > 0) paramsOf(db).onMessage(`${table}: ${rows} ${rows === 1 ? 'row' : 'rows'} ${what}`)
+export function reportRows(params: MigrationParams, table: string, rows: number, what: string): void {
+  if (rows > 0) params.onMessage(`${table}: ${rows} ${rows === 1 ? 'row' : 'rows'} ${what}`)
 }
