@@ -1,5 +1,5 @@
 import knex, { type Knex } from 'knex'
-import type { MigrationParams } from './migrations/lib/report.js'
+import type { MigrationParams } from './migrations/lib/migration.js'
 import { DEFAULT_DATABASE_URL, knexConfig } from './src/db/connect.js'
 import { migrationsFor, pendingMigrations, toStderr } from './src/db/migrate.js'
 import { takeMigrationLock } from './src/db/migration-lock.js'
@@ -11,7 +11,7 @@ const WRITES = /^migrate:(latest|up|down|rollback|to|before)$/
  * Settings of the Knex command line, which calls this function before it does anything else. A command that migrates
  * first waits for the lock that the service takes too; the lock is held until the command ends.
  */
-export default async function knexfile(): Promise<Knex.Config & { userParams: MigrationParams }> {
+export default async function knexfile(): Promise<Knex.Config> {
   const config = knexConfig(process.env.DATABASE_URL ?? DEFAULT_DATABASE_URL)
   const params: MigrationParams = { onMessage: toStderr, appId: process.env.WX_APP_ID ?? '' }
   const db = knex(config)
@@ -20,7 +20,7 @@ export default async function knexfile(): Promise<Knex.Config & { userParams: Mi
       if (isSqlite(db)) await db.transaction(pendingMigrations)
       else await takeMigrationLock(config, toStderr)
     }
-    return { ...config, userParams: params, migrations: migrationsFor(db) }
+    return { ...config, migrations: migrationsFor(db, params), seeds: { directory: './seeds' } }
   } finally {
     await db.destroy()
   }

@@ -1,17 +1,17 @@
 import type { Knex } from 'knex'
 import { isSqlite, selectRows } from '../src/db/sql.js'
 import { dropOldUniqueKeys } from './lib/adopt.js'
+import type { MigrationParams } from './lib/migration.js'
 import { counters, permits } from './lib/public-tables.js'
-import { paramsOf } from './lib/report.js'
 
 /** First of all: values that are put right later, such as NULLs, would violate the old keys on the way. */
-export async function up(db: Knex): Promise<void> {
-  await dropOldUniqueKeys(db, permits)
-  await dropOldUniqueKeys(db, counters)
+export async function up(db: Knex, params: MigrationParams): Promise<void> {
+  await dropOldUniqueKeys(db, permits, params)
+  await dropOldUniqueKeys(db, counters, params)
 }
 
 /** Puts back the published UNIQUE (user_id), which the programs of that time count on, unless rows contradict it. */
-export async function down(db: Knex): Promise<void> {
+export async function down(db: Knex, params: MigrationParams): Promise<void> {
   if (isSqlite(db) || !(await db.schema.hasTable(counters.name))) return
   const twice = await selectRows(
     db,
@@ -19,7 +19,5 @@ export async function down(db: Knex): Promise<void> {
   )
   if (twice.length === 0) await db.raw(`ALTER TABLE ${counters.name} ADD UNIQUE INDEX user_id (user_id)`)
   else
-    paramsOf(db).onMessage(
-      `${counters.name}: users have rows in several accounts, UNIQUE (user_id) not put back`,
-    )
+    params.onMessage(`${counters.name}: users have rows in several accounts, UNIQUE (user_id) not put back`)
 }

@@ -2,20 +2,20 @@ import type { Knex } from 'knex'
 import { isSqlite } from '../src/db/sql.js'
 import { isThere } from './lib/adopt.js'
 import { updateInChunks } from './lib/chunks.js'
+import { type MigrationParams, reportRows } from './lib/migration.js'
 import { permits } from './lib/public-tables.js'
-import { reportRows } from './lib/report.js'
 
 const MAX_OPEN_ID = 100
 const MAX_FORM_ID = 128
 
 /** Makes the values of an old table fit for the types to come. No row is deleted: what cannot be sent is expired. */
-export async function up(db: Knex): Promise<void> {
+export async function up(db: Knex, params: MigrationParams): Promise<void> {
   if (!(await isThere(db, permits))) return
   const update = (set: string, where: string) => updateInChunks(db, permits.name, set, where)
 
   // 2 and not 0: the old program never sent these, and one of them may have been spent.
   const strange = await update('status = 2', 'status IS NULL OR status NOT IN (0, 1, 2)')
-  reportRows(db, permits.name, strange, 'with a status other than 0, 1, 2: set to 2 (expired)')
+  reportRows(params, permits.name, strange, 'with a status other than 0, 1, 2: set to 2 (expired)')
 
   const unusable = await update(
     'status = 2',
@@ -23,7 +23,7 @@ export async function up(db: Knex): Promise<void> {
      OR ${noId(db, 'open_id', MAX_OPEN_ID)} OR ${noId(db, 'form_id', MAX_FORM_ID)})`,
   )
   reportRows(
-    db,
+    params,
     permits.name,
     unusable,
     'unspent, without a usable open_id, user_id, form_id or expire: set to 2',
@@ -38,7 +38,7 @@ export async function up(db: Knex): Promise<void> {
     `${differs(db, 'open_id', MAX_OPEN_ID)} OR ${differs(db, 'form_id', MAX_FORM_ID)}`,
   )
   reportRows(
-    db,
+    params,
     permits.name,
     rewritten,
     'with an id that was NULL, padded, too long or not ASCII: rewritten',
@@ -52,19 +52,23 @@ function noId(db: Knex, column: string, max: number): string {
   return `${column} IS NULL OR TRIM(${column}) = '' OR ${tooWide(db, `TRIM(${column})`, max)}`
 }
 
+function differs(db: Knex, column: string, max: number): string {
+  return `${column} IS NULL OR LENGTH(TRIM(${column})) <> LENGTH(${column}) OR ${tooWide(db, column, max)}`
+}
+
 function tooWide(db: Knex, value: string, max: number): string {
   return isSqlite(db)
     ? `LENGTH(${value}) > ${max} OR LENGTH(CAST(${value} AS BLOB)) <> LENGTH(${value})`
     : `CHAR_LENGTH(${value}) > ${max} OR LENGTH(CONVERT(${value} USING utf8mb4)) <> CHAR_LENGTH(${value})`
 }
 
-function differs(db: Knex, column: string, max: number): string {
-  return `${column} IS NULL OR LENGTH(TRIM(${column})) <> LENGTH(${column}) OR ${tooWide(db, column, max)}`
-}
-
-/** A character that is not ASCII becomes a question mark, in both databases. */
+/**
+ * On MySQL, whose columns become ASCII, another character becomes a question mark (escaped for Knex). CONVERT ... USING
+ * ascii would do it too, but MariaDB refuses it in strict mode. The collation is binary, since where case does not
+ * matter a long s is an s.
+ */
 function asId(db: Knex, column: string, max: number): string {
   const text = `TRIM(COALESCE(${column}, ''))`
   if (isSqlite(db)) return `SUBSTR(${text}, 1, ${max})`
-  return `LEFT(CONVERT(${text} USING ascii), ${max})`
+  return `LEFT(REGEXP_REPLACE(CONVERT(${text} USING utf8mb4) COLLATE utf8mb4_bin, '[^ -~]', '\\?'), ${max})`
 }

@@ -1,9 +1,10 @@
 import type { Knex } from 'knex'
 import { createOrAdopt, dropIfEmpty } from './lib/adopt.js'
+import type { MigrationParams } from './lib/migration.js'
 import { permits } from './lib/public-tables.js'
 
-export async function up(db: Knex): Promise<void> {
-  await createOrAdopt(db, permits)
+export async function up(db: Knex, params: MigrationParams): Promise<void> {
+  await createOrAdopt(db, permits, params)
 }
 
 /**
@@ -11,6 +12,6 @@ export async function up(db: Knex): Promise<void> {
  * table before go on working, and they hold what nobody could recompute (which account, which message). `up` adopts it
  * again. What could refuse an old program's writes, keys and CHECKs, went before this.
  */
-export async function down(db: Knex): Promise<void> {
-  await dropIfEmpty(db, permits)
+export async function down(db: Knex, params: MigrationParams): Promise<void> {
+  await dropIfEmpty(db, permits, params)
 }

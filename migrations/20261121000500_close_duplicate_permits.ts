@@ -1,8 +1,8 @@
 import type { Knex } from 'knex'
 import { execute, isSqlite, selectRows } from '../src/db/sql.js'
 import { forEachRange } from './lib/chunks.js'
+import { type MigrationParams, reportRows } from './lib/migration.js'
 import { permits } from './lib/public-tables.js'
-import { reportRows } from './lib/report.js'
 
 const PLAN = 'wx_adoption_plan'
 
@@ -15,7 +15,7 @@ const PLAN = 'wx_adoption_plan'
  * with its first rows moved; the plan made then gives the rest the numbers they would have had, since the leader and
  * the order of the others (expire, id) are the same.
  */
-export async function up(db: Knex): Promise<void> {
+export async function up(db: Knex, params: MigrationParams): Promise<void> {
   await db.schema.dropTableIfExists(PLAN)
   await db.raw(`CREATE TABLE ${PLAN} (seq bigint NOT NULL PRIMARY KEY, permit_id bigint NOT NULL,
     use_no bigint NOT NULL, closes int NOT NULL)`)
@@ -28,12 +28,12 @@ export async function up(db: Knex): Promise<void> {
     await execute(db, carryOut(db), [after, upTo])
   })
   reportRows(
-    db,
+    params,
     permits.name,
     sum?.moved ?? 0,
     'with the form_id of another row: numbered 2 and up in use_no',
   )
-  reportRows(db, permits.name, Number(sum?.closed ?? 0), 'of these were unspent: set to 2 (expired)')
+  reportRows(params, permits.name, Number(sum?.closed ?? 0), 'of these were unspent: set to 2 (expired)')
   await db.schema.dropTable(PLAN)
 }
 

@@ -1,11 +1,11 @@
 import type { Knex } from 'knex'
 import { isThere } from './lib/adopt.js'
 import { updateInChunks } from './lib/chunks.js'
+import { type MigrationParams, reportRows } from './lib/migration.js'
 import { counters } from './lib/public-tables.js'
-import { reportRows } from './lib/report.js'
 
 /** Makes the values of an old table fit for the types and CHECKs to come. The true counts are computed later. */
-export async function up(db: Knex): Promise<void> {
+export async function up(db: Knex, params: MigrationParams): Promise<void> {
   if (!(await isThere(db, counters))) return
   const rows = await updateInChunks(
     db,
@@ -14,7 +14,7 @@ export async function up(db: Knex): Promise<void> {
      count = CASE WHEN count > 0 THEN count ELSE 0 END`,
     'user_id IS NULL OR last_date IS NULL OR count IS NULL OR count < 0',
   )
-  reportRows(db, counters.name, rows, 'with a NULL or a negative count: set to 0')
+  reportRows(params, counters.name, rows, 'with a NULL or a negative count: set to 0')
 }
 
 export async function down(): Promise<void> {}

@@ -1,12 +1,13 @@
 import type { Knex } from 'knex'
 import { createOrAdopt, dropIfEmpty } from './lib/adopt.js'
+import type { MigrationParams } from './lib/migration.js'
 import { counters } from './lib/public-tables.js'
 
-export async function up(db: Knex): Promise<void> {
-  await createOrAdopt(db, counters)
+export async function up(db: Knex, params: MigrationParams): Promise<void> {
+  await createOrAdopt(db, counters, params)
 }
 
 /** A table with rows stays, with the columns that we added, as wx_save_form_id does. */
-export async function down(db: Knex): Promise<void> {
-  await dropIfEmpty(db, counters)
+export async function down(db: Knex, params: MigrationParams): Promise<void> {
+  await dropIfEmpty(db, counters, params)
 }

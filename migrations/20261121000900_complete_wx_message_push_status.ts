@@ -1,8 +1,8 @@
 import type { Knex } from 'knex'
 import { isSqlite } from '../src/db/sql.js'
 import { updateInChunks } from './lib/chunks.js'
+import { type MigrationParams, reportRows } from './lib/migration.js'
 import { counters } from './lib/public-tables.js'
-import { paramsOf, reportRows } from './lib/report.js'
 
 /** No date as YYYYMMDD is as large as this, and every time in seconds since 1973 or in ms is larger. */
 const AFTER_DATES = 100_000_000
@@ -10,11 +10,11 @@ const FIRST_MS = 100_000_000_000
 /** The old programs ran on Chinese time, which knows no summer time. */
 const CHINA_OFFSET_SECONDS = 8 * 3600
 
-export async function up(db: Knex): Promise<void> {
-  const { appId } = paramsOf(db)
+export async function up(db: Knex, params: MigrationParams): Promise<void> {
+  const { appId } = params
   if (appId !== '') {
     const assigned = await updateInChunks(db, counters.name, 'app_id = ?', "app_id = ''", [appId])
-    reportRows(db, counters.name, assigned, `without an account: assigned to ${appId}`)
+    reportRows(params, counters.name, assigned, `without an account: assigned to ${appId}`)
   }
   // Left as they are, these users would be "reminded in the future" and never again.
   const times = await updateInChunks(
@@ -23,7 +23,7 @@ export async function up(db: Knex): Promise<void> {
     `last_date = ${dateOfTime(db)}`,
     `last_date >= ${AFTER_DATES}`,
   )
-  reportRows(db, counters.name, times, 'with a time in last_date: now YYYYMMDD')
+  reportRows(params, counters.name, times, 'with a time in last_date: now YYYYMMDD')
 }
 
 export async function down(): Promise<void> {}

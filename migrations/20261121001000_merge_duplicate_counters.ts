@@ -1,8 +1,8 @@
 import type { Knex } from 'knex'
 import { execute, isSqlite, selectRows } from '../src/db/sql.js'
 import { forEachRange } from './lib/chunks.js'
+import { type MigrationParams, reportRows } from './lib/migration.js'
 import { counters } from './lib/public-tables.js'
-import { reportRows } from './lib/report.js'
 
 const PLAN = 'wx_adoption_merge'
 
@@ -10,7 +10,7 @@ const PLAN = 'wx_adoption_merge'
  * A user with several rows keeps the first, with the latest last_date. The count is computed in a later migration.
  * The plan has one row for each row to remove; made again after a crash, it has those that are left.
  */
-export async function up(db: Knex): Promise<void> {
+export async function up(db: Knex, params: MigrationParams): Promise<void> {
   await db.schema.dropTableIfExists(PLAN)
   await db.raw(`CREATE TABLE ${PLAN} (seq bigint NOT NULL PRIMARY KEY, extra_id bigint NOT NULL,
     keeper_id bigint NOT NULL, latest bigint NOT NULL)`)
@@ -30,7 +30,7 @@ export async function up(db: Knex): Promise<void> {
       await execute(trx, removeExtra(trx), [after, upTo])
     }),
   )
-  reportRows(db, counters.name, sum?.removed ?? 0, 'merged into another row of the same user')
+  reportRows(params, counters.name, sum?.removed ?? 0, 'merged into another row of the same user')
   await db.schema.dropTable(PLAN)
 }
 

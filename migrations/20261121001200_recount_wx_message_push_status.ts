@@ -1,15 +1,15 @@
 import type { Knex } from 'knex'
 import { execute } from '../src/db/sql.js'
 import { forEachRange, updateInChunks } from './lib/chunks.js'
+import { type MigrationParams, reportRows } from './lib/migration.js'
 import { counters, permits } from './lib/public-tables.js'
-import { reportRows } from './lib/report.js'
 
 /** Reads wx_save_form_id_oldest_idx, a few entries per user. */
 const TRUE_COUNT = `(SELECT COUNT(*) FROM ${permits.name} AS p WHERE p.app_id = ${counters.name}.app_id
   AND p.user_id = ${counters.name}.user_id AND p.status = 0)`
 
 /** From here on the counter is exact: count = the number of the user's permits with status 0. */
-export async function up(db: Knex): Promise<void> {
+export async function up(db: Knex, params: MigrationParams): Promise<void> {
   let created = 0
   await forEachRange(db, permits.name, 'id', async (after, upTo) => {
     const { affectedRows } = await execute(
@@ -22,9 +22,9 @@ export async function up(db: Knex): Promise<void> {
     )
     created += affectedRows
   })
-  reportRows(db, counters.name, created, 'created for users who had permits and no counter')
+  reportRows(params, counters.name, created, 'created for users who had permits and no counter')
   const corrected = await updateInChunks(db, counters.name, `count = ${TRUE_COUNT}`, `count <> ${TRUE_COUNT}`)
-  reportRows(db, counters.name, corrected, "given the number of the user's unspent permits as count")
+  reportRows(params, counters.name, corrected, "given the number of the user's unspent permits as count")
 }
 
 export async function down(): Promise<void> {}

@@ -1,4 +1,3 @@
-import type { Knex } from 'knex'
 import * as dropOldUniqueKeys from './20261121000100_drop_old_unique_keys.js'
 import * as cleanWxSaveFormId from './20261121000200_clean_wx_save_form_id.js'
 import * as createOrAdoptWxSaveFormId from './20261121000300_create_or_adopt_wx_save_form_id.js'
@@ -18,7 +17,13 @@ import * as createWxSignIn from './20261121001600_create_wx_sign_in.js'
 import * as createWxUser from './20261121001700_create_wx_user.js'
 import * as createWxAccessToken from './20261121001800_create_wx_access_token.js'
 
-const migrations: Record<string, Knex.Migration> = {
+import type { Migration } from './lib/migration.js'
+
+/**
+ * The one list of migrations, in order. Names carry no file extension: Knex records names, and with extensions a
+ * database migrated by the TypeScript sources would be refused as corrupt by the compiled program.
+ */
+export const migrations: Record<string, Migration> = {
   '20261121000100_drop_old_unique_keys': dropOldUniqueKeys,
   '20261121000200_clean_wx_save_form_id': cleanWxSaveFormId,
   '20261121000300_create_or_adopt_wx_save_form_id': createOrAdoptWxSaveFormId,
@@ -37,18 +42,4 @@ const migrations: Record<string, Knex.Migration> = {
   '20261121001600_create_wx_sign_in': createWxSignIn,
   '20261121001700_create_wx_user': createWxUser,
   '20261121001800_create_wx_access_token': createWxAccessToken,
-}
-
-/**
- * The one list of migrations, in order. Names carry no file extension: Knex records names, and with extensions a
- * database migrated by the TypeScript sources would be refused as corrupt by the compiled program.
- */
-export const migrationSource: Knex.MigrationSource<string> = {
-  getMigrations: async () => Object.keys(migrations),
-  getMigrationName: (name) => name,
-  getMigration: async (name) => {
-    const migration = migrations[name]
-    if (!migration) throw new Error(`Migration ${name} is not in migrations/index.ts`)
-    return migration
-  },
 }

@@ -1,6 +1,6 @@
 import type { Knex } from 'knex'
 import { isSqlite, selectRows } from '../../src/db/sql.js'
-import { paramsOf } from './report.js'
+import type { MigrationParams } from './migration.js'
 import { columnSql, createTable, type Table, tableOptions } from './tables.js'
 
 /** Columns that tell the published table from any other of the same name. */
@@ -25,7 +25,7 @@ export async function isThere(db: Knex, table: Table): Promise<boolean> {
  * Creates the table, or gives the one that is there the columns, types, engine and comments of ours. Rows, their ids
  * and columns that we do not know stay. Keys come later, when the rows are fit for them.
  */
-export async function createOrAdopt(db: Knex, table: Table): Promise<void> {
+export async function createOrAdopt(db: Knex, table: Table, params: MigrationParams): Promise<void> {
   if (!(await isThere(db, table))) return createTable(db, table)
   const present = await columnNames(db, table)
   const added = table.columns.filter(({ name }) => !present.includes(name)).map(({ name }) => name)
@@ -36,7 +36,7 @@ export async function createOrAdopt(db: Knex, table: Table): Promise<void> {
   }
   if (added.length > 0) {
     const [count] = await selectRows<{ n: number }>(db, `SELECT COUNT(*) AS n FROM ${table.name}`)
-    paramsOf(db).onMessage(`${table.name}: adopted with ${count?.n ?? 0} rows, added ${added.join(', ')}`)
+    params.onMessage(`${table.name}: adopted with ${count?.n ?? 0} rows, added ${added.join(', ')}`)
   }
 }
 
@@ -44,7 +44,7 @@ export async function createOrAdopt(db: Knex, table: Table): Promise<void> {
  * Drops unique keys over published columns alone, such as UNIQUE (user_id): a user has one counter in each account,
  * and a prepay_id three rows. On SQLite, where constraints cannot be dropped, the table is copied without any.
  */
-export async function dropOldUniqueKeys(db: Knex, table: Table): Promise<void> {
+export async function dropOldUniqueKeys(db: Knex, table: Table, params: MigrationParams): Promise<void> {
   if (!(await isThere(db, table))) return
   const present = await columnNames(db, table)
   if (isSqlite(db)) {
@@ -66,18 +66,16 @@ export async function dropOldUniqueKeys(db: Knex, table: Table): Promise<void> {
     // A key over id alone may be all that the AUTO_INCREMENT has.
     if (parts === 'id' || !parts.split(',').every((column) => published.includes(column))) continue
     await db.raw('ALTER TABLE ?? DROP INDEX ??', [table.name, name])
-    paramsOf(db).onMessage(
-      `${table.name}: unique key ${name} (${parts}) dropped, one with app_id takes its place`,
-    )
+    params.onMessage(`${table.name}: unique key ${name} (${parts}) dropped, one with app_id takes its place`)
   }
 }
 
 /** Whether a rollback may drop the table: only when no row would go with it. */
-export async function dropIfEmpty(db: Knex, table: Table): Promise<void> {
+export async function dropIfEmpty(db: Knex, table: Table, params: MigrationParams): Promise<void> {
   if (!(await db.schema.hasTable(table.name))) return
   const rows = await selectRows(db, `SELECT id FROM ${table.name} LIMIT 1`)
   if (rows.length === 0) await db.schema.dropTable(table.name)
-  else paramsOf(db).onMessage(`${table.name}: kept, since it has rows`)
+  else params.onMessage(`${table.name}: kept, since it has rows`)
 }
 
 /** One ALTER, so that a crash leaves the old table or the new one. */

@@ -1,5 +1,6 @@
 import type { Knex } from 'knex'
 import { isSqlite, selectRows } from '../../src/db/sql.js'
+import type { Migration } from './migration.js'
 
 export interface Column {
   name: string
@@ -83,7 +84,7 @@ export async function dropKeys(db: Knex, table: Table): Promise<void> {
 }
 
 /** A migration that creates a table of ours and drops it again, rows and all. */
-export function tableMigration(table: Table): Required<Knex.Migration> {
+export function tableMigration(table: Table): Migration {
   return {
     up: async (db) => {
       await createTable(db, table)

@@ -16,6 +16,18 @@ export function openDatabase(databaseUrl: string): Knex {
   return knex(knexConfig(databaseUrl))
 }
 
+/** Knex would warn on stdout, which belongs to the answer of a command. */
+const log: Knex.Logger = {
+  warn: toStderr,
+  error: toStderr,
+  debug: toStderr,
+  deprecate: (method, alternative) => toStderr(`${method} is deprecated, use ${alternative}`),
+}
+
+function toStderr(message: unknown): void {
+  process.stderr.write(`${String(message)}\n`)
+}
+
 /** Knex settings for a DATABASE_URL. Throws ConfigError for a URL of another kind. */
 export function knexConfig(databaseUrl: string): Knex.Config {
   if (databaseUrl.startsWith('sqlite:')) return sqliteConfig(databaseUrl.slice('sqlite:'.length))
@@ -32,6 +44,7 @@ function sqliteConfig(filename: string): Knex.Config {
     client: LibsqlClient as unknown as typeof Knex.Client,
     connection: { filename },
     useNullAsDefault: true,
+    log,
     compileSqlOnError: false,
     // One connection: SQLite has one writer, and a second one in the same process would only wait for the first.
     pool: { min: 1, max: 1, afterCreate: prepareSqlite },
@@ -60,6 +73,7 @@ function mysqlConfig(uri: string): Knex.Config {
     } as Knex.MySql2ConnectionConfig,
     // Values stay out of error messages: they may be a token or an open_id.
     compileSqlOnError: false,
+    log,
     pool: { min: 0, max: MYSQL_POOL_MAX, afterCreate: prepareMysql },
     acquireConnectionTimeout: CONNECT_TIMEOUT_MS,
   }

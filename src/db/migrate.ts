@@ -1,6 +1,6 @@
 import type { Knex } from 'knex'
-import { migrationSource } from '../../migrations/index.js'
-import type { MigrationParams } from '../../migrations/lib/report.js'
+import { migrations } from '../../migrations/index.js'
+import type { MigrationParams } from '../../migrations/lib/migration.js'
 import { withMigrationLock } from './migration-lock.js'
 import { isSqlite } from './sql.js'
 
@@ -13,15 +13,16 @@ export async function migrateLatest(
   onMessage: (message: string) => void = toStderr,
   appId = process.env.WX_APP_ID ?? '',
 ): Promise<void> {
-  const params: MigrationParams = { onMessage, appId }
-  await withMigrationLock(db.withUserParams(params), onMessage, (locked) =>
-    locked.migrate.latest(migrationsFor(db)),
+  await withMigrationLock(db, onMessage, (locked) =>
+    locked.migrate.latest(migrationsFor(db, { onMessage, appId })),
   )
 }
 
 /** The names of the migrations that this database still lacks. */
 export async function pendingMigrations(db: Knex): Promise<string[]> {
-  const [, pending]: [unknown, string[]] = await db.migrate.list(migrationsFor(db))
+  const [, pending]: [unknown, string[]] = await db.migrate.list(
+    migrationsFor(db, { onMessage: toStderr, appId: '' }),
+  )
   return pending
 }
 
@@ -29,15 +30,21 @@ export async function pendingMigrations(db: Knex): Promise<string[]> {
  * Knex's settings for our migrations. On SQLite all that are pending run in one transaction. On MySQL they run in
  * none, since DDL commits it half-way and Knex's savepoints fail after that: there each one can be run again.
  */
-export function migrationsFor(db: Knex): Knex.MigratorConfig {
-  if (isSqlite(db)) return { migrationSource }
+export function migrationsFor(db: Knex, params: MigrationParams): Knex.MigratorConfig {
+  const config = { transaction: isSqlite(db) }
   return {
     migrationSource: {
-      ...migrationSource,
-      getMigration: async (name: string) => ({
-        ...(await migrationSource.getMigration(name)),
-        config: { transaction: false },
-      }),
+      getMigrations: async () => Object.keys(migrations),
+      getMigrationName: (name: string) => name,
+      getMigration: async (name: string) => {
+        const migration = migrations[name]
+        if (!migration) throw new Error(`Migration ${name} is not in migrations/index.ts`)
+        return {
+          up: (trx: Knex) => migration.up(trx, params),
+          down: (trx: Knex) => migration.down(trx, params),
+          config,
+        }
+      },
     },
   }
 }

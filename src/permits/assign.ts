@@ -1,0 +1,203 @@
+import type { Knex } from 'knex'
+import { isDuplicate } from '../db/errors.js'
+import { execute, forUpdate, isSqlite, placeholders, rowPlaceholders, selectRows } from '../db/sql.js'
+import { inTransaction } from '../db/transaction.js'
+
+const CHUNK = 500
+const MAX_ATTEMPTS = 5
+
+export interface Assigned {
+  permits: number
+  /** Of these, permits that the account had already: expired, and numbered after the ones it has. */
+  duplicates: number
+  counters: number
+}
+
+interface Row {
+  id: number
+  user_id: number
+  form_id: string
+  use_no: number
+}
+
+/**
+ * Gives rows without an account, adopted or written by hand, to this one. Chunk by chunk, so that the sweep and the
+ * ingest beside it hardly wait, and at every commit the counters of the account are exact. With nothing to do it costs
+ * two index look-ups.
+ */
+export async function assignUnassigned(db: Knex, appId: string, now: number): Promise<Assigned> {
+  if (appId === '') throw new Error('assignUnassigned needs an account')
+  const total: Assigned = { permits: 0, duplicates: 0, counters: 0 }
+  for (const assignChunk of [assignPermits, assignCounters]) {
+    for (;;) {
+      const done = await untilUnique(() => inTransaction(db, (trx) => assignChunk(trx, appId, now)))
+      if (done === null) break
+      total.permits += done.permits
+      total.duplicates += done.duplicates
+      total.counters += done.counters
+    }
+  }
+  return total
+}
+
+/** An ingest may insert a permit between our look at the account and our write: the next look sees it. */
+async function untilUnique<T>(work: () => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await work()
+    } catch (error) {
+      if (!isDuplicate(error) || attempt === MAX_ATTEMPTS) throw error
+    }
+  }
+}
+
+/** One chunk; null when there is none left. */
+async function assignPermits(trx: Knex.Transaction, appId: string, now: number): Promise<Assigned | null> {
+  // Without ORDER BY: MySQL might walk the primary key of the whole table to find a few rows in order.
+  const found = await selectRows<{ id: number }>(
+    trx,
+    `SELECT id FROM wx_save_form_id WHERE app_id = '' LIMIT ${CHUNK}`,
+  )
+  if (found.length === 0) return null
+  const ids = found.map(({ id }) => id).sort(ascending)
+  const rows = await selectRows<Row>(
+    trx,
+    `SELECT id, user_id, form_id, use_no FROM wx_save_form_id
+     WHERE id IN (${placeholders(ids.length)}) AND app_id = '' ORDER BY id${forUpdate(trx)}`,
+    ids,
+  )
+  // Another process was faster with all of them: look again.
+  if (rows.length === 0) return { permits: 0, duplicates: 0, counters: 0 }
+
+  const { fresh, duplicates } = await sortOut(trx, appId, rows)
+  if (fresh.length > 0)
+    await execute(
+      trx,
+      `UPDATE wx_save_form_id SET app_id = ?, updated_at = ? WHERE id IN (${placeholders(fresh.length)})`,
+      [appId, now, ...fresh],
+    )
+  for (const { id, useNo } of duplicates)
+    await execute(
+      trx,
+      `UPDATE wx_save_form_id SET app_id = ?, use_no = ?, status = CASE status WHEN 0 THEN 2 ELSE status END,
+       updated_at = ? WHERE id = ?`,
+      [appId, useNo, now, id],
+    )
+  const counters = await moveCounters(trx, appId, usersOf(rows), now)
+  return { permits: rows.length, duplicates: duplicates.length, counters }
+}
+
+/** Which rows the account has already under the same form_id and use_no, and the next free use_no for each of them. */
+async function sortOut(
+  trx: Knex.Transaction,
+  appId: string,
+  rows: Row[],
+): Promise<{ fresh: number[]; duplicates: { id: number; useNo: number }[] }> {
+  const formIds = [...new Set(rows.map(({ form_id }) => form_id))].sort()
+  const uses = await selectRows<{ app_id: string; form_id: string; use_no: number }>(
+    trx,
+    `SELECT app_id, form_id, use_no FROM wx_save_form_id
+     WHERE app_id IN ('', ?) AND form_id IN (${placeholders(formIds.length)})`,
+    [appId, ...formIds],
+  )
+  const taken = new Set(uses.filter(({ app_id }) => app_id === appId).map((use) => permitKey(use)))
+  // The highest of both, so that a duplicate does not take the number of a row that comes in a later chunk.
+  const highest = new Map<string, number>()
+  for (const { form_id, use_no } of uses) highest.set(form_id, Math.max(highest.get(form_id) ?? 0, use_no))
+
+  const fresh: number[] = []
+  const duplicates: { id: number; useNo: number }[] = []
+  for (const row of rows) {
+    if (!taken.has(permitKey(row))) {
+      fresh.push(row.id)
+      continue
+    }
+    const useNo = (highest.get(row.form_id) ?? 0) + 1
+    highest.set(row.form_id, useNo)
+    duplicates.push({ id: row.id, useNo })
+  }
+  return { fresh, duplicates }
+}
+
+/** Counters of users who have no unassigned permit, such as one who has spent them all. */
+async function assignCounters(trx: Knex.Transaction, appId: string, now: number): Promise<Assigned | null> {
+  const found = await selectRows<{ user_id: number }>(
+    trx,
+    `SELECT user_id FROM wx_message_push_status WHERE app_id = '' LIMIT ${CHUNK}`,
+  )
+  if (found.length === 0) return null
+  return { permits: 0, duplicates: 0, counters: await moveCounters(trx, appId, usersOf(found), now) }
+}
+
+/**
+ * Merges the unassigned counters of these users into the account's, and counts anew. First every counter is locked,
+ * then the permits are read without locks: who has changed a permit and not its counter yet adds his change later.
+ */
+async function moveCounters(
+  trx: Knex.Transaction,
+  appId: string,
+  users: number[],
+  now: number,
+): Promise<number> {
+  const list = placeholders(users.length)
+  const moved = await selectRows<{ user_id: number; last_date: number }>(
+    trx,
+    `SELECT user_id, last_date FROM wx_message_push_status
+     WHERE app_id = '' AND user_id IN (${list}) ORDER BY user_id${forUpdate(trx)}`,
+    users,
+  )
+  await upsertCounters(trx, appId, users, now, { counts: new Map(), lastDates: new Map() }, 'touch')
+  const counted = await selectRows<{ user_id: number; n: number }>(
+    trx,
+    `SELECT user_id, COUNT(*) AS n FROM wx_save_form_id
+     WHERE app_id = ? AND user_id IN (${list}) AND status = 0 GROUP BY user_id`,
+    [appId, ...users],
+  )
+  const counts = new Map(counted.map(({ user_id, n }) => [user_id, n]))
+  const lastDates = new Map(moved.map(({ user_id, last_date }) => [user_id, last_date]))
+  await upsertCounters(trx, appId, users, now, { counts, lastDates }, 'set')
+  await execute(trx, `DELETE FROM wx_message_push_status WHERE app_id = '' AND user_id IN (${list})`, users)
+  return moved.length
+}
+
+/** One row per user, in the order of users: `touch` creates and locks, `set` writes count and the later last_date. */
+async function upsertCounters(
+  trx: Knex.Transaction,
+  appId: string,
+  users: number[],
+  now: number,
+  { counts, lastDates }: { counts: Map<number, number>; lastDates: Map<number, number> },
+  mode: 'touch' | 'set',
+): Promise<void> {
+  const rows = users.flatMap((user) => [
+    appId,
+    user,
+    counts.get(user) ?? 0,
+    lastDates.get(user) ?? 0,
+    now,
+    now,
+  ])
+  await execute(
+    trx,
+    `INSERT INTO wx_message_push_status (app_id, user_id, count, last_date, created_at, updated_at)
+     VALUES ${rowPlaceholders(users.length, 6)} ${onConflict(trx, mode)}`,
+    rows,
+  )
+}
+
+function onConflict(trx: Knex.Transaction, mode: 'touch' | 'set'): string {
+  if (isSqlite(trx))
+    return mode === 'touch'
+      ? 'ON CONFLICT (app_id, user_id) DO NOTHING'
+      : `ON CONFLICT (app_id, user_id) DO UPDATE SET count = excluded.count,
+         last_date = MAX(last_date, excluded.last_date), updated_at = excluded.updated_at`
+  return mode === 'touch'
+    ? 'ON DUPLICATE KEY UPDATE user_id = VALUES(user_id)'
+    : `ON DUPLICATE KEY UPDATE count = VALUES(count), last_date = GREATEST(last_date, VALUES(last_date)),
+       updated_at = VALUES(updated_at)`
+}
+
+const ascending = (a: number, b: number) => a - b
+const permitKey = ({ form_id, use_no }: { form_id: string; use_no: number }) => `${form_id} ${use_no}`
+const usersOf = (rows: { user_id: number }[]) =>
+  [...new Set(rows.map(({ user_id }) => user_id))].sort(ascending)
