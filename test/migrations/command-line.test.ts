@@ -50,6 +50,12 @@ describe.each(dialects)('the Knex command line on %s', (dialect) => {
     expect(await database.db('knex_migrations').orderBy('id').pluck('name')).toEqual(NAMES)
   })
 
+  test('seeds a migrated database', async () => {
+    await knex('migrate:latest')
+    expect((await npmRun('seed')).stdout).toContain('Ran 1 seed files')
+    expect(await database.db('wx_user').distinct('app_id').pluck('app_id')).toEqual(['wxA'])
+  })
+
   test('rolls back', async () => {
     await knex('migrate:latest')
     const { stdout } = await npmRun('migrate:rollback')
