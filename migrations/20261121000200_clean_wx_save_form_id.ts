@@ -11,7 +11,7 @@ const MAX_FORM_ID = 128
 /** Makes the values of an old table fit for the types to come. No row is deleted: what cannot be sent is expired. */
 export async function up(db: Knex, params: MigrationParams): Promise<void> {
   if (!(await isThere(db, permits))) return
-  const update = (set: string, where: string) => updateInChunks(db, permits.name, set, where)
+  const update = (set: string, where: string) => updateInChunks(db, params, permits.name, set, where)
 
   // 2 and not 0: the old program never sent these, and one of them may have been spent.
   const strange = await update('status = 2', 'status IS NULL OR status NOT IN (0, 1, 2)')

@@ -10,12 +10,13 @@ const FIRST_SECOND = FIRST_MS / 1000
 export async function up(db: Knex, params: MigrationParams): Promise<void> {
   const { appId } = params
   if (appId !== '') {
-    const assigned = await updateInChunks(db, permits.name, 'app_id = ?', "app_id = ''", [appId])
+    const assigned = await updateInChunks(db, params, permits.name, 'app_id = ?', "app_id = ''", [appId])
     reportRows(params, permits.name, assigned, `without an account: assigned to ${appId}`)
   }
   // A row that is done is beyond this range, so doing it again after a crash changes nothing.
   const seconds = await updateInChunks(
     db,
+    params,
     permits.name,
     'expire = expire * 1000',
     `expire >= ${FIRST_SECOND} AND expire < ${FIRST_MS}`,

@@ -24,7 +24,7 @@ export async function up(db: Knex, params: MigrationParams): Promise<void> {
     db,
     `SELECT COUNT(*) AS moved, SUM(closes) AS closed FROM ${PLAN}`,
   )
-  await forEachRange(db, PLAN, 'seq', async (after, upTo) => {
+  await forEachRange(db, params, PLAN, 'seq', async (after, upTo) => {
     await execute(db, carryOut(db), [after, upTo])
   })
   reportRows(

@@ -9,6 +9,7 @@ export async function up(db: Knex, params: MigrationParams): Promise<void> {
   if (!(await isThere(db, counters))) return
   const rows = await updateInChunks(
     db,
+    params,
     counters.name,
     `user_id = COALESCE(user_id, 0), last_date = COALESCE(last_date, 0),
      count = CASE WHEN count > 0 THEN count ELSE 0 END`,

@@ -13,12 +13,13 @@ const CHINA_OFFSET_SECONDS = 8 * 3600
 export async function up(db: Knex, params: MigrationParams): Promise<void> {
   const { appId } = params
   if (appId !== '') {
-    const assigned = await updateInChunks(db, counters.name, 'app_id = ?', "app_id = ''", [appId])
+    const assigned = await updateInChunks(db, params, counters.name, 'app_id = ?', "app_id = ''", [appId])
     reportRows(params, counters.name, assigned, `without an account: assigned to ${appId}`)
   }
   // Left as they are, these users would be "reminded in the future" and never again.
   const times = await updateInChunks(
     db,
+    params,
     counters.name,
     `last_date = ${dateOfTime(db)}`,
     `last_date >= ${AFTER_DATES}`,

@@ -24,7 +24,7 @@ export async function up(db: Knex, params: MigrationParams): Promise<void> {
      ) AS numbered WHERE id <> keeper`,
   )
   const [sum] = await selectRows<{ removed: number }>(db, `SELECT COUNT(*) AS removed FROM ${PLAN}`)
-  await forEachRange(db, PLAN, 'seq', (after, upTo) =>
+  await forEachRange(db, params, PLAN, 'seq', (after, upTo) =>
     db.transaction(async (trx) => {
       await execute(trx, keepLatest(trx), [after, upTo])
       await execute(trx, removeExtra(trx), [after, upTo])

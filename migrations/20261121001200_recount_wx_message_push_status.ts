@@ -11,7 +11,7 @@ const TRUE_COUNT = `(SELECT COUNT(*) FROM ${permits.name} AS p WHERE p.app_id = 
 /** From here on the counter is exact: count = the number of the user's permits with status 0. */
 export async function up(db: Knex, params: MigrationParams): Promise<void> {
   let created = 0
-  await forEachRange(db, permits.name, 'id', async (after, upTo) => {
+  await forEachRange(db, params, permits.name, 'id', async (after, upTo) => {
     const { affectedRows } = await execute(
       db,
       `INSERT INTO ${counters.name} (app_id, user_id, count)
@@ -23,7 +23,13 @@ export async function up(db: Knex, params: MigrationParams): Promise<void> {
     created += affectedRows
   })
   reportRows(params, counters.name, created, 'created for users who had permits and no counter')
-  const corrected = await updateInChunks(db, counters.name, `count = ${TRUE_COUNT}`, `count <> ${TRUE_COUNT}`)
+  const corrected = await updateInChunks(
+    db,
+    params,
+    counters.name,
+    `count = ${TRUE_COUNT}`,
+    `count <> ${TRUE_COUNT}`,
+  )
   reportRows(params, counters.name, corrected, "given the number of the user's unspent permits as count")
 }
 

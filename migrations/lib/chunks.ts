@@ -1,14 +1,16 @@
 import type { Knex } from 'knex'
 import { execute, selectRows } from '../../src/db/sql.js'
+import type { MigrationParams } from './migration.js'
 
 const CHUNK_ROWS = 20_000
 
 /**
- * Runs `work` on one range of `key` after another, `after < key <= upTo`, about 20,000 rows each: a transaction stays
+ * Runs `work` on one range of `key` after another, `after < key <= upTo`, 20,000 rows each: a transaction stays
  * short however large the table is. Rows written meanwhile are included when their key comes after the last range.
  */
 export async function forEachRange(
   db: Knex,
+  params: MigrationParams,
   table: string,
   key: string,
   work: (after: number, upTo: number) => Promise<void>,
@@ -18,7 +20,7 @@ export async function forEachRange(
     const [range] = await selectRows<{ last: number | null }>(
       db,
       `SELECT MAX(${key}) AS last FROM (SELECT ${key} FROM ${table} WHERE ${key} > ? ORDER BY ${key} LIMIT ?) AS chunk`,
-      [after, CHUNK_ROWS],
+      [after, params.chunkRows ?? CHUNK_ROWS],
     )
     const last = range?.last
     if (last === null || last === undefined) return
@@ -30,13 +32,14 @@ export async function forEachRange(
 /** `UPDATE table SET ... WHERE ...`, range by range; gives the number of rows that met the condition. */
 export async function updateInChunks(
   db: Knex,
+  params: MigrationParams,
   table: string,
   set: string,
   where: string,
   bindings: (string | number)[] = [],
 ): Promise<number> {
   let rows = 0
-  await forEachRange(db, table, 'id', async (after, upTo) => {
+  await forEachRange(db, params, table, 'id', async (after, upTo) => {
     const result = await execute(
       db,
       `UPDATE ${table} SET ${set} WHERE id > ? AND id <= ? AND (${where})`,

@@ -6,6 +6,8 @@ export interface MigrationParams {
   onMessage: (message: string) => void
   /** The account that rows without one belong to, or '' when it is not known. */
   appId: string
+  /** Rows that one statement changes, and so one transaction on MySQL. */
+  chunkRows?: number
 }
 
 export interface Migration {

@@ -5,6 +5,7 @@ import { inTransaction } from '../db/transaction.js'
 
 const CHUNK = 500
 const MAX_ATTEMPTS = 5
+const MAX_APP_ID = 64
 
 export interface Assigned {
   permits: number
@@ -26,7 +27,8 @@ interface Row {
  * two index look-ups.
  */
 export async function assignUnassigned(db: Knex, appId: string, now: number): Promise<Assigned> {
-  if (appId === '') throw new Error('assignUnassigned needs an account')
+  if (appId === '' || appId.length > MAX_APP_ID)
+    throw new Error('assignUnassigned needs the app_id of an account')
   const total: Assigned = { permits: 0, duplicates: 0, counters: 0 }
   for (const assignChunk of [assignPermits, assignCounters]) {
     for (;;) {
@@ -40,7 +42,7 @@ export async function assignUnassigned(db: Knex, appId: string, now: number): Pr
   return total
 }
 
-/** An ingest may insert a permit between our look at the account and our write: the next look sees it. */
+/** The number that we gave to a duplicate may have been taken between our look and our write: the next look sees it. */
 async function untilUnique<T>(work: () => Promise<T>): Promise<T> {
   for (let attempt = 1; ; attempt++) {
     try {
@@ -70,12 +72,7 @@ async function assignPermits(trx: Knex.Transaction, appId: string, now: number):
   if (rows.length === 0) return { permits: 0, duplicates: 0, counters: 0 }
 
   const { fresh, duplicates } = await sortOut(trx, appId, rows)
-  if (fresh.length > 0)
-    await execute(
-      trx,
-      `UPDATE wx_save_form_id SET app_id = ?, updated_at = ? WHERE id IN (${placeholders(fresh.length)})`,
-      [appId, now, ...fresh],
-    )
+  const missed = await giveTo(trx, appId, fresh, now)
   for (const { id, useNo } of duplicates)
     await execute(
       trx,
@@ -84,7 +81,27 @@ async function assignPermits(trx: Knex.Transaction, appId: string, now: number):
       [appId, useNo, now, id],
     )
   const counters = await moveCounters(trx, appId, usersOf(rows), now)
-  return { permits: rows.length, duplicates: duplicates.length, counters }
+  return { permits: rows.length - missed, duplicates: duplicates.length, counters }
+}
+
+/**
+ * IGNORE leaves a row alone when an ingest has brought the same permit since we looked: the next chunk finds it, as a
+ * duplicate. Gives the number of those rows.
+ */
+async function giveTo(trx: Knex.Transaction, appId: string, ids: number[], now: number): Promise<number> {
+  if (ids.length === 0) return 0
+  const list = placeholders(ids.length)
+  await execute(
+    trx,
+    `UPDATE ${isSqlite(trx) ? 'OR IGNORE' : 'IGNORE'} wx_save_form_id SET app_id = ?, updated_at = ? WHERE id IN (${list})`,
+    [appId, now, ...ids],
+  )
+  const missed = await selectRows(
+    trx,
+    `SELECT id FROM wx_save_form_id WHERE id IN (${list}) AND app_id = ''`,
+    ids,
+  )
+  return missed.length
 }
 
 /** Which rows the account has already under the same form_id and use_no, and the next free use_no for each of them. */

@@ -1,4 +1,9 @@
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import {
+  type ChildProcess,
+  type SpawnSyncOptionsWithStringEncoding,
+  spawn,
+  spawnSync,
+} from 'node:child_process'
 import { once } from 'node:events'
 import {
   existsSync,
@@ -92,7 +97,12 @@ function installServer(): string {
   const aptGet = '/usr/bin/apt-get'
   if (process.getuid?.() === 0 && existsSync(aptGet)) {
     process.stderr.write(`No MySQL or MariaDB server found: installing ${APT_PACKAGE} with apt-get ...\n`)
-    const options = { env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }, encoding: 'utf8' } as const
+    const options: SpawnSyncOptionsWithStringEncoding = {
+      env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
+      // apt's output may be larger than spawnSync would hold; its errors are not.
+      stdio: ['ignore', 'ignore', 'pipe'],
+      encoding: 'utf8',
+    }
     const lock = ['-o', 'DPkg::Lock::Timeout=300']
     spawnSync(aptGet, ['update', ...lock], options)
     const { stderr } = spawnSync(

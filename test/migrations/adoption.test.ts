@@ -3,6 +3,7 @@ import knex, { type Knex } from 'knex'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { knexConfig } from '../../src/db/connect.js'
 import { migrateLatest, migrationsFor } from '../../src/db/migrate.js'
+import { withMigrationLock } from '../../src/db/migration-lock.js'
 import { selectRows } from '../../src/db/sql.js'
 import { createEmptyDatabase, dialects, type TestDatabase } from '../helpers/database.js'
 import {
@@ -343,38 +344,64 @@ describe('adoption on MySQL', () => {
     await expect(db('wx_message_push_status').insert({ user_id: 1 })).rejects.toThrow(/Duplicate entry/)
   })
 
-  test('ends in the same place when the process dies after any statement', async () => {
-    const start = async () => {
-      await createOldTables(db, { uniqueUser: false })
-      await insertOldRows(db, rows, NASTY_COUNTERS)
-    }
-    const adoptWith = (connection: Knex) =>
-      connection.migrate.to({
-        ...migrationsFor(connection, { onMessage: () => {}, appId: 'wxA' }),
-        name: LAST_OF_ADOPTION,
-      })
+  test('takes a copy that has lost its primary key', async () => {
+    await createOldTables(db)
+    await insertOldRows(db, [permit(0), permit(1)], [])
+    await db.raw('ALTER TABLE wx_save_form_id MODIFY id int unsigned NOT NULL, DROP PRIMARY KEY')
+    await migrateLatest(db, () => {})
+    expect((await readPermits(db)).map(({ id }) => id)).toEqual([0, 1])
+    await db('wx_save_form_id').insert({ open_id: 'o', user_id: 1, form_id: 'next', expire: DAY1 })
+    expect((await readPermits(db)).map(({ id }) => id)).toEqual([0, 1, 2])
+  })
 
-    await start()
-    const whole = openDyingDatabase(database.url, Number.POSITIVE_INFINITY)
-    await adoptWith(whole.db)
-    await whole.db.destroy()
-    const expected = await state()
-    expect(whole.writes()).toBeGreaterThan(30)
+  const NASTY: [OldPermit[], OldCounter[]] = [rows, NASTY_COUNTERS]
+  const TWINS: [OldPermit[], OldCounter[]] = [
+    [4, 1, 6, 2, 5, 3].map((day, id) => permit(id, { form_id: 'twin', expire: DAY1 + day })),
+    [],
+  ]
 
-    for (let life = 1; life < whole.writes(); life++) {
-      await dropAllTables(db)
+  // Few rows a statement, so that there are places to die in between.
+  test.each([
+    ['anywhere', NASTY, 9],
+    ['between the rows of one form_id', TWINS, 1],
+  ])(
+    'ends in the same place when the process dies %s',
+    async (_, [permits, counters], chunkRows) => {
+      const start = async () => {
+        await createOldTables(db, { uniqueUser: false })
+        await insertOldRows(db, permits, counters)
+      }
+      const adoptWith = (connection: Knex) =>
+        connection.migrate.to({
+          ...migrationsFor(connection, { onMessage: () => {}, appId: 'wxA', chunkRows }),
+          name: LAST_OF_ADOPTION,
+        })
+
       await start()
-      const dying = openDyingDatabase(database.url, life)
-      await expect(adoptWith(dying.db), `died after ${life} writes`).rejects.toThrow()
-      await dying.db.destroy()
-      // The killed run's own lock stands, as it would: the whole function has to get past it.
-      await migrateLatest(db, () => {}, 'wxA')
-      const { permits, counters } = await state()
-      expect(permits, `died after ${life} writes`).toEqual(expected.permits)
-      // A counter that was created anew may have another id.
-      expect(counters.map((c) => ({ ...c, id: 0 }))).toEqual(expected.counters.map((c) => ({ ...c, id: 0 })))
-    }
-  }, 120_000)
+      const whole = openDyingDatabase(database.url, Number.POSITIVE_INFINITY)
+      await adoptWith(whole.db)
+      await whole.db.destroy()
+      const expected = await state()
+      expect(whole.writes()).toBeGreaterThan(50)
+
+      for (let life = 1; life < whole.writes(); life++) {
+        await dropAllTables(db)
+        await start()
+        const dying = openDyingDatabase(database.url, life)
+        await expect(adoptWith(dying.db), `died after ${life} writes`).rejects.toThrow()
+        await dying.db.destroy()
+        // Knex's lock stands, as a killed process leaves it.
+        await withMigrationLock(db, () => {}, adoptWith)
+        const after = await state()
+        expect(after.permits, `died after ${life} writes`).toEqual(expected.permits)
+        // A counter that was created anew may have another id.
+        expect(after.counters.map((c) => ({ ...c, id: 0 }))).toEqual(
+          expected.counters.map((c) => ({ ...c, id: 0 })),
+        )
+      }
+    },
+    120_000,
+  )
 })
 
 /** A pool whose process "dies" after so many writes: nothing reaches the server any more, not even a ROLLBACK. */

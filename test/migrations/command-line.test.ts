@@ -1,0 +1,87 @@
+import { execFile } from 'node:child_process'
+import { cpSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { migrations } from '../../migrations/index.js'
+import { createEmptyDatabase, dialects, type TestDatabase } from '../helpers/database.js'
+import { createOldTables, insertOldRows } from './old-tables.js'
+
+const run = promisify(execFile)
+const ROOT = fileURLToPath(new URL('../..', import.meta.url))
+const KNEX = join(ROOT, 'node_modules/knex/bin/cli.js')
+const LOADER = ['--import', '@oxc-node/core/register']
+const NAMES = Object.keys(migrations)
+
+describe.each(dialects)('the Knex command line on %s', (dialect) => {
+  let database: TestDatabase
+
+  beforeEach(async () => {
+    database = await createEmptyDatabase(dialect)
+  })
+  afterEach(() => database.close())
+
+  const environment = () => ({ ...process.env, DATABASE_URL: database.url, WX_APP_ID: 'wxA' })
+  const npmRun = (...words: string[]) =>
+    run('npm', ['run', '-s', ...words], { cwd: ROOT, env: environment() })
+  const knex = (...words: string[]) =>
+    run(process.execPath, [...LOADER, KNEX, ...words], { cwd: ROOT, env: environment() })
+
+  test('adopts, says what it did, and has nothing pending after that', async () => {
+    await createOldTables(database.db)
+    await insertOldRows(
+      database.db,
+      [{ id: 1, open_id: 'o', user_id: 1, form_id: 'F', expire: 1_560_000_000_000, status: 0 }],
+      [],
+    )
+    const { stdout, stderr } = await npmRun('migrate')
+    expect(stdout).toContain(`Batch 1 run: ${NAMES.length} migrations`)
+    expect(stderr).toContain('wx_save_form_id: 1 row without an account: assigned to wxA\n')
+    expect(stderr).toContain(
+      'wx_message_push_status: 1 row created for users who had permits and no counter\n',
+    )
+    expect((await knex('migrate:list')).stdout).toContain('No Pending Migration files Found')
+  })
+
+  test('migrates once when it is started several times at the same moment', async () => {
+    await Promise.all([knex('migrate:latest'), knex('migrate:latest'), knex('migrate:latest')])
+    expect(await database.db('knex_migrations').orderBy('id').pluck('name')).toEqual(NAMES)
+  })
+
+  test('seeds a migrated database', async () => {
+    await knex('migrate:latest')
+    expect((await npmRun('seed')).stdout).toContain('Ran 1 seed files')
+    expect(await database.db('wx_user').distinct('app_id').pluck('app_id')).toEqual(['wxA'])
+  })
+
+  test('rolls back', async () => {
+    await knex('migrate:latest')
+    const { stdout } = await npmRun('migrate:rollback')
+    expect(stdout).toContain(`Batch 1 rolled back: ${NAMES.length} migrations`)
+    expect(await database.db.schema.hasTable('wx_save_form_id')).toBe(false)
+  })
+})
+
+test('the compiled program agrees with the sources on the names', async () => {
+  const { db, url, close } = await createEmptyDatabase('sqlite')
+  const folder = mkdtempSync(join(tmpdir(), 'reminder-build-'))
+  try {
+    const tsc = join(ROOT, 'node_modules/typescript/bin/tsc')
+    await run(process.execPath, [tsc, '-p', 'tsconfig.build.json', '--outDir', folder], { cwd: ROOT })
+    cpSync(join(ROOT, 'package.json'), join(folder, 'package.json'))
+    symlinkSync(join(ROOT, 'node_modules'), join(folder, 'node_modules'))
+    const migrate = (cwd: string, ...options: string[]) =>
+      run(process.execPath, [...options, KNEX, 'migrate:latest'], {
+        cwd,
+        env: { ...process.env, DATABASE_URL: url },
+      })
+    expect((await migrate(folder)).stdout).toContain(`Batch 1 run: ${NAMES.length} migrations`)
+    expect((await migrate(ROOT, ...LOADER)).stdout).toContain('Already up to date')
+    expect(await db('knex_migrations').orderBy('id').pluck('name')).toEqual(NAMES)
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+    await close()
+  }
+})
