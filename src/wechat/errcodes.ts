@@ -409,7 +409,7 @@ export function tokenStaysRefused(errcode: number): ErrcodeEntry {
   }
 }
 
-/** Statuses by which a server says that it did not take the request up (RFC 9110, RFC 6585). */
+/** Statuses by which a server says that it did not take the request up (RFC 9110, RFC 6585, RFC 8470). */
 const NOT_TAKEN_UP = new Set([408, 425, 429, 503])
 
 /**
