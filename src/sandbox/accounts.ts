@@ -1,0 +1,86 @@
+import { ControlError } from './errors.js'
+
+export interface AccountOptions {
+  appId: string
+  secret: string
+  /** Template id to the data keys it needs. Left out: every template id passes and no data is checked. */
+  templates?: Record<string, string[]>
+  /** Pages of the released version. Left out: every page passes. */
+  pages?: string[]
+}
+
+export const DEMO_APP_ID = 'wx5a6d9e0c1b2f3a48'
+export const DEMO_APP_SECRET = '0123456789abcdef0123456789abcdef'
+export const DEMO_TEMPLATE_ID = 'sandbox-sign-in-reminder-template-000000001'
+export const DEMO_PAGE = 'pages/sign-in/index'
+
+export const DEMO_ACCOUNT: AccountOptions = {
+  appId: DEMO_APP_ID,
+  secret: DEMO_APP_SECRET,
+  templates: { [DEMO_TEMPLATE_ID]: ['keyword1', 'keyword2', 'keyword4'] },
+  pages: [DEMO_PAGE],
+}
+
+export class Account {
+  readonly appId: string
+  readonly secret: string
+  readonly #templates: Map<string, string[]> | undefined
+  readonly #pages: Set<string> | undefined
+
+  constructor(options: AccountOptions) {
+    this.appId = options.appId
+    this.secret = options.secret
+    this.#templates = options.templates && new Map(Object.entries(options.templates))
+    this.#pages = options.pages && new Set(options.pages.map(pagePath))
+  }
+
+  /** The data keys that a message by this template must fill, or undefined when there is no such template. */
+  templateKeys(templateId: unknown): string[] | undefined {
+    if (typeof templateId !== 'string' || templateId === '') return undefined
+    return this.#templates ? this.#templates.get(templateId) : []
+  }
+
+  /** A page may carry a query; an empty or missing one only makes the card not clickable. */
+  hasPage(page: unknown): boolean {
+    if (page === undefined || page === '') return true
+    return typeof page === 'string' && (this.#pages?.has(pagePath(page)) ?? true)
+  }
+}
+
+function pagePath(page: string): string {
+  const query = page.indexOf('?')
+  const path = query < 0 ? page : page.slice(0, query)
+  return path.startsWith('/') ? path.slice(1) : path
+}
+
+export class Accounts {
+  readonly #byAppId: Map<string, Account>
+  readonly #first: Account
+
+  constructor(options: readonly AccountOptions[]) {
+    const accounts = options.map((each) => new Account(each))
+    const [first] = accounts
+    if (!first) throw new ControlError('the sandbox needs at least one account')
+    this.#first = first
+    this.#byAppId = new Map(accounts.map((account) => [account.appId, account]))
+  }
+
+  get(appId: string): Account | undefined {
+    return this.#byAppId.get(appId)
+  }
+
+  ids(): Iterable<string> {
+    return this.#byAppId.keys()
+  }
+
+  ownsSecret(secret: string): boolean {
+    return [...this.#byAppId.values()].some((account) => account.secret === secret)
+  }
+
+  /** The account that a control call names; with no name, the first. */
+  named(appId: string | undefined): Account {
+    const account = appId === undefined ? this.#first : this.get(appId)
+    if (!account) throw new ControlError(`no account ${appId} in this sandbox`)
+    return account
+  }
+}

@@ -1,0 +1,53 @@
+import { ERRMSG, type Errcode, isKnownErrcode } from './errors.js'
+import type { Delivery } from './ledger.js'
+
+/** What an endpoint decided: the errcode, the JSON to write, and the message that took effect, if one did. */
+export interface Answer {
+  errcode: number
+  body: string
+  delivery?: Delivery
+}
+
+const OK_BODY = '{"errcode":0,"errmsg":"ok"}'
+
+let refusals = 0
+
+/** The three groups of eight hex digits that support asks for. */
+function nextRid(): string {
+  refusals += 1
+  const [first, second] = [(refusals * 0x9e3779b1) >>> 0, (refusals * 0x85ebca6b) >>> 0]
+  return [refusals, first, second].map((part) => part.toString(16).padStart(8, '0')).join('-')
+}
+
+export function refuse(errcode: Errcode, detail?: string): Answer {
+  return refuseWith(errcode, detail === undefined ? ERRMSG[errcode] : `${ERRMSG[errcode]} ${detail}`)
+}
+
+/** For injected faults, which may use codes and texts that the sandbox itself never answers. */
+export function refuseWith(errcode: number, errmsg?: string): Answer {
+  const text = errmsg ?? (isKnownErrcode(errcode) ? ERRMSG[errcode] : 'sandbox fault')
+  return { errcode, body: JSON.stringify({ errcode, errmsg: `${text} rid: ${nextRid()}` }) }
+}
+
+/**
+ * The msgid is written as a bare JSON number of 64 bits, as WeChat does: a client that reads it with JSON.parse
+ * gets a wrong number. JSON.stringify cannot write it, hence the text.
+ */
+export function accepted(delivery: Delivery): Answer {
+  const body = delivery.msgid === null ? OK_BODY : acceptedBody(delivery.msgid)
+  return { errcode: 0, body, delivery }
+}
+
+/** A repeated client_msg_id: what WeChat answers is not documented; nothing is delivered again. */
+export function acceptedBefore(msgid: string): Answer {
+  return { errcode: 0, body: acceptedBody(msgid) }
+}
+
+/** Token and login endpoints leave errcode out of a success. */
+export function plain(body: object): Answer {
+  return { errcode: 0, body: JSON.stringify(body) }
+}
+
+function acceptedBody(msgid: string): string {
+  return `{"errcode":0,"errmsg":"ok","msgid":${msgid}}`
+}

@@ -1,0 +1,52 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { Type } from 'typebox'
+import type { SandboxControl } from './control.js'
+import { closed, Name } from './control-schemas.js'
+import { faultRoutes } from './fault-routes.js'
+import { ledgerRoutes } from './ledger-routes.js'
+import { permitRoutes } from './permit-routes.js'
+
+const AdvanceClock = closed({ advance_ms: Type.Integer() })
+
+const KillTokens = closed({ app_id: Type.Optional(Name) })
+
+const Settings = closed({
+  retired: Type.Optional(Type.Boolean()),
+  accept_unknown_form_ids: Type.Optional(Type.Boolean()),
+  daily_quotas: Type.Optional(Type.Record(Type.String(), Type.Integer({ minimum: 0 }))),
+})
+
+/** The control plane: JSON under /sandbox/ for whoever runs this WeChat. It asks for no password. */
+export const controlRoutes: FastifyPluginAsyncTypebox<{ control: SandboxControl }> = async (
+  app,
+  { control },
+) => {
+  app.get('/stats', () => control.stats())
+
+  app.post('/reset', () => {
+    control.reset()
+    return control.stats()
+  })
+
+  app.post('/clock', { schema: { body: AdvanceClock } }, ({ body }) => {
+    control.advanceClock(body.advance_ms)
+    return { now: control.now() }
+  })
+
+  app.post('/tokens/kill', { schema: { body: KillTokens } }, ({ body }) => ({
+    killed: control.killTokens(body.app_id),
+  }))
+
+  app.put('/settings', { schema: { body: Settings } }, ({ body }, reply) => {
+    control.configure({
+      retired: body.retired,
+      acceptUnknownFormIds: body.accept_unknown_form_ids,
+      dailyQuotas: body.daily_quotas,
+    })
+    return reply.code(204).send()
+  })
+
+  await app.register(permitRoutes, { control })
+  await app.register(faultRoutes, { control })
+  await app.register(ledgerRoutes, { control })
+}

@@ -1,0 +1,70 @@
+import type { ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
+import type { FastifyReply } from 'fastify'
+import type { Answer } from './answers.js'
+import type { Call } from './call.js'
+import type { World } from './world.js'
+
+/** An endpoint of this WeChat: has its effect on the world and says what is answered. */
+export type Endpoint = (world: World, call: Call) => Answer
+
+/** The header of real answers, which names the encoding in its own way. */
+export const JSON_TYPE = 'application/json; encoding=utf-8'
+
+/** One call under way, from its arrival until its connection is done with it. */
+export class Exchange {
+  readonly world: World
+  readonly call: Call
+  readonly #endpoint: Endpoint
+  readonly #reply: FastifyReply
+  #effect: Answer | undefined
+  #truthful = false
+
+  constructor(world: World, call: Call, endpoint: Endpoint, reply: FastifyReply) {
+    this.world = world
+    this.call = call
+    this.#endpoint = endpoint
+    this.#reply = reply
+    world.tally.enter()
+    const { socket } = reply.request.raw
+    reply.raw.once('close', () => this.#close(socket))
+  }
+
+  takeEffect(): Answer {
+    this.#effect = this.#endpoint(this.world, this.call)
+    return this.#effect
+  }
+
+  /** Writes the true answer, if need be in a disguise that a client should see through. */
+  answer(answer: Answer, contentType = JSON_TYPE, body = answer.body): void {
+    this.#truthful = true
+    this.count(answer.errcode)
+    this.write(200, { 'content-type': contentType }, body)
+  }
+
+  write(status: number, headers: Record<string, string>, body: string | Buffer): void {
+    const response = this.takeOver()
+    response.writeHead(status, { ...headers, 'content-length': Buffer.byteLength(body) })
+    response.end(body)
+  }
+
+  /** From here on the caller alone writes: faults need the bare response and its socket. */
+  takeOver(): ServerResponse {
+    this.#reply.hijack()
+    return this.#reply.raw
+  }
+
+  count(outcome: string | number): void {
+    this.world.tally.count(this.call.path, outcome)
+  }
+
+  /**
+   * A client that left before the last byte was handed over has not been answered. Node then calls the response
+   * finished all the same; only the socket tells.
+   */
+  #close(socket: Socket): void {
+    this.world.tally.leave()
+    const delivery = this.#effect?.delivery
+    if (delivery && this.#truthful && !socket.errored) delivery.answered = true
+  }
+}

@@ -1,0 +1,99 @@
+import { beijingDay, dayToDate } from './clock.js'
+
+export type Channel = 'form_id' | 'subscribe' | 'official'
+
+/** One message that reached a user. Control plane records have the same shape in process and in JSON. */
+export interface Delivery {
+  seq: number
+  at: number
+  app_id: string
+  channel: Channel
+  open_id: string
+  template_id: string
+  form_id: string | null
+  page: string | null
+  data: unknown
+  /** A 64-bit number in digits; the form_id channel has none. */
+  msgid: string | null
+  /** Did the client get the true answer, as far as the server side can tell. */
+  answered: boolean
+}
+
+export interface Summary {
+  delivered: number
+  /** Delivered, and the client was left without the true answer. */
+  unanswered: number
+  users: number
+  /** How many times a user got more than one message on one Beijing day. */
+  repeated: number
+  /** The first hundred of those. */
+  repeats: { app_id: string; open_id: string; date: number; count: number }[]
+}
+
+const REPEATS_SHOWN = 100
+
+// Odd and far above 2^53: a client that keeps it in a double gets another number.
+const FIRST_MSGID = 4_100_000_000_000_000_001n
+
+export class Ledger {
+  #deliveries: Delivery[] = []
+  #msgids = 0n
+
+  get size(): number {
+    return this.#deliveries.length
+  }
+
+  record(message: Omit<Delivery, 'seq' | 'msgid' | 'answered'>): Delivery {
+    const delivery: Delivery = {
+      seq: this.#deliveries.length + 1,
+      ...message,
+      msgid: message.channel === 'form_id' ? null : this.#nextMsgid(),
+      answered: false,
+    }
+    this.#deliveries.push(delivery)
+    return delivery
+  }
+
+  /** The deliveries after a seq, oldest first. */
+  page(after = 0, limit = Number.POSITIVE_INFINITY): Delivery[] {
+    return this.#deliveries.slice(after, after + limit)
+  }
+
+  /** Of everything, or of one Beijing day (YYYYMMDD). */
+  summary(date?: number): Summary {
+    const users = new Set<string>()
+    const perDay = new Map<string, Summary['repeats'][number]>()
+    const summary: Summary = { delivered: 0, unanswered: 0, users: 0, repeated: 0, repeats: [] }
+    let [knownDay, knownDate] = [Number.NaN, 0]
+    for (const { at, app_id, open_id, answered } of this.#deliveries) {
+      const day = beijingDay(at)
+      if (day !== knownDay) [knownDay, knownDate] = [day, dayToDate(day)]
+      if (date !== undefined && date !== knownDate) continue
+      summary.delivered += 1
+      if (!answered) summary.unanswered += 1
+      users.add(`${app_id} ${open_id}`)
+      const key = `${knownDate} ${app_id} ${open_id}`
+      const entry = perDay.get(key)
+      if (entry) entry.count += 1
+      else perDay.set(key, { app_id, open_id, date: knownDate, count: 1 })
+    }
+    const repeats = [...perDay.values()].filter((entry) => entry.count > 1)
+    return {
+      ...summary,
+      users: users.size,
+      repeated: repeats.length,
+      repeats: repeats.slice(0, REPEATS_SHOWN),
+    }
+  }
+
+  clear(): void {
+    this.#deliveries = []
+    this.#msgids = 0n
+  }
+
+  #nextMsgid(): string {
+    const msgid = FIRST_MSGID + 2n * this.#msgids
+    this.#msgids += 1n
+    return msgid.toString()
+  }
+}

@@ -1,0 +1,55 @@
+/** Whom an account may write to: openids seen, followers, and accepted subscriptions. */
+export class Users {
+  readonly #known = new Map<string, Set<string>>()
+  readonly #followers = new Set<string>()
+  readonly #credits = new Map<string, number>()
+
+  /** An openid belongs to the account in which it was first heard of. */
+  remember(appId: string, openId: string): void {
+    const known = this.#known.get(appId)
+    if (known) known.add(openId)
+    else this.#known.set(appId, new Set([openId]))
+  }
+
+  /** False for what is no openid at all and for one that only another account knows (40003). */
+  mayBeOpenIdOf(appId: string, openId: unknown): openId is string {
+    if (typeof openId !== 'string') return false
+    if (this.#known.get(appId)?.has(openId)) return true
+    return /^[\w-]{1,128}$/.test(openId) && ![...this.#known.values()].some((known) => known.has(openId))
+  }
+
+  follow(appId: string, openId: string): void {
+    this.remember(appId, openId)
+    this.#followers.add(`${appId} ${openId}`)
+  }
+
+  unfollow(appId: string, openId: string): void {
+    this.#followers.delete(`${appId} ${openId}`)
+  }
+
+  follows(appId: string, openId: string): boolean {
+    return this.#followers.has(`${appId} ${openId}`)
+  }
+
+  /** Accepted one-time subscriptions add up and never expire: n times accepted is n messages. */
+  grant(appId: string, openId: string, templateId: string, count: number): void {
+    this.remember(appId, openId)
+    const key = `${appId} ${openId} ${templateId}`
+    this.#credits.set(key, (this.#credits.get(key) ?? 0) + count)
+  }
+
+  /** Spends one accepted subscription; false when there is none (43101). */
+  spendSubscription(appId: string, openId: string, templateId: string): boolean {
+    const key = `${appId} ${openId} ${templateId}`
+    const credits = this.#credits.get(key) ?? 0
+    if (credits === 0) return false
+    this.#credits.set(key, credits - 1)
+    return true
+  }
+
+  clear(): void {
+    this.#known.clear()
+    this.#followers.clear()
+    this.#credits.clear()
+  }
+}

@@ -1,0 +1,45 @@
+import type { FastifyInstance } from 'fastify'
+import { refuse } from './answers.js'
+import { readCall } from './call.js'
+import { type Endpoint, Exchange, JSON_TYPE } from './exchange.js'
+import { playStrike } from './play-fault.js'
+import {
+  FORM_ID_SEND_PATH,
+  OFFICIAL_SEND_PATH,
+  SUBSCRIBE_SEND_PATH,
+  sendByFormId,
+  sendOfficial,
+  sendSubscribe,
+} from './send-endpoints.js'
+import { classicToken, STABLE_TOKEN_PATH, stableToken, TOKEN_PATH } from './token-endpoints.js'
+import type { World } from './world.js'
+
+const ENDPOINTS: [path: string, endpoint: Endpoint][] = [
+  [TOKEN_PATH, classicToken],
+  [STABLE_TOKEN_PATH, stableToken],
+  [FORM_ID_SEND_PATH, sendByFormId],
+  [SUBSCRIBE_SEND_PATH, sendSubscribe],
+  [OFFICIAL_SEND_PATH, sendOfficial],
+]
+
+/** The paths of api.weixin.qq.com, for every method: a wrong one is WeChat's to refuse, with HTTP 200. */
+export async function wechatRoutes(app: FastifyInstance, { world }: { world: World }): Promise<void> {
+  app.removeAllContentTypeParsers()
+  app.addContentTypeParser('*', { parseAs: 'string' }, (_request, body, done) => done(null, body))
+  for (const [path, endpoint] of ENDPOINTS) {
+    app.all(path, (request, reply) => {
+      const call = readCall(request, path)
+      const exchange = new Exchange(world, call, endpoint, reply)
+      const strike = world.faults.strike(call)
+      if (strike) playStrike(exchange, strike).catch((error: Error) => reply.send(error))
+      else exchange.answer(exchange.takeEffect())
+    })
+  }
+  // Unknown paths are counted as one: a client could ask for any number of them.
+  app.setNotFoundHandler((request, reply) => {
+    const isApi = request.url.startsWith('/cgi-bin/')
+    world.tally.count('unknown', isApi ? 40066 : 404)
+    if (isApi) return reply.type(JSON_TYPE).send(refuse(40066).body)
+    return reply.code(404).type(JSON_TYPE).send('{"errcode":404,"errmsg":"not found"}')
+  })
+}

@@ -1,0 +1,59 @@
+import { type AccountOptions, Accounts, DEMO_ACCOUNT } from './accounts.js'
+import { ClientMsgIds } from './client-msg-ids.js'
+import { Clock } from './clock.js'
+import { Faults } from './faults.js'
+import { FormIds } from './form-ids.js'
+import { Ledger } from './ledger.js'
+import { Quotas } from './quotas.js'
+import { Tally } from './tally.js'
+import { Tokens } from './tokens.js'
+import { Users } from './users.js'
+
+export interface WorldOptions {
+  /** The time in ms; default the machine's clock. */
+  now?: () => number
+  /** Default: the demo account alone. */
+  accounts?: AccountOptions[]
+  acceptUnknownFormIds?: boolean
+  /** The form_id endpoint answers 45103, as it has since 2020. */
+  retired?: boolean
+  /** For the luck of faults that have a rate. */
+  seed?: number
+}
+
+/** Everything this WeChat knows. Endpoints read and change it, the control plane looks in and meddles. */
+export class World {
+  readonly clock: Clock
+  readonly accounts: Accounts
+  readonly tokens = new Tokens()
+  readonly quotas = new Quotas()
+  readonly formIds = new FormIds()
+  readonly users = new Users()
+  readonly clientMsgIds = new ClientMsgIds()
+  readonly ledger = new Ledger()
+  readonly tally = new Tally()
+  readonly faults: Faults
+  retired = false
+  readonly #options: WorldOptions
+
+  constructor(options: WorldOptions) {
+    this.#options = options
+    this.clock = new Clock(options.now ?? Date.now)
+    this.accounts = new Accounts(options.accounts ?? [DEMO_ACCOUNT])
+    this.faults = new Faults(options.seed ?? 1)
+    this.#configure()
+  }
+
+  /** Back to how it was started. */
+  reset(): void {
+    this.clock.reset()
+    const { tokens, quotas, formIds, users, clientMsgIds, ledger, tally, faults } = this
+    for (const part of [tokens, quotas, formIds, users, clientMsgIds, ledger, tally, faults]) part.clear()
+    this.#configure()
+  }
+
+  #configure(): void {
+    this.retired = this.#options.retired ?? false
+    this.formIds.acceptUnknown = this.#options.acceptUnknownFormIds ?? false
+  }
+}
