@@ -11,11 +11,6 @@ export interface Refused {
   /** Under this WeChat's console explains the call, for seven days. */
   rid?: string
   entry: ErrcodeEntry
-  /**
-   * Set where an HTTP status stands for the answer. Then something in front of WeChat spoke: most likely nothing was
-   * sent, but it is not proven, so a retry belongs to the same permit and "already used" after it means delivered.
-   */
-  maybeSent?: true
 }
 
 export interface Succeeded {
@@ -55,7 +50,7 @@ export function readAnswer(
 
 function readStatus(status: number): Refused | Ambiguous {
   const entry = httpStatusEntry(status)
-  if (entry !== undefined) return { ...refused(status, `HTTP ${status}`, entry), maybeSent: true }
+  if (entry !== undefined) return refused(status, `HTTP ${status}`, entry)
   return ambiguousAfter(status >= 500 ? `http_${status}` : 'unreadable')
 }
 

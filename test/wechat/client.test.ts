@@ -158,8 +158,7 @@ describe('what WeChat answers', () => {
     expect(await client.sendTemplateMessage(template)).toMatchObject({
       kind: 'refused',
       errcode,
-      entry: { class: errcodeClass },
-      maybeSent: true,
+      entry: { class: errcodeClass, maybeSent: true },
     })
   })
 })
