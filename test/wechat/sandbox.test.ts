@@ -30,7 +30,7 @@ describe.each(['stable', 'classic'] as const)('client, tokens and sandbox togeth
       baseUrl: sandbox.url,
       connections: 8,
       headersTimeoutMs: 100,
-      bodyTimeoutMs: 100,
+      bodyTimeoutMs: 1_000,
     })
     logger = recordingLogger()
     const account = { appId: DEMO_APP_ID, appSecret: DEMO_APP_SECRET, tokenMode }
