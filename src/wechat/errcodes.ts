@@ -31,13 +31,18 @@ export interface ErrcodeEntry {
   stops?: 'opt_out' | 'block'
   /** Earlier than this a retry is pointless: the limit that refused has not moved on. */
   retryAfterMs?: number
+  /**
+   * Most likely nothing was sent, but the answer does not prove it: an error inside WeChat, or the word of something
+   * in front of it. So a retry belongs to the same permit, and "already used" after it means delivered.
+   */
+  maybeSent?: true
 }
 
 const SECOND = 1_000
 const MINUTE = 60 * SECOND
 const HOUR = 60 * MINUTE
 
-type Extra = Pick<ErrcodeEntry, 'stops' | 'retryAfterMs'>
+type Extra = Pick<ErrcodeEntry, 'stops' | 'retryAfterMs' | 'maybeSent'>
 type Line = [errcode: number, name: string, meaning: string, meaning_zh: string, extra?: Extra]
 
 /**
@@ -47,7 +52,13 @@ type Line = [errcode: number, name: string, meaning: string, meaning_zh: string,
 const LINES: Record<Exclude<ErrcodeClass, 'unknown'>, Line[]> = {
   ok: [[0, 'ok', 'Accepted.', '成功']],
   transient: [
-    [-1, 'system_busy', 'WeChat is busy. It is tried again by itself.', '系统繁忙，稍后自动重试'],
+    [
+      -1,
+      'system_busy',
+      'WeChat is busy. It is tried again by itself.',
+      '系统繁忙，稍后自动重试',
+      { maybeSent: true },
+    ],
     [
       43108,
       'same_openid_concurrently',
@@ -74,12 +85,14 @@ const LINES: Record<Exclude<ErrcodeClass, 'unknown'>, Line[]> = {
       'system_error',
       'Error inside WeChat. It is tried again by itself.',
       '微信系统错误，稍后自动重试',
+      { maybeSent: true },
     ],
     [
       200001,
       'system_error',
       'Error inside WeChat. It is tried again by itself.',
       '微信系统错误，稍后自动重试',
+      { maybeSent: true },
     ],
   ],
   token: [
@@ -409,7 +422,7 @@ export function tokenStaysRefused(errcode: number): ErrcodeEntry {
   }
 }
 
-/** Statuses by which a server says that it did not take the request up (RFC 9110, RFC 6585). */
+/** Statuses by which a server says that it did not take the request up (RFC 9110, RFC 6585, RFC 8470). */
 const NOT_TAKEN_UP = new Set([408, 425, 429, 503])
 
 /**
@@ -424,6 +437,7 @@ export function httpStatusEntry(status: number): ErrcodeEntry | undefined {
       class: 'transient',
       meaning: `The server is overloaded (HTTP ${status}). It is tried again by itself.`,
       meaning_zh: `服务器过载（HTTP ${status}），稍后自动重试`,
+      maybeSent: true,
     }
   if (status >= 300 && status < 500)
     return {
@@ -432,6 +446,7 @@ export function httpStatusEntry(status: number): ErrcodeEntry | undefined {
       class: 'configuration',
       meaning: `Something other than WeChat's API answered (HTTP ${status}): check WX_API_BASE_URL and proxies.`,
       meaning_zh: `应答不是来自微信接口（HTTP ${status}），检查 WX_API_BASE_URL 与代理`,
+      maybeSent: true,
     }
   return undefined
 }

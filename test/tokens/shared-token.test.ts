@@ -108,6 +108,7 @@ describe.each(dialects)('the shared token on %s', (dialect) => {
       await token.get()
       await pool.destroy()
       expect(await token.get()).toBe('token-1')
+      expect(await token.replace('token-0')).toBe('token-1')
     })
 
     test('is replaced behind the callers shortly before its end', async () => {
@@ -225,6 +226,17 @@ describe.each(dialects)('the shared token on %s', (dialect) => {
       expect(await row()).toMatchObject({ token: 'token-1', version: 1 })
     })
 
+    test('is not asked for again by a process that lost its lease between two attempts', async () => {
+      const answer = wechat.nextLater()
+      const slow = startProcess().get()
+      await expect.poll(async () => (await row()).lease_owner ?? null).not.toBeNull()
+      await pass(1_990)
+      await startProcess().get()
+      answer(refused(-1))
+      expect(await slow).toBe('token-1')
+      expect(wechat.calls).toBe(2)
+    })
+
     test('has the life that remains by the database, not that of a new one', async () => {
       await startProcess().get()
       await pass(60 * MINUTE)
@@ -278,6 +290,25 @@ describe.each(dialects)('the shared token on %s', (dialect) => {
       await expect(token.replace('same')).rejects.toThrow()
       now += 6_000
       expect(await token.replace('same')).toBe('token-1')
+    })
+
+    test('that came back unchanged does not stand in the way of a new one when it expires', async () => {
+      const token = startProcess()
+      wechat.next(fetched('same', 3_000), fetched('same', 3_000))
+      await token.get()
+      await expect(token.replace('same')).rejects.toThrow()
+      await pass(3_500)
+      expect(await token.get()).toBe('token-1')
+    })
+
+    test('is not handed out again while no other can be had', async () => {
+      const token = startProcess()
+      await token.get()
+      wechat.next(refused(40125))
+      await expect(token.replace('token-1')).rejects.toMatchObject({ errcode: 40125 })
+      await expect(token.get()).rejects.toMatchObject({ errcode: 40125 })
+      now += 6_000
+      expect(await token.replace('token-1')).toBe('token-2')
     })
 
     test('well before its time is counted once and logged, with when it was first seen', async () => {

@@ -42,6 +42,11 @@ describe('errcodeOf', () => {
     })
   })
 
+  test('says which answers are no proof that nothing was sent', () => {
+    const unproven = ERRCODES.filter((entry) => entry.maybeSent)
+    expect(unproven.map((entry) => entry.errcode)).toEqual([-1, 61450, 200001])
+  })
+
   test('says something in both languages about every code, and each code once', () => {
     expect(
       ERRCODES.filter((entry) => entry.meaning === '' || !/[\u4e00-\u9fff]/.test(entry.meaning_zh)),

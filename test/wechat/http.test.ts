@@ -192,6 +192,22 @@ describe('perhaps sent', () => {
     expect(await result).toEqual({ kind: 'ambiguous', reason: 'aborted' })
   })
 
+  test('all that share a signal and are under way are given up by it', async () => {
+    const release: (() => void)[] = []
+    stub.otherwise((response) => void release.push(() => response.end('{}')))
+    const http = httpTo(stub.url, { headersTimeoutMs: 5_000 })
+    const controller = new AbortController()
+    const results = [1, 2, 3, 4].map(() => http.request({ ...call, signal: controller.signal }))
+    await stub.arrived(4)
+    release[0]?.()
+    await Promise.race(results)
+    controller.abort()
+    const outcomes = (await Promise.all(results)).map((result) =>
+      result.kind === 'answered' ? 'answered' : result.reason,
+    )
+    expect(outcomes.sort()).toEqual(['aborted', 'aborted', 'aborted', 'answered'])
+  })
+
   test('is never written a second time by the HTTP library', async () => {
     const http = httpTo(stub.url, { connections: 1 })
     for (const behaviour of [cutBeforeAnswer, cutInAnswer, notHttp, hang]) {
