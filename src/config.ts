@@ -1,4 +1,4 @@
-import { cleanEnv, EnvMissingError, host, makeExactValidator, port, str, url } from 'envalid'
+import { cleanEnv, EnvMissingError, host, makeExactValidator, str, url } from 'envalid'
 import { IANAZone } from 'luxon'
 import { DEFAULT_DATABASE_URL } from './db/connect.js'
 import { ConfigError } from './errors.js'
@@ -62,6 +62,14 @@ const rate = makeExactValidator<number | undefined>((text) => {
   if (text === 'unlimited') return undefined
   const value = Number(text)
   if (!(value > 0)) throw new Error(`"${text}" is neither "unlimited" nor a number of messages per second`)
+  return value
+})
+
+/** 0 lets the system choose a free one. */
+const port = makeExactValidator<number>((text) => {
+  const value = Number(text)
+  if (!Number.isInteger(value) || value < 0 || value > 65_535)
+    throw new Error(`"${text}" is no port from 0 to 65535`)
   return value
 })
 

@@ -1,6 +1,7 @@
 import type { Knex } from 'knex'
 import { migrations } from '../../migrations/index.js'
 import type { MigrationParams } from '../../migrations/lib/migration.js'
+import { ServiceError } from '../errors.js'
 import { withMigrationLock } from './migration-lock.js'
 import { isSqlite } from './sql.js'
 
@@ -24,6 +25,16 @@ export async function pendingMigrations(db: Knex): Promise<string[]> {
     migrationsFor(db, { onMessage: toStderr, appId: '' }),
   )
   return pending
+}
+
+/** Throws `not_ready` with what to do if the database lacks migrations. */
+export async function assertMigrated(db: Knex): Promise<void> {
+  const pending = await pendingMigrations(db)
+  if (pending.length === 0) return
+  throw new ServiceError(
+    'not_ready',
+    `${pending.length} migrations are pending. Run: npm run migrate (or serve --migrate)`,
+  )
 }
 
 /**

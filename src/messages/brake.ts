@@ -49,7 +49,7 @@ export function createBrake(): Brake {
         if (count('unknown_code') >= IN_A_ROW) {
           halt = { state: 'halted', reason: `${answer} (${IN_A_ROW} times in a row)` }
         }
-      } else if (verdict.kind === 'give_back') {
+      } else if (verdict.kind === 'give_back' || verdict.kind === 'unknown') {
         if (count('exhausted') >= IN_A_ROW) {
           halt = {
             state: 'halted',

@@ -59,8 +59,11 @@ function judgeRefusal(delivery: Delivery, entry: ErrcodeEntry, random: number): 
       return entry.stops ? { kind: 'failed', stops: entry.stops } : { kind: 'failed' }
     case 'unknown':
       return { kind: 'failed' }
-    case 'transient':
-      return tryAgain(delivery, random, entry.retryAfterMs)
+    case 'transient': {
+      // Some of these codes may hide a message that went out (see errcodes.ts); then its permit is not given back either.
+      const maybeSent = delivery.maybeSent || entry.maybeSent === true
+      return tryAgain({ ...delivery, maybeSent }, random, entry.retryAfterMs)
+    }
     case 'configuration':
     case 'quota':
     case 'token':

@@ -1,7 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { Knex } from 'knex'
 import { Type } from 'typebox'
-import { pendingMigrations } from '../db/migrate.js'
+import { assertMigrated } from '../db/migrate.js'
 import { ServiceError } from '../errors.js'
 import { ErrorBody } from '../http/errors.js'
 
@@ -17,12 +17,11 @@ export function healthRoutes({ db }: { db: Knex }): FastifyPluginAsyncTypebox {
       '/readyz',
       { schema: { tags: ['operations'], response: { 200: Healthy, 503: ErrorBody } } },
       async () => {
-        const pending = await pendingMigrations(db).catch(() => {
-          throw new ServiceError('not_ready', 'The database does not answer')
+        await assertMigrated(db).catch((error: unknown) => {
+          throw error instanceof ServiceError
+            ? error
+            : new ServiceError('not_ready', 'The database does not answer')
         })
-        if (pending.length > 0) {
-          throw new ServiceError('not_ready', `${pending.length} migrations are pending: npm run migrate`)
-        }
         return { status: 'ok' as const }
       },
     )

@@ -178,3 +178,49 @@ export async function recordSweep(
     [sweep.from, sweep.to, sweep.expired, sweep.users, runId],
   )
 }
+
+/** Locks a user's unspent permits and answers how many they are. */
+export async function lockUnspentOf(trx: Knex, appId: string, userId: number): Promise<number> {
+  const rows = await selectRows(
+    trx,
+    `SELECT id FROM wx_save_form_id WHERE app_id = ? AND user_id = ? AND status = 0 ORDER BY id${forUpdate(trx)}`,
+    [appId, userId],
+  )
+  return rows.length
+}
+
+export async function setCounter(
+  trx: Knex,
+  appId: string,
+  userId: number,
+  count: number,
+  now: number,
+): Promise<void> {
+  const onDuplicate = isSqlite(trx)
+    ? 'ON CONFLICT (app_id, user_id) DO UPDATE SET count = excluded.count, updated_at = excluded.updated_at'
+    : 'ON DUPLICATE KEY UPDATE count = VALUES(count), updated_at = VALUES(updated_at)'
+  await execute(
+    trx,
+    `INSERT INTO wx_message_push_status (app_id, user_id, count, last_date, created_at, updated_at)
+     VALUES (?, ?, ?, 0, ?, ?) ${onDuplicate}`,
+    [appId, userId, count, now, now],
+  )
+}
+
+/** The accounts that have permits. Reads one index entry for each (loose index scan), or the index where the database cannot. */
+export async function findAppIds(db: Knex): Promise<string[]> {
+  const rows = await selectRows<{ app_id: string }>(db, 'SELECT DISTINCT app_id FROM wx_save_form_id')
+  return rows.map(({ app_id }) => app_id)
+}
+
+/** How many permits a full sweep would expire, for a progress bar. */
+export async function countStale(db: Knex, appIds: string[], now: number): Promise<number> {
+  if (appIds.length === 0) return 0
+  const [row] = await selectRows<{ stale: number }>(
+    db,
+    `SELECT COUNT(*) AS stale FROM wx_save_form_id
+     WHERE app_id IN (${placeholders(appIds.length)}) AND expire < ? AND status = 0`,
+    [...appIds, now],
+  )
+  return row?.stale ?? 0
+}

@@ -16,7 +16,7 @@ export interface SharedTokenOptions {
   owner: string
   /** ms; measures how long a token has been in memory, so a monotonic clock does as well. */
   now: () => number
-  logger: Logger
+  logger: Pick<Logger, 'info' | 'warn' | 'error'>
   timing?: Partial<TokenTiming>
 }
 

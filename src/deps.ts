@@ -1,0 +1,60 @@
+import { randomUUID } from 'node:crypto'
+import type { Knex } from 'knex'
+import type { Account, Config } from './config.js'
+import { openDatabase } from './db/connect.js'
+import { createLogger, type Logger } from './lib/logger.js'
+import { LEASE_MS } from './messages/leases.js'
+import { createSender } from './messages/send.js'
+import type { RunDeps } from './reminders/run.js'
+import { createSharedToken } from './tokens/shared-token.js'
+import { fetchAccessToken } from './wechat/access-token.js'
+import { createWechatClient } from './wechat/client.js'
+import { createWechatHttp } from './wechat/http.js'
+
+/** What every command works with. */
+export interface Base {
+  db: Knex
+  log: Logger
+  now(): number
+  close(): Promise<void>
+}
+
+/** What sends messages of one account. */
+export interface Sending extends RunDeps {
+  close(): Promise<void>
+}
+
+/** `now` is the one clock of everything below; the demo passes one that lives through a week in seconds. */
+export function openBase(config: Config, account: Account | undefined, now: () => number = Date.now): Base {
+  const db = openDatabase(config.databaseUrl)
+  const secrets = [account?.appSecret ?? '', ...config.apiKeys.map(({ key }) => key)].filter(Boolean)
+  const log = createLogger({ level: config.logLevel, secrets })
+  return { db, log, now, close: () => db.destroy() }
+}
+
+/** Connections to WeChat and the token that all processes share. Asks WeChat for nothing yet. */
+export function openSending({ db, log, now }: Base, config: Config, account: Account): Sending {
+  // One more than messages under way, for the token.
+  const http = createWechatHttp({ baseUrl: config.wechatBaseUrl, connections: config.sendConcurrency + 1 })
+  const tokens = createSharedToken({
+    db,
+    appId: account.appId,
+    fetchToken: (signal) => fetchAccessToken(http, account, signal),
+    owner: randomUUID(),
+    now,
+    logger: log,
+  })
+  return {
+    db,
+    log,
+    now,
+    send: createSender(createWechatClient({ http, tokens })),
+    leaseMs: LEASE_MS,
+    concurrency: config.sendConcurrency,
+    rate: config.sendRate,
+    async close() {
+      await tokens.close()
+      await http.close()
+    },
+  }
+}

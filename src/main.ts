@@ -1,0 +1,304 @@
+import { Command, InvalidArgumentError } from 'commander'
+import { print, printError, startProgress } from './cli/output.js'
+import { type Account, assertCanSend, type Config, readAccount, readConfig } from './config.js'
+import { assertMigrated, migrateLatest, pendingMigrations } from './db/migrate.js'
+import { isSqlite } from './db/sql.js'
+import { runDemo } from './demo/demo.js'
+import { type Base, openBase, openSending, type Sending } from './deps.js'
+import { businessDate, parseIsoDate, toIsoDate } from './lib/business-date.js'
+import { firingsOn, parseCron } from './lib/cron.js'
+import { recover } from './messages/recovery.js'
+import type { Tally } from './messages/settle.js'
+import { audit } from './operations/audit.js'
+import { assignUnassigned } from './permits/assign.js'
+import { expireStale } from './permits/expire.js'
+import { countStale, findAppIds } from './permits/store.js'
+import { planRun } from './reminders/plan.js'
+import { runReminders } from './reminders/run.js'
+import { startSandbox } from './sandbox/sandbox.js'
+import { startService } from './service.js'
+
+const EXIT = { ok: 0, error: 1, notFinished: 2, found: 3 } as const
+const STOP_LIMIT_MS = 30_000
+
+interface JsonOption {
+  json: boolean
+}
+
+const { env } = process
+const stop = new AbortController()
+const program = new Command('reminder').description('Sign-in reminders for WeChat mini-programs')
+
+program
+  .command('serve')
+  .description('HTTP and schedule')
+  .option('--migrate', 'run pending migrations first', false)
+  .action((options: { migrate: boolean }) =>
+    command({ json: false }, async () => {
+      const account = readAccount(env)
+      assertCanSend(account, 'any message')
+      const service = await startService(readConfig(env), account, options)
+      service.startSchedule()
+      await stopRequested()
+      await service.stop()
+      return EXIT.ok
+    }),
+  )
+
+program
+  .command('migrate')
+  .description('bring the database up to date')
+  .action(() =>
+    command({ json: false }, () =>
+      withDatabase(async ({ db }) => {
+        const pending = await pendingMigrations(db)
+        await migrateLatest(db)
+        print(false, {}, [pending.length === 0 ? 'Nothing to migrate.' : `Migrated: ${pending.join(', ')}`])
+        return EXIT.ok
+      }),
+    ),
+  )
+
+program
+  .command('remind')
+  .description("today's run, now: reminds who is due and was not reminded today")
+  .option('--date <YYYY-MM-DD>', 'business date of the run; default today in the account’s zone', toDate)
+  .option('--limit <n>', 'remind at most so many users', toCount)
+  .option('--json', 'one JSON object on stdout', false)
+  .action((options: JsonOption & { date?: number; limit?: number }) =>
+    command(options, () =>
+      withSending('reminders', async (sending, account) => {
+        const { db, now } = sending
+        const date = options.date ?? businessDate(now(), account.timezone)
+        const progress = await startProgress(
+          'remind',
+          async () => (await planRun(db, account, date, now())).due,
+        )
+        const report = await runReminders(sending, account, {
+          date,
+          triggeredBy: 'manual',
+          signal: stop.signal,
+          onProgress: (tally) => progress.update(settled(tally)),
+          ...(options.limit === undefined ? {} : { limit: options.limit }),
+        }).finally(() => progress.stop())
+        const { runId, skippedSignedIn, ...rest } = report
+        print(
+          options.json,
+          { run_id: runId, ...rest, date: toIsoDate(date), skipped_signed_in: skippedSignedIn },
+          [
+            `Run ${runId} of ${toIsoDate(date)}: ${report.state}${report.reason ? ` – ${report.reason}` : ''}`,
+            `${report.due} due: ${report.delivered} delivered, ${report.failed} failed, ${report.unknown} unknown, ` +
+              `${report.retrying} to be tried again. ${report.cancelled} given back. ${skippedSignedIn} had signed in.`,
+          ],
+        )
+        return report.state === 'done' ? EXIT.ok : EXIT.notFinished
+      }),
+    ),
+  )
+
+program
+  .command('plan')
+  .description('what remind would do, and whom it would pass over; sends nothing')
+  .option('--date <YYYY-MM-DD>', 'business date; default today', toDate)
+  .option('--json', 'one JSON object on stdout', false)
+  .action((options: JsonOption & { date?: number }) =>
+    command(options, () =>
+      withBase(async ({ db, now }) => {
+        const account = readAccount(env)
+        const today = businessDate(now(), account.timezone)
+        const date = options.date ?? today
+        const [firing = now()] =
+          date > today ? firingsOn(parseCron(account.remindCron), date, account.timezone) : []
+        const plan = await planRun(db, account, date, firing)
+        const { skipped } = plan
+        print(options.json, { ...plan, date: toIsoDate(date) }, [
+          `${toIsoDate(date)}: ${plan.due} due.`,
+          `Not: ${skipped.signed_in} signed in, ${skipped.reminded_today} reminded today, ${skipped.no_valid_permit} ` +
+            `without a valid permit, ${skipped.no_permit} without any, ${skipped.stopped} want or get none.`,
+          ...plan.sample.map(({ user_id, data }) => `  user ${user_id}: ${JSON.stringify(data)}`),
+        ])
+        return EXIT.ok
+      }),
+    ),
+  )
+
+program
+  .command('expire')
+  .description('set permits that ran out to expired, now')
+  .option('--json', 'one JSON object on stdout', false)
+  .action((options: JsonOption) =>
+    command(options, () =>
+      withBase(async ({ db, log, now }) => {
+        const appIds = env.WX_APP_ID ? [env.WX_APP_ID] : await findAppIds(db)
+        if (env.WX_APP_ID) await assignUnassigned(db, env.WX_APP_ID, now())
+        const progress = await startProgress('expire', () => countStale(db, appIds, now()))
+        const total = { expired: 0, users: 0 }
+        for (const appId of appIds) {
+          const sweep = { appId, slot: now(), triggeredBy: 'manual' } as const
+          const before = total.expired
+          const report = await expireStale({ db, log, signal: stop.signal }, sweep, now(), (expired) =>
+            progress.update(before + expired),
+          ).finally(() => progress.stop())
+          total.expired += report?.expired ?? 0
+          total.users += report?.users ?? 0
+        }
+        print(options.json, total, [`${total.expired} permits of ${total.users} users expired.`])
+        return EXIT.ok
+      }),
+    ),
+  )
+
+program
+  .command('recover')
+  .description('send or settle what a crash left, and retries that are due')
+  .option('--json', 'one JSON object on stdout', false)
+  .action((options: JsonOption) =>
+    command(options, () =>
+      withSending('any message', async (sending, account) => {
+        const tally = await recover(sending, account, { rate: sending.rate, signal: stop.signal })
+        const { delivered, failed, unknown, cancelled, retry } = tally
+        print(options.json, { delivered, failed, unknown, cancelled, retrying: retry }, [
+          `${delivered} delivered, ${failed} failed, ${unknown} unknown, ${cancelled} given back, ${retry} to be tried again.`,
+        ])
+        return EXIT.ok
+      }),
+    ),
+  )
+
+program
+  .command('audit')
+  .description(
+    'prove on the data that counters are exact, nobody was reminded twice, oldest permits went first',
+  )
+  .option('--fix', 'recount wrong counters', false)
+  .option('--json', 'one JSON object on stdout', false)
+  .action((options: JsonOption & { fix: boolean }) =>
+    command(options, () =>
+      withBase(async ({ db, now }) => {
+        const report = await audit(db, now(), options.fix)
+        print(options.json, report, [
+          ...report.checks.flatMap(({ name, ok, violations }) => [
+            `${ok ? 'ok  ' : 'FAIL'} ${name}`,
+            ...violations.map((row) => `       ${JSON.stringify(row)}`),
+          ]),
+          ...(options.fix ? [`${report.fixed} counters recounted.`] : []),
+        ])
+        return report.ok ? EXIT.ok : EXIT.found
+      }),
+    ),
+  )
+
+program
+  .command('sandbox')
+  .description('a simulated WeChat alone, for WX_API_BASE_URL')
+  .option('--port <n>', 'port on 127.0.0.1', toCount, 3100)
+  .action(({ port }: { port: number }) =>
+    command({ json: false }, async () => {
+      const { WX_APP_ID: appId, WX_APP_SECRET: secret } = env
+      const sandbox = await startSandbox({
+        port,
+        ...(appId && secret ? { accounts: [{ appId, secret }] } : {}),
+      })
+      process.stdout.write(
+        `Sandbox WeChat on ${sandbox.url} (simulated; control under ${sandbox.url}/sandbox/)\n`,
+      )
+      await stopRequested()
+      await sandbox.close()
+      return EXIT.ok
+    }),
+  )
+
+program
+  .command('demo')
+  .description('the whole job on sample users, an embedded database and a simulated WeChat')
+  .option('--once', 'end after the summary; exit 0 only if our books and WeChat’s ledger agree', false)
+  .action(({ once }: { once: boolean }) =>
+    command({ json: false }, async () => {
+      const demo = await runDemo({ port: readConfig(env).port, once })
+      if (!once) await stopRequested()
+      await demo.stop()
+      return demo.booksAgree ? EXIT.ok : EXIT.error
+    }),
+  )
+
+/** Runs a command to its exit code. Only the code is set: the process ends when everything is closed. */
+async function command({ json }: JsonOption, run: () => Promise<number>): Promise<void> {
+  process.once('SIGINT', requestStop)
+  process.once('SIGTERM', requestStop)
+  try {
+    process.exitCode = await run()
+  } catch (error) {
+    printError(json, error)
+    process.exitCode = EXIT.error
+  } finally {
+    process.off('SIGINT', requestStop)
+    process.off('SIGTERM', requestStop)
+  }
+}
+
+/** The first signal asks for an orderly end, within a limit; a second one ends the process as usual. */
+function requestStop(): void {
+  stop.abort()
+  setTimeout(() => process.exit(EXIT.error), STOP_LIMIT_MS).unref()
+}
+
+function stopRequested(): Promise<void> {
+  return new Promise((resolve) => stop.signal.addEventListener('abort', () => resolve(), { once: true }))
+}
+
+async function withDatabase<T>(
+  work: (base: Base, config: Config) => Promise<T>,
+  account?: Account,
+): Promise<T> {
+  const config = readConfig(env)
+  const base = openBase(config, account)
+  try {
+    return await work(base, config)
+  } finally {
+    await base.close()
+  }
+}
+
+/** A database with the full schema. An embedded one is brought up to date here: it has nobody else to do it. */
+function withBase<T>(work: (base: Base, config: Config) => Promise<T>, account?: Account): Promise<T> {
+  return withDatabase(async (base, config) => {
+    if (isSqlite(base.db)) await migrateLatest(base.db)
+    await assertMigrated(base.db)
+    return work(base, config)
+  }, account)
+}
+
+function withSending<T>(
+  what: 'any message' | 'reminders',
+  work: (sending: Sending, account: Account) => Promise<T>,
+): Promise<T> {
+  const account = readAccount(env)
+  assertCanSend(account, what)
+  return withBase(async (base, config) => {
+    await assignUnassigned(base.db, account.appId, base.now())
+    const sending = openSending(base, config, account)
+    try {
+      return await work(sending, account)
+    } finally {
+      await sending.close()
+    }
+  }, account)
+}
+
+function settled({ delivered, failed, unknown }: Tally): number {
+  return delivered + failed + unknown
+}
+
+function toDate(text: string): number {
+  const date = parseIsoDate(text)
+  if (date === undefined) throw new InvalidArgumentError('Write the day as YYYY-MM-DD.')
+  return date
+}
+
+function toCount(text: string): number {
+  const count = Number(text)
+  if (!Number.isInteger(count) || count < 0) throw new InvalidArgumentError('A whole number is needed.')
+  return count
+}
+
+await program.parseAsync()

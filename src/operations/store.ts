@@ -1,0 +1,111 @@
+import type { Knex } from 'knex'
+import { selectRows } from '../db/sql.js'
+import { VALIDITY_MARGIN_MS } from '../permits/accept.js'
+
+/**
+ * The statements of the audit. Each reads whole tables and belongs to no hot path. Each answers the rows that break a
+ * rule, at most `limit` of them.
+ */
+
+export interface WrongCounter {
+  app_id: string
+  user_id: number
+  /** As the counter says; null if the user has none. */
+  count: number | null
+  permits: number
+}
+
+/** Rule: count = number of the user's permits with status 0. From both sides: users without a counter are found too. */
+export function findWrongCounters(db: Knex, limit: number): Promise<WrongCounter[]> {
+  return selectRows<WrongCounter>(
+    db,
+    `SELECT * FROM (
+       SELECT p.app_id, p.user_id, p.count AS count, (SELECT COUNT(*) FROM wx_save_form_id f
+         WHERE f.app_id = p.app_id AND f.user_id = p.user_id AND f.status = 0) AS permits
+       FROM wx_message_push_status p) AS counted WHERE count <> permits
+     UNION ALL
+     SELECT f.app_id, f.user_id, NULL AS count, COUNT(*) AS permits FROM wx_save_form_id f
+     LEFT JOIN wx_message_push_status p ON p.app_id = f.app_id AND p.user_id = f.user_id
+     WHERE f.status = 0 AND p.id IS NULL GROUP BY f.app_id, f.user_id
+     LIMIT ?`,
+    [limit],
+  )
+}
+
+export interface DoubleReminder {
+  app_id: string
+  user_id: number
+  date: number
+  reminders: number
+}
+
+/** Rule: at most one reminder per user and day. By run as well, for the unique key could have been dropped. */
+export function findDoubleReminders(db: Knex, limit: number): Promise<DoubleReminder[]> {
+  return selectRows<DoubleReminder>(
+    db,
+    `SELECT m.app_id, m.user_id, r.slot AS date, COUNT(*) AS reminders
+     FROM wx_push_message m JOIN wx_job_run r ON r.id = m.run_id
+     WHERE m.kind = 'reminder' AND m.state <> 'cancelled'
+     GROUP BY m.app_id, m.user_id, r.slot HAVING COUNT(*) > 1 LIMIT ?`,
+    [limit],
+  )
+}
+
+export interface YoungerSpentFirst {
+  message_id: number
+  user_id: number
+  spent_permit: number
+  older_permit: number
+}
+
+/**
+ * Rule: the oldest valid permit is spent first. Looks for a permit that was there when the message was claimed, was
+ * valid, ran out earlier than the one spent, and was not spent. One that came in, or was given back, after the claim
+ * does not count: its row was written later.
+ */
+export function findYoungerSpentFirst(db: Knex, limit: number): Promise<YoungerSpentFirst[]> {
+  return selectRows<YoungerSpentFirst>(
+    db,
+    `SELECT m.id AS message_id, m.user_id, spent.id AS spent_permit, older.id AS older_permit
+     FROM wx_push_message m
+     JOIN wx_save_form_id spent ON spent.id = m.permit_id AND spent.message_id = m.id
+     JOIN wx_save_form_id older ON older.app_id = m.app_id AND older.user_id = m.user_id
+       AND older.expire < spent.expire AND older.expire > m.created_at + ${VALIDITY_MARGIN_MS}
+     WHERE m.state <> 'cancelled' AND older.created_at < m.created_at
+       AND (older.status = 0 AND older.updated_at < m.created_at
+         OR older.status = 2 AND older.message_id IS NULL AND older.updated_at > older.expire)
+     LIMIT ?`,
+    [limit],
+  )
+}
+
+export interface Mismatch {
+  message_id: number | null
+  permit_id: number | null
+}
+
+/** A permit that a message spent, and that message has no such permit: gone, cancelled, or on another one without a code. */
+export function findSpentWithoutMessage(db: Knex, limit: number): Promise<Mismatch[]> {
+  return selectRows<Mismatch>(
+    db,
+    `SELECT f.message_id, f.id AS permit_id FROM wx_save_form_id f
+     LEFT JOIN wx_push_message m ON m.id = f.message_id
+     WHERE f.status = 1 AND f.message_id IS NOT NULL
+       AND (m.id IS NULL OR (m.permit_id <> f.id OR m.state = 'cancelled') AND f.errcode IS NULL)
+     LIMIT ?`,
+    [limit],
+  )
+}
+
+/** A message that was claimed, and its permit is not spent on it. */
+export function findMessagesWithoutPermit(db: Knex, limit: number): Promise<Mismatch[]> {
+  return selectRows<Mismatch>(
+    db,
+    `SELECT m.id AS message_id, m.permit_id FROM wx_push_message m
+     LEFT JOIN wx_save_form_id f ON f.id = m.permit_id
+     WHERE m.kind = 'reminder' AND m.state <> 'cancelled'
+       AND (f.id IS NULL OR f.status <> 1 OR f.message_id IS NULL OR f.message_id <> m.id)
+     LIMIT ?`,
+    [limit],
+  )
+}

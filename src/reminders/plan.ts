@@ -1,0 +1,60 @@
+import type { Knex } from 'knex'
+import type { Account } from '../config.js'
+import { addDays } from '../lib/business-date.js'
+import { VALIDITY_MARGIN_MS } from '../permits/accept.js'
+import { findStreaks } from '../sign-ins/store.js'
+import * as store from './store.js'
+import { renderReminder } from './text.js'
+
+/** What a run at a given moment would do, and whom it would pass over. Nothing is sent, nothing written. */
+export interface Plan {
+  date: number
+  due: number
+  skipped: {
+    signed_in: number
+    reminded_today: number
+    /** Asked for no messages, or cannot be reached. */
+    stopped: number
+    /** Has permits, and none that is still valid then. */
+    no_valid_permit: number
+    no_permit: number
+  }
+  /** The first reminders that would go out. */
+  sample: { user_id: number; permit_id: number; data: Record<string, { value: string }> }[]
+}
+
+const SAMPLE = 10
+
+/** The plan of the run of `date` if it were started at `at` (ms). */
+export async function planRun(db: Knex, account: Account, date: number, at: number): Promise<Plan> {
+  const { appId } = account
+  const day = { date, validUntil: at + VALIDITY_MARGIN_MS }
+  const standings = await store.countStandings(db, appId, day)
+  const everybody = { range_no: 0, cur: Number.MIN_SAFE_INTEGER, hi: Number.MAX_SAFE_INTEGER }
+  const candidates = await store.findCandidates(db, appId, everybody, day, SAMPLE)
+  const userIds = candidates.map((candidate) => candidate.user_id)
+  const streaks =
+    userIds.length > 0 ? await findStreaks(db, appId, userIds, addDays(date, -1)) : new Map<number, number>()
+  return {
+    date,
+    due: standings.due,
+    skipped: {
+      signed_in: standings.signed_in,
+      reminded_today: standings.reminded,
+      stopped: standings.stopped,
+      no_valid_permit: standings.no_valid_permit,
+      no_permit: standings.no_permit,
+    },
+    sample: candidates.flatMap(({ user_id, permit_id }) =>
+      permit_id === null
+        ? []
+        : [
+            {
+              user_id,
+              permit_id,
+              data: renderReminder(account.data, { date, streak: streaks.get(user_id) ?? 0 }),
+            },
+          ],
+    ),
+  }
+}

@@ -1,0 +1,100 @@
+import type { FastifyInstance } from 'fastify'
+import { buildApp } from './app.js'
+import type { Account, Config } from './config.js'
+import { assertMigrated, migrateLatest } from './db/migrate.js'
+import { isSqlite } from './db/sql.js'
+import { openBase, openSending } from './deps.js'
+import { recover } from './messages/recovery.js'
+import { assignUnassigned } from './permits/assign.js'
+import { expireStale } from './permits/expire.js'
+import { createIngest } from './permits/ingest.js'
+import { runReminders } from './reminders/run.js'
+import { findDueRun, latestSweepSlot, recordMissedDays } from './schedule/catch-up.js'
+import { createSchedule, type ScheduledJobs } from './schedule/schedule.js'
+
+export interface Service {
+  /** Where it listens. */
+  url: string
+  app: FastifyInstance
+  /** Looks at once for what was missed, then keeps the schedule. */
+  startSchedule(): void
+  /** Stops listening and claiming, finishes and settles what is under way, gives back the rest. Safe twice. */
+  stop(): Promise<void>
+}
+
+/** HTTP of one account, listening, and its schedule, ready to start. What was begun is undone if a later step fails. */
+export async function startService(
+  config: Config,
+  account: Account,
+  options: { migrate: boolean; now?: () => number },
+): Promise<Service> {
+  const base = openBase(config, account, options.now)
+  const sending = openSending(base, config, account)
+  const undo: (() => Promise<unknown>)[] = [() => base.close(), () => sending.close()]
+  let stopping: Promise<void> | undefined
+  async function stop(): Promise<void> {
+    for (const release of undo.splice(0).reverse()) await release()
+  }
+
+  try {
+    const { db, log, now } = base
+    if (options.migrate || isSqlite(db))
+      await migrateLatest(db, (message) => log.info({ event: 'migrated' }, message), account.appId)
+    await assertMigrated(db)
+    await assignUnassigned(db, account.appId, now())
+
+    const ingest = createIngest(db)
+    const app = await buildApp({ db, account, apiKeys: config.apiKeys, ingest, log, now })
+    undo.push(
+      () => ingest.drain(),
+      () => app.close(),
+    )
+    const url = await app.listen({ host: config.host, port: config.port })
+
+    for (const date of await recordMissedDays(db, account, now())) {
+      log.warn({ event: 'remind.missed', app_id: account.appId, date }, 'no process was running on that day')
+    }
+    const stopped = new AbortController()
+    const schedule = createSchedule(account, scheduledJobs(stopped.signal), log)
+    undo.push(() => {
+      stopped.abort()
+      return schedule.stop()
+    })
+    log.info({ event: 'service.started', url, app_id: account.appId, timezone: account.timezone })
+    return {
+      url,
+      app,
+      startSchedule: () => schedule.start(),
+      stop: () => {
+        stopping ??= stop()
+        return stopping
+      },
+    }
+  } catch (error) {
+    await stop()
+    throw error
+  }
+
+  function scheduledJobs(signal: AbortSignal): ScheduledJobs {
+    const { db, log, now } = base
+    let lastSweep = 0
+    return {
+      async remind() {
+        const due = await findDueRun(db, account, now())
+        if (due) await runReminders(sending, account, { ...due, signal })
+      },
+      async expire() {
+        const slot = latestSweepSlot(account, now())
+        if (slot === undefined || slot === lastSweep) return
+        await assignUnassigned(db, account.appId, now())
+        await expireStale({ db, log, signal }, { appId: account.appId, slot, triggeredBy: 'cron' }, now())
+        lastSweep = slot
+      },
+      async recover() {
+        const tally = await recover(sending, account, { rate: config.sendRate, signal })
+        const { delivered, failed, unknown, cancelled } = tally
+        if (delivered + failed + unknown + cancelled > 0) log.info({ event: 'recovery.done', ...tally })
+      },
+    }
+  }
+}
