@@ -37,6 +37,8 @@ export interface Config {
   /** Messages per second; undefined = as fast as WeChat answers. */
   sendRate: number | undefined
   apiKeys: ApiKey[]
+  /** Settled messages, used permits, runs and sign-ins are kept for so long. */
+  retentionDays: number
 }
 
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const
@@ -81,6 +83,14 @@ const concurrency = makeExactValidator<number>((text) => {
   return value
 })
 
+/** At least two weeks: permits live for seven days, and whoever asks why a user got nothing asks about last week. */
+const retentionDays = makeExactValidator<number>((text) => {
+  const value = Number(text)
+  if (!Number.isInteger(value) || value < 14)
+    throw new Error(`"${text}" is no whole number of days from 14 on`)
+  return value
+})
+
 const apiKeys = makeExactValidator<ApiKey[]>((text) =>
   text
     .split(',')
@@ -106,6 +116,7 @@ const serviceSpec = {
   SEND_CONCURRENCY: concurrency({ default: 64 }),
   SEND_RATE: rate({ default: undefined }),
   API_KEYS: apiKeys({ default: [] }),
+  RETENTION_DAYS: retentionDays({ default: 90 }),
 }
 
 const accountSpec = {
@@ -136,6 +147,7 @@ export function readConfig(env: Environment): Config {
     sendConcurrency: values.SEND_CONCURRENCY,
     sendRate: values.SEND_RATE,
     apiKeys: values.API_KEYS,
+    retentionDays: values.RETENTION_DAYS,
   }
 }
 
