@@ -81,7 +81,9 @@ export async function insertUsers(
   const each = stories.flatMap(({ ids, facts }) => ids.map((id) => ({ id, ...facts })))
   const written = now - HOUR
   // The youngest first, so that the order of ids is not the order of age.
-  const permits = each.flatMap(({ id, permits }) => [...permits].sort((a, b) => b - a).map((ms) => ({ id, ms })))
+  const permits = each.flatMap(({ id, permits }) =>
+    [...permits].sort((a, b) => b - a).map((ms) => ({ id, ms })),
+  )
   await insert(
     db,
     'wx_save_form_id (app_id, open_id, user_id, form_id, expire, created_at, updated_at)',

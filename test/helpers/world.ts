@@ -250,15 +250,15 @@ export async function createWorld(
     },
     messages,
     runs: () =>
-      selectRows(db, 'SELECT id, slot, state, reason, delivered FROM wx_job_run WHERE app_id = ? ORDER BY id', [
-        appId,
-      ]),
-    lapseLeases: async () => {
-      await execute(
+      selectRows(
         db,
-        "UPDATE wx_push_message SET lease_until = 1 WHERE app_id = ? AND state = 'sending'",
+        'SELECT id, slot, state, reason, delivered FROM wx_job_run WHERE app_id = ? ORDER BY id',
         [appId],
-      )
+      ),
+    lapseLeases: async () => {
+      await execute(db, "UPDATE wx_push_message SET lease_until = 1 WHERE app_id = ? AND state = 'sending'", [
+        appId,
+      ])
     },
     reminded: () => wechat.ledger().map(({ open_id }) => userIdOf(open_id)),
     sends: () =>
@@ -276,7 +276,9 @@ export async function createWorld(
         [appId],
       ),
       stops: await selectRows(db, 'SELECT * FROM wx_user WHERE app_id = ? ORDER BY open_id', [appId]),
-      signIns: await selectRows(db, 'SELECT * FROM wx_sign_in WHERE app_id = ? ORDER BY user_id, day', [appId]),
+      signIns: await selectRows(db, 'SELECT * FROM wx_sign_in WHERE app_id = ? ORDER BY user_id, day', [
+        appId,
+      ]),
     }),
     expectSound,
     reset: async () => {
