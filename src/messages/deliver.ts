@@ -90,9 +90,11 @@ export async function deliverAll(deps: DeliverDeps, source: Source, options: Del
     for (;;) {
       await until(() => queue.length > 0 || claimEnded)
       const delivery = queue.shift()
-      if (!delivery) return
-      changed()
-      await settleToTheEnd(delivery).catch(fail)
+      if (delivery) {
+        changed()
+        await settleToTheEnd(delivery).catch(fail)
+      } else if (claimEnded) return
+      // Else a colleague was quicker: all were woken for what may be one message.
     }
   }
 
