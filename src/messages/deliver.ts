@@ -100,6 +100,11 @@ export async function deliverAll(deps: DeliverDeps, source: Source, options: Del
 
   function fail(error: unknown): void {
     failure ??= error
+    stop()
+  }
+
+  function stop(): void {
+    pace.stop()
     changed()
   }
 
@@ -126,6 +131,7 @@ export async function deliverAll(deps: DeliverDeps, source: Source, options: Del
     const verdict = judge(delivery, result, deps.random())
     pace.leave(paceOf(result))
     brake.observe(result, verdict)
+    if (brake.halt) stop()
     logVerdict(log, delivery, result, verdict)
     return { delivery, verdict, answer: recordOf(result), attempted: true }
   }
@@ -167,6 +173,8 @@ export async function deliverAll(deps: DeliverDeps, source: Source, options: Del
     }
   }
 
+  signal.addEventListener('abort', stop)
+  if (signal.aborted) stop()
   const workers = Array.from({ length: deps.concurrency }, work)
   await produce().catch(fail)
   claimEnded = true
@@ -174,6 +182,7 @@ export async function deliverAll(deps: DeliverDeps, source: Source, options: Del
   await Promise.all(workers)
   await settler.drain()
   leases.stop()
+  signal.removeEventListener('abort', stop)
   if (failure !== undefined) throw failure
   return tally
 }
