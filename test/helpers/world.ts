@@ -57,6 +57,17 @@ export interface MessageRow {
   rid: string | null
 }
 
+/** Rows by table, of users where they have one. */
+export type Books = Record<string, { user_id: number }[]>
+
+/** The books of all the others. */
+export function without(books: Books, userIds: number[]): Books {
+  const tables = Object.entries(books)
+  return Object.fromEntries(
+    tables.map(([table, rows]) => [table, rows.filter(({ user_id }) => !userIds.includes(user_id))]),
+  )
+}
+
 export interface ProcessOptions {
   /** Its database; default a pool of its own. */
   db?: Knex
@@ -106,7 +117,7 @@ export interface World {
   /** How many sends reached WeChat, whatever it answered. */
   sends(): number
   /** The tables that giving back has to restore, without the stamps of change. */
-  books(): Promise<object>
+  books(): Promise<Books>
   /** Audit clean, and our books agree with WeChat's ledger: nobody twice, every delivery known. */
   expectSound(): Promise<void>
   /** Empty tables, a fresh WeChat, and ten o'clock again. */
