@@ -79,7 +79,8 @@ export async function deliverAll(deps: DeliverDeps, source: Source, options: Del
       leases.hold(batch)
       queue.push(...batch)
       changed()
-      await until(() => queue.length < Math.max(1, batch.length / 2) || stopping())
+      // The next claim overlaps the sending of this one.
+      await until(() => queue.length <= batch.length || stopping())
     }
   }
 
