@@ -58,8 +58,9 @@ const timeOfDay = makeExactValidator<{ hour: number; minute: number }>((text) =>
   return { hour: Number(match[1]), minute: Number(match[2]) }
 })
 
-const rate = makeExactValidator<number | undefined>((text) => {
-  if (text === 'unlimited') return undefined
+/** Infinity and not undefined, which envalid takes for a value that was not valid. */
+const rate = makeExactValidator<number>((text) => {
+  if (text === 'unlimited') return Number.POSITIVE_INFINITY
   const value = Number(text)
   if (!(value > 0)) throw new Error(`"${text}" is neither "unlimited" nor a number of messages per second`)
   return value
@@ -104,7 +105,7 @@ const serviceSpec = {
   LOG_LEVEL: str({ default: 'info', choices: LOG_LEVELS }),
   WX_API_BASE_URL: url({ default: 'https://api.weixin.qq.com' }),
   SEND_CONCURRENCY: concurrency({ default: 64 }),
-  SEND_RATE: rate({ default: undefined }),
+  SEND_RATE: rate({ default: Number.POSITIVE_INFINITY }),
   API_KEYS: apiKeys({ default: [] }),
 }
 
@@ -134,7 +135,7 @@ export function readConfig(env: Environment): Config {
     logLevel: values.LOG_LEVEL,
     wechatBaseUrl: values.WX_API_BASE_URL,
     sendConcurrency: values.SEND_CONCURRENCY,
-    sendRate: values.SEND_RATE,
+    sendRate: Number.isFinite(values.SEND_RATE) ? values.SEND_RATE : undefined,
     apiKeys: values.API_KEYS,
   }
 }
