@@ -268,8 +268,12 @@ function requestStop(): void {
   setTimeout(() => process.exit(EXIT.error), STOP_LIMIT_MS).unref()
 }
 
+/** Resolves at once if the signal came while the command was still starting. */
 function stopRequested(): Promise<void> {
-  return new Promise((resolve) => stop.signal.addEventListener('abort', () => resolve(), { once: true }))
+  return new Promise((resolve) => {
+    if (stop.signal.aborted) resolve()
+    else stop.signal.addEventListener('abort', () => resolve(), { once: true })
+  })
 }
 
 interface Settings {
