@@ -60,7 +60,8 @@ export interface YoungerSpentFirst {
 
 /**
  * Rule: the oldest valid permit is spent first. Looks for a permit that was there when the message was claimed, was
- * valid, ran out earlier than the one spent, and was not spent. One that came in, or was given back, after the claim
+ * valid when another one was spent on it (at the claim, or later in place of a dead one), ran out earlier than that
+ * one, and was not spent. One that came in, or was given back, after the claim
  * does not count: its row was written later.
  */
 export function findYoungerSpentFirst(db: Knex, limit: number): Promise<YoungerSpentFirst[]> {
@@ -70,7 +71,7 @@ export function findYoungerSpentFirst(db: Knex, limit: number): Promise<YoungerS
      FROM wx_push_message m
      JOIN wx_save_form_id spent ON spent.id = m.permit_id AND spent.message_id = m.id
      JOIN wx_save_form_id older ON older.app_id = m.app_id AND older.user_id = m.user_id
-       AND older.expire < spent.expire AND older.expire > m.created_at + ${VALIDITY_MARGIN_MS}
+       AND older.expire < spent.expire AND older.expire > spent.updated_at + ${VALIDITY_MARGIN_MS}
      WHERE m.state <> 'cancelled' AND older.created_at < m.created_at
        AND (older.status = 0 AND older.updated_at < m.created_at
          OR older.status = 2 AND older.message_id IS NULL AND older.updated_at > older.expire)
