@@ -22,9 +22,7 @@ describe.each(dialects)('recovery on %s', (dialect) => {
   beforeAll(async () => {
     world = await createWorld(dialect)
   })
-  // In reverse order: the last one runs first, and the tables are emptied whatever it finds.
-  afterEach(() => world.reset())
-  afterEach(() => world.expectSound())
+  afterEach(() => world.expectSound().finally(world.reset))
   afterAll(() => world.close())
 
   const takeAll = () =>

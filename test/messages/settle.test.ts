@@ -23,9 +23,7 @@ describe.each(dialects)('settling on %s', (dialect) => {
   beforeAll(async () => {
     world = await createWorld(dialect)
   })
-  // In reverse order: the last one runs first, and the tables are emptied whatever it finds.
-  afterEach(() => world.reset())
-  afterEach(() => world.expectAuditClean())
+  afterEach(() => world.expectAuditClean().finally(world.reset))
   afterAll(() => world.close())
 
   async function settle(...outcomes: Outcome[]): Promise<{ next: (Delivery | undefined)[]; tally: Tally }> {
