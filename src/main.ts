@@ -1,12 +1,13 @@
 import { Command, InvalidArgumentError } from 'commander'
 import { print, printError, startProgress } from './cli/output.js'
-import { type Account, assertCanSend, type Config, readAccount, readConfig } from './config.js'
+import { type Account, type Config, type Purpose, readConfig, readSettings } from './config.js'
 import { assertMigrated, migrateLatest, pendingMigrations } from './db/migrate.js'
 import { isSqlite } from './db/sql.js'
 import { runDemo } from './demo/demo.js'
 import { type Base, openBase, openSending, type Sending } from './deps.js'
 import { businessDate, parseIsoDate, toIsoDate } from './lib/business-date.js'
 import { firingsOn, parseCron } from './lib/cron.js'
+import { armFailpoints } from './lib/failpoint.js'
 import { recover } from './messages/recovery.js'
 import type { Tally } from './messages/settle.js'
 import { audit } from './operations/audit.js'
@@ -35,9 +36,8 @@ program
   .option('--migrate', 'run pending migrations first', false)
   .action((options: { migrate: boolean }) =>
     command({ json: false }, async () => {
-      const account = readAccount(env)
-      assertCanSend(account, 'any message')
-      const service = await startService(readConfig(env), account, options)
+      const { config, account } = readSettings(env, 'any message')
+      const service = await startService(config, account, options)
       service.startSchedule()
       await stopRequested()
       await service.stop()
@@ -102,24 +102,27 @@ program
   .option('--date <YYYY-MM-DD>', 'business date; default today', toDate)
   .option('--json', 'one JSON object on stdout', false)
   .action((options: JsonOption & { date?: number }) =>
-    command(options, () =>
-      withBase(async ({ db, now }) => {
-        const account = readAccount(env)
-        const today = businessDate(now(), account.timezone)
-        const date = options.date ?? today
-        const [firing = now()] =
-          date > today ? firingsOn(parseCron(account.remindCron), date, account.timezone) : []
-        const plan = await planRun(db, account, date, firing)
-        const { skipped } = plan
-        print(options.json, { ...plan, date: toIsoDate(date) }, [
-          `${toIsoDate(date)}: ${plan.due} due.`,
-          `Not: ${skipped.signed_in} signed in, ${skipped.reminded_today} reminded today, ${skipped.no_valid_permit} ` +
-            `without a valid permit, ${skipped.no_permit} without any, ${skipped.stopped} want or get none.`,
-          ...plan.sample.map(({ user_id, data }) => `  user ${user_id}: ${JSON.stringify(data)}`),
-        ])
-        return EXIT.ok
-      }),
-    ),
+    command(options, () => {
+      const { config, account } = readSettings(env, 'nothing')
+      return withBase(
+        async ({ db, now }) => {
+          const today = businessDate(now(), account.timezone)
+          const date = options.date ?? today
+          const [firing = now()] =
+            date > today ? firingsOn(parseCron(account.remindCron), date, account.timezone) : []
+          const plan = await planRun(db, account, date, firing)
+          const { skipped } = plan
+          print(options.json, { ...plan, date: toIsoDate(date) }, [
+            `${toIsoDate(date)}: ${plan.due} due.`,
+            `Not: ${skipped.signed_in} signed in, ${skipped.reminded_today} reminded today, ${skipped.no_valid_permit} ` +
+              `without a valid permit, ${skipped.no_permit} without any, ${skipped.stopped} want or get none.`,
+            ...plan.sample.map(({ user_id, data }) => `  user ${user_id}: ${JSON.stringify(data)}`),
+          ])
+          return EXIT.ok
+        },
+        { config, account },
+      )
+    }),
   )
 
 program
@@ -246,43 +249,49 @@ function stopRequested(): Promise<void> {
   return new Promise((resolve) => stop.signal.addEventListener('abort', () => resolve(), { once: true }))
 }
 
+interface Settings {
+  config: Config
+  account?: Account
+}
+
 async function withDatabase<T>(
-  work: (base: Base, config: Config) => Promise<T>,
-  account?: Account,
+  work: (base: Base) => Promise<T>,
+  { config, account }: Settings = { config: readConfig(env) },
 ): Promise<T> {
-  const config = readConfig(env)
   const base = openBase(config, account)
   try {
-    return await work(base, config)
+    return await work(base)
   } finally {
     await base.close()
   }
 }
 
 /** A database with the full schema. An embedded one is brought up to date here: it has nobody else to do it. */
-function withBase<T>(work: (base: Base, config: Config) => Promise<T>, account?: Account): Promise<T> {
-  return withDatabase(async (base, config) => {
+function withBase<T>(work: (base: Base) => Promise<T>, settings?: Settings): Promise<T> {
+  return withDatabase(async (base) => {
     if (isSqlite(base.db)) await migrateLatest(base.db)
     await assertMigrated(base.db)
-    return work(base, config)
-  }, account)
+    return work(base)
+  }, settings)
 }
 
 function withSending<T>(
-  what: 'any message' | 'reminders',
+  purpose: Purpose,
   work: (sending: Sending, account: Account) => Promise<T>,
 ): Promise<T> {
-  const account = readAccount(env)
-  assertCanSend(account, what)
-  return withBase(async (base, config) => {
-    await assignUnassigned(base.db, account.appId, base.now())
-    const sending = openSending(base, config, account)
-    try {
-      return await work(sending, account)
-    } finally {
-      await sending.close()
-    }
-  }, account)
+  const { config, account } = readSettings(env, purpose)
+  return withBase(
+    async (base) => {
+      await assignUnassigned(base.db, account.appId, base.now())
+      const sending = openSending(base, config, account)
+      try {
+        return await work(sending, account)
+      } finally {
+        await sending.close()
+      }
+    },
+    { config, account },
+  )
 }
 
 function settled({ delivered, failed, unknown }: Tally): number {
@@ -301,4 +310,5 @@ function toCount(text: string): number {
   return count
 }
 
+if (env.REMINDER_FAILPOINTS) armFailpoints(env.REMINDER_FAILPOINTS)
 await program.parseAsync()

@@ -1,5 +1,6 @@
 import type { Knex } from 'knex'
 import { MAX_LIST } from '../db/sql.js'
+import { failpoint } from '../lib/failpoint.js'
 import { createGroupCommit } from '../lib/group-commit.js'
 import type { Logger } from '../lib/logger.js'
 import { maskOpenId } from '../lib/redact.js'
@@ -127,7 +128,9 @@ export async function deliverAll(deps: DeliverDeps, source: Source, options: Del
       pace.leave('neither')
       return stopping() ? notSent(delivery) : abandon(delivery)
     }
+    failpoint('send.before')
     const result = await deps.send(delivery)
+    failpoint('send.after')
     const verdict = judge(delivery, result, deps.random())
     pace.leave(paceOf(result))
     brake.observe(result, verdict)

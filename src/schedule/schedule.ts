@@ -7,6 +7,7 @@ export interface ScheduledJobs {
   remind(): Promise<void>
   expire(): Promise<void>
   recover(): Promise<void>
+  purge(): Promise<void>
 }
 
 export interface Schedule {
@@ -47,7 +48,7 @@ export function createSchedule(account: Account, jobs: ScheduledJobs, log: Logge
     start() {
       every(account.remindCron, 'remind')
       every(account.expireCron, 'expire')
-      every(EVERY_MINUTE, 'remind', 'expire')
+      every(EVERY_MINUTE, 'remind', 'expire', 'purge')
       every(EVERY_FEW_SECONDS, 'recover')
       look('recover')
       look('remind')
