@@ -25,6 +25,7 @@ import { insertUsers, type Users, userIdOf } from './users.js'
 /** Ten in the morning in Shanghai, a Friday: when the daily run starts. */
 export const START = Date.parse('2026-11-20T10:00:00+08:00')
 export const TODAY = 20_261_120
+export const DEMO = { templateId: DEMO_TEMPLATE_ID, page: DEMO_PAGE }
 export const SEND_PATH = '/cgi-bin/message/wxopen/template/send'
 
 export interface PermitRow {
