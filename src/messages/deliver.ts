@@ -22,6 +22,8 @@ export interface DeliverDeps {
   db: Knex
   send(delivery: Delivery): Promise<SendResult>
   now(): number
+  /** In [0, 1): spreads the retries. */
+  random(): number
   log: Logger
   leaseMs: number
   concurrency: number
@@ -122,7 +124,7 @@ export async function deliverAll(deps: DeliverDeps, source: Source, options: Del
     failpoint('send.before')
     const result = await deps.send(delivery)
     failpoint('send.after')
-    const verdict = judge(delivery, result, Math.random())
+    const verdict = judge(delivery, result, deps.random())
     pace.leave(paceOf(result))
     brake.observe(result, verdict)
     logVerdict(log, delivery, result, verdict)
