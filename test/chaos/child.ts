@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { closeSync, openSync, readFileSync } from 'node:fs'
+import { closeSync, openSync, readFileSync, statSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 
 export interface Ending {
@@ -15,6 +15,8 @@ export interface Child {
   ended: Promise<Ending>
   readonly ending: Ending | undefined
   signal(signal: NodeJS.Signals): void
+  /** Whether there is anything in its log: it has connected and begun to work. */
+  hasSpoken(): boolean
   /** Whether SIGSTOP has it, by our hand or by its own. */
   isFrozen(): boolean
 }
@@ -39,6 +41,7 @@ export function startChild(main: string, args: string[], env: NodeJS.ProcessEnv,
       return ending
     },
     signal: (signal) => void child.kill(signal),
+    hasSpoken: () => statSync(`${file}.log`).size > 0,
     isFrozen: () => stateOf(pid) === 'T',
   }
 }

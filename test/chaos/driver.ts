@@ -79,8 +79,8 @@ type Role = 'serve' | 'remind' | 'expire'
 /** What is to become of a process. */
 interface Fate {
   kind: 'kill' | 'freeze' | 'terminate' | 'spare'
-  /** At a failpoint's hit, or so long after the start. */
-  at: { failpoint: Failpoint; hit: number } | { ms: number }
+  /** At a failpoint's hit, or so long after the start, or after it began to work. */
+  at: { failpoint: Failpoint; hit: number } | { ms: number; after: 'start' | 'first word' }
 }
 
 /** Where a role can come to, and at most at which hit it is struck there. */
@@ -325,10 +325,10 @@ async function play(options: ChaosOptions, folder: string, undo: (() => unknown)
     })
   }
 
-  // Half a million users' worth of trouble begins with a few who are there already.
   for (const fault of mixedFaults(faultRate)) wechat.addFault(fault)
   const first = start('serve', ['serve'], ports[0] ?? 0, 'send.after=kill:1000000000')
   await uploader.upload(FIRST_USERS, () => first.ending !== undefined)
+  if (first.ending) throw new Error(`serve does not start, see ${folder}/${first.name}.log`)
   first.signal('SIGKILL')
   await first.ended
 
@@ -373,6 +373,7 @@ async function play(options: ChaosOptions, folder: string, undo: (() => unknown)
   }
 
   const ledger = wechat.ledger()
+  if (ledger.length === 0) trouble.push('WeChat delivered nothing')
   const violations = await findViolations(db, ledger, uploader, Date.now())
   const ok = trouble.length === 0 && Object.values(violations).every((rows) => rows.length === 0)
   const report: ChaosReport = {
@@ -421,7 +422,9 @@ function createFates(luck: Luck): (role: Role) => Fate {
 
   return (role) => {
     const dice = luck.between(0, 100)
-    const at = { ms: luck.between(300, 2_500) }
+    const at = luck.chance(0.15)
+      ? ({ ms: luck.between(50, 1_000), after: 'start' } as const)
+      : ({ ms: luck.between(100, 2_000), after: 'first word' } as const)
     if (dice < 45) return { kind: 'kill', at: drawPlace(role) }
     if (dice < 57) return { kind: 'freeze', at: drawPlace(role) }
     if (dice < 82) return { kind: 'kill', at }

@@ -23,8 +23,11 @@ export async function buildProgram(): Promise<Program> {
       root: ROOT,
       configFile: false,
       logLevel: 'warn',
-      // Knex and libsql load parts of themselves by computed names.
-      ssr: { noExternal: true, external: ['knex', 'libsql', 'mysql2'] },
+      // These find parts of themselves by computed names or by their folder.
+      ssr: {
+        noExternal: true,
+        external: ['knex', 'libsql', 'mysql2', '@fastify/swagger', '@fastify/swagger-ui'],
+      },
       build: {
         ssr: 'src/main.ts',
         outDir: folder,
