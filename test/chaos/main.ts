@@ -10,6 +10,7 @@ interface Flags {
   seed?: number
   processes: number
   faultRate: number
+  keep: boolean
 }
 
 const program = new Command('chaos')
@@ -19,6 +20,7 @@ const program = new Command('chaos')
   .option('--seed <n>', 'plans of an earlier run; default a random one', numberFrom(0, 2 ** 31))
   .option('--processes <n>', 'places for serve and remind', numberFrom(1, 4), 3)
   .option('--fault-rate <share>', 'of the calls to WeChat that are struck', numberFrom(0, 1), 0.2)
+  .option('--keep', 'keeps traces and tables even if all is well', false)
   .action(async ({ seed = randomInt(2 ** 31), ...flags }: Flags) => {
     process.stderr.write(`seed ${seed}\n`)
     const built = await buildProgram()

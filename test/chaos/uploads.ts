@@ -20,7 +20,7 @@ interface Target {
 
 const DAY_MS = 24 * 60 * 60 * 1000
 const REQUEST_TIMEOUT_MS = 3_000
-const NEW_USERS = { low: 4, high: 12 }
+const NEW_USERS = { low: 10, high: 30 }
 
 /**
  * The backend of a mini-program: it uploads permits of new and known users for as long as the test goes on, sends again
