@@ -202,9 +202,12 @@ async function play(options: ChaosOptions, folder: string, undo: (() => unknown)
         : 'send.after=kill:1000000000'
     const args = role === 'serve' ? ['serve'] : [role, '--json']
     const child = start(role, args, port, failpoints)
+    const lives = (): boolean => !child.ending && !isOver() && !child.isFrozen()
+    if (!('ms' in fate.at) || fate.at.after === 'first word') {
+      while (lives() && !child.hasSpoken()) await sleep(LOOK_MS)
+    }
     const strikeAt = performance.now() + ('ms' in fate.at ? fate.at.ms : PATIENCE_MS)
-    while (!child.ending && performance.now() < strikeAt && !isOver() && !child.isFrozen())
-      await sleep(LOOK_MS)
+    while (lives() && performance.now() < strikeAt) await sleep(LOOK_MS)
     const place = 'failpoint' in fate.at ? fate.at.failpoint : 'anywhere'
     if (child.ending) return noteEnd(child, child.ending, place)
 
