@@ -91,14 +91,21 @@ export async function deliverAll(deps: DeliverDeps, source: Source, options: Del
     for (;;) {
       await until(() => queue.length > 0 || claimEnded)
       const delivery = queue.shift()
-      if (!delivery) return
-      changed()
-      await settleToTheEnd(delivery).catch(fail)
+      if (delivery) {
+        changed()
+        await settleToTheEnd(delivery).catch(fail)
+      } else if (claimEnded) return
+      // Else a colleague was quicker: all were woken for what may be one message.
     }
   }
 
   function fail(error: unknown): void {
     failure ??= error
+    stop()
+  }
+
+  function stop(): void {
+    pace.stop()
     changed()
   }
 
@@ -127,6 +134,7 @@ export async function deliverAll(deps: DeliverDeps, source: Source, options: Del
     const verdict = judge(delivery, result, deps.random())
     pace.leave(paceOf(result))
     brake.observe(result, verdict)
+    if (brake.halt) stop()
     logVerdict(log, delivery, result, verdict)
     return { delivery, verdict, answer: recordOf(result), attempted: true }
   }
@@ -168,6 +176,8 @@ export async function deliverAll(deps: DeliverDeps, source: Source, options: Del
     }
   }
 
+  signal.addEventListener('abort', stop)
+  if (signal.aborted) stop()
   const workers = Array.from({ length: deps.concurrency }, work)
   await produce().catch(fail)
   claimEnded = true
@@ -175,6 +185,7 @@ export async function deliverAll(deps: DeliverDeps, source: Source, options: Del
   await Promise.all(workers)
   await settler.drain()
   leases.stop()
+  signal.removeEventListener('abort', stop)
   if (failure !== undefined) throw failure
   return tally
 }

@@ -1,16 +1,22 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 
-const POLL_MS = 5
+const POLL_MS = 20
+const TIMEOUT_MS = 15_000
 
-/** Looks again until `look` throws no more, and answers what it saw. Throws its last error after `withinMs`. */
-export async function eventually<T>(look: () => T | Promise<T>, withinMs = 10_000): Promise<T> {
-  const deadline = performance.now() + withinMs
+/**
+ * Asks until the answer is neither false nor undefined, and gives it. A test waits on a condition with this, never for
+ * a time; `what` says in the failure what did not come.
+ */
+export async function eventually<T>(
+  what: string,
+  ask: () => T | Promise<T>,
+  timeoutMs = TIMEOUT_MS,
+): Promise<Exclude<T, false | undefined>> {
+  const deadline = performance.now() + timeoutMs
   for (;;) {
-    try {
-      return await look()
-    } catch (error) {
-      if (performance.now() > deadline) throw error
-    }
+    const answer = await ask()
+    if (answer !== false && answer !== undefined) return answer as Exclude<T, false | undefined>
+    if (performance.now() > deadline) throw new Error(`Not within ${timeoutMs} ms: ${what}`)
     await sleep(POLL_MS)
   }
 }
