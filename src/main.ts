@@ -8,6 +8,7 @@ import { type Base, openBase, openSending, type Sending } from './deps.js'
 import { businessDate, parseIsoDate, toIsoDate } from './lib/business-date.js'
 import { firingsOn, parseCron } from './lib/cron.js'
 import { armFailpoints } from './lib/failpoint.js'
+import { setTestTiming } from './lib/test-timing.js'
 import { recover } from './messages/recovery.js'
 import type { Tally } from './messages/settle.js'
 import { audit } from './operations/audit.js'
@@ -342,5 +343,8 @@ function toCount(text: string): number {
   return count
 }
 
-if (env.REMINDER_FAILPOINTS) armFailpoints(env.REMINDER_FAILPOINTS)
+if (env.REMINDER_FAILPOINTS) {
+  armFailpoints(env.REMINDER_FAILPOINTS)
+  if (env.REMINDER_TEST_TIMING) setTestTiming(env.REMINDER_TEST_TIMING)
+}
 await program.parseAsync()
