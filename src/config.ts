@@ -1,6 +1,6 @@
-import { cleanEnv, EnvMissingError, host, makeExactValidator, str, url } from 'envalid'
+import { cleanEnv, EnvMissingError, host, makeExactValidator, str } from 'envalid'
 import { IANAZone } from 'luxon'
-import { DEFAULT_DATABASE_URL } from './db/connect.js'
+import { DATABASE_URL_FORMS, DEFAULT_DATABASE_URL, isDatabaseUrl } from './db/connect.js'
 import { ConfigError } from './errors.js'
 import { parseCron } from './lib/cron.js'
 import { parseReminderData } from './reminders/text.js'
@@ -37,6 +37,8 @@ export interface Config {
   /** Messages per second; undefined = as fast as WeChat answers. */
   sendRate: number | undefined
   apiKeys: ApiKey[]
+  /** Settled messages, used permits, runs and sign-ins are kept for so long. */
+  retentionDays: number
 }
 
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const
@@ -58,7 +60,7 @@ const timeOfDay = makeExactValidator<{ hour: number; minute: number }>((text) =>
   return { hour: Number(match[1]), minute: Number(match[2]) }
 })
 
-/** Infinity and not undefined, which envalid takes for a value that was not valid. */
+/** Infinity stands for no limit, because envalid takes an undefined for a failure. */
 const rate = makeExactValidator<number>((text) => {
   if (text === 'unlimited') return Number.POSITIVE_INFINITY
   const value = Number(text)
@@ -68,18 +70,49 @@ const rate = makeExactValidator<number>((text) => {
 
 /** 0 lets the system choose a free one. */
 const port = makeExactValidator<number>((text) => {
-  const value = Number(text)
-  if (!Number.isInteger(value) || value < 0 || value > 65_535)
-    throw new Error(`"${text}" is no port from 0 to 65535`)
+  const value = wholeNumber(text)
+  if (!(value <= 65_535)) throw new Error(`"${text}" is no port from 0 to 65535`)
   return value
 })
 
 const concurrency = makeExactValidator<number>((text) => {
-  const value = Number(text)
-  if (!Number.isInteger(value) || value < 1 || value > MAX_SEND_CONCURRENCY) {
+  const value = wholeNumber(text)
+  if (!(value >= 1 && value <= MAX_SEND_CONCURRENCY)) {
     throw new Error(`"${text}" is no whole number from 1 to ${MAX_SEND_CONCURRENCY}`)
   }
   return value
+})
+
+/** At least two weeks: permits live for seven days, and whoever asks why a user got nothing asks about last week. */
+const retentionDays = makeExactValidator<number>((text) => {
+  const value = wholeNumber(text)
+  if (!(value >= 14)) throw new Error(`"${text}" is no whole number of days from 14 on`)
+  return value
+})
+
+/** NaN for what is not written in digits: Number() takes blanks for 0, and 0x10 for 16. */
+function wholeNumber(text: string): number {
+  return /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN
+}
+
+/** Of the value nothing is repeated: it holds a password. */
+const databaseUrl = makeExactValidator<string>((text) => {
+  if (!isDatabaseUrl(text))
+    throw new Error(`must be ${DATABASE_URL_FORMS}; write # / ? @ in a password as %23 %2F %3F %40`)
+  return text
+})
+
+const webUrl = makeExactValidator<string>((text) => {
+  if (!/^https?:\/\//i.test(text) || !URL.canParse(text))
+    throw new Error('must be an http:// or https:// URL')
+  return text
+})
+
+/** An id of WeChat's, as the tables hold it. */
+const wechatId = makeExactValidator<string>((text) => {
+  if (!/^[\x21-\x7e]{1,64}$/.test(text))
+    throw new Error(`"${text}" is no id of WeChat: up to 64 letters, digits and signs`)
+  return text
 })
 
 const apiKeys = makeExactValidator<ApiKey[]>((text) =>
@@ -92,6 +125,11 @@ const apiKeys = makeExactValidator<ApiKey[]>((text) =>
       const key = pair.slice(separator + 1).trim()
       // The value itself stays out of the message: it may be a real key with its name forgotten.
       if (separator < 1 || name === '' || key === '') throw new Error('write it as name:key,name:key')
+      if (!/^[\x21-\x7e]+$/.test(key)) {
+        throw new Error(
+          `the key of "${name}" cannot be sent in a header: use letters, digits and signs, no blanks`,
+        )
+      }
       return { name, key }
     }),
 )
@@ -99,22 +137,23 @@ const apiKeys = makeExactValidator<ApiKey[]>((text) =>
 const reminderData = makeExactValidator<Record<string, string>>(parseReminderData)
 
 const serviceSpec = {
-  DATABASE_URL: str({ default: DEFAULT_DATABASE_URL }),
+  DATABASE_URL: databaseUrl({ default: DEFAULT_DATABASE_URL }),
   HOST: host({ default: '127.0.0.1' }),
   PORT: port({ default: 3000 }),
   LOG_LEVEL: str({ default: 'info', choices: LOG_LEVELS }),
-  WX_API_BASE_URL: url({ default: 'https://api.weixin.qq.com' }),
+  WX_API_BASE_URL: webUrl({ default: 'https://api.weixin.qq.com' }),
   SEND_CONCURRENCY: concurrency({ default: 64 }),
   SEND_RATE: rate({ default: Number.POSITIVE_INFINITY }),
   API_KEYS: apiKeys({ default: [] }),
+  RETENTION_DAYS: retentionDays({ default: 90 }),
 }
 
 const accountSpec = {
-  WX_APP_ID: str(),
+  WX_APP_ID: wechatId(),
   WX_APP_SECRET: str({ default: '' }),
   WX_CHANNEL: str({ default: 'form_id', choices: ['form_id'] as const }),
   WX_TOKEN_MODE: str({ default: 'stable', choices: ['stable', 'classic'] as const }),
-  REMINDER_TEMPLATE_ID: str({ default: '' }),
+  REMINDER_TEMPLATE_ID: wechatId({ default: '' }),
   REMINDER_PAGE: str({ default: '' }),
   REMINDER_DATA: reminderData({ default: {} }),
   TIMEZONE: timezone({ default: 'Asia/Shanghai' }),
@@ -137,6 +176,7 @@ export function readConfig(env: Environment): Config {
     sendConcurrency: values.SEND_CONCURRENCY,
     sendRate: Number.isFinite(values.SEND_RATE) ? values.SEND_RATE : undefined,
     apiKeys: values.API_KEYS,
+    retentionDays: values.RETENTION_DAYS,
   }
 }
 
@@ -158,15 +198,34 @@ export function readAccount(env: Environment): Account {
   }
 }
 
-/** Without a secret there is no token, without a template nothing to say. Throws ConfigError that names what is missing. */
-export function assertCanSend(account: Account, what: 'any message' | 'reminders'): void {
+/** What a command sends, if it sends anything. */
+export type Purpose = 'nothing' | 'any message' | 'reminders'
+
+/** Without a secret there is no token, without a template nothing to say. */
+const NEEDED: Record<Purpose, string[]> = {
+  nothing: [],
+  'any message': ['WX_APP_SECRET'],
+  reminders: ['WX_APP_SECRET', 'REMINDER_TEMPLATE_ID', 'REMINDER_DATA'],
+}
+
+/** Settings and account for a command. Throws ConfigError with the faults of both, and what is missing for it, at once. */
+export function readSettings(env: Environment, purpose: Purpose): { config: Config; account: Account } {
   const faults: string[] = []
-  if (account.appSecret === '') faults.push('WX_APP_SECRET is not set')
-  if (what === 'reminders' && account.templateId === '') faults.push('REMINDER_TEMPLATE_ID is not set')
-  if (what === 'reminders' && Object.keys(account.data).length === 0) {
-    faults.push('REMINDER_DATA is not set, e.g. {"keyword1":"日领积分","keyword4":"{date}"}')
+  const config = collectFaults(faults, () => readConfig(env))
+  const account = collectFaults(faults, () => readAccount(env))
+  faults.push(...NEEDED[purpose].filter((name) => !env[name]).map((name) => `${name}: is not set`))
+  if (config === undefined || account === undefined || faults.length > 0) throw new ConfigError(faults)
+  return { config, account }
+}
+
+function collectFaults<T>(faults: string[], read: () => T): T | undefined {
+  try {
+    return read()
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error
+    faults.push(...error.faults)
+    return undefined
   }
-  if (faults.length > 0) throw new ConfigError(faults)
 }
 
 function clean<Spec extends Parameters<typeof cleanEnv>[1]>(env: Environment, spec: Spec) {

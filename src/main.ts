@@ -1,15 +1,18 @@
 import { Command, InvalidArgumentError } from 'commander'
 import { print, printError, startProgress } from './cli/output.js'
-import { type Account, assertCanSend, type Config, readAccount, readConfig } from './config.js'
+import { type Account, type Config, type Purpose, readConfig, readSettings } from './config.js'
 import { assertMigrated, migrateLatest, pendingMigrations } from './db/migrate.js'
 import { isSqlite } from './db/sql.js'
 import { runDemo } from './demo/demo.js'
 import { type Base, openBase, openSending, type Sending } from './deps.js'
 import { businessDate, parseIsoDate, toIsoDate } from './lib/business-date.js'
 import { firingsOn, parseCron } from './lib/cron.js'
+import { armFailpoints } from './lib/failpoint.js'
 import { recover } from './messages/recovery.js'
 import type { Tally } from './messages/settle.js'
 import { audit } from './operations/audit.js'
+import { assertClocksAgree } from './operations/clock.js'
+import { examine, type Finding } from './operations/doctor.js'
 import { assignUnassigned } from './permits/assign.js'
 import { expireStale } from './permits/expire.js'
 import { countStale, findAppIds } from './permits/store.js'
@@ -35,9 +38,8 @@ program
   .option('--migrate', 'run pending migrations first', false)
   .action((options: { migrate: boolean }) =>
     command({ json: false }, async () => {
-      const account = readAccount(env)
-      assertCanSend(account, 'any message')
-      const service = await startService(readConfig(env), account, options)
+      const { config, account } = readSettings(env, 'any message')
+      const service = await startService(config, account, options)
       service.startSchedule()
       await stopRequested()
       await service.stop()
@@ -102,24 +104,27 @@ program
   .option('--date <YYYY-MM-DD>', 'business date; default today', toDate)
   .option('--json', 'one JSON object on stdout', false)
   .action((options: JsonOption & { date?: number }) =>
-    command(options, () =>
-      withBase(async ({ db, now }) => {
-        const account = readAccount(env)
-        const today = businessDate(now(), account.timezone)
-        const date = options.date ?? today
-        const [firing = now()] =
-          date > today ? firingsOn(parseCron(account.remindCron), date, account.timezone) : []
-        const plan = await planRun(db, account, date, firing)
-        const { skipped } = plan
-        print(options.json, { ...plan, date: toIsoDate(date) }, [
-          `${toIsoDate(date)}: ${plan.due} due.`,
-          `Not: ${skipped.signed_in} signed in, ${skipped.reminded_today} reminded today, ${skipped.no_valid_permit} ` +
-            `without a valid permit, ${skipped.no_permit} without any, ${skipped.stopped} want or get none.`,
-          ...plan.sample.map(({ user_id, data }) => `  user ${user_id}: ${JSON.stringify(data)}`),
-        ])
-        return EXIT.ok
-      }),
-    ),
+    command(options, () => {
+      const { config, account } = readSettings(env, 'nothing')
+      return withBase(
+        async ({ db, now }) => {
+          const today = businessDate(now(), account.timezone)
+          const date = options.date ?? today
+          const [firing = now()] =
+            date > today ? firingsOn(parseCron(account.remindCron), date, account.timezone) : []
+          const plan = await planRun(db, account, date, firing)
+          const { skipped } = plan
+          print(options.json, { ...plan, date: toIsoDate(date) }, [
+            `${toIsoDate(date)}: ${plan.due} due.`,
+            `Not: ${skipped.signed_in} signed in, ${skipped.reminded_today} reminded today, ${skipped.no_valid_permit} ` +
+              `without a valid permit, ${skipped.no_permit} without any, ${skipped.stopped} want or get none.`,
+            ...plan.sample.map(({ user_id, data }) => `  user ${user_id}: ${JSON.stringify(data)}`),
+          ])
+          return EXIT.ok
+        },
+        { config, account },
+      )
+    }),
   )
 
 program
@@ -129,6 +134,7 @@ program
   .action((options: JsonOption) =>
     command(options, () =>
       withBase(async ({ db, log, now }) => {
+        await assertClocksAgree(db, now)
         const appIds = env.WX_APP_ID ? [env.WX_APP_ID] : await findAppIds(db)
         if (env.WX_APP_ID) await assignUnassigned(db, env.WX_APP_ID, now())
         const progress = await startProgress('expire', () => countStale(db, appIds, now()))
@@ -189,6 +195,26 @@ program
   )
 
 program
+  .command('doctor')
+  .description('look at everything that a run needs, and say what to do')
+  .option('--json', 'one JSON object on stdout', false)
+  .action((options: JsonOption) =>
+    command(options, () => {
+      const settings = readSettings(env, 'nothing')
+      return withDatabase(async (base) => {
+        const { config, account } = settings
+        const sending = openSending(base, config, account)
+        const { db, now: systemNow } = base
+        const { getToken } = sending
+        const checks = await examine({ db, account, systemNow, getToken }).finally(sending.close)
+        const ok = checks.every(({ status }) => status !== 'fail')
+        print(options.json, { ok, checks }, checks.map(toLine))
+        return ok ? EXIT.ok : EXIT.found
+      }, settings)
+    }),
+  )
+
+program
   .command('sandbox')
   .description('a simulated WeChat alone, for WX_API_BASE_URL')
   .option('--port <n>', 'port on 127.0.0.1', toCount, 3100)
@@ -242,47 +268,62 @@ function requestStop(): void {
   setTimeout(() => process.exit(EXIT.error), STOP_LIMIT_MS).unref()
 }
 
+/** Resolves at once if the signal came while the command was still starting. */
 function stopRequested(): Promise<void> {
-  return new Promise((resolve) => stop.signal.addEventListener('abort', () => resolve(), { once: true }))
+  return new Promise((resolve) => {
+    if (stop.signal.aborted) resolve()
+    else stop.signal.addEventListener('abort', () => resolve(), { once: true })
+  })
+}
+
+interface Settings {
+  config: Config
+  account?: Account
 }
 
 async function withDatabase<T>(
-  work: (base: Base, config: Config) => Promise<T>,
-  account?: Account,
+  work: (base: Base) => Promise<T>,
+  { config, account }: Settings = { config: readConfig(env) },
 ): Promise<T> {
-  const config = readConfig(env)
   const base = openBase(config, account)
   try {
-    return await work(base, config)
+    return await work(base)
   } finally {
     await base.close()
   }
 }
 
 /** A database with the full schema. An embedded one is brought up to date here: it has nobody else to do it. */
-function withBase<T>(work: (base: Base, config: Config) => Promise<T>, account?: Account): Promise<T> {
-  return withDatabase(async (base, config) => {
+function withBase<T>(work: (base: Base) => Promise<T>, settings?: Settings): Promise<T> {
+  return withDatabase(async (base) => {
     if (isSqlite(base.db)) await migrateLatest(base.db)
     await assertMigrated(base.db)
-    return work(base, config)
-  }, account)
+    return work(base)
+  }, settings)
 }
 
 function withSending<T>(
-  what: 'any message' | 'reminders',
+  purpose: Purpose,
   work: (sending: Sending, account: Account) => Promise<T>,
 ): Promise<T> {
-  const account = readAccount(env)
-  assertCanSend(account, what)
-  return withBase(async (base, config) => {
-    await assignUnassigned(base.db, account.appId, base.now())
-    const sending = openSending(base, config, account)
-    try {
-      return await work(sending, account)
-    } finally {
-      await sending.close()
-    }
-  }, account)
+  const { config, account } = readSettings(env, purpose)
+  return withBase(
+    async (base) => {
+      await assertClocksAgree(base.db, base.now)
+      await assignUnassigned(base.db, account.appId, base.now())
+      const sending = openSending(base, config, account)
+      try {
+        return await work(sending, account)
+      } finally {
+        await sending.close()
+      }
+    },
+    { config, account },
+  )
+}
+
+function toLine({ status, name, reason, fix }: Finding): string {
+  return `${status.padEnd(4)} ${name}: ${reason}${fix ? `. ${fix}` : ''}`
 }
 
 function settled({ delivered, failed, unknown }: Tally): number {
@@ -301,4 +342,5 @@ function toCount(text: string): number {
   return count
 }
 
+if (env.REMINDER_FAILPOINTS) armFailpoints(env.REMINDER_FAILPOINTS)
 await program.parseAsync()

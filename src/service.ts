@@ -4,13 +4,19 @@ import type { Account, Config } from './config.js'
 import { assertMigrated, migrateLatest } from './db/migrate.js'
 import { isSqlite } from './db/sql.js'
 import { openBase, openSending } from './deps.js'
+import { businessDate, timeOn } from './lib/business-date.js'
 import { recover } from './messages/recovery.js'
+import { assertClocksAgree } from './operations/clock.js'
 import { assignUnassigned } from './permits/assign.js'
 import { expireStale } from './permits/expire.js'
 import { createIngest } from './permits/ingest.js'
 import { runReminders } from './reminders/run.js'
+import { purgeOld } from './retention/purge.js'
 import { findDueRun, latestSweepSlot, recordMissedDays } from './schedule/catch-up.js'
 import { createSchedule, type ScheduledJobs } from './schedule/schedule.js'
+
+/** The quietest hour of a day. */
+const PURGE_HOUR = 4
 
 export interface Service {
   /** Where it listens. */
@@ -75,20 +81,35 @@ export async function startService(
     throw error
   }
 
+  /** A clock that a demo or a test has set agrees with nothing. */
+  async function checkClock(): Promise<void> {
+    if (!options.now) await assertClocksAgree(base.db, base.now)
+  }
+
   function scheduledJobs(signal: AbortSignal): ScheduledJobs {
     const { db, log, now } = base
     let lastSweep = 0
+    let lastPurge = 0
     return {
       async remind() {
         const due = await findDueRun(db, account, now())
-        if (due) await runReminders(sending, account, { ...due, signal })
+        if (!due) return
+        await checkClock()
+        await runReminders(sending, account, { ...due, signal })
       },
       async expire() {
         const slot = latestSweepSlot(account, now())
         if (slot === undefined || slot === lastSweep) return
+        await checkClock()
         await assignUnassigned(db, account.appId, now())
         await expireStale({ db, log, signal }, { appId: account.appId, slot, triggeredBy: 'cron' }, now())
         lastSweep = slot
+      },
+      async purge() {
+        const date = businessDate(now(), account.timezone)
+        if (date === lastPurge || now() < timeOn(date, PURGE_HOUR, 0, account.timezone)) return
+        await purgeOld({ db, log, signal }, { ...account, retentionDays: config.retentionDays }, now())
+        lastPurge = date
       },
       async recover() {
         const tally = await recover(sending, account, { rate: config.sendRate, signal })

@@ -11,6 +11,26 @@ const LOCK_WAIT_SECONDS = 5
 const CONNECT_TIMEOUT_MS = 10_000
 const MYSQL_POOL_MAX = 10
 
+export const DATABASE_URL_FORMS =
+  'sqlite:PATH or mysql://user:password@host:3306/name (MySQL 8.0+, MariaDB 10.6+)'
+
+/** Whether a DATABASE_URL is one that can be opened, as far as its text tells. */
+export function isDatabaseUrl(text: string): boolean {
+  if (/^sqlite:./.test(text)) return true
+  if (!/^(mysql|mariadb):\/\//.test(text) || !URL.canParse(text)) return false
+  const { hostname, username, password, pathname } = new URL(text)
+  return hostname !== '' && pathname.length > 1 && [username, password, pathname].every(isDecodable)
+}
+
+function isDecodable(text: string): boolean {
+  try {
+    decodeURIComponent(text)
+    return true
+  } catch {
+    return false
+  }
+}
+
 /** Opens a pool on `sqlite:PATH` or `mysql://user:password@host:port/name`. Connects with the first query. */
 export function openDatabase(databaseUrl: string): Knex {
   return knex(knexConfig(databaseUrl))
@@ -33,9 +53,7 @@ export function knexConfig(databaseUrl: string): Knex.Config {
   if (databaseUrl.startsWith('sqlite:')) return sqliteConfig(databaseUrl.slice('sqlite:'.length))
   if (/^(mysql|mariadb):\/\//.test(databaseUrl))
     return mysqlConfig(databaseUrl.replace(/^mariadb:/, 'mysql:'))
-  throw new ConfigError([
-    'DATABASE_URL must be sqlite:PATH or mysql://user:password@host:3306/name (MySQL 8.0+, MariaDB 10.6+)',
-  ])
+  throw new ConfigError([`DATABASE_URL must be ${DATABASE_URL_FORMS}`])
 }
 
 function sqliteConfig(filename: string): Knex.Config {

@@ -47,6 +47,8 @@ type Ending = Pick<RunReport, 'state' | 'reason'>
 const BATCH = 500
 /** With a slow SEND_RATE no more is claimed than goes out in this time: a stop then has little to give back. */
 const BATCH_SECONDS = 5
+/** How often a busy run looks for messages that others left: they are there at a start, and rarely afterwards. */
+const LOOK_FOR_LEFT_MS = 1_000
 const POLL_MS = 100
 const MAX_POLL_MS = 1_000
 
@@ -113,6 +115,7 @@ function createReminderSource(
   let canary: 'to_send' | 'sent' | 'answered' = 'to_send'
   let claimed = 0
   let exhausted = false
+  let lookedAt = Number.NEGATIVE_INFINITY
   let pollMs = POLL_MS
   let ending: Ending | undefined
 
@@ -120,6 +123,13 @@ function createReminderSource(
     await pause(pollMs, signal)
     pollMs = Math.min(MAX_POLL_MS, pollMs * 2)
     return []
+  }
+
+  async function findLeft() {
+    const lookedAgo = performance.now() - lookedAt
+    if (lookedAgo < LOOK_FOR_LEFT_MS && !exhausted) return []
+    lookedAt = performance.now()
+    return takeOver(db, account, { limit: canary === 'to_send' ? 1 : batch, leaseMs, now: now() })
   }
 
   async function claimNext() {
@@ -158,11 +168,7 @@ function createReminderSource(
         await idle()
         canary = 'answered'
       }
-      const left = await takeOver(db, account, {
-        limit: canary === 'to_send' ? 1 : batch,
-        leaseMs,
-        now: now(),
-      })
+      const left = await findLeft()
       const next = left.length > 0 || exhausted || claimed >= limit ? left : await claimNext()
       if (next.length > 0) {
         if (canary === 'to_send') canary = 'sent'

@@ -17,12 +17,12 @@ const PLACEHOLDERS: Record<string, (facts: ReminderFacts) => string> = {
 const PLACEHOLDER = /\{(\w+)\}/g
 
 /**
- * Reads REMINDER_DATA: a JSON object of texts, one per key of the template. Throws with the reason if it is none, or
+ * Reads REMINDER_DATA: a JSON object of texts, one per key of the template and at least one. Throws with the reason if it is none, or
  * if a text has a placeholder that nobody fills.
  */
 export function parseReminderData(json: string): Record<string, string> {
   const data: unknown = JSON.parse(json)
-  if (typeof data !== 'object' || data === null || Array.isArray(data)) {
+  if (typeof data !== 'object' || data === null || Array.isArray(data) || Object.keys(data).length === 0) {
     throw new Error('must be a JSON object such as {"keyword1":"日领积分","keyword4":"{date}"}')
   }
   for (const [key, text] of Object.entries(data)) {

@@ -7,12 +7,13 @@ export interface ScheduledJobs {
   remind(): Promise<void>
   expire(): Promise<void>
   recover(): Promise<void>
+  purge(): Promise<void>
 }
 
 export interface Schedule {
-  /** Looks at once for what was missed, then at each firing and once a minute. */
+  /** Looks at once for what was missed, then at each firing and once a minute. Safe twice; nothing after a stop. */
   start(): void
-  /** No new job is started. Resolves when those under way have ended. */
+  /** No new job is started. Resolves when those under way have ended. Safe twice, and before the start. */
   stop(): Promise<void>
 }
 
@@ -45,9 +46,10 @@ export function createSchedule(account: Account, jobs: ScheduledJobs, log: Logge
 
   return {
     start() {
+      if (stopped || tasks.length > 0) return
       every(account.remindCron, 'remind')
       every(account.expireCron, 'expire')
-      every(EVERY_MINUTE, 'remind', 'expire')
+      every(EVERY_MINUTE, 'remind', 'expire', 'purge')
       every(EVERY_FEW_SECONDS, 'recover')
       look('recover')
       look('remind')
@@ -55,7 +57,7 @@ export function createSchedule(account: Account, jobs: ScheduledJobs, log: Logge
     },
     async stop() {
       stopped = true
-      for (const task of tasks) await task.destroy()
+      for (const task of tasks.splice(0)) await task.destroy()
       await Promise.all(underWay.values())
     },
   }

@@ -1,0 +1,220 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { type Environment, readAccount, readConfig, readSettings } from '../src/config.js'
+import { ConfigError } from '../src/errors.js'
+
+const COMPLETE = {
+  WX_APP_ID: 'wx5a6d9e0c1b2f3a48',
+  WX_APP_SECRET: 'a-secret-of-32-characters-or-so',
+  REMINDER_TEMPLATE_ID: 'template-1',
+  REMINDER_DATA: '{"keyword1":"已经连续答题{streak}天"}',
+}
+
+function faultsOf(env: Environment, purpose: Parameters<typeof readSettings>[1] = 'nothing'): string[] {
+  try {
+    readSettings(env, purpose)
+  } catch (error) {
+    if (error instanceof ConfigError) return error.faults
+    throw error
+  }
+  return []
+}
+
+describe('without a value', () => {
+  test('settings have the documented defaults', () => {
+    expect(readConfig({})).toEqual({
+      databaseUrl: 'sqlite:./data/reminder.db',
+      host: '127.0.0.1',
+      port: 3000,
+      logLevel: 'info',
+      wechatBaseUrl: 'https://api.weixin.qq.com',
+      sendConcurrency: 64,
+      sendRate: undefined,
+      retentionDays: 90,
+      apiKeys: [],
+    })
+  })
+
+  test('an account has the documented defaults', () => {
+    expect(readAccount({ WX_APP_ID: 'wx1' })).toEqual({
+      appId: 'wx1',
+      appSecret: '',
+      channel: 'form_id',
+      tokenMode: 'stable',
+      templateId: '',
+      page: '',
+      data: {},
+      timezone: 'Asia/Shanghai',
+      remindCron: '0 10 * * *',
+      expireCron: '*/20 * * * *',
+      sendUntil: { hour: 22, minute: 0 },
+    })
+  })
+
+  test('an empty variable counts as one that is not set', () => {
+    const names = [
+      'DATABASE_URL HOST PORT LOG_LEVEL WX_API_BASE_URL SEND_CONCURRENCY SEND_RATE API_KEYS WX_APP_SECRET',
+      'WX_CHANNEL WX_TOKEN_MODE REMINDER_TEMPLATE_ID REMINDER_PAGE REMINDER_DATA TIMEZONE REMIND_CRON',
+      'EXPIRE_CRON SEND_UNTIL',
+    ].flatMap((line) => line.split(' '))
+    const empty = Object.fromEntries(names.map((name) => [name, '']))
+    expect(readConfig(empty)).toEqual(readConfig({}))
+    expect(readAccount({ ...empty, WX_APP_ID: 'wx1' })).toEqual(readAccount({ WX_APP_ID: 'wx1' }))
+    expect(faultsOf({ ...empty, WX_APP_ID: '' })).toEqual(['WX_APP_ID: is not set'])
+  })
+})
+
+test('every variable is read', () => {
+  const config = readConfig({
+    DATABASE_URL: 'mysql://user:p%23ss@db.example:3307/reminder',
+    HOST: '0.0.0.0',
+    PORT: '0',
+    LOG_LEVEL: 'debug',
+    WX_API_BASE_URL: 'http://127.0.0.1:3100/base',
+    SEND_CONCURRENCY: '1024',
+    SEND_RATE: '0.5',
+    RETENTION_DAYS: '30',
+    API_KEYS: ' shop : k1 ,,app:k:2',
+  })
+  expect(config).toEqual({
+    databaseUrl: 'mysql://user:p%23ss@db.example:3307/reminder',
+    host: '0.0.0.0',
+    port: 0,
+    logLevel: 'debug',
+    wechatBaseUrl: 'http://127.0.0.1:3100/base',
+    sendConcurrency: 1024,
+    sendRate: 0.5,
+    retentionDays: 30,
+    apiKeys: [
+      { name: 'shop', key: 'k1' },
+      { name: 'app', key: 'k:2' },
+    ],
+  })
+  const account = readAccount({
+    ...COMPLETE,
+    WX_CHANNEL: 'form_id',
+    WX_TOKEN_MODE: 'classic',
+    REMINDER_PAGE: 'pages/index?from=reminder',
+    TIMEZONE: 'Europe/Berlin',
+    REMIND_CRON: '30 7,19 * * 1-5',
+    EXPIRE_CRON: '5 * * * *',
+    SEND_UNTIL: '23:59',
+  })
+  expect(account).toEqual({
+    appId: COMPLETE.WX_APP_ID,
+    appSecret: COMPLETE.WX_APP_SECRET,
+    channel: 'form_id',
+    tokenMode: 'classic',
+    templateId: 'template-1',
+    page: 'pages/index?from=reminder',
+    data: { keyword1: '已经连续答题{streak}天' },
+    timezone: 'Europe/Berlin',
+    remindCron: '30 7,19 * * 1-5',
+    expireCron: '5 * * * *',
+    sendUntil: { hour: 23, minute: 59 },
+  })
+})
+
+test.each(['unlimited', 'Infinity', undefined, ''])('a rate of %s is no limit', (SEND_RATE) => {
+  expect(readConfig({ SEND_RATE }).sendRate).toBeUndefined()
+})
+
+const BAD: Record<string, string[]> = {
+  DATABASE_URL: [
+    'reminder.db',
+    'sqlite:',
+    'postgres://user:pw@db/reminder',
+    'mysql://',
+    'mysql://user:pw@db',
+    'mysql://user:pw@db/',
+    'mysql://user:p#w@db/reminder',
+    'mysql://user:p%zz@db/reminder',
+    'mysql://user:pw@db:99999/reminder',
+  ],
+  HOST: ['two words', 'http://127.0.0.1', '-'],
+  PORT: ['http', '-1', '65536', '3000.5', ' ', '0x10', '1e3', '99999999999'],
+  LOG_LEVEL: ['verbose', 'INFO', ' '],
+  WX_API_BASE_URL: ['api.weixin.qq.com', 'ftp://api.weixin.qq.com', 'https://', '/path'],
+  SEND_CONCURRENCY: ['0', '1025', '-1', 'many', '1.5', ' '],
+  SEND_RATE: ['0', '-1', 'fast', 'NaN', ' '],
+  API_KEYS: ['key-without-name', ':key', 'name:', 'a:k1,b', 'shop:two words', 'shop:schlüssel'],
+  WX_APP_ID: ['two words', '微信', 'w'.repeat(65)],
+  WX_CHANNEL: ['email', 'FORM_ID'],
+  WX_TOKEN_MODE: ['stabel'],
+  REMINDER_TEMPLATE_ID: ['t'.repeat(65), '模板'],
+  REMINDER_DATA: [
+    'keyword1',
+    '[]',
+    '"x"',
+    'null',
+    '3',
+    '{}',
+    '{"keyword1":""}',
+    '{"keyword1":1}',
+    '{"keyword1":{"value":"x"}}',
+    '{"keyword1":"{strek}"}',
+    '{"keyword1":"{constructor}"}',
+  ],
+  TIMEZONE: ['Mars/Olympus', 'Asia/Shanghai2', 'UTC+8', ' '],
+  REMIND_CRON: ['daily', '0 10 * *', '0 0 10 * * *', '61 10 * * *', '0 25 * * *', '@daily'],
+  EXPIRE_CRON: ['*/20', '*/x * * * *'],
+  SEND_UNTIL: ['22', '24:00', '9:00', '22:60', '22:00:00', '10pm'],
+}
+
+describe.each(Object.entries(BAD))('a bad %s', (name, values) => {
+  test.each(values)('is refused and named: "%s"', (value) => {
+    const faults = faultsOf({ ...COMPLETE, [name]: value })
+    expect(faults).toHaveLength(1)
+    expect(faults[0]).toMatch(new RegExp(`^${name}: .{8,}`))
+  })
+})
+
+describe('faults are told', () => {
+  test('all at once, those of the settings, of the account and of what is missing', () => {
+    const bad = Object.fromEntries(Object.entries(BAD).map(([name, [value]]) => [name, value]))
+    const faults = faultsOf({ ...bad, WX_APP_SECRET: '' }, 'reminders')
+    const names = faults.map((fault) => fault.slice(0, fault.indexOf(':')))
+    expect(names.sort()).toEqual([...Object.keys(BAD), 'WX_APP_SECRET'].sort())
+  })
+
+  test('as one message with a line for each', () => {
+    const fails = () => readSettings({ PORT: 'x' }, 'reminders')
+    expect(fails).toThrow(
+      [
+        'The configuration has faults:',
+        '  - PORT: "x" is no port from 0 to 65535',
+        '  - WX_APP_ID: is not set',
+        '  - WX_APP_SECRET: is not set',
+        '  - REMINDER_TEMPLATE_ID: is not set',
+        '  - REMINDER_DATA: is not set',
+      ].join('\n'),
+    )
+  })
+
+  test('only for what a command needs', () => {
+    const { WX_APP_ID } = COMPLETE
+    expect(faultsOf({ WX_APP_ID }, 'nothing')).toEqual([])
+    expect(faultsOf({ WX_APP_ID }, 'any message')).toEqual(['WX_APP_SECRET: is not set'])
+    expect(faultsOf({ WX_APP_ID, WX_APP_SECRET: 's' }, 'any message')).toEqual([])
+    expect(faultsOf(COMPLETE, 'reminders')).toEqual([])
+  })
+
+  test('without the value of a secret, a key or a password', () => {
+    const sign = fc.constantFrom(...'0123456789abcXYZ-_!$%&')
+    const secret = fc.string({ unit: sign, minLength: 12, maxLength: 40 })
+    fc.assert(
+      fc.property(secret, fc.constantFrom(' ', '#', '"', 'ü', '%'), (text, odd) => {
+        const value = `${text.slice(0, 6)}${odd}${text.slice(6)}`
+        const env = {
+          WX_APP_SECRET: value,
+          API_KEYS: `shop:${value},${value}`,
+          DATABASE_URL: `mysql://user:${value}@db`,
+          PORT: 'x',
+        }
+        const message = faultsOf(env, 'reminders').join('\n')
+        expect(message).toContain('PORT')
+        for (const part of [text.slice(0, 6), text.slice(6)]) expect(message).not.toContain(part)
+      }),
+    )
+  })
+})
