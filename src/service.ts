@@ -66,6 +66,12 @@ export async function startService(
       stopped.abort()
       return schedule.stop()
     })
+    if (account.templateId === '') {
+      log.warn(
+        { event: 'remind.off', app_id: account.appId },
+        'REMINDER_TEMPLATE_ID is not set: nobody is reminded',
+      )
+    }
     log.info({ event: 'service.started', url, app_id: account.appId, timezone: account.timezone })
     return {
       url,
@@ -92,6 +98,7 @@ export async function startService(
     let lastPurge = 0
     return {
       async remind() {
+        if (account.templateId === '') return
         const due = await findDueRun(db, account, now())
         if (!due) return
         await checkClock()

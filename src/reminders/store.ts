@@ -305,3 +305,16 @@ export async function recordTotals(
     ],
   )
 }
+
+/** Which share of the messages of the last runs failed, of 0 to 1: the account's normal. */
+export async function findNormalRefusals(db: Knex, appId: string, exceptRunId: number): Promise<number> {
+  const [row] = await selectRows<{ failed: number | null; ended: number | null }>(
+    db,
+    `SELECT SUM(failed) AS failed, SUM(delivered + failed) AS ended FROM (
+       SELECT failed, delivered FROM wx_job_run WHERE job = 'remind' AND app_id = ? AND state = 'done' AND id <> ?
+       ORDER BY slot DESC LIMIT 7) AS runs`,
+    [appId, exceptRunId],
+  )
+  const ended = Number(row?.ended ?? 0)
+  return ended === 0 ? 0 : Number(row?.failed ?? 0) / ended
+}
