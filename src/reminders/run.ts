@@ -160,13 +160,13 @@ function createReminderSource(
       signal.aborted ? { state: 'paused', reason: 'stopped by a signal; run it again to go on' } : ending,
     async next(idle) {
       if (ending) return undefined
+      if (canary === 'sent') {
+        if (!(await idle())) return undefined
+        canary = 'answered'
+      }
       if (now() >= closesAt) {
         ending = { state: 'window_closed', reason: windowReason(account) }
         return undefined
-      }
-      if (canary === 'sent') {
-        await idle()
-        canary = 'answered'
       }
       const left = await findLeft()
       const next = left.length > 0 || exhausted || claimed >= limit ? left : await claimNext()
@@ -177,7 +177,7 @@ function createReminderSource(
       if (ending) return undefined
       if (!exhausted && claimed < limit) return []
 
-      await idle()
+      if (!(await idle())) return undefined
       const { sending, nextRetryAt } = await findUnfinished(db, account.appId)
       // Also waits for what another process has in hand: if that one dies, its messages are taken over here.
       return sending || nextRetryAt !== undefined ? wait() : undefined
