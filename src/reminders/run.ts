@@ -107,7 +107,7 @@ function createReminderSource(
   deps: RunDeps,
   account: Account,
   runId: number,
-  { date, signal, limit = Number.POSITIVE_INFINITY }: RunOptions,
+  { date, signal, triggeredBy, limit = Number.POSITIVE_INFINITY }: RunOptions,
 ): Source & { ending(): Ending | undefined } {
   const { db, now, leaseMs, rate = Number.POSITIVE_INFINITY } = deps
   const batch = Math.max(1, Math.min(BATCH, Math.ceil(rate * BATCH_SECONDS)))
@@ -144,12 +144,16 @@ function createReminderSource(
     })
     if (claim.kind === 'claimed') {
       claimed += claim.deliveries.length
-      pollMs = POLL_MS
       return claim.deliveries
     }
     if (claim.kind === 'busy') return wait()
-    if (claim.kind === 'ended' && claim.state !== 'done') {
-      ending = { state: endingOf(claim.state), reason: claim.reason }
+    if (claim.kind === 'ended') {
+      if (claim.state === 'done' && (await store.hasUnreadRanges(db, runId))) {
+        // A process that had come to its --limit said so for itself; here the run goes on.
+        await reopenRun(db, runId, triggeredBy, now())
+        return []
+      }
+      if (claim.state !== 'done') ending = { state: endingOf(claim.state), reason: claim.reason }
     }
     exhausted = true
     return []
@@ -171,6 +175,7 @@ function createReminderSource(
       const left = await findLeft()
       const next = left.length > 0 || exhausted || claimed >= limit ? left : await claimNext()
       if (next.length > 0) {
+        pollMs = POLL_MS
         if (canary === 'to_send') canary = 'sent'
         return next
       }
