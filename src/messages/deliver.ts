@@ -14,8 +14,11 @@ import { judge, type Verdict } from './verdict.js'
 
 /** Where claimed messages come from. They are already `sending` in the database, with a lease of this process. */
 export interface Source {
-  /** The next ones; empty = ask again; undefined = there are no more. `idle` resolves when none is in hand. */
-  next(idle: () => Promise<void>): Promise<Delivery[] | undefined>
+  /**
+   * The next ones; empty = ask again; undefined = there are no more. `idle` waits until none is in hand; false = it has
+   * been stopped, and nothing more is wanted.
+   */
+  next(idle: () => Promise<boolean>): Promise<Delivery[] | undefined>
 }
 
 export interface DeliverDeps {
@@ -75,7 +78,10 @@ export async function deliverAll(deps: DeliverDeps, source: Source, options: Del
   }
 
   async function produce(): Promise<void> {
-    const idle = (): Promise<void> => until(() => leases.size === 0 || stopping())
+    const idle = async (): Promise<boolean> => {
+      await until(() => leases.size === 0 || stopping())
+      return !stopping()
+    }
     while (!stopping()) {
       const batch = await source.next(idle)
       if (!batch) break

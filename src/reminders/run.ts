@@ -109,7 +109,7 @@ function createReminderSource(
   deps: RunDeps,
   account: Account,
   runId: number,
-  { date, signal, limit = Number.POSITIVE_INFINITY }: RunOptions,
+  { date, signal, triggeredBy, limit = Number.POSITIVE_INFINITY }: RunOptions,
 ): Source & { ending(): Ending | undefined } {
   const { db, now, leaseMs, rate = Number.POSITIVE_INFINITY } = deps
   const batch = Math.max(1, Math.min(BATCH, Math.ceil(rate * BATCH_SECONDS)))
@@ -146,12 +146,16 @@ function createReminderSource(
     })
     if (claim.kind === 'claimed') {
       claimed += claim.deliveries.length
-      pollMs = POLL_MS
       return claim.deliveries
     }
     if (claim.kind === 'busy') return wait()
-    if (claim.kind === 'ended' && claim.state !== 'done') {
-      ending = { state: endingOf(claim.state), reason: claim.reason }
+    if (claim.kind === 'ended') {
+      if (claim.state === 'done' && (await store.hasUnreadRanges(db, runId))) {
+        // A process that had come to its --limit said so for itself; here the run goes on.
+        await reopenRun(db, runId, triggeredBy, now())
+        return []
+      }
+      if (claim.state !== 'done') ending = { state: endingOf(claim.state), reason: claim.reason }
     }
     exhausted = true
     return []
@@ -162,26 +166,25 @@ function createReminderSource(
       signal.aborted ? { state: 'paused', reason: 'stopped by a signal; run it again to go on' } : ending,
     async next(idle) {
       if (ending) return undefined
+      if (canary === 'sent') {
+        if (!(await idle())) return undefined
+        canary = 'answered'
+      }
       if (now() >= closesAt) {
         ending = { state: 'window_closed', reason: windowReason(account) }
         return undefined
       }
-      if (canary === 'sent') {
-        await idle()
-        canary = 'answered'
-        // Asked again only if the answer did not halt the run.
-        return []
-      }
       const left = await findLeft()
       const next = left.length > 0 || exhausted || claimed >= limit ? left : await claimNext()
       if (next.length > 0) {
+        pollMs = POLL_MS
         if (canary === 'to_send') canary = 'sent'
         return next
       }
       if (ending) return undefined
       if (!exhausted && claimed < limit) return []
 
-      await idle()
+      if (!(await idle())) return undefined
       const { sending, nextRetryAt } = await findUnfinished(db, account.appId)
       const isSoon = nextRetryAt !== undefined && nextRetryAt - now() < PATIENCE_MS
       // Also waits for what another process has in hand: if that one dies, its messages are taken over here.
