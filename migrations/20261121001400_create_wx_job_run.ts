@@ -6,12 +6,18 @@ export const { up, down } = tableMigration({
   comment: '定时任务执行记录 | runs of the scheduled jobs',
   columns: [
     { name: 'id', type: 'identity', comment: '编号 | run id' },
-    { name: 'job', type: 'varchar(16)', ascii: true, comment: 'remind 提醒 / expire 清理过期 | job' },
+    {
+      name: 'job',
+      type: 'varchar(16)',
+      ascii: true,
+      comment: 'remind 提醒 / expire 清理过期 / purge 删除旧数据 | job',
+    },
     { name: 'app_id', type: 'varchar(64)', ascii: true, comment: '小程序 app_id | account' },
     {
       name: 'slot',
       type: 'bigint',
-      comment: '提醒为日期 YYYYMMDD，清理为触发毫秒 | day of a remind, ms of the firing of an expire',
+      comment:
+        '提醒与删除为日期 YYYYMMDD，清理为触发毫秒 | day of a remind or purge, ms of the firing of an expire',
     },
     {
       name: 'triggered_by',
@@ -39,6 +45,7 @@ export const { up, down } = tableMigration({
     { name: 'cancelled', type: 'int', default: 0, comment: '取消数 | cancelled' },
     { name: 'skipped_signed_in', type: 'int', default: 0, comment: '已签到而跳过 | skipped, had signed in' },
     { name: 'expired', type: 'int', default: 0, comment: '清理的过期凭证数 | permits expired' },
+    { name: 'purged', type: 'int', default: 0, comment: '删除的旧行数 | old rows deleted' },
     { name: 'expired_users', type: 'int', default: 0, comment: '涉及用户数 | users of those' },
     {
       name: 'swept_from',
@@ -58,7 +65,7 @@ export const { up, down } = tableMigration({
   ],
   uniques: { wx_job_run_slot_uq: ['job', 'app_id', 'slot'] },
   checks: {
-    wx_job_run_job_ck: oneOf('job', ['remind', 'expire']),
+    wx_job_run_job_ck: oneOf('job', ['remind', 'expire', 'purge']),
     wx_job_run_triggered_by_ck: oneOf('triggered_by', ['cron', 'catch-up', 'manual']),
     wx_job_run_state_ck: oneOf('state', ['running', 'done', 'halted', 'paused', 'window_closed', 'missed']),
   },

@@ -11,4 +11,6 @@ export const { up, down } = tableMigration({
     { name: 'created_at', type: 'bigint', comment: '创建时间（毫秒） | created, ms' },
   ],
   primaryKey: ['app_id', 'user_id', 'day'],
+  // For the purge of old days.
+  indexes: { wx_sign_in_day_idx: ['day'] },
 })

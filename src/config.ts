@@ -37,6 +37,8 @@ export interface Config {
   /** Messages per second; undefined = as fast as WeChat answers. */
   sendRate: number | undefined
   apiKeys: ApiKey[]
+  /** Settled messages, used permits, runs and sign-ins are kept for so long. */
+  retentionDays: number
 }
 
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const
@@ -78,6 +80,13 @@ const concurrency = makeExactValidator<number>((text) => {
   if (!(value >= 1 && value <= MAX_SEND_CONCURRENCY)) {
     throw new Error(`"${text}" is no whole number from 1 to ${MAX_SEND_CONCURRENCY}`)
   }
+  return value
+})
+
+/** At least two weeks: permits live for seven days, and whoever asks why a user got nothing asks about last week. */
+const retentionDays = makeExactValidator<number>((text) => {
+  const value = wholeNumber(text)
+  if (!(value >= 14)) throw new Error(`"${text}" is no whole number of days from 14 on`)
   return value
 })
 
@@ -136,6 +145,7 @@ const serviceSpec = {
   SEND_CONCURRENCY: concurrency({ default: 64 }),
   SEND_RATE: rate({ default: Number.POSITIVE_INFINITY }),
   API_KEYS: apiKeys({ default: [] }),
+  RETENTION_DAYS: retentionDays({ default: 90 }),
 }
 
 const accountSpec = {
@@ -166,6 +176,7 @@ export function readConfig(env: Environment): Config {
     sendConcurrency: values.SEND_CONCURRENCY,
     sendRate: Number.isFinite(values.SEND_RATE) ? values.SEND_RATE : undefined,
     apiKeys: values.API_KEYS,
+    retentionDays: values.RETENTION_DAYS,
   }
 }
 

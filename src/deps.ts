@@ -48,6 +48,7 @@ export function openSending({ db, log, now }: Base, config: Config, account: Acc
     db,
     log,
     now,
+    random: Math.random,
     send: createSender(createWechatClient({ http, tokens })),
     leaseMs: LEASE_MS,
     concurrency: config.sendConcurrency,

@@ -7,6 +7,7 @@ import { runDemo } from './demo/demo.js'
 import { type Base, openBase, openSending, type Sending } from './deps.js'
 import { businessDate, parseIsoDate, toIsoDate } from './lib/business-date.js'
 import { firingsOn, parseCron } from './lib/cron.js'
+import { armFailpoints } from './lib/failpoint.js'
 import { recover } from './messages/recovery.js'
 import type { Tally } from './messages/settle.js'
 import { audit } from './operations/audit.js'
@@ -313,4 +314,5 @@ function toCount(text: string): number {
   return count
 }
 
+if (env.REMINDER_FAILPOINTS) armFailpoints(env.REMINDER_FAILPOINTS)
 await program.parseAsync()

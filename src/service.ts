@@ -4,13 +4,18 @@ import type { Account, Config } from './config.js'
 import { assertMigrated, migrateLatest } from './db/migrate.js'
 import { isSqlite } from './db/sql.js'
 import { openBase, openSending } from './deps.js'
+import { businessDate, timeOn } from './lib/business-date.js'
 import { recover } from './messages/recovery.js'
 import { assignUnassigned } from './permits/assign.js'
 import { expireStale } from './permits/expire.js'
 import { createIngest } from './permits/ingest.js'
 import { runReminders } from './reminders/run.js'
+import { purgeOld } from './retention/purge.js'
 import { findDueRun, latestSweepSlot, recordMissedDays } from './schedule/catch-up.js'
 import { createSchedule, type ScheduledJobs } from './schedule/schedule.js'
+
+/** The quietest hour of a day. */
+const PURGE_HOUR = 4
 
 export interface Service {
   /** Where it listens. */
@@ -78,6 +83,7 @@ export async function startService(
   function scheduledJobs(signal: AbortSignal): ScheduledJobs {
     const { db, log, now } = base
     let lastSweep = 0
+    let lastPurge = 0
     return {
       async remind() {
         const due = await findDueRun(db, account, now())
@@ -89,6 +95,12 @@ export async function startService(
         await assignUnassigned(db, account.appId, now())
         await expireStale({ db, log, signal }, { appId: account.appId, slot, triggeredBy: 'cron' }, now())
         lastSweep = slot
+      },
+      async purge() {
+        const date = businessDate(now(), account.timezone)
+        if (date === lastPurge || now() < timeOn(date, PURGE_HOUR, 0, account.timezone)) return
+        await purgeOld({ db, log, signal }, { ...account, retentionDays: config.retentionDays }, now())
+        lastPurge = date
       },
       async recover() {
         const tally = await recover(sending, account, { rate: config.sendRate, signal })

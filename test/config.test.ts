@@ -30,6 +30,7 @@ describe('without a value', () => {
       wechatBaseUrl: 'https://api.weixin.qq.com',
       sendConcurrency: 64,
       sendRate: undefined,
+      retentionDays: 90,
       apiKeys: [],
     })
   })
@@ -72,6 +73,7 @@ test('every variable is read', () => {
     WX_API_BASE_URL: 'http://127.0.0.1:3100/base',
     SEND_CONCURRENCY: '1024',
     SEND_RATE: '0.5',
+    RETENTION_DAYS: '30',
     API_KEYS: ' shop : k1 ,,app:k:2',
   })
   expect(config).toEqual({
@@ -82,6 +84,7 @@ test('every variable is read', () => {
     wechatBaseUrl: 'http://127.0.0.1:3100/base',
     sendConcurrency: 1024,
     sendRate: 0.5,
+    retentionDays: 30,
     apiKeys: [
       { name: 'shop', key: 'k1' },
       { name: 'app', key: 'k:2' },

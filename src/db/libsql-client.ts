@@ -1,5 +1,6 @@
 import { createRequire } from 'node:module'
 import type { Knex } from 'knex'
+import { isContention } from './errors.js'
 
 const require = createRequire(import.meta.url)
 
@@ -7,9 +8,18 @@ const require = createRequire(import.meta.url)
 interface TransactionBase {
   query(connection: unknown, sql: string): Promise<unknown>
 }
+interface QueryBase {
+  _query(connection: Connection, query: { sql: string }): Promise<unknown>
+}
+interface Connection {
+  inTransaction: boolean
+  exec(sql: string): void
+  /** Knex's mark for a connection that its pool is to replace. */
+  __knex__disposed?: unknown
+}
 const BetterSqlite3Client: new (
   config: Knex.Config,
-) => Knex.Client = require('knex/lib/dialects/better-sqlite3')
+) => Knex.Client & QueryBase = require('knex/lib/dialects/better-sqlite3')
 const SqliteTransaction: new (
   ...args: unknown[]
 ) => TransactionBase = require('knex/lib/dialects/sqlite3/execution/sqlite-transaction')
@@ -29,6 +39,22 @@ class ImmediateTransaction extends SqliteTransaction {
 export class LibsqlClient extends BetterSqlite3Client {
   _driver(): unknown {
     return require('libsql')
+  }
+
+  /**
+   * The driver does not reset a statement that met a lock, and as long as it is there no transaction of its connection
+   * can commit; so the pool gets a new connection. A COMMIT that fails leaves its transaction open: Knex would hand it
+   * to whoever comes next, with the write lock that every other process waits for.
+   */
+  override async _query(connection: Connection, query: { sql: string }): Promise<unknown> {
+    try {
+      return await super._query(connection, query)
+    } catch (error) {
+      const isCommit = /^commit/i.test(query.sql)
+      if (isCommit && connection.inTransaction) connection.exec('ROLLBACK')
+      if (isCommit || isContention(error)) connection.__knex__disposed = error
+      throw error
+    }
   }
 
   override transaction(...args: unknown[]): Knex.Transaction {

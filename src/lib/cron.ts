@@ -10,12 +10,16 @@ export interface Cron {
 }
 
 const SUNDAY_ALSO = 7
+/** cron-parser's H (another minute at each parse), `1#2`, `5L` and `5/20`: matched wrongly here, or refused by node-cron. */
+const EXTENSION = /\bH|#|\dL|(^|[\s,])\d+\//i
 
 /** Throws with the reason if the text is no cron expression of five fields (minute hour day month weekday). */
 export function parseCron(text: string): Cron {
   if (text.trim().split(/\s+/).length !== 5) {
     throw new Error(`"${text}" must have five fields: minute hour day-of-month month day-of-week`)
   }
+  const extension = EXTENSION.exec(text)?.[0].trim()
+  if (extension) throw new Error(`"${text}" has ${extension}, which is not supported`)
   const { fields } = CronExpressionParser.parse(text)
   const months = new Set(fields.month.values.map(Number))
   const weekdays = new Set(fields.dayOfWeek.values.map((day) => Number(day) % SUNDAY_ALSO))
@@ -38,8 +42,8 @@ export function parseCron(text: string): Cron {
 }
 
 /**
- * The firings of one local day in order, in ms. A wall-clock time that a DST change skips fires when the gap ends, one
- * that comes twice fires the first time: each day keeps its firings, none is doubled. (node-cron alone would leave
+ * The firings of one local day in order, in ms. A wall-clock time that a DST change skips fires after the gap, later by
+ * its length (02:30 at 03:30), one that comes twice fires the first time: each day keeps its firings, none is doubled. (node-cron alone would leave
  * out a skipped 02:30: it compares each second's wall clock with the expression.)
  */
 export function firingsOn(cron: Cron, date: BusinessDate, zone: string): number[] {

@@ -1,5 +1,6 @@
 import type { Knex } from 'knex'
 import { MAX_LIST } from '../db/sql.js'
+import { failpoint } from '../lib/failpoint.js'
 import { createGroupCommit } from '../lib/group-commit.js'
 import type { Logger } from '../lib/logger.js'
 import { maskOpenId } from '../lib/redact.js'
@@ -21,6 +22,8 @@ export interface DeliverDeps {
   db: Knex
   send(delivery: Delivery): Promise<SendResult>
   now(): number
+  /** In [0, 1): spreads the retries. */
+  random(): number
   log: Logger
   leaseMs: number
   concurrency: number
@@ -88,14 +91,21 @@ export async function deliverAll(deps: DeliverDeps, source: Source, options: Del
     for (;;) {
       await until(() => queue.length > 0 || claimEnded)
       const delivery = queue.shift()
-      if (!delivery) return
-      changed()
-      await settleToTheEnd(delivery).catch(fail)
+      if (delivery) {
+        changed()
+        await settleToTheEnd(delivery).catch(fail)
+      } else if (claimEnded) return
+      // Else a colleague was quicker: all were woken for what may be one message.
     }
   }
 
   function fail(error: unknown): void {
     failure ??= error
+    stop()
+  }
+
+  function stop(): void {
+    pace.stop()
     changed()
   }
 
@@ -118,10 +128,13 @@ export async function deliverAll(deps: DeliverDeps, source: Source, options: Del
       pace.leave('neither')
       return stopping() ? notSent(delivery) : abandon(delivery)
     }
+    failpoint('send.before')
     const result = await deps.send(delivery)
-    const verdict = judge(delivery, result, Math.random())
+    failpoint('send.after')
+    const verdict = judge(delivery, result, deps.random())
     pace.leave(paceOf(result))
     brake.observe(result, verdict)
+    if (brake.halt) stop()
     logVerdict(log, delivery, result, verdict)
     return { delivery, verdict, answer: recordOf(result), attempted: true }
   }
@@ -163,6 +176,8 @@ export async function deliverAll(deps: DeliverDeps, source: Source, options: Del
     }
   }
 
+  signal.addEventListener('abort', stop)
+  if (signal.aborted) stop()
   const workers = Array.from({ length: deps.concurrency }, work)
   await produce().catch(fail)
   claimEnded = true
@@ -170,6 +185,7 @@ export async function deliverAll(deps: DeliverDeps, source: Source, options: Del
   await Promise.all(workers)
   await settler.drain()
   leases.stop()
+  signal.removeEventListener('abort', stop)
   if (failure !== undefined) throw failure
   return tally
 }

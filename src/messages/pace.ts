@@ -1,4 +1,5 @@
-import { setTimeout as sleep } from 'node:timers/promises'
+import { setMaxListeners } from 'node:events'
+import { pause } from '../lib/pause.js'
 
 /** How many requests may be under way at once, and how soon the next may start. */
 export interface Pace {
@@ -6,6 +7,8 @@ export interface Pace {
   enter(): Promise<void>
   /** The request is over. `slowDown` if WeChat said that it is too much. */
   leave(outcome: 'went_well' | 'slow_down' | 'neither'): void
+  /** From now on nobody waits for the rate: what is left will not be sent. */
+  stop(): void
 }
 
 const SECOND = 1_000
@@ -20,8 +23,11 @@ export function createPace(limits: { concurrency: number; perSecond: number | un
   const waiting: (() => void)[] = []
   let allowed = limits.concurrency
   let underWay = 0
-  let nextStart = 0
+  let nextStart = Number.NEGATIVE_INFINITY
   let halvedAt = Number.NEGATIVE_INFINITY
+  const stopped = new AbortController()
+  // Each waiting request listens, and Node warns of a leak at eleven.
+  setMaxListeners(limits.concurrency, stopped.signal)
 
   function admit(): void {
     while (waiting.length > 0 && underWay < Math.floor(allowed)) {
@@ -37,7 +43,7 @@ export function createPace(limits: { concurrency: number; perSecond: number | un
       if (intervalMs === 0) return
       const now = performance.now()
       nextStart = Math.max(now, nextStart + intervalMs)
-      if (nextStart > now) await sleep(nextStart - now)
+      if (nextStart > now) await pause(nextStart - now, stopped.signal)
     },
     leave(outcome) {
       underWay--
@@ -48,5 +54,6 @@ export function createPace(limits: { concurrency: number; perSecond: number | un
       }
       admit()
     },
+    stop: () => stopped.abort(),
   }
 }

@@ -1,6 +1,7 @@
 import type { Knex } from 'knex'
 import { inTransaction } from '../db/transaction.js'
 import { timeOn } from '../lib/business-date.js'
+import { failpoint } from '../lib/failpoint.js'
 import { createBrake } from './brake.js'
 import { type DeliverDeps, deliverAll, type Source } from './deliver.js'
 import type { Delivery } from './message.js'
@@ -42,6 +43,7 @@ export async function takeOver(
     const ids = sorted([...lapsed, ...due])
     return ids.length === 0 ? [] : store.findDeliveries(trx, ids, leaseDeadline)
   })
+  failpoint('take_over.committed')
   const endings = deliveries.flatMap((delivery) => {
     const ending = endingWithoutSending(delivery, window, now)
     return ending ? [ending] : []

@@ -1,5 +1,6 @@
 import type { Knex } from 'knex'
 import { inTransaction } from '../db/transaction.js'
+import { failpoint } from '../lib/failpoint.js'
 import { groupBy } from '../lib/group-by.js'
 import { VALIDITY_MARGIN_MS } from '../permits/accept.js'
 import { lockCounters } from '../permits/store.js'
@@ -89,12 +90,14 @@ async function settlePlain(db: Knex, outcomes: Outcome[], now: number, tally: Ta
   const settlements = outcomes.map((outcome) => toSettlement(outcome, now))
   const settled = await inTransaction(db, async (trx) => {
     const counts = await store.settle(trx, settlements, now)
+    failpoint('settle.in_transaction')
     for (const { delivery, verdict, answer } of outcomes) {
       if (verdict.kind !== 'failed' || !verdict.stops || answer.errcode === null) continue
       await store.recordStop(trx, delivery, { kind: verdict.stops, errcode: answer.errcode }, now)
     }
     return counts
   })
+  failpoint('settle.committed')
   let total = 0
   for (const [state, count] of settled) {
     tally[state] += count
@@ -161,6 +164,7 @@ async function giveBack(db: Knex, outcomes: Outcome[], now: number, tally: Tally
         now,
       )
     }
+    failpoint('give_back.in_transaction')
     return held.length
   })
   tally.cancelled += cancelled
@@ -249,6 +253,7 @@ async function takeNextPermits(
         leaseDeadline,
       })
     }
+    failpoint('next_permit.in_transaction')
     return { next, without }
   })
   await settlePlain(db, without, now, tally)

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Knex } from 'knex'
 import { inTransaction } from '../db/transaction.js'
+import { failpoint } from '../lib/failpoint.js'
 import type { Logger } from '../lib/logger.js'
 import { closeRun, openRun, type Trigger } from '../schedule/store.js'
 import * as store from './store.js'
@@ -117,6 +118,7 @@ async function expireChunk(
       const losers = users.filter((userId) => losses.get(userId) === by)
       await store.countDown(trx, appId, losers, by, now)
     }
+    failpoint('expire.in_transaction')
     return new Set(expiredIds)
   })
 }

@@ -1,6 +1,7 @@
 import type { Knex } from 'knex'
 import { isConnectionLost, isDuplicate } from '../db/errors.js'
 import { inTransaction } from '../db/transaction.js'
+import { failpoint } from '../lib/failpoint.js'
 import { createGroupCommit } from '../lib/group-commit.js'
 import { accept, type RejectionReason, type UploadedPermit } from './accept.js'
 import * as store from './store.js'
@@ -87,6 +88,7 @@ function commitUploads(db: Knex, requests: Request[]): Promise<UploadOutcome[][]
       fresh.sort((a, b) => compare(keyOf(a), keyOf(b)))
       await store.insertPermits(trx, fresh, now)
       await store.countUp(trx, countByUser(fresh), now)
+      failpoint('ingest.in_transaction')
       return outcomes
     },
     // Another process inserted one of the form_ids after we looked: look again.

@@ -3,6 +3,7 @@ import type { Knex } from 'knex'
 import type { Account } from '../config.js'
 import { inTransaction } from '../db/transaction.js'
 import { addDays } from '../lib/business-date.js'
+import { failpoint } from '../lib/failpoint.js'
 import type { Delivery } from '../messages/message.js'
 import { findReminderIds, insertReminders } from '../messages/store.js'
 import { VALIDITY_MARGIN_MS } from '../permits/accept.js'
@@ -35,11 +36,11 @@ export interface ClaimOptions {
  * Takes the next due users of the run for sending: in one short transaction their oldest valid permits are spent, their
  * counters counted down, and their messages written as `sending`. Lock order: range, permits, counters, messages.
  */
-export function claimDue(db: Knex, account: Account, options: ClaimOptions): Promise<Claim> {
+export async function claimDue(db: Knex, account: Account, options: ClaimOptions): Promise<Claim> {
   const { runId, date, now } = options
   const { appId } = account
   const validUntil = now + VALIDITY_MARGIN_MS
-  return inTransaction(db, async (trx): Promise<Claim> => {
+  const claim = await inTransaction(db, async (trx): Promise<Claim> => {
     const run = await store.findRunState(trx, runId)
     if (run?.state !== 'running')
       return { kind: 'ended', state: run?.state ?? 'done', reason: run?.reason ?? null }
@@ -56,6 +57,8 @@ export function claimDue(db: Knex, account: Account, options: ClaimOptions): Pro
     await store.moveCursor(trx, runId, range.range_no, cursor, again)
     return { kind: 'claimed', deliveries: claimed }
   })
+  failpoint('claim.committed')
+  return claim
 }
 
 type WithPermit = { user_id: number; permit_id: number }

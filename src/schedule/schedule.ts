@@ -7,6 +7,7 @@ export interface ScheduledJobs {
   remind(): Promise<void>
   expire(): Promise<void>
   recover(): Promise<void>
+  purge(): Promise<void>
 }
 
 export interface Schedule {
@@ -48,7 +49,7 @@ export function createSchedule(account: Account, jobs: ScheduledJobs, log: Logge
       if (stopped || tasks.length > 0) return
       every(account.remindCron, 'remind')
       every(account.expireCron, 'expire')
-      every(EVERY_MINUTE, 'remind', 'expire')
+      every(EVERY_MINUTE, 'remind', 'expire', 'purge')
       every(EVERY_FEW_SECONDS, 'recover')
       look('recover')
       look('remind')

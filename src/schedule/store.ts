@@ -2,7 +2,7 @@ import type { Knex } from 'knex'
 import { isDuplicate } from '../db/errors.js'
 import { execute, selectRows } from '../db/sql.js'
 
-export type Job = 'remind' | 'expire'
+export type Job = 'remind' | 'expire' | 'purge'
 export type Trigger = 'cron' | 'catch-up' | 'manual'
 export type RunState = 'running' | 'done' | 'halted' | 'paused' | 'window_closed' | 'missed'
 
@@ -10,7 +10,7 @@ export type RunState = 'running' | 'done' | 'halted' | 'paused' | 'window_closed
 export interface Occurrence {
   job: Job
   appId: string
-  /** Business date of a daily run, ms of the firing of a sweep. */
+  /** Business date of a daily run or a purge, ms of the firing of a sweep. */
   slot: number
 }
 

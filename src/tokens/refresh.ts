@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Knex } from 'knex'
+import { failpoint } from '../lib/failpoint.js'
 import { tokenStaysRefused } from '../wechat/errcodes.js'
 import { TokenError } from '../wechat/token-error.js'
 import { type FetchToken, fetchWithRetry } from './fetch-with-retry.js'
@@ -95,6 +96,7 @@ async function refreshUnderLease(
       store.extendLease(db, appId, owner, timing.leaseMs),
     )
     if (fetched === undefined) return undefined
+    failpoint('token.fetched')
     const { token, expiresInMs } = fetched
     if (token === failing) throw new UnchangedTokenError()
     isStored = await store.storeToken(db, appId, owner, {

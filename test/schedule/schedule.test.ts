@@ -9,7 +9,7 @@ const EVERY_SECOND = '* * * * * *'
 
 /** Jobs that end when they are told to, and count. */
 function controlledJobs() {
-  const started = { remind: 0, expire: 0, recover: 0 }
+  const started = { remind: 0, expire: 0, recover: 0, purge: 0 }
   let underWay = 0
   let mostAtOnce = 0
   const finish: ((error?: Error) => void)[] = []
@@ -26,7 +26,7 @@ function controlledJobs() {
     })
   }
   return {
-    jobs: { remind: run('remind'), expire: run('expire'), recover: run('recover') },
+    jobs: { remind: run('remind'), expire: run('expire'), recover: run('recover'), purge: run('purge') },
     started,
     hold: () => {
       held = true
@@ -75,10 +75,10 @@ afterEach(async () => {
   await Promise.all(schedules.splice(0).map((each) => each.stop()))
 })
 
-test('all jobs look at once when it starts', () => {
+test('what may have been missed is looked for at once when it starts', () => {
   const { jobs, started } = controlledJobs()
   schedule(jobs).start()
-  expect(started).toEqual({ remind: 1, expire: 1, recover: 1 })
+  expect(started).toEqual({ remind: 1, expire: 1, recover: 1, purge: 0 })
 })
 
 test('jobs tick in the zone of the account, each at its own expression and once a minute', () => {
@@ -157,5 +157,5 @@ test('a stop before the start is a stop, and a start after it does nothing', asy
   await never.stop()
   never.start()
   expect(create).not.toHaveBeenCalled()
-  expect(started).toEqual({ remind: 0, expire: 0, recover: 0 })
+  expect(started).toEqual({ remind: 0, expire: 0, recover: 0, purge: 0 })
 })

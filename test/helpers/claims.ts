@@ -1,0 +1,38 @@
+import type { Delivery } from '../../src/messages/message.js'
+import { claimDue } from '../../src/reminders/claim.js'
+import { resetRanges } from '../../src/reminders/store.js'
+import { openRun } from '../../src/schedule/store.js'
+import { TODAY, type World } from './world.js'
+
+/** Opens today's run and claims all who are due, as a process would that dies before it sends anything. */
+export async function claimAll(world: World): Promise<Delivery[]> {
+  const { db, account, clock } = world
+  const { appId } = account
+  const { run, opened } = await openRun(
+    db,
+    { job: 'remind', appId, slot: TODAY },
+    { triggeredBy: 'cron', state: 'running' },
+    clock.now(),
+  )
+  if (opened) await resetRanges(db, run.id, appId)
+  const deliveries: Delivery[] = []
+  for (;;) {
+    const claim = await claimDue(db, account, {
+      runId: run.id,
+      date: TODAY,
+      leaseMs: 15_000,
+      now: clock.now(),
+      read: 500,
+      claim: 500,
+    })
+    if (claim.kind !== 'claimed') return deliveries
+    deliveries.push(...claim.deliveries)
+  }
+}
+
+/** Claims all who are due when there is but one of them. */
+export async function claimOne(world: World): Promise<Delivery> {
+  const [delivery, ...others] = await claimAll(world)
+  if (!delivery || others.length > 0) throw new Error('One user was to be due, and there were others or none')
+  return delivery
+}

@@ -1,0 +1,32 @@
+import { expect, test } from 'vitest'
+import { buildApp } from '../../src/app.js'
+import { createLogger } from '../../src/lib/logger.js'
+import { createIngest } from '../../src/permits/ingest.js'
+import { createTestDatabase } from '../helpers/database.js'
+
+test('a body that is not called JSON is refused as such, plain text included', async () => {
+  const { db, close } = await createTestDatabase('sqlite')
+  const app = await buildApp({
+    db,
+    account: { appId: 'wxA', timezone: 'Asia/Shanghai' } as Parameters<typeof buildApp>[0]['account'],
+    apiKeys: [{ name: 'backend', key: 'key-1' }],
+    ingest: createIngest(db),
+    log: createLogger({ level: 'silent', secrets: [] }),
+    now: Date.now,
+  })
+  try {
+    for (const type of ['text/plain', 'application/x-www-form-urlencoded']) {
+      const response = await app.inject({
+        method: 'POST',
+        url: '/v1/form-ids',
+        headers: { authorization: 'Bearer key-1', 'content-type': type },
+        payload: '{"open_id":"o","user_id":1,"form_id":"F"}',
+      })
+      expect(response.statusCode, type).toBe(415)
+      expect(response.json().error.code).toBe('unsupported_media_type')
+    }
+  } finally {
+    await app.close()
+    await close()
+  }
+})

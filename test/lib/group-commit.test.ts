@@ -1,0 +1,146 @@
+import { describe, expect, test } from 'vitest'
+import { createGroupCommit } from '../../src/lib/group-commit.js'
+
+interface Options {
+  maxGroupWeight?: number
+  maxWaitingWeight?: number
+  mayBeOneItemsFault?: (error: unknown) => boolean
+}
+
+/** A commit that takes until the test ends it. */
+function setup(options: Options = {}) {
+  const groups: number[][] = []
+  const underWay: { resolve(): void; reject(error: Error): void }[] = []
+  const groupCommit = createGroupCommit<number, string>({
+    commit: (items) => {
+      groups.push(items)
+      return new Promise((resolve, reject) =>
+        underWay.push({ resolve: () => resolve(items.map((item) => `done ${item}`)), reject }),
+      )
+    },
+    weigh: (item) => item,
+    mayBeOneItemsFault: options.mayBeOneItemsFault ?? (() => true),
+    maxGroupWeight: options.maxGroupWeight ?? 100,
+    maxWaitingWeight: options.maxWaitingWeight ?? 1_000,
+  })
+  /** Lets all that is ready run. */
+  const settle = () => new Promise<void>((resolve) => setImmediate(resolve))
+  return {
+    groupCommit,
+    groups,
+    succeed: async () => {
+      underWay.shift()?.resolve()
+      await settle()
+    },
+    fail: async (message: string) => {
+      underWay.shift()?.reject(new Error(message))
+      await settle()
+    },
+    settle,
+  }
+}
+
+describe('group commit', () => {
+  test('commits what one tick brings at once, and what comes meanwhile together as the next group', async () => {
+    const { groupCommit, groups, succeed, settle } = setup()
+    const first = [groupCommit.add(1), groupCommit.add(2)]
+    await settle()
+    const second = [groupCommit.add(3), groupCommit.add(4), groupCommit.add(5)]
+    await settle()
+    expect(groups).toEqual([[1, 2]])
+    await succeed()
+    expect(await Promise.all(first)).toEqual(['done 1', 'done 2'])
+    expect(groups).toEqual([
+      [1, 2],
+      [3, 4, 5],
+    ])
+    await succeed()
+    expect(await Promise.all(second)).toEqual(['done 3', 'done 4', 'done 5'])
+  })
+
+  test('answers nobody before the commit has ended', async () => {
+    const { groupCommit, succeed, settle } = setup()
+    let answered = false
+    const added = groupCommit.add(1).then(() => {
+      answered = true
+    })
+    await settle()
+    expect(answered).toBe(false)
+    await succeed()
+    await added
+  })
+
+  test('keeps a group within its weight, and takes one item that is heavier alone', async () => {
+    const { groupCommit, groups, succeed, settle } = setup({ maxGroupWeight: 10 })
+    const all = [4, 6, 1, 50, 3].map((weight) => groupCommit.add(weight))
+    await settle()
+    for (let i = 0; i < 4; i++) await succeed()
+    await Promise.all(all)
+    expect(groups).toEqual([[4, 6], [1], [50], [3]])
+  })
+
+  test('tries each item of a failed group once alone', async () => {
+    const { groupCommit, groups, succeed, fail, settle } = setup()
+    const all = Promise.allSettled([1, 2, 3].map((item) => groupCommit.add(item)))
+    await settle()
+    await fail('somebody is poisonous')
+    await succeed()
+    await fail('it is 2')
+    await succeed()
+    expect(await all).toMatchObject([
+      { status: 'fulfilled', value: 'done 1' },
+      { status: 'rejected', reason: { message: 'it is 2' } },
+      { status: 'fulfilled', value: 'done 3' },
+    ])
+    expect(groups).toEqual([[1, 2, 3], [1], [2], [3]])
+  })
+
+  test('tells all of a group at once when the failure was nobody’s fault', async () => {
+    const { groupCommit, groups, fail, settle } = setup({ mayBeOneItemsFault: () => false })
+    const all = Promise.allSettled([1, 2, 3].map((item) => groupCommit.add(item)))
+    await settle()
+    await fail('the database is gone')
+    expect((await all).map(({ status }) => status)).toEqual(['rejected', 'rejected', 'rejected'])
+    expect(groups).toHaveLength(1)
+  })
+
+  test('goes on after a failure', async () => {
+    const { groupCommit, succeed, fail, settle } = setup()
+    const failed = groupCommit.add(1).catch((error: Error) => error.message)
+    await settle()
+    const next = groupCommit.add(2)
+    await fail('no')
+    await succeed()
+    expect([await failed, await next]).toEqual(['no', 'done 2'])
+  })
+
+  test('refuses what would wait above the limit, and takes more when the queue is shorter', async () => {
+    const { groupCommit, groups, succeed, settle } = setup({ maxWaitingWeight: 10, maxGroupWeight: 10 })
+    const underWay = groupCommit.add(9)
+    await settle()
+    const waiting = [groupCommit.add(6), groupCommit.add(4)]
+    await expect(groupCommit.add(1)).rejects.toMatchObject({ code: 'overloaded', status: 503 })
+    await succeed()
+    const later = groupCommit.add(1)
+    await succeed()
+    await succeed()
+    expect(await Promise.all([underWay, ...waiting, later])).toEqual(['done 9', 'done 6', 'done 4', 'done 1'])
+    expect(groups).toEqual([[9], [6, 4], [1]])
+  })
+
+  test('is drained when nothing waits and nothing is under way', async () => {
+    const { groupCommit, succeed, settle } = setup({ maxGroupWeight: 1 })
+    await groupCommit.drain()
+    const all = [groupCommit.add(1), groupCommit.add(1)]
+    let drained = false
+    const draining = groupCommit.drain().then(() => {
+      drained = true
+    })
+    await settle()
+    await succeed()
+    expect(drained).toBe(false)
+    await succeed()
+    await draining
+    await Promise.all(all)
+  })
+})

@@ -1,0 +1,128 @@
+import { describe, expect, test } from 'vitest'
+import { createBrake } from '../../src/messages/brake.js'
+import type { Delivery } from '../../src/messages/message.js'
+import { judge, MAX_ATTEMPTS } from '../../src/messages/verdict.js'
+import type { SendResult } from '../../src/wechat/client.js'
+import { ACCEPTED, CUT, delivery, REFUSED_CONNECTION, refusal } from '../helpers/deliveries.js'
+
+/** A brake that hears answers, each judged as a run would. */
+function brakeAfter(...answers: SendResult[]) {
+  const brake = createBrake()
+  const hear = (answer: SendResult, changes: Partial<Delivery> = {}) => {
+    brake.observe(answer, judge(delivery(changes), answer, 0))
+    return brake.halt
+  }
+  for (const answer of answers) hear(answer)
+  return { brake, hear }
+}
+
+const times = <T>(count: number, value: T): T[] => Array<T>(count).fill(value)
+
+describe('a configuration code', () => {
+  test('halts as the first answer, and says what to do', () => {
+    const { brake } = brakeAfter(refusal(40037))
+    expect(brake.halt?.state).toBe('halted')
+    expect(brake.halt?.reason).toContain('40037')
+    expect(brake.halt?.reason).toContain('REMINDER_TEMPLATE_ID')
+    expect(brake.halt?.reason).toContain('检查 REMINDER_TEMPLATE_ID')
+  })
+
+  test('halts as long as nothing was accepted, whatever else was answered', () => {
+    const { hear } = brakeAfter(refusal(-1), CUT, refusal(41028))
+    expect(hear(refusal(47003))?.state).toBe('halted')
+  })
+
+  test('after a delivery halts only when it comes five times in a row', () => {
+    const { brake, hear } = brakeAfter(ACCEPTED, ...times(4, refusal(40037)))
+    expect(brake.halt).toBeUndefined()
+    expect(hear(refusal(41030))?.state).toBe('halted')
+  })
+
+  test('that comes and goes does not halt', () => {
+    const { brake } = brakeAfter(...times(20, [ACCEPTED, ...times(4, refusal(40037))]).flat())
+    expect(brake.halt).toBeUndefined()
+  })
+
+  test('is not forgotten over a retry in between', () => {
+    const { hear } = brakeAfter(ACCEPTED, ...times(4, refusal(40037)), refusal(45011))
+    expect(hear(refusal(40037))?.state).toBe('halted')
+  })
+
+  test('counts for messages too that may have been sent', () => {
+    const { hear } = brakeAfter()
+    expect(hear(refusal(40125), { maybeSent: true })?.state).toBe('halted')
+  })
+})
+
+test('41029 after a cut answer counts as a delivery', () => {
+  const { hear } = brakeAfter()
+  hear(refusal(41029), { maybeSent: true })
+  expect(hear(refusal(40037))).toBeUndefined()
+})
+
+test('a token that stays refused is a configuration fault', () => {
+  expect(brakeAfter(refusal(40001)).brake.halt?.state).toBe('halted')
+})
+
+test('a spent quota pauses at once, even after deliveries', () => {
+  const { brake } = brakeAfter(ACCEPTED, refusal(45009))
+  expect(brake.halt).toMatchObject({ state: 'paused', reason: expect.stringContaining('45009') })
+})
+
+describe('a code that nobody knows', () => {
+  test('halts when it comes five times in a row', () => {
+    const { brake, hear } = brakeAfter(ACCEPTED, ...times(4, refusal(99_999)))
+    expect(brake.halt).toBeUndefined()
+    expect(hear(refusal(99_998))).toMatchObject({ state: 'halted', reason: expect.stringContaining('99998') })
+  })
+
+  test('is counted anew after any verdict of another kind', () => {
+    for (const other of [ACCEPTED, refusal(43101), refusal(41028)]) {
+      const { hear } = brakeAfter(ACCEPTED, ...times(4, refusal(99_999)), other)
+      expect(hear(refusal(99_999))).toBeUndefined()
+    }
+  })
+
+  test('does not add up with configuration codes', () => {
+    const { brake } = brakeAfter(ACCEPTED, ...times(10, [refusal(99_999), refusal(40037)]).flat())
+    expect(brake.halt).toBeUndefined()
+  })
+})
+
+describe('an outage', () => {
+  const last = { attempts: MAX_ATTEMPTS - 1 }
+
+  test('halts when five messages in a row have used up their attempts', () => {
+    const { brake, hear } = brakeAfter(ACCEPTED)
+    for (let i = 0; i < 4; i++) hear(REFUSED_CONNECTION, last)
+    expect(brake.halt).toBeUndefined()
+    expect(hear(CUT, last)).toMatchObject({
+      state: 'halted',
+      reason: expect.stringContaining('connection_lost'),
+    })
+  })
+
+  test('does not halt as long as there are attempts left', () => {
+    expect(brakeAfter(...times(1_000, REFUSED_CONNECTION)).brake.halt).toBeUndefined()
+  })
+
+  test('is over with the first delivery', () => {
+    const { hear } = brakeAfter()
+    for (let i = 0; i < 20; i++) {
+      for (let k = 0; k < 4; k++) expect(hear(refusal(-1), last)).toBeUndefined()
+      hear(ACCEPTED)
+    }
+  })
+})
+
+test('people who cannot be reached halt nothing', () => {
+  expect(brakeAfter(...times(50, refusal(43101)), ...times(50, refusal(40003))).brake.halt).toBeUndefined()
+})
+
+test('the first reason to halt is the one that stays', () => {
+  const { brake, hear } = brakeAfter(refusal(40037))
+  const { halt } = brake
+  hear(ACCEPTED)
+  hear(refusal(45009))
+  expect(brake.halt).toBe(halt)
+})

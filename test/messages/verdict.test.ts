@@ -1,0 +1,231 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import type { Channel } from '../../src/messages/message.js'
+import { canRepeat, judge, MAX_ATTEMPTS, type Verdict } from '../../src/messages/verdict.js'
+import type { SendResult } from '../../src/wechat/client.js'
+import { ERRCODES } from '../../src/wechat/errcodes.js'
+import { ACCEPTED, CUT, delivery, REFUSED_CONNECTION, refusal } from '../helpers/deliveries.js'
+
+const CHANNELS: Channel[] = ['form_id', 'subscribe', 'official']
+const LAST = MAX_ATTEMPTS - 1
+
+/** `retry` keeps what was known of an earlier attempt; `retry?` says from now on that it may have been sent. */
+type Expected = Exclude<Verdict['kind'], 'retry'> | 'retry' | 'retry?'
+
+interface Row {
+  answer: string
+  result: SendResult
+  /** Nothing can have arrived so far; and the same at the last attempt. */
+  first: Expected
+  last: Expected
+  /** An earlier attempt may have arrived; and the same at the last attempt. */
+  doubtful: Expected
+  doubtfulLast: Expected
+  channels?: Channel[]
+}
+
+const always = (kind: Expected) => ({ first: kind, last: kind, doubtful: kind, doubtfulLast: kind })
+
+const TABLE: Row[] = [
+  { answer: 'accepted', result: ACCEPTED, ...always('delivered') },
+  { answer: 'ok in an errcode', result: refusal(0), ...always('delivered') },
+  { answer: 'duplicate 40241', result: refusal(40241), ...always('delivered') },
+  {
+    answer: 'refused connection',
+    result: REFUSED_CONNECTION,
+    first: 'retry',
+    last: 'give_back',
+    doubtful: 'retry?',
+    doubtfulLast: 'unknown',
+  },
+  {
+    answer: 'no token to be had',
+    result: { kind: 'unreachable', reason: 'token' },
+    first: 'retry',
+    last: 'give_back',
+    doubtful: 'retry?',
+    doubtfulLast: 'unknown',
+  },
+  {
+    answer: 'cut line',
+    result: CUT,
+    channels: ['form_id'],
+    first: 'retry?',
+    last: 'unknown',
+    doubtful: 'retry?',
+    doubtfulLast: 'unknown',
+  },
+  { answer: 'cut line', result: CUT, channels: ['subscribe', 'official'], ...always('unknown') },
+  {
+    answer: 'transient 45011',
+    result: refusal(45011),
+    first: 'retry',
+    last: 'give_back',
+    doubtful: 'retry?',
+    doubtfulLast: 'unknown',
+  },
+  {
+    answer: 'transient -1, which may hide a message that went out',
+    result: refusal(-1),
+    first: 'retry?',
+    last: 'unknown',
+    doubtful: 'retry?',
+    doubtfulLast: 'unknown',
+  },
+  {
+    answer: 'transient HTTP 503',
+    result: refusal(503),
+    first: 'retry?',
+    last: 'unknown',
+    doubtful: 'retry?',
+    doubtfulLast: 'unknown',
+  },
+  {
+    answer: 'dead permit 41028',
+    result: refusal(41028),
+    first: 'next_permit',
+    last: 'next_permit',
+    doubtful: 'unknown',
+    doubtfulLast: 'unknown',
+  },
+  {
+    answer: 'dead permit 41029',
+    result: refusal(41029),
+    first: 'next_permit',
+    last: 'next_permit',
+    doubtful: 'delivered',
+    doubtfulLast: 'delivered',
+  },
+  { answer: 'user 43101', result: refusal(43101), ...always('failed') },
+  { answer: 'user 40003', result: refusal(40003), ...always('failed') },
+  { answer: 'a code in no table', result: refusal(99_999), ...always('failed') },
+  {
+    answer: 'configuration 40037',
+    result: refusal(40037),
+    first: 'give_back',
+    last: 'give_back',
+    doubtful: 'retry?',
+    doubtfulLast: 'unknown',
+  },
+  {
+    answer: 'token 40001',
+    result: refusal(40001),
+    first: 'give_back',
+    last: 'give_back',
+    doubtful: 'retry?',
+    doubtfulLast: 'unknown',
+  },
+  {
+    answer: 'quota 45009',
+    result: refusal(45009),
+    first: 'give_back',
+    last: 'give_back',
+    doubtful: 'retry?',
+    doubtfulLast: 'unknown',
+  },
+]
+
+const CASES = TABLE.flatMap((row) =>
+  (row.channels ?? CHANNELS).map((channel) => ({ ...row, title: `${row.answer} on ${channel}`, channel })),
+)
+
+describe('the verdict on one attempt', () => {
+  test.each(CASES)('$title', ({ result, channel, first, last, doubtful, doubtfulLast }) => {
+    const verdict = (attempts: number, maybeSent: boolean): Expected => {
+      const { kind, ...more } = judge(delivery({ channel, attempts, maybeSent }), result, 0)
+      if (kind !== 'retry') return kind
+      return 'maybeSent' in more && more.maybeSent ? 'retry?' : 'retry'
+    }
+    for (const attempts of [0, 1, LAST - 1]) {
+      expect(verdict(attempts, false)).toBe(first)
+      expect(verdict(attempts, true)).toBe(doubtful)
+    }
+    expect(verdict(LAST, false)).toBe(last)
+    expect(verdict(LAST, true)).toBe(doubtfulLast)
+  })
+
+  test('has a row for every class of code', () => {
+    const judged = new Set(
+      TABLE.flatMap(({ result }) => (result.kind === 'refused' ? [result.entry.class] : [])),
+    )
+    expect([...new Set(ERRCODES.map((entry) => entry.class))].filter((each) => !judged.has(each))).toEqual([])
+  })
+
+  test.each([
+    [43101, 'opt_out'],
+    [43004, 'block'],
+    [43019, 'block'],
+    [48002, 'block'],
+    [40003, undefined],
+  ])('%i records the stop %s', (errcode, stops) => {
+    expect(judge(delivery(), refusal(errcode), 0)).toEqual(
+      stops ? { kind: 'failed', stops } : { kind: 'failed' },
+    )
+  })
+
+  test('a limit that moves on by the minute is not asked again before the minute is over', () => {
+    expect(judge(delivery(), refusal(45011), 0)).toMatchObject({ kind: 'retry', afterMs: 60_000 })
+    expect(judge(delivery(), refusal(43108), 0)).toMatchObject({ kind: 'retry', afterMs: 2_000 })
+  })
+
+  test('luck decides within the cap of the attempt', () => {
+    expect(judge(delivery({ attempts: 2 }), CUT, 0.5)).toMatchObject({ kind: 'retry', afterMs: 2_000 })
+  })
+})
+
+describe('whatever WeChat answers', () => {
+  const results: SendResult[] = [
+    ACCEPTED,
+    CUT,
+    REFUSED_CONNECTION,
+    { kind: 'ambiguous', reason: 'http_502' },
+    ...[404, 302, 429, 503, 99_999].map(refusal),
+    ...ERRCODES.map(({ errcode }) => refusal(errcode)),
+  ]
+  const anyCase = fc.record({
+    result: fc.constantFrom(...results),
+    channel: fc.constantFrom(...CHANNELS),
+    attempts: fc.nat({ max: 20 }),
+    random: fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }),
+  })
+
+  test('a message that may have been sent is never given back and never gets another permit', () => {
+    fc.assert(
+      fc.property(anyCase, ({ result, channel, attempts, random }) => {
+        const verdict = judge(delivery({ channel, attempts, maybeSent: true }), result, random)
+        expect(verdict.kind).not.toBe('give_back')
+        expect(verdict.kind).not.toBe('next_permit')
+      }),
+      { numRuns: 2_000 },
+    )
+  })
+
+  test('a doubt, once there, stays with every retry', () => {
+    fc.assert(
+      fc.property(anyCase, ({ result, channel, attempts, random }) => {
+        const verdict = judge(delivery({ channel, attempts, maybeSent: true }), result, random)
+        if (verdict.kind === 'retry') expect(verdict.maybeSent).toBe(true)
+      }),
+      { numRuns: 2_000 },
+    )
+  })
+
+  test('retries come to an end', () => {
+    fc.assert(
+      fc.property(anyCase, fc.boolean(), ({ result, channel, random }, maybeSent) => {
+        const verdict = judge(delivery({ channel, attempts: LAST, maybeSent }), result, random)
+        expect(verdict.kind).not.toBe('retry')
+      }),
+      { numRuns: 2_000 },
+    )
+  })
+
+  test('a channel without a key is never asked again after a broken attempt', () => {
+    for (const channel of CHANNELS.filter((each) => !canRepeat(each))) {
+      for (let attempts = 0; attempts <= MAX_ATTEMPTS; attempts++) {
+        expect(judge(delivery({ channel, attempts }), CUT, 0)).toEqual({ kind: 'unknown' })
+      }
+    }
+    expect(CHANNELS.filter(canRepeat)).toEqual(['form_id'])
+  })
+})

@@ -1,0 +1,286 @@
+import type { Knex } from 'knex'
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import type { UploadedPermit } from '../../src/permits/accept.js'
+import { createIngest, type Ingest, type UploadOutcome } from '../../src/permits/ingest.js'
+import { createTestDatabase, dialects, emptyTables, type TestDatabase } from '../helpers/database.js'
+import {
+  APP_ID,
+  addPermits,
+  counts,
+  DAY_MS,
+  NOW,
+  openPool,
+  recordQueries,
+  refuseRows,
+  statuses,
+} from '../helpers/rows.js'
+import { startTcpProxy } from '../helpers/tcp-proxy.js'
+import { readPermits, wrongCounters } from '../migrations/old-tables.js'
+
+const permit = (
+  userId: number,
+  formId: string | null,
+  values: Partial<UploadedPermit> = {},
+): UploadedPermit => ({
+  appId: APP_ID,
+  openId: `o${userId}`,
+  userId,
+  formId,
+  page: undefined,
+  submittedAt: undefined,
+  ...values,
+})
+const outcomesOf = (outcomes: UploadOutcome[]) =>
+  outcomes.map((one) => (one.outcome === 'rejected' ? one.reason : one.outcome))
+
+describe.each(dialects)('uploads on %s', (dialect) => {
+  let database: TestDatabase
+  let db: Knex
+  let pools: [Knex, Knex]
+  let ingest: Ingest
+
+  beforeAll(async () => {
+    database = await createTestDatabase(dialect)
+    db = database.db
+    pools = [openPool(database), openPool(database)]
+  })
+  beforeEach(async () => {
+    await emptyTables(db)
+    ingest = createIngest(db)
+  })
+  afterAll(async () => {
+    await Promise.all(pools.map((pool) => pool.destroy()))
+    await database.close()
+  })
+
+  const upload = async (...uploads: UploadedPermit[]) => outcomesOf(await ingest.upload(uploads, NOW))
+
+  test('are stored with their owner, page and expiry, and counted', async () => {
+    expect(
+      await upload(
+        permit(1, 'F', { page: 'pages/签到?a=1', submittedAt: NOW - DAY_MS }),
+        permit(2, 'G'),
+        permit(1, 'H'),
+      ),
+    ).toEqual(['accepted', 'accepted', 'accepted'])
+    expect(await db('wx_save_form_id').orderBy('form_id')).toMatchObject([
+      {
+        app_id: APP_ID,
+        open_id: 'o1',
+        user_id: 1,
+        form_id: 'F',
+        page: 'pages/签到?a=1',
+        expire: NOW + 6 * DAY_MS,
+      },
+      { app_id: APP_ID, open_id: 'o2', user_id: 2, form_id: 'G', page: null, expire: NOW + 7 * DAY_MS },
+      {
+        status: 0,
+        use_no: 1,
+        source: 'form',
+        message_id: null,
+        errcode: null,
+        created_at: NOW,
+        updated_at: NOW,
+      },
+    ])
+    expect(await db('wx_message_push_status').orderBy('user_id')).toMatchObject([
+      { app_id: APP_ID, user_id: 1, count: 2, last_date: 0 },
+      { app_id: APP_ID, user_id: 2, count: 1, last_date: 0 },
+    ])
+  })
+
+  test('are answered in their order, junk among them', async () => {
+    expect(
+      await upload(
+        permit(1, 'undefined'),
+        permit(1, 'F'),
+        permit(1, 'the formId is a mock one'),
+        permit(2, 'F'),
+        permit(1, ' F '),
+        permit(1, 'old', { submittedAt: NOW - 8 * DAY_MS }),
+        permit(1, 'f'),
+        permit(1, null),
+      ),
+    ).toEqual([
+      'empty',
+      'accepted',
+      'mock',
+      'belongs_to_another_user',
+      'duplicate',
+      'expired',
+      'accepted',
+      'empty',
+    ])
+    expect(await counts(db)).toEqual({ 1: 2 })
+  })
+
+  test('of nothing but junk ask the database nothing', async () => {
+    const queries = recordQueries(pools[0])
+    expect(outcomesOf(await createIngest(pools[0]).upload([permit(1, 'null')], NOW))).toEqual(['empty'])
+    expect(queries).toEqual([])
+  })
+
+  test('that come again change nothing', async () => {
+    const uploads = [permit(1, 'F'), permit(2, 'G')]
+    await ingest.upload(uploads, NOW)
+    const before = await readPermits(db)
+    expect(outcomesOf(await ingest.upload(uploads, NOW + DAY_MS))).toEqual(['duplicate', 'duplicate'])
+    expect(await readPermits(db)).toEqual(before)
+    expect(await counts(db)).toEqual({ 1: 1, 2: 1 })
+  })
+
+  test('of a permit that was spent or ran out do not bring it back', async () => {
+    await addPermits(db, [
+      { user_id: 1, form_id: 'spent', status: 1 },
+      { user_id: 1, form_id: 'stale', status: 2 },
+    ])
+    expect(await upload(permit(1, 'spent'), permit(1, 'stale'))).toEqual(['duplicate', 'duplicate'])
+    expect(await statuses(db)).toEqual({ spent: 1, stale: 2 })
+    expect(await counts(db)).toEqual({ 1: 0 })
+  })
+
+  test('of somebody else’s form_id are refused, by user_id and by open_id', async () => {
+    await upload(permit(1, 'F'))
+    expect(
+      await upload(permit(2, 'F'), permit(1, 'F', { openId: 'o2' }), permit(2, 'F', { openId: 'o1' })),
+    ).toEqual(Array(3).fill('belongs_to_another_user'))
+    expect(await counts(db)).toEqual({ 1: 1 })
+  })
+
+  test('of one form_id to two accounts are two permits', async () => {
+    expect(await upload(permit(1, 'F'), permit(1, 'F', { appId: 'wxB' }))).toEqual(['accepted', 'accepted'])
+    expect([await counts(db), await counts(db, 'wxB')]).toEqual([{ 1: 1 }, { 1: 1 }])
+  })
+
+  test('may be more than fit in one statement', async () => {
+    const uploads = Array.from({ length: 2_500 }, (_, n) => permit(n % 1_200, `form-${n}`))
+    expect(new Set(await upload(...uploads))).toEqual(new Set(['accepted']))
+    expect(await upload(...uploads.slice(0, 1_500))).toEqual(Array(1_500).fill('duplicate'))
+    expect(await wrongCounters(db)).toEqual([])
+  })
+
+  test('of many callers at once end in few transactions', async () => {
+    const queries = recordQueries(db)
+    const callers = Array.from({ length: 400 }, (_, n) => upload(permit(n % 50, `form-${n}`)))
+    const outcomes = (await Promise.all(callers)).flat()
+    expect(outcomes).toEqual(Array(400).fill('accepted'))
+    const commits = queries.filter(({ sql }) => /^commit/i.test(sql))
+    expect(commits.length).toBeGreaterThan(0)
+    expect(commits.length).toBeLessThan(5)
+    expect(await wrongCounters(db)).toEqual([])
+  })
+
+  test('of one form_id by several callers at once count once', async () => {
+    const callers = Array.from({ length: 30 }, () => upload(permit(1, 'F'), permit(1, 'G')))
+    const outcomes = (await Promise.all(callers)).flat()
+    expect(outcomes.filter((outcome) => outcome === 'accepted')).toHaveLength(2)
+    expect(outcomes.filter((outcome) => outcome === 'duplicate')).toHaveLength(58)
+    expect(await counts(db)).toEqual({ 1: 2 })
+  })
+
+  test('of the same form_ids in two processes count once', async () => {
+    const [one, other] = pools.map(createIngest) as [Ingest, Ingest]
+    for (let round = 0; round < 12; round++) {
+      const uploads = Array.from({ length: 40 }, (_, n) => permit(n % 7, `form-${round}-${n}`))
+      const outcomes = await Promise.all([
+        one.upload(uploads, NOW),
+        other.upload([...uploads].reverse(), NOW),
+        other.upload(uploads.slice(10), NOW),
+      ])
+      const accepted = outcomes.flat().filter(({ outcome }) => outcome === 'accepted')
+      expect(accepted).toHaveLength(40)
+    }
+    expect(await wrongCounters(db)).toEqual([])
+  })
+
+  test('of one form_id by two users in two processes have one owner', async () => {
+    const [one, other] = pools.map(createIngest) as [Ingest, Ingest]
+    for (let round = 0; round < 10; round++) {
+      const outcomes = await Promise.all([
+        one.upload([permit(1, `form-${round}`)], NOW),
+        other.upload([permit(2, `form-${round}`)], NOW),
+      ])
+      expect(outcomes.flatMap(outcomesOf).sort()).toEqual(['accepted', 'belongs_to_another_user'])
+    }
+    expect(await wrongCounters(db)).toEqual([])
+  })
+
+  test('with a poisonous one among them fail alone', async () => {
+    const refused = await refuseRows(db, 'wx_save_form_id', 'INSERT', "NEW.form_id = 'poison'")
+    try {
+      const callers = [permit(1, 'F'), permit(2, 'poison'), permit(3, 'G'), permit(1, 'H')].map((one) =>
+        upload(one),
+      )
+      const ends = await Promise.allSettled(callers)
+      expect(ends.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled', 'fulfilled'])
+      expect(await counts(db)).toEqual({ 1: 2, 3: 1 })
+      expect(Object.keys(await statuses(db)).sort()).toEqual(['F', 'G', 'H'])
+    } finally {
+      await refused.allow()
+    }
+  })
+
+  test('whose counters cannot be written are not stored', async () => {
+    const refused = await refuseRows(db, 'wx_message_push_status', 'INSERT', 'NEW.user_id > 0')
+    try {
+      const ends = await Promise.allSettled([upload(permit(1, 'F')), upload(permit(2, 'G'), permit(1, 'H'))])
+      expect(ends.map(({ status }) => status)).toEqual(['rejected', 'rejected'])
+      expect(await readPermits(db)).toEqual([])
+    } finally {
+      await refused.allow()
+    }
+    expect(await upload(permit(1, 'F'))).toEqual(['accepted'])
+  })
+
+  test('are refused while too many wait, and taken again afterwards', async () => {
+    await addPermits(db, [{ user_id: 1 }])
+    const uploads = Array.from({ length: 1_000 }, (_, n) => permit(1, `form-${n}`))
+    const busy = await db.transaction()
+    await busy.raw('UPDATE wx_message_push_status SET count = count WHERE user_id = 1')
+    const callers = Array.from({ length: 60 }, () => ingest.upload(uploads, NOW).catch((error) => error.code))
+    const refused = await Promise.race(callers.slice(-1))
+    expect(refused).toBe('overloaded')
+    await busy.rollback()
+    const answers = await Promise.all(callers)
+    const stored = answers.filter((answer) => Array.isArray(answer))
+    expect(stored.length).toBeGreaterThanOrEqual(50)
+    expect(answers.filter((answer) => answer === 'overloaded')).toHaveLength(60 - stored.length)
+    expect(await counts(db)).toEqual({ 1: 1_001 })
+    expect(await upload(permit(1, 'later'))).toEqual(['accepted'])
+  })
+
+  test('are all committed when it is drained', async () => {
+    const uploads = Array.from({ length: 20 }, (_, n) => upload(permit(n, `form-${n}`)))
+    await ingest.drain()
+    expect(await readPermits(db)).toHaveLength(20)
+    await Promise.all(uploads)
+  })
+})
+
+describe('uploads to a MySQL that goes away', () => {
+  test('are each answered with the error, and none is half stored', async () => {
+    const database = await createTestDatabase('mysql')
+    const proxy = await startTcpProxy(database.url)
+    const cutDb = openPool(proxy)
+    try {
+      const ingest = createIngest(cutDb)
+      await ingest.upload([permit(1, 'before')], NOW)
+      proxy.cutAt('INSERT INTO wx_message_push_status')
+      const callers = Array.from({ length: 30 }, (_, n) => ingest.upload([permit(n, `form-${n}`)], NOW))
+      const ends = await Promise.allSettled(callers)
+      expect(new Set(ends.map(({ status }) => status))).toEqual(new Set(['rejected']))
+      expect(await statuses(database.db)).toEqual({ before: 0 })
+      expect(await wrongCounters(database.db)).toEqual([])
+
+      proxy.mend()
+      expect(outcomesOf(await ingest.upload([permit(1, 'before'), permit(2, 'after')], NOW))).toEqual([
+        'duplicate',
+        'accepted',
+      ])
+    } finally {
+      await cutDb.destroy()
+      await proxy.close()
+      await database.close()
+    }
+  })
+})

@@ -1,0 +1,156 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { execute, selectRows } from '../../src/db/sql.js'
+import { createLogger } from '../../src/lib/logger.js'
+import { audit } from '../../src/operations/audit.js'
+import { purgeOld } from '../../src/retention/purge.js'
+import { createTestDatabase, dialects, emptyTables, type TestDatabase } from '../helpers/database.js'
+
+const DAY_MS = 24 * 60 * 60 * 1000
+const NOW = Date.UTC(2026, 10, 20, 4)
+const OLD = NOW - 100 * DAY_MS
+const YOUNG = NOW - 10 * DAY_MS
+const PURGE = { appId: 'wx1', timezone: 'Asia/Shanghai', retentionDays: 90 }
+
+describe.each(dialects)('the purge on %s', (dialect) => {
+  let database: TestDatabase
+  beforeAll(async () => {
+    database = await createTestDatabase(dialect)
+  })
+  beforeEach(() => emptyTables(database.db))
+  afterAll(() => database.close())
+
+  const purge = () =>
+    purgeOld(
+      {
+        db: database.db,
+        log: createLogger({ level: 'silent', secrets: [] }),
+        signal: new AbortController().signal,
+      },
+      PURGE,
+      NOW,
+    )
+
+  const ids = async (table: string): Promise<number[]> =>
+    (await selectRows<{ id: number }>(database.db, `SELECT id FROM ${table} ORDER BY id`)).map(({ id }) => id)
+
+  async function addPermit(permit: {
+    id: number
+    status: number
+    at: number
+    expire?: number
+    messageId?: number
+  }) {
+    const { id, status, at, expire = at + 7 * DAY_MS, messageId = null } = permit
+    await execute(
+      database.db,
+      `INSERT INTO wx_save_form_id (id, app_id, open_id, user_id, form_id, expire, status, message_id, created_at, updated_at)
+       VALUES (?, 'wx1', 'o1', ?, ?, ?, ?, ?, ?, ?)`,
+      [id, id, `f${id}`, expire, status, messageId, at, at],
+    )
+    await execute(
+      database.db,
+      `INSERT INTO wx_message_push_status (app_id, user_id, count, last_date) VALUES ('wx1', ?, ?, 0)`,
+      [id, status === 0 ? 1 : 0],
+    )
+  }
+
+  async function addMessage(message: {
+    id: number
+    permitId: number
+    at: number
+    settled: boolean
+    runId?: number
+  }) {
+    const { id, permitId, at, settled, runId = null } = message
+    await execute(
+      database.db,
+      `INSERT INTO wx_push_message (id, app_id, user_id, open_id, kind, business_date, run_id, permit_id, channel,
+         template_id, data, state, trace_id, created_at, settled_at, updated_at)
+       VALUES (?, 'wx1', ?, 'o1', 'reminder', 20260101, ?, ?, 'form_id', 't', '{}', ?, 'trace', ?, ?, ?)`,
+      [id, permitId, runId, permitId, settled ? 'delivered' : 'retry', at, settled ? at : null, at],
+    )
+  }
+
+  async function addRun(run: { id: number; slot: number; state: string; at: number }): Promise<void> {
+    await execute(
+      database.db,
+      `INSERT INTO wx_job_run (id, job, app_id, slot, triggered_by, state, started_at, updated_at)
+       VALUES (?, 'remind', 'wx1', ?, 'cron', ?, ?, ?)`,
+      [run.id, run.slot, run.state, run.at, run.at],
+    )
+    await execute(database.db, 'INSERT INTO wx_job_cursor (run_id, range_no, cur, hi) VALUES (?, 0, 1, 1)', [
+      run.id,
+    ])
+  }
+
+  it('deletes an old message with its permit and run, and keeps young ones', async () => {
+    await addRun({ id: 1, slot: 20260801, state: 'done', at: OLD })
+    await addRun({ id: 2, slot: 20261110, state: 'done', at: YOUNG })
+    await addPermit({ id: 1, status: 1, at: OLD, messageId: 1 })
+    await addPermit({ id: 2, status: 1, at: YOUNG, messageId: 2 })
+    await addMessage({ id: 1, permitId: 1, at: OLD, settled: true, runId: 1 })
+    await addMessage({ id: 2, permitId: 2, at: YOUNG, settled: true, runId: 2 })
+    expect((await audit(database.db, NOW, false)).ok).toBe(true)
+
+    expect(await purge()).toEqual({ messages: 1, permits: 1, runs: 1, signIns: 0 })
+
+    expect(await ids('wx_push_message')).toEqual([2])
+    expect(await ids('wx_save_form_id')).toEqual([2])
+    expect(await selectRows(database.db, "SELECT id FROM wx_job_run WHERE job = 'remind'")).toEqual([
+      { id: 2 },
+    ])
+    expect(await selectRows(database.db, 'SELECT run_id FROM wx_job_cursor')).toEqual([{ run_id: 2 }])
+    expect((await audit(database.db, NOW, false)).ok).toBe(true)
+  })
+
+  it('keeps what is not ended, however old: unspent permits, messages waiting, running runs', async () => {
+    await addRun({ id: 1, slot: 20260801, state: 'running', at: OLD })
+    await addPermit({ id: 1, status: 0, at: OLD })
+    await addPermit({ id: 2, status: 1, at: OLD, messageId: 1 })
+    await addMessage({ id: 1, permitId: 2, at: OLD, settled: false })
+
+    expect(await purge()).toEqual({ messages: 0, permits: 0, runs: 0, signIns: 0 })
+    expect((await audit(database.db, NOW, false)).ok).toBe(true)
+  })
+
+  it('goes by the time a permit ran out where the row has no times of ours, as adopted ones', async () => {
+    await addPermit({ id: 1, status: 2, at: 0, expire: OLD })
+    await addPermit({ id: 2, status: 2, at: 0, expire: YOUNG })
+
+    await purge()
+
+    expect(await ids('wx_save_form_id')).toEqual([2])
+  })
+
+  it('keeps sign-ins of the retention, and the streak that older ones led to', async () => {
+    for (const [day, streak] of [
+      [20260801, 1],
+      [20260802, 2],
+      [20261119, 40],
+    ]) {
+      await execute(
+        database.db,
+        `INSERT INTO wx_sign_in (app_id, user_id, day, streak, created_at) VALUES ('wx1', 1, ?, ?, 0)`,
+        [day ?? 0, streak ?? 0],
+      )
+    }
+
+    expect(await purge()).toMatchObject({ signIns: 2 })
+    expect(await selectRows(database.db, 'SELECT day, streak FROM wx_sign_in')).toEqual([
+      { day: 20261119, streak: 40 },
+    ])
+  })
+
+  it('is done by one process a day', async () => {
+    const both = await Promise.all([purge(), purge()])
+    expect(both.filter(Boolean)).toHaveLength(1)
+    expect(await purge()).toBeUndefined()
+  })
+
+  it('works through more rows than one batch holds', async () => {
+    for (let id = 1; id <= 1_203; id++) await addPermit({ id, status: 2, at: OLD })
+
+    expect(await purge()).toMatchObject({ permits: 1_203 })
+    expect(await ids('wx_save_form_id')).toEqual([])
+  })
+})
