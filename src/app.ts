@@ -34,7 +34,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
     ajv: { customOptions: { coerceTypes: false, removeAdditional: false, useDefaults: false } },
   })
 
-  // Fastify reads text/plain too, and would say of it that a field is missing.
+  // Fastify reads text/plain by itself; here it is refused like all that is not JSON.
   app.removeContentTypeParser('text/plain')
   handleErrors(app, deps.log)
   app.addHook('onResponse', async (request, reply) => {

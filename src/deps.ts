@@ -21,6 +21,8 @@ export interface Base {
 
 /** What sends messages of one account. */
 export interface Sending extends RunDeps {
+  /** The account's access token, asked for if there is none. Throws TokenError. */
+  getToken(): Promise<string>
   close(): Promise<void>
 }
 
@@ -49,6 +51,7 @@ export function openSending({ db, log, now }: Base, config: Config, account: Acc
     log,
     now,
     random: Math.random,
+    getToken: () => tokens.get(),
     send: createSender(createWechatClient({ http, tokens })),
     leaseMs: LEASE_MS,
     concurrency: config.sendConcurrency,

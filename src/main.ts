@@ -11,6 +11,8 @@ import { armFailpoints } from './lib/failpoint.js'
 import { recover } from './messages/recovery.js'
 import type { Tally } from './messages/settle.js'
 import { audit } from './operations/audit.js'
+import { assertClocksAgree } from './operations/clock.js'
+import { examine, type Finding } from './operations/doctor.js'
 import { assignUnassigned } from './permits/assign.js'
 import { expireStale } from './permits/expire.js'
 import { countStale, findAppIds } from './permits/store.js'
@@ -132,6 +134,7 @@ program
   .action((options: JsonOption) =>
     command(options, () =>
       withBase(async ({ db, log, now }) => {
+        await assertClocksAgree(db, now)
         const appIds = env.WX_APP_ID ? [env.WX_APP_ID] : await findAppIds(db)
         if (env.WX_APP_ID) await assignUnassigned(db, env.WX_APP_ID, now())
         const progress = await startProgress('expire', () => countStale(db, appIds, now()))
@@ -189,6 +192,26 @@ program
         return report.ok ? EXIT.ok : EXIT.found
       }),
     ),
+  )
+
+program
+  .command('doctor')
+  .description('look at everything that a run needs, and say what to do')
+  .option('--json', 'one JSON object on stdout', false)
+  .action((options: JsonOption) =>
+    command(options, () => {
+      const settings = readSettings(env, 'nothing')
+      return withDatabase(async (base) => {
+        const { config, account } = settings
+        const sending = openSending(base, config, account)
+        const { db, now: systemNow } = base
+        const { getToken } = sending
+        const checks = await examine({ db, account, systemNow, getToken }).finally(sending.close)
+        const ok = checks.every(({ status }) => status !== 'fail')
+        print(options.json, { ok, checks }, checks.map(toLine))
+        return ok ? EXIT.ok : EXIT.found
+      }, settings)
+    }),
   )
 
 program
@@ -286,6 +309,7 @@ function withSending<T>(
   const { config, account } = readSettings(env, purpose)
   return withBase(
     async (base) => {
+      await assertClocksAgree(base.db, base.now)
       await assignUnassigned(base.db, account.appId, base.now())
       const sending = openSending(base, config, account)
       try {
@@ -296,6 +320,10 @@ function withSending<T>(
     },
     { config, account },
   )
+}
+
+function toLine({ status, name, reason, fix }: Finding): string {
+  return `${status.padEnd(4)} ${name}: ${reason}${fix ? `. ${fix}` : ''}`
 }
 
 function settled({ delivered, failed, unknown }: Tally): number {

@@ -6,6 +6,7 @@ import { isSqlite } from './db/sql.js'
 import { openBase, openSending } from './deps.js'
 import { businessDate, timeOn } from './lib/business-date.js'
 import { recover } from './messages/recovery.js'
+import { assertClocksAgree } from './operations/clock.js'
 import { assignUnassigned } from './permits/assign.js'
 import { expireStale } from './permits/expire.js'
 import { createIngest } from './permits/ingest.js'
@@ -80,6 +81,11 @@ export async function startService(
     throw error
   }
 
+  /** A clock that a demo or a test has set agrees with nothing. */
+  async function checkClock(): Promise<void> {
+    if (!options.now) await assertClocksAgree(base.db, base.now)
+  }
+
   function scheduledJobs(signal: AbortSignal): ScheduledJobs {
     const { db, log, now } = base
     let lastSweep = 0
@@ -87,11 +93,14 @@ export async function startService(
     return {
       async remind() {
         const due = await findDueRun(db, account, now())
-        if (due) await runReminders(sending, account, { ...due, signal })
+        if (!due) return
+        await checkClock()
+        await runReminders(sending, account, { ...due, signal })
       },
       async expire() {
         const slot = latestSweepSlot(account, now())
         if (slot === undefined || slot === lastSweep) return
+        await checkClock()
         await assignUnassigned(db, account.appId, now())
         await expireStale({ db, log, signal }, { appId: account.appId, slot, triggeredBy: 'cron' }, now())
         lastSweep = slot

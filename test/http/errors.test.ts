@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { countRows } from '../helpers/row-counts.js'
+import { countRows } from '../helpers/rows.js'
 import { API_KEY, OTHER_API_KEY, startTestService, type TestService } from '../helpers/service.js'
 
 const UPLOAD = JSON.stringify({ open_id: 'o1', user_id: 1, form_id: 'F1' })

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { audit } from '../../src/operations/audit.js'
 import { dialects } from '../helpers/database.js'
-import { countRows } from '../helpers/row-counts.js'
+import { countRows } from '../helpers/rows.js'
 import { API_KEY, startTestService, type TestService } from '../helpers/service.js'
 
 const PATHS = ['/v1/form-ids', '/v1/sign-ins'] as const

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { selectRows } from '../../src/db/sql.js'
 import { audit } from '../../src/operations/audit.js'
 import { dialects, emptyTables } from '../helpers/database.js'
-import { countRows } from '../helpers/row-counts.js'
+import { countRows } from '../helpers/rows.js'
 import { startTestService, type TestService } from '../helpers/service.js'
 
 const DAY_MS = 24 * 60 * 60 * 1000

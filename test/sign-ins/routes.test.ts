@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { selectRows } from '../../src/db/sql.js'
 import { dialects, emptyTables } from '../helpers/database.js'
-import { countRows } from '../helpers/row-counts.js'
+import { countRows } from '../helpers/rows.js'
 import { startTestService, type TestService } from '../helpers/service.js'
 
 const PATH = '/v1/sign-ins'
