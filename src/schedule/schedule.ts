@@ -54,6 +54,7 @@ export function createSchedule(account: Account, jobs: ScheduledJobs, log: Logge
       look('recover')
       look('remind')
       look('expire')
+      look('purge')
     },
     async stop() {
       stopped = true

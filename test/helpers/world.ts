@@ -25,6 +25,7 @@ import { insertUsers, type Users, userIdOf } from './users.js'
 /** Ten in the morning in Shanghai, a Friday: when the daily run starts. */
 export const START = Date.parse('2026-11-20T10:00:00+08:00')
 export const TODAY = 20_261_120
+export const DEMO = { templateId: DEMO_TEMPLATE_ID, page: DEMO_PAGE }
 export const SEND_PATH = '/cgi-bin/message/wxopen/template/send'
 
 export interface PermitRow {
@@ -69,9 +70,7 @@ export function without(books: Books, userIds: number[]): Books {
 }
 
 export interface ProcessOptions {
-  /** Its database; default a pool of its own. */
-  db?: Knex
-  /** Connections of its own pool at most. */
+  /** Connections of its own pool at most; with it, it has a pool of its own on SQLite too. */
   poolMax?: number
   baseUrl?: string
   appSecret?: string
@@ -118,6 +117,7 @@ export interface World {
   sends(): number
   /** The tables that giving back has to restore, without the stamps of change. */
   books(): Promise<Books>
+  expectAuditClean(): Promise<void>
   /** Audit clean, and our books agree with WeChat's ledger: nobody twice, every delivery known. */
   expectSound(): Promise<void>
   /** Empty tables, a fresh WeChat, and ten o'clock again. */
@@ -151,7 +151,9 @@ export async function createWorld(
   const running = new Set<Process>()
 
   function startProcess(options: ProcessOptions = {}): Process {
-    const pool = options.db ?? openPool(database.url, options.poolMax)
+    // SQLite has one connection for a reason: its driver blocks the thread, and a second one here would wait for itself.
+    const sharesPool = dialect === 'sqlite' && options.poolMax === undefined
+    const pool = sharesPool ? db : openPool(database.url, options.poolMax)
     const http = createWechatHttp({
       baseUrl: options.baseUrl ?? sandbox.url,
       connections: (options.concurrency ?? CONCURRENCY) + 1,
@@ -212,9 +214,13 @@ export async function createWorld(
   const messages = (): Promise<MessageRow[]> =>
     selectRows(db, 'SELECT * FROM wx_push_message WHERE app_id = ? ORDER BY id', [appId])
 
-  async function expectSound(): Promise<void> {
+  async function expectAuditClean(): Promise<void> {
     const report = await audit(db, clock.now(), false)
     expect(report.checks.filter(({ ok }) => !ok)).toEqual([])
+  }
+
+  async function expectSound(): Promise<void> {
+    await expectAuditClean()
     const rows = await selectRows<{ state: string; maybe_sent: number; form_id: string }>(
       db,
       `SELECT m.state, m.maybe_sent, f.form_id FROM wx_push_message m
@@ -291,6 +297,7 @@ export async function createWorld(
         appId,
       ]),
     }),
+    expectAuditClean,
     expectSound,
     reset: async () => {
       await killAll()

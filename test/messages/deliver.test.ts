@@ -160,7 +160,7 @@ describe.each(dialects)('delivering on %s', (dialect) => {
     await world.has(users(1, 20).permits(1))
     const deliveries = await claimAll(world)
     const requests = heldRequests()
-    const dying = world.startProcess({ concurrency: 4, send: requests.send })
+    const dying = world.startProcess({ poolMax: 1, concurrency: 4, send: requests.send })
     const delivering = deliver(dying, sourceOf(deliveries))
     await eventually('four requests under way', () => requests.underWay === 4)
     await dying.db.destroy()

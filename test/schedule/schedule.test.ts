@@ -78,7 +78,7 @@ afterEach(async () => {
 test('what may have been missed is looked for at once when it starts', () => {
   const { jobs, started } = controlledJobs()
   schedule(jobs).start()
-  expect(started).toEqual({ remind: 1, expire: 1, recover: 1, purge: 0 })
+  expect(started).toEqual({ remind: 1, expire: 1, recover: 1, purge: 1 })
 })
 
 test('jobs tick in the zone of the account, each at its own expression and once a minute', () => {

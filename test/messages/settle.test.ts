@@ -1,0 +1,275 @@
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { execute } from '../../src/db/sql.js'
+import type { Delivery } from '../../src/messages/message.js'
+import { takeOver } from '../../src/messages/recovery.js'
+import { emptyTally, type Outcome, settleBatch, type Tally } from '../../src/messages/settle.js'
+import type { Verdict } from '../../src/messages/verdict.js'
+import { claimAll, claimOne } from '../helpers/claims.js'
+import { dialects } from '../helpers/database.js'
+import { DAY, HOUR, user, users } from '../helpers/users.js'
+import { createWorld, TODAY, type World } from '../helpers/world.js'
+
+const SAID = { errcode: null, errmsg: null, rid: null, msgid: null }
+
+const outcome = (
+  delivery: Delivery,
+  verdict: Verdict,
+  { attempted = true, errcode = null }: { attempted?: boolean; errcode?: number | null } = {},
+): Outcome => ({ delivery, verdict, answer: { ...SAID, errcode }, attempted })
+
+describe.each(dialects)('settling on %s', (dialect) => {
+  let world: World
+
+  beforeAll(async () => {
+    world = await createWorld(dialect)
+  })
+  afterEach(() => world.expectAuditClean().finally(world.reset))
+  afterAll(() => world.close())
+
+  async function settle(...outcomes: Outcome[]): Promise<{ next: (Delivery | undefined)[]; tally: Tally }> {
+    const tally = emptyTally()
+    const now = world.clock.now()
+    const next = await settleBatch(world.db, outcomes, { leaseMs: 15_000, now }, tally)
+    return { next, tally }
+  }
+
+  async function takenOver(): Promise<Delivery> {
+    await world.lapseLeases()
+    const [delivery] = await takeOver(world.db, world.account, {
+      limit: 10,
+      leaseMs: 15_000,
+      now: world.clock.now(),
+    })
+    if (!delivery) throw new Error('There was nothing to take over')
+    return delivery
+  }
+
+  const only = async () => (await world.messages())[0]
+
+  test('writes down what WeChat said, and leaves the permit spent', async () => {
+    await world.has(users(1, 3).permits(2))
+    const [first, second, third] = await claimAll(world)
+    if (!first || !second || !third) throw new Error('Three were due')
+    const { tally } = await settle(
+      {
+        ...outcome(first, { kind: 'delivered' }, { errcode: 0 }),
+        answer: { ...SAID, errcode: 0, msgid: '42' },
+      },
+      outcome(second, { kind: 'failed', stops: 'opt_out' }, { errcode: 43101 }),
+      outcome(third, { kind: 'unknown' }),
+    )
+    expect(tally).toEqual({ ...emptyTally(), delivered: 1, failed: 1, unknown: 1 })
+    expect(await world.messages()).toMatchObject([
+      { state: 'delivered', attempts: 1, errcode: 0, msgid: '42', lease_until: null, maybe_sent: 0 },
+      { state: 'failed', attempts: 1, errcode: 43101, lease_until: null },
+      { state: 'unknown', attempts: 1, maybe_sent: 1, lease_until: null },
+    ])
+    for (const id of [1, 2, 3]) {
+      expect((await world.permitsOf(id)).map(({ status }) => status)).toEqual([1, 0])
+      expect(await world.counterOf(id)).toEqual({ count: 1, last_date: TODAY })
+    }
+    const books = await world.books()
+    expect(books.stops).toMatchObject([
+      { user_id: 2, opted_out_at: world.clock.now(), blocked_at: null, stop_errcode: 43101 },
+    ])
+  })
+
+  test('notes when the next attempt is due, each message its own', async () => {
+    await world.has(users(1, 3).permits(1))
+    const [first, second, third] = await claimAll(world)
+    if (!first || !second || !third) throw new Error('Three were due')
+    const now = world.clock.now()
+    await settle(
+      outcome(first, { kind: 'retry', afterMs: 100, maybeSent: false }),
+      outcome(second, { kind: 'retry', afterMs: 200, maybeSent: true }),
+      outcome(third, { kind: 'retry', afterMs: 300, maybeSent: false }),
+    )
+    expect(await world.messages()).toMatchObject([
+      { state: 'retry', next_attempt_at: now + 100, maybe_sent: 0, attempts: 1, lease_until: null },
+      { state: 'retry', next_attempt_at: now + 200, maybe_sent: 1, attempts: 1, lease_until: null },
+      { state: 'retry', next_attempt_at: now + 300, maybe_sent: 0, attempts: 1, lease_until: null },
+    ])
+  })
+
+  const verdicts: Verdict[] = [
+    { kind: 'delivered' },
+    { kind: 'failed', stops: 'block' },
+    { kind: 'unknown' },
+    { kind: 'retry', afterMs: 0, maybeSent: true },
+    { kind: 'give_back' },
+    { kind: 'next_permit' },
+  ]
+
+  test.each(verdicts)(
+    'a late verdict ($kind) of a process whose message was taken over changes nothing',
+    async (verdict) => {
+      await world.has(user(1).permits(3))
+      const late = await claimOne(world)
+      const heirs = await takenOver()
+      expect(heirs).toMatchObject({ id: late.id, permitId: late.permitId, formId: late.formId, fence: 2 })
+      const books = await world.books()
+      const messages = await world.messages()
+
+      const { next, tally } = await settle(outcome(late, verdict, { errcode: 41028 }))
+      expect(next).toEqual([undefined])
+      expect(tally).toEqual({ ...emptyTally(), lost: 1 })
+      expect(await world.messages()).toEqual(messages)
+      expect(books.stops).toEqual([])
+      expect(without(await world.books(), 'stops')).toEqual(without(books, 'stops'))
+
+      expect((await settle(outcome(heirs, { kind: 'delivered' }))).tally).toMatchObject({ delivered: 1 })
+    },
+  )
+
+  test('a verdict that comes a second time changes nothing', async () => {
+    await world.has(user(1).permits(2))
+    const delivery = await claimOne(world)
+    await settle(outcome(delivery, { kind: 'give_back' }))
+    const books = await world.books()
+    expect((await settle(outcome(delivery, { kind: 'give_back' }))).tally).toMatchObject({
+      cancelled: 0,
+      lost: 1,
+    })
+    expect(await world.books()).toEqual(books)
+  })
+
+  describe('giving back', () => {
+    test('restores permit, counter and last_date, and frees the day for another reminder', async () => {
+      await world.has(user(1).permits(2).lastReminded(20_261_117), user(2).permits(1))
+      const before = await world.books()
+      const claimed = await claimAll(world)
+      expect(await world.books()).not.toEqual(before)
+      await settle(...claimed.map((each) => outcome(each, { kind: 'give_back' }, { errcode: 40037 })))
+      expect(await world.books()).toEqual(before)
+      expect(await world.messages()).toMatchObject([
+        {
+          user_id: 1,
+          state: 'cancelled',
+          business_date: null,
+          errcode: 40037,
+          attempts: 1,
+          lease_until: null,
+        },
+        {
+          user_id: 2,
+          state: 'cancelled',
+          business_date: null,
+          errcode: 40037,
+          attempts: 1,
+          lease_until: null,
+        },
+      ])
+
+      await execute(world.db, 'DELETE FROM wx_job_cursor')
+      await execute(world.db, 'DELETE FROM wx_job_run')
+      const again = await claimAll(world)
+      expect(again.map(({ formId }) => formId)).toEqual(claimed.map(({ formId }) => formId))
+    })
+
+    test('makes no attempt of what was never sent', async () => {
+      await world.has(user(1).permits(1))
+      await settle(outcome(await claimOne(world), { kind: 'give_back' }, { attempted: false }))
+      expect(await only()).toMatchObject({ state: 'cancelled', attempts: 0 })
+    })
+
+    test('does not count a permit that ran out meanwhile', async () => {
+      await world.has(
+        user(1)
+          .permitFor(2 * HOUR)
+          .permitFor(DAY),
+      )
+      const delivery = await claimOne(world)
+      world.clock.advance(3 * HOUR)
+      await settle(outcome(delivery, { kind: 'give_back' }))
+      expect((await world.permitsOf(1)).map(({ status }) => status)).toEqual([2, 0])
+      expect(await world.counterOf(1)).toEqual({ count: 1, last_date: 0 })
+    })
+
+    test('leaves a last_date alone that somebody wrote meanwhile', async () => {
+      await world.has(user(1).permits(1).lastReminded(20_261_101))
+      const delivery = await claimOne(world)
+      await execute(world.db, 'UPDATE wx_message_push_status SET last_date = 20261231')
+      await settle(outcome(delivery, { kind: 'give_back' }))
+      expect(await world.counterOf(1)).toEqual({ count: 1, last_date: 20_261_231 })
+    })
+
+    test('a thousand at once come back exactly', async () => {
+      await world.has(users(1, 999).permits(2))
+      const before = await world.books()
+      const claimed = await claimAll(world)
+      const { tally } = await settle(...claimed.map((each) => outcome(each, { kind: 'give_back' })))
+      expect(tally.cancelled).toBe(999)
+      expect(await world.books()).toEqual(before)
+    })
+  })
+
+  describe('a dead permit', () => {
+    test('stays spent with its code, and the next oldest is reserved for the same message', async () => {
+      await world.has(user(1).permits(3))
+      const delivery = await claimOne(world)
+      const { next } = await settle(outcome(delivery, { kind: 'next_permit' }, { errcode: 41028 }))
+      const permits = await world.permitsOf(1)
+      expect(permits).toMatchObject([
+        { status: 1, message_id: delivery.id, errcode: 41028 },
+        { status: 1, message_id: delivery.id, errcode: null },
+        { status: 0, message_id: null, errcode: null },
+      ])
+      expect(next).toMatchObject([
+        { id: delivery.id, fence: 1, permitId: permits[1]?.id, formId: permits[1]?.form_id, attempts: 1 },
+      ])
+      expect(await world.counterOf(1)).toEqual({ count: 1, last_date: TODAY })
+      expect(await only()).toMatchObject({
+        state: 'sending',
+        permit_id: permits[1]?.id,
+        errcode: 41028,
+        attempts: 1,
+      })
+    })
+
+    test('passes over one that runs out within a minute', async () => {
+      await world.has(
+        user(1)
+          .permitFor(HOUR)
+          .permitFor(HOUR + 30_000)
+          .permitFor(DAY),
+      )
+      const delivery = await claimOne(world)
+      world.clock.advance(HOUR - 10_000)
+      const { next } = await settle(outcome(delivery, { kind: 'next_permit' }, { errcode: 41029 }))
+      expect(next[0]?.permitId).toBe((await world.permitsOf(1))[2]?.id)
+    })
+
+    test('without another one fails its message', async () => {
+      await world.has(user(1).permits(1))
+      const delivery = await claimOne(world)
+      const { next, tally } = await settle(outcome(delivery, { kind: 'next_permit' }, { errcode: 41028 }))
+      expect(next).toEqual([undefined])
+      expect(tally).toEqual({ ...emptyTally(), failed: 1 })
+      expect(await only()).toMatchObject({ state: 'failed', errcode: 41028, attempts: 1 })
+      expect(await world.permitsOf(1)).toMatchObject([{ status: 1, errcode: 41028 }])
+      expect(await world.counterOf(1)).toEqual({ count: 0, last_date: TODAY })
+    })
+
+    test('of many users at once gives each of them their own next one', async () => {
+      await world.has(users(1, 100).permits(2), users(101, 120).permits(1))
+      const claimed = await claimAll(world)
+      const { next, tally } = await settle(
+        ...claimed.map((each) =>
+          outcome(each, { kind: 'next_permit' }, { errcode: each.userId % 2 === 0 ? 41028 : 41029 }),
+        ),
+      )
+      expect(next.filter((each) => each !== undefined)).toHaveLength(100)
+      expect(tally).toEqual({ ...emptyTally(), failed: 20 })
+      for (const [i, each] of next.entries()) {
+        const [oldest, second] = await world.permitsOf(i + 1)
+        expect(oldest?.errcode).toBe((i + 1) % 2 === 0 ? 41028 : 41029)
+        expect(each?.permitId).toBe(second?.id)
+      }
+    })
+  })
+})
+
+function without(books: Record<string, unknown>, table: string): Record<string, unknown> {
+  const { [table]: _, ...rest } = books
+  return rest
+}

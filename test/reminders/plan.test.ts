@@ -1,0 +1,83 @@
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { addDays } from '../../src/lib/business-date.js'
+import { planRun } from '../../src/reminders/plan.js'
+import { dialects } from '../helpers/database.js'
+import { DAY, user, users } from '../helpers/users.js'
+import { createWorld, START, TODAY, type World } from '../helpers/world.js'
+
+describe.each(dialects)('the plan on %s', (dialect) => {
+  let world: World
+
+  beforeAll(async () => {
+    world = await createWorld(dialect)
+  })
+  afterEach(() => world.reset())
+  afterAll(() => world.close())
+
+  const plan = (date = TODAY, at = START) => planRun(world.db, world.account, date, at)
+
+  async function everyKind(): Promise<void> {
+    await world.has(
+      users(1, 12).permits(2).streak(4),
+      users(13, 15).permits(1).signedInToday(),
+      users(16, 17).permits(1).lastReminded(TODAY),
+      user(18).permits(1).optedOut(),
+      user(19).permits(1).blocked(),
+      users(20, 23).permitFor(30_000),
+      users(24, 28),
+    )
+  }
+
+  test('tells who is due and who is not and why, each user once', async () => {
+    await everyKind()
+    expect(await plan()).toMatchObject({
+      date: TODAY,
+      due: 12,
+      skipped: { signed_in: 3, reminded_today: 2, stopped: 2, no_valid_permit: 4, no_permit: 5 },
+    })
+  })
+
+  test('shows the first reminders with the permits and words that they would have', async () => {
+    await everyKind()
+    const { sample } = await plan()
+    expect(sample.map(({ user_id }) => user_id)).toEqual(users(1, 10).ids)
+    expect(sample[0]).toEqual({
+      user_id: 1,
+      permit_id: (await world.permitsOf(1))[0]?.id,
+      data: {
+        keyword1: { value: '日领积分' },
+        keyword2: { value: '已经连续答题4天' },
+        keyword4: { value: '2026.11.20 星期五' },
+      },
+    })
+  })
+
+  test('writes nothing and asks WeChat nothing', async () => {
+    await everyKind()
+    const before = await world.books()
+    await plan()
+    expect(await world.books()).toEqual(before)
+    expect(await world.messages()).toEqual([])
+    expect(await world.runs()).toEqual([])
+    expect(world.wechat.stats().answers).toEqual({})
+  })
+
+  test('says what the run then does', async () => {
+    await everyKind()
+    const { due } = await plan()
+    expect(await world.startProcess().remind()).toMatchObject({ due, delivered: due, skippedSignedIn: 3 })
+    expect(await plan()).toMatchObject({ due: 0, skipped: { reminded_today: 2 + due } })
+    await world.expectSound()
+  })
+
+  test('of a day to come leaves out the permits that will have run out, and knows no sign-in yet', async () => {
+    await world.has(user(1).permits(1), user(2).permits(3), user(3).permits(3).signedInToday())
+    const future = await plan(addDays(TODAY, 1), START + DAY)
+    expect(future).toMatchObject({ due: 2, skipped: { no_valid_permit: 1, signed_in: 0 } })
+    expect(future.sample.map(({ user_id }) => user_id)).toEqual([2, 3])
+  })
+
+  test('of nobody is empty', async () => {
+    expect(await plan()).toMatchObject({ due: 0, sample: [] })
+  })
+})
