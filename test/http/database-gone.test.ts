@@ -1,22 +1,22 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { audit } from '../../src/operations/audit.js'
-import { type CuttableLine, startCuttableLine } from '../helpers/cuttable-line.js'
 import { createTestDatabase, type TestDatabase } from '../helpers/database.js'
 import { eventually } from '../helpers/eventually.js'
 import { countRows } from '../helpers/rows.js'
 import { startTestService, type TestService } from '../helpers/service.js'
+import { startTcpProxy, type TcpProxy } from '../helpers/tcp-proxy.js'
 
 let database: TestDatabase
-let line: CuttableLine
+let line: TcpProxy
 let service: TestService
 
 beforeAll(async () => {
   database = await createTestDatabase('mysql')
-  line = await startCuttableLine(database.url)
+  line = await startTcpProxy(database.url)
   service = await startTestService('mysql', { env: { DATABASE_URL: line.url } })
 })
 afterAll(async () => {
-  await line.restore().catch(() => {})
+  line.mend()
   await service.close()
   await line.close()
   await database.close()
@@ -27,7 +27,7 @@ const upload = (i: number) =>
 
 test('a service without its database says so, and works again by itself when it is back', async () => {
   expect((await upload(0)).status).toBe(201)
-  await line.cut()
+  line.cut()
 
   for (const [path, body] of [
     ['/v1/form-ids', { open_id: 'o1', user_id: 1, form_id: 'F1' }],
@@ -47,7 +47,7 @@ test('a service without its database says so, and works again by itself when it 
   // What never gets to the database is answered as ever.
   expect((await service.post('/v1/form-ids', '{')).status).toBe(400)
 
-  await line.restore()
+  line.mend()
   expect((await upload(1)).status).toBe(201)
   expect((await service.request('GET', '/readyz')).status).toBe(200)
 })
@@ -69,9 +69,9 @@ test('an upload that was answered 201 is there, however often the line breaks', 
       'some uploads are stored',
       async () => (await countRows(database.db)).wx_save_form_id > before,
     )
-    await line.cut()
+    line.cut()
     await Promise.all(calls)
-    await line.restore()
+    line.mend()
   }
   expect([...statuses].filter((status) => status !== 201 && status !== 503)).toEqual([])
 

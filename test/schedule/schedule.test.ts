@@ -75,7 +75,7 @@ afterEach(async () => {
   await Promise.all(schedules.splice(0).map((each) => each.stop()))
 })
 
-test('all jobs look at once when it starts', () => {
+test('what may have been missed is looked for at once when it starts', () => {
   const { jobs, started } = controlledJobs()
   schedule(jobs).start()
   expect(started).toEqual({ remind: 1, expire: 1, recover: 1, purge: 1 })
