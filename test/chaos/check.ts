@@ -9,6 +9,8 @@ import { openIdOf, type Uploader } from './uploads.js'
 export interface Violations {
   /** Users to whom WeChat delivered more than once. */
   reminded_twice: object[]
+  /** Messages with a second verdict after the one that ended them. */
+  settled_twice: object[]
   /** Messages that nobody holds and nobody will send, and those that ended badly without saying why. */
   left_undelivered: object[]
   /** Delivered by our books, and WeChat knows nothing of it. */
@@ -75,6 +77,7 @@ export async function findViolations(
   const { stopped } = await findStopped(db)
   const violations: Violations = {
     reminded_twice: groupsOfTwo(ledger, ({ open_id }) => open_id),
+    settled_twice: [],
     left_undelivered: messages.filter(isLeftUndelivered),
     delivered_only_in_our_books: messages.filter(
       ({ state, open_id, permit_id }) =>

@@ -14,6 +14,7 @@ import { startSandbox } from '../../src/sandbox/sandbox.js'
 import { type MysqlServer, startMysqlServer } from '../helpers/mysql-server.js'
 import { findViolations, type Violations } from './check.js'
 import { type Child, type Ending, endsWithin, startChild } from './child.js'
+import { EndingsWatch } from './endings.js'
 import { mixedFaults } from './faults.js'
 import { createLuck, type Luck } from './luck.js'
 import { ResumeWatch } from './resume.js'
@@ -144,6 +145,7 @@ async function play(options: ChaosOptions, folder: string, undo: (() => unknown)
     urls: ports.slice(0, 1).map((port) => `http://127.0.0.1:${port}`),
   })
   const watch = new ResumeWatch()
+  const endings = new EndingsWatch()
   const children = new Set<Child>()
   const count = { kills: 0, freezes: 0, terminations: 0, database_restarts: 0, starts: 0 }
   const killedAt: Record<string, number> = {}
@@ -235,8 +237,12 @@ async function play(options: ChaosOptions, folder: string, undo: (() => unknown)
     const ms = LEASE_MS * (luck.chance(0.5) ? luck.between(0.2, 0.8) : luck.between(1.2, 2))
     trace(`freeze ${child.name} at ${place} for ${Math.round(ms)} ms`)
     await Promise.race([child.ended, sleep(ms)])
+    // Asked to stop while it was frozen, it gives back what it claimed: or would, if the lease had not run out.
+    const stops = luck.chance(0.4)
+    if (stops) child.signal('SIGTERM')
     child.signal('SIGCONT')
-    trace(`thaw ${child.name}`)
+    trace(`thaw ${child.name}${stops ? ', to stop' : ''}`)
+    if (stops) await endsWithin(child, LEASE_MS * 2)
   }
 
   async function letGo(child: Child, role: Role): Promise<void> {
@@ -319,6 +325,13 @@ async function play(options: ChaosOptions, folder: string, undo: (() => unknown)
     }
   }
 
+  async function watchEndings(): Promise<void> {
+    while (!isOver()) {
+      await endings.look(db, Date.now()).catch(() => {})
+      await Promise.race([sleep(300), untilOver()])
+    }
+  }
+
   /** A minute that WeChat asked for (45011) is over in two seconds: else few such messages came back in the chaos. */
   async function hurryRetries(): Promise<void> {
     while (!isOver()) {
@@ -351,6 +364,7 @@ async function play(options: ChaosOptions, folder: string, undo: (() => unknown)
     part('expire', expireNowAndThen()),
     part('tokens', meddleWithTokens()),
     part('watch', watchTakeovers()),
+    part('endings', watchEndings()),
     part('retries', hurryRetries()),
     ...(server ? [part('database', restartDatabase(server))] : []),
   ])
@@ -390,6 +404,7 @@ async function play(options: ChaosOptions, folder: string, undo: (() => unknown)
   const ledger = wechat.ledger()
   if (ledger.length === 0) trouble.push('WeChat delivered nothing')
   const violations = await findViolations(db, ledger, uploader, Date.now())
+  violations.settled_twice.push(...(await endings.findSettledTwice(db)))
   const ok = trouble.length === 0 && Object.values(violations).every((rows) => rows.length === 0)
   const report: ChaosReport = {
     ok,
