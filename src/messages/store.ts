@@ -284,7 +284,10 @@ export async function findOldestPermits(
   return permits
 }
 
-/** Spends a permit on a message, and gives the message a fresh lease. */
+/**
+ * Spends a permit on a message, and gives the message a fresh lease. A counter that was set too low by hand stops at 0,
+ * or its CHECK would end every run at this user.
+ */
 export async function reserve(
   trx: Knex,
   message: { id: number; appId: string; userId: number; permitId: number; errcode: number | null },
@@ -298,7 +301,8 @@ export async function reserve(
   ])
   await execute(
     trx,
-    'UPDATE wx_message_push_status SET count = count - 1, updated_at = ? WHERE app_id = ? AND user_id = ?',
+    `UPDATE wx_message_push_status SET count = CASE WHEN count > 0 THEN count - 1 ELSE 0 END, updated_at = ?
+     WHERE app_id = ? AND user_id = ?`,
     [now, message.appId, message.userId],
   )
   await execute(
