@@ -115,6 +115,7 @@ function createReminderSource(
   let canary: 'to_send' | 'sent' | 'answered' = 'to_send'
   let claimed = 0
   let exhausted = false
+  let ended = false
   let lookedAt = Number.NEGATIVE_INFINITY
   let pollMs = POLL_MS
   let ending: Ending | undefined
@@ -148,6 +149,7 @@ function createReminderSource(
       return claim.deliveries
     }
     if (claim.kind === 'busy') return wait()
+    ended = claim.kind === 'ended'
     if (claim.kind === 'ended' && claim.state !== 'done') {
       ending = { state: endingOf(claim.state), reason: claim.reason }
     }
@@ -180,7 +182,11 @@ function createReminderSource(
       await idle()
       const { sending, nextRetryAt } = await findUnfinished(db, account.appId)
       // Also waits for what another process has in hand: if that one dies, its messages are taken over here.
-      return sending || nextRetryAt !== undefined ? wait() : undefined
+      if (sending || nextRetryAt !== undefined) return wait()
+      // If it was stopped, it has given users back behind the cursors.
+      if (ended || claimed >= limit || !(await store.hasUnreadRanges(db, runId))) return undefined
+      exhausted = false
+      return []
     },
   }
 }
