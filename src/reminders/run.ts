@@ -117,6 +117,7 @@ function createReminderSource(
   let canary: 'to_send' | 'sent' | 'answered' = 'to_send'
   let claimed = 0
   let exhausted = false
+  let ended = false
   let lookedAt = Number.NEGATIVE_INFINITY
   let pollMs = POLL_MS
   let ending: Ending | undefined
@@ -155,6 +156,7 @@ function createReminderSource(
         await reopenRun(db, runId, triggeredBy, now())
         return []
       }
+      ended = true
       if (claim.state !== 'done') ending = { state: endingOf(claim.state), reason: claim.reason }
     }
     exhausted = true
@@ -188,7 +190,11 @@ function createReminderSource(
       const { sending, nextRetryAt } = await findUnfinished(db, account.appId)
       const isSoon = nextRetryAt !== undefined && nextRetryAt - now() < PATIENCE_MS
       // Also waits for what another process has in hand: if that one dies, its messages are taken over here.
-      return sending || isSoon ? wait() : undefined
+      if (sending || isSoon) return wait()
+      // If it was stopped, it has given users back behind the cursors.
+      if (ended || claimed >= limit || !(await store.hasUnreadRanges(db, runId))) return undefined
+      exhausted = false
+      return []
     },
   }
 }
