@@ -5,7 +5,7 @@ import fastify, { type FastifyInstance } from 'fastify'
 import type { Knex } from 'knex'
 import type { Account, ApiKey } from './config.js'
 import { createAuthenticate } from './http/api-key.js'
-import { handleErrors } from './http/errors.js'
+import { answerFrameworkError, handleErrors } from './http/errors.js'
 import type { Logger } from './lib/logger.js'
 import { healthRoutes } from './operations/health-routes.js'
 import type { Ingest } from './permits/ingest.js'
@@ -29,11 +29,12 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
   const app = fastify({
     bodyLimit: BODY_LIMIT_BYTES,
     genReqId: () => randomUUID(),
+    frameworkErrors: answerFrameworkError,
     // What a caller sends is taken as it is or refused, never bent into shape.
     ajv: { customOptions: { coerceTypes: false, removeAdditional: false, useDefaults: false } },
   })
 
-  // Fastify reads text/plain too, and would say of it that a field is missing.
+  // Fastify reads text/plain by itself; here it is refused like all that is not JSON.
   app.removeContentTypeParser('text/plain')
   handleErrors(app, deps.log)
   app.addHook('onResponse', async (request, reply) => {
@@ -50,6 +51,8 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
 
   await app.register(swagger, {
     openapi: {
+      // 3.0 knows no `if`, which tells one item from a batch.
+      openapi: '3.1.0',
       info: { title: 'Sign-in reminder', version: '1', description: 'Permits, sign-ins and reminders' },
       components: { securitySchemes: { apiKey: { type: 'http', scheme: 'bearer' } } },
     },

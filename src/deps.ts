@@ -3,6 +3,7 @@ import type { Knex } from 'knex'
 import type { Account, Config } from './config.js'
 import { openDatabase } from './db/connect.js'
 import { createLogger, type Logger } from './lib/logger.js'
+import { testTiming } from './lib/test-timing.js'
 import { LEASE_MS } from './messages/leases.js'
 import { createSender } from './messages/send.js'
 import type { RunDeps } from './reminders/run.js'
@@ -21,6 +22,8 @@ export interface Base {
 
 /** What sends messages of one account. */
 export interface Sending extends RunDeps {
+  /** The account's access token, asked for if there is none. Throws TokenError. */
+  getToken(): Promise<string>
   close(): Promise<void>
 }
 
@@ -34,8 +37,13 @@ export function openBase(config: Config, account: Account | undefined, now: () =
 
 /** Connections to WeChat and the token that all processes share. Asks WeChat for nothing yet. */
 export function openSending({ db, log, now }: Base, config: Config, account: Account): Sending {
-  // One more than messages under way, for the token.
-  const http = createWechatHttp({ baseUrl: config.wechatBaseUrl, connections: config.sendConcurrency + 1 })
+  const { lease = LEASE_MS, http: httpMs, backoff = 1, token: tokenMs } = testTiming()
+  const http = createWechatHttp({
+    baseUrl: config.wechatBaseUrl,
+    // One more than messages under way, for the token.
+    connections: config.sendConcurrency + 1,
+    ...(httpMs === undefined ? {} : { headersTimeoutMs: httpMs, bodyTimeoutMs: httpMs }),
+  })
   const tokens = createSharedToken({
     db,
     appId: account.appId,
@@ -43,14 +51,16 @@ export function openSending({ db, log, now }: Base, config: Config, account: Acc
     owner: randomUUID(),
     now,
     logger: log,
+    ...(tokenMs === undefined ? {} : { timing: { leaseMs: tokenMs, failurePauseMs: tokenMs } }),
   })
   return {
     db,
     log,
     now,
-    random: Math.random,
+    random: () => backoff * Math.random(),
+    getToken: () => tokens.get(),
     send: createSender(createWechatClient({ http, tokens })),
-    leaseMs: LEASE_MS,
+    leaseMs: lease,
     concurrency: config.sendConcurrency,
     rate: config.sendRate,
     async close() {

@@ -1,6 +1,7 @@
 /** Every error code that a caller can see, with its HTTP status. Programs match on the code, never on the message. */
 export const ERROR_STATUS = {
   malformed_json: 400,
+  malformed_request: 400,
   unauthorized: 401,
   forbidden: 403,
   not_found: 404,

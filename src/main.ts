@@ -8,9 +8,12 @@ import { type Base, openBase, openSending, type Sending } from './deps.js'
 import { businessDate, parseIsoDate, toIsoDate } from './lib/business-date.js'
 import { firingsOn, parseCron } from './lib/cron.js'
 import { armFailpoints } from './lib/failpoint.js'
+import { setTestTiming } from './lib/test-timing.js'
 import { recover } from './messages/recovery.js'
 import type { Tally } from './messages/settle.js'
 import { audit } from './operations/audit.js'
+import { assertClocksAgree } from './operations/clock.js'
+import { examine, type Finding } from './operations/doctor.js'
 import { assignUnassigned } from './permits/assign.js'
 import { expireStale } from './permits/expire.js'
 import { countStale, findAppIds } from './permits/store.js'
@@ -132,6 +135,7 @@ program
   .action((options: JsonOption) =>
     command(options, () =>
       withBase(async ({ db, log, now }) => {
+        await assertClocksAgree(db, now)
         const appIds = env.WX_APP_ID ? [env.WX_APP_ID] : await findAppIds(db)
         if (env.WX_APP_ID) await assignUnassigned(db, env.WX_APP_ID, now())
         const progress = await startProgress('expire', () => countStale(db, appIds, now()))
@@ -192,6 +196,26 @@ program
   )
 
 program
+  .command('doctor')
+  .description('look at everything that a run needs, and say what to do')
+  .option('--json', 'one JSON object on stdout', false)
+  .action((options: JsonOption) =>
+    command(options, () => {
+      const settings = readSettings(env, 'nothing')
+      return withDatabase(async (base) => {
+        const { config, account } = settings
+        const sending = openSending(base, config, account)
+        const { db, now: systemNow } = base
+        const { getToken } = sending
+        const checks = await examine({ db, account, systemNow, getToken }).finally(sending.close)
+        const ok = checks.every(({ status }) => status !== 'fail')
+        print(options.json, { ok, checks }, checks.map(toLine))
+        return ok ? EXIT.ok : EXIT.found
+      }, settings)
+    }),
+  )
+
+program
   .command('sandbox')
   .description('a simulated WeChat alone, for WX_API_BASE_URL')
   .option('--port <n>', 'port on 127.0.0.1', toCount, 3100)
@@ -245,8 +269,12 @@ function requestStop(): void {
   setTimeout(() => process.exit(EXIT.error), STOP_LIMIT_MS).unref()
 }
 
+/** Resolves at once if the signal came while the command was still starting. */
 function stopRequested(): Promise<void> {
-  return new Promise((resolve) => stop.signal.addEventListener('abort', () => resolve(), { once: true }))
+  return new Promise((resolve) => {
+    if (stop.signal.aborted) resolve()
+    else stop.signal.addEventListener('abort', () => resolve(), { once: true })
+  })
 }
 
 interface Settings {
@@ -282,6 +310,7 @@ function withSending<T>(
   const { config, account } = readSettings(env, purpose)
   return withBase(
     async (base) => {
+      await assertClocksAgree(base.db, base.now)
       await assignUnassigned(base.db, account.appId, base.now())
       const sending = openSending(base, config, account)
       try {
@@ -292,6 +321,10 @@ function withSending<T>(
     },
     { config, account },
   )
+}
+
+function toLine({ status, name, reason, fix }: Finding): string {
+  return `${status.padEnd(4)} ${name}: ${reason}${fix ? `. ${fix}` : ''}`
 }
 
 function settled({ delivered, failed, unknown }: Tally): number {
@@ -310,5 +343,8 @@ function toCount(text: string): number {
   return count
 }
 
-if (env.REMINDER_FAILPOINTS) armFailpoints(env.REMINDER_FAILPOINTS)
+if (env.REMINDER_FAILPOINTS) {
+  armFailpoints(env.REMINDER_FAILPOINTS)
+  if (env.REMINDER_TEST_TIMING) setTestTiming(env.REMINDER_TEST_TIMING)
+}
 await program.parseAsync()

@@ -6,6 +6,7 @@ import { isSqlite } from './db/sql.js'
 import { openBase, openSending } from './deps.js'
 import { businessDate, timeOn } from './lib/business-date.js'
 import { recover } from './messages/recovery.js'
+import { assertClocksAgree } from './operations/clock.js'
 import { assignUnassigned } from './permits/assign.js'
 import { expireStale } from './permits/expire.js'
 import { createIngest } from './permits/ingest.js'
@@ -65,6 +66,12 @@ export async function startService(
       stopped.abort()
       return schedule.stop()
     })
+    if (account.templateId === '') {
+      log.warn(
+        { event: 'remind.off', app_id: account.appId },
+        'REMINDER_TEMPLATE_ID is not set: nobody is reminded',
+      )
+    }
     log.info({ event: 'service.started', url, app_id: account.appId, timezone: account.timezone })
     return {
       url,
@@ -80,18 +87,27 @@ export async function startService(
     throw error
   }
 
+  /** A clock that a demo or a test has set agrees with nothing. */
+  async function checkClock(): Promise<void> {
+    if (!options.now) await assertClocksAgree(base.db, base.now)
+  }
+
   function scheduledJobs(signal: AbortSignal): ScheduledJobs {
     const { db, log, now } = base
     let lastSweep = 0
     let lastPurge = 0
     return {
       async remind() {
+        if (account.templateId === '') return
         const due = await findDueRun(db, account, now())
-        if (due) await runReminders(sending, account, { ...due, signal })
+        if (!due) return
+        await checkClock()
+        await runReminders(sending, account, { ...due, signal })
       },
       async expire() {
         const slot = latestSweepSlot(account, now())
         if (slot === undefined || slot === lastSweep) return
+        await checkClock()
         await assignUnassigned(db, account.appId, now())
         await expireStale({ db, log, signal }, { appId: account.appId, slot, triggeredBy: 'cron' }, now())
         lastSweep = slot

@@ -1,4 +1,5 @@
 import { SingleBar } from 'cli-progress'
+import { isConnectionLost } from '../db/errors.js'
 import { ConfigError, ServiceError } from '../errors.js'
 
 /** A command's answer on stdout: one JSON object with --json, else lines for a person. */
@@ -8,6 +9,17 @@ export function print(json: boolean, answer: object, lines: string[]): void {
 
 /** What went wrong: words on stderr, and with --json an object on stdout, so that a program always has one to read. */
 export function printError(json: boolean, error: unknown): void {
+  if (isConnectionLost(error)) {
+    const { code } = error as Error & { code?: string }
+    printError(
+      json,
+      new ServiceError(
+        'not_ready',
+        `The database does not answer (${code ?? 'timeout'}). Check DATABASE_URL, and that it runs.`,
+      ),
+    )
+    return
+  }
   const known = error instanceof ServiceError || error instanceof ConfigError
   const message = error instanceof Error ? error.message : String(error)
   if (json)

@@ -27,6 +27,12 @@ export function forUpdateSkipLocked(db: Knex): string {
   return isSqlite(db) ? '' : ' FOR UPDATE SKIP LOCKED'
 }
 
+/** Ties a table of a SELECT to an index, where a planner was seen to choose a worse one. `PRIMARY` is MySQL's only. */
+export function byIndex(db: Knex, index: string): string {
+  if (isSqlite(db)) return index === 'PRIMARY' ? '' : ` INDEXED BY ${index}`
+  return ` FORCE INDEX (${index})`
+}
+
 /** `?,?,?` for a list of n bindings. */
 export function placeholders(n: number): string {
   return Array(n).fill('?').join(',')

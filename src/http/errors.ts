@@ -1,4 +1,4 @@
-import type { FastifyError, FastifyInstance } from 'fastify'
+import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
 import { isConnectionLost } from '../db/errors.js'
 import { type ErrorCode, ServiceError } from '../errors.js'
@@ -37,10 +37,7 @@ export function handleErrors(app: FastifyInstance, log: Logger): void {
       )
       if (known.status === 503) reply.header('Retry-After', RETRY_AFTER_SECONDS)
     }
-    const { code, message, details } = known
-    return reply
-      .status(known.status)
-      .send({ error: details ? { code, message, details } : { code, message } })
+    return reply.status(known.status).send(toBody(known))
   })
   app.setNotFoundHandler((request, reply) =>
     reply.status(404).send({
@@ -50,6 +47,18 @@ export function handleErrors(app: FastifyInstance, log: Logger): void {
       },
     }),
   )
+}
+
+/** For what fails before a route is chosen, such as a path that cannot be decoded: no error handler is asked then. */
+export function answerFrameworkError(error: FastifyError, _: FastifyRequest, reply: FastifyReply): void {
+  const known = toServiceError(error)
+  // The schema of an answer belongs to a route, and there is none.
+  reply.status(known.status).header('Content-Type', 'application/json; charset=utf-8')
+  reply.serializer(JSON.stringify).send(toBody(known))
+}
+
+function toBody({ code, message, details }: ServiceError): { error: object } {
+  return { error: details ? { code, message, details } : { code, message } }
 }
 
 function toServiceError(error: FastifyError): ServiceError {
@@ -67,6 +76,6 @@ function toServiceError(error: FastifyError): ServiceError {
   if (isConnectionLost(error))
     return new ServiceError('not_ready', 'The database does not answer; try again shortly')
   if (error.statusCode !== undefined && error.statusCode < 500)
-    return new ServiceError('malformed_json', error.message)
+    return new ServiceError('malformed_request', error.message)
   return new ServiceError('internal', 'Something went wrong on our side; the log says what')
 }

@@ -39,14 +39,14 @@ export interface DoubleReminder {
   reminders: number
 }
 
-/** Rule: at most one reminder per user and day. By run as well, for the unique key could have been dropped. */
+/** Rule: at most one reminder per user and day. By the run's day, for the unique key does not see an empty business_date. */
 export function findDoubleReminders(db: Knex, limit: number): Promise<DoubleReminder[]> {
   return selectRows<DoubleReminder>(
     db,
-    `SELECT m.app_id, m.user_id, r.slot AS date, COUNT(*) AS reminders
-     FROM wx_push_message m JOIN wx_job_run r ON r.id = m.run_id
+    `SELECT m.app_id, m.user_id, COALESCE(r.slot, m.business_date) AS date, COUNT(*) AS reminders
+     FROM wx_push_message m LEFT JOIN wx_job_run r ON r.id = m.run_id
      WHERE m.kind = 'reminder' AND m.state <> 'cancelled'
-     GROUP BY m.app_id, m.user_id, r.slot HAVING COUNT(*) > 1 LIMIT ?`,
+     GROUP BY m.app_id, m.user_id, COALESCE(r.slot, m.business_date) HAVING COUNT(*) > 1 LIMIT ?`,
     [limit],
   )
 }
@@ -60,9 +60,9 @@ export interface YoungerSpentFirst {
 
 /**
  * Rule: the oldest valid permit is spent first. Looks for a permit that was there when the message was claimed, was
- * valid when another one was spent on it (at the claim, or later in place of a dead one), ran out earlier than that
- * one, and was not spent. One that came in, or was given back, after the claim
- * does not count: its row was written later.
+ * still valid when the one spent was taken (a next permit is taken later than the claim), ran out earlier than that one,
+ * and was not spent. One that came in, or was given back, after the claim does not count: its row was written later.
+ * Of a row written by hand, without a time, only the id tells whether it was there.
  */
 export function findYoungerSpentFirst(db: Knex, limit: number): Promise<YoungerSpentFirst[]> {
   return selectRows<YoungerSpentFirst>(
@@ -71,9 +71,11 @@ export function findYoungerSpentFirst(db: Knex, limit: number): Promise<YoungerS
      FROM wx_push_message m
      JOIN wx_save_form_id spent ON spent.id = m.permit_id AND spent.message_id = m.id
      JOIN wx_save_form_id older ON older.app_id = m.app_id AND older.user_id = m.user_id
-       AND older.expire < spent.expire AND older.expire > spent.updated_at + ${VALIDITY_MARGIN_MS}
+       AND older.expire < spent.expire AND older.expire > m.created_at + ${VALIDITY_MARGIN_MS}
+       AND older.expire > spent.updated_at + ${VALIDITY_MARGIN_MS}
      WHERE m.state <> 'cancelled' AND older.created_at < m.created_at
-       AND (older.status = 0 AND older.updated_at < m.created_at
+       AND (older.created_at > 0 OR older.id < spent.id)
+       AND (older.status = 0 AND older.updated_at <= m.created_at
          OR older.status = 2 AND older.message_id IS NULL AND older.updated_at > older.expire)
      LIMIT ?`,
     [limit],

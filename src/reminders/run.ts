@@ -49,6 +49,8 @@ const BATCH = 500
 const BATCH_SECONDS = 5
 /** How often a busy run looks for messages that others left: they are there at a start, and rarely afterwards. */
 const LOOK_FOR_LEFT_MS = 1_000
+/** Retries that are due later than this are left to the recovery: a minute's quota and a back-off fit in, an hour does not. */
+const PATIENCE_MS = 150_000
 const POLL_MS = 100
 const MAX_POLL_MS = 1_000
 
@@ -69,7 +71,7 @@ export async function runReminders(deps: RunDeps, account: Account, options: Run
     trigger: options.triggeredBy,
   })
 
-  const brake = createBrake()
+  const brake = createBrake(await store.findNormalRefusals(db, account.appId, run.id))
   const source = createReminderSource(deps, account, run.id, options)
   const pace = createPace({ concurrency: deps.concurrency, perSecond: deps.rate })
   const deliverOptions = options.onProgress
@@ -184,8 +186,9 @@ function createReminderSource(
 
       if (!(await idle())) return undefined
       const { sending, nextRetryAt } = await findUnfinished(db, account.appId)
+      const isSoon = nextRetryAt !== undefined && nextRetryAt - now() < PATIENCE_MS
       // Also waits for what another process has in hand: if that one dies, its messages are taken over here.
-      return sending || nextRetryAt !== undefined ? wait() : undefined
+      return sending || isSoon ? wait() : undefined
     },
   }
 }

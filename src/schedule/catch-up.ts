@@ -3,7 +3,7 @@ import type { Account } from '../config.js'
 import { addDays, businessDate } from '../lib/business-date.js'
 import { firingsOn, parseCron } from '../lib/cron.js'
 import { windowEnd } from '../messages/recovery.js'
-import { findLastRun, findRun, openRun, type Trigger } from './store.js'
+import { closeRun, findLastRun, findRun, type JobRun, openRun, type Trigger } from './store.js'
 
 /** A daily run that is to be started, or gone on with, now. */
 export interface DueRun {
@@ -30,18 +30,23 @@ export async function findDueRun(db: Knex, account: Account, now: number): Promi
   if (now >= windowEnd(account, date)) {
     if (!run)
       await recordMissed(db, appId, date, now, 'no process was running before its sending window closed')
+    else await closeAbandoned(db, run, now)
     return undefined
   }
   return { date, triggeredBy: now - firing < ON_TIME_MS ? 'cron' : 'catch-up' }
 }
 
-/** Records days of the past week on which a run was due and no process was there to see it. Days before the first run don't count. */
+/**
+ * Records days of the past week on which a run was due and no process was there to see it; days before the first run
+ * don't count. Ends the last run if it was left running and its window is over.
+ */
 export async function recordMissedDays(db: Knex, account: Account, now: number): Promise<number[]> {
   const { appId, timezone } = account
   const cron = parseCron(account.remindCron)
   const today = businessDate(now, timezone)
   const last = await findLastRun(db, 'remind', appId)
   if (!last) return []
+  if (now >= windowEnd(account, last.slot)) await closeAbandoned(db, last, now)
   const missed: number[] = []
   for (
     let date = Math.max(addDays(last.slot, 1), addDays(today, -LOOK_BACK_DAYS));
@@ -53,6 +58,12 @@ export async function recordMissedDays(db: Knex, account: Account, now: number):
     missed.push(date)
   }
   return missed
+}
+
+/** A run that nobody has ended, and that nobody may go on with: the processes that had it died. */
+async function closeAbandoned(db: Knex, run: JobRun, now: number): Promise<void> {
+  const reason = 'its sending window closed while no process was running'
+  if (run.state === 'running') await closeRun(db, run.id, { state: 'window_closed', reason }, now)
 }
 
 async function recordMissed(

@@ -11,9 +11,9 @@ export interface ScheduledJobs {
 }
 
 export interface Schedule {
-  /** Looks at once for what was missed, then at each firing and once a minute. */
+  /** Looks at once for what was missed, then at each firing and once a minute. Safe twice; nothing after a stop. */
   start(): void
-  /** No new job is started. Resolves when those under way have ended. */
+  /** No new job is started. Resolves when those under way have ended. Safe twice, and before the start. */
   stop(): Promise<void>
 }
 
@@ -46,6 +46,7 @@ export function createSchedule(account: Account, jobs: ScheduledJobs, log: Logge
 
   return {
     start() {
+      if (stopped || tasks.length > 0) return
       every(account.remindCron, 'remind')
       every(account.expireCron, 'expire')
       every(EVERY_MINUTE, 'remind', 'expire', 'purge')
@@ -53,10 +54,11 @@ export function createSchedule(account: Account, jobs: ScheduledJobs, log: Logge
       look('recover')
       look('remind')
       look('expire')
+      look('purge')
     },
     async stop() {
       stopped = true
-      for (const task of tasks) await task.destroy()
+      for (const task of tasks.splice(0)) await task.destroy()
       await Promise.all(underWay.values())
     },
   }

@@ -41,33 +41,36 @@ export async function startStandIn(): Promise<StandIn> {
   let sends: Behaviour | undefined
   let tokenCalls: Behaviour | undefined
 
-  function giveToken(response: ServerResponse, asked: Asked): void {
-    if (tokenCalls) return tokenCalls(response, asked)
+  function answerToken(): Behaviour {
+    if (tokenCalls) return tokenCalls
     const token = `TOKEN_${'x'.repeat(40)}_${standIn.tokens.length + 1}`
     standIn.tokens.push(token)
-    json({ access_token: token, expires_in: 7_200 })(response, asked)
+    return json({ access_token: token, expires_in: 7_200 })
   }
 
-  function take(response: ServerResponse, asked: Asked): void {
-    if (sends) return sends(response, asked)
+  function take(asked: Asked): Behaviour {
+    if (sends) return sends
     if (asked.query.get('access_token') !== standIn.tokens.at(-1))
-      return json({ errcode: 40001, errmsg: 'invalid credential' })(response, asked)
+      return json({ errcode: 40001, errmsg: 'invalid credential, access_token is invalid' })
     const message = asked.json as Record<string, unknown>
     const formId = String(message.form_id)
-    if (used.has(formId))
-      return json({ errcode: 41029, errmsg: 'form id used count reach limit' })(response, asked)
+    if (used.has(formId)) return json({ errcode: 41029, errmsg: 'form id used count reach limit' })
     used.add(formId)
     standIn.taken.push({ openId: String(message.touser), formId, message })
-    const answer = () => json(OK)(response, asked)
-    if (standIn.taken.length > limit) waiting.push(answer)
-    else answer()
+    return standIn.taken.length > limit ? hold : json(OK)
   }
 
-  stub.otherwise((response, asked) => {
-    if (asked.path === '/cgi-bin/stable_token' || asked.path === '/cgi-bin/token') giveToken(response, asked)
-    else if (asked.path === '/cgi-bin/message/wxopen/template/send') take(response, asked)
-    else json({ errcode: 40066, errmsg: 'invalid url' }, 404)(response, asked)
-  })
+  function hold(response: ServerResponse, asked: Asked): void {
+    waiting.push(() => json(OK)(response, asked))
+  }
+
+  function behaviourFor(asked: Asked): Behaviour {
+    if (asked.path === '/cgi-bin/stable_token' || asked.path === '/cgi-bin/token') return answerToken()
+    if (asked.path === '/cgi-bin/message/wxopen/template/send') return take(asked)
+    return json({ errcode: 40066, errmsg: 'invalid url' }, 404)
+  }
+
+  stub.otherwise((response, asked) => behaviourFor(asked)(response, asked))
 
   const standIn: StandIn = {
     url: stub.url,

@@ -70,6 +70,8 @@ export function without(books: Books, userIds: number[]): Books {
 }
 
 export interface ProcessOptions {
+  /** Its database; default a pool of its own, on SQLite the one of the world. */
+  db?: Knex
   /** Connections of its own pool at most; with it, it has a pool of its own on SQLite too. */
   poolMax?: number
   baseUrl?: string
@@ -153,7 +155,7 @@ export async function createWorld(
   function startProcess(options: ProcessOptions = {}): Process {
     // SQLite has one connection for a reason: its driver blocks the thread, and a second one here would wait for itself.
     const sharesPool = dialect === 'sqlite' && options.poolMax === undefined
-    const pool = sharesPool ? db : openPool(database.url, options.poolMax)
+    const pool = options.db ?? (sharesPool ? db : openPool(database.url, options.poolMax))
     const http = createWechatHttp({
       baseUrl: options.baseUrl ?? sandbox.url,
       connections: (options.concurrency ?? CONCURRENCY) + 1,

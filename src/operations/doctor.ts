@@ -1,0 +1,124 @@
+import type { Knex } from 'knex'
+import { DateTime } from 'luxon'
+import type { Account } from '../config.js'
+import { pendingMigrations } from '../db/migrate.js'
+import { isSqlite, selectRows } from '../db/sql.js'
+import { TokenError } from '../wechat/token-error.js'
+import { measureSkew, SKEW_LIMIT_MS, SKEW_WARN_MS } from './clock.js'
+
+export interface Finding {
+  name: string
+  status: 'ok' | 'warn' | 'fail'
+  /** What was found. */
+  reason: string
+  /** What to do about it; only where there is something to do. */
+  fix?: string
+}
+
+export interface DoctorDeps {
+  db: Knex
+  account: Account
+  systemNow(): number
+  getToken(): Promise<string>
+}
+
+const OLDEST = { mariadb: [10, 6], mysql: [8, 0] } as const
+
+/** Looks at everything that a run needs, changes nothing, and goes on after a finding as far as it makes sense. */
+export async function examine(deps: DoctorDeps): Promise<Finding[]> {
+  const database = await examineDatabase(deps.db)
+  if (database.status === 'fail') return [database]
+  const migrations = await examineMigrations(deps.db)
+  const rest = [await examineZone(deps), await examineClock(deps), await examinePool(deps.db)]
+  // Without the tables there is nowhere to keep a token.
+  if (migrations.status === 'ok') rest.push(await examineToken(deps))
+  return [database, migrations, ...rest]
+}
+
+async function examineDatabase(db: Knex): Promise<Finding> {
+  const name = 'database'
+  try {
+    const sql = isSqlite(db) ? 'SELECT sqlite_version() AS version' : 'SELECT VERSION() AS version'
+    const [row] = await selectRows<{ version: string }>(db, sql)
+    const version = row?.version ?? ''
+    if (isSqlite(db)) return { name, status: 'ok', reason: `SQLite ${version}; for one process` }
+    const kind = version.includes('MariaDB') ? 'mariadb' : 'mysql'
+    const [major = 0, minor = 0] = version.split('.').map((part) => Number.parseInt(part, 10))
+    const [oldestMajor, oldestMinor] = OLDEST[kind]
+    const isOldEnough = major > oldestMajor || (major === oldestMajor && minor >= oldestMinor)
+    return isOldEnough
+      ? { name, status: 'ok', reason: version }
+      : {
+          name,
+          status: 'fail',
+          reason: `${version} has no SKIP LOCKED`,
+          fix: 'Use MySQL 8.0+ or MariaDB 10.6+.',
+        }
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : 'no answer'
+    return {
+      name,
+      status: 'fail',
+      reason: `cannot be reached: ${code}`,
+      fix: 'Check DATABASE_URL, and that the server runs.',
+    }
+  }
+}
+
+async function examineMigrations(db: Knex): Promise<Finding> {
+  const pending = await pendingMigrations(db)
+  return pending.length === 0
+    ? { name: 'migrations', status: 'ok', reason: 'none pending' }
+    : { name: 'migrations', status: 'fail', reason: `${pending.length} pending`, fix: 'Run: npm run migrate' }
+}
+
+async function examineZone({ db, account, systemNow }: DoctorDeps): Promise<Finding> {
+  const local = DateTime.fromMillis(systemNow(), { zone: account.timezone })
+  const reason = `${account.timezone}, where it is ${local.toFormat('yyyy-MM-dd HH:mm')}`
+  if (isSqlite(db)) return { name: 'time_zone', status: 'ok', reason }
+  const [row] = await selectRows<{ zone: string }>(db, 'SELECT @@session.time_zone AS zone')
+  return row?.zone === '+00:00'
+    ? { name: 'time_zone', status: 'ok', reason: `${reason}; database session in UTC` }
+    : {
+        name: 'time_zone',
+        status: 'fail',
+        reason: `database session in ${row?.zone}`,
+        fix: 'Let nothing between here and the server change the session, such as a proxy with init_connect.',
+      }
+}
+
+async function examineClock({ db, systemNow }: DoctorDeps): Promise<Finding> {
+  const skew = await measureSkew(db, systemNow)
+  const reason = `database ${Math.abs(skew)} ms ${skew < 0 ? 'behind' : 'ahead of'} this process`
+  const fix = 'Set the clocks of both machines by NTP.'
+  if (Math.abs(skew) > SKEW_LIMIT_MS)
+    return { name: 'clock', status: 'fail', reason: `${reason}; no job runs like this`, fix }
+  return Math.abs(skew) > SKEW_WARN_MS
+    ? { name: 'clock', status: 'warn', reason, fix }
+    : { name: 'clock', status: 'ok', reason }
+}
+
+async function examinePool(db: Knex): Promise<Finding> {
+  const max: number = db.client.pool.max
+  if (isSqlite(db)) return { name: 'pool', status: 'ok', reason: 'one connection, as SQLite has one writer' }
+  const [limit] = await selectRows<{ n: number }>(db, 'SELECT @@max_connections AS n')
+  const rows = await selectRows<{ Value: string }>(db, "SHOW STATUS LIKE 'Threads_connected'")
+  const connected = Number(rows[0]?.Value ?? 0)
+  const reason = `up to ${max} connections for this process; the server has ${connected} of ${limit?.n}`
+  return connected + max <= (limit?.n ?? 0)
+    ? { name: 'pool', status: 'ok', reason }
+    : { name: 'pool', status: 'warn', reason, fix: 'Raise max_connections, or run fewer processes.' }
+}
+
+async function examineToken({ account, getToken }: DoctorDeps): Promise<Finding> {
+  if (account.appSecret === '') {
+    return { name: 'token', status: 'fail', reason: 'no app secret', fix: 'Set WX_APP_SECRET.' }
+  }
+  try {
+    await getToken()
+    return { name: 'token', status: 'ok', reason: `WeChat gives a token (${account.tokenMode})` }
+  } catch (error) {
+    if (!(error instanceof TokenError)) throw error
+    return { name: 'token', status: 'fail', reason: error.message, fix: error.remedy }
+  }
+}

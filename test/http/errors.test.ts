@@ -1,0 +1,187 @@
+import { once } from 'node:events'
+import { connect } from 'node:net'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { countRows } from '../helpers/rows.js'
+import { API_KEY, OTHER_API_KEY, startTestService, type TestService } from '../helpers/service.js'
+
+const UPLOAD = JSON.stringify({ open_id: 'o1', user_id: 1, form_id: 'F1' })
+const JSON_TYPE = { 'content-type': 'application/json' }
+const AUTHORIZED = { authorization: `Bearer ${API_KEY}` }
+
+let service: TestService
+beforeAll(async () => {
+  service = await startTestService('sqlite')
+})
+afterAll(() => service.close())
+
+const failure = (code: string) => ({ error: { code, message: expect.stringMatching(/.{10,}/) } })
+
+describe('a call without a right key', () => {
+  const refused: [string, Record<string, string>][] = [
+    ['none', {}],
+    ['a wrong one', { authorization: 'Bearer wrong' }],
+    ['the start of one', { authorization: `Bearer ${API_KEY.slice(0, -1)}` }],
+    ['one and more', { authorization: `Bearer ${API_KEY}x` }],
+    ['another scheme', { authorization: `Basic ${Buffer.from(`shop:${API_KEY}`).toString('base64')}` }],
+    ['no scheme', { authorization: API_KEY }],
+    ['an empty one', { authorization: 'Bearer ' }],
+    ['the name of a key', { authorization: 'Bearer shop' }],
+    ['name and key', { authorization: `Bearer shop:${API_KEY}` }],
+    ['a wrong X-API-Key', { 'x-api-key': 'wrong' }],
+    ['an empty X-API-Key', { 'x-api-key': '' }],
+    ['one in the query', {}],
+  ]
+
+  test.each(refused)('is answered 401: %s', async (what, headers) => {
+    const query = what.endsWith('query') ? `?api_key=${API_KEY}` : ''
+    for (const path of ['/v1/form-ids', '/v1/sign-ins']) {
+      const answer = await service.request('POST', path + query, {
+        body: UPLOAD,
+        headers: { ...JSON_TYPE, ...headers },
+      })
+      expect(answer.status).toBe(401)
+      expect(answer.body).toEqual(failure('unauthorized'))
+    }
+    expect(await countRows(service.db)).toMatchObject({ wx_save_form_id: 0, wx_sign_in: 0 })
+  })
+
+  test('is answered before its body is looked at', async () => {
+    const answer = await service.request('POST', '/v1/form-ids', { body: '{', headers: JSON_TYPE })
+    expect(answer.status).toBe(401)
+  })
+})
+
+test.each([
+  ['the first', { authorization: `Bearer ${API_KEY}` }],
+  ['the second', { authorization: `Bearer ${OTHER_API_KEY}` }],
+  ['in lower case', { authorization: `bearer ${API_KEY}` }],
+  ['as X-API-Key', { 'x-api-key': OTHER_API_KEY }],
+])('every named key opens: %s', async (_, headers) => {
+  const answer = await service.request('POST', '/v1/sign-ins', {
+    body: '{"user_id":1}',
+    headers: { ...JSON_TYPE, ...headers },
+  })
+  expect(answer.status).toBe(201)
+})
+
+test.each([
+  ['nothing', ''],
+  ['half of an object', '{"open_id":"o1"'],
+  ['words', 'open_id=o1&user_id=1'],
+  ['single quotes', "{'open_id':'o1'}"],
+  ['a comma too many', '{"user_id":1,}'],
+  ['two objects', '{}{}'],
+  ['NaN', '{"user_id":NaN}'],
+  ['bytes that are no UTF-8', new Uint8Array([0x7b, 0x22, 0xff, 0xfe, 0x22, 0x3a])],
+  ['gzip', new Uint8Array([0x1f, 0x8b, 0x08, 0x00, 0x00])],
+  ['NUL bytes', new Uint8Array(100)],
+])('malformed JSON is answered 400: %s', async (_, body) => {
+  const answer = await service.request('POST', '/v1/form-ids', {
+    body,
+    headers: { ...JSON_TYPE, ...AUTHORIZED },
+  })
+  expect(answer.status).toBe(400)
+  expect(answer.body).toEqual(failure('malformed_json'))
+})
+
+test.each([
+  'text/plain',
+  'application/x-www-form-urlencoded',
+  'multipart/form-data',
+  'text/json',
+  'json',
+  '*/*',
+])('another type of content is answered 415: %s', async (type) => {
+  const answer = await service.request('POST', '/v1/form-ids', {
+    body: UPLOAD,
+    headers: { 'content-type': type, ...AUTHORIZED },
+  })
+  expect(answer.status).toBe(415)
+  expect(answer.body).toEqual(failure('unsupported_media_type'))
+})
+
+test.each(['application/json; charset=utf-8', 'application/JSON', 'application/json ;charset=UTF-8'])(
+  'JSON is taken under the name %s',
+  async (type) => {
+    const answer = await service.request('POST', '/v1/form-ids', {
+      body: UPLOAD,
+      headers: { 'content-type': type, ...AUTHORIZED },
+    })
+    expect(answer.status).toBe(201)
+  },
+)
+
+test('a body over 1 MiB is answered 413', async () => {
+  const body = `{"open_id":"${'x'.repeat(1024 * 1024)}"}`
+  const answer = await service.request('POST', '/v1/form-ids', {
+    body,
+    headers: { ...JSON_TYPE, ...AUTHORIZED },
+  })
+  expect(answer.status).toBe(413)
+  expect(answer.body).toEqual(failure('payload_too_large'))
+})
+
+test('a thousand items with the longest fields fit', async () => {
+  const items = Array.from({ length: 1_000 }, (_, i) => ({
+    open_id: 'o'.repeat(100),
+    user_id: Number.MAX_SAFE_INTEGER,
+    form_id: `${i}-`.padEnd(128, 'f'),
+    page: 'p'.repeat(255),
+    submitted_at: Date.now(),
+  }))
+  expect(await service.post('/v1/form-ids', { items })).toMatchObject({
+    status: 201,
+    body: { accepted: 1_000 },
+  })
+})
+
+test.each([
+  ['GET', '/'],
+  ['GET', '/v1/form-ids'],
+  ['PUT', '/v1/form-ids'],
+  ['DELETE', '/v1/sign-ins'],
+  ['POST', '/v1/form-ids/'],
+  ['POST', '/V1/FORM-IDS'],
+  ['GET', '/v1/form-ids/1'],
+  ['GET', '/../../etc/passwd'],
+  ['GET', '/docs/static/%2e%2e/%2e%2e/package.json'],
+  ['OPTIONS', '/healthz'],
+])('there is no %s %s: 404', async (method, path) => {
+  const answer = await service.request(method, path)
+  expect(answer.status).toBe(404)
+  expect(answer.body).toEqual(failure('not_found'))
+})
+
+test('the query of a path that is not there stays out of the answer', async () => {
+  const answer = await service.request('GET', '/nothing?access_token=abc')
+  expect(answer.text).not.toContain('abc')
+})
+
+test.each(['/%zz', '/v1/%', '/%c0%af', '/docs/static/%00'])(
+  'a path that cannot be read is answered 400: %s',
+  async (path) => {
+    const answer = await service.request('GET', path)
+    expect(answer.status).toBe(400)
+    expect(answer.body).toEqual(failure('malformed_request'))
+  },
+)
+
+test.each([
+  ['no HTTP at all', 'hello\r\n\r\n'],
+  ['a header that is too long', `GET /healthz HTTP/1.1\r\nhost: x\r\nx: ${'y'.repeat(20_000)}\r\n\r\n`],
+  [
+    'two lengths',
+    'POST /v1/form-ids HTTP/1.1\r\nhost: x\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\n{}',
+  ],
+  ['a length that is no number', 'POST /v1/form-ids HTTP/1.1\r\nhost: x\r\ncontent-length: -5\r\n\r\n'],
+])('bytes that are no request are answered 4xx: %s', async (_, bytes) => {
+  const { hostname, port } = new URL(service.url)
+  const socket = connect(Number(port), hostname)
+  let answer = ''
+  socket.setEncoding('utf8').on('data', (text: string) => {
+    answer += text
+  })
+  socket.write(bytes)
+  await once(socket, 'close')
+  expect(answer).toMatch(/^HTTP\/1\.1 4\d\d /)
+})

@@ -1,0 +1,113 @@
+import fc from 'fast-check'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { audit } from '../../src/operations/audit.js'
+import { dialects } from '../helpers/database.js'
+import { countRows } from '../helpers/rows.js'
+import { API_KEY, startTestService, type TestService } from '../helpers/service.js'
+
+const PATHS = ['/v1/form-ids', '/v1/sign-ins'] as const
+/** Parallel requests of one case: also what comes together must not harm the neighbours in its group commit. */
+const TOGETHER = 8
+
+const junk = fc.oneof(
+  fc.jsonValue({ maxDepth: 3 }),
+  fc.string({ unit: 'binary' }),
+  fc.constantFrom(
+    -1,
+    -0,
+    1e308,
+    2 ** 53,
+    -(2 ** 63),
+    '__proto__',
+    'constructor',
+    '\ud800',
+    '\u0000',
+    "'; DROP TABLE wx_save_form_id; --",
+    '{{7*7}}',
+    'o'.repeat(5_000),
+  ),
+)
+const key = fc.constantFrom(
+  'open_id',
+  'user_id',
+  'form_id',
+  'page',
+  'submitted_at',
+  'date',
+  'items',
+  'toString',
+)
+/** Bodies that are nearly right: those get further than random ones do. */
+const nearlyRight = fc.oneof(
+  fc.tuple(fc.constant({ open_id: 'o1', user_id: 1, form_id: 'F1', page: 'p' }), key, junk),
+  fc.tuple(fc.constant({ user_id: 1, date: '2026-11-20' }), key, junk),
+)
+const broken = nearlyRight.map(([body, name, value]) => ({ ...body, [name]: value }))
+const body = fc.oneof(
+  junk,
+  broken,
+  fc.dictionary(fc.oneof(key, fc.string()), junk),
+  fc.record({ items: fc.array(fc.oneof(broken, junk), { maxLength: 20 }) }),
+)
+
+describe.each(dialects)('whatever a caller sends, on %s', (dialect) => {
+  let service: TestService
+
+  beforeAll(async () => {
+    service = await startTestService(dialect)
+  })
+  afterAll(() => service.close())
+
+  const send = (path: string, bytes: string | Uint8Array) =>
+    service.request('POST', path, {
+      body: bytes,
+      headers: { 'content-type': 'application/json', authorization: `Bearer ${API_KEY}` },
+    })
+
+  test('random JSON is never answered 5xx, and the counters stay exact', async () => {
+    const call = fc.tuple(fc.constantFrom(...PATHS), body)
+    await fc.assert(
+      fc.asyncProperty(fc.array(call, { minLength: 1, maxLength: TOGETHER }), async (calls) => {
+        const answers = await Promise.all(calls.map(([path, value]) => send(path, JSON.stringify(value))))
+        for (const { status } of answers) expect([201, 400, 422]).toContain(status)
+      }),
+      { numRuns: 100 },
+    )
+    expect(await audit(service.db, Date.now(), false)).toMatchObject({ ok: true })
+  })
+
+  test('random bytes are never answered 5xx, and leave the tables as they are', async () => {
+    const before = await countRows(service.db)
+    const bytes = fc.oneof(
+      fc.uint8Array({ maxLength: 200 }),
+      fc.string({ unit: 'binary' }),
+      // A right body, cut somewhere.
+      fc.nat({ max: 43 }).map((end) => '{"open_id":"o9","user_id":9,"form_id":"F999"}'.slice(0, end)),
+    )
+    const call = fc.tuple(fc.constantFrom(...PATHS), bytes)
+    await fc.assert(
+      fc.asyncProperty(fc.array(call, { minLength: 1, maxLength: TOGETHER }), async (calls) => {
+        const answers = await Promise.all(calls.map(([path, value]) => send(path, value)))
+        for (const { status } of answers) expect([400, 422]).toContain(status)
+      }),
+      { numRuns: 60 },
+    )
+    expect(await countRows(service.db)).toEqual(before)
+  })
+
+  test('random paths and queries are never answered 5xx', async () => {
+    const segment = fc.oneof(
+      fc.constantFrom('v1', 'form-ids', 'docs', 'static', '..', '%00', '%zz', 'openapi.json', 'healthz'),
+      fc.webPath(),
+    )
+    const path = fc.array(segment, { maxLength: 5 }).map((segments) => `/${segments.join('/')}`)
+    const method = fc.constantFrom('GET', 'POST', 'PUT', 'DELETE', 'PATCH', 'OPTIONS', 'HEAD')
+    await fc.assert(
+      fc.asyncProperty(method, path, fc.webQueryParameters(), async (verb, where, query) => {
+        const { status } = await service.request(verb, `${where}?${query}`)
+        expect(status).toBeLessThan(500)
+      }),
+      { numRuns: 150 },
+    )
+  })
+})

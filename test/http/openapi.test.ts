@@ -1,0 +1,79 @@
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { startTestService, type TestService } from '../helpers/service.js'
+
+interface Operation {
+  responses: Record<string, { description: string }>
+  requestBody?: { content: Record<string, { schema: object }> }
+  security?: Record<string, string[]>[]
+}
+interface OpenApi {
+  openapi: string
+  info: { title: string; version: string }
+  paths: Record<string, Record<string, Operation>>
+  components: { securitySchemes: Record<string, unknown> }
+}
+
+let service: TestService
+let document: OpenApi
+beforeAll(async () => {
+  service = await startTestService('sqlite')
+  document = (await service.request('GET', '/openapi.json')).body as OpenApi
+})
+afterAll(() => service.close())
+
+const operations = () =>
+  Object.entries(document.paths).flatMap(([path, methods]) =>
+    Object.entries(methods).map(([method, operation]) => ({ path, method, operation })),
+  )
+
+test('the description has every route of the service, and no other', () => {
+  // As Fastify prints its tree: "├── /v1/form-ids (POST)". Children are the pages of the description itself.
+  const printed = service.app.printRoutes({ commonPrefix: false }).matchAll(/^[├└]── (\S+) \(([A-Z, ]+)\)$/gm)
+  const routes = [...printed].flatMap(([, path, methods = '']) =>
+    methods
+      .split(', ')
+      .filter((method) => method !== 'HEAD')
+      .map((method) => `${method} ${path}`),
+  )
+  expect(routes).toContain('POST /v1/form-ids')
+  const described = operations().map(({ path, method }) => `${method.toUpperCase()} ${path}`)
+  expect(described.sort()).toEqual(
+    routes.filter((route) => !['GET /docs', 'GET /openapi.json'].includes(route)).sort(),
+  )
+})
+
+test('it is OpenAPI 3.1, in which its schemas are valid', () => {
+  expect(document.openapi).toMatch(/^3\.1\./)
+  expect(document.info).toMatchObject({
+    title: expect.stringMatching(/./),
+    version: expect.stringMatching(/./),
+  })
+  const text = JSON.stringify(document)
+  // Words of 3.0 that 3.1 has not, and references to nowhere.
+  expect(text).not.toContain('"nullable"')
+  expect(text).not.toContain('"$ref"')
+})
+
+test('every call tells its answers, and what it wants for a key', () => {
+  for (const { path, method, operation } of operations()) {
+    const codes = Object.keys(operation.responses)
+    expect(codes.length, `${method} ${path}`).toBeGreaterThan(0)
+    for (const code of codes) expect(code).toMatch(/^([1-5]\d\d|[1-5]XX|default)$/)
+    if (method !== 'post') continue
+    expect(codes).toEqual(['201', '4XX', '5XX'])
+    expect(operation.requestBody?.content).toHaveProperty(['application/json', 'schema', 'type'], 'object')
+    const schemes = operation.security?.flatMap((scheme) => Object.keys(scheme)) ?? []
+    expect(schemes).not.toEqual([])
+    for (const scheme of schemes) expect(document.components.securitySchemes).toHaveProperty(scheme)
+  }
+})
+
+test('it tells of a form_id that it may be null', () => {
+  expect(JSON.stringify(document.paths['/v1/form-ids'])).toContain('{"type":"null"}')
+})
+
+test.each(['/docs', '/docs/', '/docs/static/swagger-ui.css'])('%s answers', async (path) => {
+  const answer = await service.request('GET', path)
+  expect(answer.status).toBe(200)
+  expect(answer.text.length).toBeGreaterThan(100)
+})

@@ -1,0 +1,265 @@
+import type { Knex } from 'knex'
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { isSqlite } from '../../src/db/sql.js'
+import { audit } from '../../src/operations/audit.js'
+import { expireStale } from '../../src/permits/expire.js'
+import { createIngest } from '../../src/permits/ingest.js'
+import { claimOne } from '../helpers/claims.js'
+import { dialects } from '../helpers/database.js'
+import { silentLog } from '../helpers/rows.js'
+import { DAY, HOUR, openIdOf, user, users } from '../helpers/users.js'
+import { createWorld, type World } from '../helpers/world.js'
+
+const MINUTE = 60_000
+
+describe.each(dialects)('the audit on %s', (dialect) => {
+  let world: World
+  let db: Knex
+
+  beforeAll(async () => {
+    world = await createWorld(dialect)
+    db = world.db
+  })
+  beforeEach(() => world.reset())
+  afterAll(() => world.close())
+
+  /** The rows that each check names; a check that finds none is left out. */
+  const found = async () => {
+    const report = await audit(db, world.clock.now(), false)
+    const failed = report.checks.filter(({ violations }) => violations.length > 0)
+    expect(report.ok).toBe(failed.length === 0)
+    expect(failed.every(({ ok }) => !ok)).toBe(true)
+    return Object.fromEntries(failed.map(({ name, violations }) => [name, violations]))
+  }
+  const remind = () => world.startProcess().remind()
+  const sweep = () =>
+    expireStale(
+      { db, log: silentLog, signal: new AbortController().signal },
+      { appId: world.account.appId, slot: world.clock.now(), triggeredBy: 'manual' },
+      world.clock.now(),
+    )
+  const upload = (userId: number, submittedAt: number) => {
+    const openId = openIdOf(userId)
+    const formId = world.wechat.issueFormId({ openId, at: submittedAt })
+    const { appId } = world.account
+    return createIngest(db).upload(
+      [{ appId, openId, userId, formId, page: undefined, submittedAt }],
+      world.clock.now(),
+    )
+  }
+  /** Five users with two permits each, who were all reminded: their older ones are spent. */
+  const remindedUsers = async () => {
+    await world.has(users(1, 5).permits(2))
+    expect(await remind()).toMatchObject({ state: 'done', delivered: 5 })
+    return world.messages()
+  }
+  const nth = <T>(rows: T[], index: number): T => {
+    const row = rows.at(index)
+    if (row === undefined) throw new Error(`There are ${rows.length} rows`)
+    return row
+  }
+
+  test('says ok to each check of an empty database and of one after a run', async () => {
+    expect((await audit(db, 0, false)).checks.map(({ name, ok }) => [name, ok])).toEqual([
+      ['counter_is_exact', true],
+      ['one_reminder_per_day', true],
+      ['oldest_permit_first', true],
+      ['spent_permit_has_message', true],
+      ['message_has_permit', true],
+    ])
+    await remindedUsers()
+    expect(await found()).toEqual({})
+  })
+
+  test('names the users whose counter is wrong, and who have none', async () => {
+    const { appId } = world.account
+    await remindedUsers()
+    await db('wx_message_push_status').where({ user_id: 2 }).update({ count: 7 })
+    await db('wx_message_push_status').where({ user_id: 3 }).update({ count: 0 })
+    await db('wx_message_push_status').where({ user_id: 4 }).delete()
+    const { counter_is_exact, ...others } = await found()
+    expect(others).toEqual({})
+    expect(counter_is_exact).toHaveLength(3)
+    expect(counter_is_exact).toEqual(
+      expect.arrayContaining([
+        { app_id: appId, user_id: 2, count: 7, permits: 1 },
+        { app_id: appId, user_id: 3, count: 0, permits: 1 },
+        { app_id: appId, user_id: 4, count: null, permits: 1 },
+      ]),
+    )
+  })
+
+  test('with fix recounts those, and leaves what it cannot know', async () => {
+    const messages = await remindedUsers()
+    await db('wx_message_push_status').where('user_id', '<', 3).update({ count: 7 })
+    await db('wx_message_push_status').where({ user_id: 4 }).delete()
+    await db('wx_push_message')
+      .where({ id: nth(messages, 4).id })
+      .delete()
+    const report = await audit(db, world.clock.now(), true)
+    expect(report).toMatchObject({ fixed: 3, ok: false })
+    expect(Object.keys(await found())).toEqual(['spent_permit_has_message'])
+    expect(await world.counterOf(4)).toMatchObject({ count: 1 })
+  })
+
+  test('names who was reminded twice on a day', async () => {
+    const messages = await remindedUsers()
+    const { id: _, ...copy } = nth(messages, 2)
+    const permit_id = nth(await world.permitsOf(copy.user_id), 1).id
+    await db('wx_push_message').insert({ ...copy, permit_id, business_date: null })
+    expect((await found()).one_reminder_per_day).toEqual([
+      { app_id: world.account.appId, user_id: copy.user_id, date: copy.business_date, reminders: 2 },
+    ])
+    await db('wx_push_message').where({ permit_id }).update({ state: 'cancelled' })
+    expect((await found()).one_reminder_per_day).toBeUndefined()
+  })
+
+  test('names a younger permit that was spent while an older one was there', async () => {
+    await world.has(users(1, 5).permits(3))
+    await remind()
+    const message = nth(await world.messages(), 1)
+    const [older, younger] = await world.permitsOf(message.user_id)
+    await db('wx_save_form_id').where({ id: older?.id }).update({ status: 0, message_id: null })
+    await db('wx_save_form_id')
+      .where({ id: younger?.id })
+      .update({ status: 1, message_id: message.id, updated_at: world.clock.now() })
+    await db('wx_push_message').where({ id: message.id }).update({ permit_id: younger?.id })
+    const violation = {
+      message_id: message.id,
+      user_id: message.user_id,
+      spent_permit: younger?.id,
+      older_permit: older?.id,
+    }
+    expect(await found()).toEqual({ oldest_permit_first: [violation] })
+    // It is still found after the older one has run out.
+    world.clock.advance(2 * DAY)
+    await sweep()
+    expect(await found()).toEqual({ oldest_permit_first: [violation] })
+  })
+
+  test('names a spent permit whose message is gone, cancelled, or on another permit', async () => {
+    const messages = await remindedUsers()
+    const [gone, cancelled, moved] = messages.slice(0, 3)
+    await db('wx_push_message').where({ id: gone?.id }).delete()
+    await db('wx_push_message')
+      .where({ id: cancelled?.id })
+      .update({ state: 'cancelled', business_date: null })
+    await db('wx_push_message').where({ id: moved?.id }).update({ permit_id: 999_999 })
+    const { spent_permit_has_message, message_has_permit } = await found()
+    expect(spent_permit_has_message).toEqual(
+      [gone, cancelled, moved].map((message) => ({ message_id: message?.id, permit_id: message?.permit_id })),
+    )
+    expect(message_has_permit).toEqual([{ message_id: moved?.id, permit_id: 999_999 }])
+  })
+
+  test('names a message whose permit is gone, unspent, or another message’s', async () => {
+    const messages = await remindedUsers()
+    const [gone, unspent, others] = messages.slice(0, 3)
+    await db('wx_save_form_id').where({ id: gone?.permit_id }).delete()
+    await db('wx_save_form_id').where({ id: unspent?.permit_id }).update({ status: 0 })
+    await db('wx_save_form_id')
+      .where({ id: others?.permit_id })
+      .update({ message_id: nth(messages, 4).id })
+    const { message_has_permit } = await found()
+    expect(message_has_permit).toEqual(
+      [gone, unspent, others].map((message) => ({ message_id: message?.id, permit_id: message?.permit_id })),
+    )
+  })
+
+  describe('raises no false alarm', () => {
+    test('after a run gave everything back and the same day’s run went on', async () => {
+      await world.has(users(1, 20).permits(2))
+      expect(await world.startProcess({ appSecret: 'wrong' }).remind()).toMatchObject({ state: 'halted' })
+      expect(await found()).toEqual({})
+      world.clock.advance(MINUTE)
+      expect(await remind()).toMatchObject({ state: 'done', delivered: 20 })
+      expect(await found()).toEqual({})
+    })
+
+    test('after a message took the next permit, or had none left', async () => {
+      await world.has(users(1, 3).permits(3), user(4).permits(1), user(5).permits(1))
+      for (const openId of [2, 4].map(openIdOf))
+        world.wechat.addFault({ kind: 'errcode', errcode: 41028, match: { open_id: openId }, times: 1 })
+      expect(await remind()).toMatchObject({ delivered: 4, failed: 1 })
+      expect(await found()).toEqual({})
+    })
+
+    test('after a message took its next permit so late that one between had run out', async () => {
+      await world.has(
+        user(1)
+          .permitFor(5 * HOUR)
+          .permitFor(HOUR)
+          .permitFor(2 * DAY),
+      )
+      // The oldest lives for ten minutes only and is dead; the service was down while the second ran out.
+      await db('wx_save_form_id')
+        .where({ expire: world.clock.now() + 5 * HOUR })
+        .update({ expire: world.clock.now() + 10 * MINUTE })
+      await claimOne(world)
+      world.wechat.addFault({ kind: 'errcode', errcode: 41028, times: 1, match: { open_id: openIdOf(1) } })
+      await db('wx_push_message').update({ state: 'retry', lease_until: null, next_attempt_at: 1 })
+      world.clock.advance(3 * HOUR)
+      await sweep()
+      expect(await world.startProcess().recover()).toMatchObject({ delivered: 1 })
+      expect((await world.permitsOf(1)).map(({ status }) => status)).toEqual([1, 2, 1])
+      expect(await found()).toEqual({})
+    })
+
+    test('after an upload that was submitted before the permit that was spent', async () => {
+      await world.has(users(1, 3).permitFor(3 * DAY))
+      await remind()
+      world.clock.advance(MINUTE)
+      await upload(2, world.clock.now() - 6 * DAY)
+      expect(await found()).toEqual({})
+      world.clock.advance(2 * DAY)
+      expect(await sweep()).toMatchObject({ expired: 1 })
+      expect(await found()).toEqual({})
+    })
+
+    test('after rows that were written by hand with an earlier expiry', async () => {
+      const { appId } = world.account
+      await world.has(users(1, 3).permitFor(3 * DAY))
+      await remind()
+      await db('wx_save_form_id').insert({
+        app_id: appId,
+        open_id: openIdOf(2),
+        user_id: 2,
+        form_id: 'by-hand',
+        expire: world.clock.now() + DAY,
+      })
+      await db('wx_message_push_status').where({ user_id: 2 }).increment('count')
+      expect(await found()).toEqual({})
+      world.clock.advance(2 * DAY)
+      expect(await sweep()).toMatchObject({ expired: 1 })
+      expect(await found()).toEqual({})
+    })
+
+    test('after permits ran out beside the one that was spent', async () => {
+      await world.has(
+        users(1, 5)
+          .permitFor(MINUTE / 2)
+          .permitFor(HOUR)
+          .permitFor(2 * HOUR),
+      )
+      expect(await remind()).toMatchObject({ delivered: 5 })
+      world.clock.advance(3 * HOUR)
+      expect(await sweep()).toMatchObject({ expired: 10 })
+      expect(await found()).toEqual({})
+    })
+  })
+
+  test('names two reminders of one day, even if neither has a run and the unique key was dropped', async () => {
+    await db.raw(`DROP INDEX wx_push_message_reminder_uq${isSqlite(db) ? '' : ' ON wx_push_message'}`)
+    const messages = await remindedUsers()
+    const { id: _, ...copy } = nth(messages, 0)
+    await db('wx_push_message').insert({ ...copy, run_id: null })
+    await db('wx_push_message').update({ run_id: null })
+    expect((await found()).one_reminder_per_day).toEqual([
+      { app_id: world.account.appId, user_id: copy.user_id, date: copy.business_date, reminders: 2 },
+    ])
+    await db('wx_push_message').delete()
+    await db.raw(
+      'CREATE UNIQUE INDEX wx_push_message_reminder_uq ON wx_push_message (app_id, user_id, business_date)',
+    )
+  })
+})

@@ -1,0 +1,92 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { readAccount } from '../../src/config.js'
+import { openDatabase } from '../../src/db/connect.js'
+import { assertClocksAgree, measureSkew } from '../../src/operations/clock.js'
+import { examine } from '../../src/operations/doctor.js'
+import { errcodeOf } from '../../src/wechat/errcodes.js'
+import { TokenError } from '../../src/wechat/token-error.js'
+import { createEmptyDatabase, createTestDatabase, dialects, type TestDatabase } from '../helpers/database.js'
+
+const account = readAccount({ WX_APP_ID: 'wx1', WX_APP_SECRET: 'secret' })
+const getToken = async (): Promise<string> => 'token'
+
+describe.each(dialects)('the doctor on %s', (dialect) => {
+  let database: TestDatabase
+  beforeAll(async () => {
+    database = await createTestDatabase(dialect)
+  })
+  afterAll(() => database.close())
+
+  const statuses = async (deps: Partial<Parameters<typeof examine>[0]>) => {
+    const findings = await examine({ db: database.db, account, systemNow: Date.now, getToken, ...deps })
+    return Object.fromEntries(findings.map(({ name, status }) => [name, status]))
+  }
+
+  it('finds nothing wrong where nothing is', async () => {
+    expect(await statuses({})).toEqual({
+      database: 'ok',
+      migrations: 'ok',
+      time_zone: 'ok',
+      clock: 'ok',
+      pool: 'ok',
+      token: 'ok',
+    })
+  })
+
+  it('names pending migrations and the command for them', async () => {
+    const empty = await createEmptyDatabase(dialect)
+    const findings = await examine({ db: empty.db, account, systemNow: Date.now, getToken })
+    await empty.close()
+    expect(findings).toContainEqual({
+      name: 'migrations',
+      status: 'fail',
+      reason: expect.stringMatching(/^\d+ pending$/),
+      fix: 'Run: npm run migrate',
+    })
+  })
+
+  it('warns of a clock that is seconds off, and fails one that is far off', async () => {
+    expect(await statuses({ systemNow: () => Date.now() - 5_000 })).toMatchObject({ clock: 'warn' })
+    expect(await statuses({ systemNow: () => Date.now() + 60_000 })).toMatchObject({ clock: 'fail' })
+  })
+
+  it('tells why WeChat gives no token, and what to do', async () => {
+    const refused = new TokenError('WeChat gives no access token: 40164', errcodeOf(40164))
+    const findings = await examine({
+      db: database.db,
+      account,
+      systemNow: Date.now,
+      getToken: () => Promise.reject(refused),
+    })
+    expect(findings.at(-1)).toEqual({
+      name: 'token',
+      status: 'fail',
+      reason: 'WeChat gives no access token: 40164',
+      fix: errcodeOf(40164).meaning,
+    })
+  })
+
+  it('measures the skew with its sign', async () => {
+    expect(await measureSkew(database.db, () => Date.now() - 10_000)).toBeGreaterThan(9_000)
+    expect(await measureSkew(database.db, () => Date.now() + 10_000)).toBeLessThan(-9_000)
+  })
+
+  it('lets no job run when the clocks are half a minute apart', async () => {
+    await expect(assertClocksAgree(database.db, () => Date.now() - 31_000)).rejects.toThrow(/differ by 31 s/)
+    await expect(assertClocksAgree(database.db, Date.now)).resolves.toBeUndefined()
+  })
+})
+
+it('the doctor says of a database that cannot be reached just that', async () => {
+  const db = openDatabase('mysql://nobody:hidden@127.0.0.1:1/none')
+  const findings = await examine({ db, account, systemNow: Date.now, getToken })
+  await db.destroy()
+  expect(findings).toEqual([
+    {
+      name: 'database',
+      status: 'fail',
+      reason: 'cannot be reached: ECONNREFUSED',
+      fix: 'Check DATABASE_URL, and that the server runs.',
+    },
+  ])
+})

@@ -1,0 +1,263 @@
+import { setImmediate } from 'node:timers/promises'
+import type { Knex } from 'knex'
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { expireStale, type Sweep } from '../../src/permits/expire.js'
+import { createIngest } from '../../src/permits/ingest.js'
+import { createTestDatabase, dialects, emptyTables, type TestDatabase } from '../helpers/database.js'
+import {
+  APP_ID,
+  addPermits,
+  counts,
+  DAY_MS,
+  HOUR_MS,
+  MINUTE_MS,
+  NOW,
+  openPool,
+  permitRow,
+  recordErrors,
+  recordQueries,
+  refuseRows,
+  silentLog,
+  statuses,
+} from '../helpers/rows.js'
+import { wrongCounters } from '../migrations/old-tables.js'
+
+const CHUNK = 999
+const YESTERDAY = NOW - DAY_MS
+
+describe.each(dialects)('the sweep on %s', (dialect) => {
+  let database: TestDatabase
+  let db: Knex
+
+  beforeAll(async () => {
+    database = await createTestDatabase(dialect)
+    db = database.db
+  })
+  beforeEach(() => emptyTables(db))
+  afterAll(() => database.close())
+
+  const sweep = (
+    now: number,
+    {
+      on = db,
+      signal = new AbortController().signal,
+      onProgress = () => {},
+      ...rest
+    }: Partial<Sweep> & {
+      on?: Knex
+      signal?: AbortSignal
+      onProgress?: (expired: number) => void
+    } = {},
+  ) =>
+    expireStale(
+      { db: on, log: silentLog, signal },
+      { appId: APP_ID, slot: now, triggeredBy: 'cron', ...rest },
+      now,
+      onProgress,
+    )
+  const runAt = (slot: number) => db('wx_job_run').where({ job: 'expire', slot }).first()
+  const stalePermits = (n: number, users: number, expire = (_: number) => YESTERDAY) =>
+    Array.from({ length: n }, (_, i) => ({ user_id: i % users, form_id: `stale-${i}`, expire: expire(i) }))
+
+  test('expires the unspent permits that ran out, and counts their users down by just those', async () => {
+    await addPermits(db, [
+      { user_id: 1, form_id: 'stale', expire: NOW - 1 },
+      { user_id: 1, form_id: 'just now', expire: NOW },
+      { user_id: 1, form_id: 'valid', expire: NOW + 1 },
+      { user_id: 2, form_id: 'stale 2a', expire: YESTERDAY },
+      { user_id: 2, form_id: 'stale 2b', expire: 1 },
+      { user_id: 2, form_id: 'valid 2', expire: NOW + DAY_MS },
+      { user_id: 3, form_id: 'stale 3', expire: YESTERDAY },
+      { user_id: 4, form_id: 'spent', expire: YESTERDAY, status: 1 },
+      { user_id: 1, form_id: 'other account', expire: YESTERDAY, app_id: 'wxB' },
+    ])
+    expect(await sweep(NOW)).toEqual({ expired: 4, users: 3 })
+    expect(await statuses(db)).toEqual({
+      stale: 2,
+      'just now': 0,
+      valid: 0,
+      'stale 2a': 2,
+      'stale 2b': 2,
+      'valid 2': 0,
+      'stale 3': 2,
+      spent: 1,
+      'other account': 0,
+    })
+    expect(await counts(db)).toEqual({ 1: 2, 2: 1, 3: 0, 4: 0 })
+    expect(await counts(db, 'wxB')).toEqual({ 1: 1 })
+    expect(await runAt(NOW)).toMatchObject({
+      state: 'done',
+      reason: null,
+      triggered_by: 'cron',
+      expired: 4,
+      expired_users: 3,
+      swept_from: 0,
+      swept_to: NOW,
+      finished_at: NOW,
+    })
+  })
+
+  test('goes in chunks, each in its own transaction', async () => {
+    await addPermits(
+      db,
+      stalePermits(2_100, 70, (i) => YESTERDAY - (i % 5)),
+    )
+    const queries = recordQueries(db)
+    const progress: number[] = []
+    const report = await sweep(NOW, { onProgress: (expired) => progress.push(expired) })
+    expect(report).toEqual({ expired: 2_100, users: 70 })
+    expect(progress).toEqual([CHUNK, 2 * CHUNK, 2_100])
+    expect(queries.filter(({ sql }) => /^commit/i.test(sql))).toHaveLength(3)
+    expect(Math.max(...queries.map(({ bindings }) => bindings.length))).toBeLessThan(1_010)
+    expect(await wrongCounters(db)).toEqual([])
+  })
+
+  test('does not begin a firing that another process has', async () => {
+    await sweep(NOW)
+    await addPermits(db, [{ user_id: 1, form_id: 'F', expire: YESTERDAY }])
+    expect(await sweep(NOW + 1, { slot: NOW })).toBeUndefined()
+    expect(await statuses(db)).toEqual({ F: 0 })
+  })
+
+  test('of one firing in two processes is one sweep', async () => {
+    await addPermits(db, stalePermits(30, 3))
+    const reports = await Promise.all([sweep(NOW), sweep(NOW)])
+    expect(reports.filter((report) => report !== undefined)).toEqual([{ expired: 30, users: 3 }])
+  })
+
+  test('beside another sweep expires each permit once', async () => {
+    await addPermits(db, stalePermits(3_000, 40))
+    const second = dialect === 'mysql' ? openPool(database) : db
+    const errors = [recordErrors(db), recordErrors(second)]
+    const reports = await Promise.all([sweep(NOW), sweep(NOW + 1, { on: second })])
+    if (second !== db) await second.destroy()
+    expect(reports.reduce((sum, report) => sum + (report?.expired ?? 0), 0)).toBe(3_000)
+    expect(new Set(Object.values(await statuses(db)))).toEqual(new Set([2]))
+    expect(await wrongCounters(db)).toEqual([])
+    expect(errors.flat()).toEqual([])
+  })
+
+  test('beside an ingest for the same users meets no deadlock, and counters stay exact', async () => {
+    await addPermits(db, stalePermits(4_000, 60))
+    const second = dialect === 'mysql' ? openPool(database) : db
+    const errors = [recordErrors(db), recordErrors(second)]
+    const ingest = createIngest(second)
+    let sweeping = true
+    let uploaded = 0
+    const upload = async (caller: number) => {
+      while (sweeping) {
+        const items = Array.from({ length: 20 }, () => ({
+          appId: APP_ID,
+          openId: 'o',
+          userId: (uploaded * 7) % 60,
+          formId: `fresh-${caller}-${uploaded++}`,
+          page: undefined,
+          submittedAt: undefined,
+        }))
+        await ingest.upload(items, NOW)
+        // As between two requests: SQLite answers without ever letting a timer of the sweep through.
+        await setImmediate()
+      }
+    }
+    const uploads = [1, 2, 3, 4].map(upload)
+    const report = await sweep(NOW).finally(() => {
+      sweeping = false
+    })
+    await Promise.all(uploads)
+    if (second !== db) await second.destroy()
+    expect(report).toEqual({ expired: 4_000, users: 60 })
+    expect(uploaded).toBeGreaterThan(0)
+    expect(await wrongCounters(db)).toEqual([])
+    expect(errors.flat()).toEqual([])
+  })
+
+  test('starts where the last one ended, less a day', async () => {
+    await sweep(NOW)
+    await sweep(NOW + 20 * MINUTE_MS)
+    expect(await runAt(NOW + 20 * MINUTE_MS)).toMatchObject({
+      swept_from: NOW - DAY_MS,
+      swept_to: NOW + 20 * MINUTE_MS,
+    })
+  })
+
+  test('does not look at rows below the mark, but a manual one and the daily full pass do', async () => {
+    await sweep(NOW)
+    const byHand = { user_id: 1, form_id: 'by hand', expire: NOW - 3 * DAY_MS }
+    await addPermits(db, [byHand, { user_id: 1, form_id: 'late', expire: NOW - 23 * HOUR_MS }])
+    expect(await sweep(NOW + HOUR_MS)).toEqual({ expired: 1, users: 1 })
+    expect(await statuses(db)).toEqual({ 'by hand': 0, late: 2 })
+    expect(await sweep(NOW + 2 * HOUR_MS, { triggeredBy: 'manual' })).toEqual({ expired: 1, users: 1 })
+
+    await addPermits(db, [{ ...byHand, form_id: 'by hand again' }])
+    const dayLater = NOW + 2 * HOUR_MS + DAY_MS
+    expect(await sweep(dayLater - MINUTE_MS)).toEqual({ expired: 0, users: 0 })
+    expect(await sweep(dayLater + MINUTE_MS)).toEqual({ expired: 1, users: 1 })
+    expect(await runAt(dayLater + MINUTE_MS)).toMatchObject({ swept_from: 0 })
+    expect(await wrongCounters(db)).toEqual([])
+  })
+
+  test('of an account does not start where another account’s ended', async () => {
+    await sweep(NOW)
+    await addPermits(db, [{ user_id: 1, app_id: 'wxB', expire: NOW - 5 * DAY_MS }])
+    expect(await sweep(NOW + 1, { appId: 'wxB' })).toEqual({ expired: 1, users: 1 })
+  })
+
+  test('that is stopped leaves whole chunks, and the next one goes on from the same mark', async () => {
+    await sweep(NOW - HOUR_MS)
+    await addPermits(db, stalePermits(2_500, 50))
+    const stop = new AbortController()
+    const report = await sweep(NOW, { signal: stop.signal, onProgress: () => stop.abort() })
+    expect(report).toEqual({ expired: CHUNK, users: 50 })
+    expect(await runAt(NOW)).toMatchObject({ state: 'paused', reason: 'stopped', expired: CHUNK })
+    expect(await wrongCounters(db)).toEqual([])
+    expect(await sweep(NOW + 1)).toMatchObject({ expired: 2_500 - CHUNK })
+    expect(await runAt(NOW + 1)).toMatchObject({ state: 'done', swept_from: NOW - HOUR_MS - DAY_MS })
+  })
+
+  test('that the database refuses is recorded as halted, and nothing is half done', async () => {
+    await addPermits(db, stalePermits(10, 2))
+    const refused = await refuseRows(db, 'wx_message_push_status', 'UPDATE', 'NEW.user_id = 1')
+    await expect(sweep(NOW)).rejects.toThrow('refused')
+    await refused.allow()
+    expect(await runAt(NOW)).toMatchObject({ state: 'halted' })
+    expect(new Set(Object.values(await statuses(db)))).toEqual(new Set([0]))
+    expect(await wrongCounters(db)).toEqual([])
+    expect(await sweep(NOW + 1)).toEqual({ expired: 10, users: 2 })
+  })
+
+  test('stops a counter at 0 that somebody had set too low', async () => {
+    await addPermits(db, stalePermits(5, 1))
+    await db('wx_message_push_status').update({ count: 2 })
+    expect(await sweep(NOW)).toEqual({ expired: 5, users: 1 })
+    expect(await counts(db)).toEqual({ 0: 0 })
+  })
+})
+
+describe('the sweep on MySQL', () => {
+  test('passes over a permit that somebody holds, and the next one finds it', async () => {
+    const database = await createTestDatabase('mysql')
+    const { db } = database
+    try {
+      const held = permitRow({ user_id: 1, form_id: 'held', expire: NOW - 3 * DAY_MS })
+      await addPermits(db, [held, { user_id: 1, form_id: 'free', expire: YESTERDAY }])
+      const sweep = (now: number) =>
+        expireStale(
+          { db, log: silentLog, signal: new AbortController().signal },
+          { appId: APP_ID, slot: now, triggeredBy: 'cron' },
+          now,
+        )
+      const holder = await db.transaction()
+      await holder.raw("SELECT id FROM wx_save_form_id WHERE form_id = 'held' AND app_id = ? FOR UPDATE", [
+        APP_ID,
+      ])
+      expect(await sweep(NOW)).toEqual({ expired: 1, users: 1 })
+      await holder.rollback()
+      expect(await statuses(db)).toEqual({ held: 0, free: 2 })
+      expect(await db('wx_job_run').first()).toMatchObject({ state: 'done', swept_to: held.expire })
+      expect(await sweep(NOW + HOUR_MS)).toEqual({ expired: 1, users: 1 })
+      expect(await wrongCounters(db)).toEqual([])
+    } finally {
+      await database.close()
+    }
+  })
+})

@@ -1,0 +1,109 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { selectRows } from '../../src/db/sql.js'
+import { dialects, emptyTables } from '../helpers/database.js'
+import { countRows } from '../helpers/rows.js'
+import { startTestService, type TestService } from '../helpers/service.js'
+
+const PATH = '/v1/sign-ins'
+
+describe.each(dialects)('POST /v1/sign-ins on %s', (dialect) => {
+  let service: TestService
+  let now = Date.UTC(2026, 10, 20)
+
+  beforeAll(async () => {
+    service = await startTestService(dialect, { now: () => now, env: { TIMEZONE: 'Asia/Shanghai' } })
+  })
+  beforeEach(async () => {
+    // 15:30 in London and 23:30 in Shanghai: one zone's today and the other's are the same day for half an hour more.
+    now = Date.UTC(2026, 10, 20, 15, 30)
+    await emptyTables(service.db)
+  })
+  afterAll(() => service.close())
+
+  const rows = () =>
+    selectRows<{ day: number; streak: number }>(service.db, 'SELECT day, streak FROM wx_sign_in ORDER BY day')
+  const signIn = (date?: string) => service.post(PATH, { user_id: 7, ...(date ? { date } : {}) })
+
+  test('records today in the zone of the account', async () => {
+    const answer = await signIn()
+    expect(answer.status).toBe(201)
+    expect(answer.body).toEqual({ date: '2026-11-20', streak: 1 })
+    now += 30 * 60 * 1000
+    expect((await signIn()).body).toEqual({ date: '2026-11-21', streak: 2 })
+  })
+
+  test('changes nothing when it comes again, and answers the same', async () => {
+    const first = await signIn()
+    expect((await signIn()).body).toEqual(first.body)
+    expect((await signIn('2026-11-20')).body).toEqual(first.body)
+    expect(await rows()).toEqual([{ day: 20261120, streak: 1 }])
+  })
+
+  test('counts a day once that many callers record at the same moment', async () => {
+    const answers = await Promise.all(Array.from({ length: 20 }, () => signIn()))
+    expect(answers.map(({ status }) => status)).toEqual(Array(20).fill(201))
+    expect(await rows()).toEqual([{ day: 20261120, streak: 1 }])
+  })
+
+  test('joins the days around one that is recorded late', async () => {
+    await signIn('2026-11-18')
+    await signIn('2026-11-20')
+    expect((await signIn('2026-11-19')).body).toEqual({ date: '2026-11-19', streak: 2 })
+    expect(await rows()).toEqual([
+      { day: 20261118, streak: 1 },
+      { day: 20261119, streak: 2 },
+      { day: 20261120, streak: 3 },
+    ])
+  })
+
+  test('counts across the end of a month, a leap day and a year', async () => {
+    for (const date of ['2024-02-28', '2024-02-29', '2023-12-31', '2024-01-01']) await signIn(date)
+    expect((await signIn('2024-03-01')).body).toEqual({ date: '2024-03-01', streak: 3 })
+    expect((await signIn('2024-01-02')).body).toEqual({ date: '2024-01-02', streak: 3 })
+  })
+
+  test.each(['0000-01-01', '0001-01-01', '1969-12-31'])('takes a day as far back as %s', async (date) => {
+    expect((await signIn(date)).status).toBe(201)
+  })
+})
+
+describe('POST /v1/sign-ins, before the database is asked,', () => {
+  let service: TestService
+
+  beforeAll(async () => {
+    service = await startTestService('sqlite', { now: () => Date.UTC(2026, 10, 20, 15, 30) })
+  })
+  afterAll(async () => {
+    const rows = await countRows(service.db)
+    await service.close()
+    expect(rows.wx_sign_in).toBe(0)
+  })
+
+  const wrong: [field: string, value: unknown][] = [
+    ['user_id', undefined],
+    ['user_id', null],
+    ['user_id', '7'],
+    ['user_id', -1],
+    ['user_id', 0.5],
+    ['user_id', 2 ** 53],
+    ['date', null],
+    ['date', 20261120],
+    ['date', ''],
+    ['date', 'today'],
+    ['date', '2026-11-21'],
+    ['date', '2026-02-30'],
+    ['date', '2025-02-29'],
+    ['date', '2026-13-01'],
+    ['date', '2026-11-20T00:00:00Z'],
+    ['date', '2026-11-20\n'],
+    ['date', '２０２６-11-20'],
+    ['streak', 100],
+  ]
+  test.each(wrong)('names the field that is wrong, %s: %j', async (field, value) => {
+    const answer = await service.post(PATH, { user_id: 7, [field]: value })
+    expect(answer.status).toBe(422)
+    expect(answer.body).toMatchObject({
+      error: { code: 'invalid_request', message: expect.stringContaining(`${field}:`), details: { field } },
+    })
+  })
+})

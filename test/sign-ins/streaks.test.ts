@@ -1,0 +1,93 @@
+import type { Knex } from 'knex'
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { recordSignIn } from '../../src/sign-ins/sign-in.js'
+import { findStreaks } from '../../src/sign-ins/store.js'
+import { createTestDatabase, dialects, emptyTables, type TestDatabase } from '../helpers/database.js'
+import { APP_ID, NOW, openPool } from '../helpers/rows.js'
+
+describe.each(dialects)('sign-ins on %s', (dialect) => {
+  let database: TestDatabase
+  let db: Knex
+  let pools: [Knex, Knex]
+
+  beforeAll(async () => {
+    database = await createTestDatabase(dialect)
+    db = database.db
+    pools = [openPool(database), openPool(database)]
+  })
+  beforeEach(() => emptyTables(db))
+  afterAll(async () => {
+    await Promise.all(pools.map((pool) => pool.destroy()))
+    await database.close()
+  })
+
+  const signIn = (day: number, { userId = 1, appId = APP_ID, on = db } = {}) =>
+    recordSignIn(on, { appId, userId, day }, NOW)
+  const streaks = async (userId = 1) => {
+    const rows = await db('wx_sign_in').where({ app_id: APP_ID, user_id: userId }).orderBy('day')
+    return Object.fromEntries(rows.map(({ day, streak }) => [day, streak]))
+  }
+
+  test('on consecutive days count up, over the ends of months and years', async () => {
+    expect([await signIn(20251230), await signIn(20251231), await signIn(20260101)]).toEqual([1, 2, 3])
+  })
+
+  test('after a day without start again', async () => {
+    await signIn(20261118)
+    expect(await signIn(20261120)).toBe(1)
+  })
+
+  test('that come again change nothing and answer the same', async () => {
+    await signIn(20261119)
+    expect([await signIn(20261120), await signIn(20261120), await signIn(20261119)]).toEqual([2, 2, 1])
+    expect(await streaks()).toEqual({ 20261119: 1, 20261120: 2 })
+  })
+
+  test('that come late join the days around them', async () => {
+    for (const day of [20261117, 20261118, 20261120, 20261121, 20261123]) await signIn(day)
+    expect(await signIn(20261119)).toBe(3)
+    expect(await streaks()).toEqual({
+      20261117: 1,
+      20261118: 2,
+      20261119: 3,
+      20261120: 4,
+      20261121: 5,
+      20261123: 1,
+    })
+  })
+
+  test('that come before all others make those follow', async () => {
+    await signIn(20261120)
+    expect(await signIn(20261119)).toBe(1)
+    expect(await streaks()).toEqual({ 20261119: 1, 20261120: 2 })
+  })
+
+  test('of other users and accounts are theirs', async () => {
+    await signIn(20261119, { userId: 2 })
+    await signIn(20261119, { appId: 'wxB' })
+    expect(await signIn(20261120)).toBe(1)
+    expect(await findStreaks(db, APP_ID, [1, 2, 3], 20261119)).toEqual(new Map([[2, 1]]))
+  })
+
+  test('on neighbouring days that two processes record at once are counted right', async () => {
+    const [one, other] = pools
+    for (let userId = 1; userId <= 25; userId++) {
+      const answers = await Promise.all([
+        signIn(20261118, { userId, on: one }),
+        signIn(20261119, { userId, on: other }),
+        signIn(20261120, { userId, on: one }),
+      ])
+      expect(answers[0]).toBe(1)
+      expect(await streaks(userId)).toEqual({ 20261118: 1, 20261119: 2, 20261120: 3 })
+    }
+  })
+
+  test('of one day in two processes are one', async () => {
+    const [one, other] = pools
+    for (let userId = 1; userId <= 15; userId++) {
+      await signIn(20261119, { userId })
+      const both = [signIn(20261120, { userId, on: one }), signIn(20261120, { userId, on: other })]
+      expect(await Promise.all(both)).toEqual([2, 2])
+    }
+  })
+})
