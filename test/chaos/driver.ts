@@ -384,6 +384,7 @@ async function play(options: ChaosOptions, folder: string, undo: (() => unknown)
       const answer = await runToTheEnd('remind')
       const { state, due, retrying } = answer
       trace(`finishing ${JSON.stringify(answer)}`)
+      if (trouble.length > 0) return
       if (state === 'done' && due === 0 && retrying === 0) break
       if (run === MAX_FINISHING_RUNS) trouble.push(`not finished: ${JSON.stringify(answer)}`)
     }
