@@ -4,9 +4,10 @@ import type { Account, Config } from './config.js'
 import { openDatabase } from './db/connect.js'
 import { createLogger, type Logger } from './lib/logger.js'
 import { testTiming } from './lib/test-timing.js'
+import type { DeliverDeps } from './messages/deliver.js'
 import { LEASE_MS } from './messages/leases.js'
+import { createRate } from './messages/rate.js'
 import { createSender } from './messages/send.js'
-import type { RunDeps } from './reminders/run.js'
 import { createSharedToken } from './tokens/shared-token.js'
 import { fetchAccessToken } from './wechat/access-token.js'
 import { createWechatClient } from './wechat/client.js'
@@ -21,7 +22,7 @@ export interface Base {
 }
 
 /** What sends messages of one account. */
-export interface Sending extends RunDeps {
+export interface Sending extends DeliverDeps {
   /** The account's access token, asked for if there is none. Throws TokenError. */
   getToken(): Promise<string>
   close(): Promise<void>
@@ -62,7 +63,7 @@ export function openSending({ db, log, now }: Base, config: Config, account: Acc
     send: createSender(createWechatClient({ http, tokens })),
     leaseMs: lease,
     concurrency: config.sendConcurrency,
-    rate: config.sendRate,
+    rate: createRate(config.sendRate),
     async close() {
       await tokens.close()
       await http.close()
