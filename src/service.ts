@@ -122,7 +122,7 @@ export async function startService(
         lastPurge = date
       },
       async recover() {
-        const tally = await recover(sending, account, { rate: config.sendRate, signal })
+        const tally = await recover(sending, account, { signal })
         const { delivered, failed, unknown, cancelled } = tally
         if (delivered + failed + unknown + cancelled > 0) log.info({ event: 'recovery.done', ...tally })
       },

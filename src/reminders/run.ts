@@ -4,7 +4,6 @@ import { inTransaction } from '../db/transaction.js'
 import { pause } from '../lib/pause.js'
 import { createBrake } from '../messages/brake.js'
 import { type DeliverDeps, deliverAll, type Source } from '../messages/deliver.js'
-import { createPace } from '../messages/pace.js'
 import { takeOver, windowEnd } from '../messages/recovery.js'
 import type { Tally } from '../messages/settle.js'
 import { findUnfinished } from '../messages/store.js'
@@ -12,11 +11,6 @@ import { VALIDITY_MARGIN_MS } from '../permits/accept.js'
 import { closeRun, type JobRun, openRun, type RunState, reopenRun, type Trigger } from '../schedule/store.js'
 import { claimDue } from './claim.js'
 import * as store from './store.js'
-
-export interface RunDeps extends DeliverDeps {
-  /** Messages per second; undefined = as fast as WeChat answers. */
-  rate: number | undefined
-}
 
 export interface RunOptions {
   date: number
@@ -59,7 +53,11 @@ const MAX_POLL_MS = 1_000
  * works off retries and what dead processes left, and writes down how it ended. Safe to start any number of times, in
  * any number of processes.
  */
-export async function runReminders(deps: RunDeps, account: Account, options: RunOptions): Promise<RunReport> {
+export async function runReminders(
+  deps: DeliverDeps,
+  account: Account,
+  options: RunOptions,
+): Promise<RunReport> {
   const { db, now, log } = deps
   const { date, signal } = options
   const run = await openOrJoin(db, account, options, now())
@@ -73,10 +71,9 @@ export async function runReminders(deps: RunDeps, account: Account, options: Run
 
   const brake = createBrake(await store.findNormalRefusals(db, account.appId, run.id))
   const source = createReminderSource(deps, account, run.id, options)
-  const pace = createPace({ concurrency: deps.concurrency, perSecond: deps.rate })
   const deliverOptions = options.onProgress
-    ? { pace, brake, signal, onProgress: options.onProgress }
-    : { pace, brake, signal }
+    ? { brake, signal, onProgress: options.onProgress }
+    : { brake, signal }
   const tally = await deliverAll(deps, source, deliverOptions)
 
   const ending: Ending = brake.halt ?? source.ending() ?? { state: 'done', reason: null }
@@ -106,13 +103,14 @@ async function openOrJoin(
 
 /** Claims for one run, with the reason why it ended if that was not for lack of users. */
 function createReminderSource(
-  deps: RunDeps,
+  deps: DeliverDeps,
   account: Account,
   runId: number,
   { date, signal, triggeredBy, limit = Number.POSITIVE_INFINITY }: RunOptions,
 ): Source & { ending(): Ending | undefined } {
-  const { db, now, leaseMs, rate = Number.POSITIVE_INFINITY } = deps
-  const batch = Math.max(1, Math.min(BATCH, Math.ceil(rate * BATCH_SECONDS)))
+  const { db, now, leaseMs } = deps
+  const perSecond = deps.rate.perSecond ?? Number.POSITIVE_INFINITY
+  const batch = Math.max(1, Math.min(BATCH, Math.ceil(perSecond * BATCH_SECONDS)))
   const closesAt = windowEnd(account, date)
   let canary: 'to_send' | 'sent' | 'answered' = 'to_send'
   let claimed = 0

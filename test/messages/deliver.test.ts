@@ -3,7 +3,6 @@ import { selectRows } from '../../src/db/sql.js'
 import { createBrake } from '../../src/messages/brake.js'
 import { deliverAll, type Source } from '../../src/messages/deliver.js'
 import type { Delivery } from '../../src/messages/message.js'
-import { createPace } from '../../src/messages/pace.js'
 import { takeOver } from '../../src/messages/recovery.js'
 import type { Tally } from '../../src/messages/settle.js'
 import type { SendResult } from '../../src/wechat/client.js'
@@ -60,7 +59,6 @@ describe.each(dialects)('delivering on %s', (dialect) => {
     options: { signal?: AbortSignal; onProgress?: (tally: Tally) => void } = {},
   ): Promise<Tally> =>
     deliverAll(process, source, {
-      pace: createPace({ concurrency: process.concurrency, perSecond: process.rate }),
       brake: createBrake(),
       signal: new AbortController().signal,
       ...options,
