@@ -5,7 +5,7 @@ import { pause } from '../lib/pause.js'
 import { createBrake } from '../messages/brake.js'
 import { type DeliverDeps, deliverAll, type Source } from '../messages/deliver.js'
 import { takeOver, windowEnd } from '../messages/recovery.js'
-import type { Tally } from '../messages/settle.js'
+import { addTallies, emptyTally, type Tally } from '../messages/settle.js'
 import { findUnfinished } from '../messages/store.js'
 import { VALIDITY_MARGIN_MS } from '../permits/accept.js'
 import { closeRun, type JobRun, openRun, type RunState, reopenRun, type Trigger } from '../schedule/store.js'
@@ -74,7 +74,7 @@ export async function runReminders(
   const deliverOptions = options.onProgress
     ? { brake, signal, onProgress: options.onProgress }
     : { brake, signal }
-  const tally = await deliverAll(deps, source, deliverOptions)
+  const tally = addTallies(await deliverAll(deps, source, deliverOptions), source.settledAtOnce)
 
   const ending: Ending = brake.halt ?? source.ending() ?? { state: 'done', reason: null }
   // A run that was only stopped stays `running`: the next process to start goes on with it.
@@ -101,17 +101,24 @@ async function openOrJoin(
   return run
 }
 
+interface ReminderSource extends Source {
+  ending(): Ending | undefined
+  /** What was taken over too late to be sent, and settled without it. */
+  settledAtOnce: Tally
+}
+
 /** Claims for one run, with the reason why it ended if that was not for lack of users. */
 function createReminderSource(
   deps: DeliverDeps,
   account: Account,
   runId: number,
   { date, signal, triggeredBy, limit = Number.POSITIVE_INFINITY }: RunOptions,
-): Source & { ending(): Ending | undefined } {
+): ReminderSource {
   const { db, now, leaseMs } = deps
   const perSecond = deps.rate.perSecond ?? Number.POSITIVE_INFINITY
   const batch = Math.max(1, Math.min(BATCH, Math.ceil(perSecond * BATCH_SECONDS)))
   const closesAt = windowEnd(account, date)
+  const settledAtOnce = emptyTally()
   let canary: 'to_send' | 'sent' | 'answered' = 'to_send'
   let claimed = 0
   let exhausted = false
@@ -130,7 +137,12 @@ function createReminderSource(
     const lookedAgo = performance.now() - lookedAt
     if (lookedAgo < LOOK_FOR_LEFT_MS && !exhausted) return []
     lookedAt = performance.now()
-    return takeOver(db, account, { limit: canary === 'to_send' ? 1 : batch, leaseMs, now: now() })
+    return takeOver(
+      db,
+      account,
+      { limit: canary === 'to_send' ? 1 : batch, leaseMs, now: now() },
+      settledAtOnce,
+    )
   }
 
   async function claimNext() {
@@ -162,6 +174,7 @@ function createReminderSource(
   }
 
   return {
+    settledAtOnce,
     ending: () =>
       signal.aborted ? { state: 'paused', reason: 'stopped by a signal; run it again to go on' } : ending,
     async next(idle) {
