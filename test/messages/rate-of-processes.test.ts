@@ -1,5 +1,5 @@
 import { createServer, type Socket } from 'node:net'
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest'
 import { businessDate } from '../../src/lib/business-date.js'
 import { DEMO_APP_ID, DEMO_APP_SECRET, DEMO_PAGE, DEMO_TEMPLATE_ID } from '../../src/sandbox/accounts.js'
 import { type Sandbox, startSandbox } from '../../src/sandbox/sandbox.js'
@@ -11,6 +11,10 @@ import { freePort } from '../helpers/private-server.js'
 import { type RedisServer, startRedisServer } from '../helpers/redis-server.js'
 import { largestBurst } from '../helpers/turns.js'
 import { insertUsers, users } from '../helpers/users.js'
+
+/** Two processes of the program take their time to start on a busy machine. */
+const START_MS = 60_000
+vi.setConfig({ testTimeout: 2 * START_MS })
 
 let database: TestDatabase
 let redis: RedisServer
@@ -85,7 +89,7 @@ test('two processes on one run send no more together than SEND_RATE', async () =
 test('a signal ends a process at once that waits for its turn, though Redis hangs', async () => {
   await hasUsers(20)
   const process = remind(20, { SEND_RATE: '0.1', REDIS_URL: redis.url })
-  await eventually('the first message', () => reachedWechat().length === 1)
+  await eventually('the first message', () => reachedWechat().length === 1, START_MS)
   redis.pause()
   try {
     const begun = performance.now()
