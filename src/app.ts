@@ -37,6 +37,14 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
   // Fastify reads text/plain by itself; here it is refused like all that is not JSON.
   app.removeContentTypeParser('text/plain')
   handleErrors(app, deps.log)
+  let closing = false
+  app.addHook('preClose', async () => {
+    closing = true
+  })
+  // A keep-alive connection whose answer is under way would otherwise stay open, and the server with it, for 72 s.
+  app.addHook('onSend', async (_, reply) => {
+    if (closing) reply.header('Connection', 'close')
+  })
   app.addHook('onResponse', async (request, reply) => {
     const level = reply.statusCode >= 500 ? 'error' : reply.statusCode >= 400 ? 'info' : 'debug'
     deps.log[level]({

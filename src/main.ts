@@ -162,7 +162,7 @@ program
   .action((options: JsonOption) =>
     command(options, () =>
       withSending('any message', async (sending, account) => {
-        const tally = await recover(sending, account, { rate: sending.rate, signal: stop.signal })
+        const tally = await recover(sending, account, { signal: stop.signal })
         const { delivered, failed, unknown, cancelled, retry } = tally
         print(options.json, { delivered, failed, unknown, cancelled, retrying: retry }, [
           `${delivered} delivered, ${failed} failed, ${unknown} unknown, ${cancelled} given back, ${retry} to be tried again.`,

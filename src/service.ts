@@ -28,11 +28,14 @@ export interface Service {
   stop(): Promise<void>
 }
 
+/** Half of a request from a client that went away would keep a stop waiting for ever. */
+const FINISH_REQUESTS_MS = 10_000
+
 /** HTTP of one account, listening, and its schedule, ready to start. What was begun is undone if a later step fails. */
 export async function startService(
   config: Config,
   account: Account,
-  options: { migrate: boolean; now?: () => number },
+  options: { migrate: boolean; now?: () => number; finishRequestsMs?: number },
 ): Promise<Service> {
   const base = openBase(config, account, options.now)
   const sending = openSending(base, config, account)
@@ -53,7 +56,7 @@ export async function startService(
     const app = await buildApp({ db, account, apiKeys: config.apiKeys, ingest, log, now })
     undo.push(
       () => ingest.drain(),
-      () => app.close(),
+      () => closeApp(app, options.finishRequestsMs ?? FINISH_REQUESTS_MS),
     )
     const url = await app.listen({ host: config.host, port: config.port })
 
@@ -119,10 +122,16 @@ export async function startService(
         lastPurge = date
       },
       async recover() {
-        const tally = await recover(sending, account, { rate: config.sendRate, signal })
+        const tally = await recover(sending, account, { signal })
         const { delivered, failed, unknown, cancelled } = tally
         if (delivered + failed + unknown + cancelled > 0) log.info({ event: 'recovery.done', ...tally })
       },
     }
   }
+}
+
+/** Finishes what is under way, and breaks off what takes longer than the limit. */
+async function closeApp(app: FastifyInstance, limitMs: number): Promise<void> {
+  const limit = setTimeout(() => app.server.closeAllConnections(), limitMs)
+  await app.close().finally(() => clearTimeout(limit))
 }

@@ -1,5 +1,6 @@
+import { once } from 'node:events'
 import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { type AddressInfo, connect } from 'node:net'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { readAccount, readConfig } from '../src/config.js'
 import { selectRows } from '../src/db/sql.js'
@@ -175,6 +176,25 @@ describe.each(dialects)('the service on %s', (dialect: Dialect) => {
     await expect(fetch(`${service.url}/healthz`)).rejects.toThrow()
     const again = await running({ PORT: port })
     expect(new URL(again.url).port).toBe(port)
+  })
+
+  test('a stop does not wait for ever for a client that sends half of a request', async () => {
+    const env = environment({ DATABASE_URL: database.url })
+    const options = { migrate: false, finishRequestsMs: 100 }
+    const service = await keep(startService(readConfig(env), readAccount(env), options), ({ stop }) => stop())
+    const { hostname, port } = new URL(service.url)
+    const client = connect(Number(port), hostname)
+    undo.push(async () => client.destroy())
+    client.on('error', () => {})
+    const closed = once(client, 'close')
+    const head = `POST /v1/form-ids HTTP/1.1\r\nhost: x\r\nx-api-key: ${API_KEY}\r\n`
+    client.write(
+      `${head}content-type: application/json\r\ncontent-length: 100\r\nexpect: 100-continue\r\n\r\n{`,
+    )
+    // "100 Continue" tells that the request has arrived.
+    await once(client, 'data')
+    await service.stop()
+    await closed
   })
 
   test('is stopped once, however often and early it is told', async () => {

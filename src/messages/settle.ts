@@ -4,6 +4,7 @@ import { failpoint } from '../lib/failpoint.js'
 import { groupBy } from '../lib/group-by.js'
 import { VALIDITY_MARGIN_MS } from '../permits/accept.js'
 import { lockCounters } from '../permits/store.js'
+import { readUsersAgain } from '../reminders/store.js'
 import type { Delivery } from './message.js'
 import * as store from './store.js'
 import type { Verdict } from './verdict.js'
@@ -122,13 +123,18 @@ function toSettlement({ delivery, verdict, answer, attempted }: Outcome, now: nu
 
 /**
  * Undoes claims of messages that were certainly not delivered: the permit unspent, the counter up, `last_date` as it was,
- * and the message cancelled, so that the same day's run can claim the user again.
+ * and the message cancelled, so that the same day's run can claim the user again. Whoever was not even tried is put
+ * before the run's cursors again; who was, and failed, waits for a run that is started over.
  */
 async function giveBack(db: Knex, outcomes: Outcome[], now: number, tally: Tally): Promise<void> {
   const [first] = outcomes
   if (!first) return
   const { appId } = first.delivery
+  const notAttempted = outcomes.filter(({ attempted }) => !attempted).map(({ delivery }) => delivery.id)
   const cancelled = await inTransaction(db, async (trx) => {
+    for (const [runId, users] of await store.findUsersByRun(trx, notAttempted)) {
+      await readUsersAgain(trx, runId, users)
+    }
     const permits = await store.lockPermits(trx, sorted(outcomes.map(({ delivery }) => delivery.permitId)))
     await lockCounters(trx, appId, sorted(outcomes.map(({ delivery }) => delivery.userId)))
     const held = await store.lockHeld(

@@ -176,6 +176,24 @@ export async function lockPermits(trx: Knex, ids: number[]): Promise<Map<number,
   return new Map(rows.map((row) => [row.id, row]))
 }
 
+/** The users of messages, by the run that claimed them. */
+export async function findUsersByRun(trx: Knex, ids: number[]): Promise<Map<number, number[]>> {
+  if (ids.length === 0) return new Map()
+  const rows = await selectRows<{ run_id: number; user_id: number }>(
+    trx,
+    `SELECT run_id, user_id FROM wx_push_message
+     WHERE id IN (${placeholders(ids.length)}) AND run_id IS NOT NULL ORDER BY run_id, user_id`,
+    ids,
+  )
+  const users = new Map<number, number[]>()
+  for (const [runId, group] of groupBy(rows, (row) => row.run_id))
+    users.set(
+      runId,
+      group.map((row) => row.user_id),
+    )
+  return users
+}
+
 export interface LockedMessage {
   id: number
   fence: number

@@ -116,6 +116,28 @@ export async function rereadPassedOver(trx: Knex, runId: number): Promise<boolea
   return affectedRows > 0
 }
 
+/** Makes the run read users again that its cursors have passed. `userIds` sorted; locks ranges in their order. */
+export async function readUsersAgain(trx: Knex, runId: number, userIds: number[]): Promise<void> {
+  const ranges = await selectRows<Range>(
+    trx,
+    'SELECT range_no, cur, hi FROM wx_job_cursor WHERE run_id = ? ORDER BY range_no',
+    [runId],
+  )
+  const first = new Map<number, number>()
+  for (const userId of userIds) {
+    const rangeNo = ranges.find(({ hi }) => userId <= hi)?.range_no
+    if (rangeNo !== undefined && !first.has(rangeNo)) first.set(rangeNo, userId)
+  }
+  for (const [rangeNo, again] of first) {
+    await execute(
+      trx,
+      `UPDATE wx_job_cursor SET again = CASE WHEN again IS NULL OR again > ? THEN ? ELSE again END
+       WHERE run_id = ? AND range_no = ?`,
+      [again, again, runId, rangeNo],
+    )
+  }
+}
+
 export interface Candidate {
   user_id: number
   /** Oldest valid permit; null if the counter says there is one and there is none that lives long enough. */

@@ -16,7 +16,8 @@ describe('processes that are killed and frozen while WeChat and the database fai
   })
   afterAll(() => program.remove())
 
-  test.each(dialects)(
+  // Side by side: each waits for leases more than it works.
+  test.concurrent.each(dialects)(
     'remind nobody twice and lose nobody on %s',
     async (database) => {
       const seed = Number(process.env.CHAOS_SEED ?? randomInt(2 ** 31))

@@ -24,16 +24,15 @@ const program = new Command('chaos')
   .action(async ({ seed = randomInt(2 ** 31), ...flags }: Flags) => {
     process.stderr.write(`seed ${seed}\n`)
     const built = await buildProgram()
-    try {
-      const report = await withProgress(flags.kills, (onProgress) =>
-        runChaos({ ...flags, seed, main: built.main, onProgress }),
-      )
-      process.stdout.write(`${JSON.stringify(report, null, 2)}\n`)
-      process.stderr.write(`${summaryOf(report)}\n`)
-      process.exitCode = report.ok ? 0 : 1
-    } finally {
-      built.remove()
-    }
+    // An exit takes the processes along; a signal's own end would leave them behind.
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1))
+    process.on('exit', built.remove)
+    const report = await withProgress(flags.kills, (onProgress) =>
+      runChaos({ ...flags, seed, main: built.main, onProgress }),
+    )
+    process.stdout.write(`${JSON.stringify(report, null, 2)}\n`)
+    process.stderr.write(`${summaryOf(report)}\n`)
+    process.exitCode = report.ok ? 0 : 1
   })
 
 async function withProgress(

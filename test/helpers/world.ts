@@ -6,11 +6,13 @@ import { knexConfig } from '../../src/db/connect.js'
 import { execute, selectRows } from '../../src/db/sql.js'
 import { businessDate } from '../../src/lib/business-date.js'
 import { createLogger } from '../../src/lib/logger.js'
+import type { DeliverDeps } from '../../src/messages/deliver.js'
+import { createRate } from '../../src/messages/rate.js'
 import { recover } from '../../src/messages/recovery.js'
 import { createSender } from '../../src/messages/send.js'
 import type { Tally } from '../../src/messages/settle.js'
 import { audit } from '../../src/operations/audit.js'
-import { type RunDeps, type RunOptions, type RunReport, runReminders } from '../../src/reminders/run.js'
+import { type RunOptions, type RunReport, runReminders } from '../../src/reminders/run.js'
 import { DEMO_APP_ID, DEMO_APP_SECRET, DEMO_PAGE, DEMO_TEMPLATE_ID } from '../../src/sandbox/accounts.js'
 import type { SandboxControl } from '../../src/sandbox/control.js'
 import { startSandbox } from '../../src/sandbox/sandbox.js'
@@ -82,11 +84,11 @@ export interface ProcessOptions {
   /** How long it waits for WeChat's answer. */
   timeoutMs?: number
   /** What it does in place of asking WeChat. */
-  send?: RunDeps['send']
+  send?: DeliverDeps['send']
 }
 
 /** What one process of the service has: its own pools, token, and signal to stop. */
-export interface Process extends RunDeps {
+export interface Process extends DeliverDeps {
   remind(options?: Partial<RunOptions> & { account?: Partial<Account> }): Promise<RunReport>
   recover(account?: Partial<Account>): Promise<Tally>
   /** As SIGTERM does. */
@@ -173,7 +175,7 @@ export async function createWorld(
       timing: { attemptPauseMs: 2, pollFirstMs: 2, pollLastMs: 10 },
     })
     const stopped = new AbortController()
-    const deps: RunDeps = {
+    const deps: DeliverDeps = {
       db: pool,
       log,
       now: clock.now,
@@ -182,7 +184,7 @@ export async function createWorld(
       send: options.send ?? createSender(createWechatClient({ http, tokens })),
       leaseMs: options.leaseMs ?? 15_000,
       concurrency: options.concurrency ?? CONCURRENCY,
-      rate: options.rate,
+      rate: createRate(options.rate),
     }
     const started: Process = {
       ...deps,
@@ -195,8 +197,7 @@ export async function createWorld(
           ...runOptions,
         })
       },
-      recover: (changes) =>
-        recover(deps, { ...account, ...changes }, { rate: deps.rate, signal: stopped.signal }),
+      recover: (changes) => recover(deps, { ...account, ...changes }, { signal: stopped.signal }),
       stop: () => stopped.abort(),
       async kill() {
         running.delete(started)
