@@ -27,10 +27,9 @@ export function forUpdateSkipLocked(db: Knex): string {
   return isSqlite(db) ? '' : ' FOR UPDATE SKIP LOCKED'
 }
 
-/** Ties a table of a SELECT to an index, where a planner was seen to choose a worse one. `PRIMARY` is MySQL's only. */
-export function byIndex(db: Knex, index: string): string {
-  if (isSqlite(db)) return index === 'PRIMARY' ? '' : ` INDEXED BY ${index}`
-  return ` FORCE INDEX (${index})`
+/** An index hint of MySQL's, for a table whose plan was seen to go wrong there. Name only PRIMARY: that cannot be dropped. */
+export function mysqlHint(db: Knex, hint: string): string {
+  return isSqlite(db) ? '' : ` ${hint}`
 }
 
 /** `?,?,?` for a list of n bindings. */

@@ -1,6 +1,5 @@
 import type { Knex } from 'knex'
 import {
-  byIndex,
   databaseNow,
   execute,
   forUpdate,
@@ -362,26 +361,24 @@ export async function renewLeases(db: Knex, fence: number, ids: number[], leaseM
 
 /**
  * Locks messages whose holder let the lease lapse. Ordered by lease and not by id: by id, every lapsed row would be
- * sorted and locked for the few that are wanted. Tied to its index: SQLite, which
- * keeps no statistics here, would read all messages of the account by wx_push_message_reminder_uq.
+ * sorted and locked for the few that are wanted. Uses wx_push_message_lease_idx:
+ * +app_id keeps SQLite from wx_push_message_reminder_uq and all messages of the account, and is nothing to MySQL.
  */
 export async function lockLapsed(trx: Knex, appId: string, limit: number): Promise<number[]> {
   const rows = await selectRows<{ id: number }>(
     trx,
-    `SELECT id FROM wx_push_message${byIndex(trx, 'wx_push_message_lease_idx')}
-     WHERE lease_until < ${databaseNow(trx)} AND app_id = ? AND state = 'sending'
+    `SELECT id FROM wx_push_message WHERE lease_until < ${databaseNow(trx)} AND +app_id = ? AND state = 'sending'
      ORDER BY lease_until LIMIT ?${forUpdateSkipLocked(trx)}`,
     [appId, limit],
   )
   return rows.map(({ id }) => id)
 }
 
-/** Locks messages whose next attempt is due. Tied to its index as lockLapsed is. */
+/** Locks messages whose next attempt is due. Uses wx_push_message_retry_idx, see lockLapsed for +app_id. */
 export async function lockRetryDue(trx: Knex, appId: string, now: number, limit: number): Promise<number[]> {
   const rows = await selectRows<{ id: number }>(
     trx,
-    `SELECT id FROM wx_push_message${byIndex(trx, 'wx_push_message_retry_idx')}
-     WHERE next_attempt_at <= ? AND app_id = ? AND state = 'retry'
+    `SELECT id FROM wx_push_message WHERE next_attempt_at <= ? AND +app_id = ? AND state = 'retry'
      ORDER BY next_attempt_at LIMIT ?${forUpdateSkipLocked(trx)}`,
     [now, appId, limit],
   )
@@ -462,14 +459,12 @@ export async function findUnfinished(
 ): Promise<{ sending: boolean; nextRetryAt: number | undefined }> {
   const sending = await selectRows(
     db,
-    `SELECT 1 FROM wx_push_message${byIndex(db, 'wx_push_message_lease_idx')}
-     WHERE lease_until > 0 AND app_id = ? AND kind = 'reminder' LIMIT 1`,
+    `SELECT 1 FROM wx_push_message WHERE lease_until > 0 AND +app_id = ? AND kind = 'reminder' LIMIT 1`,
     [appId],
   )
   const [retry] = await selectRows<{ next_attempt_at: number }>(
     db,
-    `SELECT next_attempt_at FROM wx_push_message${byIndex(db, 'wx_push_message_retry_idx')}
-     WHERE next_attempt_at > 0 AND app_id = ? AND kind = 'reminder'
+    `SELECT next_attempt_at FROM wx_push_message WHERE next_attempt_at > 0 AND +app_id = ? AND kind = 'reminder'
      ORDER BY next_attempt_at LIMIT 1`,
     [appId],
   )

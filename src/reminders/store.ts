@@ -1,9 +1,9 @@
 import type { Knex } from 'knex'
 import {
-  byIndex,
   execute,
   forUpdate,
   forUpdateSkipLocked,
+  mysqlHint,
   placeholders,
   rowPlaceholders,
   selectRows,
@@ -148,8 +148,10 @@ export interface Candidate {
  * The next users of a range who may be due, in order, without locks. A LEFT JOIN and not NOT EXISTS for today's
  * sign-in: MariaDB would materialise the whole sign-in table at each claim. The day's message is looked for as well:
  * somebody may have set last_date back by hand, and its unique key would then refuse the whole batch.
- * Tied to its indexes: with few sign-ins that day MariaDB joins them by wx_sign_in_day_idx through a buffer, which loses
- * the order of users, so that each claim reads its whole range and sorts it.
+ * Plan: p range wx_message_push_status_user_uq, s eq_ref PRIMARY, u ref wx_user_user_idx,
+ * m eq_ref wx_push_message_reminder_uq, f ref wx_save_form_id_oldest_idx. Without the hint MariaDB joins few sign-ins by
+ * wx_sign_in_day_idx through a buffer, which loses the order of users: each claim then reads its whole range and sorts
+ * it. And users by the account alone while wx_user is small.
  */
 export async function findCandidates(
   trx: Knex,
@@ -158,18 +160,17 @@ export async function findCandidates(
   day: { date: number; validUntil: number },
   limit: number,
 ): Promise<Candidate[]> {
-  const index = (name: string): string => byIndex(trx, name)
   return selectRows<Candidate>(
     trx,
-    `SELECT p.user_id, (SELECT f.id FROM wx_save_form_id f${index('wx_save_form_id_oldest_idx')}
+    `SELECT p.user_id, (SELECT f.id FROM wx_save_form_id f
        WHERE f.app_id = p.app_id AND f.user_id = p.user_id AND f.status = 0 AND f.expire > ?
        ORDER BY f.expire, f.id LIMIT 1) AS permit_id
-     FROM wx_message_push_status p${index('wx_message_push_status_user_uq')}
-     LEFT JOIN wx_sign_in s${index('PRIMARY')} ON s.app_id = p.app_id AND s.user_id = p.user_id AND s.day = ?
-     LEFT JOIN wx_user u${index('wx_user_user_idx')} ON u.app_id = p.app_id AND u.user_id = p.user_id
-       AND (u.opted_out_at IS NOT NULL OR u.blocked_at IS NOT NULL)
-     LEFT JOIN wx_push_message m${index('wx_push_message_reminder_uq')}
-       ON m.app_id = p.app_id AND m.user_id = p.user_id AND m.business_date = ?
+     FROM wx_message_push_status p
+     LEFT JOIN wx_sign_in s${mysqlHint(trx, 'FORCE INDEX (PRIMARY)')}
+       ON s.app_id = p.app_id AND s.user_id = p.user_id AND s.day = ?
+     LEFT JOIN wx_user u${mysqlHint(trx, 'IGNORE INDEX (PRIMARY)')}
+       ON u.app_id = p.app_id AND u.user_id = p.user_id AND (u.opted_out_at IS NOT NULL OR u.blocked_at IS NOT NULL)
+     LEFT JOIN wx_push_message m ON m.app_id = p.app_id AND m.user_id = p.user_id AND m.business_date = ?
      WHERE p.app_id = ? AND p.user_id > ? AND p.user_id <= ? AND p.count > 0 AND p.last_date < ?
        AND s.user_id IS NULL AND u.app_id IS NULL AND m.id IS NULL
      ORDER BY p.user_id LIMIT ?`,

@@ -31,7 +31,7 @@ interface Access {
 const HOT: { name: string; sql: RegExp; accesses: Access[] }[] = [
   {
     name: 'candidates of the claim',
-    sql: /FROM wx_message_push_status p [^;]*LEFT JOIN wx_sign_in/,
+    sql: /FROM wx_message_push_status p\s[^;]*LEFT JOIN wx_sign_in/,
     accesses: [
       { table: 'p', key: 'wx_message_push_status_user_uq' },
       { table: 's', key: 'PRIMARY' },
@@ -113,17 +113,17 @@ const HOT: { name: string; sql: RegExp; accesses: Access[] }[] = [
   },
   {
     name: 'messages whose lease lapsed',
-    sql: /SELECT id FROM wx_push_message [^;]*WHERE lease_until </,
+    sql: /SELECT id FROM wx_push_message WHERE lease_until </,
     accesses: [{ table: 'wx_push_message', key: 'wx_push_message_lease_idx' }],
   },
   {
     name: 'messages whose retry is due',
-    sql: /SELECT id FROM wx_push_message [^;]*WHERE next_attempt_at <=/,
+    sql: /SELECT id FROM wx_push_message WHERE next_attempt_at <=/,
     accesses: [{ table: 'wx_push_message', key: 'wx_push_message_retry_idx' }],
   },
   {
     name: 'messages still being sent',
-    sql: /SELECT 1 FROM wx_push_message [^;]*WHERE lease_until > 0/,
+    sql: /SELECT 1 FROM wx_push_message WHERE lease_until > 0/,
     accesses: [{ table: 'wx_push_message', key: 'wx_push_message_lease_idx' }],
   },
   {
@@ -243,9 +243,11 @@ async function explain(db: Knex, { sql, bindings }: Statement): Promise<Access[]
   const values = bindings as (string | number | null)[]
   if (isSqlite(db)) {
     const plan = await selectRows<{ detail: string }>(db, `EXPLAIN QUERY PLAN ${sql}`, values)
+    const subqueries = plan.map(({ detail }) => /^(?:CO-ROUTINE|MATERIALIZE) (\S+)/.exec(detail)?.[1])
     return plan.flatMap(({ detail }): Access[] => {
       const [, how, table = '', by = ''] = /^(SCAN|SEARCH) (\S+)(.*)$/.exec(detail) ?? []
-      if (how === undefined || /CONSTANT ROW|^\(/.test(`${table}${by}`)) return []
+      if (how === undefined || subqueries.includes(table) || /CONSTANT ROW|^\(/.test(`${table}${by}`))
+        return []
       if (how === 'SCAN') return [{ table, key: undefined }]
       const [, index] = /INDEX (\S+)/.exec(by) ?? []
       return [{ table, key: index?.startsWith('sqlite_autoindex') || !index ? 'PRIMARY' : index }]
