@@ -2,6 +2,7 @@ import { mkdirSync } from 'node:fs'
 import { dirname } from 'node:path'
 import knex, { type Knex } from 'knex'
 import { ConfigError } from '../errors.js'
+import { redact } from '../lib/redact.js'
 import { LibsqlClient } from './libsql-client.js'
 
 export const DEFAULT_DATABASE_URL = 'sqlite:./data/reminder.db'
@@ -45,7 +46,7 @@ const log: Knex.Logger = {
 }
 
 function toStderr(message: unknown): void {
-  process.stderr.write(`${String(message)}\n`)
+  process.stderr.write(`${redact(String(message))}\n`)
 }
 
 /** Knex settings for a DATABASE_URL. Throws ConfigError for a URL of another kind. */
