@@ -3,6 +3,7 @@ import { IANAZone } from 'luxon'
 import { DATABASE_URL_FORMS, DEFAULT_DATABASE_URL, isDatabaseUrl } from './db/connect.js'
 import { ConfigError } from './errors.js'
 import { parseCron } from './lib/cron.js'
+import { isRedisUrl, REDIS_URL_FORMS } from './lib/redis-url.js'
 import { parseReminderData } from './reminders/text.js'
 
 /** One WeChat app that messages are sent for, and what its daily reminder says. */
@@ -34,8 +35,10 @@ export interface Config {
   logLevel: string
   wechatBaseUrl: string
   sendConcurrency: number
-  /** Messages per second; undefined = as fast as WeChat answers. */
+  /** Messages per second, of all processes together if Redis shares it; undefined = as fast as WeChat answers. */
   sendRate: number | undefined
+  /** Shares the rate among processes; undefined = each has its own. */
+  redisUrl: string | undefined
   apiKeys: ApiKey[]
   /** Settled messages, used permits, runs and sign-ins are kept for so long. */
   retentionDays: number
@@ -102,6 +105,13 @@ const databaseUrl = makeExactValidator<string>((text) => {
   return text
 })
 
+/** Of the value nothing is repeated: it holds a password. Empty stands for none, as envalid takes undefined for a failure. */
+const redisUrl = makeExactValidator<string>((text) => {
+  if (!isRedisUrl(text))
+    throw new Error(`must be ${REDIS_URL_FORMS}; write # / ? @ in a password as %23 %2F %3F %40`)
+  return text
+})
+
 const webUrl = makeExactValidator<string>((text) => {
   if (!/^https?:\/\//i.test(text) || !URL.canParse(text))
     throw new Error('must be an http:// or https:// URL')
@@ -144,6 +154,7 @@ const serviceSpec = {
   WX_API_BASE_URL: webUrl({ default: 'https://api.weixin.qq.com' }),
   SEND_CONCURRENCY: concurrency({ default: 64 }),
   SEND_RATE: rate({ default: Number.POSITIVE_INFINITY }),
+  REDIS_URL: redisUrl({ default: '' }),
   API_KEYS: apiKeys({ default: [] }),
   RETENTION_DAYS: retentionDays({ default: 90 }),
 }
@@ -175,6 +186,7 @@ export function readConfig(env: Environment): Config {
     wechatBaseUrl: values.WX_API_BASE_URL,
     sendConcurrency: values.SEND_CONCURRENCY,
     sendRate: Number.isFinite(values.SEND_RATE) ? values.SEND_RATE : undefined,
+    redisUrl: values.REDIS_URL || undefined,
     apiKeys: values.API_KEYS,
     retentionDays: values.RETENTION_DAYS,
   }

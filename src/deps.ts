@@ -3,9 +3,12 @@ import type { Knex } from 'knex'
 import type { Account, Config } from './config.js'
 import { openDatabase } from './db/connect.js'
 import { createLogger, type Logger } from './lib/logger.js'
+import { testTiming } from './lib/test-timing.js'
+import type { DeliverDeps } from './messages/deliver.js'
 import { LEASE_MS } from './messages/leases.js'
+import { createRate } from './messages/rate.js'
 import { createSender } from './messages/send.js'
-import type { RunDeps } from './reminders/run.js'
+import { openSharedTurns, type SharedTurns } from './messages/shared-turns.js'
 import { createSharedToken } from './tokens/shared-token.js'
 import { fetchAccessToken } from './wechat/access-token.js'
 import { createWechatClient } from './wechat/client.js'
@@ -20,7 +23,7 @@ export interface Base {
 }
 
 /** What sends messages of one account. */
-export interface Sending extends RunDeps {
+export interface Sending extends DeliverDeps {
   /** The account's access token, asked for if there is none. Throws TokenError. */
   getToken(): Promise<string>
   close(): Promise<void>
@@ -34,10 +37,15 @@ export function openBase(config: Config, account: Account | undefined, now: () =
   return { db, log, now, close: () => db.destroy() }
 }
 
-/** Connections to WeChat and the token that all processes share. Asks WeChat for nothing yet. */
+/** Connections to WeChat, and the token and rate that all processes share. Asks WeChat for nothing yet. */
 export function openSending({ db, log, now }: Base, config: Config, account: Account): Sending {
-  // One more than messages under way, for the token.
-  const http = createWechatHttp({ baseUrl: config.wechatBaseUrl, connections: config.sendConcurrency + 1 })
+  const { lease = LEASE_MS, http: httpMs, backoff = 1, token: tokenMs } = testTiming()
+  const http = createWechatHttp({
+    baseUrl: config.wechatBaseUrl,
+    // One more than messages under way, for the token.
+    connections: config.sendConcurrency + 1,
+    ...(httpMs === undefined ? {} : { headersTimeoutMs: httpMs, bodyTimeoutMs: httpMs }),
+  })
   const tokens = createSharedToken({
     db,
     appId: account.appId,
@@ -45,20 +53,30 @@ export function openSending({ db, log, now }: Base, config: Config, account: Acc
     owner: randomUUID(),
     now,
     logger: log,
+    ...(tokenMs === undefined ? {} : { timing: { leaseMs: tokenMs, failurePauseMs: tokenMs } }),
   })
+  const shared = openShared(log, config, account)
   return {
     db,
     log,
     now,
-    random: Math.random,
+    random: () => backoff * Math.random(),
     getToken: () => tokens.get(),
     send: createSender(createWechatClient({ http, tokens })),
-    leaseMs: LEASE_MS,
+    leaseMs: lease,
     concurrency: config.sendConcurrency,
-    rate: config.sendRate,
+    rate: createRate(config.sendRate, shared?.take),
     async close() {
+      shared?.close()
       await tokens.close()
       await http.close()
     },
   }
+}
+
+/** Without a limit Redis has nothing to share out, and is not asked. */
+function openShared(log: Logger, config: Config, { appId }: Account): SharedTurns | undefined {
+  const { redisUrl, sendRate } = config
+  if (redisUrl === undefined || sendRate === undefined) return undefined
+  return openSharedTurns({ redisUrl, appId, perSecond: sendRate, log })
 }

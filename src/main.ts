@@ -7,6 +7,7 @@ import { type Base, openBase, openSending, type Sending } from './deps.js'
 import { businessDate, parseIsoDate, toIsoDate } from './lib/business-date.js'
 import { firingsOn, parseCron } from './lib/cron.js'
 import { armFailpoints } from './lib/failpoint.js'
+import { setTestTiming } from './lib/test-timing.js'
 import { recover } from './messages/recovery.js'
 import type { Tally } from './messages/settle.js'
 import { audit } from './operations/audit.js'
@@ -159,7 +160,7 @@ program
   .action((options: JsonOption) =>
     command(options, () =>
       withSending('any message', async (sending, account) => {
-        const tally = await recover(sending, account, { rate: sending.rate, signal: stop.signal })
+        const tally = await recover(sending, account, { signal: stop.signal })
         const { delivered, failed, unknown, cancelled, retry } = tally
         print(options.json, { delivered, failed, unknown, cancelled, retrying: retry }, [
           `${delivered} delivered, ${failed} failed, ${unknown} unknown, ${cancelled} given back, ${retry} to be tried again.`,
@@ -343,5 +344,8 @@ function toCount(text: string): number {
   return count
 }
 
-if (env.REMINDER_FAILPOINTS) armFailpoints(env.REMINDER_FAILPOINTS)
+if (env.REMINDER_FAILPOINTS) {
+  armFailpoints(env.REMINDER_FAILPOINTS)
+  if (env.REMINDER_TEST_TIMING) setTestTiming(env.REMINDER_TEST_TIMING)
+}
 await program.parseAsync()

@@ -69,6 +69,12 @@ export async function startService(
       stopped.abort()
       return schedule.stop()
     })
+    if (account.templateId === '') {
+      log.warn(
+        { event: 'remind.off', app_id: account.appId },
+        'REMINDER_TEMPLATE_ID is not set: nobody is reminded',
+      )
+    }
     log.info({ event: 'service.started', url, app_id: account.appId, timezone: account.timezone })
     return {
       url,
@@ -95,6 +101,7 @@ export async function startService(
     let lastPurge = 0
     return {
       async remind() {
+        if (account.templateId === '') return
         const due = await findDueRun(db, account, now())
         if (!due) return
         await checkClock()
@@ -115,7 +122,7 @@ export async function startService(
         lastPurge = date
       },
       async recover() {
-        const tally = await recover(sending, account, { rate: config.sendRate, signal })
+        const tally = await recover(sending, account, { signal })
         const { delivered, failed, unknown, cancelled } = tally
         if (delivered + failed + unknown + cancelled > 0) log.info({ event: 'recovery.done', ...tally })
       },

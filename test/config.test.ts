@@ -30,6 +30,7 @@ describe('without a value', () => {
       wechatBaseUrl: 'https://api.weixin.qq.com',
       sendConcurrency: 64,
       sendRate: undefined,
+      redisUrl: undefined,
       retentionDays: 90,
       apiKeys: [],
     })
@@ -53,7 +54,7 @@ describe('without a value', () => {
 
   test('an empty variable counts as one that is not set', () => {
     const names = [
-      'DATABASE_URL HOST PORT LOG_LEVEL WX_API_BASE_URL SEND_CONCURRENCY SEND_RATE API_KEYS WX_APP_SECRET',
+      'DATABASE_URL HOST PORT LOG_LEVEL WX_API_BASE_URL SEND_CONCURRENCY SEND_RATE REDIS_URL API_KEYS WX_APP_SECRET',
       'WX_CHANNEL WX_TOKEN_MODE REMINDER_TEMPLATE_ID REMINDER_PAGE REMINDER_DATA TIMEZONE REMIND_CRON',
       'EXPIRE_CRON SEND_UNTIL',
     ].flatMap((line) => line.split(' '))
@@ -73,6 +74,7 @@ test('every variable is read', () => {
     WX_API_BASE_URL: 'http://127.0.0.1:3100/base',
     SEND_CONCURRENCY: '1024',
     SEND_RATE: '0.5',
+    REDIS_URL: 'rediss://:p%23ss@redis.example:6380/2',
     RETENTION_DAYS: '30',
     API_KEYS: ' shop : k1 ,,app:k:2',
   })
@@ -84,6 +86,7 @@ test('every variable is read', () => {
     wechatBaseUrl: 'http://127.0.0.1:3100/base',
     sendConcurrency: 1024,
     sendRate: 0.5,
+    redisUrl: 'rediss://:p%23ss@redis.example:6380/2',
     retentionDays: 30,
     apiKeys: [
       { name: 'shop', key: 'k1' },
@@ -137,6 +140,16 @@ const BAD: Record<string, string[]> = {
   WX_API_BASE_URL: ['api.weixin.qq.com', 'ftp://api.weixin.qq.com', 'https://', '/path'],
   SEND_CONCURRENCY: ['0', '1025', '-1', 'many', '1.5', ' '],
   SEND_RATE: ['0', '-1', 'fast', 'NaN', ' '],
+  REDIS_URL: [
+    'localhost:6379',
+    'http://localhost:6379',
+    'redis://',
+    'redis://redis.example:99999',
+    'redis://redis.example/name',
+    'redis://redis.example/0?tls=true',
+    'redis://:p#w@redis.example',
+    'redis://:p%zz@redis.example',
+  ],
   API_KEYS: ['key-without-name', ':key', 'name:', 'a:k1,b', 'shop:two words', 'shop:schlüssel'],
   WX_APP_ID: ['two words', '微信', 'w'.repeat(65)],
   WX_CHANNEL: ['email', 'FORM_ID'],
@@ -209,6 +222,7 @@ describe('faults are told', () => {
           WX_APP_SECRET: value,
           API_KEYS: `shop:${value},${value}`,
           DATABASE_URL: `mysql://user:${value}@db`,
+          REDIS_URL: `redis://:${value}@redis/name`,
           PORT: 'x',
         }
         const message = faultsOf(env, 'reminders').join('\n')

@@ -18,10 +18,14 @@ export function printError(json: boolean, error: unknown): void {
 /** A driver's message may quote values: it passes through the redaction as a log line does. */
 function describeError(error: unknown): { code: string; message: string } {
   if (error instanceof ServiceError || error instanceof ConfigError) return error
-  const message = redact(messageOf(error))
-  return isConnectionLost(error)
-    ? { code: 'not_ready', message: `The database does not answer: ${message}` }
-    : { code: 'internal', message }
+  if (isConnectionLost(error)) {
+    const { code = 'timeout' } = error as Error & { code?: string }
+    return {
+      code: 'not_ready',
+      message: `The database does not answer (${code}). Check DATABASE_URL, and that it runs.`,
+    }
+  }
+  return { code: 'internal', message: redact(messageOf(error)) }
 }
 
 /** The error of a host with several addresses has one for each of them, and no message of its own. */

@@ -2,6 +2,7 @@ import { mkdirSync } from 'node:fs'
 import { dirname } from 'node:path'
 import knex, { type Knex } from 'knex'
 import { ConfigError } from '../errors.js'
+import { isDecodable } from '../lib/decodable.js'
 import { redact } from '../lib/redact.js'
 import { LibsqlClient } from './libsql-client.js'
 
@@ -21,15 +22,6 @@ export function isDatabaseUrl(text: string): boolean {
   if (!/^(mysql|mariadb):\/\//.test(text) || !URL.canParse(text)) return false
   const { hostname, username, password, pathname } = new URL(text)
   return hostname !== '' && pathname.length > 1 && [username, password, pathname].every(isDecodable)
-}
-
-function isDecodable(text: string): boolean {
-  try {
-    decodeURIComponent(text)
-    return true
-  } catch {
-    return false
-  }
 }
 
 /** Opens a pool on `sqlite:PATH` or `mysql://user:password@host:port/name`. Connects with the first query. */

@@ -27,6 +27,11 @@ export function forUpdateSkipLocked(db: Knex): string {
   return isSqlite(db) ? '' : ' FOR UPDATE SKIP LOCKED'
 }
 
+/** An index hint of MySQL's, for a table whose plan was seen to go wrong there. Name only PRIMARY: that cannot be dropped. */
+export function mysqlHint(db: Knex, hint: string): string {
+  return isSqlite(db) ? '' : ` ${hint}`
+}
+
 /** `?,?,?` for a list of n bindings. */
 export function placeholders(n: number): string {
   return Array(n).fill('?').join(',')

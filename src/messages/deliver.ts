@@ -8,14 +8,18 @@ import type { SendResult } from '../wechat/client.js'
 import type { Brake } from './brake.js'
 import { createLeases } from './leases.js'
 import type { Delivery } from './message.js'
-import type { Pace } from './pace.js'
+import { createPace } from './pace.js'
+import type { Rate } from './rate.js'
 import { type AnswerRecord, emptyTally, type Outcome, settleBatch, type Tally } from './settle.js'
 import { judge, type Verdict } from './verdict.js'
 
 /** Where claimed messages come from. They are already `sending` in the database, with a lease of this process. */
 export interface Source {
-  /** The next ones; empty = ask again; undefined = there are no more. `idle` resolves when none is in hand. */
-  next(idle: () => Promise<void>): Promise<Delivery[] | undefined>
+  /**
+   * The next ones; empty = ask again; undefined = there are no more. `idle` waits until none is in hand; false = it has
+   * been stopped, and nothing more is wanted.
+   */
+  next(idle: () => Promise<boolean>): Promise<Delivery[] | undefined>
 }
 
 export interface DeliverDeps {
@@ -27,10 +31,11 @@ export interface DeliverDeps {
   log: Logger
   leaseMs: number
   concurrency: number
+  /** The same one for everything that sends for this account. */
+  rate: Rate
 }
 
 export interface DeliverOptions {
-  pace: Pace
   brake: Brake
   /** Stops claiming and sending; what is under way is finished, what was not sent is given back. */
   signal: AbortSignal
@@ -47,7 +52,8 @@ const NOTHING_SAID: AnswerRecord = { errcode: null, errmsg: null, rid: null, msg
  */
 export async function deliverAll(deps: DeliverDeps, source: Source, options: DeliverOptions): Promise<Tally> {
   const { db, log, leaseMs, now } = deps
-  const { pace, brake, signal } = options
+  const { brake, signal } = options
+  const pace = createPace(deps.concurrency, deps.rate)
   const tally = emptyTally()
   const leases = createLeases(db, leaseMs, log)
   const queue: Delivery[] = []
@@ -75,7 +81,10 @@ export async function deliverAll(deps: DeliverDeps, source: Source, options: Del
   }
 
   async function produce(): Promise<void> {
-    const idle = (): Promise<void> => until(() => leases.size === 0 || stopping())
+    const idle = async (): Promise<boolean> => {
+      await until(() => leases.size === 0 || stopping())
+      return !stopping()
+    }
     while (!stopping()) {
       const batch = await source.next(idle)
       if (!batch) break

@@ -1,7 +1,7 @@
 import { setMaxListeners } from 'node:events'
-import { pause } from '../lib/pause.js'
+import type { Rate } from './rate.js'
 
-/** How many requests may be under way at once, and how soon the next may start. */
+/** How many requests may be under way at once, and when the next may start. */
 export interface Pace {
   /** Resolves when a request may start. */
   enter(): Promise<void>
@@ -16,18 +16,16 @@ const SECOND = 1_000
 /**
  * Additive increase, multiplicative decrease: a busy WeChat halves the requests under way, at most once a second, and
  * each answered one gives back a fraction of one, so that about as many answers as are under way add one.
- * Apart from that, requests start at least 1/rate seconds apart.
+ * Who may be under way then waits for a turn at the rate, which others may share.
  */
-export function createPace(limits: { concurrency: number; perSecond: number | undefined }): Pace {
-  const intervalMs = limits.perSecond === undefined ? 0 : SECOND / limits.perSecond
+export function createPace(concurrency: number, rate: Rate): Pace {
   const waiting: (() => void)[] = []
-  let allowed = limits.concurrency
+  let allowed = concurrency
   let underWay = 0
-  let nextStart = Number.NEGATIVE_INFINITY
   let halvedAt = Number.NEGATIVE_INFINITY
   const stopped = new AbortController()
   // Each waiting request listens, and Node warns of a leak at eleven.
-  setMaxListeners(limits.concurrency, stopped.signal)
+  setMaxListeners(concurrency, stopped.signal)
 
   function admit(): void {
     while (waiting.length > 0 && underWay < Math.floor(allowed)) {
@@ -40,14 +38,11 @@ export function createPace(limits: { concurrency: number; perSecond: number | un
     async enter() {
       if (underWay < Math.floor(allowed)) underWay++
       else await new Promise<void>((resolve) => waiting.push(resolve))
-      if (intervalMs === 0) return
-      const now = performance.now()
-      nextStart = Math.max(now, nextStart + intervalMs)
-      if (nextStart > now) await pause(nextStart - now, stopped.signal)
+      await rate.turn(stopped.signal)
     },
     leave(outcome) {
       underWay--
-      if (outcome === 'went_well') allowed = Math.min(limits.concurrency, allowed + 1 / allowed)
+      if (outcome === 'went_well') allowed = Math.min(concurrency, allowed + 1 / allowed)
       if (outcome === 'slow_down' && performance.now() - halvedAt > SECOND) {
         allowed = Math.max(1, allowed / 2)
         halvedAt = performance.now()

@@ -5,7 +5,6 @@ import { failpoint } from '../lib/failpoint.js'
 import { createBrake } from './brake.js'
 import { type DeliverDeps, deliverAll, type Source } from './deliver.js'
 import type { Delivery } from './message.js'
-import { createPace } from './pace.js'
 import { type AnswerRecord, addTallies, emptyTally, type Outcome, settleBatch, type Tally } from './settle.js'
 import * as store from './store.js'
 import { canRepeat, type Verdict } from './verdict.js'
@@ -84,7 +83,7 @@ function sorted(ids: number[]): number[] {
 export async function recover(
   deps: DeliverDeps,
   window: SendingWindow,
-  options: { rate: number | undefined; signal: AbortSignal; onProgress?(tally: Tally): void },
+  options: { signal: AbortSignal; onProgress?(tally: Tally): void },
 ): Promise<Tally> {
   const { db, leaseMs, now } = deps
   const settledAtOnce = emptyTally()
@@ -94,7 +93,6 @@ export async function recover(
       return deliveries.length > 0 ? deliveries : undefined
     },
   }
-  const pace = createPace({ concurrency: deps.concurrency, perSecond: options.rate })
-  const sent = await deliverAll(deps, source, { ...options, pace, brake: createBrake() })
+  const sent = await deliverAll(deps, source, { ...options, brake: createBrake() })
   return addTallies(sent, settledAtOnce)
 }

@@ -301,7 +301,10 @@ export async function findOldestPermits(
   return permits
 }
 
-/** Spends a permit on a message, and gives the message a fresh lease. */
+/**
+ * Spends a permit on a message, and gives the message a fresh lease. A counter that was set too low by hand stops at 0,
+ * or its CHECK would end every run at this user.
+ */
 export async function reserve(
   trx: Knex,
   message: { id: number; appId: string; userId: number; permitId: number; errcode: number | null },
@@ -315,7 +318,8 @@ export async function reserve(
   ])
   await execute(
     trx,
-    'UPDATE wx_message_push_status SET count = count - 1, updated_at = ? WHERE app_id = ? AND user_id = ?',
+    `UPDATE wx_message_push_status SET count = CASE WHEN count > 0 THEN count - 1 ELSE 0 END, updated_at = ?
+     WHERE app_id = ? AND user_id = ?`,
     [now, message.appId, message.userId],
   )
   await execute(
@@ -357,23 +361,24 @@ export async function renewLeases(db: Knex, fence: number, ids: number[], leaseM
 
 /**
  * Locks messages whose holder let the lease lapse. Ordered by lease and not by id: by id, every lapsed row would be
- * sorted and locked for the few that are wanted. Uses wx_push_message_lease_idx.
+ * sorted and locked for the few that are wanted. Uses wx_push_message_lease_idx:
+ * +app_id keeps SQLite from wx_push_message_reminder_uq and all messages of the account, and is nothing to MySQL.
  */
 export async function lockLapsed(trx: Knex, appId: string, limit: number): Promise<number[]> {
   const rows = await selectRows<{ id: number }>(
     trx,
-    `SELECT id FROM wx_push_message WHERE lease_until < ${databaseNow(trx)} AND app_id = ? AND state = 'sending'
+    `SELECT id FROM wx_push_message WHERE lease_until < ${databaseNow(trx)} AND +app_id = ? AND state = 'sending'
      ORDER BY lease_until LIMIT ?${forUpdateSkipLocked(trx)}`,
     [appId, limit],
   )
   return rows.map(({ id }) => id)
 }
 
-/** Locks messages whose next attempt is due. Uses wx_push_message_retry_idx. */
+/** Locks messages whose next attempt is due. Uses wx_push_message_retry_idx, see lockLapsed for +app_id. */
 export async function lockRetryDue(trx: Knex, appId: string, now: number, limit: number): Promise<number[]> {
   const rows = await selectRows<{ id: number }>(
     trx,
-    `SELECT id FROM wx_push_message WHERE next_attempt_at <= ? AND app_id = ? AND state = 'retry'
+    `SELECT id FROM wx_push_message WHERE next_attempt_at <= ? AND +app_id = ? AND state = 'retry'
      ORDER BY next_attempt_at LIMIT ?${forUpdateSkipLocked(trx)}`,
     [now, appId, limit],
   )
@@ -454,12 +459,12 @@ export async function findUnfinished(
 ): Promise<{ sending: boolean; nextRetryAt: number | undefined }> {
   const sending = await selectRows(
     db,
-    `SELECT 1 FROM wx_push_message WHERE lease_until > 0 AND app_id = ? AND kind = 'reminder' LIMIT 1`,
+    `SELECT 1 FROM wx_push_message WHERE lease_until > 0 AND +app_id = ? AND kind = 'reminder' LIMIT 1`,
     [appId],
   )
   const [retry] = await selectRows<{ next_attempt_at: number }>(
     db,
-    `SELECT next_attempt_at FROM wx_push_message WHERE next_attempt_at > 0 AND app_id = ? AND kind = 'reminder'
+    `SELECT next_attempt_at FROM wx_push_message WHERE next_attempt_at > 0 AND +app_id = ? AND kind = 'reminder'
      ORDER BY next_attempt_at LIMIT 1`,
     [appId],
   )

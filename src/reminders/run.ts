@@ -4,19 +4,13 @@ import { inTransaction } from '../db/transaction.js'
 import { pause } from '../lib/pause.js'
 import { createBrake } from '../messages/brake.js'
 import { type DeliverDeps, deliverAll, type Source } from '../messages/deliver.js'
-import { createPace } from '../messages/pace.js'
 import { takeOver, windowEnd } from '../messages/recovery.js'
-import type { Tally } from '../messages/settle.js'
+import { addTallies, emptyTally, type Tally } from '../messages/settle.js'
 import { findUnfinished } from '../messages/store.js'
 import { VALIDITY_MARGIN_MS } from '../permits/accept.js'
 import { closeRun, type JobRun, openRun, type RunState, reopenRun, type Trigger } from '../schedule/store.js'
 import { claimDue } from './claim.js'
 import * as store from './store.js'
-
-export interface RunDeps extends DeliverDeps {
-  /** Messages per second; undefined = as fast as WeChat answers. */
-  rate: number | undefined
-}
 
 export interface RunOptions {
   date: number
@@ -49,6 +43,8 @@ const BATCH = 500
 const BATCH_SECONDS = 5
 /** How often a busy run looks for messages that others left: they are there at a start, and rarely afterwards. */
 const LOOK_FOR_LEFT_MS = 1_000
+/** Retries that are due later than this are left to the recovery: a minute's quota and a back-off fit in, an hour does not. */
+const PATIENCE_MS = 150_000
 const POLL_MS = 100
 const MAX_POLL_MS = 1_000
 
@@ -57,7 +53,11 @@ const MAX_POLL_MS = 1_000
  * works off retries and what dead processes left, and writes down how it ended. Safe to start any number of times, in
  * any number of processes.
  */
-export async function runReminders(deps: RunDeps, account: Account, options: RunOptions): Promise<RunReport> {
+export async function runReminders(
+  deps: DeliverDeps,
+  account: Account,
+  options: RunOptions,
+): Promise<RunReport> {
   const { db, now, log } = deps
   const { date, signal } = options
   const run = await openOrJoin(db, account, options, now())
@@ -69,13 +69,12 @@ export async function runReminders(deps: RunDeps, account: Account, options: Run
     trigger: options.triggeredBy,
   })
 
-  const brake = createBrake()
+  const brake = createBrake(await store.findNormalRefusals(db, account.appId, run.id))
   const source = createReminderSource(deps, account, run.id, options)
-  const pace = createPace({ concurrency: deps.concurrency, perSecond: deps.rate })
   const deliverOptions = options.onProgress
-    ? { pace, brake, signal, onProgress: options.onProgress }
-    : { pace, brake, signal }
-  const tally = await deliverAll(deps, source, deliverOptions)
+    ? { brake, signal, onProgress: options.onProgress }
+    : { brake, signal }
+  const tally = addTallies(await deliverAll(deps, source, deliverOptions), source.settledAtOnce)
 
   const ending: Ending = brake.halt ?? source.ending() ?? { state: 'done', reason: null }
   // A run that was only stopped stays `running`: the next process to start goes on with it.
@@ -102,16 +101,24 @@ async function openOrJoin(
   return run
 }
 
+interface ReminderSource extends Source {
+  ending(): Ending | undefined
+  /** What was taken over too late to be sent, and settled without it. */
+  settledAtOnce: Tally
+}
+
 /** Claims for one run, with the reason why it ended if that was not for lack of users. */
 function createReminderSource(
-  deps: RunDeps,
+  deps: DeliverDeps,
   account: Account,
   runId: number,
-  { date, signal, limit = Number.POSITIVE_INFINITY }: RunOptions,
-): Source & { ending(): Ending | undefined } {
-  const { db, now, leaseMs, rate = Number.POSITIVE_INFINITY } = deps
-  const batch = Math.max(1, Math.min(BATCH, Math.ceil(rate * BATCH_SECONDS)))
+  { date, signal, triggeredBy, limit = Number.POSITIVE_INFINITY }: RunOptions,
+): ReminderSource {
+  const { db, now, leaseMs } = deps
+  const perSecond = deps.rate.perSecond ?? Number.POSITIVE_INFINITY
+  const batch = Math.max(1, Math.min(BATCH, Math.ceil(perSecond * BATCH_SECONDS)))
   const closesAt = windowEnd(account, date)
+  const settledAtOnce = emptyTally()
   let canary: 'to_send' | 'sent' | 'answered' = 'to_send'
   let claimed = 0
   let exhausted = false
@@ -130,7 +137,12 @@ function createReminderSource(
     const lookedAgo = performance.now() - lookedAt
     if (lookedAgo < LOOK_FOR_LEFT_MS && !exhausted) return []
     lookedAt = performance.now()
-    return takeOver(db, account, { limit: canary === 'to_send' ? 1 : batch, leaseMs, now: now() })
+    return takeOver(
+      db,
+      account,
+      { limit: canary === 'to_send' ? 1 : batch, leaseMs, now: now() },
+      settledAtOnce,
+    )
   }
 
   async function claimNext() {
@@ -145,44 +157,51 @@ function createReminderSource(
     })
     if (claim.kind === 'claimed') {
       claimed += claim.deliveries.length
-      pollMs = POLL_MS
       return claim.deliveries
     }
     if (claim.kind === 'busy') return wait()
-    ended = claim.kind === 'ended'
-    if (claim.kind === 'ended' && claim.state !== 'done') {
-      ending = { state: endingOf(claim.state), reason: claim.reason }
+    if (claim.kind === 'ended') {
+      if (claim.state === 'done' && (await store.hasUnreadRanges(db, runId))) {
+        // A process that had come to its --limit said so for itself; here the run goes on.
+        await reopenRun(db, runId, triggeredBy, now())
+        return []
+      }
+      ended = true
+      if (claim.state !== 'done') ending = { state: endingOf(claim.state), reason: claim.reason }
     }
     exhausted = true
     return []
   }
 
   return {
+    settledAtOnce,
     ending: () =>
       signal.aborted ? { state: 'paused', reason: 'stopped by a signal; run it again to go on' } : ending,
     async next(idle) {
       if (ending) return undefined
+      if (canary === 'sent') {
+        if (!(await idle())) return undefined
+        canary = 'answered'
+      }
       if (now() >= closesAt) {
         ending = { state: 'window_closed', reason: windowReason(account) }
         return undefined
       }
-      if (canary === 'sent') {
-        await idle()
-        canary = 'answered'
-      }
       const left = await findLeft()
       const next = left.length > 0 || exhausted || claimed >= limit ? left : await claimNext()
       if (next.length > 0) {
+        pollMs = POLL_MS
         if (canary === 'to_send') canary = 'sent'
         return next
       }
       if (ending) return undefined
       if (!exhausted && claimed < limit) return []
 
-      await idle()
+      if (!(await idle())) return undefined
       const { sending, nextRetryAt } = await findUnfinished(db, account.appId)
+      const isSoon = nextRetryAt !== undefined && nextRetryAt - now() < PATIENCE_MS
       // Also waits for what another process has in hand: if that one dies, its messages are taken over here.
-      if (sending || nextRetryAt !== undefined) return wait()
+      if (sending || isSoon) return wait()
       // If it was stopped, it has given users back behind the cursors.
       if (ended || claimed >= limit || !(await store.hasUnreadRanges(db, runId))) return undefined
       exhausted = false

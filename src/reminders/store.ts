@@ -3,6 +3,7 @@ import {
   execute,
   forUpdate,
   forUpdateSkipLocked,
+  mysqlHint,
   placeholders,
   rowPlaceholders,
   selectRows,
@@ -148,7 +149,9 @@ export interface Candidate {
  * sign-in: MariaDB would materialise the whole sign-in table at each claim. The day's message is looked for as well:
  * somebody may have set last_date back by hand, and its unique key would then refuse the whole batch.
  * Plan: p range wx_message_push_status_user_uq, s eq_ref PRIMARY, u ref wx_user_user_idx,
- * m eq_ref wx_push_message_reminder_uq, f ref wx_save_form_id_oldest_idx.
+ * m eq_ref wx_push_message_reminder_uq, f ref wx_save_form_id_oldest_idx. Without the hint MariaDB joins few sign-ins by
+ * wx_sign_in_day_idx through a buffer, which loses the order of users: each claim then reads its whole range and sorts
+ * it. And users by the account alone while wx_user is small.
  */
 export async function findCandidates(
   trx: Knex,
@@ -163,9 +166,10 @@ export async function findCandidates(
        WHERE f.app_id = p.app_id AND f.user_id = p.user_id AND f.status = 0 AND f.expire > ?
        ORDER BY f.expire, f.id LIMIT 1) AS permit_id
      FROM wx_message_push_status p
-     LEFT JOIN wx_sign_in s ON s.app_id = p.app_id AND s.user_id = p.user_id AND s.day = ?
-     LEFT JOIN wx_user u ON u.app_id = p.app_id AND u.user_id = p.user_id
-       AND (u.opted_out_at IS NOT NULL OR u.blocked_at IS NOT NULL)
+     LEFT JOIN wx_sign_in s${mysqlHint(trx, 'FORCE INDEX (PRIMARY)')}
+       ON s.app_id = p.app_id AND s.user_id = p.user_id AND s.day = ?
+     LEFT JOIN wx_user u${mysqlHint(trx, 'IGNORE INDEX (PRIMARY)')}
+       ON u.app_id = p.app_id AND u.user_id = p.user_id AND (u.opted_out_at IS NOT NULL OR u.blocked_at IS NOT NULL)
      LEFT JOIN wx_push_message m ON m.app_id = p.app_id AND m.user_id = p.user_id AND m.business_date = ?
      WHERE p.app_id = ? AND p.user_id > ? AND p.user_id <= ? AND p.count > 0 AND p.last_date < ?
        AND s.user_id IS NULL AND u.app_id IS NULL AND m.id IS NULL
@@ -326,4 +330,17 @@ export async function recordTotals(
       runId,
     ],
   )
+}
+
+/** Which share of the messages of the last runs failed, of 0 to 1: the account's normal. */
+export async function findNormalRefusals(db: Knex, appId: string, exceptRunId: number): Promise<number> {
+  const [row] = await selectRows<{ failed: number | null; ended: number | null }>(
+    db,
+    `SELECT SUM(failed) AS failed, SUM(delivered + failed) AS ended FROM (
+       SELECT failed, delivered FROM wx_job_run WHERE job = 'remind' AND app_id = ? AND state = 'done' AND id <> ?
+       ORDER BY slot DESC LIMIT 7) AS runs`,
+    [appId, exceptRunId],
+  )
+  const ended = Number(row?.ended ?? 0)
+  return ended === 0 ? 0 : Number(row?.failed ?? 0) / ended
 }

@@ -269,14 +269,14 @@ const LINES: Record<Exclude<ErrcodeClass, 'unknown'>, Line[]> = {
     [
       45103,
       'api_unsupported',
-      'WeChat has switched this API off (form_id messages ended in 2020): use WX_CHANNEL=subscribe.',
-      '接口已下线（模板消息 2020 年停用），请改用 WX_CHANNEL=subscribe',
+      'WeChat withdrew form_id messages on 2020-01-10: its servers take none any more, only the sandbox does.',
+      '微信已于 2020-01-10 下线 formId 模板消息，真实环境不可再用，仅沙箱可用',
     ],
     [
       45109,
       'api_withdrawn',
-      'WeChat has withdrawn this API: use another WX_CHANNEL.',
-      '接口已收回，请更换 WX_CHANNEL',
+      'WeChat has withdrawn this API: nothing can be sent over it any more.',
+      '接口已收回，无法再发送',
     ],
     [
       45168,

@@ -1,10 +1,4 @@
-import {
-  type ChildProcess,
-  type SpawnSyncOptionsWithStringEncoding,
-  spawn,
-  spawnSync,
-} from 'node:child_process'
-import { once } from 'node:events'
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import {
   existsSync,
   mkdirSync,
@@ -14,15 +8,14 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
-import { delimiter, dirname, join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createConnection } from 'mysql2/promise'
+import { findProgram, installWithApt, killChild, onFreePort, tieToThisProcess } from './private-server.js'
 
 const START_TIMEOUT_MS = 60_000
 const POLL_MS = 20
-const START_ATTEMPTS = 3
 /** Debian keeps servers in sbin, Fedora in libexec: neither is in everybody's PATH. */
 const SERVER_FOLDERS = [
   '/usr/sbin',
@@ -52,7 +45,7 @@ export interface MysqlServer {
 export async function startMysqlServer(): Promise<MysqlServer> {
   const program = findServer() ?? installServer()
   const folder = mkdtempSync(join(tmpdir(), 'reminder-mysql-'))
-  const releaseFolder = tieToThisProcess(folder)
+  const releaseFolder = tieToThisProcess(folder, pidFile(folder))
   let child: ChildProcess | undefined
 
   const kill = async () => {
@@ -67,7 +60,7 @@ export async function startMysqlServer(): Promise<MysqlServer> {
 
   try {
     initialiseData(program, folder)
-    const { port, child: started } = await startOnFreePort(program, folder)
+    const { port, started } = await onFreePort((port) => startServer(program, folder, port))
     child = started
     return {
       url: serverUrl(port),
@@ -85,62 +78,19 @@ export async function startMysqlServer(): Promise<MysqlServer> {
 }
 
 function findServer(): string | undefined {
-  const folders = [...(process.env.PATH ?? '').split(delimiter), ...SERVER_FOLDERS]
-  for (const name of ['mariadbd', 'mysqld']) {
-    const found = folders.map((folder) => join(folder, name)).find((path) => existsSync(path))
-    if (found) return found
-  }
-  return undefined
+  return findProgram(['mariadbd', 'mysqld'], SERVER_FOLDERS)
 }
 
 function installServer(): string {
-  const aptGet = '/usr/bin/apt-get'
-  if (process.getuid?.() === 0 && existsSync(aptGet)) {
-    process.stderr.write(`No MySQL or MariaDB server found: installing ${APT_PACKAGE} with apt-get ...\n`)
-    const options: SpawnSyncOptionsWithStringEncoding = {
-      env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
-      // apt's output may be larger than spawnSync would hold; its errors are not.
-      stdio: ['ignore', 'ignore', 'pipe'],
-      encoding: 'utf8',
-    }
-    const lock = ['-o', 'DPkg::Lock::Timeout=300']
-    spawnSync(aptGet, ['update', ...lock], options)
-    const { stderr } = spawnSync(
-      aptGet,
-      ['install', '--yes', '--no-install-recommends', ...lock, APT_PACKAGE],
-      options,
-    )
-    const installed = findServer()
-    if (installed) return installed
-    process.stderr.write(stderr)
-  }
+  installWithApt(APT_PACKAGE, 'MySQL or MariaDB server')
+  const installed = findServer()
+  if (installed) return installed
   throw new Error(
     `The tests need a MySQL or MariaDB server. One of these gives them one:
   - set TEST_DATABASE_URL=mysql://user:password@host:3306 (with rights to create databases)
   - install MariaDB or MySQL, so that mariadbd or mysqld is found in PATH or ${SERVER_FOLDERS.join(', ')}
   - run the tests as root on Debian or Ubuntu, and ${APT_PACKAGE} is installed with apt-get`,
   )
-}
-
-/**
- * A shell that waits for the end of its standard input, which comes when this process ends however it ends, then
- * kills the server and removes the folder. An exit handler would miss SIGKILL, and signal handlers would get in the
- * way of the test runner's own.
- */
-function tieToThisProcess(folder: string): () => Promise<void> {
-  const script = `read _; test -f "$1" && kill -9 "$(cat "$1")"; while ! rm -rf "$2"; do sleep 0.1; done`
-  const watcher = spawn('/bin/sh', ['-c', script, 'sh', pidFile(folder), folder], {
-    stdio: ['pipe', 'ignore', 'ignore'],
-    // Out of the terminal's process group: Ctrl-C must reach the tests and leave this one to tidy up.
-    detached: true,
-  })
-  const ended = once(watcher, 'exit')
-  watcher.unref()
-  return async () => {
-    watcher.ref()
-    watcher.stdin.end()
-    await ended
-  }
 }
 
 function initialiseData(program: string, folder: string): void {
@@ -182,21 +132,6 @@ function systemTablesSql(program: string, name: string): string {
   const found = paths.find((path) => existsSync(path))
   if (!found) throw new Error(`${program} was found, but none of ${paths.join(', ')}`)
   return readFileSync(found, 'utf8')
-}
-
-async function startOnFreePort(
-  program: string,
-  folder: string,
-): Promise<{ port: number; child: ChildProcess }> {
-  for (let attempt = 1; ; attempt++) {
-    const port = await freePort()
-    try {
-      return { port, child: await startServer(program, folder, port) }
-    } catch (error) {
-      // Another program may have taken the port between our look and the server's bind.
-      if (attempt === START_ATTEMPTS) throw error
-    }
-  }
 }
 
 async function startServer(program: string, folder: string, port: number): Promise<ChildProcess> {
@@ -249,25 +184,6 @@ async function answers(port: number, folder: string): Promise<boolean> {
   } catch {
     return false
   }
-}
-
-async function killChild(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return
-  const ended = once(child, 'exit')
-  child.ref()
-  child.kill('SIGKILL')
-  await ended
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer()
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  server.close()
-  await once(server, 'close')
-  if (address === null || typeof address === 'string') throw new Error('No loopback port is free')
-  return address.port
 }
 
 /** The server refuses to run as root unless it is told to. */

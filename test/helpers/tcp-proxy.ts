@@ -1,13 +1,15 @@
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 
-/** A line to a database that a test can cut. */
+/** A line to a database or to Redis that a test can cut. */
 export interface TcpProxy {
-  /** The same database through this line. */
+  /** The same server through this line. */
   url: string
   /** Cuts all connections once a client sends this text, before the server gets it, and refuses new ones. */
   cutAt(text: string): void
   /** Cuts all connections, and refuses new ones. */
   cut(): void
+  /** Connections of now carry nothing more and stay open, as when a machine vanishes. New ones work. */
+  hang(): void
   /** Lets connections through again. */
   mend(): void
   close(): Promise<void>
@@ -48,6 +50,9 @@ export async function startTcpProxy(databaseUrl: string): Promise<TcpProxy> {
   return {
     url: url.href,
     cut,
+    hang: () => {
+      for (const socket of sockets) socket.unpipe().removeAllListeners('data').resume()
+    },
     cutAt: (text) => {
       trigger = text
     },

@@ -6,11 +6,13 @@ import { knexConfig } from '../../src/db/connect.js'
 import { execute, selectRows } from '../../src/db/sql.js'
 import { businessDate } from '../../src/lib/business-date.js'
 import { createLogger } from '../../src/lib/logger.js'
+import type { DeliverDeps } from '../../src/messages/deliver.js'
+import { createRate } from '../../src/messages/rate.js'
 import { recover } from '../../src/messages/recovery.js'
 import { createSender } from '../../src/messages/send.js'
 import type { Tally } from '../../src/messages/settle.js'
 import { audit } from '../../src/operations/audit.js'
-import { type RunDeps, type RunOptions, type RunReport, runReminders } from '../../src/reminders/run.js'
+import { type RunOptions, type RunReport, runReminders } from '../../src/reminders/run.js'
 import { DEMO_APP_ID, DEMO_APP_SECRET, DEMO_PAGE, DEMO_TEMPLATE_ID } from '../../src/sandbox/accounts.js'
 import type { SandboxControl } from '../../src/sandbox/control.js'
 import { startSandbox } from '../../src/sandbox/sandbox.js'
@@ -70,6 +72,8 @@ export function without(books: Books, userIds: number[]): Books {
 }
 
 export interface ProcessOptions {
+  /** Its database; default a pool of its own, on SQLite the one of the world. */
+  db?: Knex
   /** Connections of its own pool at most; with it, it has a pool of its own on SQLite too. */
   poolMax?: number
   baseUrl?: string
@@ -80,11 +84,11 @@ export interface ProcessOptions {
   /** How long it waits for WeChat's answer. */
   timeoutMs?: number
   /** What it does in place of asking WeChat. */
-  send?: RunDeps['send']
+  send?: DeliverDeps['send']
 }
 
 /** What one process of the service has: its own pools, token, and signal to stop. */
-export interface Process extends RunDeps {
+export interface Process extends DeliverDeps {
   remind(options?: Partial<RunOptions> & { account?: Partial<Account> }): Promise<RunReport>
   recover(account?: Partial<Account>): Promise<Tally>
   /** As SIGTERM does. */
@@ -153,7 +157,7 @@ export async function createWorld(
   function startProcess(options: ProcessOptions = {}): Process {
     // SQLite has one connection for a reason: its driver blocks the thread, and a second one here would wait for itself.
     const sharesPool = dialect === 'sqlite' && options.poolMax === undefined
-    const pool = sharesPool ? db : openPool(database.url, options.poolMax)
+    const pool = options.db ?? (sharesPool ? db : openPool(database.url, options.poolMax))
     const http = createWechatHttp({
       baseUrl: options.baseUrl ?? sandbox.url,
       connections: (options.concurrency ?? CONCURRENCY) + 1,
@@ -171,7 +175,7 @@ export async function createWorld(
       timing: { attemptPauseMs: 2, pollFirstMs: 2, pollLastMs: 10 },
     })
     const stopped = new AbortController()
-    const deps: RunDeps = {
+    const deps: DeliverDeps = {
       db: pool,
       log,
       now: clock.now,
@@ -180,7 +184,7 @@ export async function createWorld(
       send: options.send ?? createSender(createWechatClient({ http, tokens })),
       leaseMs: options.leaseMs ?? 15_000,
       concurrency: options.concurrency ?? CONCURRENCY,
-      rate: options.rate,
+      rate: createRate(options.rate),
     }
     const started: Process = {
       ...deps,
@@ -193,8 +197,7 @@ export async function createWorld(
           ...runOptions,
         })
       },
-      recover: (changes) =>
-        recover(deps, { ...account, ...changes }, { rate: deps.rate, signal: stopped.signal }),
+      recover: (changes) => recover(deps, { ...account, ...changes }, { signal: stopped.signal }),
       stop: () => stopped.abort(),
       async kill() {
         running.delete(started)

@@ -115,8 +115,9 @@ describe('an outage', () => {
   })
 })
 
-test('people who cannot be reached halt nothing', () => {
-  expect(brakeAfter(...times(50, refusal(43101)), ...times(50, refusal(40003))).brake.halt).toBeUndefined()
+test('some people who cannot be reached halt nothing', () => {
+  const { brake } = brakeAfter(...times(50, [refusal(43101), ACCEPTED, refusal(40003), ACCEPTED]).flat())
+  expect(brake.halt).toBeUndefined()
 })
 
 test('the first reason to halt is the one that stays', () => {
@@ -125,4 +126,28 @@ test('the first reason to halt is the one that stays', () => {
   hear(ACCEPTED)
   hear(refusal(45009))
   expect(brake.halt).toBe(halt)
+})
+
+describe('a rise of refusals by users', () => {
+  const half = times(50, [ACCEPTED, refusal(43101)]).flat()
+
+  test('halts when most of the last hundred were refused', () => {
+    const { brake, hear } = brakeAfter(...half)
+    expect(brake.halt).toBeUndefined()
+    hear(refusal(43101))
+    expect(hear(refusal(43101))?.state).toBe('halted')
+    expect(brake.halt?.reason).toContain('43101')
+  })
+
+  test('is not seen in fewer answers than a hundred', () => {
+    expect(brakeAfter(...times(99, refusal(40003))).brake.halt).toBeUndefined()
+    expect(brakeAfter(...times(100, refusal(40003))).brake.halt?.state).toBe('halted')
+  })
+
+  test('is measured by what is normal for the account', () => {
+    const brake = createBrake(0.4)
+    const most = [...times(25, ACCEPTED), ...times(75, refusal(43101))]
+    for (const answer of most) brake.observe(answer, judge(delivery({}), answer, 0))
+    expect(brake.halt).toBeUndefined()
+  })
 })

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { createPace, type Pace } from '../../src/messages/pace.js'
+import { createRate } from '../../src/messages/rate.js'
 
 /** Lets `count` requests ask to start; answers how many may. */
 async function startUpTo(pace: Pace, count: number): Promise<() => number> {
@@ -21,7 +22,7 @@ describe('requests under way', () => {
   afterEach(() => void vi.useRealTimers())
 
   test('are never more than the concurrency, and the next starts when one is over', async () => {
-    const pace = createPace({ concurrency: 4, perSecond: undefined })
+    const pace = createPace(4, createRate(undefined))
     const started = await startUpTo(pace, 6)
     expect(started()).toBe(4)
     pace.leave('neither')
@@ -30,7 +31,7 @@ describe('requests under way', () => {
   })
 
   test('are halved when WeChat says that it is too much', async () => {
-    const pace = createPace({ concurrency: 8, perSecond: undefined })
+    const pace = createPace(8, createRate(undefined))
     const started = await startUpTo(pace, 20)
     for (let i = 0; i < 5; i++) pace.leave('slow_down')
     await settled()
@@ -39,7 +40,7 @@ describe('requests under way', () => {
   })
 
   test('are halved at most once a second, and never below one', async () => {
-    const pace = createPace({ concurrency: 8, perSecond: undefined })
+    const pace = createPace(8, createRate(undefined))
     const allowed = async (): Promise<number> => {
       const started = await startUpTo(pace, 8)
       const count = started()
@@ -65,7 +66,7 @@ describe('requests under way', () => {
   })
 
   test('grow by about one with as many good answers as are under way, up to the concurrency', async () => {
-    const pace = createPace({ concurrency: 8, perSecond: undefined })
+    const pace = createPace(8, createRate(undefined))
     await pace.enter()
     pace.leave('slow_down')
     const goodAnswers = async (count: number): Promise<void> => {
@@ -91,36 +92,5 @@ describe('requests under way', () => {
     await goodAnswers(1_000)
     const grown = await startUpTo(pace, 20)
     expect(grown()).toBe(8)
-  })
-})
-
-describe('a rate', () => {
-  test('keeps starts apart by its interval, however many ask at once', async () => {
-    const pace = createPace({ concurrency: 50, perSecond: 200 })
-    const starts: number[] = []
-    const begun = performance.now()
-    await Promise.all(
-      Array.from({ length: 10 }, async () => {
-        await pace.enter()
-        starts.push(performance.now() - begun)
-      }),
-    )
-    // Timers count whole milliseconds and may be early by one more.
-    for (const [i, start] of starts.entries()) expect(start).toBeGreaterThanOrEqual(i * 5 - 2)
-    expect(starts).toHaveLength(10)
-  })
-
-  test('does not let the starts of an idle time be caught up', async () => {
-    vi.useFakeTimers({ toFake: ['performance'] })
-    try {
-      const pace = createPace({ concurrency: 50, perSecond: 100 })
-      await pace.enter()
-      vi.advanceTimersByTime(10_000)
-      await pace.enter()
-      const third = await startUpTo(pace, 1)
-      expect(third()).toBe(0)
-    } finally {
-      vi.useRealTimers()
-    }
   })
 })

@@ -1,0 +1,34 @@
+/**
+ * Shorter waits for tests that crash the service hundreds of times. Not a setting for users: a lease that a slow
+ * database outlasts makes processes take messages from each other. The command line reads it only where failpoints are
+ * armed, from a text such as `lease=2000,http=500,backoff=0.02`; what is not named stays as it is.
+ */
+export interface TestTiming {
+  /** ms of a lease on a message. */
+  lease?: number
+  /** ms without an answer of WeChat, for headers and body each. */
+  http?: number
+  /** The share of each pause before a retry that is really waited. */
+  backoff?: number
+  /** ms of a lease on the token's refresh, and of the pause after one that failed. */
+  token?: number
+}
+
+const NAMES = ['lease', 'http', 'backoff', 'token'] as const
+
+let current: TestTiming = {}
+
+export function setTestTiming(text: string): void {
+  const timing: TestTiming = {}
+  for (const entry of text.split(',')) {
+    const [key, value] = entry.split('=')
+    const name = NAMES.find((known) => known === key)
+    if (!name || !(Number(value) > 0)) throw new Error(`REMINDER_TEST_TIMING: "${entry}" is none of ${NAMES}`)
+    timing[name] = Number(value)
+  }
+  current = timing
+}
+
+export function testTiming(): TestTiming {
+  return current
+}

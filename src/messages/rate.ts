@@ -1,0 +1,109 @@
+/** SEND_RATE: one for all messages that this process sends for an account, whichever job sends them. */
+export interface Rate {
+  /** Messages per second, of all processes together if they share it; undefined = no limit. */
+  readonly perSecond: number | undefined
+  /** Resolves when one message may be sent, in the order of the calls; at once, and without a turn, on the signal. */
+  turn(signal: AbortSignal): Promise<void>
+}
+
+/** Turns in a row, `intervalMs` apart, the first of them at `at` on the clock of performance.now(). */
+export interface Turns {
+  at: number
+  count: number
+  intervalMs: number
+}
+
+/** Gives so many turns, which nobody else gets. Never rejects. */
+export type TakeTurns = (count: number) => Promise<Turns>
+
+const SECOND = 1_000
+/**
+ * The size of the bucket: turns of so long ago may still be used. Timers and requests are late by some milliseconds,
+ * and without it each time would be lost. So no second has more than a twentieth above the rate, and one message.
+ */
+export const CREDIT_MS = 50
+/** How much is taken at a time: ten requests a second to whoever shares the rate out, and as little lost in a crash. */
+export const SLICE_MS = 100
+/** Timers cannot wait for months. */
+const LONGEST_WAIT_MS = 60 * SECOND
+
+/** Without `take` the rate is this process's alone. */
+export function createRate(perSecond: number | undefined, take?: TakeTurns): Rate {
+  if (perSecond === undefined) return { perSecond, turn: async () => {} }
+  return { perSecond, turn: createQueue(perSecond, take ?? createLocalTurns(SECOND / perSecond)) }
+}
+
+/** A token bucket of this process. Who takes `slower`, three for a third of the rate, takes so much more of its time. */
+export function createLocalTurns(intervalMs: number): (count: number, slower?: number) => Promise<Turns> {
+  let free = Number.NEGATIVE_INFINITY
+  return async (count, slower = 1) => {
+    const at = Math.max(free, performance.now() - CREDIT_MS)
+    free = at + count * intervalMs * slower
+    return { at, count, intervalMs: intervalMs * slower }
+  }
+}
+
+/** One queue and one timer, however many wait: whoever is next gets the next turn when its time has come. */
+function createQueue(perSecond: number, take: TakeTurns): Rate['turn'] {
+  const slice = Math.max(1, Math.floor((perSecond * SLICE_MS) / SECOND))
+  const waiting = new Set<() => void>()
+  let turns: Turns = { at: 0, count: 0, intervalMs: 0 }
+  let taking = false
+  let timer: NodeJS.Timeout | undefined
+
+  function serve(): void {
+    for (const next of waiting) {
+      if (taking || timer) return
+      turns = withoutMissed(turns)
+      const wait = turns.at - performance.now()
+      if (turns.count === 0) void takeMore()
+      else if (wait > 0) wake(wait)
+      else {
+        turns = { ...turns, at: turns.at + turns.intervalMs, count: turns.count - 1 }
+        next()
+      }
+    }
+  }
+
+  async function takeMore(): Promise<void> {
+    taking = true
+    turns = await take(Math.min(slice, waiting.size))
+    taking = false
+    serve()
+  }
+
+  function wake(afterMs: number): void {
+    timer = setTimeout(
+      () => {
+        timer = undefined
+        serve()
+      },
+      Math.min(LONGEST_WAIT_MS, Math.ceil(afterMs)),
+    )
+  }
+
+  return async (signal) => {
+    if (signal.aborted) return
+    await new Promise<void>((resolve) => {
+      const leave = (): void => {
+        signal.removeEventListener('abort', leave)
+        waiting.delete(leave)
+        if (waiting.size === 0) {
+          clearTimeout(timer)
+          timer = undefined
+        }
+        resolve()
+      }
+      signal.addEventListener('abort', leave)
+      waiting.add(leave)
+      serve()
+    })
+  }
+}
+
+/** Turns that nobody used in time are gone: they must not come as a burst later. A slow rate keeps its latest one. */
+function withoutMissed({ at, count, intervalMs }: Turns): Turns {
+  const usableFrom = performance.now() - Math.max(CREDIT_MS, intervalMs)
+  const missed = Math.min(count, Math.max(0, Math.ceil((usableFrom - at) / intervalMs)))
+  return { at: at + missed * intervalMs, count: count - missed, intervalMs }
+}

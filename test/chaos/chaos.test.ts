@@ -1,0 +1,42 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { dialects } from '../helpers/database.js'
+import { runChaos } from './driver.js'
+import { buildProgram, type Program } from './program.js'
+
+/** On each database; `npm run chaos` goes on for as long as one likes. */
+const KILLS = 21
+/** Far more than it takes, even on a busy machine. */
+const TIMEOUT_MS = 180_000
+
+describe('processes that are killed and frozen while WeChat and the database fail', () => {
+  let program: Program
+  beforeAll(async () => {
+    program = await buildProgram()
+  })
+  afterAll(() => program.remove())
+
+  // Side by side: each waits for leases more than it works.
+  test.concurrent.each(dialects)(
+    'remind nobody twice and lose nobody on %s',
+    async (database) => {
+      const seed = Number(process.env.CHAOS_SEED ?? 20_261_121)
+      process.stderr.write(`chaos on ${database}: seed ${seed}\n`)
+      const report = await runChaos({
+        database,
+        kills: KILLS,
+        seed,
+        main: program.main,
+        processes: 3,
+        faultRate: 0.2,
+        timeoutMs: TIMEOUT_MS,
+      })
+      const again = `npm run chaos -- --database ${database} --kills ${KILLS} --seed ${seed} (traces in ${report.folder})`
+      const { violations, trouble, kills, killed_at } = report
+      expect(trouble, again).toEqual([])
+      for (const [name, rows] of Object.entries(violations)) expect(rows, `${name}: ${again}`).toEqual([])
+      expect(kills).toBeGreaterThanOrEqual(KILLS)
+      expect(Object.keys(killed_at).length, 'kills at named failpoints').toBeGreaterThan(1)
+    },
+    TIMEOUT_MS * 2,
+  )
+})

@@ -1,0 +1,47 @@
+import type { Knex } from 'knex'
+import { selectRows } from '../../src/db/sql.js'
+
+interface Ended {
+  id: number
+  state: string
+  attempts: number
+  settled_at: number
+}
+
+/** Longer than a look at a busy database takes. */
+const OVERLAP_MS = 5_000
+
+/**
+ * Messages that were seen to have ended. The end is written once: another verdict on the same row, even the same one,
+ * comes from somebody who did not hold the message any more.
+ */
+export class EndingsWatch {
+  readonly #ended = new Map<number, Ended>()
+  readonly #changed = new Map<number, { seen: Ended; now: Ended }>()
+  #since = 0
+
+  async look(db: Knex, now: number): Promise<void> {
+    await this.#compare(db, this.#since)
+    this.#since = now - OVERLAP_MS
+  }
+
+  /** All messages that ended more than once. */
+  async findSettledTwice(db: Knex): Promise<object[]> {
+    await this.#compare(db, 0)
+    return [...this.#changed.values()]
+  }
+
+  async #compare(db: Knex, since: number): Promise<void> {
+    const rows = await selectRows<Ended & { settled_at: number | null }>(
+      db,
+      'SELECT id, state, attempts, settled_at FROM wx_push_message WHERE updated_at >= ?',
+      [since],
+    )
+    for (const { id, state, attempts, settled_at } of rows) {
+      const now = { id, state, attempts, settled_at: settled_at ?? 0 }
+      const seen = this.#ended.get(id)
+      if (seen && JSON.stringify(seen) !== JSON.stringify(now)) this.#changed.set(id, { seen, now })
+      if (!seen && now.settled_at > 0) this.#ended.set(id, now)
+    }
+  }
+}

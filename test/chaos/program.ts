@@ -1,0 +1,45 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { build } from 'vite'
+
+export interface Program {
+  /** For `node <main> serve`, as `npm run cli` is for the sources. */
+  main: string
+  remove(): void
+}
+
+const ROOT = fileURLToPath(new URL('../../', import.meta.url))
+
+/**
+ * The command line in one JavaScript file: it starts in a third of the time that the loader for TypeScript takes, and a
+ * thousand crashes are a thousand starts. Inside the project, so that packages left outside the file are found.
+ */
+export async function buildProgram(): Promise<Program> {
+  const folder = mkdtempSync(join(ROOT, 'node_modules', '.chaos-'))
+  const remove = () => rmSync(folder, { recursive: true, force: true })
+  try {
+    await build({
+      root: ROOT,
+      configFile: false,
+      logLevel: 'warn',
+      // These find parts of themselves by computed names or by their folder.
+      ssr: {
+        noExternal: true,
+        external: ['knex', 'libsql', 'mysql2', '@fastify/swagger', '@fastify/swagger-ui'],
+      },
+      build: {
+        ssr: 'src/main.ts',
+        outDir: folder,
+        target: 'node20',
+        minify: false,
+        rolldownOptions: { output: { entryFileNames: 'main.js', format: 'esm' } },
+      },
+    })
+    writeFileSync(join(folder, 'package.json'), '{"type":"module"}')
+    return { main: join(folder, 'main.js'), remove }
+  } catch (error) {
+    remove()
+    throw error
+  }
+}

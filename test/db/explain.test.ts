@@ -1,0 +1,363 @@
+import type { Knex } from 'knex'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { isSqlite, selectRows } from '../../src/db/sql.js'
+import { expireStale } from '../../src/permits/expire.js'
+import { createIngest } from '../../src/permits/ingest.js'
+import { recordSignIn } from '../../src/sign-ins/sign-in.js'
+import { dialects } from '../helpers/database.js'
+import { openPool, recordQueries, silentLog } from '../helpers/rows.js'
+import { DAY, HOUR } from '../helpers/users.js'
+import { createWorld, SEND_PATH, START, TODAY, type World } from '../helpers/world.js'
+
+/**
+ * The plans of the statements that the running code sends, on tables so large that reading one in full would be the
+ * better plan if there were no index for it.
+ */
+const USERS = 20_000
+const YESTERDAY = 20_261_119
+
+interface Statement {
+  sql: string
+  bindings: readonly unknown[]
+}
+
+/** One access of a plan: which table, by which key. `key` undefined = the table, or an index of it, is read in full. */
+interface Access {
+  table: string
+  key: string | undefined
+}
+
+/** Some of them; `accesses` in any order. */
+const HOT: { name: string; sql: RegExp; accesses: Access[] }[] = [
+  {
+    name: 'candidates of the claim',
+    sql: /FROM wx_message_push_status p\s[^;]*LEFT JOIN wx_sign_in/,
+    accesses: [
+      { table: 'p', key: 'wx_message_push_status_user_uq' },
+      { table: 's', key: 'PRIMARY' },
+      { table: 'u', key: 'wx_user_user_idx' },
+      { table: 'm', key: 'wx_push_message_reminder_uq' },
+      { table: 'f', key: 'wx_save_form_id_oldest_idx' },
+    ],
+  },
+  {
+    name: 'lock of the candidates’ permits',
+    sql: /SELECT id, user_id, open_id, form_id FROM wx_save_form_id/,
+    accesses: [{ table: 'wx_save_form_id', key: 'PRIMARY' }],
+  },
+  {
+    name: 'lock of the due counters',
+    sql: /SELECT user_id, last_date FROM wx_message_push_status/,
+    accesses: [{ table: 'wx_message_push_status', key: 'wx_message_push_status_user_uq' }],
+  },
+  {
+    name: 'counting down of claimed users',
+    sql: /UPDATE wx_message_push_status SET count = count - 1, last_date = \?/,
+    accesses: [{ table: 'wx_message_push_status', key: 'wx_message_push_status_user_uq' }],
+  },
+  {
+    name: 'spending of permits',
+    sql: /UPDATE wx_save_form_id SET status = 1, updated_at = \?, message_id = \(/,
+    accesses: [
+      { table: 'wx_save_form_id', key: 'PRIMARY' },
+      { table: 'm', key: 'wx_push_message_reminder_uq' },
+    ],
+  },
+  {
+    name: 'ids of the reminders just inserted',
+    sql: /SELECT id, user_id FROM wx_push_message/,
+    accesses: [{ table: 'wx_push_message', key: 'wx_push_message_reminder_uq' }],
+  },
+  {
+    name: 'streaks of the claimed',
+    sql: /SELECT user_id, streak FROM wx_sign_in/,
+    accesses: [{ table: 'wx_sign_in', key: 'PRIMARY' }],
+  },
+  {
+    name: 'a free range of the run',
+    sql: /SELECT range_no, cur, hi FROM wx_job_cursor/,
+    accesses: [{ table: 'wx_job_cursor', key: 'PRIMARY' }],
+  },
+  {
+    name: 'moving of the cursor',
+    sql: /UPDATE wx_job_cursor SET cur = \?/,
+    accesses: [{ table: 'wx_job_cursor', key: 'PRIMARY' }],
+  },
+  {
+    name: 'stale permits of the sweep',
+    sql: /SELECT id, expire FROM wx_save_form_id/,
+    accesses: [{ table: 'wx_save_form_id', key: 'wx_save_form_id_stale_idx' }],
+  },
+  {
+    name: 'lock of stale permits',
+    sql: /SELECT id, user_id FROM wx_save_form_id/,
+    accesses: [{ table: 'wx_save_form_id', key: 'PRIMARY' }],
+  },
+  {
+    name: 'lock of counters',
+    sql: /SELECT user_id FROM wx_message_push_status WHERE app_id = \? AND user_id IN/,
+    accesses: [{ table: 'wx_message_push_status', key: 'wx_message_push_status_user_uq' }],
+  },
+  {
+    name: 'counting down of users whose permits ran out',
+    sql: /UPDATE wx_message_push_status SET count = CASE WHEN count > \? THEN count - \?/,
+    accesses: [{ table: 'wx_message_push_status', key: 'wx_message_push_status_user_uq' }],
+  },
+  {
+    name: 'next oldest permit',
+    sql: /SELECT p\.user_id, \(SELECT f\.id FROM wx_save_form_id f[^;]*p\.user_id IN/,
+    accesses: [
+      { table: 'p', key: 'wx_message_push_status_user_uq' },
+      { table: 'f', key: 'wx_save_form_id_oldest_idx' },
+    ],
+  },
+  {
+    name: 'messages whose lease lapsed',
+    sql: /SELECT id FROM wx_push_message WHERE lease_until </,
+    accesses: [{ table: 'wx_push_message', key: 'wx_push_message_lease_idx' }],
+  },
+  {
+    name: 'messages whose retry is due',
+    sql: /SELECT id FROM wx_push_message WHERE next_attempt_at <=/,
+    accesses: [{ table: 'wx_push_message', key: 'wx_push_message_retry_idx' }],
+  },
+  {
+    name: 'messages still being sent',
+    sql: /SELECT 1 FROM wx_push_message WHERE lease_until > 0/,
+    accesses: [{ table: 'wx_push_message', key: 'wx_push_message_lease_idx' }],
+  },
+  {
+    name: 'the next retry',
+    sql: /SELECT next_attempt_at FROM wx_push_message/,
+    accesses: [{ table: 'wx_push_message', key: 'wx_push_message_retry_idx' }],
+  },
+  {
+    name: 'taking over',
+    sql: /UPDATE wx_push_message SET state = 'sending', fence = fence \+ 1/,
+    accesses: [{ table: 'wx_push_message', key: 'PRIMARY' }],
+  },
+  {
+    name: 'settling',
+    sql: /UPDATE wx_push_message SET state = \?, attempts = attempts \+ \?/,
+    accesses: [{ table: 'wx_push_message', key: 'PRIMARY' }],
+  },
+  {
+    name: 'giving back',
+    sql: /UPDATE wx_message_push_status\s+SET count = count \+ \?, last_date = CASE/,
+    accesses: [{ table: 'wx_message_push_status', key: 'wx_message_push_status_user_uq' }],
+  },
+  {
+    name: 'owners of uploaded form_ids',
+    sql: /SELECT open_id, user_id, form_id FROM wx_save_form_id/,
+    accesses: [{ table: 'wx_save_form_id', key: 'wx_save_form_id_permit_uq' }],
+  },
+  {
+    name: 'days from a sign-in on',
+    sql: /SELECT day, streak FROM wx_sign_in/,
+    accesses: [{ table: 'wx_sign_in', key: 'PRIMARY' }],
+  },
+]
+
+/** Once a run: they read every counter of the account, or every message of the run. */
+const REPORTS = [/AS standings\s+GROUP BY standing/, /SELECT state, COUNT\(\*\) AS messages/]
+
+describe.each(dialects)('hot statements on %s', (dialect) => {
+  let world: World
+  let db: Knex
+  let statements: Statement[]
+
+  beforeAll(async () => {
+    world = await createWorld(dialect)
+    db = world.db
+    await fill(db, world.account.appId)
+    statements = await runEverything(world)
+  })
+  afterAll(() => world.close())
+
+  test.each(HOT)('$name', async ({ sql, accesses }) => {
+    const statement = longest(statements.filter((each) => sql.test(each.sql)))
+    expect(sorted(await explain(db, statement))).toEqual(sorted(accesses))
+  })
+
+  test('and every other statement of a run, a sweep and an upload read no table in full', async () => {
+    const texts = new Map(
+      statements.map((statement) => [statement.sql.replace(/(\?,\s*)+\?/g, '?'), statement]),
+    )
+    const full: string[] = []
+    for (const statement of texts.values()) {
+      if (REPORTS.some((report) => report.test(statement.sql))) continue
+      const accesses = await explain(db, statement)
+      if (accesses.some(({ key }) => key === undefined)) full.push(statement.sql)
+    }
+    expect(full).toEqual([])
+    expect(texts.size).toBeGreaterThan(25)
+  })
+
+  test('candidates of the claim are found the same way while nobody has signed in, was stopped or reminded', async () => {
+    const hot = HOT[0]
+    const statement = statements.find(({ sql }) => hot?.sql.test(sql))
+    if (!hot || !statement) throw new Error('There is no claim')
+    const pool = openPool(world.database)
+    try {
+      for (const table of ['wx_sign_in', 'wx_user', 'wx_push_message']) {
+        await pool(table).delete()
+        if (dialect === 'mysql') await pool.raw(`ANALYZE TABLE ${table}`)
+        expect(sorted(await explain(pool, statement))).toEqual(sorted(hot.accesses))
+      }
+    } finally {
+      await pool.destroy()
+    }
+  })
+
+  test.each([
+    ['stale permits of the sweep', 'wx_save_form_id_stale_idx', 'wx_save_form_id'],
+    ['next oldest permit', 'wx_save_form_id_oldest_idx', 'wx_save_form_id'],
+    ['owners of uploaded form_ids', 'wx_save_form_id_permit_uq', 'wx_save_form_id'],
+  ])('%s are found another way without %s, which this test would see', async (name, index, table) => {
+    const hot = HOT.find((one) => one.name === name)
+    const statement = statements.find(({ sql }) => hot?.sql.test(sql))
+    if (!hot || !statement) throw new Error(`${name} is not among the statements`)
+    // A pool of its own: the driver leaves each EXPLAIN on SQLite open, and a table in use keeps its indexes.
+    const pool = openPool(world.database)
+    try {
+      await pool.raw(`DROP INDEX ${index}${isSqlite(db) ? '' : ` ON ${table}`}`)
+      expect(sorted(await explain(pool, statement))).not.toEqual(sorted(hot.accesses))
+    } finally {
+      await pool.destroy()
+    }
+  })
+})
+
+/** SQLite shows a subquery once for each place that uses its result. */
+const sorted = (accesses: Access[]): string[] =>
+  [...new Set(accesses.map(({ table, key }) => `${table}: ${key}`))].sort()
+
+/** The one with the longest list. With a list of one, as for the canary, a plan says no more than that it reads a row. */
+function longest(statements: Statement[]): Statement {
+  const [first] = [...statements].sort((a, b) => b.bindings.length - a.bindings.length)
+  if (!first) throw new Error('The running code did not send this statement')
+  return first
+}
+
+async function explain(db: Knex, { sql, bindings }: Statement): Promise<Access[]> {
+  const values = bindings as (string | number | null)[]
+  if (isSqlite(db)) {
+    const plan = await selectRows<{ detail: string }>(db, `EXPLAIN QUERY PLAN ${sql}`, values)
+    const subqueries = plan.map(({ detail }) => /^(?:CO-ROUTINE|MATERIALIZE) (\S+)/.exec(detail)?.[1])
+    return plan.flatMap(({ detail }): Access[] => {
+      const [, how, table = '', by = ''] = /^(SCAN|SEARCH) (\S+)(.*)$/.exec(detail) ?? []
+      if (how === undefined || subqueries.includes(table) || /CONSTANT ROW|^\(/.test(`${table}${by}`))
+        return []
+      if (how === 'SCAN') return [{ table, key: undefined }]
+      const [, index] = /INDEX (\S+)/.exec(by) ?? []
+      return [{ table, key: index?.startsWith('sqlite_autoindex') || !index ? 'PRIMARY' : index }]
+    })
+  }
+  const plan = await selectRows<{ table: string | null; type: string | null; key: string | null }>(
+    db,
+    `EXPLAIN ${sql}`,
+    values,
+  )
+  return plan.flatMap(({ table, type, key }) =>
+    table === null || table.startsWith('<')
+      ? []
+      : [{ table, key: type === 'ALL' || type === 'index' ? undefined : (key ?? undefined) }],
+  )
+}
+
+/** Two and a half permits for each of 20,000 users, as many messages and sign-ins, and the runs of a year. */
+async function fill(db: Knex, appId: string): Promise<void> {
+  const numbers = (
+    count: number,
+  ) => `WITH d AS (${Array.from({ length: 10 }, (_, x) => `SELECT ${x} AS x`).join(' UNION ALL ')}),
+    n AS (SELECT a.x + 10 * b.x + 100 * c.x + 1000 * e.x + 10000 * f.x AS i FROM d a, d b, d c, d e, d f)
+    SELECT * FROM (SELECT %COLUMNS% FROM n WHERE i < ${count}) AS filled`
+  const insert = async (table: string, columns: Record<string, string | number>, count: number) => {
+    const values = Object.entries(columns).map(([name, value]) => `${value} AS ${name}`)
+    await db.raw(
+      `INSERT INTO ${table} (${Object.keys(columns).join(', ')}) ${numbers(count).replace('%COLUMNS%', values.join(', '))}`,
+    )
+  }
+  const app = `'${appId}'`
+  // Four in five run out within the next week, every fifth ran out in the last two days.
+  const expire = `${START - 2 * DAY} + (i * 7919) % ${10 * DAY}`
+  await insert(
+    'wx_save_form_id',
+    {
+      app_id: app,
+      open_id: `i % ${USERS}`,
+      user_id: `i % ${USERS}`,
+      form_id: 'i',
+      expire,
+      created_at: 1,
+      updated_at: 1,
+    },
+    2.5 * USERS,
+  )
+  await insert(
+    'wx_message_push_status',
+    { app_id: app, user_id: 'i', count: `2 + (CASE WHEN i < ${USERS / 2} THEN 1 ELSE 0 END)` },
+    USERS,
+  )
+  await insert(
+    'wx_push_message',
+    {
+      app_id: app,
+      user_id: 'i',
+      open_id: 'i',
+      kind: "'api'",
+      channel: "'form_id'",
+      template_id: "'t'",
+      data: "'{}'",
+      state: "'delivered'",
+      trace_id: 'i',
+      created_at: 1,
+      updated_at: 1,
+    },
+    USERS,
+  )
+  await insert('wx_sign_in', { app_id: app, user_id: 'i', day: YESTERDAY, streak: 1, created_at: 1 }, USERS)
+  await insert(
+    'wx_sign_in',
+    { app_id: app, user_id: '7 * i', day: TODAY, streak: 1, created_at: 1 },
+    USERS / 10,
+  )
+  await insert('wx_user', { app_id: app, open_id: 'i', user_id: 'i', created_at: 1, updated_at: 1 }, USERS)
+  const run = { app_id: app, triggered_by: "'cron'", state: "'done'", started_at: 1, updated_at: 1 }
+  await insert(
+    'wx_job_run',
+    { job: "'expire'", slot: `${START - 10 * DAY} + i`, swept_from: 0, swept_to: 1, ...run },
+    5_000,
+  )
+  await insert('wx_job_run', { job: "'remind'", slot: '20250000 + i', ...run }, 1_000)
+  await insert('wx_job_cursor', { run_id: 'i + 1', range_no: 1, cur: 1, hi: 1 }, 3_000)
+  if (isSqlite(db)) return
+  const tables =
+    'wx_save_form_id, wx_message_push_status, wx_push_message, wx_sign_in, wx_user, wx_job_run, wx_job_cursor'
+  await db.raw(`ANALYZE TABLE ${tables}`)
+}
+
+/** Everything that the service does all day, and what it asked the database for it. */
+async function runEverything(world: World): Promise<Statement[]> {
+  const { db, wechat, clock } = world
+  const { appId } = world.account
+  wechat.configure({ acceptUnknownFormIds: true })
+  const queries = recordQueries(db)
+  expect(await world.startProcess({ db, appSecret: 'wrong' }).remind()).toMatchObject({ state: 'halted' })
+  clock.advance(60_000)
+  wechat.addFault({ kind: 'errcode', errcode: 41028, after: 10, times: 3, match: { path: SEND_PATH } })
+  wechat.addFault({ kind: 'errcode', errcode: -1, after: 20, times: 3, match: { path: SEND_PATH } })
+  expect(await world.startProcess({ db }).remind({ limit: 300 })).toMatchObject({
+    state: 'done',
+    date: TODAY,
+  })
+  const sweep = { appId, slot: clock.now(), triggeredBy: 'cron' } as const
+  const stop = new AbortController()
+  await expireStale({ db, log: silentLog, signal: stop.signal }, sweep, clock.now(), () => stop.abort())
+  const item = { appId, openId: '1', userId: 1, page: undefined, submittedAt: START - HOUR }
+  await createIngest(db).upload([{ ...item, formId: '1' }], clock.now())
+  const uploads = Array.from({ length: 900 }, (_, n) => ({ ...item, formId: `fresh-${n}` }))
+  await createIngest(db).upload(uploads, clock.now())
+  await recordSignIn(db, { appId, userId: 1, day: TODAY }, clock.now())
+  return queries.filter(({ sql }) => /^\s*(SELECT|UPDATE|DELETE)/i.test(sql))
+}
