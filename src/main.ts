@@ -3,7 +3,6 @@ import { print, printError, startProgress } from './cli/output.js'
 import { type Account, type Config, type Purpose, readConfig, readSettings } from './config.js'
 import { assertMigrated, migrateLatest, pendingMigrations } from './db/migrate.js'
 import { isSqlite } from './db/sql.js'
-import { runDemo } from './demo/demo.js'
 import { type Base, openBase, openSending, type Sending } from './deps.js'
 import { businessDate, parseIsoDate, toIsoDate } from './lib/business-date.js'
 import { firingsOn, parseCron } from './lib/cron.js'
@@ -19,8 +18,6 @@ import { expireStale } from './permits/expire.js'
 import { countStale, findAppIds } from './permits/store.js'
 import { planRun } from './reminders/plan.js'
 import { runReminders } from './reminders/run.js'
-import { startSandbox } from './sandbox/sandbox.js'
-import { startService } from './service.js'
 
 const EXIT = { ok: 0, error: 1, notFinished: 2, found: 3 } as const
 const STOP_LIMIT_MS = 30_000
@@ -40,6 +37,7 @@ program
   .action((options: { migrate: boolean }) =>
     command({ json: false }, async () => {
       const { config, account } = readSettings(env, 'any message')
+      const { startService } = await import('./service.js')
       const service = await startService(config, account, options)
       service.startSchedule()
       await stopRequested()
@@ -222,6 +220,7 @@ program
   .action(({ port }: { port: number }) =>
     command({ json: false }, async () => {
       const { WX_APP_ID: appId, WX_APP_SECRET: secret } = env
+      const { startSandbox } = await import('./sandbox/sandbox.js')
       const sandbox = await startSandbox({
         port,
         ...(appId && secret ? { accounts: [{ appId, secret }] } : {}),
@@ -241,6 +240,7 @@ program
   .option('--once', 'end after the summary; exit 0 only if our books and WeChat’s ledger agree', false)
   .action(({ once }: { once: boolean }) =>
     command({ json: false }, async () => {
+      const { runDemo } = await import('./demo/demo.js')
       const demo = await runDemo({ port: readConfig(env).port, once })
       if (!once) await stopRequested()
       await demo.stop()
@@ -338,7 +338,8 @@ function toDate(text: string): number {
 }
 
 function toCount(text: string): number {
-  const count = Number(text)
+  // Number() takes an empty text for 0.
+  const count = text.trim() === '' ? Number.NaN : Number(text)
   if (!Number.isInteger(count) || count < 0) throw new InvalidArgumentError('A whole number is needed.')
   return count
 }

@@ -1,6 +1,7 @@
 import { SingleBar } from 'cli-progress'
 import { isConnectionLost } from '../db/errors.js'
 import { ConfigError, ServiceError } from '../errors.js'
+import { redact } from '../lib/redact.js'
 
 /** A command's answer on stdout: one JSON object with --json, else lines for a person. */
 export function print(json: boolean, answer: object, lines: string[]): void {
@@ -9,22 +10,28 @@ export function print(json: boolean, answer: object, lines: string[]): void {
 
 /** What went wrong: words on stderr, and with --json an object on stdout, so that a program always has one to read. */
 export function printError(json: boolean, error: unknown): void {
-  if (isConnectionLost(error)) {
-    const { code } = error as Error & { code?: string }
-    printError(
-      json,
-      new ServiceError(
-        'not_ready',
-        `The database does not answer (${code ?? 'timeout'}). Check DATABASE_URL, and that it runs.`,
-      ),
-    )
-    return
-  }
-  const known = error instanceof ServiceError || error instanceof ConfigError
-  const message = error instanceof Error ? error.message : String(error)
-  if (json)
-    process.stdout.write(`${JSON.stringify({ error: { code: known ? error.code : 'internal', message } })}\n`)
+  const { code, message } = describeError(error)
+  if (json) process.stdout.write(`${JSON.stringify({ error: { code, message } })}\n`)
   process.stderr.write(`${message}\n`)
+}
+
+/** A driver's message may quote values: it passes through the redaction as a log line does. */
+function describeError(error: unknown): { code: string; message: string } {
+  if (error instanceof ServiceError || error instanceof ConfigError) return error
+  if (isConnectionLost(error)) {
+    const { code = 'timeout' } = error as Error & { code?: string }
+    return {
+      code: 'not_ready',
+      message: `The database does not answer (${code}). Check DATABASE_URL, and that it runs.`,
+    }
+  }
+  return { code: 'internal', message: redact(messageOf(error)) }
+}
+
+/** The error of a host with several addresses has one for each of them, and no message of its own. */
+function messageOf(error: unknown): string {
+  if (error instanceof AggregateError && error.message === '') return error.errors.map(messageOf).join('; ')
+  return error instanceof Error ? error.message : String(error)
 }
 
 export interface Progress {

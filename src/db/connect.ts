@@ -3,6 +3,7 @@ import { dirname } from 'node:path'
 import knex, { type Knex } from 'knex'
 import { ConfigError } from '../errors.js'
 import { isDecodable } from '../lib/decodable.js'
+import { redact } from '../lib/redact.js'
 import { LibsqlClient } from './libsql-client.js'
 
 export const DEFAULT_DATABASE_URL = 'sqlite:./data/reminder.db'
@@ -37,7 +38,7 @@ const log: Knex.Logger = {
 }
 
 function toStderr(message: unknown): void {
-  process.stderr.write(`${String(message)}\n`)
+  process.stderr.write(`${redact(String(message))}\n`)
 }
 
 /** Knex settings for a DATABASE_URL. Throws ConfigError for a URL of another kind. */

@@ -22,7 +22,19 @@ export function createLogger(options: {
 }): Logger {
   const output = options.output ?? process.stderr
   return pino(
-    { level: options.level, base: null, timestamp: pino.stdTimeFunctions.isoTime },
+    {
+      level: options.level,
+      base: null,
+      timestamp: pino.stdTimeFunctions.isoTime,
+      serializers: { err: serializeError },
+    },
     { write: (line: string) => output.write(redact(line, options.secrets)) },
   )
+}
+
+/** mysql2 puts the whole statement with its values on its errors: up to a thousand open_ids, or a token. */
+function serializeError(error: unknown): unknown {
+  if (!(error instanceof Error)) return error
+  const { sql, ...rest } = pino.stdSerializers.err(error)
+  return rest
 }

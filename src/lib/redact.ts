@@ -19,6 +19,10 @@ const IN_NESTED_JSON = new RegExp(`(\\\\{1,8}"${NAME}\\\\{1,8}"\\s{0,8}:\\s{0,8}
 /** `access_token: '…'` as util.inspect prints an object. */
 const INSPECTED = new RegExp(`(\\b${NAME}'?: )'[^']*'?`, 'gi')
 
+/** The value that a database quotes in its refusal: `Duplicate entry 'wx1-oAbC…' for key 'PRIMARY'`. */
+const REFUSED_VALUE =
+  /((?:Duplicate entry|Incorrect \w{1,16} value:) )'[^\n]{0,1024}?'(?= for (?:key|column))/g
+
 /** `user:password@` of a URL. */
 const IN_AUTHORITY = /(:\/\/[^\s/:@]{0,64}):[^\s/@]{1,256}@/g
 
@@ -34,6 +38,7 @@ export function redact(text: string, secrets: readonly string[] = []): string {
     .replace(IN_NESTED_JSON, `$1${MASK}`)
     .replace(INSPECTED, `$1'${MASK}'`)
     .replace(IN_QUERY, `$1=${MASK}`)
+    .replace(REFUSED_VALUE, `$1'${MASK}'`)
     .replace(IN_AUTHORITY, `$1:${MASK}@`)
 }
 

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process'
-import { fileURLToPath } from 'node:url'
+import { join } from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 import { onTestFinished } from 'vitest'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
@@ -21,9 +22,12 @@ export interface Running {
 
 type Environment = Record<string, string>
 
+const LOADER = pathToFileURL(join(ROOT, 'node_modules/@oxc-node/core/register.mjs')).href
+const PROGRAM = join(ROOT, 'src/main.ts')
+
 /** The real program in a process of its own, with these variables and no others. Killed if the test ends before it. */
-export function startCommand(words: string[], env: Environment): Running {
-  return start(process.execPath, ['--import', '@oxc-node/core/register', 'src/main.ts', ...words], env)
+export function startCommand(words: string[], env: Environment, cwd = ROOT): Running {
+  return start(process.execPath, ['--import', LOADER, PROGRAM, ...words], env, cwd)
 }
 
 export function runCommand(words: string[], env: Environment): Promise<Ended> {
@@ -32,13 +36,13 @@ export function runCommand(words: string[], env: Environment): Promise<Ended> {
 
 /** As a person types it: `npm run -s cli -- COMMAND`. */
 export function runByNpm(words: string[], env: Environment): Promise<Ended> {
-  return start('npm', ['run', '-s', 'cli', '--', ...words], env).ended
+  return start('npm', ['run', '-s', 'cli', '--', ...words], env, ROOT).ended
 }
 
-function start(program: string, words: string[], env: Environment): Running {
+function start(program: string, words: string[], env: Environment, cwd: string): Running {
   const { PATH = '', HOME = '' } = process.env
   const child = spawn(program, words, {
-    cwd: ROOT,
+    cwd,
     env: { PATH, HOME, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
