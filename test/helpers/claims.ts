@@ -20,7 +20,8 @@ export async function claimAll(world: World): Promise<Delivery[]> {
     const claim = await claimDue(db, account, {
       runId: run.id,
       date: TODAY,
-      leaseMs: 15_000,
+      // Longer than any test: what waits in a test is nobody's to renew.
+      leaseMs: 600_000,
       now: clock.now(),
       read: 500,
       claim: 500,
