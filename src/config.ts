@@ -10,7 +10,7 @@ import { parseReminderData } from './reminders/text.js'
 export interface Account {
   appId: string
   appSecret: string
-  channel: 'form_id'
+  channel: 'form_id' | 'subscribe'
   tokenMode: 'stable' | 'classic'
   templateId: string
   page: string
@@ -162,7 +162,7 @@ const serviceSpec = {
 const accountSpec = {
   WX_APP_ID: wechatId(),
   WX_APP_SECRET: str({ default: '' }),
-  WX_CHANNEL: str({ default: 'form_id', choices: ['form_id'] as const }),
+  WX_CHANNEL: str({ default: 'form_id', choices: ['form_id', 'subscribe'] as const }),
   WX_TOKEN_MODE: str({ default: 'stable', choices: ['stable', 'classic'] as const }),
   REMINDER_TEMPLATE_ID: wechatId({ default: '' }),
   REMINDER_PAGE: str({ default: '' }),

@@ -42,7 +42,7 @@ const HOT: { name: string; sql: RegExp; accesses: Access[] }[] = [
   },
   {
     name: 'lock of the candidates’ permits',
-    sql: /SELECT id, user_id, open_id, form_id FROM wx_save_form_id/,
+    sql: /SELECT id, user_id, open_id, form_id, source FROM wx_save_form_id/,
     accesses: [{ table: 'wx_save_form_id', key: 'PRIMARY' }],
   },
   {
