@@ -354,7 +354,14 @@ async function runEverything(world: World): Promise<Statement[]> {
   const sweep = { appId, slot: clock.now(), triggeredBy: 'cron' } as const
   const stop = new AbortController()
   await expireStale({ db, log: silentLog, signal: stop.signal }, sweep, clock.now(), () => stop.abort())
-  const item = { appId, openId: '1', userId: 1, page: undefined, submittedAt: START - HOUR }
+  const item = {
+    appId,
+    openId: '1',
+    userId: 1,
+    source: 'form' as const,
+    page: undefined,
+    submittedAt: START - HOUR,
+  }
   await createIngest(db).upload([{ ...item, formId: '1' }], clock.now())
   const uploads = Array.from({ length: 900 }, (_, n) => ({ ...item, formId: `fresh-${n}` }))
   await createIngest(db).upload(uploads, clock.now())

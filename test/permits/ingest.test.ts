@@ -26,6 +26,7 @@ const permit = (
   openId: `o${userId}`,
   userId,
   formId,
+  source: 'form',
   page: undefined,
   submittedAt: undefined,
   ...values,
@@ -87,6 +88,20 @@ describe.each(dialects)('uploads on %s', (dialect) => {
       { app_id: APP_ID, user_id: 1, count: 2, last_date: 0 },
       { app_id: APP_ID, user_id: 2, count: 1, last_date: 0 },
     ])
+  })
+
+  test('of a payment are three permits of their own, told once and counted three times', async () => {
+    const payment = permit(1, 'wx20191119184932f7e6d5c4b3a2', { source: 'pay' })
+    expect(await upload(payment, permit(1, 'F'), payment)).toEqual(['accepted', 'accepted', 'duplicate'])
+    expect(await upload(payment)).toEqual(['duplicate'])
+    expect(await upload({ ...payment, openId: 'o2', userId: 2 })).toEqual(['belongs_to_another_user'])
+    expect(
+      await db('wx_save_form_id')
+        .where({ source: 'pay' })
+        .orderBy('use_no')
+        .select('use_no', 'status', 'expire'),
+    ).toEqual([1, 2, 3].map((use_no) => ({ use_no, status: 0, expire: NOW + 7 * DAY_MS })))
+    expect(await counts(db)).toEqual({ 1: 4 })
   })
 
   test('are answered in their order, junk among them', async () => {
