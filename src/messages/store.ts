@@ -332,7 +332,10 @@ export async function reserve(
   )
 }
 
-/** Records that a person is not to be sent to: asked for it, or cannot be reached at all. */
+/**
+ * Records that a person is not to be sent to: asked for it, or cannot be reached at all. A login may have left a row
+ * without a user; claims look for stops by user, so it gets one.
+ */
 export async function recordStop(
   trx: Knex,
   person: { appId: string; openId: string; userId: number },
@@ -341,8 +344,8 @@ export async function recordStop(
 ): Promise<void> {
   const column = stop.kind === 'opt_out' ? 'opted_out_at' : 'blocked_at'
   const onDuplicate = isSqlite(trx)
-    ? `ON CONFLICT (app_id, open_id) DO UPDATE SET ${column} = excluded.${column}, stop_errcode = excluded.stop_errcode, updated_at = excluded.updated_at`
-    : `ON DUPLICATE KEY UPDATE ${column} = VALUES(${column}), stop_errcode = VALUES(stop_errcode), updated_at = VALUES(updated_at)`
+    ? `ON CONFLICT (app_id, open_id) DO UPDATE SET user_id = COALESCE(user_id, excluded.user_id), ${column} = excluded.${column}, stop_errcode = excluded.stop_errcode, updated_at = excluded.updated_at`
+    : `ON DUPLICATE KEY UPDATE user_id = COALESCE(user_id, VALUES(user_id)), ${column} = VALUES(${column}), stop_errcode = VALUES(stop_errcode), updated_at = VALUES(updated_at)`
   await execute(
     trx,
     `INSERT INTO wx_user (app_id, open_id, user_id, ${column}, stop_errcode, created_at, updated_at)

@@ -30,6 +30,7 @@ export type RejectionReason =
   | 'transaction_id'
   | 'expired'
   | 'belongs_to_another_user'
+  | 'open_id_of_another_user'
 
 /** What a careless client posts when `event.detail.formId` was not there. */
 const EMPTY_WORDS = new Set(['', 'undefined', 'null'])

@@ -3,6 +3,7 @@ import { isConnectionLost, isDuplicate } from '../db/errors.js'
 import { inTransaction } from '../db/transaction.js'
 import { failpoint } from '../lib/failpoint.js'
 import { createGroupCommit } from '../lib/group-commit.js'
+import { bindUsers } from '../users/user-ids.js'
 import { accept, type RejectionReason, type UploadedPermit } from './accept.js'
 import * as store from './store.js'
 
@@ -70,13 +71,14 @@ function commitUploads(db: Knex, requests: Request[]): Promise<UploadOutcome[][]
     db,
     async (trx) => {
       const now = Math.max(...requests.map((request) => request.now))
-      const owners = await findOwners(
-        trx,
-        requests.flatMap((request) => request.permits),
-      )
+      const permits = requests.flatMap((request) => request.permits)
+      const users = await bindOpenIds(trx, permits, now)
+      const owners = await findOwners(trx, permits)
       const fresh: Accepted[] = []
       const outcomes = requests.map((request) =>
         request.permits.map((permit): UploadOutcome => {
+          if (users.get(`${permit.appId} ${permit.openId}`) !== permit.userId)
+            return { outcome: 'rejected', reason: 'open_id_of_another_user' }
           const owner = owners.get(keyOf(permit))
           if (!owner) {
             owners.set(keyOf(permit), permit)
@@ -99,6 +101,17 @@ function commitUploads(db: Knex, requests: Request[]): Promise<UploadOutcome[][]
     // Another process inserted one of the form_ids after we looked: look again.
     isDuplicate,
   )
+}
+
+/** To whom each open_id belongs, by account and open_id: to the first who uploads for it, unless it is bound already. */
+async function bindOpenIds(trx: Knex, permits: Accepted[], now: number): Promise<Map<string, number>> {
+  const users = new Map<string, number>()
+  for (const appId of new Set(permits.map((permit) => permit.appId))) {
+    const bindings = permits.filter((permit) => permit.appId === appId)
+    for (const [openId, userId] of await bindUsers(trx, appId, bindings, now))
+      users.set(`${appId} ${openId}`, userId)
+  }
+  return users
 }
 
 /** A form submit is one message, a successful payment three (WeChat: 模板消息). */
