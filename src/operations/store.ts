@@ -1,6 +1,7 @@
 import type { Knex } from 'knex'
 import { selectRows } from '../db/sql.js'
 import { VALIDITY_MARGIN_MS } from '../permits/accept.js'
+import { PAY_HOLD_MS } from '../permits/sources.js'
 
 /**
  * The statements of the audit. Each reads whole tables and belongs to no hot path. Each answers the rows that break a
@@ -62,7 +63,8 @@ export interface YoungerSpentFirst {
  * Rule: the oldest valid permit is spent first. Looks for a permit that was there when the message was claimed, was
  * still valid when the one spent was taken (a next permit is taken later than the claim), ran out earlier than that one,
  * and was not spent. One that came in, or was given back, after the claim does not count: its row was written later.
- * Of a row written by hand, without a time, only the id tells whether it was there.
+ * Of a row written by hand, without a time, only the id tells whether it was there. Permits of another kind do not
+ * stand in line with it: a form_id cannot be spent on a subscribe message.
  */
 export function findYoungerSpentFirst(db: Knex, limit: number): Promise<YoungerSpentFirst[]> {
   return selectRows<YoungerSpentFirst>(
@@ -71,6 +73,9 @@ export function findYoungerSpentFirst(db: Knex, limit: number): Promise<YoungerS
      FROM wx_push_message m
      JOIN wx_save_form_id spent ON spent.id = m.permit_id AND spent.message_id = m.id
      JOIN wx_save_form_id older ON older.app_id = m.app_id AND older.user_id = m.user_id
+       AND (older.source = 'subscribe') = (spent.source = 'subscribe')
+       AND (older.template_id = spent.template_id OR older.template_id IS NULL AND spent.template_id IS NULL)
+       AND (older.source <> 'pay' OR older.created_at <= m.created_at - ${PAY_HOLD_MS})
        AND older.expire < spent.expire AND older.expire > m.created_at + ${VALIDITY_MARGIN_MS}
        AND older.expire > spent.updated_at + ${VALIDITY_MARGIN_MS}
      WHERE m.state <> 'cancelled' AND older.created_at < m.created_at
