@@ -68,6 +68,7 @@ test('a migration waits for a claim under way; what comes meanwhile waits for it
           appId: world.account.appId,
           openId: openIdOf(1),
           userId: 1,
+          source: 'form',
           formId: 'F1',
           page: undefined,
           submittedAt: undefined,

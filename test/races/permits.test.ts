@@ -47,6 +47,7 @@ function tools(worldOf: () => World) {
             appId: worldOf().account.appId,
             openId: openIdOf(userId),
             userId,
+            source: 'form',
             formId,
             page: undefined,
             submittedAt: undefined,
@@ -139,7 +140,7 @@ describe('side by side on mysql', () => {
         .permitFor(DAY),
     )
     const claimer = another()
-    const stop = claimer.stop('before', /SELECT id, user_id, open_id, form_id FROM wx_save_form_id/)
+    const stop = claimer.stop('before', /FROM wx_save_form_id\s+WHERE id IN/)
     const claiming = claim(claimer.db)
     await stop.reached
     world.clock.advance(HOUR)
