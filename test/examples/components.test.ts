@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from 'vitest'
-import { attributesOf, openScreen, type Screen } from './screen.js'
+import { attributesOf, loadApp, openScreen, type Screen } from './screen.js'
 
 const FORM_ID = '3a5f0c9b2e7d4f6188aa10b2c3d4e5f6'
 const [TEMPLATE, OTHER] = ['template-of-reminders', 'template-of-prizes']
@@ -236,4 +236,22 @@ describe('the sign-in page', () => {
     expect(asked).toHaveLength(1)
     expect(formIds).toHaveLength(1)
   })
+})
+
+test('app.js makes the one object that pages and components use, and starts it when the app is shown', () => {
+  const { wx } = setUp().phone
+  const shown: string[] = []
+  const app = loadApp({
+    ...wx,
+    onNetworkStatusChange: () => {},
+    getStorageSync: (key: string) => {
+      shown.push(key)
+      return ''
+    },
+  })
+  app.onShow()
+  expect(shown.length).toBeGreaterThan(0)
+  for (const name of ['wake', 'addFormId', 'addSubscription', 'isAskingUseful', 'signIn', 'hint']) {
+    expect(app.reminder).toHaveProperty(name, expect.any(Function))
+  }
 })

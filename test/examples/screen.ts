@@ -123,6 +123,15 @@ export function openScreen(
   }
 }
 
+/** Runs app.js as WeChat does, and answers what it hands to App(). */
+export function loadApp(wx: object): { reminder: object; onShow(): void } {
+  let app: { reminder: object; onShow(): void } | undefined
+  Object.assign(globalThis, { wx, App: (options: typeof app) => (app = options) })
+  require(`${KIT}/app.js`)
+  if (!app) throw new Error('app.js did not call App()')
+  return app
+}
+
 function submitAround(exparser: Exparser, dom: Element, formId: string | undefined): void {
   const button = attributesOf(dom.closest('wx-button'))
   const form = dom.closest('wx-form')

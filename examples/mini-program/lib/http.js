@@ -58,7 +58,15 @@ function field(data, name) {
 }
 
 /**
- * What the service says went wrong, in its words: {"error":{"code","message"}}.
+ * The stable code of the service's errors, {"error":{"code","message"}}.
+ *
+ * @param {Answer} answer
+ * @returns {unknown}
+ */
+const errorCode = ({ data }) => field(field(data, 'error'), 'code')
+
+/**
+ * What the service says went wrong, in its words.
  *
  * @param {Answer} answer
  * @returns {string}
@@ -69,4 +77,4 @@ function whatItSays({ status, data }) {
   return `${status} ${typeof message === 'string' ? message : 'and nothing that this kit understands'}`
 }
 
-module.exports = { send, field, whatItSays }
+module.exports = { send, errorCode, field, whatItSays }

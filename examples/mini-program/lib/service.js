@@ -1,6 +1,9 @@
-const { send, field, whatItSays } = require('./http')
+const { send, errorCode, field, whatItSays } = require('./http')
 
 const TOKEN_KEY = 'reminder.session'
+const NOT_BOUND =
+  'the service numbers no users itself and does not know this one: let your backend bind the open_id, see "User ids" in ' +
+  'docs/mini-program.md. Until then nothing of this user is stored there'
 
 /**
  * The service's HTTP interface, with a session: logs in when there is none, and once more when the service takes it no
@@ -37,6 +40,7 @@ function createService({ wx, storage, serviceUrl, now, hint }) {
       ...(data && { data }),
       ...(bearer && { token: bearer }),
     })
+    if (errorCode(answer) === 'user_not_bound') hint(NOT_BOUND)
     const date = Date.parse(answer.headers.date || '')
     if (!Number.isNaN(date)) ahead = date - now()
     return answer
@@ -69,7 +73,7 @@ function createService({ wx, storage, serviceUrl, now, hint }) {
     const answer = await request('POST', '/v1/sessions', { code })
     const given = field(answer.data, 'token')
     if (answer.status !== 201 || typeof given !== 'string') {
-      explain(answer)
+      if (answer.status !== 0) hint(`login: ${whatItSays(answer)}`)
       return { failure: answer }
     }
     token = given
@@ -91,17 +95,6 @@ function createService({ wx, storage, serviceUrl, now, hint }) {
     const renewed = await openSession(session.token)
     if ('failure' in renewed) return renewed.failure
     return request(method, path, data, renewed.token)
-  }
-
-  /** @param {import('./http').Answer} answer */
-  function explain(answer) {
-    const says = whatItSays(answer)
-    if (answer.status === 409) {
-      hint(
-        `login: ${says}. The account takes its user ids from your backend, and this user has none yet: let your ` +
-          'backend bind the open_id when the user logs in there (docs/mini-program.md, "User ids"), then open again',
-      )
-    } else if (answer.status !== 0) hint(`login: ${says}`)
   }
 
   return {

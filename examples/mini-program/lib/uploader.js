@@ -1,8 +1,8 @@
 const { retryDelayMs } = require('./backoff')
 const { field, whatItSays } = require('./http')
 
-/** Items in one request. */
-const BATCH = 50
+/** Items in one request: as many as the service takes of a session. */
+const BATCH = 20
 /** The service took the request for wrong: sent again it would be answered the same. */
 const REFUSED = [400, 413, 422]
 
@@ -30,10 +30,10 @@ function createUploader({ service, outbox, random, setTimeout, clearTimeout, hin
   let waiting
 
   async function uploadAll() {
+    // The phone's clock may be wrong; how wrong, the date of any answer tells.
+    if (outbox.take(1).length > 0 && !service.knowsTime()) await service.call('GET', '/v1/permits')
     let size = BATCH
     for (let batch = outbox.take(size); batch.length > 0; batch = outbox.take(size)) {
-      // A phone's clock may be wrong; how wrong, the date of any answer tells.
-      if (!service.knowsTime()) await service.call('GET', '/v1/permits')
       const answer = await upload(batch)
       if (isStored(answer, batch)) {
         tellRejected(answer)
