@@ -16,6 +16,8 @@ import * as createWxJobCursor from './20261121001500_create_wx_job_cursor.js'
 import * as createWxSignIn from './20261121001600_create_wx_sign_in.js'
 import * as createWxUser from './20261121001700_create_wx_user.js'
 import * as createWxAccessToken from './20261121001800_create_wx_access_token.js'
+import * as addTapsToWxSaveFormId from './20261121001900_add_taps_to_wx_save_form_id.js'
+import * as createWxUserNumber from './20261121002100_create_wx_user_number.js'
 
 import type { Migration } from './lib/migration.js'
 
@@ -42,4 +44,6 @@ export const migrations: Record<string, Migration> = {
   '20261121001600_create_wx_sign_in': createWxSignIn,
   '20261121001700_create_wx_user': createWxUser,
   '20261121001800_create_wx_access_token': createWxAccessToken,
+  '20261121001900_add_taps_to_wx_save_form_id': addTapsToWxSaveFormId,
+  '20261121002100_create_wx_user_number': createWxUserNumber,
 }

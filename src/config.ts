@@ -10,8 +10,10 @@ import { parseReminderData } from './reminders/text.js'
 export interface Account {
   appId: string
   appSecret: string
-  channel: 'form_id'
+  channel: 'form_id' | 'subscribe'
   tokenMode: 'stable' | 'classic'
+  /** Who numbers users: the owner's backend, or this service. */
+  userIds: 'backend' | 'auto'
   templateId: string
   page: string
   /** Key of the template -> text with placeholders, see reminders/text.ts. */
@@ -162,8 +164,9 @@ const serviceSpec = {
 const accountSpec = {
   WX_APP_ID: wechatId(),
   WX_APP_SECRET: str({ default: '' }),
-  WX_CHANNEL: str({ default: 'form_id', choices: ['form_id'] as const }),
+  WX_CHANNEL: str({ default: 'form_id', choices: ['form_id', 'subscribe'] as const }),
   WX_TOKEN_MODE: str({ default: 'stable', choices: ['stable', 'classic'] as const }),
+  USER_IDS: str({ default: 'backend', choices: ['backend', 'auto'] as const }),
   REMINDER_TEMPLATE_ID: wechatId({ default: '' }),
   REMINDER_PAGE: str({ default: '' }),
   REMINDER_DATA: reminderData({ default: {} }),
@@ -200,6 +203,7 @@ export function readAccount(env: Environment): Account {
     appSecret: values.WX_APP_SECRET,
     channel: values.WX_CHANNEL,
     tokenMode: values.WX_TOKEN_MODE,
+    userIds: values.USER_IDS,
     templateId: values.REMINDER_TEMPLATE_ID,
     page: values.REMINDER_PAGE,
     data: values.REMINDER_DATA,

@@ -71,6 +71,7 @@ async function uploadFor(users: number, permits = 1): Promise<void> {
     openId: openId((i % users) + 1),
     userId: (i % users) + 1,
     formId: `form-${i}`,
+    source: 'form' as const,
     page: undefined,
     submittedAt: undefined,
   }))

@@ -42,6 +42,7 @@ describe('without a value', () => {
       appSecret: '',
       channel: 'form_id',
       tokenMode: 'stable',
+      userIds: 'backend',
       templateId: '',
       page: '',
       data: {},
@@ -55,7 +56,7 @@ describe('without a value', () => {
   test('an empty variable counts as one that is not set', () => {
     const names = [
       'DATABASE_URL HOST PORT LOG_LEVEL WX_API_BASE_URL SEND_CONCURRENCY SEND_RATE REDIS_URL API_KEYS WX_APP_SECRET',
-      'WX_CHANNEL WX_TOKEN_MODE REMINDER_TEMPLATE_ID REMINDER_PAGE REMINDER_DATA TIMEZONE REMIND_CRON',
+      'WX_CHANNEL WX_TOKEN_MODE USER_IDS REMINDER_TEMPLATE_ID REMINDER_PAGE REMINDER_DATA TIMEZONE REMIND_CRON',
       'EXPIRE_CRON SEND_UNTIL',
     ].flatMap((line) => line.split(' '))
     const empty = Object.fromEntries(names.map((name) => [name, '']))
@@ -97,6 +98,7 @@ test('every variable is read', () => {
     ...COMPLETE,
     WX_CHANNEL: 'form_id',
     WX_TOKEN_MODE: 'classic',
+    USER_IDS: 'auto',
     REMINDER_PAGE: 'pages/index?from=reminder',
     TIMEZONE: 'Europe/Berlin',
     REMIND_CRON: '30 7,19 * * 1-5',
@@ -108,6 +110,7 @@ test('every variable is read', () => {
     appSecret: COMPLETE.WX_APP_SECRET,
     channel: 'form_id',
     tokenMode: 'classic',
+    userIds: 'auto',
     templateId: 'template-1',
     page: 'pages/index?from=reminder',
     data: { keyword1: '已经连续答题{streak}天' },
@@ -154,6 +157,7 @@ const BAD: Record<string, string[]> = {
   WX_APP_ID: ['two words', '微信', 'w'.repeat(65)],
   WX_CHANNEL: ['email', 'FORM_ID'],
   WX_TOKEN_MODE: ['stabel'],
+  USER_IDS: ['own', 'AUTO'],
   REMINDER_TEMPLATE_ID: ['t'.repeat(65), '模板'],
   REMINDER_DATA: [
     'keyword1',

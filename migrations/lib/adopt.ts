@@ -1,7 +1,7 @@
 import type { Knex } from 'knex'
 import { isSqlite, selectRows } from '../../src/db/sql.js'
 import type { MigrationParams } from './migration.js'
-import { columnSql, createTable, type Table, tableOptions } from './tables.js'
+import { columnNames, columnSql, createTable, type Table, tableOptions } from './tables.js'
 
 /** Columns that tell the published table from any other of the same name. */
 const PUBLISHED: Record<string, string[]> = {
@@ -12,7 +12,7 @@ const PUBLISHED: Record<string, string[]> = {
 /** Whether the table was there before us, or was kept by a rollback. */
 export async function isThere(db: Knex, table: Table): Promise<boolean> {
   if (!(await db.schema.hasTable(table.name))) return false
-  const names = new Set(await columnNames(db, table))
+  const names = new Set(await columnNames(db, table.name))
   const missing = (PUBLISHED[table.name] ?? []).filter((name) => !names.has(name))
   if (missing.length > 0)
     throw new Error(
@@ -27,7 +27,7 @@ export async function isThere(db: Knex, table: Table): Promise<boolean> {
  */
 export async function createOrAdopt(db: Knex, table: Table, params: MigrationParams): Promise<void> {
   if (!(await isThere(db, table))) return createTable(db, table)
-  const present = await columnNames(db, table)
+  const present = await columnNames(db, table.name)
   const added = table.columns.filter(({ name }) => !present.includes(name)).map(({ name }) => name)
   if (isSqlite(db)) {
     if (added.length > 0) await rebuildSqliteTable(db, table)
@@ -46,7 +46,7 @@ export async function createOrAdopt(db: Knex, table: Table, params: MigrationPar
  */
 export async function dropOldUniqueKeys(db: Knex, table: Table, params: MigrationParams): Promise<void> {
   if (!(await isThere(db, table))) return
-  const present = await columnNames(db, table)
+  const present = await columnNames(db, table.name)
   if (isSqlite(db)) {
     if (table.columns.every(({ name }) => present.includes(name))) return
     await db.raw(`CREATE TABLE ${table.name}_copy AS SELECT * FROM ${table.name}`)
@@ -114,15 +114,4 @@ async function rebuildSqliteTable(db: Knex, table: Table): Promise<void> {
   const names = present.map(({ name }) => `"${name}"`).join(', ')
   await db.raw(`INSERT INTO ${table.name} (${names}) SELECT ${names} FROM ${old}`)
   await db.raw(`DROP TABLE ${old}`)
-}
-
-async function columnNames(db: Knex, table: Table): Promise<string[]> {
-  const rows = await selectRows<{ name: string }>(
-    db,
-    isSqlite(db)
-      ? `SELECT name FROM pragma_table_info('${table.name}')`
-      : `SELECT LOWER(column_name) AS name FROM information_schema.columns
-         WHERE table_schema = DATABASE() AND table_name = '${table.name}'`,
-  )
-  return rows.map(({ name }) => name)
 }

@@ -83,6 +83,36 @@ export async function dropKeys(db: Knex, table: Table): Promise<void> {
   if (parts.length > 0) await db.raw(`ALTER TABLE ${table.name} ${parts.join(', ')}`)
 }
 
+/** Adds the columns that are missing. On MySQL in one ALTER: all of them or none. */
+export async function addColumns(db: Knex, table: string, columns: Column[]): Promise<void> {
+  const present = await columnNames(db, table)
+  await alterColumns(
+    db,
+    table,
+    columns
+      .filter(({ name }) => !present.includes(name))
+      .map((column) => `ADD COLUMN ${columnSql(db, column)}`),
+  )
+}
+
+export async function dropColumns(db: Knex, table: string, columns: Column[]): Promise<void> {
+  const present = await columnNames(db, table)
+  await alterColumns(
+    db,
+    table,
+    columns.filter(({ name }) => present.includes(name)).map(({ name }) => `DROP COLUMN ${name}`),
+  )
+}
+
+async function alterColumns(db: Knex, table: string, parts: string[]): Promise<void> {
+  if (parts.length === 0) return
+  if (!isSqlite(db)) {
+    await db.raw(`ALTER TABLE ${table} ${parts.join(', ')}`)
+    return
+  }
+  for (const part of parts) await db.raw(`ALTER TABLE ${table} ${part}`)
+}
+
 /** A migration that creates a table of ours and drops it again, rows and all. */
 export function tableMigration(table: Table): Migration {
   return {
@@ -110,6 +140,17 @@ export function columnSql(db: Knex, column: Column): string {
 /** ROW_FORMAT is said because an adopted MyISAM table may have one that InnoDB refuses. */
 export function tableOptions(table: Table): string {
   return `ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARACTER SET utf8mb4 COMMENT=${quote(table.comment)}`
+}
+
+export async function columnNames(db: Knex, table: string): Promise<string[]> {
+  const rows = await selectRows<{ name: string }>(
+    db,
+    isSqlite(db)
+      ? `SELECT name FROM pragma_table_info('${table}')`
+      : `SELECT LOWER(column_name) AS name FROM information_schema.columns
+         WHERE table_schema = DATABASE() AND table_name = '${table}'`,
+  )
+  return rows.map(({ name }) => name)
 }
 
 async function keyNames(db: Knex, table: string): Promise<Set<string>> {

@@ -140,7 +140,7 @@ export async function deliverAll(deps: DeliverDeps, source: Source, options: Del
     failpoint('send.before')
     const result = await deps.send(delivery)
     failpoint('send.after')
-    const verdict = judge(delivery, result, deps.random())
+    const verdict = judge(delivery, result, deps.random(), deps.now())
     pace.leave(paceOf(result))
     brake.observe(result, verdict)
     if (brake.halt) stop()

@@ -1,3 +1,4 @@
+import type { PermitSource } from '../permits/sources.js'
 import type { TemplateData } from '../wechat/messages.js'
 
 export type Channel = 'form_id' | 'subscribe' | 'official'
@@ -16,6 +17,8 @@ export interface Delivery {
   data: TemplateData
   permitId: number
   formId: string
+  /** null if the permit's row is gone. */
+  permitSource: PermitSource | null
   /** Attempts that ended before now. */
   attempts: number
   /** An earlier attempt may have reached WeChat, and its answer is not known. */
@@ -23,6 +26,8 @@ export interface Delivery {
   /** Day of a reminder; null for a message that a backend submitted. */
   businessDate: number | null
   traceId: string
+  /** When it was claimed, in ms: no attempt was made before. */
+  createdAt: number
   /** Until when this process may act on it, on its own monotonic clock (performance.now). */
   leaseDeadline: number
 }

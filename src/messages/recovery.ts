@@ -54,8 +54,8 @@ export async function takeOver(
 
 /** A message that is not to be sent any more, and what becomes of it; undefined if it is to be sent. */
 function endingWithoutSending(delivery: Delivery, window: SendingWindow, now: number): Outcome | undefined {
-  if (delivery.maybeSent && !canRepeat(delivery.channel)) {
-    return end(delivery, { kind: 'unknown' }, 'its attempt broke off, and this channel cannot be asked again')
+  if (delivery.maybeSent && !canRepeat(delivery, now)) {
+    return end(delivery, { kind: 'unknown' }, 'its attempt broke off, and sent again it could come twice')
   }
   if (delivery.businessDate === null || now < windowEnd(window, delivery.businessDate)) return undefined
   return delivery.maybeSent

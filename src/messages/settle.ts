@@ -2,7 +2,7 @@ import type { Knex } from 'knex'
 import { inTransaction } from '../db/transaction.js'
 import { failpoint } from '../lib/failpoint.js'
 import { groupBy } from '../lib/group-by.js'
-import { VALIDITY_MARGIN_MS } from '../permits/accept.js'
+import { isUsable } from '../permits/sources.js'
 import { lockCounters } from '../permits/store.js'
 import { readUsersAgain } from '../reminders/store.js'
 import type { Delivery } from './message.js'
@@ -206,7 +206,7 @@ async function takeNextPermits(
   const { appId } = first.delivery
   const users = sorted(outcomes.map(({ delivery }) => delivery.userId))
   const { next, without } = await inTransaction(db, async (trx) => {
-    const oldest = await store.findOldestPermits(trx, appId, users, now + VALIDITY_MARGIN_MS)
+    const oldest = await store.findOldestPermits(trx, appId, users, isUsable(first.delivery, now))
     const permits = await store.lockPermits(
       trx,
       sorted([...oldest.values(), ...outcomes.map(({ delivery }) => delivery.permitId)]),
@@ -255,6 +255,7 @@ async function takeNextPermits(
         ...delivery,
         permitId: permit.id,
         formId: permit.form_id,
+        permitSource: permit.source,
         attempts: attempts + 1,
         leaseDeadline,
       })

@@ -10,6 +10,7 @@ import {
   selectRows,
 } from '../db/sql.js'
 import { groupBy } from '../lib/group-by.js'
+import type { Condition, PermitSource } from '../permits/sources.js'
 import type { TemplateData } from '../wechat/messages.js'
 import type { Channel, Delivery } from './message.js'
 
@@ -163,13 +164,14 @@ export interface LockedPermit {
   status: number
   expire: number
   form_id: string
+  source: PermitSource
 }
 
 /** Locks permits by ascending id. */
 export async function lockPermits(trx: Knex, ids: number[]): Promise<Map<number, LockedPermit>> {
   const rows = await selectRows<LockedPermit>(
     trx,
-    `SELECT id, status, expire, form_id FROM wx_save_form_id WHERE id IN (${placeholders(ids.length)})
+    `SELECT id, status, expire, form_id, source FROM wx_save_form_id WHERE id IN (${placeholders(ids.length)})
      ORDER BY id${forUpdate(trx)}`,
     ids,
   )
@@ -281,20 +283,20 @@ export async function recordDeadPermits(
   )
 }
 
-/** Each user's oldest permit that is valid until `validUntil` or longer, without locks. Uses wx_save_form_id_oldest_idx. */
+/** Each user's oldest usable permit, without locks. Uses wx_save_form_id_oldest_idx. */
 export async function findOldestPermits(
   trx: Knex,
   appId: string,
   userIds: number[],
-  validUntil: number,
+  usable: Condition,
 ): Promise<Map<number, number>> {
   const rows = await selectRows<{ user_id: number; permit_id: number | null }>(
     trx,
     `SELECT p.user_id, (SELECT f.id FROM wx_save_form_id f
-       WHERE f.app_id = p.app_id AND f.user_id = p.user_id AND f.status = 0 AND f.expire > ?
+       WHERE f.app_id = p.app_id AND f.user_id = p.user_id AND ${usable.sql}
        ORDER BY f.expire, f.id LIMIT 1) AS permit_id
      FROM wx_message_push_status p WHERE p.app_id = ? AND p.user_id IN (${placeholders(userIds.length)})`,
-    [validUntil, appId, ...userIds],
+    [...usable.bindings, appId, ...userIds],
   )
   const permits = new Map<number, number>()
   for (const { user_id, permit_id } of rows) if (permit_id !== null) permits.set(user_id, permit_id)
@@ -330,7 +332,10 @@ export async function reserve(
   )
 }
 
-/** Records that a person is not to be sent to: asked for it, or cannot be reached at all. */
+/**
+ * Records that a person is not to be sent to: asked for it, or cannot be reached at all. A login may have left a row
+ * without a user; claims look for stops by user, so it gets one.
+ */
 export async function recordStop(
   trx: Knex,
   person: { appId: string; openId: string; userId: number },
@@ -339,8 +344,8 @@ export async function recordStop(
 ): Promise<void> {
   const column = stop.kind === 'opt_out' ? 'opted_out_at' : 'blocked_at'
   const onDuplicate = isSqlite(trx)
-    ? `ON CONFLICT (app_id, open_id) DO UPDATE SET ${column} = excluded.${column}, stop_errcode = excluded.stop_errcode, updated_at = excluded.updated_at`
-    : `ON DUPLICATE KEY UPDATE ${column} = VALUES(${column}), stop_errcode = VALUES(stop_errcode), updated_at = VALUES(updated_at)`
+    ? `ON CONFLICT (app_id, open_id) DO UPDATE SET user_id = COALESCE(user_id, excluded.user_id), ${column} = excluded.${column}, stop_errcode = excluded.stop_errcode, updated_at = excluded.updated_at`
+    : `ON DUPLICATE KEY UPDATE user_id = COALESCE(user_id, VALUES(user_id)), ${column} = VALUES(${column}), stop_errcode = VALUES(stop_errcode), updated_at = VALUES(updated_at)`
   await execute(
     trx,
     `INSERT INTO wx_user (app_id, open_id, user_id, ${column}, stop_errcode, created_at, updated_at)
@@ -416,10 +421,12 @@ interface DeliveryRow {
   data: string
   permit_id: number
   form_id: string | null
+  source: PermitSource | null
   attempts: number
   maybe_sent: number
   business_date: number | null
   trace_id: string
+  created_at: number
 }
 
 /** Messages as they are to be sent, with the permit that each of them keeps. */
@@ -427,7 +434,7 @@ export async function findDeliveries(trx: Knex, ids: number[], leaseDeadline: nu
   const rows = await selectRows<DeliveryRow>(
     trx,
     `SELECT m.id, m.fence, m.app_id, m.user_id, m.open_id, m.channel, m.template_id, m.page, m.data, m.permit_id,
-       f.form_id, m.attempts, m.maybe_sent, m.business_date, m.trace_id
+       f.form_id, f.source, m.attempts, m.maybe_sent, m.business_date, m.trace_id, m.created_at
      FROM wx_push_message m LEFT JOIN wx_save_form_id f ON f.id = m.permit_id
      WHERE m.id IN (${placeholders(ids.length)}) ORDER BY m.id`,
     ids,
@@ -444,10 +451,12 @@ export async function findDeliveries(trx: Knex, ids: number[], leaseDeadline: nu
     data: JSON.parse(row.data) as TemplateData,
     permitId: row.permit_id,
     formId: row.form_id ?? '',
+    permitSource: row.source,
     attempts: row.attempts,
     maybeSent: row.maybe_sent === 1,
     businessDate: row.business_date,
     traceId: row.trace_id,
+    createdAt: row.created_at,
     leaseDeadline,
   }))
 }

@@ -1,7 +1,7 @@
 import type { SendResult } from '../wechat/client.js'
 import type { ErrcodeEntry } from '../wechat/errcodes.js'
 import { backoff } from './backoff.js'
-import type { Channel, Delivery } from './message.js'
+import type { Delivery } from './message.js'
 
 /** What an attempt means for its message and permit. Every one of them is written down by messages/settle.ts. */
 export type Verdict =
@@ -21,24 +21,37 @@ export const MAX_ATTEMPTS = 6
 
 const FORM_ID_USED = 41029
 
+/** client_msg_id holds for 10 minutes (公众号模板消息); a minute less, for what waits in the queue meanwhile. */
+const CLIENT_MSG_ID_MS = 9 * 60_000
+
 /**
- * Whether the same message can be sent again without a second delivery. A form_id is single-use at WeChat and so is
- * its own idempotency key; a subscribe message has none (发送订阅消息); client_msg_id of a service account holds for 10
- * minutes only (公众号模板消息), which is shorter than an outage.
+ * Whether the same message can be sent again without a second delivery. A form_id is single-use at WeChat and so is its
+ * own idempotency key; a prepay_id is not, it has three uses. A service account's client_msg_id holds for minutes; a
+ * subscribe message has no key at all (发送订阅消息).
  */
-export function canRepeat(channel: Channel): boolean {
-  return channel === 'form_id'
+export function canRepeat(
+  { channel, permitSource, createdAt }: Pick<Delivery, 'channel' | 'permitSource' | 'createdAt'>,
+  now: number,
+): boolean {
+  switch (channel) {
+    case 'form_id':
+      return permitSource === 'form'
+    case 'official':
+      return now < createdAt + CLIENT_MSG_ID_MS
+    case 'subscribe':
+      return false
+  }
 }
 
 /** The verdict on one attempt. `random` in [0, 1) spreads the retries. */
-export function judge(delivery: Delivery, result: SendResult, random: number): Verdict {
+export function judge(delivery: Delivery, result: SendResult, random: number, now: number): Verdict {
   switch (result.kind) {
     case 'accepted':
       return { kind: 'delivered' }
     case 'unreachable':
       return tryAgain(delivery, random)
     case 'ambiguous':
-      return canRepeat(delivery.channel)
+      return canRepeat(delivery, now)
         ? tryAgain({ ...delivery, maybeSent: true }, random)
         : { kind: 'unknown' }
     case 'refused':
@@ -52,6 +65,7 @@ function judgeRefusal(delivery: Delivery, entry: ErrcodeEntry, random: number): 
     case 'duplicate':
       return { kind: 'delivered' }
     case 'dead_permit':
+      if (delivery.channel !== 'form_id') return { kind: 'failed' }
       if (!delivery.maybeSent) return { kind: 'next_permit' }
       // The earlier attempt used it up: that one was the delivery. Any other death after it proves nothing.
       return entry.errcode === FORM_ID_USED ? { kind: 'delivered' } : { kind: 'unknown' }

@@ -1,6 +1,7 @@
 import type { Knex } from 'knex'
 import { selectRows } from '../db/sql.js'
 import { VALIDITY_MARGIN_MS } from '../permits/accept.js'
+import { PAY_HOLD_MS } from '../permits/sources.js'
 
 /**
  * The statements of the audit. Each reads whole tables and belongs to no hot path. Each answers the rows that break a
@@ -15,19 +16,18 @@ export interface WrongCounter {
   permits: number
 }
 
-/** Rule: count = number of the user's permits with status 0. From both sides: users without a counter are found too. */
+/**
+ * Rule: count = number of the user's permits with status 0. Users without a counter are found too. Both tables are read
+ * once and grouped, whatever the planner knows of them: a look-up for each counter was seen to read the whole table for
+ * each one, as long as the statistics of a freshly filled table say that it is empty (MariaDB; 5,000 users: 30 s).
+ */
 export function findWrongCounters(db: Knex, limit: number): Promise<WrongCounter[]> {
   return selectRows<WrongCounter>(
     db,
-    `SELECT * FROM (
-       SELECT p.app_id, p.user_id, p.count AS count, (SELECT COUNT(*) FROM wx_save_form_id f
-         WHERE f.app_id = p.app_id AND f.user_id = p.user_id AND f.status = 0) AS permits
-       FROM wx_message_push_status p) AS counted WHERE count <> permits
-     UNION ALL
-     SELECT f.app_id, f.user_id, NULL AS count, COUNT(*) AS permits FROM wx_save_form_id f
-     LEFT JOIN wx_message_push_status p ON p.app_id = f.app_id AND p.user_id = f.user_id
-     WHERE f.status = 0 AND p.id IS NULL GROUP BY f.app_id, f.user_id
-     LIMIT ?`,
+    `SELECT app_id, user_id, MAX(count) AS count, CAST(SUM(permit) AS SIGNED) AS permits FROM (
+       SELECT app_id, user_id, count, 0 AS permit FROM wx_message_push_status
+       UNION ALL SELECT app_id, user_id, NULL, 1 FROM wx_save_form_id WHERE status = 0) AS both_sides
+     GROUP BY app_id, user_id HAVING COALESCE(MAX(count), -1) <> SUM(permit) LIMIT ?`,
     [limit],
   )
 }
@@ -62,7 +62,8 @@ export interface YoungerSpentFirst {
  * Rule: the oldest valid permit is spent first. Looks for a permit that was there when the message was claimed, was
  * still valid when the one spent was taken (a next permit is taken later than the claim), ran out earlier than that one,
  * and was not spent. One that came in, or was given back, after the claim does not count: its row was written later.
- * Of a row written by hand, without a time, only the id tells whether it was there.
+ * Of a row written by hand, without a time, only the id tells whether it was there. Permits of another kind do not
+ * stand in line with it: a form_id cannot be spent on a subscribe message.
  */
 export function findYoungerSpentFirst(db: Knex, limit: number): Promise<YoungerSpentFirst[]> {
   return selectRows<YoungerSpentFirst>(
@@ -71,6 +72,9 @@ export function findYoungerSpentFirst(db: Knex, limit: number): Promise<YoungerS
      FROM wx_push_message m
      JOIN wx_save_form_id spent ON spent.id = m.permit_id AND spent.message_id = m.id
      JOIN wx_save_form_id older ON older.app_id = m.app_id AND older.user_id = m.user_id
+       AND (older.source = 'subscribe') = (spent.source = 'subscribe')
+       AND (older.template_id = spent.template_id OR older.template_id IS NULL AND spent.template_id IS NULL)
+       AND (older.source <> 'pay' OR older.created_at <= m.created_at - ${PAY_HOLD_MS})
        AND older.expire < spent.expire AND older.expire > m.created_at + ${VALIDITY_MARGIN_MS}
        AND older.expire > spent.updated_at + ${VALIDITY_MARGIN_MS}
      WHERE m.state <> 'cancelled' AND older.created_at < m.created_at

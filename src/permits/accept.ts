@@ -10,9 +10,11 @@ export interface UploadedPermit {
   appId: string
   openId: string
   userId: number
+  /** Of a payment: its prepay_id. */
   formId: string | null
+  source: 'form' | 'pay'
   page: string | undefined
-  /** When the user submitted the form, in ms; undefined = just now. */
+  /** When the user submitted the form or paid, in ms; undefined = just now. */
   submittedAt: number | undefined
 }
 
@@ -25,8 +27,10 @@ export type RejectionReason =
   | 'trial_version'
   | 'request_failed'
   | 'malformed'
+  | 'transaction_id'
   | 'expired'
   | 'belongs_to_another_user'
+  | 'open_id_of_another_user'
 
 /** What a careless client posts when `event.detail.formId` was not there. */
 const EMPTY_WORDS = new Set(['', 'undefined', 'null'])
@@ -36,18 +40,20 @@ const MOCK = 'the formid is a mock one'
 const TRIAL_VERSION = 'the formid is no longer available in develop or trial version of this mini program'
 /** The documented form of a failed request, e.g. `requestFormId:fail deprecated` (report-submit-timeout, 2.6.2). */
 const REQUEST_FAILED = 'requestformid:fail'
+/** The number of a payment that went through, taken for its prepay_id: answered 41028 (WeChat community). */
+const TRANSACTION_ID = /^4200\d{24}$/
 
-/** Decides whether an upload is a form_id, and until when it is valid: 7 days from the submit, never later than now. */
+/** Decides whether an upload is a form_id or prepay_id, and until when it is valid: 7 days from the submit, never later than now. */
 export function accept(upload: UploadedPermit, now: number): Acceptance {
   const formId = upload.formId?.trim() ?? ''
-  const reason = whyNoFormId(formId)
+  const reason = whyNoFormId(formId, upload.source)
   if (reason) return { ok: false, reason }
   const expire = Math.min(upload.submittedAt ?? now, now) + FORM_ID_LIFETIME_MS
   if (expire <= now + VALIDITY_MARGIN_MS) return { ok: false, reason: 'expired' }
   return { ok: true, formId, expire }
 }
 
-function whyNoFormId(formId: string): RejectionReason | undefined {
+function whyNoFormId(formId: string, source: UploadedPermit['source']): RejectionReason | undefined {
   const text = formId.toLowerCase()
   if (EMPTY_WORDS.has(text)) return 'empty'
   if (text.startsWith(REQUEST_FAILED)) return 'request_failed'
@@ -55,5 +61,6 @@ function whyNoFormId(formId: string): RejectionReason | undefined {
   if (text === TRIAL_VERSION) return 'trial_version'
   // Printable ASCII without blanks: all that WeChat was ever seen to give, and all that the column can hold.
   if (formId.length > MAX_FORM_ID_LENGTH || !/^[\x21-\x7e]+$/.test(formId)) return 'malformed'
+  if (source === 'pay' && TRANSACTION_ID.test(formId)) return 'transaction_id'
   return undefined
 }

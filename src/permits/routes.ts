@@ -96,6 +96,7 @@ function toUpload(appId: string, item: UploadItem): UploadedPermit {
     openId: item.open_id,
     userId: item.user_id,
     formId: item.form_id,
+    source: 'form',
     page: item.page,
     submittedAt: item.submitted_at,
   }

@@ -16,6 +16,9 @@ export interface NewPermit {
   openId: string
   userId: number
   formId: string
+  /** 1, and 2 and 3 of a prepay_id. */
+  useNo: number
+  source: 'form' | 'pay'
   page: string | undefined
   expire: number
 }
@@ -46,9 +49,21 @@ export async function insertPermits(trx: Knex, permits: NewPermit[], now: number
   for (const chunk of chunks(permits, MAX_LIST)) {
     await execute(
       trx,
-      `INSERT INTO wx_save_form_id (app_id, open_id, user_id, form_id, page, expire, created_at, updated_at)
-       VALUES ${rowPlaceholders(chunk.length, 8)}`,
-      chunk.flatMap((p) => [p.appId, p.openId, p.userId, p.formId, p.page ?? null, p.expire, now, now]),
+      `INSERT INTO wx_save_form_id
+         (app_id, open_id, user_id, form_id, use_no, source, page, expire, created_at, updated_at)
+       VALUES ${rowPlaceholders(chunk.length, 10)}`,
+      chunk.flatMap((p) => [
+        p.appId,
+        p.openId,
+        p.userId,
+        p.formId,
+        p.useNo,
+        p.source,
+        p.page ?? null,
+        p.expire,
+        now,
+        now,
+      ]),
     )
   }
 }

@@ -7,6 +7,7 @@ import { failpoint } from '../lib/failpoint.js'
 import type { Delivery } from '../messages/message.js'
 import { findReminderIds, insertReminders } from '../messages/store.js'
 import { VALIDITY_MARGIN_MS } from '../permits/accept.js'
+import { isUsable } from '../permits/sources.js'
 import type { RunState } from '../schedule/store.js'
 import { findStreaks } from '../sign-ins/store.js'
 import * as store from './store.js'
@@ -39,7 +40,7 @@ export interface ClaimOptions {
 export async function claimDue(db: Knex, account: Account, options: ClaimOptions): Promise<Claim> {
   const { runId, date, now } = options
   const { appId } = account
-  const validUntil = now + VALIDITY_MARGIN_MS
+  const day = { date, usable: isUsable(account, now) }
   const claim = await inTransaction(db, async (trx): Promise<Claim> => {
     const run = await store.findRunState(trx, runId)
     if (run?.state !== 'running')
@@ -51,7 +52,7 @@ export async function claimDue(db: Knex, account: Account, options: ClaimOptions
       return { kind: 'busy' }
     }
 
-    const read = await store.findCandidates(trx, appId, range, { date, validUntil }, options.read)
+    const read = await store.findCandidates(trx, appId, range, day, options.read)
     const { candidates, cursor } = cut(read, range, options)
     const { claimed, again } = await claimCandidates(trx, account, candidates, options)
     await store.moveCursor(trx, runId, range.range_no, cursor, again)
@@ -146,10 +147,12 @@ async function claimCandidates(
       data,
       permitId: permit.id,
       formId: permit.form_id,
+      permitSource: permit.source,
       attempts: 0,
       maybeSent: false,
       businessDate: date,
       traceId,
+      createdAt: now,
       leaseDeadline,
     }
   })

@@ -1,7 +1,7 @@
 import type { Knex } from 'knex'
 import type { Account } from '../config.js'
 import { addDays } from '../lib/business-date.js'
-import { VALIDITY_MARGIN_MS } from '../permits/accept.js'
+import { isUsable } from '../permits/sources.js'
 import { findStreaks } from '../sign-ins/store.js'
 import * as store from './store.js'
 import { renderReminder } from './text.js'
@@ -28,7 +28,7 @@ const SAMPLE = 10
 /** The plan of the run of `date` if it were started at `at` (ms). */
 export async function planRun(db: Knex, account: Account, date: number, at: number): Promise<Plan> {
   const { appId } = account
-  const day = { date, validUntil: at + VALIDITY_MARGIN_MS }
+  const day = { date, usable: isUsable(account, at) }
   const standings = await store.countStandings(db, appId, day)
   const everybody = { range_no: 0, cur: Number.MIN_SAFE_INTEGER, hi: Number.MAX_SAFE_INTEGER }
   const candidates = await store.findCandidates(db, appId, everybody, day, SAMPLE)

@@ -7,7 +7,7 @@ import { type DeliverDeps, deliverAll, type Source } from '../messages/deliver.j
 import { takeOver, windowEnd } from '../messages/recovery.js'
 import { addTallies, emptyTally, type Tally } from '../messages/settle.js'
 import { findUnfinished } from '../messages/store.js'
-import { VALIDITY_MARGIN_MS } from '../permits/accept.js'
+import { isUsable } from '../permits/sources.js'
 import { closeRun, type JobRun, openRun, type RunState, reopenRun, type Trigger } from '../schedule/store.js'
 import { claimDue } from './claim.js'
 import * as store from './store.js'
@@ -227,7 +227,7 @@ async function writeReport(
   ending: Ending,
   now: number,
 ): Promise<RunReport> {
-  const day = { date: run.slot, validUntil: now + VALIDITY_MARGIN_MS }
+  const day = { date: run.slot, usable: isUsable(account, now) }
   const standings = await store.countStandings(db, account.appId, day)
   const totals = await store.countMessages(db, run.id)
   const ended = totals.delivered + totals.failed + totals.unknown + totals.retrying

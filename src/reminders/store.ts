@@ -8,6 +8,7 @@ import {
   rowPlaceholders,
   selectRows,
 } from '../db/sql.js'
+import type { Condition, PermitSource } from '../permits/sources.js'
 import type { RunState } from '../schedule/store.js'
 
 /**
@@ -138,9 +139,15 @@ export async function readUsersAgain(trx: Knex, runId: number, userIds: number[]
   }
 }
 
+/** A business date, and which permits its reminders may spend at the moment of asking. */
+export interface Day {
+  date: number
+  usable: Condition
+}
+
 export interface Candidate {
   user_id: number
-  /** Oldest valid permit; null if the counter says there is one and there is none that lives long enough. */
+  /** Oldest usable permit; null if the counter says there is one and there is none to be used now. */
   permit_id: number | null
 }
 
@@ -157,13 +164,13 @@ export async function findCandidates(
   trx: Knex,
   appId: string,
   range: Range,
-  day: { date: number; validUntil: number },
+  day: Day,
   limit: number,
 ): Promise<Candidate[]> {
   return selectRows<Candidate>(
     trx,
     `SELECT p.user_id, (SELECT f.id FROM wx_save_form_id f
-       WHERE f.app_id = p.app_id AND f.user_id = p.user_id AND f.status = 0 AND f.expire > ?
+       WHERE f.app_id = p.app_id AND f.user_id = p.user_id AND ${day.usable.sql}
        ORDER BY f.expire, f.id LIMIT 1) AS permit_id
      FROM wx_message_push_status p
      LEFT JOIN wx_sign_in s${mysqlHint(trx, 'FORCE INDEX (PRIMARY)')}
@@ -174,7 +181,7 @@ export async function findCandidates(
      WHERE p.app_id = ? AND p.user_id > ? AND p.user_id <= ? AND p.count > 0 AND p.last_date < ?
        AND s.user_id IS NULL AND u.app_id IS NULL AND m.id IS NULL
      ORDER BY p.user_id LIMIT ?`,
-    [day.validUntil, day.date, day.date, appId, range.cur, range.hi, day.date, limit],
+    [...day.usable.bindings, day.date, day.date, appId, range.cur, range.hi, day.date, limit],
   )
 }
 
@@ -183,6 +190,7 @@ export interface ClaimablePermit {
   user_id: number
   open_id: string
   form_id: string
+  source: PermitSource
 }
 
 /** Locks the candidates' permits that are still unspent and that nobody else holds, by ascending id. */
@@ -193,7 +201,7 @@ export async function lockCandidatePermits(
 ): Promise<ClaimablePermit[]> {
   return selectRows<ClaimablePermit>(
     trx,
-    `SELECT id, user_id, open_id, form_id FROM wx_save_form_id
+    `SELECT id, user_id, open_id, form_id, source FROM wx_save_form_id
      WHERE id IN (${placeholders(permitIds.length)}) AND status = 0 AND expire > ?
      ORDER BY id${forUpdateSkipLocked(trx)}`,
     [...permitIds, validUntil],
@@ -254,30 +262,32 @@ export async function spendPermits(
 /** Where a user stands on a day. Each user has the first of these that applies. */
 export type Standing = 'reminded' | 'no_permit' | 'no_valid_permit' | 'stopped' | 'signed_in' | 'due'
 
-/** How many users stand where. Reads every counter of the account once, without locks. */
-export async function countStandings(
-  db: Knex,
-  appId: string,
-  day: { date: number; validUntil: number },
-): Promise<Record<Standing, number>> {
+/**
+ * How many users stand where. Reads every counter of the account once, without locks. Permits and stops are derived
+ * tables, read once: as subqueries for each user they were seen to read the account's whole index for each one, while
+ * the statistics of freshly filled tables say that these are empty (MariaDB; 3,000 users: 6 s).
+ */
+export async function countStandings(db: Knex, appId: string, day: Day): Promise<Record<Standing, number>> {
   const rows = await selectRows<{ standing: Standing; users: number }>(
     db,
     `SELECT standing, COUNT(*) AS users FROM (
        SELECT CASE
          WHEN p.last_date >= ? OR m.id IS NOT NULL THEN 'reminded'
          WHEN p.count <= 0 THEN 'no_permit'
-         WHEN NOT EXISTS (SELECT 1 FROM wx_save_form_id f
-           WHERE f.app_id = p.app_id AND f.user_id = p.user_id AND f.status = 0 AND f.expire > ?) THEN 'no_valid_permit'
-         WHEN EXISTS (SELECT 1 FROM wx_user u WHERE u.app_id = p.app_id AND u.user_id = p.user_id
-           AND (u.opted_out_at IS NOT NULL OR u.blocked_at IS NOT NULL)) THEN 'stopped'
+         WHEN v.user_id IS NULL THEN 'no_valid_permit'
+         WHEN u.user_id IS NOT NULL THEN 'stopped'
          WHEN s.user_id IS NOT NULL THEN 'signed_in'
          ELSE 'due' END AS standing
        FROM wx_message_push_status p
+       LEFT JOIN (SELECT DISTINCT f.user_id FROM wx_save_form_id f WHERE f.app_id = ? AND ${day.usable.sql}) v
+         ON v.user_id = p.user_id
+       LEFT JOIN (SELECT DISTINCT user_id FROM wx_user
+         WHERE app_id = ? AND (opted_out_at IS NOT NULL OR blocked_at IS NOT NULL)) u ON u.user_id = p.user_id
        LEFT JOIN wx_sign_in s ON s.app_id = p.app_id AND s.user_id = p.user_id AND s.day = ?
        LEFT JOIN wx_push_message m ON m.app_id = p.app_id AND m.user_id = p.user_id AND m.business_date = ?
        WHERE p.app_id = ?) AS standings
      GROUP BY standing`,
-    [day.date, day.validUntil, day.date, day.date, appId],
+    [day.date, appId, ...day.usable.bindings, appId, day.date, day.date, appId],
   )
   const counts = { reminded: 0, no_permit: 0, no_valid_permit: 0, stopped: 0, signed_in: 0, due: 0 }
   for (const { standing, users } of rows) counts[standing] = users

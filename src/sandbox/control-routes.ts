@@ -4,6 +4,7 @@ import type { SandboxControl } from './control.js'
 import { closed, Name } from './control-schemas.js'
 import { faultRoutes } from './fault-routes.js'
 import { ledgerRoutes } from './ledger-routes.js'
+import { loginRoutes } from './login-routes.js'
 import { permitRoutes } from './permit-routes.js'
 
 const AdvanceClock = closed({ advance_ms: Type.Integer() })
@@ -47,6 +48,7 @@ export const controlRoutes: FastifyPluginAsyncTypebox<{ control: SandboxControl 
   })
 
   await app.register(permitRoutes, { control })
+  await app.register(loginRoutes, { control })
   await app.register(faultRoutes, { control })
   await app.register(ledgerRoutes, { control })
 }

@@ -75,6 +75,21 @@ export class SandboxControl {
     this.#world.users.grant(this.#remember(appId, openId), openId, templateId, count)
   }
 
+  /** What wx.login gives to the client: a code for one exchange within five minutes from `at` (default now). */
+  issueLoginCode({
+    appId,
+    openId,
+    unionId,
+    at = this.now(),
+  }: Person & { unionId?: string | undefined; at?: number | undefined }): string {
+    return this.#world.logins.issue(this.#remember(appId, openId), openId, unionId, at)
+  }
+
+  /** The platform takes the person for high-risk, or no longer: logins are refused with 40226. */
+  markHighRisk({ appId, openId, highRisk = true }: Person & { highRisk?: boolean | undefined }): void {
+    this.#world.logins.setHighRisk(this.#remember(appId, openId), openId, highRisk)
+  }
+
   follow({ appId, openId }: Person): void {
     this.#world.users.follow(this.#world.accounts.named(appId).appId, openId)
   }

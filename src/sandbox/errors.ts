@@ -12,10 +12,16 @@ export const ERRMSG = {
   40013: 'invalid appid',
   /** The token does not even look like one. */
   40014: 'invalid access_token',
+  /** A login code that is wrong, too old, or of another app. */
+  40029: 'invalid code',
   40037: 'invalid template_id',
   /** Any path under /cgi-bin/ that does not exist. */
   40066: 'invalid url',
   40125: 'invalid appsecret',
+  /** Missing from the page, and seen in answers. */
+  40163: 'code been used',
+  /** The platform takes the person for high-risk and blocks the login. */
+  40226: 'code blocked',
   41001: 'access_token missing',
   41002: 'appid missing',
   41004: 'appsecret missing',

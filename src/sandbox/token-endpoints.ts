@@ -8,7 +8,7 @@ export const STABLE_TOKEN_PATH = '/cgi-bin/stable_token'
 
 /** GET /cgi-bin/token: parameters in the query. */
 export function classicToken(world: World, call: Call): Answer {
-  const { account, refusal } = identify(world, call.query)
+  const { account, refusal } = identify(world, call.query, 'client_credential')
   if (!account) return refusal
   const now = world.clock.now()
   if (!world.quotas.takeDaily(account.appId, call.path, now)) return refuse(45009)
@@ -20,7 +20,7 @@ export function stableToken(world: World, call: Call): Answer {
   if (call.method !== 'POST') return refuse(43002)
   if (!call.hasBody) return refuse(44002)
   if (!call.body) return refuse(47001)
-  const { account, refusal } = identify(world, call.body)
+  const { account, refusal } = identify(world, call.body, 'client_credential')
   if (!account) return refusal
   const now = world.clock.now()
   if (!world.quotas.takeStableToken(account.appId, now)) return refuse(45011)
@@ -30,8 +30,13 @@ export function stableToken(world: World, call: Call): Answer {
 
 type Identified = { account: Account; refusal?: never } | { account?: never; refusal: Answer }
 
-function identify(world: World, { grant_type, appid, secret }: Call['query']): Identified {
-  if (grant_type !== 'client_credential') return { refusal: refuse(40002) }
+/** Which account calls with its app_id and secret, as the token and login endpoints are called. */
+export function identify(
+  world: World,
+  { grant_type, appid, secret }: Call['query'],
+  grantType: 'client_credential' | 'authorization_code',
+): Identified {
+  if (grant_type !== grantType) return { refusal: refuse(40002) }
   if (typeof appid !== 'string' || appid === '') return { refusal: refuse(41002) }
   if (typeof secret !== 'string' || secret === '') return { refusal: refuse(41004) }
   const account = world.accounts.get(appid)

@@ -2,6 +2,7 @@ import type { FastifyInstance } from 'fastify'
 import { refuse } from './answers.js'
 import { readCall } from './call.js'
 import { type Endpoint, Exchange, JSON_TYPE } from './exchange.js'
+import { LOGIN_PATH, login } from './login-endpoint.js'
 import { playStrike } from './play-fault.js'
 import {
   FORM_ID_SEND_PATH,
@@ -17,6 +18,7 @@ import type { World } from './world.js'
 const ENDPOINTS: [path: string, endpoint: Endpoint][] = [
   [TOKEN_PATH, classicToken],
   [STABLE_TOKEN_PATH, stableToken],
+  [LOGIN_PATH, login],
   [FORM_ID_SEND_PATH, sendByFormId],
   [SUBSCRIBE_SEND_PATH, sendSubscribe],
   [OFFICIAL_SEND_PATH, sendOfficial],

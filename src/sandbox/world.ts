@@ -4,6 +4,7 @@ import { Clock } from './clock.js'
 import { Faults } from './faults.js'
 import { FormIds } from './form-ids.js'
 import { Ledger } from './ledger.js'
+import { Logins } from './logins.js'
 import { Quotas } from './quotas.js'
 import { Tally } from './tally.js'
 import { Tokens } from './tokens.js'
@@ -29,6 +30,7 @@ export class World {
   readonly quotas = new Quotas()
   readonly formIds = new FormIds()
   readonly users = new Users()
+  readonly logins = new Logins()
   readonly clientMsgIds = new ClientMsgIds()
   readonly ledger = new Ledger()
   readonly tally = new Tally()
@@ -47,8 +49,9 @@ export class World {
   /** Back to how it was started. */
   reset(): void {
     this.clock.reset()
-    const { tokens, quotas, formIds, users, clientMsgIds, ledger, tally, faults } = this
-    for (const part of [tokens, quotas, formIds, users, clientMsgIds, ledger, tally, faults]) part.clear()
+    const { tokens, quotas, formIds, users, logins, clientMsgIds, ledger, tally, faults } = this
+    for (const part of [tokens, quotas, formIds, users, logins, clientMsgIds, ledger, tally, faults])
+      part.clear()
     this.#configure()
   }
 

@@ -42,7 +42,7 @@ const HOT: { name: string; sql: RegExp; accesses: Access[] }[] = [
   },
   {
     name: 'lock of the candidates’ permits',
-    sql: /SELECT id, user_id, open_id, form_id FROM wx_save_form_id/,
+    sql: /SELECT id, user_id, open_id, form_id, source FROM wx_save_form_id/,
     accesses: [{ table: 'wx_save_form_id', key: 'PRIMARY' }],
   },
   {
@@ -354,7 +354,14 @@ async function runEverything(world: World): Promise<Statement[]> {
   const sweep = { appId, slot: clock.now(), triggeredBy: 'cron' } as const
   const stop = new AbortController()
   await expireStale({ db, log: silentLog, signal: stop.signal }, sweep, clock.now(), () => stop.abort())
-  const item = { appId, openId: '1', userId: 1, page: undefined, submittedAt: START - HOUR }
+  const item = {
+    appId,
+    openId: '1',
+    userId: 1,
+    source: 'form' as const,
+    page: undefined,
+    submittedAt: START - HOUR,
+  }
   await createIngest(db).upload([{ ...item, formId: '1' }], clock.now())
   const uploads = Array.from({ length: 900 }, (_, n) => ({ ...item, formId: `fresh-${n}` }))
   await createIngest(db).upload(uploads, clock.now())

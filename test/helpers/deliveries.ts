@@ -1,6 +1,7 @@
 import type { Delivery } from '../../src/messages/message.js'
 import type { SendResult } from '../../src/wechat/client.js'
 import { errcodeOf, httpStatusEntry } from '../../src/wechat/errcodes.js'
+import { NOW } from './rows.js'
 
 /** A claimed message as the code hands it around. */
 export function delivery(changes: Partial<Delivery> = {}): Delivery {
@@ -15,6 +16,8 @@ export function delivery(changes: Partial<Delivery> = {}): Delivery {
     page: '',
     data: {},
     permitId: 11,
+    permitSource: 'form',
+    createdAt: NOW,
     formId: 'form-11',
     attempts: 0,
     maybeSent: false,

@@ -324,6 +324,7 @@ const ACCOUNT: Omit<Account, 'appId'> = {
   appSecret: DEMO_APP_SECRET,
   channel: 'form_id',
   tokenMode: 'stable',
+  userIds: 'backend',
   templateId: DEMO_TEMPLATE_ID,
   page: DEMO_PAGE,
   data: { keyword1: '日领积分', keyword2: '已经连续答题{streak}天', keyword4: '{date} {weekday}' },

@@ -103,7 +103,7 @@ describe.each(dialects)('after any history on %s', (dialect) => {
           const openId = openIdOf(userId)
           const formId = wechat.issueFormId({ openId, at: submittedAt })
           uploaded.push(formId)
-          return { appId, openId, userId, formId, page: undefined, submittedAt }
+          return { appId, openId, userId, formId, source: 'form' as const, page: undefined, submittedAt }
         })
         const ingest = createIngest(db)
         const requests = [ingest.upload(uploads, clock.now())]

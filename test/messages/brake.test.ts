@@ -4,12 +4,13 @@ import type { Delivery } from '../../src/messages/message.js'
 import { judge, MAX_ATTEMPTS } from '../../src/messages/verdict.js'
 import type { SendResult } from '../../src/wechat/client.js'
 import { ACCEPTED, CUT, delivery, REFUSED_CONNECTION, refusal } from '../helpers/deliveries.js'
+import { NOW } from '../helpers/rows.js'
 
 /** A brake that hears answers, each judged as a run would. */
 function brakeAfter(...answers: SendResult[]) {
   const brake = createBrake()
   const hear = (answer: SendResult, changes: Partial<Delivery> = {}) => {
-    brake.observe(answer, judge(delivery(changes), answer, 0))
+    brake.observe(answer, judge(delivery(changes), answer, 0, NOW))
     return brake.halt
   }
   for (const answer of answers) hear(answer)
@@ -147,7 +148,7 @@ describe('a rise of refusals by users', () => {
   test('is measured by what is normal for the account', () => {
     const brake = createBrake(0.4)
     const most = [...times(25, ACCEPTED), ...times(75, refusal(43101))]
-    for (const answer of most) brake.observe(answer, judge(delivery({}), answer, 0))
+    for (const answer of most) brake.observe(answer, judge(delivery({}), answer, 0, NOW))
     expect(brake.halt).toBeUndefined()
   })
 })

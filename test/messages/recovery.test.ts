@@ -4,6 +4,7 @@ import { takeOver, windowEnd } from '../../src/messages/recovery.js'
 import { emptyTally, settleBatch } from '../../src/messages/settle.js'
 import { claimAll, claimOne } from '../helpers/claims.js'
 import { dialects } from '../helpers/database.js'
+import { MINUTE_MS } from '../helpers/rows.js'
 import { DAY, HOUR, user, users } from '../helpers/users.js'
 import { createWorld, SEND_PATH, TODAY, type World } from '../helpers/world.js'
 
@@ -155,13 +156,17 @@ describe.each(dialects)('recovery on %s', (dialect) => {
     })
   })
 
-  test.each(['subscribe', 'official'])(
-    'on the channel %s a broken attempt is never repeated, and becomes unknown',
-    async (channel) => {
+  test.each([
+    ['subscribe', 0],
+    ['official', 9],
+  ])(
+    'on the channel %s a broken attempt is not repeated after %i minutes, and becomes unknown',
+    async (channel, minutes) => {
       await world.has(user(1).permits(1))
       await claimOne(world)
       await setChannel(channel)
       await world.lapseLeases()
+      world.clock.advance(minutes * MINUTE_MS)
       expect(await world.startProcess().recover()).toEqual({ ...emptyTally(), unknown: 1 })
       expect(world.wechat.stats().answers).toEqual({})
       expect(await world.messages()).toMatchObject([{ state: 'unknown' }])

@@ -1,10 +1,11 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import type { Channel } from '../../src/messages/message.js'
+import type { Channel, Delivery } from '../../src/messages/message.js'
 import { canRepeat, judge, MAX_ATTEMPTS, type Verdict } from '../../src/messages/verdict.js'
 import type { SendResult } from '../../src/wechat/client.js'
 import { ERRCODES } from '../../src/wechat/errcodes.js'
 import { ACCEPTED, CUT, delivery, REFUSED_CONNECTION, refusal } from '../helpers/deliveries.js'
+import { MINUTE_MS, NOW } from '../helpers/rows.js'
 
 const CHANNELS: Channel[] = ['form_id', 'subscribe', 'official']
 const LAST = MAX_ATTEMPTS - 1
@@ -49,13 +50,13 @@ const TABLE: Row[] = [
   {
     answer: 'cut line',
     result: CUT,
-    channels: ['form_id'],
+    channels: ['form_id', 'official'],
     first: 'retry?',
     last: 'unknown',
     doubtful: 'retry?',
     doubtfulLast: 'unknown',
   },
-  { answer: 'cut line', result: CUT, channels: ['subscribe', 'official'], ...always('unknown') },
+  { answer: 'cut line', result: CUT, channels: ['subscribe'], ...always('unknown') },
   {
     answer: 'transient 45011',
     result: refusal(45011),
@@ -83,6 +84,13 @@ const TABLE: Row[] = [
   {
     answer: 'dead permit 41028',
     result: refusal(41028),
+    channels: ['subscribe', 'official'],
+    ...always('failed'),
+  },
+  {
+    answer: 'dead permit 41028',
+    result: refusal(41028),
+    channels: ['form_id'],
     first: 'next_permit',
     last: 'next_permit',
     doubtful: 'unknown',
@@ -91,6 +99,7 @@ const TABLE: Row[] = [
   {
     answer: 'dead permit 41029',
     result: refusal(41029),
+    channels: ['form_id'],
     first: 'next_permit',
     last: 'next_permit',
     doubtful: 'delivered',
@@ -132,7 +141,7 @@ const CASES = TABLE.flatMap((row) =>
 describe('the verdict on one attempt', () => {
   test.each(CASES)('$title', ({ result, channel, first, last, doubtful, doubtfulLast }) => {
     const verdict = (attempts: number, maybeSent: boolean): Expected => {
-      const { kind, ...more } = judge(delivery({ channel, attempts, maybeSent }), result, 0)
+      const { kind, ...more } = judge(delivery({ channel, attempts, maybeSent }), result, 0, NOW)
       if (kind !== 'retry') return kind
       return 'maybeSent' in more && more.maybeSent ? 'retry?' : 'retry'
     }
@@ -158,18 +167,18 @@ describe('the verdict on one attempt', () => {
     [48002, 'block'],
     [40003, undefined],
   ])('%i records the stop %s', (errcode, stops) => {
-    expect(judge(delivery(), refusal(errcode), 0)).toEqual(
+    expect(judge(delivery(), refusal(errcode), 0, NOW)).toEqual(
       stops ? { kind: 'failed', stops } : { kind: 'failed' },
     )
   })
 
   test('a limit that moves on by the minute is not asked again before the minute is over', () => {
-    expect(judge(delivery(), refusal(45011), 0)).toMatchObject({ kind: 'retry', afterMs: 60_000 })
-    expect(judge(delivery(), refusal(43108), 0)).toMatchObject({ kind: 'retry', afterMs: 2_000 })
+    expect(judge(delivery(), refusal(45011), 0, NOW)).toMatchObject({ kind: 'retry', afterMs: 60_000 })
+    expect(judge(delivery(), refusal(43108), 0, NOW)).toMatchObject({ kind: 'retry', afterMs: 2_000 })
   })
 
   test('luck decides within the cap of the attempt', () => {
-    expect(judge(delivery({ attempts: 2 }), CUT, 0.5)).toMatchObject({ kind: 'retry', afterMs: 2_000 })
+    expect(judge(delivery({ attempts: 2 }), CUT, 0.5, NOW)).toMatchObject({ kind: 'retry', afterMs: 2_000 })
   })
 })
 
@@ -192,7 +201,7 @@ describe('whatever WeChat answers', () => {
   test('a message that may have been sent is never given back and never gets another permit', () => {
     fc.assert(
       fc.property(anyCase, ({ result, channel, attempts, random }) => {
-        const verdict = judge(delivery({ channel, attempts, maybeSent: true }), result, random)
+        const verdict = judge(delivery({ channel, attempts, maybeSent: true }), result, random, NOW)
         expect(verdict.kind).not.toBe('give_back')
         expect(verdict.kind).not.toBe('next_permit')
       }),
@@ -203,7 +212,7 @@ describe('whatever WeChat answers', () => {
   test('a doubt, once there, stays with every retry', () => {
     fc.assert(
       fc.property(anyCase, ({ result, channel, attempts, random }) => {
-        const verdict = judge(delivery({ channel, attempts, maybeSent: true }), result, random)
+        const verdict = judge(delivery({ channel, attempts, maybeSent: true }), result, random, NOW)
         if (verdict.kind === 'retry') expect(verdict.maybeSent).toBe(true)
       }),
       { numRuns: 2_000 },
@@ -213,19 +222,31 @@ describe('whatever WeChat answers', () => {
   test('retries come to an end', () => {
     fc.assert(
       fc.property(anyCase, fc.boolean(), ({ result, channel, random }, maybeSent) => {
-        const verdict = judge(delivery({ channel, attempts: LAST, maybeSent }), result, random)
+        const verdict = judge(delivery({ channel, attempts: LAST, maybeSent }), result, random, NOW)
         expect(verdict.kind).not.toBe('retry')
       }),
       { numRuns: 2_000 },
     )
   })
 
-  test('a channel without a key is never asked again after a broken attempt', () => {
-    for (const channel of CHANNELS.filter((each) => !canRepeat(each))) {
-      for (let attempts = 0; attempts <= MAX_ATTEMPTS; attempts++) {
-        expect(judge(delivery({ channel, attempts }), CUT, 0)).toEqual({ kind: 'unknown' })
-      }
+  test.each<[string, Partial<Delivery>]>([
+    ['a subscribe message', { channel: 'subscribe', permitSource: 'subscribe' }],
+    ['a form_id message on a payment, whose prepay_id has more uses', { permitSource: 'pay' }],
+    ['a form_id message whose permit is gone', { permitSource: null }],
+    [
+      'a message of a service account after its ten minutes',
+      { channel: 'official', createdAt: NOW - 9 * MINUTE_MS },
+    ],
+  ])('%s is never sent again after a broken attempt', (_, kind) => {
+    for (let attempts = 0; attempts <= MAX_ATTEMPTS; attempts++) {
+      expect(judge(delivery({ ...kind, attempts }), CUT, 0, NOW)).toEqual({ kind: 'unknown' })
     }
-    expect(CHANNELS.filter(canRepeat)).toEqual(['form_id'])
+  })
+
+  test('a form_id can be sent again at any time, a client_msg_id for nine minutes', () => {
+    expect(canRepeat(delivery({ channel: 'form_id' }), NOW + 24 * 60 * MINUTE_MS)).toBe(true)
+    const official = delivery({ channel: 'official' })
+    expect(canRepeat(official, NOW + 9 * MINUTE_MS - 1)).toBe(true)
+    expect(canRepeat(official, NOW + 9 * MINUTE_MS)).toBe(false)
   })
 })

@@ -22,6 +22,7 @@ const TABLES = [
   'wx_save_form_id',
   'wx_sign_in',
   'wx_user',
+  'wx_user_number',
 ]
 
 test('every migration file is in the list, under its name and in its order', () => {

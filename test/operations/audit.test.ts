@@ -43,7 +43,7 @@ describe.each(dialects)('the audit on %s', (dialect) => {
     const formId = world.wechat.issueFormId({ openId, at: submittedAt })
     const { appId } = world.account
     return createIngest(db).upload(
-      [{ appId, openId, userId, formId, page: undefined, submittedAt }],
+      [{ appId, openId, userId, formId, source: 'form' as const, page: undefined, submittedAt }],
       world.clock.now(),
     )
   }

@@ -7,6 +7,7 @@ const upload = (formId: string | null, submittedAt?: number): UploadedPermit => 
   openId: 'oA',
   userId: 1,
   formId,
+  source: 'form',
   page: undefined,
   submittedAt,
 })
@@ -51,6 +52,20 @@ describe('an uploaded text', () => {
 
   test('loses the blanks around it and nothing else', () => {
     expect(accept(upload(` ${REAL}\n`), NOW)).toMatchObject({ ok: true, formId: REAL })
+  })
+})
+
+describe('a prepay_id', () => {
+  const payment = (formId: string) => accept({ ...upload(formId), source: 'pay' }, NOW)
+
+  test('is valid for seven days from the payment', () => {
+    expect(payment('wx20191119184932f7e6d5c4b3a2')).toMatchObject({ ok: true, expire: NOW + 7 * DAY_MS })
+  })
+
+  test('is not the number that WeChat Pay gives to the transaction', () => {
+    const transaction = '4200000453201911190123456789'
+    expect(payment(transaction)).toEqual({ ok: false, reason: 'transaction_id' })
+    expect(accept(upload(transaction), NOW)).toMatchObject({ ok: true })
   })
 })
 

@@ -151,6 +151,7 @@ describe.each(dialects)('the sweep on %s', (dialect) => {
           openId: 'o',
           userId: (uploaded * 7) % 60,
           formId: `fresh-${caller}-${uploaded++}`,
+          source: 'form' as const,
           page: undefined,
           submittedAt: undefined,
         }))

@@ -26,6 +26,7 @@ const permit = (
   openId: `o${userId}`,
   userId,
   formId,
+  source: 'form',
   page: undefined,
   submittedAt: undefined,
   ...values,
@@ -89,6 +90,20 @@ describe.each(dialects)('uploads on %s', (dialect) => {
     ])
   })
 
+  test('of a payment are three permits of their own, told once and counted three times', async () => {
+    const payment = permit(1, 'wx20191119184932f7e6d5c4b3a2', { source: 'pay' })
+    expect(await upload(payment, permit(1, 'F'), payment)).toEqual(['accepted', 'accepted', 'duplicate'])
+    expect(await upload(payment)).toEqual(['duplicate'])
+    expect(await upload({ ...payment, openId: 'o2', userId: 2 })).toEqual(['belongs_to_another_user'])
+    expect(
+      await db('wx_save_form_id')
+        .where({ source: 'pay' })
+        .orderBy('use_no')
+        .select('use_no', 'status', 'expire'),
+    ).toEqual([1, 2, 3].map((use_no) => ({ use_no, status: 0, expire: NOW + 7 * DAY_MS })))
+    expect(await counts(db)).toEqual({ 1: 4 })
+  })
+
   test('are answered in their order, junk among them', async () => {
     expect(
       await upload(
@@ -141,10 +156,49 @@ describe.each(dialects)('uploads on %s', (dialect) => {
 
   test('of somebody else’s form_id are refused, by user_id and by open_id', async () => {
     await upload(permit(1, 'F'))
-    expect(
-      await upload(permit(2, 'F'), permit(1, 'F', { openId: 'o2' }), permit(2, 'F', { openId: 'o1' })),
-    ).toEqual(Array(3).fill('belongs_to_another_user'))
+    expect(await upload(permit(2, 'F'), permit(1, 'F', { openId: 'o1-too' }))).toEqual(
+      Array(2).fill('belongs_to_another_user'),
+    )
     expect(await counts(db)).toEqual({ 1: 1 })
+  })
+
+  test('bind an open_id to its user, and are refused for another user of it', async () => {
+    expect(await upload(permit(1, 'F'), permit(2, 'G', { openId: 'o1' }))).toEqual([
+      'accepted',
+      'open_id_of_another_user',
+    ])
+    expect(await upload(permit(2, 'G', { openId: 'o1' }), permit(2, 'H'))).toEqual([
+      'open_id_of_another_user',
+      'accepted',
+    ])
+    expect(await counts(db)).toEqual({ 1: 1, 2: 1 })
+    expect(await db('wx_user').orderBy('open_id').select('open_id', 'user_id')).toEqual([
+      { open_id: 'o1', user_id: 1 },
+      { open_id: 'o2', user_id: 2 },
+    ])
+  })
+
+  test('from two processes for one new open_id and two users leave permits with one of them', async () => {
+    const [one, other] = pools.map(createIngest) as [Ingest, Ingest]
+    const all = await Promise.all(
+      Array.from({ length: 10 }, (_, i) =>
+        Promise.all([
+          one.upload([permit(1, `one-${i}`, { openId: 'oNew' })], NOW),
+          other.upload([permit(2, `other-${i}`, { openId: 'oNew' })], NOW),
+        ]),
+      ),
+    )
+    const outcomes = outcomesOf(all.flat(2)).sort()
+    expect(outcomes).toEqual([...Array(10).fill('accepted'), ...Array(10).fill('open_id_of_another_user')])
+    expect(Object.values(await counts(db))).toEqual([10])
+  })
+
+  test('of a thousand items of known users cost one look-up more', async () => {
+    const batch = (name: string) => Array.from({ length: 900 }, (_, i) => permit(i % 300, `${name}-${i}`))
+    await ingest.upload(batch('first'), NOW)
+    const queries = recordQueries(db)
+    await ingest.upload(batch('second'), NOW)
+    expect(queries.filter(({ sql }) => sql.includes('wx_user'))).toHaveLength(1)
   })
 
   test('of one form_id to two accounts are two permits', async () => {

@@ -57,7 +57,14 @@ describe.each(dialects)('a recount on %s', (dialect) => {
     const [ingest] = pools.map(createIngest) as [Ingest]
     const uploads = async () => {
       for (let n = 0; n < 60; n++) {
-        const item = { appId: APP_ID, openId: 'o1', userId: 1, page: undefined, submittedAt: undefined }
+        const item = {
+          appId: APP_ID,
+          openId: 'o1',
+          userId: 1,
+          source: 'form' as const,
+          page: undefined,
+          submittedAt: undefined,
+        }
         await ingest.upload([{ ...item, formId: `form-${n}` }], NOW)
       }
     }

@@ -1,0 +1,146 @@
+import type { Knex } from 'knex'
+import { execute, forUpdate, isSqlite, placeholders, selectRows } from '../db/sql.js'
+
+/** The form_id of a subscription tells who reported it first, or both once they are paired: then it has the client's. */
+export const PREFIX = { client: 'tap-', event: 'event-' } as const
+
+interface Person {
+  appId: string
+  openId: string
+  userId: number
+}
+
+/**
+ * Locks the person's row of wx_user, creating it if need be: reports of one tap that come at once wait for each other.
+ * Answers when the person refused messages, if WeChat told us so; what was recorded by hand stays as it is.
+ */
+export async function lockPerson(
+  trx: Knex,
+  { appId, openId, userId }: Person,
+  now: number,
+): Promise<{ refusedAt: number | null }> {
+  const onDuplicate = isSqlite(trx)
+    ? 'ON CONFLICT (app_id, open_id) DO NOTHING'
+    : 'ON DUPLICATE KEY UPDATE open_id = VALUES(open_id)'
+  await execute(
+    trx,
+    `INSERT INTO wx_user (app_id, open_id, user_id, created_at, updated_at) VALUES (?, ?, ?, ?, ?) ${onDuplicate}`,
+    [appId, openId, userId, now, now],
+  )
+  const [row] = await selectRows<{ opted_out_at: number | null; stop_errcode: number | null }>(
+    trx,
+    `SELECT opted_out_at, stop_errcode FROM wx_user WHERE app_id = ? AND open_id = ?${forUpdate(trx)}`,
+    [appId, openId],
+  )
+  return { refusedAt: row && row.stop_errcode !== null ? row.opted_out_at : null }
+}
+
+export async function liftRefusal(trx: Knex, { appId, openId }: Person, now: number): Promise<void> {
+  await execute(
+    trx,
+    `UPDATE wx_user SET opted_out_at = NULL, updated_at = ?,
+       stop_errcode = CASE WHEN blocked_at IS NULL THEN NULL ELSE stop_errcode END
+     WHERE app_id = ? AND open_id = ?`,
+    [now, appId, openId],
+  )
+}
+
+export async function isKnown(trx: Knex, appId: string, name: string): Promise<boolean> {
+  const rows = await selectRows(
+    trx,
+    'SELECT 1 FROM wx_save_form_id WHERE app_id = ? AND form_id = ? AND use_no = 1',
+    [appId, name],
+  )
+  return rows.length > 0
+}
+
+/**
+ * The subscription nearest in time that only the other side has reported, spent or not. Reads the user's subscriptions
+ * by wx_save_form_id_oldest_idx: those of RETENTION_DAYS.
+ */
+export async function findUnpaired(
+  trx: Knex,
+  report: Person & { templateId: string; tappedAt: number; reporter: 'client' | 'event' },
+  withinMs: number,
+): Promise<number | undefined> {
+  const { appId, userId, openId, templateId, tappedAt } = report
+  const unpaired =
+    report.reporter === 'event'
+      ? `form_id LIKE '${PREFIX.client}%' AND confirmed_at IS NULL`
+      : `form_id LIKE '${PREFIX.event}%'`
+  const [row] = await selectRows<{ id: number }>(
+    trx,
+    `SELECT id FROM wx_save_form_id
+     WHERE app_id = ? AND user_id = ? AND source = 'subscribe' AND open_id = ? AND template_id = ? AND ${unpaired}
+       AND tapped_at BETWEEN ? AND ? ORDER BY ABS(tapped_at - ?), id LIMIT 1`,
+    [appId, userId, openId, templateId, tappedAt - withinMs, tappedAt + withinMs, tappedAt],
+  )
+  return row?.id
+}
+
+export async function confirm(trx: Knex, id: number, now: number): Promise<void> {
+  await execute(trx, 'UPDATE wx_save_form_id SET confirmed_at = ?, updated_at = ? WHERE id = ?', [
+    now,
+    now,
+    id,
+  ])
+}
+
+export async function rename(trx: Knex, id: number, name: string, now: number): Promise<void> {
+  await execute(trx, 'UPDATE wx_save_form_id SET form_id = ?, updated_at = ? WHERE id = ?', [name, now, id])
+}
+
+export async function insertSubscription(
+  trx: Knex,
+  permit: Person & {
+    templateId: string
+    tappedAt: number
+    reporter: 'client' | 'event'
+    name: string
+    expire: number
+  },
+  now: number,
+): Promise<void> {
+  const { appId, openId, userId, name, templateId, tappedAt, expire } = permit
+  await execute(
+    trx,
+    `INSERT INTO wx_save_form_id (app_id, open_id, user_id, form_id, source, template_id, tapped_at, confirmed_at,
+       expire, created_at, updated_at) VALUES (?, ?, ?, ?, 'subscribe', ?, ?, ?, ?, ?, ?)`,
+    [
+      appId,
+      openId,
+      userId,
+      name,
+      templateId,
+      tappedAt,
+      permit.reporter === 'event' ? now : null,
+      expire,
+      now,
+      now,
+    ],
+  )
+}
+
+/** Locks a user's unspent subscriptions of one template that were tapped until a moment, by ascending id. */
+export async function lockUnspentSubscriptions(
+  trx: Knex,
+  which: Person & { templateId: string; until: number },
+): Promise<number[]> {
+  const { appId, userId, openId, templateId, until } = which
+  const rows = await selectRows<{ id: number }>(
+    trx,
+    `SELECT id FROM wx_save_form_id
+     WHERE app_id = ? AND user_id = ? AND source = 'subscribe' AND open_id = ? AND template_id = ? AND status = 0
+       AND tapped_at <= ? ORDER BY id${forUpdate(trx)}`,
+    [appId, userId, openId, templateId, until],
+  )
+  return rows.map(({ id }) => id)
+}
+
+export async function voidPermits(trx: Knex, ids: number[], errcode: number, now: number): Promise<void> {
+  await execute(
+    trx,
+    `UPDATE wx_save_form_id SET status = 2, errcode = ?, updated_at = ? WHERE id IN (${placeholders(ids.length)})`,
+    [errcode, now, ...ids],
+  )
+}

@@ -1,0 +1,105 @@
+import { createHash } from 'node:crypto'
+import type { Knex } from 'knex'
+import { countDown, countUp, lockCounters } from './store.js'
+import * as store from './subscription-store.js'
+
+/**
+ * One accepted one-time subscription is one message, and does not expire (WeChat: 小程序订阅消息). The client tells of
+ * it, and WeChat's subscribe_msg_popup_event tells of the same tap: here the two become one permit.
+ */
+export interface SubscriptionReport {
+  appId: string
+  openId: string
+  userId: number
+  templateId: string
+  /** When the user tapped, in ms. */
+  tappedAt: number
+  /**
+   * Names the tap, or the event, among those of this user. A tap may be reported again, and changes nothing; an event
+   * is worked off once (callbacks).
+   */
+  reportId: string
+  reporter: 'client' | 'event'
+}
+
+/** `outdated`: the user has refused messages since that tap, and WeChat has no credit left of it. */
+export type GrantOutcome = 'accepted' | 'duplicate' | 'outdated'
+
+/** How far the clocks of a phone and of WeChat may be apart. Two reports of one tap that are further apart count twice. */
+const PAIRING_MS = 10 * 60 * 1000
+/** 9999-12-31: the column has to hold a time. */
+export const NEVER_EXPIRES = 253_402_214_400_000
+/** What sending to the user would be answered: user refuse to accept the msg. */
+const REFUSED = 43101
+
+/**
+ * Counts an accepted subscription, once for each tap. A tap after a refusal is also the consent to be sent to again.
+ * Call it in inTransaction with isDuplicate as alsoRetry. Lock order: the person, permits, counter.
+ */
+export async function grantSubscription(
+  trx: Knex.Transaction,
+  report: SubscriptionReport,
+  now: number,
+): Promise<GrantOutcome> {
+  const { appId, userId } = report
+  const name = nameOf(report)
+  const stop = await store.lockPerson(trx, report, now)
+  if (await store.isKnown(trx, appId, name)) return 'duplicate'
+  if (await pairWithOther(trx, report, name, now)) return 'duplicate'
+  if (stop.refusedAt !== null && report.tappedAt <= stop.refusedAt) return 'outdated'
+
+  if (stop.refusedAt !== null) {
+    await voidTappedUntil(trx, { ...report, until: stop.refusedAt }, now)
+    await store.liftRefusal(trx, report, now)
+  }
+  await store.insertSubscription(trx, { ...report, name, expire: NEVER_EXPIRES }, now)
+  await countUp(trx, [{ appId, userId, by: 1 }], now)
+  return 'accepted'
+}
+
+/**
+ * Ends the unspent subscriptions of one template that were tapped until the user turned it off: status 2, counter down.
+ * Answers how many there were. Lock order: the person, permits, counter.
+ */
+export async function voidSubscriptions(
+  trx: Knex.Transaction,
+  refusal: { appId: string; openId: string; userId: number; templateId: string; refusedAt: number },
+  now: number,
+): Promise<number> {
+  await store.lockPerson(trx, refusal, now)
+  return voidTappedUntil(trx, { ...refusal, until: refusal.refusedAt }, now)
+}
+
+async function voidTappedUntil(
+  trx: Knex.Transaction,
+  which: { appId: string; openId: string; userId: number; templateId: string; until: number },
+  now: number,
+): Promise<number> {
+  const ids = await store.lockUnspentSubscriptions(trx, which)
+  if (ids.length === 0) return 0
+  await lockCounters(trx, which.appId, [which.userId])
+  await store.voidPermits(trx, ids, REFUSED, now)
+  await countDown(trx, which.appId, [which.userId], ids.length, now)
+  return ids.length
+}
+
+/** The other's report of this tap, if it came first, stands for both. */
+async function pairWithOther(
+  trx: Knex.Transaction,
+  report: SubscriptionReport,
+  name: string,
+  now: number,
+): Promise<boolean> {
+  const other = await store.findUnpaired(trx, report, PAIRING_MS)
+  if (other === undefined) return false
+  if (report.reporter === 'event') await store.confirm(trx, other, now)
+  // From now on a repeated report of the client finds its name.
+  else await store.rename(trx, other, name, now)
+  return true
+}
+
+/** As form_id. Hashed, since open_id and report id together can be longer than the column. */
+function nameOf({ reporter, openId, templateId, reportId }: SubscriptionReport): string {
+  const hash = createHash('sha256').update([openId, templateId, reportId].join('\n')).digest('base64url')
+  return `${store.PREFIX[reporter]}${hash}`
+}

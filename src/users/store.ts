@@ -1,0 +1,102 @@
+import type { Knex } from 'knex'
+import {
+  execute,
+  forUpdate,
+  isSqlite,
+  MAX_LIST,
+  placeholders,
+  rowPlaceholders,
+  selectRows,
+} from '../db/sql.js'
+import { chunks } from '../lib/chunks.js'
+
+export interface Binding {
+  openId: string
+  userId: number
+}
+
+/** To whom the open_ids belong, without locks; those that belong to nobody are left out. Uses wx_user's primary key. */
+export async function findBindings(db: Knex, appId: string, openIds: string[]): Promise<Binding[]> {
+  const found: Binding[] = []
+  for (const chunk of chunks(openIds, MAX_LIST)) {
+    const rows = await selectRows<{ open_id: string; user_id: number }>(
+      db,
+      `SELECT open_id, user_id FROM wx_user
+       WHERE app_id = ? AND open_id IN (${placeholders(chunk.length)}) AND user_id IS NOT NULL`,
+      [appId, ...chunk],
+    )
+    found.push(...rows.map(({ open_id, user_id }) => ({ openId: open_id, userId: user_id })))
+  }
+  return found
+}
+
+/** Binds open_ids that belong to nobody yet and leaves the others as they are. `bindings` sorted by open_id. */
+export async function bindUnbound(trx: Knex, appId: string, bindings: Binding[], now: number): Promise<void> {
+  // MySQL assigns from left to right: updated_at must look at user_id before it is set.
+  const onDuplicate = isSqlite(trx)
+    ? `ON CONFLICT (app_id, open_id) DO UPDATE SET user_id = excluded.user_id, updated_at = excluded.updated_at
+       WHERE user_id IS NULL`
+    : `ON DUPLICATE KEY UPDATE updated_at = IF(user_id IS NULL, VALUES(updated_at), updated_at),
+       user_id = COALESCE(user_id, VALUES(user_id))`
+  for (const chunk of chunks(bindings, MAX_LIST)) {
+    await execute(
+      trx,
+      `INSERT INTO wx_user (app_id, open_id, user_id, created_at, updated_at)
+       VALUES ${rowPlaceholders(chunk.length, 5)} ${onDuplicate}`,
+      chunk.flatMap(({ openId, userId }) => [appId, openId, userId, now, now]),
+    )
+  }
+}
+
+/** Locks the account's row of numbers, creating it, and answers the number that was allotted last; 0 = none yet. */
+export async function lockLastNumber(trx: Knex, appId: string, now: number): Promise<number> {
+  // An upsert that changes nothing, and not INSERT IGNORE: that would take a shared lock first, and two of them deadlock.
+  const onDuplicate = isSqlite(trx)
+    ? 'ON CONFLICT (app_id) DO NOTHING'
+    : 'ON DUPLICATE KEY UPDATE last_user_id = last_user_id'
+  await execute(
+    trx,
+    `INSERT INTO wx_user_number (app_id, last_user_id, updated_at) VALUES (?, 0, ?) ${onDuplicate}`,
+    [appId, now],
+  )
+  const [row] = await selectRows<{ last_user_id: number }>(
+    trx,
+    `SELECT last_user_id FROM wx_user_number WHERE app_id = ?${forUpdate(trx)}`,
+    [appId],
+  )
+  return row?.last_user_id ?? 0
+}
+
+export async function setLastNumber(trx: Knex, appId: string, userId: number, now: number): Promise<void> {
+  await execute(trx, 'UPDATE wx_user_number SET last_user_id = ?, updated_at = ? WHERE app_id = ?', [
+    userId,
+    now,
+    appId,
+  ])
+}
+
+/** Wherever a user of the account has left a trace. Each has an index that begins with app_id, user_id. */
+const TABLES_WITH_USERS = [
+  'wx_user',
+  'wx_message_push_status',
+  'wx_save_form_id',
+  'wx_sign_in',
+  'wx_push_message',
+]
+
+/** The highest user id from `from` to `to` that any table of ours knows. */
+export async function highestUsed(
+  trx: Knex,
+  appId: string,
+  from: number,
+  to: number,
+): Promise<number | undefined> {
+  const one = (table: string) =>
+    `SELECT MAX(user_id) AS user_id FROM ${table} WHERE app_id = ? AND user_id >= ? AND user_id <= ?`
+  const [row] = await selectRows<{ user_id: number | null }>(
+    trx,
+    `SELECT MAX(user_id) AS user_id FROM (${TABLES_WITH_USERS.map(one).join(' UNION ALL ')}) AS used`,
+    TABLES_WITH_USERS.flatMap(() => [appId, from, to]),
+  )
+  return row?.user_id ?? undefined
+}

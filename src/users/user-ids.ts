@@ -1,0 +1,106 @@
+import type { Knex } from 'knex'
+import { ServiceError } from '../errors.js'
+import * as store from './store.js'
+
+/** Who numbers the users of an account: its owner's backend, or this service. */
+export interface Numbering {
+  appId: string
+  userIds: 'backend' | 'auto'
+}
+
+/**
+ * Allotted numbers stay below this and jump over all that is in use. Above it they go around single ones: otherwise
+ * one row with the largest number there is would leave none to allot.
+ */
+const OWN_RANGE = 2 ** 52
+
+/**
+ * The user that an open_id belongs to. `auto`: an unknown open_id is allotted a number that no user of the account has
+ * or had. `backend`: undefined until the owner's backend has bound it.
+ */
+export async function userIdOf(
+  trx: Knex,
+  account: Numbering,
+  openId: string,
+  now: number,
+): Promise<number | undefined> {
+  return (await userIdsOf(trx, account, [openId], now)).get(openId)
+}
+
+/** userIdOf for many: open_id -> user id. Those of no user are left out. */
+export async function userIdsOf(
+  trx: Knex,
+  { appId, userIds }: Numbering,
+  openIds: string[],
+  now: number,
+): Promise<Map<string, number>> {
+  const known = await findUserIds(trx, appId, openIds)
+  if (userIds === 'backend' || openIds.every((openId) => known.has(openId))) return known
+  const last = await store.lockLastNumber(trx, appId, now)
+  // Whoever held the lock before may have allotted to the same open_id.
+  const users = await findUserIds(trx, appId, openIds)
+  const unknown = [...new Set(openIds)].filter((openId) => !users.has(openId))
+  if (unknown.length === 0) return users
+  const first = await findFreeNumbers(trx, appId, last, unknown.length)
+  await store.setLastNumber(trx, appId, first + unknown.length - 1, now)
+  const allotted = unknown.map((openId, i) => ({ openId, userId: first + i }))
+  return new Map([...users, ...(await bindUsers(trx, appId, allotted, now))])
+}
+
+/** The first of `n` numbers in a row that nobody has, after the one allotted last. */
+async function findFreeNumbers(trx: Knex, appId: string, last: number, n: number): Promise<number> {
+  const afterUsed = async (from: number, to: number) =>
+    ((await store.highestUsed(trx, appId, from, to)) ?? from - 1) + 1
+  // The first number follows all there are, gaps included: whoever had one of those may be known elsewhere.
+  let first = last === 0 ? await afterUsed(1, OWN_RANGE) : last + 1
+  for (;;) {
+    const next = await afterUsed(first, first + n - 1)
+    if (next === first) return first
+    first = await afterUsed(next, Math.max(next, OWN_RANGE))
+  }
+}
+
+/**
+ * Binds each open_id that belongs to nobody yet, and answers to whom each belongs. Changes no binding that there is: an
+ * open_id has one user. A user may have several open_ids (a second WeChat account).
+ */
+export async function bindUsers(
+  trx: Knex,
+  appId: string,
+  bindings: readonly store.Binding[],
+  now: number,
+): Promise<Map<string, number>> {
+  const users = await findUserIds(
+    trx,
+    appId,
+    bindings.map(({ openId }) => openId),
+  )
+  const fresh = new Map<string, store.Binding>()
+  for (const binding of bindings) {
+    if (!users.has(binding.openId) && !fresh.has(binding.openId)) fresh.set(binding.openId, binding)
+  }
+  if (fresh.size === 0) return users
+  // Sorted: two transactions that bind the same open_ids wait for each other in one order.
+  const sorted = [...fresh.values()].sort((a, b) => (a.openId < b.openId ? -1 : 1))
+  await store.bindUnbound(trx, appId, sorted, now)
+  // Another transaction may have been first with some of them.
+  const bound = await findUserIds(trx, appId, [...fresh.keys()])
+  return new Map([...users, ...bound])
+}
+
+/** Binds an open_id to a user; binding it again changes nothing. Throws `conflict` if it belongs to another user. */
+export async function bindUser(
+  trx: Knex,
+  { appId, openId, userId }: { appId: string; openId: string; userId: number },
+  now: number,
+): Promise<void> {
+  const users = await bindUsers(trx, appId, [{ openId, userId }], now)
+  if (users.get(openId) !== userId) {
+    throw new ServiceError('conflict', 'This open_id belongs to another user; nothing was changed')
+  }
+}
+
+async function findUserIds(db: Knex, appId: string, openIds: string[]): Promise<Map<string, number>> {
+  const bindings = await store.findBindings(db, appId, [...new Set(openIds)])
+  return new Map(bindings.map(({ openId, userId }) => [openId, userId]))
+}

@@ -1,0 +1,187 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { isDuplicate } from '../../src/db/errors.js'
+import { execute } from '../../src/db/sql.js'
+import { inTransaction } from '../../src/db/transaction.js'
+import { emptyTally } from '../../src/messages/settle.js'
+import { createIngest } from '../../src/permits/ingest.js'
+import { PAY_HOLD_MS } from '../../src/permits/sources.js'
+import { grantSubscription } from '../../src/permits/subscriptions.js'
+import { planRun } from '../../src/reminders/plan.js'
+import { claimOne } from '../helpers/claims.js'
+import { dialects } from '../helpers/database.js'
+import { MINUTE_MS } from '../helpers/rows.js'
+import { openIdOf, user, users } from '../helpers/users.js'
+import { createWorld, DEMO, TODAY, type World } from '../helpers/world.js'
+
+const SUBSCRIBE = { channel: 'subscribe' } as const
+const SUBSCRIBE_PATH = '/cgi-bin/message/subscribe/send'
+
+describe.each(dialects)('permits and channels on %s', (dialect) => {
+  let world: World
+
+  beforeAll(async () => {
+    world = await createWorld(dialect)
+  })
+  beforeEach(() => world.reset())
+  afterEach(() => world.expectAuditClean())
+  afterAll(() => world.close())
+
+  let taps = 0
+  /** A tap that WeChat has a credit for, reported by the client. */
+  async function subscribe(userId: number, templateId = DEMO.templateId): Promise<void> {
+    const openId = openIdOf(userId)
+    const { db, clock, account, wechat } = world
+    wechat.grantSubscription({ openId, templateId })
+    const tap = {
+      appId: account.appId,
+      openId,
+      userId,
+      templateId,
+      tappedAt: clock.now(),
+      reportId: `tap ${++taps}`,
+      reporter: 'client',
+    } as const
+    await inTransaction(db, (trx) => grantSubscription(trx, tap, clock.now()), isDuplicate)
+  }
+
+  async function pay(userId: number): Promise<string> {
+    const openId = openIdOf(userId)
+    const formId = world.wechat.issuePrepayId({ openId })
+    const payment = {
+      appId: world.account.appId,
+      openId,
+      userId,
+      formId,
+      source: 'pay',
+      page: undefined,
+      submittedAt: undefined,
+    } as const
+    await createIngest(world.db).upload([payment], world.clock.now())
+    return formId
+  }
+
+  test('a run of subscribe messages spends accepted subscriptions and leaves form_ids alone', async () => {
+    await world.has(users(1, 3).permits(2))
+    await subscribe(1)
+    await subscribe(2)
+    await subscribe(4)
+    const report = await world.startProcess().remind({ account: SUBSCRIBE })
+    expect(report).toMatchObject({ state: 'done', due: 3, delivered: 3 })
+    expect(world.wechat.ledger().map(({ channel }) => channel)).toEqual(Array(3).fill('subscribe'))
+    expect(world.reminded().sort()).toEqual([1, 2, 4])
+    expect(await world.counterOf(1)).toMatchObject({ count: 2 })
+    expect(await world.counterOf(4)).toMatchObject({ count: 0 })
+    for (const message of await world.messages()) {
+      expect(message).toMatchObject({
+        channel: 'subscribe',
+        state: 'delivered',
+        msgid: expect.stringMatching(/^\d{19}$/),
+      })
+    }
+  })
+
+  test('a run of form_id messages leaves accepted subscriptions alone', async () => {
+    await subscribe(1)
+    await world.has(user(2).permits(1))
+    expect(await world.startProcess().remind()).toMatchObject({ due: 1, delivered: 1 })
+    expect(world.reminded()).toEqual([2])
+    expect(await world.counterOf(1)).toMatchObject({ count: 1 })
+  })
+
+  test('a subscription of another template reminds nobody, and the plan says why', async () => {
+    await subscribe(1, 'weekly-report')
+    await subscribe(2)
+    const plan = await planRun(world.db, { ...world.account, ...SUBSCRIBE }, TODAY, world.clock.now())
+    expect(plan).toMatchObject({ due: 1, skipped: { no_valid_permit: 1 }, sample: [{ user_id: 2 }] })
+    await world.startProcess().remind({ account: SUBSCRIBE })
+    expect(world.reminded()).toEqual([2])
+  })
+
+  test('the subscription that was accepted first goes first, a day each', async () => {
+    await subscribe(1)
+    await subscribe(1)
+    for (const left of [1, 0]) {
+      await world.startProcess().remind({ account: SUBSCRIBE, date: TODAY + 1 - left })
+      expect(await world.counterOf(1)).toMatchObject({ count: left })
+    }
+    const [first, second] = await world.permitsOf(1)
+    expect((await world.messages()).map(({ permit_id }) => permit_id)).toEqual([first?.id, second?.id])
+  })
+
+  test('a subscribe message whose answer is lost becomes unknown, and is never sent again', async () => {
+    await subscribe(1)
+    world.wechat.addFault({ kind: 'cut_after', match: { path: SUBSCRIBE_PATH } })
+    const process = world.startProcess()
+    expect(await process.remind({ account: SUBSCRIBE })).toMatchObject({ unknown: 1, delivered: 0 })
+    world.wechat.clearFaults()
+    world.clock.advance(60 * MINUTE_MS)
+    expect(await process.recover(SUBSCRIBE)).toEqual(emptyTally())
+    expect(await process.remind({ account: SUBSCRIBE })).toMatchObject({ due: 0, delivered: 0 })
+    expect(world.wechat.ledger()).toHaveLength(1)
+    expect(await world.messages()).toMatchObject([{ state: 'unknown', maybe_sent: 1 }])
+  })
+
+  test('a refused subscriber is not reminded again until the next accepted tap', async () => {
+    await subscribe(1)
+    await subscribe(1)
+    world.wechat.addFault({ kind: 'errcode', errcode: 43101, times: 1, match: { path: SUBSCRIBE_PATH } })
+    const remind = (date: number) => world.startProcess().remind({ account: SUBSCRIBE, date })
+    expect(await remind(TODAY)).toMatchObject({ failed: 1 })
+    expect(await world.counterOf(1)).toMatchObject({ count: 1 })
+    expect(await remind(TODAY + 1)).toMatchObject({ due: 0 })
+    world.clock.advance(MINUTE_MS)
+    await subscribe(1)
+    expect(await world.counterOf(1)).toMatchObject({ count: 1 })
+    expect(await remind(TODAY + 1)).toMatchObject({ due: 1, delivered: 1 })
+  })
+
+  test('a payment is held back for ten seconds, and then good for three days', async () => {
+    await pay(1)
+    const remind = (date: number) => world.startProcess().remind({ date })
+    expect(await remind(TODAY)).toMatchObject({ due: 0 })
+    world.clock.advance(PAY_HOLD_MS - 1)
+    expect(await remind(TODAY)).toMatchObject({ due: 0 })
+    world.clock.advance(1)
+    for (const day of [0, 1, 2]) expect(await remind(TODAY + day)).toMatchObject({ delivered: 1 })
+    expect(await remind(TODAY + 3)).toMatchObject({ due: 0 })
+    expect(await world.counterOf(1)).toMatchObject({ count: 0 })
+  })
+
+  test('a message on a payment whose answer is lost is not repeated: its prepay_id would deliver it twice', async () => {
+    await pay(1)
+    world.clock.advance(PAY_HOLD_MS)
+    world.wechat.addFault({
+      kind: 'cut_after',
+      times: 1,
+      match: { path: '/cgi-bin/message/wxopen/template/send' },
+    })
+    const process = world.startProcess()
+    expect(await process.remind()).toMatchObject({ unknown: 1 })
+    world.clock.advance(MINUTE_MS)
+    await process.recover()
+    expect(world.wechat.ledger()).toHaveLength(1)
+  })
+
+  test('a message on a payment whose process died is not repeated either', async () => {
+    await pay(1)
+    world.clock.advance(PAY_HOLD_MS)
+    await claimOne(world)
+    await world.lapseLeases()
+    expect(await world.startProcess().recover()).toEqual({ ...emptyTally(), unknown: 1 })
+    expect(world.sends()).toBe(0)
+  })
+
+  test('a service account’s message is repeated within its ten minutes, and delivered once', async () => {
+    await world.has(user(1).permits(1))
+    const claimed = await claimOne(world)
+    await execute(world.db, "UPDATE wx_push_message SET channel = 'official'")
+    world.wechat.follow({ openId: claimed.openId })
+    const process = world.startProcess()
+    // It dies between WeChat's acceptance and our write.
+    expect(await process.send({ ...claimed, channel: 'official' })).toMatchObject({ kind: 'accepted' })
+    await world.lapseLeases()
+    world.clock.advance(9 * MINUTE_MS - 1)
+    expect(await process.recover()).toEqual({ ...emptyTally(), delivered: 1 })
+    expect(world.wechat.ledger()).toMatchObject([{ channel: 'official', open_id: claimed.openId }])
+  })
+})
