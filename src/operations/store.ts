@@ -16,19 +16,18 @@ export interface WrongCounter {
   permits: number
 }
 
-/** Rule: count = number of the user's permits with status 0. From both sides: users without a counter are found too. */
+/**
+ * Rule: count = number of the user's permits with status 0. Users without a counter are found too. Both tables are read
+ * once and grouped, whatever the planner knows of them: a look-up for each counter was seen to read the whole table for
+ * each one, as long as the statistics of a freshly filled table say that it is empty (MariaDB; 5,000 users: 30 s).
+ */
 export function findWrongCounters(db: Knex, limit: number): Promise<WrongCounter[]> {
   return selectRows<WrongCounter>(
     db,
-    `SELECT * FROM (
-       SELECT p.app_id, p.user_id, p.count AS count, (SELECT COUNT(*) FROM wx_save_form_id f
-         WHERE f.app_id = p.app_id AND f.user_id = p.user_id AND f.status = 0) AS permits
-       FROM wx_message_push_status p) AS counted WHERE count <> permits
-     UNION ALL
-     SELECT f.app_id, f.user_id, NULL AS count, COUNT(*) AS permits FROM wx_save_form_id f
-     LEFT JOIN wx_message_push_status p ON p.app_id = f.app_id AND p.user_id = f.user_id
-     WHERE f.status = 0 AND p.id IS NULL GROUP BY f.app_id, f.user_id
-     LIMIT ?`,
+    `SELECT app_id, user_id, MAX(count) AS count, CAST(SUM(permit) AS SIGNED) AS permits FROM (
+       SELECT app_id, user_id, count, 0 AS permit FROM wx_message_push_status
+       UNION ALL SELECT app_id, user_id, NULL, 1 FROM wx_save_form_id WHERE status = 0) AS both_sides
+     GROUP BY app_id, user_id HAVING COALESCE(MAX(count), -1) <> SUM(permit) LIMIT ?`,
     [limit],
   )
 }

@@ -262,7 +262,11 @@ export async function spendPermits(
 /** Where a user stands on a day. Each user has the first of these that applies. */
 export type Standing = 'reminded' | 'no_permit' | 'no_valid_permit' | 'stopped' | 'signed_in' | 'due'
 
-/** How many users stand where. Reads every counter of the account once, without locks. */
+/**
+ * How many users stand where. Reads every counter of the account once, without locks. Permits and stops are derived
+ * tables, read once: as subqueries for each user they were seen to read the account's whole index for each one, while
+ * the statistics of freshly filled tables say that these are empty (MariaDB; 3,000 users: 6 s).
+ */
 export async function countStandings(db: Knex, appId: string, day: Day): Promise<Record<Standing, number>> {
   const rows = await selectRows<{ standing: Standing; users: number }>(
     db,
@@ -270,18 +274,20 @@ export async function countStandings(db: Knex, appId: string, day: Day): Promise
        SELECT CASE
          WHEN p.last_date >= ? OR m.id IS NOT NULL THEN 'reminded'
          WHEN p.count <= 0 THEN 'no_permit'
-         WHEN NOT EXISTS (SELECT 1 FROM wx_save_form_id f
-           WHERE f.app_id = p.app_id AND f.user_id = p.user_id AND ${day.usable.sql}) THEN 'no_valid_permit'
-         WHEN EXISTS (SELECT 1 FROM wx_user u WHERE u.app_id = p.app_id AND u.user_id = p.user_id
-           AND (u.opted_out_at IS NOT NULL OR u.blocked_at IS NOT NULL)) THEN 'stopped'
+         WHEN v.user_id IS NULL THEN 'no_valid_permit'
+         WHEN u.user_id IS NOT NULL THEN 'stopped'
          WHEN s.user_id IS NOT NULL THEN 'signed_in'
          ELSE 'due' END AS standing
        FROM wx_message_push_status p
+       LEFT JOIN (SELECT DISTINCT f.user_id FROM wx_save_form_id f WHERE f.app_id = ? AND ${day.usable.sql}) v
+         ON v.user_id = p.user_id
+       LEFT JOIN (SELECT DISTINCT user_id FROM wx_user
+         WHERE app_id = ? AND (opted_out_at IS NOT NULL OR blocked_at IS NOT NULL)) u ON u.user_id = p.user_id
        LEFT JOIN wx_sign_in s ON s.app_id = p.app_id AND s.user_id = p.user_id AND s.day = ?
        LEFT JOIN wx_push_message m ON m.app_id = p.app_id AND m.user_id = p.user_id AND m.business_date = ?
        WHERE p.app_id = ?) AS standings
      GROUP BY standing`,
-    [day.date, ...day.usable.bindings, day.date, day.date, appId],
+    [day.date, appId, ...day.usable.bindings, appId, day.date, day.date, appId],
   )
   const counts = { reminded: 0, no_permit: 0, no_valid_permit: 0, stopped: 0, signed_in: 0, due: 0 }
   for (const { standing, users } of rows) counts[standing] = users
