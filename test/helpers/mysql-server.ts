@@ -95,7 +95,13 @@ function installServer(): string {
 
 function initialiseData(program: string, folder: string): void {
   const version = spawnSync(program, ['--no-defaults', '--version'], { encoding: 'utf8' }).stdout
-  const options = ['--no-defaults', `--datadir=${dataOf(folder)}`, ...asRoot()]
+  const options = [
+    '--no-defaults',
+    `--datadir=${dataOf(folder)}`,
+    // A server that starts removes the temporary tables that it finds in its tmpdir, other servers' too.
+    `--tmpdir=${folder}`,
+    ...asRoot(),
+  ]
   const { status, stderr } = version.includes('MariaDB')
     ? bootstrapMariadb(program, options, dataOf(folder))
     : spawnSync(program, [...options, '--initialize-insecure'], { encoding: 'utf8' })
@@ -141,6 +147,7 @@ async function startServer(program: string, folder: string, port: number): Promi
     [
       '--no-defaults',
       `--datadir=${dataOf(folder)}`,
+      `--tmpdir=${folder}`,
       `--socket=${join(folder, 'socket')}`,
       `--pid-file=${pidFile(folder)}`,
       `--log-error=${log}`,

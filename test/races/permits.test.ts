@@ -1,0 +1,257 @@
+import type { Knex } from 'knex'
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { execute } from '../../src/db/sql.js'
+import { expireStale } from '../../src/permits/expire.js'
+import { createIngest } from '../../src/permits/ingest.js'
+import { claimAll } from '../helpers/claims.js'
+import { dialects } from '../helpers/database.js'
+import { recordErrors, silentLog } from '../helpers/rows.js'
+import { openSteppingPool, type SteppingPool, someoneWaits } from '../helpers/stepping-pool.js'
+import { DAY, HOUR, openIdOf, user } from '../helpers/users.js'
+import { createWorld, TODAY, type World } from '../helpers/world.js'
+
+/**
+ * Who may spend, expire or add a user's permits at the same time. What each test was seen to catch:
+ *
+ * | taken out of the code | fails |
+ * |---|---|
+ * | `status = 0` in lockUnspent (sweep) | the permits that were claimed, or expired, since the sweep read them |
+ * | `status = 0` in lockCandidatePermits (claim) | the permit that expired since the claim read it |
+ * | SKIP LOCKED in lockUnspent | the sweeps that must not wait for a claim or for each other |
+ * | SKIP LOCKED in lockCandidatePermits | the claim that must not wait for a sweep |
+ * | `again` in moveCursor | the same: the user passed over is forgotten |
+ * | counting by what was read before, in place of `count - 1`, `count + n` | the tests in which one waits for the other |
+ */
+const MINUTE = 60_000
+
+function tools(worldOf: () => World) {
+  const pools: SteppingPool[] = []
+  return {
+    another(): SteppingPool {
+      const pool = openSteppingPool(worldOf().database)
+      pools.push(pool)
+      return pool
+    },
+    closePools: () => Promise.all(pools.splice(0).map(({ db }) => db.destroy())),
+    sweep: (db: Knex, now: number) =>
+      expireStale(
+        { db, log: silentLog, signal: new AbortController().signal },
+        { appId: worldOf().account.appId, slot: now, triggeredBy: 'cron' },
+        now,
+      ),
+    claim: async (db: Knex) => (await claimAll({ ...worldOf(), db })).map(({ userId }) => userId),
+    upload: (db: Knex, userId: number, formId: string) =>
+      createIngest(db).upload(
+        [
+          {
+            appId: worldOf().account.appId,
+            openId: openIdOf(userId),
+            userId,
+            source: 'form',
+            formId,
+            page: undefined,
+            submittedAt: undefined,
+          },
+        ],
+        worldOf().clock.now(),
+      ),
+    statuses: async (userId: number) => (await worldOf().permitsOf(userId)).map(({ status }) => status),
+  }
+}
+
+describe.each(dialects)('one after the other on %s', (dialect) => {
+  let world: World
+  const { another, closePools, sweep, claim, statuses } = tools(() => world)
+
+  beforeAll(async () => {
+    world = await createWorld(dialect)
+  })
+  afterEach(async () => {
+    await closePools()
+    await world.expectAuditClean().finally(world.reset)
+  })
+  afterAll(() => world.close())
+
+  test('a permit claimed since a sweep read it stays with its message', async () => {
+    await world.has(user(1).permitFor(2 * MINUTE), user(2).permitFor(2 * MINUTE))
+    const sweeper = another()
+    const stop = sweeper.stop('before', /^BEGIN/)
+    const sweeping = sweep(sweeper.db, world.clock.now() + HOUR)
+    await stop.reached
+    expect(await claim(world.db)).toEqual([1, 2])
+    stop.goOn()
+    expect(await sweeping).toEqual({ expired: 0, users: 0 })
+    expect(await statuses(1)).toEqual([1])
+    expect(await world.counterOf(1)).toEqual({ count: 0, last_date: TODAY })
+  })
+
+  test('a permit expired since another sweep read it counts once', async () => {
+    await world.has(user(1).permitFor(MINUTE).permitFor(DAY), user(2).permitFor(MINUTE))
+    const slow = another()
+    const stop = slow.stop('before', /^BEGIN/)
+    const later = world.clock.now() + HOUR
+    const sweeping = sweep(slow.db, later)
+    await stop.reached
+    expect(await sweep(world.db, later + 1)).toEqual({ expired: 2, users: 2 })
+    stop.goOn()
+    expect(await sweeping).toEqual({ expired: 0, users: 0 })
+    expect(await statuses(1)).toEqual([2, 0])
+    expect([await world.counterOf(1), await world.counterOf(2)]).toMatchObject([{ count: 1 }, { count: 0 }])
+  })
+})
+
+describe('side by side on mysql', () => {
+  let world: World
+  const { another, closePools, sweep, claim, upload, statuses } = tools(() => world)
+
+  beforeAll(async () => {
+    world = await createWorld('mysql')
+  })
+  afterEach(async () => {
+    await closePools()
+    await world.expectAuditClean().finally(world.reset)
+  })
+  afterAll(() => world.close())
+
+  test('a claim passes over a permit that a sweep expires, and comes back for the user’s next one', async () => {
+    await world.has(
+      user(1)
+        .permitFor(2 * MINUTE)
+        .permitFor(DAY),
+      user(2).permits(1),
+    )
+    const sweeper = another()
+    const stop = sweeper.stop('before', /^COMMIT/)
+    const sweeping = sweep(sweeper.db, world.clock.now() + HOUR)
+    await stop.reached
+    expect(await claim(world.db)).toEqual([2])
+    stop.goOn()
+    expect(await sweeping).toEqual({ expired: 1, users: 1 })
+    world.clock.advance(HOUR)
+    expect(await claim(world.db)).toEqual([1])
+    expect(await statuses(1)).toEqual([2, 1])
+    expect(await world.counterOf(1)).toEqual({ count: 0, last_date: TODAY })
+  })
+
+  test('a permit that expired since a claim read it is not spent', async () => {
+    await world.has(
+      user(1)
+        .permitFor(2 * MINUTE)
+        .permitFor(DAY),
+    )
+    const claimer = another()
+    const stop = claimer.stop('before', /FROM wx_save_form_id\s+WHERE id IN/)
+    const claiming = claim(claimer.db)
+    await stop.reached
+    world.clock.advance(HOUR)
+    expect(await sweep(world.db, world.clock.now())).toEqual({ expired: 1, users: 1 })
+    stop.goOn()
+    // Passed over, and read again with the next permit.
+    expect([...(await claiming), ...(await claim(world.db))]).toEqual([1])
+    expect(await statuses(1)).toEqual([2, 1])
+  })
+
+  test('a sweep passes over a permit that is being claimed', async () => {
+    await world.has(user(1).permitFor(2 * MINUTE), user(2).permitFor(MINUTE))
+    const claimer = another()
+    const stop = claimer.stop('before', /^COMMIT/)
+    const claiming = claim(claimer.db)
+    await stop.reached
+    expect(await sweep(world.db, world.clock.now() + HOUR)).toEqual({ expired: 1, users: 1 })
+    stop.goOn()
+    expect(await claiming).toEqual([1])
+    expect(await statuses(1)).toEqual([1])
+  })
+
+  test('what a claim held when it died is expired by the next sweep', async () => {
+    await world.has(user(1).permitFor(2 * MINUTE))
+    const claimer = another()
+    const stop = claimer.stop('before', /^COMMIT/)
+    const claiming = claim(claimer.db)
+    const connection = await stop.reached
+    expect(await sweep(world.db, world.clock.now() + HOUR)).toEqual({ expired: 0, users: 0 })
+    await execute(world.db, `KILL ${connection}`)
+    stop.goOn()
+    await expect(claiming).rejects.toThrow()
+    expect(await world.counterOf(1)).toEqual({ count: 1, last_date: 0 })
+    expect(await sweep(world.db, world.clock.now() + 3 * HOUR)).toEqual({ expired: 1, users: 1 })
+  })
+
+  test('a sweep and a claim of one user’s permits both count', async () => {
+    await world.has(
+      user(1)
+        .permitFor(DAY)
+        .permitFor(2 * DAY),
+    )
+    await execute(world.db, 'UPDATE wx_save_form_id SET expire = ? ORDER BY expire LIMIT 1', [
+      world.clock.now() - 1,
+    ])
+    const sweeper = another()
+    const stop = sweeper.stop('before', /^COMMIT/)
+    const sweeping = sweep(sweeper.db, world.clock.now())
+    await stop.reached
+    const claiming = claim(world.db)
+    await someoneWaits(world.db)
+    stop.goOn()
+    expect([await sweeping, await claiming]).toEqual([{ expired: 1, users: 1 }, [1]])
+    expect(await world.counterOf(1)).toEqual({ count: 0, last_date: TODAY })
+  })
+
+  test('two sweeps do not wait for each other, and each permit counts once', async () => {
+    await world.has(user(1).permitFor(MINUTE).permitFor(DAY), user(2).permitFor(MINUTE))
+    const slow = another()
+    const stop = slow.stop('before', /^COMMIT/)
+    const later = world.clock.now() + HOUR
+    const sweeping = sweep(slow.db, later)
+    await stop.reached
+    await world.has(user(3).permitFor(MINUTE))
+    expect(await sweep(world.db, later + 1)).toEqual({ expired: 1, users: 1 })
+    stop.goOn()
+    expect(await sweeping).toEqual({ expired: 2, users: 2 })
+    expect(await Promise.all([1, 2, 3].map(statuses))).toEqual([[2, 0], [2], [2]])
+    expect(await world.counterOf(1)).toMatchObject({ count: 1 })
+  })
+
+  test('a claim waits for an upload of the same user, and both count', async () => {
+    await world.has(user(1).permits(1))
+    const uploader = another()
+    const errors = [recordErrors(uploader.db), recordErrors(world.db)]
+    const stop = uploader.stop('before', /^COMMIT/)
+    const uploading = upload(uploader.db, 1, 'F1')
+    await stop.reached
+    const claiming = claim(world.db)
+    await someoneWaits(world.db)
+    stop.goOn()
+    expect([await uploading, await claiming]).toEqual([[{ outcome: 'accepted' }], [1]])
+    expect(await world.counterOf(1)).toEqual({ count: 1, last_date: TODAY })
+    expect(errors.flat()).toEqual([])
+  })
+
+  test('an upload waits for a claim of the same user, and both count', async () => {
+    await world.has(user(1).permits(1))
+    const claimer = another()
+    const errors = [recordErrors(claimer.db), recordErrors(world.db)]
+    const stop = claimer.stop('before', /^COMMIT/)
+    const claiming = claim(claimer.db)
+    await stop.reached
+    const uploading = upload(world.db, 1, 'F1')
+    await someoneWaits(world.db)
+    stop.goOn()
+    expect([await uploading, await claiming]).toEqual([[{ outcome: 'accepted' }], [1]])
+    expect(await world.counterOf(1)).toEqual({ count: 1, last_date: TODAY })
+    expect(await statuses(1)).toEqual([1, 0])
+    expect(errors.flat()).toEqual([])
+  })
+
+  test('a form_id uploaded in two processes at once counts once', async () => {
+    const uploader = another()
+    const stop = uploader.stop('before', /^COMMIT/)
+    const uploading = upload(uploader.db, 1, 'F1')
+    await stop.reached
+    const again = upload(world.db, 1, 'F1')
+    await someoneWaits(world.db)
+    stop.goOn()
+    expect([await uploading, await again]).toEqual([[{ outcome: 'accepted' }], [{ outcome: 'duplicate' }]])
+    expect(await world.counterOf(1)).toMatchObject({ count: 1 })
+  })
+})

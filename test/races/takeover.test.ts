@@ -1,0 +1,192 @@
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { execute } from '../../src/db/sql.js'
+import type { Delivery } from '../../src/messages/message.js'
+import { takeOver } from '../../src/messages/recovery.js'
+import { emptyTally, settleBatch, type Tally } from '../../src/messages/settle.js'
+import { renewLeases } from '../../src/messages/store.js'
+import type { Verdict } from '../../src/messages/verdict.js'
+import { claimOne } from '../helpers/claims.js'
+import { dialects } from '../helpers/database.js'
+import { openSteppingPool, type SteppingPool, someoneWaits } from '../helpers/stepping-pool.js'
+import { user } from '../helpers/users.js'
+import { createWorld, type World } from '../helpers/world.js'
+
+/**
+ * Who had a message against who takes it over: settling, giving back, going on to the next permit, renewing the lease.
+ * Which comes first is set statement by statement. What each test was seen to catch:
+ *
+ * | taken out of the code | fails |
+ * |---|---|
+ * | the comparison of fences in lockHeld | give_back and next_permit, after and beside a takeover |
+ * | `fence = ?` in settle | the other verdicts, after and beside a takeover |
+ * | `fence = ?` in renewLeases | the renewals |
+ * | SKIP LOCKED in lockLapsed | every test in which the takeover comes second |
+ * | `state = 'sending'` in lockLapsed | the verdicts that end a message, before a takeover |
+ */
+const VERDICTS: Verdict[] = [
+  { kind: 'delivered' },
+  // Without the person's stop: what WeChat says of a person is true whoever has the message, and is kept.
+  { kind: 'failed' },
+  { kind: 'unknown' },
+  { kind: 'retry', afterMs: 60_000, maybeSent: true },
+  { kind: 'give_back' },
+  { kind: 'next_permit' },
+]
+
+/** Of the one who takes over; a renewal by the other one asks for more. */
+const LEASE_MS = 15_000
+
+function tools(worldOf: () => World) {
+  const pools: SteppingPool[] = []
+  return {
+    another(): SteppingPool {
+      const pool = openSteppingPool(worldOf().database)
+      pools.push(pool)
+      return pool
+    },
+    closePools: () => Promise.all(pools.splice(0).map(({ db }) => db.destroy())),
+    async settle(
+      delivery: Delivery,
+      verdict: Verdict,
+      db = worldOf().db,
+    ): Promise<{ next: Delivery | undefined; tally: Tally }> {
+      const tally = emptyTally()
+      const answer = { errcode: 41028, errmsg: 'said', rid: null, msgid: null }
+      const [next] = await settleBatch(
+        db,
+        [{ delivery, verdict, answer, attempted: true }],
+        { leaseMs: LEASE_MS, now: worldOf().clock.now() },
+        tally,
+      )
+      return { next, tally }
+    },
+    takeAll: (db = worldOf().db) =>
+      takeOver(db, worldOf().account, { limit: 10, leaseMs: LEASE_MS, now: worldOf().clock.now() }),
+    /** All that a verdict could touch. */
+    state: async () => ({ books: await worldOf().books(), messages: await worldOf().messages() }),
+    /** A message whose holder let its lease lapse, and knows nothing of it. */
+    async lapsed(): Promise<Delivery> {
+      await worldOf().has(user(1).permits(3))
+      const delivery = await claimOne(worldOf())
+      await worldOf().lapseLeases()
+      return delivery
+    },
+  }
+}
+
+describe.each(dialects)('after a takeover on %s', (dialect) => {
+  let world: World
+  const { settle, takeAll, state, lapsed } = tools(() => world)
+
+  beforeAll(async () => {
+    world = await createWorld(dialect)
+  })
+  afterEach(() => world.expectAuditClean().finally(world.reset))
+  afterAll(() => world.close())
+
+  test.each(VERDICTS)('the verdict $kind of the one who had the message changes nothing', async (verdict) => {
+    const late = await lapsed()
+    const [heir] = await takeAll()
+    const before = await state()
+    expect(await settle(late, verdict)).toEqual({ next: undefined, tally: { ...emptyTally(), lost: 1 } })
+    expect(await state()).toEqual(before)
+    expect(heir).toMatchObject({ id: late.id, permitId: late.permitId, fence: late.fence + 1 })
+  })
+
+  test('a renewal by the one who had the message leaves the lease of its heir', async () => {
+    const late = await lapsed()
+    await takeAll()
+    const before = await world.messages()
+    await renewLeases(world.db, late.fence, [late.id], 100 * LEASE_MS)
+    expect(await world.messages()).toEqual(before)
+  })
+})
+
+describe('beside a takeover on mysql', () => {
+  let world: World
+  const { another, closePools, settle, takeAll, state, lapsed } = tools(() => world)
+
+  beforeAll(async () => {
+    world = await createWorld('mysql')
+  })
+  afterEach(async () => {
+    await closePools()
+    await world.expectAuditClean().finally(world.reset)
+  })
+  afterAll(() => world.close())
+
+  test.each(VERDICTS)('the verdict $kind waits for a takeover and then changes nothing', async (verdict) => {
+    const late = await lapsed()
+    const taker = another()
+    const stop = taker.stop('before', /^COMMIT/)
+    const taking = takeAll(taker.db)
+    await stop.reached
+    const before = await world.books()
+    const settling = settle(late, verdict)
+    await someoneWaits(world.db)
+    stop.goOn()
+    expect(await taking).toMatchObject([{ id: late.id, permitId: late.permitId, fence: late.fence + 1 }])
+    const [message] = await world.messages()
+    expect(await settling).toEqual({ next: undefined, tally: { ...emptyTally(), lost: 1 } })
+    expect(await world.books()).toEqual(before)
+    expect(await world.messages()).toEqual([message])
+  })
+
+  test.each(VERDICTS)(
+    'a takeover passes over a message whose verdict $kind is being written',
+    async (verdict) => {
+      const holder = another()
+      const held = await lapsed()
+      const stop = holder.stop('before', /^COMMIT/)
+      const settling = settle(held, verdict, holder.db)
+      await stop.reached
+      expect(await takeAll()).toEqual([])
+      stop.goOn()
+      const { tally } = await settling
+      expect(tally.lost).toBe(0)
+      const settled = await state()
+      // What has ended, is not due yet, or has a fresh lease with its next permit is nobody's to take.
+      expect(await takeAll()).toEqual([])
+      expect(await state()).toEqual(settled)
+      expect(settled.messages).toMatchObject([{ id: held.id, fence: held.fence }])
+    },
+  )
+
+  test('a renewal waits for a takeover and leaves the lease of the heir', async () => {
+    const late = await lapsed()
+    const taker = another()
+    const stop = taker.stop('before', /^COMMIT/)
+    const taking = takeAll(taker.db)
+    await stop.reached
+    const renewing = renewLeases(world.db, late.fence, [late.id], 100 * LEASE_MS)
+    await someoneWaits(world.db)
+    stop.goOn()
+    await Promise.all([taking, renewing])
+    const [message] = await world.messages()
+    expect(message?.fence).toBe(late.fence + 1)
+    expect(message?.lease_until).toBeLessThan(Date.now() + 2 * LEASE_MS)
+  })
+
+  test('a takeover in two processes gives the message to one of them', async () => {
+    const late = await lapsed()
+    const [first, second] = [another(), another()]
+    const stop = first.stop('before', /^COMMIT/)
+    const taking = takeAll(first.db)
+    await stop.reached
+    expect(await takeAll(second.db)).toEqual([])
+    stop.goOn()
+    expect(await taking).toMatchObject([{ id: late.id, fence: late.fence + 1 }])
+    expect(await takeAll(second.db)).toEqual([])
+  })
+
+  test('a takeover whose process dies before its commit leaves the message as it was', async () => {
+    const late = await lapsed()
+    const dying = another()
+    const stop = dying.stop('before', /^COMMIT/)
+    const taking = takeAll(dying.db)
+    await execute(world.db, `KILL ${await stop.reached}`)
+    stop.goOn()
+    await expect(taking).rejects.toThrow()
+    expect(await takeAll()).toMatchObject([{ id: late.id, fence: late.fence + 1 }])
+  })
+})
