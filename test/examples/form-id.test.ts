@@ -20,7 +20,8 @@ test.each([
   ['undefined', /report-submit/],
   ['null', /report-submit/],
 ])('judges %j as the service does', (formId, hint) => {
-  const upload = { appId: 'wx', openId: 'o', userId: 1, formId, page: undefined, submittedAt: undefined }
+  const person = { appId: 'wx', openId: 'o', userId: 1 }
+  const upload = { ...person, source: 'form' as const, formId, page: undefined, submittedAt: undefined }
   expect(accept(upload, Date.now()).ok).toBe(hint === undefined)
   if (hint === undefined) expect(whyUnusable(formId)).toBeUndefined()
   else expect(whyUnusable(formId)).toMatch(hint)
