@@ -35,8 +35,9 @@ export function handleErrors(app: FastifyInstance, log: Logger): void {
         { event: 'http.failed', trace_id: request.id, err: error, code: known.code },
         'a request failed',
       )
-      if (known.status === 503) reply.header('Retry-After', RETRY_AFTER_SECONDS)
     }
+    const retryAfter = known.retryAfterSeconds ?? (known.status === 503 ? RETRY_AFTER_SECONDS : undefined)
+    if (retryAfter !== undefined) reply.header('Retry-After', retryAfter)
     return reply.status(known.status).send(toBody(known))
   })
   app.setNotFoundHandler((request, reply) =>

@@ -204,6 +204,33 @@ export async function lockUnspentOf(trx: Knex, appId: string, userId: number): P
   return rows.length
 }
 
+/** Locks the unspent permits that one open_id gave for a user, by ascending id. Uses wx_save_form_id_oldest_idx. */
+export async function lockUnspentGivenBy(
+  trx: Knex,
+  appId: string,
+  userId: number,
+  openId: string,
+): Promise<number[]> {
+  const rows = await selectRows<{ id: number }>(
+    trx,
+    `SELECT id FROM wx_save_form_id WHERE app_id = ? AND user_id = ? AND open_id = ? AND status = 0
+     ORDER BY id${forUpdate(trx)}`,
+    [appId, userId, openId],
+  )
+  return rows.map(({ id }) => id)
+}
+
+/** Makes permits another user's. The counters are the caller's. */
+export async function givePermits(trx: Knex, ids: number[], userId: number, now: number): Promise<void> {
+  for (const chunk of chunks(ids, MAX_LIST)) {
+    await execute(
+      trx,
+      `UPDATE wx_save_form_id SET user_id = ?, updated_at = ? WHERE id IN (${placeholders(chunk.length)})`,
+      [userId, now, ...chunk],
+    )
+  }
+}
+
 export async function setCounter(
   trx: Knex,
   appId: string,

@@ -48,6 +48,49 @@ export async function bindUnbound(trx: Knex, appId: string, bindings: Binding[],
   }
 }
 
+/** Locks a person that is bound, and answers to whom. */
+export async function lockUserOf(trx: Knex, appId: string, openId: string): Promise<number> {
+  const [row] = await selectRows<{ user_id: number }>(
+    trx,
+    `SELECT user_id FROM wx_user WHERE app_id = ? AND open_id = ? AND user_id IS NOT NULL${forUpdate(trx)}`,
+    [appId, openId],
+  )
+  if (!row) throw new Error('the person is not bound')
+  return row.user_id
+}
+
+export async function changeUser(
+  trx: Knex,
+  appId: string,
+  openId: string,
+  userId: number,
+  now: number,
+): Promise<void> {
+  await execute(trx, 'UPDATE wx_user SET user_id = ?, updated_at = ? WHERE app_id = ? AND open_id = ?', [
+    userId,
+    now,
+    appId,
+    openId,
+  ])
+}
+
+/** Keeps who logged in, with or without a user. A unionid that is known stays when a login names none. */
+export async function recordLogin(
+  trx: Knex,
+  { appId, openId, unionId }: { appId: string; openId: string; unionId: string | undefined },
+  now: number,
+): Promise<void> {
+  const onDuplicate = isSqlite(trx)
+    ? `ON CONFLICT (app_id, open_id) DO UPDATE SET union_id = COALESCE(excluded.union_id, union_id),
+       updated_at = excluded.updated_at`
+    : 'ON DUPLICATE KEY UPDATE union_id = COALESCE(VALUES(union_id), union_id), updated_at = VALUES(updated_at)'
+  await execute(
+    trx,
+    `INSERT INTO wx_user (app_id, open_id, union_id, created_at, updated_at) VALUES (?, ?, ?, ?, ?) ${onDuplicate}`,
+    [appId, openId, unionId ?? null, now, now],
+  )
+}
+
 /** Locks the account's row of numbers, creating it, and answers the number that was allotted last; 0 = none yet. */
 export async function lockLastNumber(trx: Knex, appId: string, now: number): Promise<number> {
   // An upsert that changes nothing, and not INSERT IGNORE: that would take a shared lock first, and two of them deadlock.

@@ -1,4 +1,5 @@
 import type { Knex } from 'knex'
+import { inTransaction } from '../db/transaction.js'
 import { ServiceError } from '../errors.js'
 import * as store from './store.js'
 
@@ -45,6 +46,18 @@ export async function userIdsOf(
   await store.setLastNumber(trx, appId, first + unknown.length - 1, now)
   const allotted = unknown.map((openId, i) => ({ openId, userId: first + i }))
   return new Map([...users, ...(await bindUsers(trx, appId, allotted, now))])
+}
+
+/** userIdOf in a transaction of its own, which a known user does without. */
+export async function findOrAllotUser(
+  db: Knex,
+  account: Numbering,
+  openId: string,
+  now: number,
+): Promise<number | undefined> {
+  const known = (await findUserIds(db, account.appId, [openId])).get(openId)
+  if (known !== undefined || account.userIds === 'backend') return known
+  return inTransaction(db, (trx) => userIdOf(trx, account, openId, now))
 }
 
 /** The first of `n` numbers in a row that nobody has, after the one allotted last. */
@@ -96,7 +109,10 @@ export async function bindUser(
 ): Promise<void> {
   const users = await bindUsers(trx, appId, [{ openId, userId }], now)
   if (users.get(openId) !== userId) {
-    throw new ServiceError('conflict', 'This open_id belongs to another user; nothing was changed')
+    throw new ServiceError(
+      'conflict',
+      'This open_id belongs to another user; nothing was changed. To hand it over: PUT /v1/users with move_permits',
+    )
   }
 }
 

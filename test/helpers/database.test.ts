@@ -1,5 +1,7 @@
+import type { Knex } from 'knex'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { selectRows } from '../../src/db/sql.js'
+import { migrateLatest, pendingMigrations } from '../../src/db/migrate.js'
+import { isSqlite, selectRows } from '../../src/db/sql.js'
 import {
   createEmptyDatabase,
   createTestDatabase,
@@ -26,6 +28,12 @@ describe.each(dialects)('a test database on %s', (dialect) => {
     expect(await other.db.schema.hasTable('only_here')).toBe(false)
   })
 
+  test('has the tables that the migrations make, and none pending', async () => {
+    await migrateLatest(one.db)
+    expect(await describeTables(other.db)).toEqual(await describeTables(one.db))
+    expect(await pendingMigrations(other.db)).toEqual([])
+  })
+
   test('loses its rows but not its schema when emptied', async () => {
     await one.db.schema.createTable('rows', (table) => table.increments())
     await one.db('rows').insert([{ id: 1 }, { id: 2 }])
@@ -33,3 +41,17 @@ describe.each(dialects)('a test database on %s', (dialect) => {
     expect(await selectRows(one.db, 'SELECT * FROM `rows`')).toEqual([])
   })
 })
+
+async function describeTables(db: Knex): Promise<object[]> {
+  if (isSqlite(db)) {
+    return selectRows(db, "SELECT name, sql FROM sqlite_master WHERE name LIKE 'wx%' ORDER BY name")
+  }
+  const tables = await selectRows<{ name: string }>(
+    db,
+    `SELECT table_name AS name FROM information_schema.tables
+     WHERE table_schema = DATABASE() AND table_name LIKE 'wx%' ORDER BY name`,
+  )
+  return Promise.all(
+    tables.map(async ({ name }) => (await selectRows<object>(db, `SHOW CREATE TABLE ${name}`))[0] ?? {}),
+  )
+}

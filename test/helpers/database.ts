@@ -23,11 +23,26 @@ export interface TestDatabase {
 export async function createTestDatabase(dialect: Dialect): Promise<TestDatabase> {
   const database = await createEmptyDatabase(dialect)
   try {
-    await migrateLatest(database.db)
+    if (dialect === 'mysql') await copyTemplate(database.db)
+    else await migrateLatest(database.db)
     return database
   } catch (error) {
     await database.close()
     throw error
+  }
+}
+
+/** Tables as the migrations leave them, Knex's rows about these included. */
+async function copyTemplate(db: Knex): Promise<void> {
+  const template = `${inject('databasePrefix')}template`
+  const tables = await selectRows<{ name: string }>(
+    db,
+    'SELECT table_name AS name FROM information_schema.tables WHERE table_schema = ?',
+    [template],
+  )
+  for (const { name } of tables) {
+    await db.raw('CREATE TABLE ?? LIKE ??.??', [name, template, name])
+    if (name.startsWith('knex')) await db.raw('INSERT INTO ?? SELECT * FROM ??.??', [name, template, name])
   }
 }
 
