@@ -99,11 +99,13 @@ function createUploader({ service, outbox, random, setTimeout, clearTimeout, hin
   function flush() {
     if (uploading || waiting !== undefined) return
     uploading = true
-    uploadAll()
-      .catch((error) => hint(`the upload broke off: ${error}`))
-      .finally(() => {
-        uploading = false
-      })
+    const end = () => {
+      uploading = false
+    }
+    uploadAll().then(end, (error) => {
+      end()
+      hint(`the upload broke off: ${error}`)
+    })
   }
 
   return {
