@@ -10,8 +10,10 @@ import { createLimit, registerLimits } from './http/limits.js'
 import type { RateLimits } from './http/rate-limits.js'
 import type { Logger } from './lib/logger.js'
 import { healthRoutes } from './operations/health-routes.js'
+import { balanceRoutes } from './permits/balance-routes.js'
 import type { Ingest } from './permits/ingest.js'
 import { permitRoutes } from './permits/routes.js'
+import { subscriptionRoutes } from './permits/subscription-routes.js'
 import { signInRoutes } from './sign-ins/routes.js'
 import type { LogInDeps } from './users/log-in.js'
 import { userRoutes } from './users/routes.js'
@@ -107,6 +109,8 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
   await app.register(sessionRoutes({ appId: account.appId, sessions, loginLimit, now }))
   await app.register(userRoutes({ db, account, callers, now }))
   await app.register(permitRoutes({ db, account, ingest, callers, now }))
+  await app.register(subscriptionRoutes({ db, account, callers, now }))
+  await app.register(balanceRoutes({ db, account, callers, now }))
   await app.register(signInRoutes({ db, account, callers, now }))
   await app.register(healthRoutes({ db }))
   return app

@@ -2,6 +2,7 @@ import type { Knex } from 'knex'
 import { inTransaction } from '../db/transaction.js'
 import { ServiceError } from '../errors.js'
 import type { Caller } from '../http/callers.js'
+import { findBindings } from './store.js'
 import { bindUser, findOrAllotUser, type Numbering, userIdsOf } from './user-ids.js'
 
 /** Whom a call says it is about. A session says nothing: it is about its own user. */
@@ -78,6 +79,28 @@ export async function userIdFor(
   if (found === undefined)
     throw new ServiceError('user_not_bound', 'This open_id has no user yet: name its user_id as well')
   return found
+}
+
+/** The user that a question is about. Binds and allots nothing. */
+export async function userIdNamed(
+  db: Knex,
+  appId: string,
+  caller: Caller,
+  { open_id: openId, user_id: userId }: Named,
+): Promise<number> {
+  if (caller.kind === 'session') {
+    refuseNames({ open_id: openId, user_id: userId }, '')
+    return caller.userId
+  }
+  if (userId !== undefined) {
+    if (!Number.isSafeInteger(userId)) throw invalid('user_id', 'is too large')
+    if (openId !== undefined) throw invalid('open_id', 'must be left out beside a user_id')
+    return userId
+  }
+  if (openId === undefined) throw invalid('user_id', 'is missing')
+  const [binding] = await findBindings(db, appId, [openId])
+  if (!binding) throw new ServiceError('user_not_bound', 'This open_id has no user')
+  return binding.userId
 }
 
 function userOf(users: Map<string, number>, openId: string): number {
