@@ -272,6 +272,64 @@ describe('what was collected', () => {
   })
 })
 
+describe('an accepted subscription', () => {
+  const tap = () => ({ templateId: TEMPLATE, result: 'accept', tapId: randomUUID(), tappedAt: phone.now() })
+
+  test('counts once for each tap, however often its upload is repeated', async () => {
+    phone.interfere = ({ path }) => (path === '/v1/subscriptions' ? 'answer lost' : undefined)
+    const [first, second] = [tap(), tap()]
+    app.addSubscription(first)
+    app.addSubscription(second)
+    await phone.settled()
+    app = phone.startApp()
+    app.wake()
+    await phone.settled()
+    phone.interfere = () => undefined
+    phone.runTimers()
+    await phone.settled()
+    expect(phone.sentTo('/v1/subscriptions').length).toBeGreaterThan(2)
+    const { permits, count } = await books()
+    expect(permits.map(({ source }) => source)).toEqual(['subscribe', 'subscribe'])
+    expect(count).toBe(2)
+    expect(phone.pending()).toEqual([])
+  })
+
+  test('of one tap on two templates is two messages', async () => {
+    const one = tap()
+    app.addSubscription(one)
+    app.addSubscription({ ...one, templateId: 'template-of-prizes', result: 'acceptWithAudio' })
+    await phone.settled()
+    expect((await books()).count).toBe(2)
+    phone.expectHints()
+  })
+
+  test('is told with the time of its tap, though it is uploaded days later from a phone with a wrong clock', async () => {
+    phone.clockAhead = -3 * DAY
+    phone.goOffline()
+    app.addSubscription(tap())
+    await phone.settled()
+    clock.advance(2 * DAY)
+    phone.goOnline()
+    await phone.settled()
+    const [row] = await selectRows<{ tapped_at: number }>(
+      service.db,
+      'SELECT tapped_at FROM wx_save_form_id WHERE open_id = ?',
+      [openId],
+    )
+    expect(Math.abs((row?.tapped_at ?? 0) - START)).toBeLessThanOrEqual(SECOND)
+  })
+})
+
+test('asking is useful until a week of reminders is covered', async () => {
+  expect(await app.isAskingUseful()).toBe(true)
+  for (let i = 0; i < 6; i++) app.addFormId(formId(), PAGE)
+  await phone.settled()
+  expect(await app.isAskingUseful()).toBe(true)
+  app.addFormId(formId(), PAGE)
+  await phone.settled()
+  expect(await app.isAskingUseful()).toBe(false)
+})
+
 describe('a phone whose clock is wrong', () => {
   test.each([
     ['ten days behind', -10 * DAY],
