@@ -93,7 +93,7 @@ async function settlePlain(db: Knex, outcomes: Outcome[], now: number, tally: Ta
     const counts = await store.settle(trx, settlements, now)
     failpoint('settle.in_transaction')
     for (const { delivery, verdict, answer } of outcomes) {
-      if (verdict.kind !== 'failed' || !verdict.stops || answer.errcode === null) continue
+      if (!('stops' in verdict) || !verdict.stops || answer.errcode === null) continue
       await store.recordStop(trx, delivery, { kind: verdict.stops, errcode: answer.errcode }, now)
     }
     return counts
