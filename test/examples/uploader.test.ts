@@ -215,7 +215,7 @@ describe('what was collected', () => {
 
   test('is bounded: of thousands the youngest are kept, and accepted subscriptions before all', () => {
     phone.goOffline()
-    app.addSubscription({ templateId: TEMPLATE, result: 'accept', tapId: 'tap-1', tappedAt: clock.now() })
+    app.addSubscription({ id: 'tap-1', at: clock.now() }, TEMPLATE, 'accept')
     for (let i = 0; i < 3_000; i++) {
       clock.advance(1)
       app.addFormId(`form-id-${i}`, PAGE)
@@ -273,13 +273,10 @@ describe('what was collected', () => {
 })
 
 describe('an accepted subscription', () => {
-  const tap = () => ({ templateId: TEMPLATE, result: 'accept', tapId: randomUUID(), tappedAt: phone.now() })
-
   test('counts once for each tap, however often its upload is repeated', async () => {
     phone.interfere = ({ path }) => (path === '/v1/subscriptions' ? 'answer lost' : undefined)
-    const [first, second] = [tap(), tap()]
-    app.addSubscription(first)
-    app.addSubscription(second)
+    app.addSubscription(app.newTap(), TEMPLATE, 'accept')
+    app.addSubscription(app.newTap(), TEMPLATE, 'accept')
     await phone.settled()
     app = phone.startApp()
     app.wake()
@@ -295,9 +292,9 @@ describe('an accepted subscription', () => {
   })
 
   test('of one tap on two templates is two messages', async () => {
-    const one = tap()
-    app.addSubscription(one)
-    app.addSubscription({ ...one, templateId: 'template-of-prizes', result: 'acceptWithAudio' })
+    const tap = app.newTap()
+    app.addSubscription(tap, TEMPLATE, 'accept')
+    app.addSubscription(tap, 'template-of-prizes', 'acceptWithAudio')
     await phone.settled()
     expect((await books()).count).toBe(2)
     phone.expectHints()
@@ -306,7 +303,7 @@ describe('an accepted subscription', () => {
   test('is told with the time of its tap, though it is uploaded days later from a phone with a wrong clock', async () => {
     phone.clockAhead = -3 * DAY
     phone.goOffline()
-    app.addSubscription(tap())
+    app.addSubscription(app.newTap(), TEMPLATE, 'accept')
     await phone.settled()
     clock.advance(2 * DAY)
     phone.goOnline()
@@ -429,6 +426,17 @@ describe('a service that refuses', () => {
     await phone.settled()
     phone.expectHints(/refused an item: malformed/)
     expect(phone.pending()).toEqual([])
+  })
+
+  test('is not mistaken for a proxy that answers with the status of a wrong request', async () => {
+    phone.interfere = ({ path }) =>
+      path === '/v1/form-ids'
+        ? { statusCode: 413, data: '<html>413 Request Entity Too Large</html>' }
+        : undefined
+    app.addFormId(formId(), PAGE)
+    await phone.settled()
+    expect(phone.pending()).toHaveLength(1)
+    expect(phone.timers).toHaveLength(1)
   })
 
   test('by another error than a wrong request loses nothing', async () => {
