@@ -262,10 +262,11 @@ export const commands = [
   user.map(signIn),
 ]
 
-/** Three users with two permits each: what every run begins with. */
+/** Three users with four permits each, of mixed ends: what every run begins with. */
 export async function begin(model: Model, real: Real): Promise<void> {
   for (const userId of [1, 2, 3]) {
-    for (const left of [100 * HOUR, 50 * HOUR]) await upload(userId, left / HOUR, left).run(model, real)
+    for (const left of [100 * HOUR, 50 * HOUR, 80 * HOUR, 120 * HOUR])
+      await upload(userId, left / HOUR, left).run(model, real)
   }
 }
 
