@@ -6,6 +6,7 @@ import {
   mysqlHint,
   placeholders,
   rowPlaceholders,
+  scanRows,
   selectRows,
 } from '../db/sql.js'
 import type { Condition, PermitSource } from '../permits/sources.js'
@@ -280,7 +281,7 @@ export type Standing = 'reminded' | 'no_permit' | 'no_valid_permit' | 'stopped' 
  * the statistics of freshly filled tables say that these are empty (MariaDB; 3,000 users: 6 s).
  */
 export async function countStandings(db: Knex, appId: string, day: Day): Promise<Record<Standing, number>> {
-  const rows = await selectRows<{ standing: Standing; users: number }>(
+  const rows = await scanRows<{ standing: Standing; users: number }>(
     db,
     `SELECT standing, COUNT(*) AS users FROM (
        SELECT CASE
