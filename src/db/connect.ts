@@ -109,12 +109,16 @@ function mysqlConfig(uri: string, statementTimeoutMs: number | undefined): Knex.
  * statement of its own: the variable is tx_isolation up to MariaDB 11.0 and transaction_isolation elsewhere.
  */
 function prepareMysql(
-  connection: { query(sql: string, done: (error: unknown) => void): void },
+  connection: {
+    query(statement: { sql: string; timeout: number }, done: (error: unknown) => void): void
+  },
   done: (error: unknown, connection: unknown) => void,
 ): void {
-  connection.query('SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED', (error) => {
+  const ask = (sql: string, next: (error: unknown) => void): void =>
+    connection.query({ sql, timeout: CONNECT_TIMEOUT_MS }, next)
+  ask('SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED', (error) => {
     if (error) return done(error, connection)
-    connection.query(
+    ask(
       `SET SESSION time_zone = '+00:00', SESSION innodb_lock_wait_timeout = ${LOCK_WAIT_SECONDS},
        SESSION sql_mode = CONCAT(@@sql_mode, ',STRICT_ALL_TABLES')`,
       (error) => done(error, connection),

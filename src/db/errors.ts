@@ -51,7 +51,9 @@ export function isReadOnly(error: unknown): boolean {
 /** What is wrong with the database itself, whatever the statement: nothing that a caller could mend. */
 export function whyUnavailable(error: unknown): 'does not answer' | 'takes no writes' | undefined {
   if (isReadOnly(error)) return 'takes no writes'
-  const isAway = CONNECTION.has(codeOf(error)) || isTimeout(error)
+  // A connection that was lost already: fatal, without a code (mysql2).
+  const isClosed = error instanceof Error && 'fatal' in error && error.fatal === true && codeOf(error) === ''
+  const isAway = CONNECTION.has(codeOf(error)) || isTimeout(error) || isClosed
   // Knex waited for a connection of the pool, and none came free or could be opened.
   const isPoolEmpty = error instanceof Error && error.name === 'KnexTimeoutError'
   return isAway || isPoolEmpty ? 'does not answer' : undefined

@@ -39,6 +39,12 @@ export function mysqlClient(statementTimeoutMs: number | undefined): typeof Knex
         }
         // A primary that was demoted keeps its connections: only a new one leads to its successor.
         if (isTimeout(error) || isReadOnly(error)) connection.__knex__disposed = error
+        // The server rolls back with the end of the session, and what ended it is the error that tells something.
+        if (/^rollback/i.test(query.sql)) {
+          connection.__knex__disposed = error
+          connection.destroy()
+          return { ...query, response: [] }
+        }
         throw error
       }
     }
