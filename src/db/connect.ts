@@ -86,6 +86,7 @@ function prepareSqlite(
 }
 
 function mysqlConfig(uri: string, statementTimeoutMs: number | undefined): Knex.Config {
+  const connectTimeout = Math.min(CONNECT_TIMEOUT_MS, statementTimeoutMs ?? CONNECT_TIMEOUT_MS)
   return {
     client: mysqlClient(statementTimeoutMs),
     connection: {
@@ -93,14 +94,14 @@ function mysqlConfig(uri: string, statementTimeoutMs: number | undefined): Knex.
       charset: 'utf8mb4',
       timezone: 'Z',
       supportBigNumbers: true,
-      connectTimeout: CONNECT_TIMEOUT_MS,
+      connectTimeout,
       keepAliveInitialDelay: KEEP_ALIVE_MS,
     } as Knex.MySql2ConnectionConfig,
     // Values stay out of error messages: they may be a token or an open_id.
     compileSqlOnError: false,
     log,
     pool: { min: 0, max: MYSQL_POOL_MAX, afterCreate: prepareMysql },
-    acquireConnectionTimeout: CONNECT_TIMEOUT_MS,
+    acquireConnectionTimeout: connectTimeout,
   }
 }
 
