@@ -77,6 +77,18 @@ export async function resetRanges(trx: Knex, runId: number, appId: string): Prom
   )
 }
 
+/** Lets a run that is still open read all its users again, and notes what kept it from reminding them. */
+export async function startOver(
+  trx: Knex,
+  runId: number,
+  appId: string,
+  reason: string | null,
+): Promise<void> {
+  if ((await lockRun(trx, runId)) !== 'running') return
+  await execute(trx, 'UPDATE wx_job_run SET reason = ? WHERE id = ?', [reason, runId])
+  await resetRanges(trx, runId, appId)
+}
+
 /** Locks a range that nobody holds and that has users left to read. */
 export async function lockRange(trx: Knex, runId: number): Promise<Range | undefined> {
   const [range] = await selectRows<Range>(

@@ -1,4 +1,5 @@
-import { afterEach, describe, expect, test } from 'vitest'
+import { randomUUID } from 'node:crypto'
+import { afterEach, describe, expect, test, vi } from 'vitest'
 import { attributesOf, loadApp, openScreen, type Screen } from './screen.js'
 
 const FORM_ID = '3a5f0c9b2e7d4f6188aa10b2c3d4e5f6'
@@ -10,13 +11,15 @@ type Choices = Record<string, string> | { errCode: number; errMsg: string }
 function setUp(choices: Choices = { [TEMPLATE]: 'accept' }) {
   const asked: string[][] = []
   const formIds: unknown[][] = []
-  const subscriptions: { templateId: string; result: string; tapId: string; tappedAt: number }[] = []
+  const subscriptions: { tap: object; templateId: string; result: string }[] = []
   const hints: string[] = []
   const signIns: number[] = []
   const reminder = {
     hint: (text: string) => hints.push(text),
     addFormId: (...formId: unknown[]) => formIds.push(formId) > 0 && formId[0] === FORM_ID,
-    addSubscription: (accepted: (typeof subscriptions)[number]) => subscriptions.push(accepted),
+    newTap: () => ({ id: randomUUID(), at: Date.now() }),
+    addSubscription: (tap: object, templateId: string, result: string) =>
+      subscriptions.push({ tap, templateId, result }),
     isAskingUseful: async () => true,
     signIn: async () => {
       signIns.push(Date.now())
@@ -124,15 +127,11 @@ describe('subscribe-tap', () => {
 
   test('names a tap once for all its templates, and the next one differently', async () => {
     const { phone, subscriptions } = setUp({ [TEMPLATE]: 'accept', [OTHER]: 'accept' })
-    const before = Date.now()
     await open(phone).tap('.subscribe-tap')
     await screen.tap('.subscribe-tap')
     const [first, same, next] = subscriptions
-    expect(first?.tapId).toMatch(/^[\w-]{8,40}$/)
-    expect(same?.tapId).toBe(first?.tapId)
-    expect(next?.tapId).not.toBe(first?.tapId)
-    expect(first?.tappedAt).toBeGreaterThanOrEqual(before)
-    expect(first?.tappedAt).toBeLessThanOrEqual(Date.now())
+    expect(same?.tap).toEqual(first?.tap)
+    expect(next?.tap).not.toEqual(first?.tap)
   })
 
   test('asks for five templates at most', async () => {
@@ -238,6 +237,28 @@ describe('the sign-in page', () => {
   })
 })
 
+test('the sign-in page takes a sign-in again when it comes back on another day', async () => {
+  vi.useFakeTimers({ toFake: ['Date'], now: new Date(2026, 10, 20, 22, 0) })
+  try {
+    const { phone, signIns } = setUp()
+    screen = openScreen('pages/sign-in/index', phone)
+    screen.show()
+    await screen.tap('.sign-in__button')
+    await screen.until('已签到')
+    vi.setSystemTime(new Date(2026, 10, 20, 23, 0))
+    screen.show()
+    expect(screen.html()).toContain('已签到')
+    vi.setSystemTime(new Date(2026, 10, 21, 7, 0))
+    screen.show()
+    expect(screen.html()).not.toContain('已签到')
+    await screen.tap('.sign-in__button')
+    await screen.until('已签到')
+    expect(signIns).toHaveLength(2)
+  } finally {
+    vi.useRealTimers()
+  }
+})
+
 test('app.js makes the one object that pages and components use, and starts it when the app is shown', () => {
   const { wx } = setUp().phone
   const shown: string[] = []
@@ -251,7 +272,7 @@ test('app.js makes the one object that pages and components use, and starts it w
   })
   app.onShow()
   expect(shown.length).toBeGreaterThan(0)
-  for (const name of ['wake', 'addFormId', 'addSubscription', 'isAskingUseful', 'signIn', 'hint']) {
+  for (const name of ['wake', 'addFormId', 'newTap', 'addSubscription', 'isAskingUseful', 'signIn', 'hint']) {
     expect(app.reminder).toHaveProperty(name, expect.any(Function))
   }
 })

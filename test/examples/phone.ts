@@ -8,7 +8,8 @@ export interface Reminder {
   hint(text: string): void
   wake(): void
   addFormId(formId: unknown, page: string): boolean
-  addSubscription(accepted: { templateId: string; result: string; tapId: string; tappedAt: number }): void
+  newTap(): { id: string; at: number }
+  addSubscription(tap: { id: string; at: number }, templateId: string, result: string): void
   isAskingUseful(): Promise<boolean>
   signIn(): Promise<{ ok: boolean; date?: string; streak?: number }>
 }

@@ -215,7 +215,7 @@ describe('what was collected', () => {
 
   test('is bounded: of thousands the youngest are kept, and accepted subscriptions before all', () => {
     phone.goOffline()
-    app.addSubscription({ templateId: TEMPLATE, result: 'accept', tapId: 'tap-1', tappedAt: clock.now() })
+    app.addSubscription({ id: 'tap-1', at: clock.now() }, TEMPLATE, 'accept')
     for (let i = 0; i < 3_000; i++) {
       clock.advance(1)
       app.addFormId(`form-id-${i}`, PAGE)
@@ -270,6 +270,61 @@ describe('what was collected', () => {
     await phone.settled()
     expect(phone.hints).toEqual([])
   })
+})
+
+describe('an accepted subscription', () => {
+  test('counts once for each tap, however often its upload is repeated', async () => {
+    phone.interfere = ({ path }) => (path === '/v1/subscriptions' ? 'answer lost' : undefined)
+    app.addSubscription(app.newTap(), TEMPLATE, 'accept')
+    app.addSubscription(app.newTap(), TEMPLATE, 'accept')
+    await phone.settled()
+    app = phone.startApp()
+    app.wake()
+    await phone.settled()
+    phone.interfere = () => undefined
+    phone.runTimers()
+    await phone.settled()
+    expect(phone.sentTo('/v1/subscriptions').length).toBeGreaterThan(2)
+    const { permits, count } = await books()
+    expect(permits.map(({ source }) => source)).toEqual(['subscribe', 'subscribe'])
+    expect(count).toBe(2)
+    expect(phone.pending()).toEqual([])
+  })
+
+  test('of one tap on two templates is two messages', async () => {
+    const tap = app.newTap()
+    app.addSubscription(tap, TEMPLATE, 'accept')
+    app.addSubscription(tap, 'template-of-prizes', 'acceptWithAudio')
+    await phone.settled()
+    expect((await books()).count).toBe(2)
+    phone.expectHints()
+  })
+
+  test('is told with the time of its tap, though it is uploaded days later from a phone with a wrong clock', async () => {
+    phone.clockAhead = -3 * DAY
+    phone.goOffline()
+    app.addSubscription(app.newTap(), TEMPLATE, 'accept')
+    await phone.settled()
+    clock.advance(2 * DAY)
+    phone.goOnline()
+    await phone.settled()
+    const [row] = await selectRows<{ tapped_at: number }>(
+      service.db,
+      'SELECT tapped_at FROM wx_save_form_id WHERE open_id = ?',
+      [openId],
+    )
+    expect(Math.abs((row?.tapped_at ?? 0) - START)).toBeLessThanOrEqual(SECOND)
+  })
+})
+
+test('asking is useful until a week of reminders is covered', async () => {
+  expect(await app.isAskingUseful()).toBe(true)
+  for (let i = 0; i < 6; i++) app.addFormId(formId(), PAGE)
+  await phone.settled()
+  expect(await app.isAskingUseful()).toBe(true)
+  app.addFormId(formId(), PAGE)
+  await phone.settled()
+  expect(await app.isAskingUseful()).toBe(false)
 })
 
 describe('a phone whose clock is wrong', () => {
@@ -371,6 +426,17 @@ describe('a service that refuses', () => {
     await phone.settled()
     phone.expectHints(/refused an item: malformed/)
     expect(phone.pending()).toEqual([])
+  })
+
+  test('is not mistaken for a proxy that answers with the status of a wrong request', async () => {
+    phone.interfere = ({ path }) =>
+      path === '/v1/form-ids'
+        ? { statusCode: 413, data: '<html>413 Request Entity Too Large</html>' }
+        : undefined
+    app.addFormId(formId(), PAGE)
+    await phone.settled()
+    expect(phone.pending()).toHaveLength(1)
+    expect(phone.timers).toHaveLength(1)
   })
 
   test('by another error than a wrong request loses nothing', async () => {

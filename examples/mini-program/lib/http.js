@@ -39,9 +39,10 @@ function send(wx, { method, url, data, token }) {
  * @returns {Record<string, string>}
  */
 function lowerCaseNames(header) {
-  return Object.fromEntries(
-    Object.entries(header || {}).map(([name, value]) => [name.toLowerCase(), String(value)]),
-  )
+  /** @type {Record<string, string>} */
+  const lower = {}
+  for (const [name, value] of Object.entries(header || {})) lower[name.toLowerCase()] = String(value)
+  return lower
 }
 
 /**

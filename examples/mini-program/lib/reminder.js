@@ -61,12 +61,21 @@ function createReminder({ serviceUrl }, phone) {
     },
 
     /**
+     * Names a tap, before WeChat is asked for subscriptions: an upload that is repeated counts once for it.
+     *
+     * @returns {{ id: string, at: number }}
+     */
+    newTap: () => ({ id: `${now().toString(36)}-${random().toString(36).slice(2)}`, at: now() }),
+
+    /**
      * Keeps an accepted subscription and uploads it soon.
      *
-     * @param {{ templateId: string, result: string, tapId: string, tappedAt: number }} accepted
+     * @param {{ id: string, at: number }} tap what newTap() gave
+     * @param {string} templateId
+     * @param {string} result as WeChat gave it
      */
-    addSubscription({ templateId, result, tapId, tappedAt }) {
-      outbox.add({ kind: 'subscription', template_id: templateId, result, tap_id: tapId, at: tappedAt })
+    addSubscription(tap, templateId, result) {
+      outbox.add({ kind: 'subscription', template_id: templateId, result, tap_id: tap.id, at: tap.at })
       uploader.flush()
     },
 

@@ -56,9 +56,11 @@ function createService({ wx, storage, serviceUrl, now, hint }) {
   async function openSession(refused) {
     if (token !== undefined && token !== refused) return { token }
     if (loggingIn === undefined) {
-      loggingIn = logIn().finally(() => {
+      const forget = () => {
         loggingIn = undefined
-      })
+      }
+      loggingIn = logIn()
+      loggingIn.then(forget, forget)
     }
     return loggingIn
   }

@@ -41,14 +41,4 @@ function explainResult(templateId, result) {
 /** @param {string} result */
 const isAccepted = (result) => result.startsWith('accept')
 
-/**
- * Names one tap. Made before WeChat is asked, and kept through every retry of the upload.
- *
- * @param {number} now in ms
- * @param {() => number} random
- */
-function newTapId(now, random) {
-  return `${now.toString(36)}-${random().toString(36).slice(2)}`
-}
-
-module.exports = { explainFailure, explainResult, isAccepted, newTapId }
+module.exports = { explainFailure, explainResult, isAccepted }

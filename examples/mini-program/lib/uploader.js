@@ -1,10 +1,10 @@
 const { retryDelayMs } = require('./backoff')
-const { field, whatItSays } = require('./http')
+const { errorCode, field, whatItSays } = require('./http')
 
 /** Items in one request: as many as the service takes of a session. */
 const BATCH = 20
-/** The service took the request for wrong: sent again it would be answered the same. */
-const REFUSED = [400, 413, 422]
+/** The request is wrong: sent again it would be answered the same. */
+const WRONG = [400, 413, 422]
 
 /**
  * Brings what is in the outbox to the service: one request at a time; what is collected meanwhile goes into the next.
@@ -39,7 +39,7 @@ function createUploader({ service, outbox, random, setTimeout, clearTimeout, hin
         tellRejected(answer)
         outbox.remove(batch)
         failures = 0
-      } else if (!REFUSED.includes(answer.status)) {
+      } else if (!isRefused(answer)) {
         wait(answer)
         return
       } else if (batch.length > 1) {
@@ -99,11 +99,13 @@ function createUploader({ service, outbox, random, setTimeout, clearTimeout, hin
   function flush() {
     if (uploading || waiting !== undefined) return
     uploading = true
-    uploadAll()
-      .catch((error) => hint(`the upload broke off: ${error}`))
-      .finally(() => {
-        uploading = false
-      })
+    const end = () => {
+      uploading = false
+    }
+    uploadAll().then(end, (error) => {
+      end()
+      hint(`the upload broke off: ${error}`)
+    })
   }
 
   return {
@@ -129,6 +131,15 @@ function createUploader({ service, outbox, random, setTimeout, clearTimeout, hin
 function isStored({ status, data }, batch) {
   const results = field(data, 'results')
   return status === 201 && Array.isArray(results) && results.length === batch.length
+}
+
+/**
+ * Whether the service itself takes the request for wrong. A proxy on the way may answer with such a status as well.
+ *
+ * @param {import('./http').Answer} answer
+ */
+function isRefused(answer) {
+  return WRONG.includes(answer.status) && typeof errorCode(answer) === 'string'
 }
 
 module.exports = { createUploader }

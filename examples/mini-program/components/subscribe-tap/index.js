@@ -1,5 +1,5 @@
 const { app } = require('../../lib/app')
-const { explainFailure, explainResult, isAccepted, newTapId } = require('../../lib/subscribe')
+const { explainFailure, explainResult, isAccepted } = require('../../lib/subscribe')
 
 /** More are refused by WeChat (20003). */
 const MOST_TEMPLATES = 5
@@ -27,19 +27,18 @@ Component({
       /** @type {string[]} */
       const tmplIds = this.data.templateIds.slice(0, MOST_TEMPLATES)
       if (!this.data.ask || tmplIds.length === 0) return
-      const tappedAt = Date.now()
-      const tapId = newTapId(tappedAt, Math.random)
       if (typeof wx.requestSubscribeMessage !== 'function') {
         reminder.hint('this WeChat is too old for subscribe messages (base library 2.4.4)')
         return
       }
+      const tap = reminder.newTap()
       // In the tap itself: after an await WeChat takes it no longer for the user's doing.
       wx.requestSubscribeMessage({
         tmplIds,
         success: (results) => {
           const accepted = tmplIds.filter((id) => isAccepted(results[id] || ''))
           for (const templateId of accepted) {
-            reminder.addSubscription({ templateId, result: results[templateId] || '', tapId, tappedAt })
+            reminder.addSubscription(tap, templateId, results[templateId] || '')
           }
           for (const id of tmplIds) {
             const explanation = explainResult(id, results[id] || '')

@@ -1,6 +1,8 @@
 const { templateIds } = require('../../config')
 const { app } = require('../../lib/app')
 
+const today = () => new Date().toDateString()
+
 Page({
   data: {
     templateIds,
@@ -9,11 +11,15 @@ Page({
     busy: false,
     /** Days in a row, today included; 0 while not signed in. */
     streak: 0,
+    /** The day of that, by the phone. */
+    signedInOn: '',
     reminded: false,
     failed: false,
   },
 
   async onShow() {
+    // WeChat keeps a mini-program in the background for hours: it may come back on another day.
+    if (this.data.signedInOn !== today()) this.setData({ streak: 0, reminded: false })
     this.setData({ ask: await app().reminder.isAskingUseful() })
   },
 
@@ -22,7 +28,12 @@ Page({
     if (this.data.busy || this.data.streak > 0) return
     this.setData({ busy: true, failed: false })
     const answer = await app().reminder.signIn()
-    this.setData({ busy: false, failed: !answer.ok, streak: answer.ok ? answer.streak : 0 })
+    this.setData({
+      busy: false,
+      failed: !answer.ok,
+      streak: answer.ok ? answer.streak : 0,
+      signedInOn: today(),
+    })
   },
 
   /** @param {WechatMiniprogram.CustomEvent<{ accepted: string[] }>} event */
