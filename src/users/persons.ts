@@ -2,7 +2,7 @@ import type { Knex } from 'knex'
 import { inTransaction } from '../db/transaction.js'
 import { ServiceError } from '../errors.js'
 import type { Caller } from '../http/callers.js'
-import { findBindings } from './store.js'
+import { findPersons } from './store.js'
 import { bindUser, findOrAllotUser, type Numbering, userIdsOf } from './user-ids.js'
 
 /** Whom a call says it is about. A session says nothing: it is about its own user. */
@@ -98,9 +98,9 @@ export async function userIdNamed(
     return userId
   }
   if (openId === undefined) throw invalid('user_id', 'is missing')
-  const [binding] = await findBindings(db, appId, [openId])
-  if (!binding) throw new ServiceError('user_not_bound', 'This open_id has no user')
-  return binding.userId
+  const [person] = await findPersons(db, appId, [openId])
+  if (!person || person.userId === null) throw new ServiceError('user_not_bound', 'This open_id has no user')
+  return person.userId
 }
 
 function userOf(users: Map<string, number>, openId: string): number {
