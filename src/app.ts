@@ -19,7 +19,7 @@ import type { LogInDeps } from './users/log-in.js'
 import { userRoutes } from './users/routes.js'
 import { sessionRoutes } from './users/session-routes.js'
 import { createSessionTokens } from './users/session-token.js'
-import { findOrAllotUser } from './users/user-ids.js'
+import { findOrAllotUsers } from './users/user-ids.js'
 
 export interface AppDeps {
   db: Knex
@@ -100,7 +100,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
     sessions: sessions && {
       appId: account.appId,
       verify: (token) => sessions.tokens.verify(token, now()),
-      findUser: (openId) => findOrAllotUser(db, account, openId, now()),
+      findUser: async (openId) => (await findOrAllotUsers(db, account, [openId], now())).get(openId),
     },
     keyLimit: createLimit(app, deps.rateLimits.key, (request) => request.countedFor),
     sessionLimit: createLimit(app, deps.rateLimits.session, (request) => request.countedFor),

@@ -15,19 +15,42 @@ export interface Binding {
   userId: number
 }
 
-/** To whom the open_ids belong, without locks; those that belong to nobody are left out. Uses wx_user's primary key. */
-export async function findBindings(db: Knex, appId: string, openIds: string[]): Promise<Binding[]> {
-  const found: Binding[] = []
+/** Rows of the open_ids that we know, without locks; userId is null where they belong to nobody yet. By the primary key. */
+export async function findPersons(
+  db: Knex,
+  appId: string,
+  openIds: string[],
+): Promise<{ openId: string; userId: number | null }[]> {
+  const found: { openId: string; userId: number | null }[] = []
   for (const chunk of chunks(openIds, MAX_LIST)) {
-    const rows = await selectRows<{ open_id: string; user_id: number }>(
+    const rows = await selectRows<{ open_id: string; user_id: number | null }>(
       db,
-      `SELECT open_id, user_id FROM wx_user
-       WHERE app_id = ? AND open_id IN (${placeholders(chunk.length)}) AND user_id IS NOT NULL`,
+      `SELECT open_id, user_id FROM wx_user WHERE app_id = ? AND open_id IN (${placeholders(chunk.length)})`,
       [appId, ...chunk],
     )
-    found.push(...rows.map(({ open_id, user_id }) => ({ openId: open_id, userId: user_id })))
+    for (const { open_id, user_id } of rows) found.push({ openId: open_id, userId: user_id })
   }
   return found
+}
+
+/** Inserts bindings of open_ids that had no row when we looked, sorted by open_id. Answers how many still had none. */
+export async function insertBindings(
+  trx: Knex,
+  appId: string,
+  bindings: Binding[],
+  now: number,
+): Promise<number> {
+  let inserted = 0
+  for (const chunk of chunks(bindings, MAX_LIST)) {
+    const { affectedRows } = await execute(
+      trx,
+      `INSERT ${isSqlite(trx) ? 'OR IGNORE' : 'IGNORE'} INTO wx_user (app_id, open_id, user_id, created_at, updated_at)
+       VALUES ${rowPlaceholders(chunk.length, 5)}`,
+      chunk.flatMap(({ openId, userId }) => [appId, openId, userId, now, now]),
+    )
+    inserted += affectedRows
+  }
+  return inserted
 }
 
 /** Binds open_ids that belong to nobody yet and leaves the others as they are. `bindings` sorted by open_id. */

@@ -18,7 +18,7 @@ interface Dom {
   window: Record<string, unknown> & { document: { createElement(tag: string): Element } }
 }
 interface Simulate {
-  load(path: string, options: { rootPath: string }): string
+  load(path: string, options: { rootPath: string; compiler: 'official' | 'simulate' }): string
   render(id: string, properties: object): Rendered
 }
 interface Rendered {
@@ -61,6 +61,8 @@ export interface Screen {
 }
 
 const WAIT_MS = 5_000
+/** WeChat's own compiler is a program for x64; elsewhere the simulator's has to do. */
+const COMPILER = process.arch === 'x64' ? 'official' : 'simulate'
 
 const globals = globalThis as Record<string, unknown>
 const require = createRequire(import.meta.url)
@@ -91,7 +93,10 @@ export function openScreen(
   renderer ??= loadRenderer()
   const { simulate, exparser, document } = renderer
   Object.assign(globalThis, { wx: phone.wx, getApp: () => phone.app })
-  const rendered = simulate.render(simulate.load(`${KIT}/${path}`, { rootPath: KIT }), properties)
+  const rendered = simulate.render(
+    simulate.load(`${KIT}/${path}`, { rootPath: KIT, compiler: COMPILER }),
+    properties,
+  )
   const parent = document.createElement('div')
   rendered.attach(parent)
   const heard: Screen['heard'] = []
@@ -140,11 +145,13 @@ function submitAround(exparser: Exparser, dom: Element, formId: string | undefin
   exparser.Event.dispatchEvent(nodeOf(form), exparser.Event.create('submit', detail, {}))
 }
 
-/** What the template says of an element, by names in camelCase. */
+/** What the template says of an element, by names in camelCase: one compiler writes them so, the other as they are. */
 export function attributesOf(element: Element | null): Record<string, unknown> {
   if (!element) return {}
-  return Object.fromEntries(nodeOf(element)._vt.attrs.map(({ name, value }) => [name, value]))
+  return Object.fromEntries(nodeOf(element)._vt.attrs.map(({ name, value }) => [camelCase(name), value]))
 }
+
+const camelCase = (name: string) => name.replace(/-(\w)/g, (_, letter: string) => letter.toUpperCase())
 
 function nodeOf(element: Element): Node {
   return (element as unknown as { __wxElement: Node }).__wxElement

@@ -64,13 +64,34 @@ async function signIn({ openId, phone, app }: Person, streak: number): Promise<v
   screen.close()
 }
 
+/** From now on the user accepts whenever asked, and WeChat knows it. */
+function accepts({ openId, phone }: Person): void {
+  phone.decide = (templateId) => {
+    wechat.control.grantSubscription({ openId, templateId })
+    return 'accept'
+  }
+}
+
+/** Lets the schedule do Saturday's run, and waits until exactly these have a message. */
+async function remindOnSaturday(persons: Person[]): Promise<void> {
+  clock.set(SATURDAY_TEN)
+  service.startSchedule()
+  await eventually('the end of the run', async () => {
+    const [run] = await selectRows(
+      service.db,
+      "SELECT 1 FROM wx_job_run WHERE job = 'remind' AND state = 'done'",
+    )
+    return run !== undefined
+  })
+  const reminded = wechat.control.ledger().map(({ open_id }) => open_id)
+  expect(reminded.sort()).toEqual(persons.map(({ openId }) => openId).sort())
+}
+
 const messages = () =>
   selectRows<MessageRow>(
     service.db,
     'SELECT open_id, business_date, channel, state, delivery_status FROM wx_push_message ORDER BY open_id',
   )
-
-const reminded = () => wechat.control.ledger().map(({ open_id }) => open_id)
 
 async function expectBooksClean(): Promise<void> {
   const { checks } = await audit(service.db, clock.now(), false)
@@ -101,23 +122,36 @@ describe.each(dialects)('%s', (dialect) => {
     await wechat.close()
   })
 
-  test('by form_id: who signs in is left alone, who does not is reminded the next day, once', async () => {
+  test('by subscription: an accept in the sign-in tap is a reminder, a reject is none', async () => {
+    await begin({ WX_CHANNEL: 'subscribe' })
+    const [ann, bob, cleo] = [person('Ann'), person('Bob'), person('Cleo')]
+    for (const each of [ann, bob]) accepts(each)
+    for (const each of [ann, bob, cleo]) await signIn(each, 1)
+    clock.advance(DAY)
+    await signIn(ann, 2)
+
+    await remindOnSaturday([bob])
+
+    expect(await messages()).toMatchObject([
+      { open_id: bob.openId, business_date: 20261121, channel: 'subscribe', state: 'delivered' },
+    ])
+    expect(cleo.phone.sentTo('/v1/subscriptions')).toEqual([])
+    await expectBooksClean()
+  })
+
+  test('by form_id: who signs in is left alone, who does not is reminded the next day', async () => {
     await begin({ WX_CHANNEL: 'form_id' })
     const [ann, bob, cleo] = [person('Ann'), person('Bob'), person('Cleo')]
     for (const each of [ann, bob, cleo]) await signIn(each, 1)
     clock.advance(DAY)
     await signIn(ann, 2)
 
-    clock.set(SATURDAY_TEN)
-    service.startSchedule()
-    await eventually('the run of Saturday', async () => (await messages()).length === 2)
-    await eventually('its end', async () => (await messages()).every(({ state }) => state === 'delivered'))
+    await remindOnSaturday([bob, cleo])
 
     expect(await messages()).toMatchObject([
-      { open_id: bob.openId, business_date: 20261121, channel: 'form_id' },
-      { open_id: cleo.openId, business_date: 20261121, channel: 'form_id' },
+      { open_id: bob.openId, business_date: 20261121, channel: 'form_id', state: 'delivered' },
+      { open_id: cleo.openId, business_date: 20261121, channel: 'form_id', state: 'delivered' },
     ])
-    expect(reminded().sort()).toEqual([bob.openId, cleo.openId])
     for (const { phone } of [ann, bob, cleo]) {
       expect(phone.pending()).toEqual([])
       phone.expectHints()
