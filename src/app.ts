@@ -4,18 +4,32 @@ import swaggerUi from '@fastify/swagger-ui'
 import fastify, { type FastifyInstance } from 'fastify'
 import type { Knex } from 'knex'
 import type { Account, ApiKey } from './config.js'
-import { createAuthenticate } from './http/api-key.js'
+import { createCallers } from './http/callers.js'
 import { answerFrameworkError, handleErrors } from './http/errors.js'
+import { createLimit, registerLimits } from './http/limits.js'
+import type { RateLimits } from './http/rate-limits.js'
 import type { Logger } from './lib/logger.js'
 import { healthRoutes } from './operations/health-routes.js'
+import { balanceRoutes } from './permits/balance-routes.js'
 import type { Ingest } from './permits/ingest.js'
 import { permitRoutes } from './permits/routes.js'
+import { subscriptionRoutes } from './permits/subscription-routes.js'
 import { signInRoutes } from './sign-ins/routes.js'
+import type { LogInDeps } from './users/log-in.js'
+import { userRoutes } from './users/routes.js'
+import { sessionRoutes } from './users/session-routes.js'
+import { createSessionTokens } from './users/session-token.js'
+import { findOrAllotUsers } from './users/user-ids.js'
 
 export interface AppDeps {
   db: Knex
   account: Account
   apiKeys: ApiKey[]
+  /** The first signs; none = no sessions. */
+  sessionSecrets: string[]
+  exchangeCode: LogInDeps['exchangeCode']
+  rateLimits: RateLimits
+  trustProxy: string[]
   ingest: Ingest
   log: Logger
   now(): number
@@ -28,6 +42,7 @@ const BODY_LIMIT_BYTES = 1024 * 1024
 export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
   const app = fastify({
     bodyLimit: BODY_LIMIT_BYTES,
+    trustProxy: deps.trustProxy,
     genReqId: () => randomUUID(),
     frameworkErrors: answerFrameworkError,
     // What a caller sends is taken as it is or refused, never bent into shape.
@@ -62,16 +77,48 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
       // 3.0 knows no `if`, which tells one item from a batch.
       openapi: '3.1.0',
       info: { title: 'Sign-in reminder', version: '1', description: 'Permits, sign-ins and reminders' },
-      components: { securitySchemes: { apiKey: { type: 'http', scheme: 'bearer' } } },
+      components: {
+        securitySchemes: {
+          apiKey: { type: 'http', scheme: 'bearer', description: 'A key of API_KEYS, for a backend' },
+          session: {
+            type: 'http',
+            scheme: 'bearer',
+            description: 'A token of POST /v1/sessions, for one user',
+          },
+        },
+      },
     },
   })
   await app.register(swaggerUi, { routePrefix: '/docs' })
   app.get('/openapi.json', { schema: { hide: true } }, () => app.swagger())
 
   const { db, account, ingest, now } = deps
-  const authenticate = createAuthenticate(deps.apiKeys)
-  await app.register(permitRoutes({ appId: account.appId, ingest, authenticate, now }))
-  await app.register(signInRoutes({ db, account, authenticate, now }))
+  await registerLimits(app)
+  const sessions = openSessions(deps)
+  const callers = createCallers(app, {
+    apiKeys: deps.apiKeys,
+    sessions: sessions && {
+      appId: account.appId,
+      verify: (token) => sessions.tokens.verify(token, now()),
+      findUser: async (openId) => (await findOrAllotUsers(db, account, [openId], now())).get(openId),
+    },
+    keyLimit: createLimit(app, deps.rateLimits.key, (request) => request.countedFor),
+    sessionLimit: createLimit(app, deps.rateLimits.session, (request) => request.countedFor),
+  })
+  const loginLimit = createLimit(app, deps.rateLimits.ip)
+  await app.register(sessionRoutes({ appId: account.appId, sessions, loginLimit, now }))
+  await app.register(userRoutes({ db, account, callers, now }))
+  await app.register(permitRoutes({ db, account, ingest, callers, now }))
+  await app.register(subscriptionRoutes({ db, account, callers, now }))
+  await app.register(balanceRoutes({ db, account, callers, now }))
+  await app.register(signInRoutes({ db, account, callers, now }))
   await app.register(healthRoutes({ db }))
   return app
+}
+
+function openSessions({ sessionSecrets, ...deps }: AppDeps): LogInDeps | undefined {
+  const [newest, ...older] = sessionSecrets
+  if (newest === undefined) return undefined
+  const tokens = createSessionTokens({ appId: deps.account.appId, secrets: [newest, ...older] })
+  return { ...deps, tokens }
 }

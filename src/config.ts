@@ -2,6 +2,8 @@ import { cleanEnv, EnvMissingError, host, makeExactValidator, str } from 'envali
 import { IANAZone } from 'luxon'
 import { DATABASE_URL_FORMS, DEFAULT_DATABASE_URL, isDatabaseUrl } from './db/connect.js'
 import { ConfigError } from './errors.js'
+import { parseProxies } from './http/proxies.js'
+import { DEFAULT_RATE_LIMITS, parseRateLimits, type RateLimits } from './http/rate-limits.js'
 import { parseCron } from './lib/cron.js'
 import { isRedisUrl, REDIS_URL_FORMS } from './lib/redis-url.js'
 import { parseReminderData } from './reminders/text.js'
@@ -42,6 +44,11 @@ export interface Config {
   /** Shares the rate among processes; undefined = each has its own. */
   redisUrl: string | undefined
   apiKeys: ApiKey[]
+  /** The first signs sessions, all are good for checking one. None: there are no sessions. */
+  sessionSecrets: string[]
+  rateLimits: RateLimits
+  /** Proxies whose X-Forwarded-For is believed. */
+  trustProxy: string[]
   /** Settled messages, used permits, runs and sign-ins are kept for so long. */
   retentionDays: number
 }
@@ -146,6 +153,17 @@ const apiKeys = makeExactValidator<ApiKey[]>((text) =>
     }),
 )
 
+/** Of the value nothing is repeated. 32 characters: the least for HS256 is 256 bits (RFC 7518, 3.2). */
+const sessionSecrets = makeExactValidator<string[]>((text) => {
+  const secrets = text.split(',').map((secret) => secret.trim())
+  if (secrets.some((secret) => secret.length < 32))
+    throw new Error('each secret needs 32 characters or more; write several as new,old')
+  return secrets
+})
+
+const rateLimits = makeExactValidator<RateLimits>(parseRateLimits)
+const proxies = makeExactValidator<string[]>(parseProxies)
+
 const reminderData = makeExactValidator<Record<string, string>>(parseReminderData)
 
 const serviceSpec = {
@@ -158,6 +176,9 @@ const serviceSpec = {
   SEND_RATE: rate({ default: Number.POSITIVE_INFINITY }),
   REDIS_URL: redisUrl({ default: '' }),
   API_KEYS: apiKeys({ default: [] }),
+  SESSION_SECRET: sessionSecrets({ default: [] }),
+  RATE_LIMITS: rateLimits({ default: DEFAULT_RATE_LIMITS }),
+  TRUST_PROXY: proxies({ default: ['loopback'] }),
   RETENTION_DAYS: retentionDays({ default: 90 }),
 }
 
@@ -191,6 +212,9 @@ export function readConfig(env: Environment): Config {
     sendRate: Number.isFinite(values.SEND_RATE) ? values.SEND_RATE : undefined,
     redisUrl: values.REDIS_URL || undefined,
     apiKeys: values.API_KEYS,
+    sessionSecrets: values.SESSION_SECRET,
+    rateLimits: values.RATE_LIMITS,
+    trustProxy: values.TRUST_PROXY,
     retentionDays: values.RETENTION_DAYS,
   }
 }

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { Knex } from 'knex'
 import type { Account, Config } from './config.js'
 import { openDatabase } from './db/connect.js'
+import { ServiceError } from './errors.js'
 import { createLogger, type Logger } from './lib/logger.js'
 import { testTiming } from './lib/test-timing.js'
 import type { DeliverDeps } from './messages/deliver.js'
@@ -13,6 +14,14 @@ import { createSharedToken } from './tokens/shared-token.js'
 import { fetchAccessToken } from './wechat/access-token.js'
 import { createWechatClient } from './wechat/client.js'
 import { createWechatHttp } from './wechat/http.js'
+import { exchangeLoginCode, type LoginResult } from './wechat/login.js'
+
+/** At 100 ms each, 160 logins a second; more wait for a free one. */
+const LOGIN_CONNECTIONS = 16
+/** Above this they are refused at once: behind 500 others a login would wait for three seconds, and its code grows old. */
+const MAX_LOGINS = 500
+/** A page waits for it. */
+const LOGIN_TIMEOUT_MS = 5_000
 
 /** What every command works with. */
 export interface Base {
@@ -31,8 +40,12 @@ export interface Sending extends DeliverDeps {
 
 /** `now` is the one clock of everything below; the demo passes one that lives through a week in seconds. */
 export function openBase(config: Config, account: Account | undefined, now: () => number = Date.now): Base {
-  const db = openDatabase(config.databaseUrl)
-  const secrets = [account?.appSecret ?? '', ...config.apiKeys.map(({ key }) => key)].filter(Boolean)
+  const db = openDatabase(config.databaseUrl, testTiming().statement)
+  const secrets = [
+    account?.appSecret ?? '',
+    ...config.apiKeys.map(({ key }) => key),
+    ...config.sessionSecrets,
+  ].filter(Boolean)
   const log = createLogger({ level: config.logLevel, secrets })
   return { db, log, now, close: () => db.destroy() }
 }
@@ -71,6 +84,40 @@ export function openSending({ db, log, now }: Base, config: Config, account: Acc
       await tokens.close()
       await http.close()
     },
+  }
+}
+
+/** What asks WeChat who logs in, with connections of its own: behind a run of messages a login would wait for minutes. */
+export interface Logins {
+  /** Rejects with `overloaded` if too many wait. */
+  exchangeCode(code: string): Promise<LoginResult>
+  close(): Promise<void>
+}
+
+export function openLogins(config: Config, account: Account): Logins {
+  const http = createWechatHttp({
+    baseUrl: config.wechatBaseUrl,
+    connections: LOGIN_CONNECTIONS,
+    headersTimeoutMs: LOGIN_TIMEOUT_MS,
+    bodyTimeoutMs: LOGIN_TIMEOUT_MS,
+  })
+  let underWay = 0
+  return {
+    async exchangeCode(code) {
+      if (underWay >= MAX_LOGINS) {
+        throw new ServiceError(
+          'overloaded',
+          'Too many logins wait for WeChat; try again shortly, with a new code',
+        )
+      }
+      underWay++
+      try {
+        return await exchangeLoginCode(http, account, code)
+      } finally {
+        underWay--
+      }
+    },
+    close: () => http.close(),
   }
 }
 

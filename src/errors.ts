@@ -3,9 +3,14 @@ export const ERROR_STATUS = {
   malformed_json: 400,
   malformed_request: 400,
   unauthorized: 401,
+  invalid_code: 401,
   forbidden: 403,
+  high_risk_user: 403,
   not_found: 404,
+  sessions_off: 404,
   conflict: 409,
+  user_not_bound: 409,
+  code_used: 409,
   payload_too_large: 413,
   unsupported_media_type: 415,
   invalid_request: 422,
@@ -13,6 +18,8 @@ export const ERROR_STATUS = {
   internal: 500,
   overloaded: 503,
   not_ready: 503,
+  wechat_unavailable: 503,
+  login_misconfigured: 503,
 } as const
 
 export type ErrorCode = keyof typeof ERROR_STATUS
@@ -23,6 +30,8 @@ export class ServiceError extends Error {
     readonly code: ErrorCode,
     message: string,
     readonly details?: Record<string, unknown>,
+    /** When it may be tried again, if that is known. */
+    readonly retryAfterSeconds?: number,
   ) {
     super(message)
     this.name = 'ServiceError'

@@ -3,7 +3,7 @@ import { buildApp } from './app.js'
 import type { Account, Config } from './config.js'
 import { assertMigrated, migrateLatest } from './db/migrate.js'
 import { isSqlite } from './db/sql.js'
-import { openBase, openSending } from './deps.js'
+import { openBase, openLogins, openSending } from './deps.js'
 import { businessDate, timeOn } from './lib/business-date.js'
 import { recover } from './messages/recovery.js'
 import { assertClocksAgree } from './operations/clock.js'
@@ -39,7 +39,8 @@ export async function startService(
 ): Promise<Service> {
   const base = openBase(config, account, options.now)
   const sending = openSending(base, config, account)
-  const undo: (() => Promise<unknown>)[] = [() => base.close(), () => sending.close()]
+  const logins = openLogins(config, account)
+  const undo: (() => Promise<unknown>)[] = [() => base.close(), () => sending.close(), () => logins.close()]
   let stopping: Promise<void> | undefined
   async function stop(): Promise<void> {
     for (const release of undo.splice(0).reverse()) await release()
@@ -53,7 +54,15 @@ export async function startService(
     await assignUnassigned(db, account.appId, now())
 
     const ingest = createIngest(db)
-    const app = await buildApp({ db, account, apiKeys: config.apiKeys, ingest, log, now })
+    const app = await buildApp({
+      ...config,
+      db,
+      account,
+      exchangeCode: logins.exchangeCode,
+      ingest,
+      log,
+      now,
+    })
     undo.push(
       () => ingest.drain(),
       () => closeApp(app, options.finishRequestsMs ?? FINISH_REQUESTS_MS),

@@ -33,6 +33,9 @@ describe('without a value', () => {
       redisUrl: undefined,
       retentionDays: 90,
       apiKeys: [],
+      sessionSecrets: [],
+      rateLimits: { session: 60, key: Number.POSITIVE_INFINITY, ip: 300 },
+      trustProxy: ['loopback'],
     })
   })
 
@@ -56,6 +59,7 @@ describe('without a value', () => {
   test('an empty variable counts as one that is not set', () => {
     const names = [
       'DATABASE_URL HOST PORT LOG_LEVEL WX_API_BASE_URL SEND_CONCURRENCY SEND_RATE REDIS_URL API_KEYS WX_APP_SECRET',
+      'SESSION_SECRET RATE_LIMITS TRUST_PROXY',
       'WX_CHANNEL WX_TOKEN_MODE USER_IDS REMINDER_TEMPLATE_ID REMINDER_PAGE REMINDER_DATA TIMEZONE REMIND_CRON',
       'EXPIRE_CRON SEND_UNTIL',
     ].flatMap((line) => line.split(' '))
@@ -78,6 +82,9 @@ test('every variable is read', () => {
     REDIS_URL: 'rediss://:p%23ss@redis.example:6380/2',
     RETENTION_DAYS: '30',
     API_KEYS: ' shop : k1 ,,app:k:2',
+    SESSION_SECRET: `${'n'.repeat(32)}, ${'o'.repeat(40)}`,
+    RATE_LIMITS: 'session:30, key:6000,ip:unlimited',
+    TRUST_PROXY: '10.0.0.0/8, ::1,uniquelocal',
   })
   expect(config).toEqual({
     databaseUrl: 'mysql://user:p%23ss@db.example:3307/reminder',
@@ -93,6 +100,9 @@ test('every variable is read', () => {
       { name: 'shop', key: 'k1' },
       { name: 'app', key: 'k:2' },
     ],
+    sessionSecrets: ['n'.repeat(32), 'o'.repeat(40)],
+    rateLimits: { session: 30, key: 6000, ip: Number.POSITIVE_INFINITY },
+    trustProxy: ['10.0.0.0/8', '::1', 'uniquelocal'],
   })
   const account = readAccount({
     ...COMPLETE,
@@ -119,6 +129,12 @@ test('every variable is read', () => {
     expireCron: '5 * * * *',
     sendUntil: { hour: 23, minute: 59 },
   })
+})
+
+test('a limit that is not named keeps its default, and no proxy may be believed', () => {
+  const { rateLimits, trustProxy } = readConfig({ RATE_LIMITS: 'key:600', TRUST_PROXY: 'none' })
+  expect(rateLimits).toEqual({ session: 60, key: 600, ip: 300 })
+  expect(trustProxy).toEqual([])
 })
 
 test.each(['unlimited', 'Infinity', undefined, ''])('a rate of %s is no limit', (SEND_RATE) => {
@@ -153,6 +169,19 @@ const BAD: Record<string, string[]> = {
     'redis://:p#w@redis.example',
     'redis://:p%zz@redis.example',
   ],
+  SESSION_SECRET: ['short', 's'.repeat(31), `${'s'.repeat(32)},`, `${'s'.repeat(32)},short`],
+  RATE_LIMITS: [
+    '60',
+    'session',
+    'session:',
+    'session:0',
+    'session:-1',
+    'session:1.5',
+    'user:60',
+    'ip:60,',
+    'ip:60;key:1',
+  ],
+  TRUST_PROXY: ['proxy.example', '10.0.0.0/33', '10.0.0/8', 'loopback,', 'true', '::1/129', ' '],
   API_KEYS: ['key-without-name', ':key', 'name:', 'a:k1,b', 'shop:two words', 'shop:schlüssel'],
   WX_APP_ID: ['two words', '微信', 'w'.repeat(65)],
   WX_CHANNEL: ['email', 'FORM_ID'],
@@ -225,6 +254,7 @@ describe('faults are told', () => {
         const env = {
           WX_APP_SECRET: value,
           API_KEYS: `shop:${value},${value}`,
+          SESSION_SECRET: `${value},short`,
           DATABASE_URL: `mysql://user:${value}@db`,
           REDIS_URL: `redis://:${value}@redis/name`,
           PORT: 'x',

@@ -14,6 +14,9 @@ vi.setConfig({ testTimeout: 2 * BUSY_MS })
 const APP_SECRET = 'f00dbabe0123456789abcdef01234567'
 const OTHER_SECRET = 'cafebabe0123456789abcdef01234567'
 const API_KEY = 'key-7f3a9c51d2e84b60'
+const SESSION_SECRET = 'session-secret-4be1d07a93c2f586e0'
+const SESSION_KEY = 'HyVFkGl5F5OQWJZZaNzBBg=='
+const CODES = ['code-0c3f-good', 'code-9a7e-used', 'code-51bd-lost']
 const DATABASE_PASSWORD = 'pw-Zx81/kQ#m?3@v'
 const DATABASE_USER = `reader_${process.pid}`
 /** As WeChat's: 28 letters, digits, - and _. */
@@ -51,6 +54,7 @@ function environment(): Record<string, string> {
     LOG_LEVEL: 'trace',
     PORT: '0',
     API_KEYS: `shop:${API_KEY}`,
+    SESSION_SECRET,
     WX_APP_ID: 'wx5a6d9e0c1b2f3a48',
     WX_APP_SECRET: APP_SECRET,
     WX_API_BASE_URL: wechat.url,
@@ -103,8 +107,32 @@ test('no secret, token, key, password or open_id is in any line that a service a
   expect(await post('/v1/form-ids', JSON.stringify({ ...item(9), user_id: 'x' }))).toBe(422)
   expect(await post('/v1/form-ids', JSON.stringify(item(9)), `${API_KEY}-wrong`)).toBe(401)
   expect(await post(`/v1/${openId(3)}?access_token=TOKEN_in_a_query&key=${API_KEY}`, '{}')).toBe(404)
+  // Logins: a good one, one that WeChat refuses with all it was sent, one that it does not answer, and forged sessions.
+  const [goodCode = '', usedCode = '', lostCode = ''] = CODES
+  wechat.answerLogins(json({ openid: openId(1), session_key: SESSION_KEY, unionid: 'u' }))
+  const login = await fetch(`${url}/v1/sessions`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ code: goodCode }),
+  })
+  const session = (await login.json()) as { token: string; user_id: number }
+  expect(session).toMatchObject({ user_id: 1 })
+  wechat.answerLogins((response, asked) =>
+    json({ errcode: 40163, errmsg: `code been used, ${asked.query} rid: 6a-c` })(response, asked),
+  )
+  expect(await post('/v1/sessions', JSON.stringify({ code: usedCode }))).toBe(409)
+  wechat.answerLogins((response, asked) =>
+    json({ errcode: 40125, errmsg: `invalid appsecret ${asked.query.get('secret')}` })(response, asked),
+  )
+  expect(await post('/v1/sessions', JSON.stringify({ code: usedCode }))).toBe(503)
+  wechat.answerLogins((response) => response.writeHead(500).end(`<p>${SESSION_KEY}</p>`))
+  expect(await post('/v1/sessions', JSON.stringify({ code: lostCode }))).toBe(503)
+  expect(await post('/v1/form-ids', '{"form_id":"form-1b"}', session.token)).toBe(201)
+  expect(await post('/v1/form-ids', '{"form_id":"form-1b"}', `${session.token}x`)).toBe(401)
+  expect(await post('/v1/form-ids', JSON.stringify({ ...item(2), user_id: 3 }))).toBe(201)
   line.cut()
   expect(await post('/v1/form-ids', JSON.stringify(item(10)))).toBe(503)
+  expect(await post('/v1/form-ids', '{"form_id":"form-1c"}', session.token)).toBe(503)
   line.mend()
   serving.kill('SIGTERM')
   keep('serve', await serving.ended)
@@ -150,6 +178,10 @@ test('no secret, token, key, password or open_id is in any line that a service a
     APP_SECRET,
     OTHER_SECRET,
     API_KEY,
+    SESSION_SECRET,
+    SESSION_KEY,
+    ...CODES,
+    session.token,
     'TOKEN_in_a_query',
     DATABASE_PASSWORD,
     encodeURIComponent(DATABASE_PASSWORD),
@@ -172,6 +204,9 @@ test('no secret, token, key, password or open_id is in any line that a service a
   for (const said of [
     'http.failed',
     'refused_upload',
+    'session.opened',
+    'session.refused',
+    'code been used',
     'message.attempted',
     'token.refresh_failed',
     'The database does not answer',

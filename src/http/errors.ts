@@ -1,6 +1,6 @@
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
-import { isConnectionLost } from '../db/errors.js'
+import { whyUnavailable } from '../db/errors.js'
 import { type ErrorCode, ServiceError } from '../errors.js'
 import type { Logger } from '../lib/logger.js'
 
@@ -35,8 +35,9 @@ export function handleErrors(app: FastifyInstance, log: Logger): void {
         { event: 'http.failed', trace_id: request.id, err: error, code: known.code },
         'a request failed',
       )
-      if (known.status === 503) reply.header('Retry-After', RETRY_AFTER_SECONDS)
     }
+    const retryAfter = known.retryAfterSeconds ?? (known.status === 503 ? RETRY_AFTER_SECONDS : undefined)
+    if (retryAfter !== undefined) reply.header('Retry-After', retryAfter)
     return reply.status(known.status).send(toBody(known))
   })
   app.setNotFoundHandler((request, reply) =>
@@ -73,8 +74,8 @@ function toServiceError(error: FastifyError): ServiceError {
     const field = `${fault.instancePath}${missing}${extra}`.slice(1).replaceAll('/', '.') || 'body'
     return new ServiceError('invalid_request', `${field}: ${fault.message ?? 'is not valid'}`, { field })
   }
-  if (isConnectionLost(error))
-    return new ServiceError('not_ready', 'The database does not answer; try again shortly')
+  const why = whyUnavailable(error)
+  if (why) return new ServiceError('not_ready', `The database ${why}; try again shortly`)
   if (error.statusCode !== undefined && error.statusCode < 500)
     return new ServiceError('malformed_request', error.message)
   return new ServiceError('internal', 'Something went wrong on our side; the log says what')

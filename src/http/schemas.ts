@@ -1,6 +1,34 @@
-import { Type } from 'typebox'
+import { type TSchema, Type } from 'typebox'
 
 /** Field types that several routes share. */
+
+/**
+ * One item or a batch of them, as conditions and not as anyOf: so a fault is told of the shape that was meant.
+ */
+export function oneOrBatch<Item extends TSchema>(item: Item, maxItems: number) {
+  const batch = Type.Object(
+    { items: Type.Array(item, { minItems: 1, maxItems }) },
+    { additionalProperties: false },
+  )
+  return Type.Unsafe<Type.Static<Item> | { items: Type.Static<Item>[] }>({
+    type: 'object',
+    allOf: [
+      { if: { required: ['items'] }, else: item },
+      { if: { not: { required: ['items'] } }, else: batch },
+    ],
+  })
+}
+
+/** The items of a oneOrBatch body, and how an item's fields are called in a fault: `items.3.open_id`, or `open_id`. */
+export function itemsOf<Item extends object>(
+  body: Item | { items: Item[] },
+): { items: Item[]; pathOf(i: number): string } {
+  if ('items' in body) return { items: body.items, pathOf: (i) => `items.${i}.` }
+  return { items: [body], pathOf: () => '' }
+}
+
+/** What OpenAPI says of a call that both kinds of callers may make. */
+export const BOTH_CALLERS = [{ apiKey: [] }, { session: [] }]
 
 export const OpenId = Type.String({
   minLength: 1,

@@ -23,6 +23,9 @@ const INSPECTED = new RegExp(`(\\b${NAME}'?: )'[^']*'?`, 'gi')
 const REFUSED_VALUE =
   /((?:Duplicate entry|Incorrect \w{1,16} value:) )'[^\n]{0,1024}?'(?= for (?:key|column))/g
 
+/** A session token (JWT): three parts in base64url, the first two of them JSON objects. */
+const SESSION_TOKEN = /\beyJ[\w-]{8,2048}\.eyJ[\w-]{8,2048}\.[\w-]{8,2048}/g
+
 /** `user:password@` of a URL. */
 const IN_AUTHORITY = /(:\/\/[^\s/:@]{0,64}):[^\s/@]{1,256}@/g
 
@@ -39,6 +42,7 @@ export function redact(text: string, secrets: readonly string[] = []): string {
     .replace(INSPECTED, `$1'${MASK}'`)
     .replace(IN_QUERY, `$1=${MASK}`)
     .replace(REFUSED_VALUE, `$1'${MASK}'`)
+    .replace(SESSION_TOKEN, MASK)
     .replace(IN_AUTHORITY, `$1:${MASK}@`)
 }
 

@@ -5,6 +5,8 @@ export interface Halt {
   state: 'halted' | 'paused'
   /** Cause and remedy, for the operator. */
   reason: string
+  /** It will pass: the schedule goes on with the run by itself. */
+  passing?: true
 }
 
 /** Stops a run before a mistake of ours, or an outage, has gone through all users. */
@@ -12,6 +14,8 @@ export interface Brake {
   /** Takes note of an answer. Once it has answered a halt it keeps to it. */
   observe(result: SendResult, verdict: Verdict): void
   readonly halt: Halt | undefined
+  /** Whether WeChat has judged a message at all, and was not just busy, silent or out of reach. */
+  readonly answered: boolean
 }
 
 const IN_A_ROW = 5
@@ -23,13 +27,15 @@ type Streak = 'configuration' | 'unknown_code' | 'exhausted'
 
 /**
  * Halts on a configuration code before anything was accepted, or on five bad answers of one kind in a row; a single
- * late one is recorded and passed over (40037 was reported to come and go within minutes). Pauses on a spent quota.
+ * late one is recorded and passed over (40037 was reported to come and go within minutes). Pauses on a spent quota, and
+ * while WeChat takes nothing: five messages in a row that have used up their attempts, which is about half a minute.
  * Halts as well when most users refuse all of a sudden: that was seen as a fault of the platform, in the middle of large
  * runs (43101), and it is what open_ids of another app look like (40003). `normalRefusals` is the account's usual share.
  */
 export function createBrake(normalRefusals = 0): Brake {
   let halt: Halt | undefined
   let accepted = false
+  let answered = false
   let streak: { kind: Streak; length: number } | undefined
 
   const refusals: boolean[] = []
@@ -52,11 +58,16 @@ export function createBrake(normalRefusals = 0): Brake {
     get halt() {
       return halt
     },
+    get answered() {
+      return answered
+    },
     observe(result, verdict) {
       if (halt) return
       if (verdict.kind === 'delivered') accepted = true
       const answer = describe(result)
       const kind = result.kind === 'refused' ? result.entry.class : result.kind
+      const isOutage = kind === 'unreachable' || kind === 'ambiguous' || kind === 'transient'
+      if (!isOutage) answered = true
       if (kind === 'quota') {
         halt = { state: 'paused', reason: answer }
       } else if (kind === 'configuration' || kind === 'token') {
@@ -65,14 +76,18 @@ export function createBrake(normalRefusals = 0): Brake {
         if (count('unknown_code') >= IN_A_ROW) {
           halt = { state: 'halted', reason: `${answer} (${IN_A_ROW} times in a row)` }
         }
-      } else if (verdict.kind === 'give_back' || verdict.kind === 'unknown') {
-        if (count('exhausted') >= IN_A_ROW) {
+      } else if (isOutage) {
+        const hasEnded = verdict.kind !== 'retry' || verdict.exhausted === true
+        // Where nothing can be asked again, each try in an outage costs a user this day's reminder.
+        const isLost = verdict.kind === 'unknown' && !answered
+        if (hasEnded && (count('exhausted') >= IN_A_ROW || isLost)) {
           halt = {
-            state: 'halted',
-            reason: `WeChat took no message for half a minute: ${answer}. Run remind again later.`,
+            state: 'paused',
+            reason: `WeChat takes no messages just now: ${answer}. The service tries again each minute while the sending window is open.`,
+            passing: true,
           }
         }
-      } else if (verdict.kind !== 'retry') {
+      } else {
         streak = undefined
         if (hasRisen(kind === 'user')) {
           halt = {

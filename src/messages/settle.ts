@@ -93,7 +93,7 @@ async function settlePlain(db: Knex, outcomes: Outcome[], now: number, tally: Ta
     const counts = await store.settle(trx, settlements, now)
     failpoint('settle.in_transaction')
     for (const { delivery, verdict, answer } of outcomes) {
-      if (verdict.kind !== 'failed' || !verdict.stops || answer.errcode === null) continue
+      if (!('stops' in verdict) || !verdict.stops || answer.errcode === null) continue
       await store.recordStop(trx, delivery, { kind: verdict.stops, errcode: answer.errcode }, now)
     }
     return counts
@@ -177,18 +177,27 @@ async function giveBack(db: Knex, outcomes: Outcome[], now: number, tally: Tally
   tally.lost += outcomes.length - cancelled
 }
 
-/** One change for each user, even if several of their messages are given back at once. */
+/**
+ * One change for each user, even if several of their messages are given back at once. Reminders of several days (one
+ * waited over midnight) take `last_date` back step by step, from the newest on.
+ */
 function counterChanges(
   held: store.LockedMessage[],
   valid: Set<number>,
 ): (store.CounterReturn & { userId: number })[] {
   return [...groupBy(held, (message) => message.user_id)].map(([userId, messages]) => {
-    const reminder = messages.find((message) => message.business_date !== null)
+    const [newest, ...older] = messages
+      .filter((message) => message.business_date !== null)
+      .sort((a, b) => Number(b.business_date) - Number(a.business_date))
+    let lastDateBefore = newest?.last_date_before ?? 0
+    for (const { business_date, last_date_before } of older) {
+      if (business_date === lastDateBefore) lastDateBefore = last_date_before
+    }
     return {
       userId,
       permits: messages.filter((message) => valid.has(message.permit_id)).length,
-      businessDate: reminder?.business_date ?? null,
-      lastDateBefore: reminder?.last_date_before ?? 0,
+      businessDate: newest?.business_date ?? null,
+      lastDateBefore,
     }
   })
 }

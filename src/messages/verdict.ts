@@ -6,18 +6,25 @@ import type { Delivery } from './message.js'
 /** What an attempt means for its message and permit. Every one of them is written down by messages/settle.ts. */
 export type Verdict =
   | { kind: 'delivered' }
-  /** Same message, same permit, later. */
-  | { kind: 'retry'; afterMs: number; maybeSent: boolean }
+  /** Same message, same permit, later. `exhausted`: it has had its attempts, and is asked again only for the doubt. */
+  | { kind: 'retry'; afterMs: number; maybeSent: boolean; exhausted?: true }
   /** The permit is spoiled: same message with the user's next one. */
   | { kind: 'next_permit' }
   | { kind: 'failed'; stops?: 'opt_out' | 'block' }
   /** It may have been delivered, and nothing that we can ask would tell. */
-  | { kind: 'unknown' }
+  | { kind: 'unknown'; stops?: 'opt_out' | 'block' }
   /** Certainly not delivered, and not the user's fault: permit and counter go back to where they were. */
   | { kind: 'give_back' }
 
 /** Attempts after which a message is given up: with the pauses of backoff.ts about half a minute. */
 export const MAX_ATTEMPTS = 6
+
+/**
+ * What may have been delivered is asked about on and on, until its sending window closes: an outage can take hours, and
+ * the answer still tells. Twelve hours of it are about a hundred attempts; the limit is for a window that never closes.
+ */
+const DOUBT_PAUSE_MS = 5 * 60_000
+export const MAX_ATTEMPTS_IN_DOUBT = 200
 
 const FORM_ID_USED = 41029
 
@@ -49,17 +56,19 @@ export function judge(delivery: Delivery, result: SendResult, random: number, no
     case 'accepted':
       return { kind: 'delivered' }
     case 'unreachable':
-      return tryAgain(delivery, random)
+      return tryAgain(delivery, random, now)
     case 'ambiguous':
       return canRepeat(delivery, now)
-        ? tryAgain({ ...delivery, maybeSent: true }, random)
+        ? tryAgain({ ...delivery, maybeSent: true }, random, now)
         : { kind: 'unknown' }
     case 'refused':
-      return judgeRefusal(delivery, result.entry, random)
+      return judgeRefusal(delivery, result.entry, random, now)
   }
 }
 
-function judgeRefusal(delivery: Delivery, entry: ErrcodeEntry, random: number): Verdict {
+function judgeRefusal(delivery: Delivery, entry: ErrcodeEntry, random: number, now: number): Verdict {
+  // Some answers may hide a message that went out (see errcodes.ts): of a busy WeChat, of something in front of it.
+  const maybeSent = delivery.maybeSent || entry.maybeSent === true
   switch (entry.class) {
     case 'ok':
     case 'duplicate':
@@ -70,25 +79,30 @@ function judgeRefusal(delivery: Delivery, entry: ErrcodeEntry, random: number): 
       // The earlier attempt used it up: that one was the delivery. Any other death after it proves nothing.
       return entry.errcode === FORM_ID_USED ? { kind: 'delivered' } : { kind: 'unknown' }
     case 'user':
-      return entry.stops ? { kind: 'failed', stops: entry.stops } : { kind: 'failed' }
-    case 'unknown':
-      return { kind: 'failed' }
-    case 'transient': {
-      // Some of these codes may hide a message that went out (see errcodes.ts); then its permit is not given back either.
-      const maybeSent = delivery.maybeSent || entry.maybeSent === true
-      return tryAgain({ ...delivery, maybeSent }, random, entry.retryAfterMs)
+    case 'unknown': {
+      // That it is refused now says nothing of an earlier attempt: that one may have been the delivery.
+      const kind = delivery.maybeSent ? 'unknown' : 'failed'
+      return entry.stops ? { kind, stops: entry.stops } : { kind }
     }
+    case 'transient':
+      return tryAgain({ ...delivery, maybeSent }, random, now, entry.retryAfterMs)
     case 'configuration':
     case 'quota':
     case 'token':
       // What may have been delivered is never given back: a second message could follow it.
-      return delivery.maybeSent ? tryAgain(delivery, random) : { kind: 'give_back' }
+      return maybeSent ? tryAgain({ ...delivery, maybeSent }, random, now) : { kind: 'give_back' }
   }
 }
 
-function tryAgain(delivery: Delivery, random: number, atLeastMs = 0): Verdict {
-  if (delivery.attempts + 1 >= MAX_ATTEMPTS)
-    return delivery.maybeSent ? { kind: 'unknown' } : { kind: 'give_back' }
-  const afterMs = atLeastMs + backoff(delivery.attempts + 1, random)
-  return { kind: 'retry', afterMs, maybeSent: delivery.maybeSent }
+function tryAgain(delivery: Delivery, random: number, now: number, atLeastMs = 0): Verdict {
+  const { maybeSent } = delivery
+  const attempts = delivery.attempts + 1
+  if (attempts < MAX_ATTEMPTS) {
+    return { kind: 'retry', afterMs: atLeastMs + backoff(attempts, random), maybeSent }
+  }
+  if (!maybeSent) return { kind: 'give_back' }
+  const afterMs = Math.max(atLeastMs, Math.round(DOUBT_PAUSE_MS * (1 + random)))
+  return attempts < MAX_ATTEMPTS_IN_DOUBT && canRepeat(delivery, now + afterMs)
+    ? { kind: 'retry', afterMs, maybeSent, exhausted: true }
+    : { kind: 'unknown' }
 }

@@ -1,44 +1,36 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import type { Knex } from 'knex'
 import { Type } from 'typebox'
-import type { Authenticate } from '../http/api-key.js'
+import { ServiceError } from '../errors.js'
+import { type Caller, type Callers, callerOf } from '../http/callers.js'
 import { ErrorBody } from '../http/errors.js'
-import { OpenId, UserId } from '../http/schemas.js'
+import { BOTH_CALLERS, itemsOf, OpenId, oneOrBatch, UserId } from '../http/schemas.js'
+import { type Person, personsOf } from '../users/persons.js'
+import type { Numbering } from '../users/user-ids.js'
 import type { UploadedPermit } from './accept.js'
 import type { Ingest, UploadOutcome } from './ingest.js'
 
 const MAX_ITEMS = 1_000
 
+const PermitText = (description: string) =>
+  Type.Optional(Type.Union([Type.String({ maxLength: 1_000 }), Type.Null()], { description }))
+
 const Item = Type.Object(
   {
-    open_id: OpenId,
-    user_id: UserId,
-    form_id: Type.Union([Type.String({ maxLength: 1_000 }), Type.Null()], {
-      description: 'event.detail.formId of a <form report-submit>, as it came',
-    }),
+    open_id: Type.Optional(OpenId),
+    user_id: Type.Optional(UserId),
+    form_id: PermitText('event.detail.formId of a <form report-submit>, as it came'),
+    prepay_id: PermitText('In place of form_id: of a payment that went through. With an API key only'),
     page: Type.Optional(Type.String({ maxLength: 255, description: 'The page that the form is on' })),
     submitted_at: Type.Optional(
       Type.Integer({
         minimum: 0,
-        description: 'When the user submitted, in ms since 1970; a later one than now counts as now',
+        description: 'When the user submitted or paid, in ms since 1970; a later one than now counts as now',
       }),
     ),
   },
   { additionalProperties: false },
 )
-
-const Batch = Type.Object(
-  { items: Type.Array(Item, { minItems: 1, maxItems: MAX_ITEMS }) },
-  { additionalProperties: false },
-)
-
-/** One item or a batch, as conditions and not as anyOf: so a fault is told of the shape that was meant. */
-const Upload = Type.Unsafe<UploadItem | { items: UploadItem[] }>({
-  type: 'object',
-  allOf: [
-    { if: { required: ['items'] }, else: Item },
-    { if: { not: { required: ['items'] } }, else: Batch },
-  ],
-})
 
 type UploadItem = Type.Static<typeof Item>
 
@@ -48,7 +40,8 @@ const UploadAnswer = Type.Object({
   rejected: Type.Integer(),
   results: Type.Array(
     Type.Object({
-      form_id: Type.Union([Type.String(), Type.Null()]),
+      form_id: PermitText('As it was sent'),
+      prepay_id: PermitText('As it was sent'),
       outcome: Type.String({ description: 'accepted, duplicate or rejected' }),
       reason: Type.Optional(Type.String({ description: 'Why a rejected one is no permit' })),
     }),
@@ -57,49 +50,72 @@ const UploadAnswer = Type.Object({
 
 /** POST /v1/form-ids */
 export function permitRoutes(deps: {
-  appId: string
+  db: Knex
+  account: Numbering
   ingest: Ingest
-  authenticate: Authenticate
+  callers: Callers
   now(): number
 }): FastifyPluginAsyncTypebox {
+  const { db, account, ingest, now } = deps
   return async (app) => {
     app.post(
       '/v1/form-ids',
       {
-        onRequest: async (request) => {
-          deps.authenticate(request)
-        },
+        onRequest: deps.callers.backendOrSession,
         schema: {
           summary: 'Upload form_ids',
-          description: 'Answers after they are stored. Sending one again changes nothing.',
+          description:
+            'Answers after they are stored. Sending one again changes nothing. An item with prepay_id is a payment: three permits, spent 10 s after it at the earliest. With a session, leave out open_id and user_id; up to 20 items.',
           tags: ['permits'],
-          security: [{ apiKey: [] }],
-          body: Upload,
+          security: BOTH_CALLERS,
+          body: oneOrBatch(Item, MAX_ITEMS),
           response: { 201: UploadAnswer, '4xx': ErrorBody, '5xx': ErrorBody },
         },
       },
       async (request, reply) => {
-        const items = 'items' in request.body ? request.body.items : [request.body]
-        const outcomes = await deps.ingest.upload(
-          items.map((item) => toUpload(deps.appId, item)),
-          deps.now(),
-        )
-        return reply.status(201).send(toAnswer(items, outcomes))
+        const body = itemsOf(request.body)
+        const { items } = body
+        const caller = callerOf(request)
+        const persons = await personsOf(db, account, caller, body, now())
+        checkPermits(caller, body)
+        const uploads = items.flatMap((item, i) => toUpload(account.appId, item, persons[i]))
+        return reply.status(201).send(toAnswer(items, await ingest.upload(uploads, now())))
       },
     )
   }
 }
 
-function toUpload(appId: string, item: UploadItem): UploadedPermit {
-  return {
-    appId,
-    openId: item.open_id,
-    userId: item.user_id,
-    formId: item.form_id,
-    source: 'form',
-    page: item.page,
-    submittedAt: item.submitted_at,
+/** Each item has one of the two. A client could make up payments: only a backend knows which went through. */
+function checkPermits(
+  caller: Caller,
+  { items, pathOf }: { items: UploadItem[]; pathOf(i: number): string },
+): void {
+  for (const [i, { form_id, prepay_id }] of items.entries()) {
+    const refuse = (name: string, fault: string) =>
+      new ServiceError('invalid_request', `${pathOf(i)}${name}: ${fault}`, { field: pathOf(i) + name })
+    if (prepay_id === undefined) {
+      if (form_id === undefined) throw refuse('form_id', 'is missing')
+      continue
+    }
+    if (form_id !== undefined) throw refuse('prepay_id', 'must be left out beside a form_id')
+    if (caller.kind === 'session')
+      throw refuse('prepay_id', 'must be left out: payments are told by your backend, with an API key')
   }
+}
+
+function toUpload(appId: string, item: UploadItem, person: Person | undefined): UploadedPermit[] {
+  if (!person) return []
+  const isPayment = item.prepay_id !== undefined
+  return [
+    {
+      appId,
+      ...person,
+      formId: (isPayment ? item.prepay_id : item.form_id) ?? null,
+      source: isPayment ? 'pay' : 'form',
+      page: item.page,
+      submittedAt: item.submitted_at,
+    },
+  ]
 }
 
 function toAnswer(items: UploadItem[], outcomes: UploadOutcome[]): Type.Static<typeof UploadAnswer> {
@@ -109,6 +125,9 @@ function toAnswer(items: UploadItem[], outcomes: UploadOutcome[]): Type.Static<t
     accepted: count('accepted'),
     duplicates: count('duplicate'),
     rejected: count('rejected'),
-    results: outcomes.map((outcome, i) => ({ form_id: items[i]?.form_id ?? null, ...outcome })),
+    results: outcomes.map((outcome, i) => {
+      const { form_id, prepay_id } = items[i] ?? {}
+      return { ...(prepay_id === undefined ? { form_id: form_id ?? null } : { prepay_id }), ...outcome }
+    }),
   }
 }

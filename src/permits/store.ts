@@ -7,6 +7,7 @@ import {
   MAX_LIST,
   placeholders,
   rowPlaceholders,
+  scanRows,
   selectRows,
 } from '../db/sql.js'
 import { chunks } from '../lib/chunks.js'
@@ -204,6 +205,33 @@ export async function lockUnspentOf(trx: Knex, appId: string, userId: number): P
   return rows.length
 }
 
+/** Locks the unspent permits that one open_id gave for a user, by ascending id. Uses wx_save_form_id_oldest_idx. */
+export async function lockUnspentGivenBy(
+  trx: Knex,
+  appId: string,
+  userId: number,
+  openId: string,
+): Promise<number[]> {
+  const rows = await selectRows<{ id: number }>(
+    trx,
+    `SELECT id FROM wx_save_form_id WHERE app_id = ? AND user_id = ? AND open_id = ? AND status = 0
+     ORDER BY id${forUpdate(trx)}`,
+    [appId, userId, openId],
+  )
+  return rows.map(({ id }) => id)
+}
+
+/** Makes permits another user's. The counters are the caller's. */
+export async function givePermits(trx: Knex, ids: number[], userId: number, now: number): Promise<void> {
+  for (const chunk of chunks(ids, MAX_LIST)) {
+    await execute(
+      trx,
+      `UPDATE wx_save_form_id SET user_id = ?, updated_at = ? WHERE id IN (${placeholders(chunk.length)})`,
+      [userId, now, ...chunk],
+    )
+  }
+}
+
 export async function setCounter(
   trx: Knex,
   appId: string,
@@ -224,14 +252,14 @@ export async function setCounter(
 
 /** The accounts that have permits. Reads one index entry for each (loose index scan), or the index where the database cannot. */
 export async function findAppIds(db: Knex): Promise<string[]> {
-  const rows = await selectRows<{ app_id: string }>(db, 'SELECT DISTINCT app_id FROM wx_save_form_id')
+  const rows = await scanRows<{ app_id: string }>(db, 'SELECT DISTINCT app_id FROM wx_save_form_id')
   return rows.map(({ app_id }) => app_id)
 }
 
 /** How many permits a full sweep would expire, for a progress bar. */
 export async function countStale(db: Knex, appIds: string[], now: number): Promise<number> {
   if (appIds.length === 0) return 0
-  const [row] = await selectRows<{ stale: number }>(
+  const [row] = await scanRows<{ stale: number }>(
     db,
     `SELECT COUNT(*) AS stale FROM wx_save_form_id
      WHERE app_id IN (${placeholders(appIds.length)}) AND expire < ? AND status = 0`,

@@ -2,7 +2,7 @@ import type { Knex } from 'knex'
 import type { Account } from '../config.js'
 import { inTransaction } from '../db/transaction.js'
 import { pause } from '../lib/pause.js'
-import { createBrake } from '../messages/brake.js'
+import { type Brake, createBrake } from '../messages/brake.js'
 import { type DeliverDeps, deliverAll, type Source } from '../messages/deliver.js'
 import { takeOver, windowEnd } from '../messages/recovery.js'
 import { addTallies, emptyTally, type Tally } from '../messages/settle.js'
@@ -71,15 +71,18 @@ export async function runReminders(
   })
 
   const brake = createBrake(await store.findNormalRefusals(db, account.appId, run.id))
-  const source = createReminderSource(deps, account, run.id, options)
+  const source = createReminderSource(deps, account, run.id, brake, options)
   const deliverOptions = options.onProgress
     ? { brake, signal, onProgress: options.onProgress }
     : { brake, signal }
   const tally = addTallies(await deliverAll(deps, source, deliverOptions), source.settledAtOnce)
 
-  const ending: Ending = brake.halt ?? source.ending() ?? { state: 'done', reason: null }
-  // A run that was only stopped stays `running`: the next process to start goes on with it.
-  if (!signal.aborted || ending.state !== 'paused') await closeRun(db, run.id, ending, now())
+  const { state, reason }: Ending = brake.halt ?? source.ending() ?? { state: 'done', reason: null }
+  const ending = { state, reason }
+  // A run that was only stopped stays `running`: the next process to start goes on with it, or the schedule's next tick.
+  if (brake.halt?.passing)
+    await inTransaction(db, (trx) => store.startOver(trx, run.id, account.appId, reason))
+  else if (!signal.aborted || state !== 'paused') await closeRun(db, run.id, ending, now())
   const report = await writeReport(db, account, run, tally, ending, now())
   log[ending.state === 'done' ? 'info' : 'warn']({ event: 'remind.ended', app_id: account.appId, ...report })
   return report
@@ -113,6 +116,7 @@ function createReminderSource(
   deps: DeliverDeps,
   account: Account,
   runId: number,
+  brake: Brake,
   { date, signal, triggeredBy, limit = Number.POSITIVE_INFINITY }: RunOptions,
 ): ReminderSource {
   const { db, now, leaseMs } = deps
@@ -120,7 +124,7 @@ function createReminderSource(
   const batch = Math.max(1, Math.min(BATCH, Math.ceil(perSecond * BATCH_SECONDS)))
   const closesAt = windowEnd(account, date)
   const settledAtOnce = emptyTally()
-  let canary: 'to_send' | 'sent' | 'answered' = 'to_send'
+  let canary: 'to_send' | 'sent' | 'to_repeat' | 'answered' = 'to_send'
   let claimed = 0
   let exhausted = false
   let ended = false
@@ -136,12 +140,12 @@ function createReminderSource(
 
   async function findLeft() {
     const lookedAgo = performance.now() - lookedAt
-    if (lookedAgo < LOOK_FOR_LEFT_MS && !exhausted) return []
+    if (lookedAgo < LOOK_FOR_LEFT_MS && !exhausted && canary !== 'to_repeat') return []
     lookedAt = performance.now()
     return takeOver(
       db,
       account,
-      { limit: canary === 'to_send' ? 1 : batch, leaseMs, now: now() },
+      { limit: canary === 'answered' ? batch : 1, leaseMs, now: now() },
       settledAtOnce,
     )
   }
@@ -182,25 +186,31 @@ function createReminderSource(
       if (ending) return undefined
       if (canary === 'sent') {
         if (!(await idle())) return undefined
-        canary = 'answered'
+        // In an outage the same one goes out again: each other user would be only one more in doubt.
+        canary = brake.answered ? 'answered' : 'to_repeat'
       }
       if (now() >= closesAt) {
         ending = { state: 'window_closed', reason: windowReason(account) }
         return undefined
       }
       const left = await findLeft()
-      const next = left.length > 0 || exhausted || claimed >= limit ? left : await claimNext()
+      const mayClaim = !exhausted && claimed < limit && canary !== 'to_repeat'
+      const next = left.length > 0 || !mayClaim ? left : await claimNext()
       if (next.length > 0) {
         pollMs = POLL_MS
-        if (canary === 'to_send') canary = 'sent'
+        if (canary !== 'answered') canary = 'sent'
         return next
       }
       if (ending) return undefined
-      if (!exhausted && claimed < limit) return []
+      if (!exhausted && claimed < limit && canary !== 'to_repeat') return []
 
       if (!(await idle())) return undefined
       const { sending, nextRetryAt } = await findUnfinished(db, account.appId)
       const isSoon = nextRetryAt !== undefined && nextRetryAt - now() < PATIENCE_MS
+      if (canary === 'to_repeat' && !isSoon) {
+        canary = 'to_send'
+        return []
+      }
       // Also waits for what another process has in hand: if that one dies, its messages are taken over here.
       if (sending || isSoon) return wait()
       // If it was stopped, it has given users back behind the cursors.

@@ -1,7 +1,15 @@
 import type { Knex } from 'knex'
-import { execute, forUpdate, forUpdateSkipLocked, mysqlHint, placeholders, selectRows } from '../db/sql.js'
+import {
+  execute,
+  forUpdate,
+  forUpdateSkipLocked,
+  mysqlHint,
+  placeholders,
+  scanRows,
+  selectRows,
+} from '../db/sql.js'
 import type { Condition, PermitSource } from '../permits/sources.js'
-import type { Range } from '../schedule/cursor-store.js'
+import { type Range, resetRanges } from '../schedule/cursor-store.js'
 import type { RunState } from '../schedule/store.js'
 
 export async function lockRun(trx: Knex, runId: number): Promise<RunState | undefined> {
@@ -23,6 +31,18 @@ export async function findRunState(
     [runId],
   )
   return row
+}
+
+/** Lets a run that is still open read all its users again, and notes what kept it from reminding them. */
+export async function startOver(
+  trx: Knex,
+  runId: number,
+  appId: string,
+  reason: string | null,
+): Promise<void> {
+  if ((await lockRun(trx, runId)) !== 'running') return
+  await execute(trx, 'UPDATE wx_job_run SET reason = ? WHERE id = ?', [reason, runId])
+  await resetRanges(trx, runId, appId)
 }
 
 /** A business date, and which permits its reminders may spend at the moment of asking. */
@@ -154,7 +174,7 @@ export type Standing = 'reminded' | 'no_permit' | 'no_valid_permit' | 'stopped' 
  * the statistics of freshly filled tables say that these are empty (MariaDB; 3,000 users: 6 s).
  */
 export async function countStandings(db: Knex, appId: string, day: Day): Promise<Record<Standing, number>> {
-  const rows = await selectRows<{ standing: Standing; users: number }>(
+  const rows = await scanRows<{ standing: Standing; users: number }>(
     db,
     `SELECT standing, COUNT(*) AS users FROM (
        SELECT CASE

@@ -2,13 +2,18 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { Knex } from 'knex'
 import { Type } from 'typebox'
 import { ServiceError } from '../errors.js'
-import type { Authenticate } from '../http/api-key.js'
+import { type Caller, type Callers, callerOf } from '../http/callers.js'
 import { ErrorBody } from '../http/errors.js'
-import { IsoDate, UserId } from '../http/schemas.js'
+import { BOTH_CALLERS, IsoDate, OpenId, UserId } from '../http/schemas.js'
 import { businessDate, parseIsoDate, toIsoDate } from '../lib/business-date.js'
+import { userIdFor } from '../users/persons.js'
+import type { Numbering } from '../users/user-ids.js'
 import { recordSignIn } from './sign-in.js'
 
-const SignIn = Type.Object({ user_id: UserId, date: Type.Optional(IsoDate) }, { additionalProperties: false })
+const SignIn = Type.Object(
+  { open_id: Type.Optional(OpenId), user_id: Type.Optional(UserId), date: Type.Optional(IsoDate) },
+  { additionalProperties: false },
+)
 
 const SignInAnswer = Type.Object({
   date: IsoDate,
@@ -18,14 +23,14 @@ const SignInAnswer = Type.Object({
 /** POST /v1/sign-ins */
 export function signInRoutes(deps: {
   db: Knex
-  account: { appId: string; timezone: string }
-  authenticate: Authenticate
+  account: Numbering & { timezone: string }
+  callers: Callers
   now(): number
 }): FastifyPluginAsyncTypebox {
   const { db, account, now } = deps
 
-  /** The day that is meant: today in the account's zone, or an earlier one. */
-  function dayOf(date: string | undefined): number {
+  /** The day that is meant: today in the account's zone, or from a backend an earlier one. */
+  function dayOf(caller: Caller, date: string | undefined): number {
     const today = businessDate(now(), account.timezone)
     if (date === undefined) return today
     const day = parseIsoDate(date)
@@ -35,6 +40,11 @@ export function signInRoutes(deps: {
       const message = `date: ${date} is later than today, ${toIsoDate(today)} in ${account.timezone}`
       throw new ServiceError('invalid_request', message, { field: 'date' })
     }
+    // Otherwise a user could make up a streak.
+    if (day < today && caller.kind === 'session') {
+      const message = `date: a session signs in for today, ${toIsoDate(today)}; leave it out`
+      throw new ServiceError('invalid_request', message, { field: 'date' })
+    }
     return day
   }
 
@@ -42,21 +52,21 @@ export function signInRoutes(deps: {
     app.post(
       '/v1/sign-ins',
       {
-        onRequest: async (request) => {
-          deps.authenticate(request)
-        },
+        onRequest: deps.callers.backendOrSession,
         schema: {
           summary: 'Record that a user signed in',
-          description: 'Who signed in today is not reminded today. Sending it again changes nothing.',
+          description:
+            'Who signed in today is not reminded today. Sending it again changes nothing. A backend names user_id or open_id; with a session, leave out both, and the day is today.',
           tags: ['sign-ins'],
-          security: [{ apiKey: [] }],
+          security: BOTH_CALLERS,
           body: SignIn,
           response: { 201: SignInAnswer, '4xx': ErrorBody, '5xx': ErrorBody },
         },
       },
       async (request, reply) => {
-        const { user_id: userId, date } = request.body
-        const day = dayOf(date)
+        const caller = callerOf(request)
+        const day = dayOf(caller, request.body.date)
+        const userId = await userIdFor(db, account, caller, request.body, now())
         const streak = await recordSignIn(db, { appId: account.appId, userId, day }, now())
         return reply.status(201).send({ date: toIsoDate(day), streak })
       },

@@ -15,19 +15,42 @@ export interface Binding {
   userId: number
 }
 
-/** To whom the open_ids belong, without locks; those that belong to nobody are left out. Uses wx_user's primary key. */
-export async function findBindings(db: Knex, appId: string, openIds: string[]): Promise<Binding[]> {
-  const found: Binding[] = []
+/** Rows of the open_ids that we know, without locks; userId is null where they belong to nobody yet. By the primary key. */
+export async function findPersons(
+  db: Knex,
+  appId: string,
+  openIds: string[],
+): Promise<{ openId: string; userId: number | null }[]> {
+  const found: { openId: string; userId: number | null }[] = []
   for (const chunk of chunks(openIds, MAX_LIST)) {
-    const rows = await selectRows<{ open_id: string; user_id: number }>(
+    const rows = await selectRows<{ open_id: string; user_id: number | null }>(
       db,
-      `SELECT open_id, user_id FROM wx_user
-       WHERE app_id = ? AND open_id IN (${placeholders(chunk.length)}) AND user_id IS NOT NULL`,
+      `SELECT open_id, user_id FROM wx_user WHERE app_id = ? AND open_id IN (${placeholders(chunk.length)})`,
       [appId, ...chunk],
     )
-    found.push(...rows.map(({ open_id, user_id }) => ({ openId: open_id, userId: user_id })))
+    for (const { open_id, user_id } of rows) found.push({ openId: open_id, userId: user_id })
   }
   return found
+}
+
+/** Inserts bindings of open_ids that had no row when we looked, sorted by open_id. Answers how many still had none. */
+export async function insertBindings(
+  trx: Knex,
+  appId: string,
+  bindings: Binding[],
+  now: number,
+): Promise<number> {
+  let inserted = 0
+  for (const chunk of chunks(bindings, MAX_LIST)) {
+    const { affectedRows } = await execute(
+      trx,
+      `INSERT ${isSqlite(trx) ? 'OR IGNORE' : 'IGNORE'} INTO wx_user (app_id, open_id, user_id, created_at, updated_at)
+       VALUES ${rowPlaceholders(chunk.length, 5)}`,
+      chunk.flatMap(({ openId, userId }) => [appId, openId, userId, now, now]),
+    )
+    inserted += affectedRows
+  }
+  return inserted
 }
 
 /** Binds open_ids that belong to nobody yet and leaves the others as they are. `bindings` sorted by open_id. */
@@ -46,6 +69,49 @@ export async function bindUnbound(trx: Knex, appId: string, bindings: Binding[],
       chunk.flatMap(({ openId, userId }) => [appId, openId, userId, now, now]),
     )
   }
+}
+
+/** Locks a person that is bound, and answers to whom. */
+export async function lockUserOf(trx: Knex, appId: string, openId: string): Promise<number> {
+  const [row] = await selectRows<{ user_id: number }>(
+    trx,
+    `SELECT user_id FROM wx_user WHERE app_id = ? AND open_id = ? AND user_id IS NOT NULL${forUpdate(trx)}`,
+    [appId, openId],
+  )
+  if (!row) throw new Error('the person is not bound')
+  return row.user_id
+}
+
+export async function changeUser(
+  trx: Knex,
+  appId: string,
+  openId: string,
+  userId: number,
+  now: number,
+): Promise<void> {
+  await execute(trx, 'UPDATE wx_user SET user_id = ?, updated_at = ? WHERE app_id = ? AND open_id = ?', [
+    userId,
+    now,
+    appId,
+    openId,
+  ])
+}
+
+/** Keeps who logged in, with or without a user. A unionid that is known stays when a login names none. */
+export async function recordLogin(
+  trx: Knex,
+  { appId, openId, unionId }: { appId: string; openId: string; unionId: string | undefined },
+  now: number,
+): Promise<void> {
+  const onDuplicate = isSqlite(trx)
+    ? `ON CONFLICT (app_id, open_id) DO UPDATE SET union_id = COALESCE(excluded.union_id, union_id),
+       updated_at = excluded.updated_at`
+    : 'ON DUPLICATE KEY UPDATE union_id = COALESCE(VALUES(union_id), union_id), updated_at = VALUES(updated_at)'
+  await execute(
+    trx,
+    `INSERT INTO wx_user (app_id, open_id, union_id, created_at, updated_at) VALUES (?, ?, ?, ?, ?) ${onDuplicate}`,
+    [appId, openId, unionId ?? null, now, now],
+  )
 }
 
 /** Locks the account's row of numbers, creating it, and answers the number that was allotted last; 0 = none yet. */

@@ -1,4 +1,5 @@
 import type { Knex } from 'knex'
+import { inTransaction } from '../db/transaction.js'
 import { ServiceError } from '../errors.js'
 import * as store from './store.js'
 
@@ -47,6 +48,18 @@ export async function userIdsOf(
   return new Map([...users, ...(await bindUsers(trx, appId, allotted, now))])
 }
 
+/** userIdsOf in a transaction of its own, which known users do without. */
+export async function findOrAllotUsers(
+  db: Knex,
+  account: Numbering,
+  openIds: string[],
+  now: number,
+): Promise<Map<string, number>> {
+  const known = await findUserIds(db, account.appId, openIds)
+  if (account.userIds === 'backend' || openIds.every((openId) => known.has(openId))) return known
+  return inTransaction(db, (trx) => userIdsOf(trx, account, openIds, now))
+}
+
 /** The first of `n` numbers in a row that nobody has, after the one allotted last. */
 async function findFreeNumbers(trx: Knex, appId: string, last: number, n: number): Promise<number> {
   const afterUsed = async (from: number, to: number) =>
@@ -70,22 +83,34 @@ export async function bindUsers(
   bindings: readonly store.Binding[],
   now: number,
 ): Promise<Map<string, number>> {
-  const users = await findUserIds(
+  const persons = await findPersons(
     trx,
     appId,
     bindings.map(({ openId }) => openId),
   )
-  const fresh = new Map<string, store.Binding>()
+  const users = new Map<string, number>()
+  for (const [openId, userId] of persons) if (userId !== null) users.set(openId, userId)
+  const fresh: store.Binding[] = []
   for (const binding of bindings) {
-    if (!users.has(binding.openId) && !fresh.has(binding.openId)) fresh.set(binding.openId, binding)
+    if (users.has(binding.openId)) continue
+    users.set(binding.openId, binding.userId)
+    fresh.push(binding)
   }
-  if (fresh.size === 0) return users
+  if (fresh.length === 0) return users
   // Sorted: two transactions that bind the same open_ids wait for each other in one order.
-  const sorted = [...fresh.values()].sort((a, b) => (a.openId < b.openId ? -1 : 1))
-  await store.bindUnbound(trx, appId, sorted, now)
-  // Another transaction may have been first with some of them.
-  const bound = await findUserIds(trx, appId, [...fresh.keys()])
-  return new Map([...users, ...bound])
+  fresh.sort((a, b) => (a.openId < b.openId ? -1 : 1))
+  const absent = fresh.filter(({ openId }) => !persons.has(openId))
+  if ((await store.insertBindings(trx, appId, absent, now)) === fresh.length) return users
+  // Some have logged in before, or another transaction was first with them.
+  await store.bindUnbound(trx, appId, fresh, now)
+  return new Map([
+    ...users,
+    ...(await findUserIds(
+      trx,
+      appId,
+      fresh.map(({ openId }) => openId),
+    )),
+  ])
 }
 
 /** Binds an open_id to a user; binding it again changes nothing. Throws `conflict` if it belongs to another user. */
@@ -96,11 +121,21 @@ export async function bindUser(
 ): Promise<void> {
   const users = await bindUsers(trx, appId, [{ openId, userId }], now)
   if (users.get(openId) !== userId) {
-    throw new ServiceError('conflict', 'This open_id belongs to another user; nothing was changed')
+    throw new ServiceError(
+      'conflict',
+      'This open_id belongs to another user; nothing was changed. To hand it over: PUT /v1/users with move_permits',
+    )
   }
 }
 
 async function findUserIds(db: Knex, appId: string, openIds: string[]): Promise<Map<string, number>> {
-  const bindings = await store.findBindings(db, appId, [...new Set(openIds)])
-  return new Map(bindings.map(({ openId, userId }) => [openId, userId]))
+  const users = new Map<string, number>()
+  for (const [openId, userId] of await findPersons(db, appId, openIds))
+    if (userId !== null) users.set(openId, userId)
+  return users
+}
+
+async function findPersons(db: Knex, appId: string, openIds: string[]): Promise<Map<string, number | null>> {
+  const persons = await store.findPersons(db, appId, [...new Set(openIds)])
+  return new Map(persons.map(({ openId, userId }) => [openId, userId]))
 }

@@ -2,8 +2,11 @@ import type { Knex } from 'knex'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { isSqlite, selectRows } from '../../src/db/sql.js'
 import { expireStale } from '../../src/permits/expire.js'
+import { findBalance } from '../../src/permits/find-balance.js'
 import { createIngest } from '../../src/permits/ingest.js'
 import { recordSignIn } from '../../src/sign-ins/sign-in.js'
+import { rebindUser } from '../../src/users/rebind.js'
+import { userIdsOf } from '../../src/users/user-ids.js'
 import { dialects } from '../helpers/database.js'
 import { openPool, recordQueries, silentLog } from '../helpers/rows.js'
 import { DAY, HOUR } from '../helpers/users.js'
@@ -150,6 +153,26 @@ const HOT: { name: string; sql: RegExp; accesses: Access[] }[] = [
     name: 'owners of uploaded form_ids',
     sql: /SELECT open_id, user_id, form_id FROM wx_save_form_id/,
     accesses: [{ table: 'wx_save_form_id', key: 'wx_save_form_id_permit_uq' }],
+  },
+  {
+    name: 'users of uploaded open_ids',
+    sql: /SELECT open_id, user_id FROM wx_user/,
+    accesses: [{ table: 'wx_user', key: 'PRIMARY' }],
+  },
+  {
+    name: 'permits of one user',
+    sql: /SELECT f\.expire FROM wx_save_form_id f/,
+    accesses: [{ table: 'f', key: 'wx_save_form_id_oldest_idx' }],
+  },
+  {
+    name: 'stops of one user',
+    sql: /SELECT opted_out_at, blocked_at, stop_errcode FROM wx_user/,
+    accesses: [{ table: 'wx_user', key: 'wx_user_user_idx' }],
+  },
+  {
+    name: 'permits that an open_id gave for a user',
+    sql: /SELECT id FROM wx_save_form_id WHERE app_id = \? AND user_id = \? AND open_id = \?/,
+    accesses: [{ table: 'wx_save_form_id', key: 'wx_save_form_id_oldest_idx' }],
   },
   {
     name: 'days from a sign-in on',
@@ -366,5 +389,11 @@ async function runEverything(world: World): Promise<Statement[]> {
   const uploads = Array.from({ length: 900 }, (_, n) => ({ ...item, formId: `fresh-${n}` }))
   await createIngest(db).upload(uploads, clock.now())
   await recordSignIn(db, { appId, userId: 1, day: TODAY }, clock.now())
+  const backend = { appId, userIds: 'backend' } as const
+  const auto = { appId, userIds: 'auto' } as const
+  await findBalance(db, world.account, 1, clock.now())
+  await db.transaction((trx) => userIdsOf(trx, auto, ['new-1', 'new-2'], clock.now()))
+  const handOver = { openId: '1', userId: 2, movePermits: true }
+  await db.transaction((trx) => rebindUser(trx, backend, handOver, clock.now()))
   return queries.filter(({ sql }) => /^\s*(SELECT|UPDATE|DELETE)/i.test(sql))
 }

@@ -24,6 +24,8 @@ export interface StandIn {
   /** Sends meet this, in place of the rules; undefined = the rules again. */
   answerSends(behaviour: Behaviour | undefined): void
   answerTokens(behaviour: Behaviour | undefined): void
+  /** Logins meet this; at first every code is unknown. */
+  answerLogins(behaviour: Behaviour): void
   close(): Promise<void>
 }
 
@@ -40,6 +42,7 @@ export async function startStandIn(): Promise<StandIn> {
   let limit = Number.POSITIVE_INFINITY
   let sends: Behaviour | undefined
   let tokenCalls: Behaviour | undefined
+  let logins: Behaviour = json({ errcode: 40029, errmsg: 'invalid code' })
 
   function answerToken(): Behaviour {
     if (tokenCalls) return tokenCalls
@@ -66,6 +69,7 @@ export async function startStandIn(): Promise<StandIn> {
 
   function behaviourFor(asked: Asked): Behaviour {
     if (asked.path === '/cgi-bin/stable_token' || asked.path === '/cgi-bin/token') return answerToken()
+    if (asked.path === '/sns/jscode2session') return logins
     if (asked.path === '/cgi-bin/message/wxopen/template/send') return take(asked)
     return json({ errcode: 40066, errmsg: 'invalid url' }, 404)
   }
@@ -94,6 +98,9 @@ export async function startStandIn(): Promise<StandIn> {
     },
     answerTokens(behaviour) {
       tokenCalls = behaviour
+    },
+    answerLogins(behaviour) {
+      logins = behaviour
     },
     close: stub.close,
   }

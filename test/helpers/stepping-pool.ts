@@ -28,6 +28,8 @@ export interface SteppingPool {
   db: Knex
   /** The next statement that matches waits, before it is sent or after it was answered, until `goOn`. */
   stop(where: 'before' | 'after', statement: RegExp): Stop
+  /** Lets go whatever still stands somewhere, so that a test that failed does not hold up the next one. */
+  close(): Promise<void>
 }
 
 interface Plan {
@@ -40,6 +42,7 @@ interface Plan {
 /** Two of these make a race that always takes the same way: which statement comes first is written in the test. */
 export function openSteppingPool({ url }: Pick<TestDatabase, 'url'>): SteppingPool {
   const plans: Plan[] = []
+  const releases: (() => void)[] = []
 
   async function standStill(where: Plan['where'], sql: string, connection: Connection): Promise<void> {
     const place = plans.findIndex((plan) => plan.where === where && plan.statement.test(sql))
@@ -58,13 +61,19 @@ export function openSteppingPool({ url }: Pick<TestDatabase, 'url'>): SteppingPo
     }
   }
 
+  const db = knex({ ...knexConfig(url), client: SteppingClient as unknown as typeof Knex.Client })
   return {
-    db: knex({ ...knexConfig(url), client: SteppingClient as unknown as typeof Knex.Client }),
+    db,
     stop(where, statement) {
       const reached = deferred<number>()
       const released = deferred<void>()
       plans.push({ where, statement, reach: reached.resolve, released: released.promise })
+      releases.push(released.resolve)
       return { reached: reached.promise, goOn: released.resolve }
+    },
+    async close() {
+      for (const release of releases) release()
+      await db.destroy()
     },
   }
 }

@@ -3,9 +3,10 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { audit } from '../../src/operations/audit.js'
 import { dialects } from '../helpers/database.js'
 import { countRows } from '../helpers/rows.js'
-import { API_KEY, startTestService, type TestService } from '../helpers/service.js'
+import { API_KEY } from '../helpers/service.js'
+import { type SessionService, startSessionService } from '../helpers/sessions.js'
 
-const PATHS = ['/v1/form-ids', '/v1/sign-ins'] as const
+const PATHS = ['/v1/form-ids', '/v1/sign-ins', '/v1/subscriptions', '/v1/sessions', '/v1/users'] as const
 /** Parallel requests of one case: also what comes together must not harm the neighbours in its group commit. */
 const TOGETHER = 8
 
@@ -31,16 +32,27 @@ const key = fc.constantFrom(
   'open_id',
   'user_id',
   'form_id',
+  'prepay_id',
   'page',
   'submitted_at',
   'date',
   'items',
+  'template_id',
+  'result',
+  'tap_id',
+  'tapped_at',
+  'code',
+  'app_id',
+  'move_permits',
   'toString',
 )
 /** Bodies that are nearly right: those get further than random ones do. */
 const nearlyRight = fc.oneof(
   fc.tuple(fc.constant({ open_id: 'o1', user_id: 1, form_id: 'F1', page: 'p' }), key, junk),
   fc.tuple(fc.constant({ user_id: 1, date: '2026-11-20' }), key, junk),
+  fc.tuple(fc.constant({ open_id: 'o1', user_id: 1, template_id: 't', result: 'accept' }), key, junk),
+  fc.tuple(fc.constant({ open_id: 'o1', user_id: 1, move_permits: true }), key, junk),
+  fc.tuple(fc.constant({ code: 'c' }), key, junk),
 )
 const broken = nearlyRight.map(([body, name, value]) => ({ ...body, [name]: value }))
 const body = fc.oneof(
@@ -50,18 +62,23 @@ const body = fc.oneof(
   fc.record({ items: fc.array(fc.oneof(broken, junk), { maxLength: 20 }) }),
 )
 
+/** 401 for a code that WeChat does not know, 409 for an open_id of somebody else. */
+const ANSWERS = [200, 201, 400, 401, 409, 422]
+
 describe.each(dialects)('whatever a caller sends, on %s', (dialect) => {
-  let service: TestService
+  let service: SessionService
 
   beforeAll(async () => {
-    service = await startTestService(dialect)
+    service = await startSessionService(dialect, {
+      env: { RATE_LIMITS: 'ip:unlimited,session:unlimited' },
+    })
   })
   afterAll(() => service.close())
 
-  const send = (path: string, bytes: string | Uint8Array) =>
-    service.request('POST', path, {
+  const send = (path: string, bytes: string | Uint8Array, credential = API_KEY) =>
+    service.request(path === '/v1/users' ? 'PUT' : 'POST', path, {
       body: bytes,
-      headers: { 'content-type': 'application/json', authorization: `Bearer ${API_KEY}` },
+      headers: { 'content-type': 'application/json', authorization: `Bearer ${credential}` },
     })
 
   test('random JSON is never answered 5xx, and the counters stay exact', async () => {
@@ -69,10 +86,29 @@ describe.each(dialects)('whatever a caller sends, on %s', (dialect) => {
     await fc.assert(
       fc.asyncProperty(fc.array(call, { minLength: 1, maxLength: TOGETHER }), async (calls) => {
         const answers = await Promise.all(calls.map(([path, value]) => send(path, JSON.stringify(value))))
-        for (const { status } of answers) expect([201, 400, 422]).toContain(status)
+        for (const { status } of answers) expect(ANSWERS).toContain(status)
       }),
       { numRuns: 100 },
     )
+    expect(await audit(service.db, Date.now(), false)).toMatchObject({ ok: true })
+  })
+
+  test('random JSON with a session is never answered 5xx, and is about nobody else', async () => {
+    await service.post('/v1/form-ids', { open_id: 'oSession', user_id: 77, form_id: 'F-session' })
+    const token = await service.tokenOf('oSession')
+    const others = () => service.db('wx_save_form_id').whereNot({ open_id: 'oSession' }).orderBy('id')
+    const before = await others()
+    const call = fc.tuple(fc.constantFrom('/v1/form-ids', '/v1/sign-ins', '/v1/subscriptions'), body)
+    await fc.assert(
+      fc.asyncProperty(fc.array(call, { minLength: 1, maxLength: TOGETHER }), async (calls) => {
+        const answers = await Promise.all(
+          calls.map(([path, value]) => send(path, JSON.stringify(value), token)),
+        )
+        for (const { status } of answers) expect([201, 400, 422]).toContain(status)
+      }),
+      { numRuns: 60 },
+    )
+    expect(await others()).toEqual(before)
     expect(await audit(service.db, Date.now(), false)).toMatchObject({ ok: true })
   })
 

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { buildApp } from '../../src/app.js'
+import { readConfig } from '../../src/config.js'
 import { createLogger } from '../../src/lib/logger.js'
 import { createIngest } from '../../src/permits/ingest.js'
 import { createTestDatabase } from '../helpers/database.js'
@@ -9,7 +10,8 @@ test('a body that is not called JSON is refused as such, plain text included', a
   const app = await buildApp({
     db,
     account: { appId: 'wxA', timezone: 'Asia/Shanghai' } as Parameters<typeof buildApp>[0]['account'],
-    apiKeys: [{ name: 'backend', key: 'key-1' }],
+    ...readConfig({ API_KEYS: 'backend:key-1' }),
+    exchangeCode: () => Promise.reject(new Error('nobody logs in')),
     ingest: createIngest(db),
     log: createLogger({ level: 'silent', secrets: [] }),
     now: Date.now,

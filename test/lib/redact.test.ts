@@ -36,6 +36,11 @@ describe('redact', () => {
     expect(redact(`invalid credential ${TOKEN}`, [TOKEN, ''])).toBe('invalid credential ***')
   })
 
+  test('masks a session token wherever it stands', () => {
+    const jwt = 'eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJvQS0xXyJ9.s1gN4ture-_0'
+    expect(redact(`Authorization: Bearer ${jwt} is bad`)).toBe('Authorization: Bearer *** is bad')
+  })
+
   test('leaves WeChat’s prose about tokens readable', () => {
     const errmsg = 'invalid credential, access_token is invalid or not latest rid: 5f0a-1b2c-3d4e'
     expect(redact(errmsg)).toBe(errmsg)

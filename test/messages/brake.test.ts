@@ -93,14 +93,42 @@ describe('a code that nobody knows', () => {
 describe('an outage', () => {
   const last = { attempts: MAX_ATTEMPTS - 1 }
 
-  test('halts when five messages in a row have used up their attempts', () => {
+  test('pauses when five messages in a row have used up their attempts, and will pass', () => {
     const { brake, hear } = brakeAfter(ACCEPTED)
     for (let i = 0; i < 4; i++) hear(REFUSED_CONNECTION, last)
     expect(brake.halt).toBeUndefined()
     expect(hear(CUT, last)).toMatchObject({
-      state: 'halted',
+      state: 'paused',
+      passing: true,
       reason: expect.stringContaining('connection_lost'),
     })
+  })
+
+  test('pauses at the first lost message of a run whose channel cannot ask again', () => {
+    const subscribe = { channel: 'subscribe' } as const
+    expect(brakeAfter().hear(CUT, subscribe)).toMatchObject({ state: 'paused', passing: true })
+    const { brake, hear } = brakeAfter(ACCEPTED)
+    for (let i = 0; i < 4; i++) hear(CUT, subscribe)
+    expect(brake.halt).toBeUndefined()
+    expect(hear(CUT, subscribe)?.passing).toBe(true)
+  })
+
+  test('is no answer; whatever judges a message is one', () => {
+    expect(brakeAfter(CUT, REFUSED_CONNECTION, refusal(-1), refusal(503)).brake.answered).toBe(false)
+    for (const answer of [ACCEPTED, refusal(43101), refusal(41028), refusal(99_999), refusal(40037)]) {
+      expect(brakeAfter(CUT, answer).brake.answered).toBe(true)
+    }
+  })
+
+  test('is not what a message in doubt meets that WeChat refuses', () => {
+    const { brake } = brakeAfter(ACCEPTED)
+    for (let i = 0; i < 20; i++) {
+      const doubt = delivery({ maybeSent: true })
+      for (const answer of [refusal(41028), refusal(43101), ACCEPTED]) {
+        brake.observe(answer, judge(doubt, answer, 0, NOW))
+      }
+    }
+    expect(brake.halt).toBeUndefined()
   })
 
   test('does not halt as long as there are attempts left', () => {

@@ -1,7 +1,13 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { Channel, Delivery } from '../../src/messages/message.js'
-import { canRepeat, judge, MAX_ATTEMPTS, type Verdict } from '../../src/messages/verdict.js'
+import {
+  canRepeat,
+  judge,
+  MAX_ATTEMPTS,
+  MAX_ATTEMPTS_IN_DOUBT,
+  type Verdict,
+} from '../../src/messages/verdict.js'
 import type { SendResult } from '../../src/wechat/client.js'
 import { ERRCODES } from '../../src/wechat/errcodes.js'
 import { ACCEPTED, CUT, delivery, REFUSED_CONNECTION, refusal } from '../helpers/deliveries.js'
@@ -10,8 +16,11 @@ import { MINUTE_MS, NOW } from '../helpers/rows.js'
 const CHANNELS: Channel[] = ['form_id', 'subscribe', 'official']
 const LAST = MAX_ATTEMPTS - 1
 
-/** `retry` keeps what was known of an earlier attempt; `retry?` says from now on that it may have been sent. */
-type Expected = Exclude<Verdict['kind'], 'retry'> | 'retry' | 'retry?'
+/**
+ * `retry` keeps what was known of an earlier attempt; `retry?` says from now on that it may have been sent; `ask_on` is a
+ * `retry?` after a long pause where the channel can be asked again, and `unknown` where it cannot.
+ */
+type Expected = Exclude<Verdict['kind'], 'retry'> | 'retry' | 'retry?' | 'ask_on'
 
 interface Row {
   answer: string
@@ -27,6 +36,8 @@ interface Row {
 
 const always = (kind: Expected) => ({ first: kind, last: kind, doubtful: kind, doubtfulLast: kind })
 
+const inDoubt = (kind: Expected) => ({ doubtful: kind, doubtfulLast: kind })
+
 const TABLE: Row[] = [
   { answer: 'accepted', result: ACCEPTED, ...always('delivered') },
   { answer: 'ok in an errcode', result: refusal(0), ...always('delivered') },
@@ -37,7 +48,7 @@ const TABLE: Row[] = [
     first: 'retry',
     last: 'give_back',
     doubtful: 'retry?',
-    doubtfulLast: 'unknown',
+    doubtfulLast: 'ask_on',
   },
   {
     answer: 'no token to be had',
@@ -45,16 +56,16 @@ const TABLE: Row[] = [
     first: 'retry',
     last: 'give_back',
     doubtful: 'retry?',
-    doubtfulLast: 'unknown',
+    doubtfulLast: 'ask_on',
   },
   {
     answer: 'cut line',
     result: CUT,
     channels: ['form_id', 'official'],
     first: 'retry?',
-    last: 'unknown',
+    last: 'ask_on',
     doubtful: 'retry?',
-    doubtfulLast: 'unknown',
+    doubtfulLast: 'ask_on',
   },
   { answer: 'cut line', result: CUT, channels: ['subscribe'], ...always('unknown') },
   {
@@ -63,23 +74,31 @@ const TABLE: Row[] = [
     first: 'retry',
     last: 'give_back',
     doubtful: 'retry?',
-    doubtfulLast: 'unknown',
+    doubtfulLast: 'ask_on',
   },
   {
     answer: 'transient -1, which may hide a message that went out',
     result: refusal(-1),
     first: 'retry?',
-    last: 'unknown',
+    last: 'ask_on',
     doubtful: 'retry?',
-    doubtfulLast: 'unknown',
+    doubtfulLast: 'ask_on',
   },
   {
     answer: 'transient HTTP 503',
     result: refusal(503),
     first: 'retry?',
-    last: 'unknown',
+    last: 'ask_on',
     doubtful: 'retry?',
-    doubtfulLast: 'unknown',
+    doubtfulLast: 'ask_on',
+  },
+  {
+    answer: 'configuration HTTP 404, by something in front of WeChat',
+    result: refusal(404),
+    first: 'retry?',
+    last: 'ask_on',
+    doubtful: 'retry?',
+    doubtfulLast: 'ask_on',
   },
   {
     answer: 'dead permit 41028',
@@ -105,16 +124,16 @@ const TABLE: Row[] = [
     doubtful: 'delivered',
     doubtfulLast: 'delivered',
   },
-  { answer: 'user 43101', result: refusal(43101), ...always('failed') },
-  { answer: 'user 40003', result: refusal(40003), ...always('failed') },
-  { answer: 'a code in no table', result: refusal(99_999), ...always('failed') },
+  { answer: 'user 43101', result: refusal(43101), ...always('failed'), ...inDoubt('unknown') },
+  { answer: 'user 40003', result: refusal(40003), ...always('failed'), ...inDoubt('unknown') },
+  { answer: 'a code in no table', result: refusal(99_999), ...always('failed'), ...inDoubt('unknown') },
   {
     answer: 'configuration 40037',
     result: refusal(40037),
     first: 'give_back',
     last: 'give_back',
     doubtful: 'retry?',
-    doubtfulLast: 'unknown',
+    doubtfulLast: 'ask_on',
   },
   {
     answer: 'token 40001',
@@ -122,7 +141,7 @@ const TABLE: Row[] = [
     first: 'give_back',
     last: 'give_back',
     doubtful: 'retry?',
-    doubtfulLast: 'unknown',
+    doubtfulLast: 'ask_on',
   },
   {
     answer: 'quota 45009',
@@ -130,7 +149,7 @@ const TABLE: Row[] = [
     first: 'give_back',
     last: 'give_back',
     doubtful: 'retry?',
-    doubtfulLast: 'unknown',
+    doubtfulLast: 'ask_on',
   },
 ]
 
@@ -143,14 +162,16 @@ describe('the verdict on one attempt', () => {
     const verdict = (attempts: number, maybeSent: boolean): Expected => {
       const { kind, ...more } = judge(delivery({ channel, attempts, maybeSent }), result, 0, NOW)
       if (kind !== 'retry') return kind
+      if ('exhausted' in more) return 'ask_on'
       return 'maybeSent' in more && more.maybeSent ? 'retry?' : 'retry'
     }
     for (const attempts of [0, 1, LAST - 1]) {
       expect(verdict(attempts, false)).toBe(first)
       expect(verdict(attempts, true)).toBe(doubtful)
     }
-    expect(verdict(LAST, false)).toBe(last)
-    expect(verdict(LAST, true)).toBe(doubtfulLast)
+    const atLast = (kind: Expected) => (kind === 'ask_on' && channel === 'subscribe' ? 'unknown' : kind)
+    expect(verdict(LAST, false)).toBe(atLast(last))
+    expect(verdict(LAST, true)).toBe(atLast(doubtfulLast))
   })
 
   test('has a row for every class of code', () => {
@@ -170,11 +191,27 @@ describe('the verdict on one attempt', () => {
     expect(judge(delivery(), refusal(errcode), 0, NOW)).toEqual(
       stops ? { kind: 'failed', stops } : { kind: 'failed' },
     )
+    // The person is stopped too when an earlier attempt may have arrived.
+    expect(judge(delivery({ maybeSent: true }), refusal(errcode), 0, NOW)).toEqual(
+      stops ? { kind: 'unknown', stops } : { kind: 'unknown' },
+    )
   })
 
   test('a limit that moves on by the minute is not asked again before the minute is over', () => {
     expect(judge(delivery(), refusal(45011), 0, NOW)).toMatchObject({ kind: 'retry', afterMs: 60_000 })
     expect(judge(delivery(), refusal(43108), 0, NOW)).toMatchObject({ kind: 'retry', afterMs: 2_000 })
+  })
+
+  test('a doubt is asked about every five to ten minutes, on the official channel while its key holds', () => {
+    const doubt = { attempts: 50, maybeSent: true }
+    expect(judge(delivery(doubt), CUT, 0, NOW)).toMatchObject({ kind: 'retry', afterMs: 5 * MINUTE_MS })
+    expect(judge(delivery(doubt), CUT, 0.99, NOW + 11 * 60 * MINUTE_MS)).toMatchObject({
+      kind: 'retry',
+      afterMs: 597_000,
+    })
+    const official = delivery({ ...doubt, channel: 'official' })
+    expect(judge(official, CUT, 0, NOW + 3 * MINUTE_MS)).toMatchObject({ kind: 'retry' })
+    expect(judge(official, CUT, 0, NOW + 5 * MINUTE_MS)).toEqual({ kind: 'unknown' })
   })
 
   test('luck decides within the cap of the attempt', () => {
@@ -222,7 +259,12 @@ describe('whatever WeChat answers', () => {
   test('retries come to an end', () => {
     fc.assert(
       fc.property(anyCase, fc.boolean(), ({ result, channel, random }, maybeSent) => {
-        const verdict = judge(delivery({ channel, attempts: LAST, maybeSent }), result, random, NOW)
+        const verdict = judge(
+          delivery({ channel, attempts: MAX_ATTEMPTS_IN_DOUBT - 1, maybeSent }),
+          result,
+          random,
+          NOW,
+        )
         expect(verdict.kind).not.toBe('retry')
       }),
       { numRuns: 2_000 },

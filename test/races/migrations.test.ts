@@ -88,7 +88,7 @@ test('a migration waits for a claim under way; what comes meanwhile waits for it
     expect(errors.flat()).toEqual([])
     await world.expectSound()
   } finally {
-    await Promise.all([claimer.db.destroy(), migrator.db.destroy()])
+    await Promise.all([claimer.close(), migrator.close()])
     await world.close()
   }
 })

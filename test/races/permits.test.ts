@@ -32,7 +32,7 @@ function tools(worldOf: () => World) {
       pools.push(pool)
       return pool
     },
-    closePools: () => Promise.all(pools.splice(0).map(({ db }) => db.destroy())),
+    closePools: () => Promise.all(pools.splice(0).map((pool) => pool.close())),
     sweep: (db: Knex, now: number) =>
       expireStale(
         { db, log: silentLog, signal: new AbortController().signal },

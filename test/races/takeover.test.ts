@@ -44,7 +44,7 @@ function tools(worldOf: () => World) {
       pools.push(pool)
       return pool
     },
-    closePools: () => Promise.all(pools.splice(0).map(({ db }) => db.destroy())),
+    closePools: () => Promise.all(pools.splice(0).map((pool) => pool.close())),
     async settle(
       delivery: Delivery,
       verdict: Verdict,

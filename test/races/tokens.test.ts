@@ -30,7 +30,7 @@ describe.each(dialects)('two token refreshers on %s', (dialect) => {
     wechat = tokenEndpoint()
   })
   afterEach(async () => {
-    for (const { db } of pools.splice(0)) await db.destroy()
+    for (const pool of pools.splice(0)) await pool.close()
     await emptyTables(database.db)
   })
   afterAll(() => database.close())

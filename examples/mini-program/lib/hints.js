@@ -1,0 +1,18 @@
+/**
+ * Lines for the developer, in the console of WeChat DevTools or of vConsole. Each text once: a tap that is repeated a
+ * hundred times does not drown the console.
+ *
+ * @param {{ warn(text: string): void }} output
+ * @returns {(text: string) => void}
+ */
+function createHints(output) {
+  /** @type {Set<string>} */
+  const said = new Set()
+  return (text) => {
+    if (said.has(text)) return
+    said.add(text)
+    output.warn(`[reminder] ${text}`)
+  }
+}
+
+module.exports = { createHints }

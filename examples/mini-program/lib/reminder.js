@@ -1,0 +1,112 @@
+const { createHints } = require('./hints')
+const { createOutbox } = require('./outbox')
+const { createService } = require('./service')
+const { createStorage } = require('./storage')
+const { createUploader } = require('./uploader')
+const { whyUnusable } = require('./form-id')
+const { field, whatItSays } = require('./http')
+
+/**
+ * What the phone offers. The app passes WeChat's own; a test passes what it can control.
+ *
+ * @typedef {object} Phone
+ * @property {Pick<WechatMiniprogram.Wx, 'request' | 'login' | 'getStorageSync' | 'setStorageSync' | 'onNetworkStatusChange'>} wx
+ * @property {() => number} now in ms
+ * @property {() => number} random from 0 to 1
+ * @property {(work: () => void, ms: number) => number} setTimeout
+ * @property {(timer: number) => void} clearTimeout
+ * @property {{ warn(text: string): void }} console
+ */
+
+/**
+ * The one object of the app that talks to the service. No call of it throws, and only signIn() and permits() wait for an
+ * answer: what is collected is stored and uploaded behind the user's back, and again after failures.
+ *
+ * @param {{ serviceUrl: string }} config
+ * @param {Phone} phone
+ */
+function createReminder({ serviceUrl }, phone) {
+  const { wx, now, random, setTimeout, clearTimeout } = phone
+  const hint = createHints(phone.console)
+  const storage = createStorage(wx)
+  const service = createService({ wx, storage, serviceUrl, now, hint })
+  const outbox = createOutbox({ storage, now, hint })
+  const uploader = createUploader({ service, outbox, random, setTimeout, clearTimeout, hint })
+  wx.onNetworkStatusChange(({ isConnected }) => {
+    if (isConnected) uploader.wake()
+  })
+
+  return {
+    hint,
+
+    /** Uploads what is left from last time. For onShow of the app. */
+    wake: uploader.wake,
+
+    /**
+     * Keeps a formId and uploads it soon. What is no formId is told in the console and dropped.
+     *
+     * @param {unknown} formId event.detail.formId, as it came
+     * @param {string} page where the form is
+     * @returns {boolean} whether it was one
+     */
+    addFormId(formId, page) {
+      const why = whyUnusable(formId)
+      if (why !== undefined) {
+        hint(why)
+        return false
+      }
+      outbox.add({ kind: 'form_id', form_id: String(formId).trim(), page, at: now() })
+      uploader.flush()
+      return true
+    },
+
+    /**
+     * Names a tap, before WeChat is asked for subscriptions: an upload that is repeated counts once for it.
+     *
+     * @returns {{ id: string, at: number }}
+     */
+    newTap: () => ({ id: `${now().toString(36)}-${random().toString(36).slice(2)}`, at: now() }),
+
+    /**
+     * Keeps an accepted subscription and uploads it soon.
+     *
+     * @param {{ id: string, at: number }} tap what newTap() gave
+     * @param {string} templateId
+     * @param {string} result as WeChat gave it
+     */
+    addSubscription(tap, templateId, result) {
+      outbox.add({ kind: 'subscription', template_id: templateId, result, tap_id: tap.id, at: tap.at })
+      uploader.flush()
+    },
+
+    /**
+     * Whether to ask for more now. Without an answer, yes: the user taps anyway, and a permit missed cannot be had later.
+     *
+     * @returns {Promise<boolean>}
+     */
+    async isAskingUseful() {
+      const { status, data } = await service.call('GET', '/v1/permits')
+      return status !== 200 || field(data, 'ask') !== false
+    },
+
+    /**
+     * Signs the user in for today. Doing it again changes nothing.
+     *
+     * @returns {Promise<{ ok: true, date: string, streak: number } | { ok: false }>}
+     */
+    async signIn() {
+      const answer = await service.call('POST', '/v1/sign-ins', {})
+      const date = field(answer.data, 'date')
+      const streak = field(answer.data, 'streak')
+      if (answer.status === 201 && typeof date === 'string' && typeof streak === 'number') {
+        return { ok: true, date, streak }
+      }
+      hint(`sign-in: ${whatItSays(answer)}`)
+      return { ok: false }
+    },
+  }
+}
+
+/** @typedef {ReturnType<typeof createReminder>} Reminder */
+
+module.exports = { createReminder }

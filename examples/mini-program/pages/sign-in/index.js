@@ -1,0 +1,43 @@
+const { templateIds } = require('../../config')
+const { app } = require('../../lib/app')
+
+const today = () => new Date().toDateString()
+
+Page({
+  data: {
+    templateIds,
+    /** Whether the next tap asks for permits. */
+    ask: true,
+    busy: false,
+    /** Days in a row, today included; 0 while not signed in. */
+    streak: 0,
+    /** The day of that, by the phone. */
+    signedInOn: '',
+    reminded: false,
+    failed: false,
+  },
+
+  async onShow() {
+    // WeChat keeps a mini-program in the background for hours: it may come back on another day.
+    if (this.data.signedInOn !== today()) this.setData({ streak: 0, reminded: false })
+    this.setData({ ask: await app().reminder.isAskingUseful() })
+  },
+
+  /** The one tap: the sign-in starts here; permit-form and subscribe-tap get their share of the same tap. */
+  async onSignIn() {
+    if (this.data.busy || this.data.streak > 0) return
+    this.setData({ busy: true, failed: false })
+    const answer = await app().reminder.signIn()
+    this.setData({
+      busy: false,
+      failed: !answer.ok,
+      streak: answer.ok ? answer.streak : 0,
+      signedInOn: today(),
+    })
+  },
+
+  /** @param {WechatMiniprogram.CustomEvent<{ accepted: string[] }>} event */
+  onAnswer({ detail }) {
+    this.setData({ reminded: detail.accepted.length > 0 })
+  },
+})

@@ -1,0 +1,128 @@
+import { createHash, timingSafeEqual } from 'node:crypto'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { ApiKey } from '../config.js'
+import { ServiceError } from '../errors.js'
+import type { Limit } from './limits.js'
+
+/** Who calls: a backend with an API key, trusted to speak for every user, or one user with a session. */
+export type Caller =
+  | { kind: 'backend'; name: string }
+  | { kind: 'session'; appId: string; openId: string; userId: number }
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Set by a hook of Callers. */
+    caller: Caller | undefined
+    /** For whom the request is counted: the name of a key, or the open_id of a session. */
+    countedFor: string
+  }
+}
+
+/** For a route's onRequest: who calls is asked before the body is read. */
+export interface Callers {
+  /** Throws `unauthorized`, `forbidden` for a session, `too_many_requests`. */
+  backend(request: FastifyRequest): Promise<void>
+  /** Throws `unauthorized`, `user_not_bound` for a session whose open_id has no user, `too_many_requests`. */
+  backendOrSession(request: FastifyRequest): Promise<void>
+}
+
+/** What sessions need; undefined where they are off. */
+export interface SessionCheck {
+  appId: string
+  /** The open_id of a session token. Throws `unauthorized`. */
+  verify(token: string): Promise<string>
+  findUser(openId: string): Promise<number | undefined>
+}
+
+export function createCallers(
+  app: FastifyInstance,
+  deps: { apiKeys: ApiKey[]; sessions: SessionCheck | undefined; keyLimit: Limit; sessionLimit: Limit },
+): Callers {
+  const nameOfKey = createKeyCheck(deps.apiKeys)
+  app.decorateRequest('caller', undefined)
+  app.decorateRequest('countedFor', '')
+
+  async function isBackend(request: FastifyRequest, credential: string): Promise<boolean> {
+    const name = nameOfKey(credential)
+    if (name === undefined) return false
+    request.caller = { kind: 'backend', name }
+    request.countedFor = name
+    await deps.keyLimit(request)
+    return true
+  }
+
+  async function identifySession(request: FastifyRequest, token: string, sessions: SessionCheck) {
+    const openId = await sessions.verify(token)
+    request.countedFor = openId
+    await deps.sessionLimit(request)
+    const userId = await sessions.findUser(openId)
+    if (userId === undefined) {
+      throw new ServiceError(
+        'user_not_bound',
+        'This open_id has no user yet: let your backend bind it (PUT /v1/users), then send this again; the session stays good',
+      )
+    }
+    request.caller = { kind: 'session', appId: sessions.appId, openId, userId }
+  }
+
+  return {
+    async backend(request) {
+      const { bearer, key } = credentialsOf(request)
+      if (await isBackend(request, bearer ?? key)) return
+      if (bearer !== undefined && deps.sessions && looksLikeToken(bearer)) {
+        await deps.sessions.verify(bearer)
+        throw new ServiceError(
+          'forbidden',
+          'A session may not do this: call it from your backend, with an API key',
+        )
+      }
+      throw unauthorized(deps.sessions)
+    },
+    async backendOrSession(request) {
+      const { bearer, key } = credentialsOf(request)
+      if (await isBackend(request, bearer ?? key)) return
+      if (bearer === undefined || !deps.sessions || !looksLikeToken(bearer)) throw unauthorized(deps.sessions)
+      await identifySession(request, bearer, deps.sessions)
+    },
+  }
+}
+
+/** Who a request comes from. For handlers behind a hook of Callers. */
+export function callerOf(request: FastifyRequest): Caller {
+  if (!request.caller)
+    throw new Error(`${request.routeOptions.url} asks who calls, and no hook has found out`)
+  return request.caller
+}
+
+/** `Authorization: Bearer KEY-OR-TOKEN`, or `X-API-Key: KEY`. */
+function credentialsOf({ headers }: FastifyRequest): { bearer: string | undefined; key: string } {
+  const bearer = /^Bearer\s+(\S+)\s*$/i.exec(headers.authorization ?? '')?.[1]
+  const header = headers['x-api-key']
+  return { bearer, key: typeof header === 'string' ? header : '' }
+}
+
+/** Three parts in base64url: whoever mistyped an API key is told about keys, and not about sessions. */
+const looksLikeToken = (text: string) => /^[\w-]+\.[\w-]+\.[\w-]*$/.test(text)
+
+function unauthorized(sessions: SessionCheck | undefined): ServiceError {
+  const session = sessions ? ', or a session token of POST /v1/sessions as "Authorization: Bearer TOKEN"' : ''
+  return new ServiceError('unauthorized', `Send a key of API_KEYS as "Authorization: Bearer KEY"${session}`)
+}
+
+/**
+ * Answers the name of a key. Compares with every key, by hashes of equal length, so that the time taken tells nothing
+ * about how much of a key was guessed, nor of which one.
+ */
+function createKeyCheck(keys: ApiKey[]): (text: string) => string | undefined {
+  const known = keys.map(({ name, key }) => ({ name, hash: sha256(key) }))
+  return (text) => {
+    const given = sha256(text)
+    let found: string | undefined
+    for (const { name, hash } of known) if (timingSafeEqual(hash, given)) found = name
+    return found
+  }
+}
+
+function sha256(text: string): Buffer {
+  return createHash('sha256').update(text).digest()
+}

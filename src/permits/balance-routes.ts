@@ -1,0 +1,68 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import type { Knex } from 'knex'
+import { Type } from 'typebox'
+import { type Callers, callerOf } from '../http/callers.js'
+import { ErrorBody } from '../http/errors.js'
+import { BOTH_CALLERS, IsoDate, OpenId, UserId } from '../http/schemas.js'
+import { toIsoDate } from '../lib/business-date.js'
+import { userIdNamed } from '../users/persons.js'
+import { findBalance, type ReminderAccount } from './find-balance.js'
+
+const Query = Type.Object(
+  {
+    user_id: Type.Optional(
+      Type.String({ pattern: '^\\d{1,16}$', description: "The owner's number of the user" }),
+    ),
+    open_id: Type.Optional(OpenId),
+  },
+  { additionalProperties: false },
+)
+
+const BalanceAnswer = Type.Object({
+  user_id: UserId,
+  permits: Type.Integer({ description: 'That a reminder could spend; at most 1,000 are counted' }),
+  days_covered: Type.Integer({ description: 'Reminders in a row, one a day, from the next one on' }),
+  covered_until: Type.Union([IsoDate, Type.Null()], { description: 'The day of the last of them' }),
+  ask: Type.Boolean({ description: 'Whether another permit would be of use now' }),
+  reason: Type.String({
+    description: 'none_left, few_left, refused; enough, opted_out, blocked, not_needed',
+  }),
+})
+
+/** GET /v1/permits */
+export function balanceRoutes(deps: {
+  db: Knex
+  account: ReminderAccount
+  callers: Callers
+  now(): number
+}): FastifyPluginAsyncTypebox {
+  const { db, account, now } = deps
+  return async (app) => {
+    app.get(
+      '/v1/permits',
+      {
+        onRequest: deps.callers.backendOrSession,
+        schema: {
+          summary: 'How many permits are left, and whether asking for more is useful now',
+          description: 'A backend names user_id or open_id; a session asks about its own user.',
+          tags: ['permits'],
+          security: BOTH_CALLERS,
+          querystring: Query,
+          response: { 200: BalanceAnswer, '4xx': ErrorBody, '5xx': ErrorBody },
+        },
+      },
+      async (request) => {
+        const { user_id, open_id } = request.query
+        const named = { open_id, user_id: user_id === undefined ? undefined : Number(user_id) }
+        const userId = await userIdNamed(db, account.appId, callerOf(request), named)
+        const { daysCovered, coveredUntil, ...rest } = await findBalance(db, account, userId, now())
+        return {
+          user_id: userId,
+          days_covered: daysCovered,
+          covered_until: coveredUntil === undefined ? null : toIsoDate(coveredUntil),
+          ...rest,
+        }
+      },
+    )
+  }
+}

@@ -1,0 +1,48 @@
+import type { Knex } from 'knex'
+import { selectRows } from '../db/sql.js'
+import type { Condition } from './sources.js'
+
+/** Until when a user's usable permits are valid, the first to run out first. Uses wx_save_form_id_oldest_idx. */
+export async function findExpires(
+  db: Knex,
+  appId: string,
+  userId: number,
+  usable: Condition,
+  limit: number,
+): Promise<number[]> {
+  const rows = await selectRows<{ expire: number }>(
+    db,
+    `SELECT f.expire FROM wx_save_form_id f WHERE f.app_id = ? AND f.user_id = ? AND ${usable.sql}
+     ORDER BY f.expire LIMIT ?`,
+    [appId, userId, ...usable.bindings, limit],
+  )
+  return rows.map(({ expire }) => expire)
+}
+
+export interface StopRow {
+  opted_out_at: number | null
+  blocked_at: number | null
+  /** null if it was recorded by hand. */
+  stop_errcode: number | null
+}
+
+/** The stops of a user's open_ids. A claim passes over the user if there is one. Uses wx_user_user_idx. */
+export async function findStops(db: Knex, appId: string, userId: number): Promise<StopRow[]> {
+  return selectRows<StopRow>(
+    db,
+    `SELECT opted_out_at, blocked_at, stop_errcode FROM wx_user
+     WHERE app_id = ? AND user_id = ? AND (opted_out_at IS NOT NULL OR blocked_at IS NOT NULL)`,
+    [appId, userId],
+  )
+}
+
+/** Whether the day's reminder is behind the user: it was sent, or it is not due because of a sign-in. */
+export async function isDayDone(db: Knex, appId: string, userId: number, date: number): Promise<boolean> {
+  const rows = await selectRows(
+    db,
+    `SELECT 1 FROM wx_message_push_status WHERE app_id = ? AND user_id = ? AND last_date >= ?
+     UNION ALL SELECT 1 FROM wx_sign_in WHERE app_id = ? AND user_id = ? AND day = ? LIMIT 1`,
+    [appId, userId, date, appId, userId, date],
+  )
+  return rows.length > 0
+}

@@ -1,0 +1,76 @@
+import type { Channel } from '../messages/message.js'
+import { FORM_ID_LIFETIME_MS, VALIDITY_MARGIN_MS } from './accept.js'
+import { NEVER_EXPIRES } from './subscriptions.js'
+
+/**
+ * With so many days covered a page need not ask. A form_id lives for seven days, so an eighth would run out unused; of
+ * accepted subscriptions more could be kept, but whoever stays away for a week is not won back by an eighth reminder.
+ */
+export const ENOUGH_DAYS = 7
+
+/** What is known of a user when the page asks. */
+export interface Holdings {
+  /** Until when each usable permit is valid, ascending, in ms. */
+  expires: number[]
+  /** The next days on which a reminder may be sent, and when on each of them, ascending. */
+  reminders: { date: number; at: number }[]
+  /**
+   * `refused`: WeChat said so when a message was sent; a new consent lifts it. `opted_out` and `blocked` stay until
+   * somebody lifts them by hand.
+   */
+  stop: 'refused' | 'opted_out' | 'blocked' | undefined
+}
+
+export type AskReason =
+  | 'none_left'
+  | 'few_left'
+  | 'refused'
+  | 'enough'
+  | 'opted_out'
+  | 'blocked'
+  | 'not_needed'
+
+export interface Balance {
+  permits: number
+  /** Reminders in a row, one a day, that the permits are good for. */
+  daysCovered: number
+  /** The day of the last of them. */
+  coveredUntil: number | undefined
+  /** Whether another permit would be of use now, and why or why not. */
+  ask: boolean
+  reason: AskReason
+}
+
+/** How far a user's permits reach, and whether a page should ask for another one. */
+export function balanceOf(channel: Channel, holdings: Holdings, now: number): Balance {
+  const { expires, reminders, stop } = holdings
+  const days = covered(expires, reminders)
+  const answer = (ask: boolean, reason: AskReason): Balance => ({
+    permits: expires.length,
+    daysCovered: days,
+    coveredUntil: reminders[days - 1]?.date,
+    ask,
+    reason,
+  })
+  if (channel === 'official') return answer(false, 'not_needed')
+  if (stop === 'opted_out' || stop === 'blocked') return answer(false, stop)
+  if (stop === 'refused') return channel === 'subscribe' ? answer(true, stop) : answer(false, 'opted_out')
+  const another = channel === 'subscribe' ? NEVER_EXPIRES : now + FORM_ID_LIFETIME_MS
+  const reachesFurther = covered([...expires, another], reminders) > days
+  if (days >= ENOUGH_DAYS || !reachesFurther) return answer(false, 'enough')
+  return answer(true, days === 0 ? 'none_left' : 'few_left')
+}
+
+/** The permit that runs out first is spent first; one that has run out by the time of a reminder is lost. */
+function covered(expires: readonly number[], reminders: Holdings['reminders']): number {
+  const sorted = [...expires].sort((a, b) => a - b)
+  let next = 0
+  let days = 0
+  for (const { at } of reminders) {
+    while ((sorted[next] ?? Number.POSITIVE_INFINITY) <= at + VALIDITY_MARGIN_MS) next++
+    if (next >= sorted.length) break
+    next++
+    days++
+  }
+  return days
+}

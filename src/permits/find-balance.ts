@@ -1,0 +1,63 @@
+import type { Knex } from 'knex'
+import { addDays, businessDate } from '../lib/business-date.js'
+import { firingsOn, parseCron } from '../lib/cron.js'
+import type { Channel } from '../messages/message.js'
+import { type Balance, balanceOf, ENOUGH_DAYS, type Holdings } from './balance.js'
+import * as store from './balance-store.js'
+import { isUsable, PAY_HOLD_MS } from './sources.js'
+
+/** What of an account decides how far permits reach. */
+export interface ReminderAccount {
+  appId: string
+  channel: Channel
+  templateId: string
+  timezone: string
+  remindCron: string
+}
+
+/** More are not counted one by one: a number that no page shows. */
+const MAX_PERMITS = 1_000
+/** A cron of one day a week has so many of them in this. */
+const HORIZON_DAYS = ENOUGH_DAYS * 7 + 1
+
+/** How many permits a user has, how far they reach, and whether a page should ask for another. Changes nothing. */
+export async function findBalance(
+  db: Knex,
+  account: ReminderAccount,
+  userId: number,
+  now: number,
+): Promise<Balance> {
+  const { appId } = account
+  // A payment that is held back still is a permit.
+  const usable = isUsable(account, now + PAY_HOLD_MS)
+  const expires = await store.findExpires(db, appId, userId, usable, MAX_PERMITS)
+  const today = businessDate(now, account.timezone)
+  const isTodayDone = await store.isDayDone(db, appId, userId, today)
+  const reminders = nextReminders(account, isTodayDone ? addDays(today, 1) : today, expires.length + 1, now)
+  const stop = stopOf(await store.findStops(db, appId, userId))
+  return balanceOf(account.channel, { expires, reminders, stop }, now)
+}
+
+/** The next days on which the daily run starts; later ones than the horizon matter to nobody. */
+function nextReminders(
+  account: ReminderAccount,
+  first: number,
+  limit: number,
+  now: number,
+): Holdings['reminders'] {
+  const cron = parseCron(account.remindCron)
+  const reminders: Holdings['reminders'] = []
+  let date = first
+  for (let day = 0; day < HORIZON_DAYS && reminders.length < limit; day++, date = addDays(date, 1)) {
+    // Today's run, if it has begun, may have passed the user already.
+    const at = firingsOn(cron, date, account.timezone).find((firing) => firing > now)
+    if (at !== undefined) reminders.push({ date, at })
+  }
+  return reminders
+}
+
+function stopOf(rows: store.StopRow[]): Holdings['stop'] {
+  if (rows.some(({ blocked_at }) => blocked_at !== null)) return 'blocked'
+  if (rows.length === 0) return undefined
+  return rows.every(({ stop_errcode }) => stop_errcode !== null) ? 'refused' : 'opted_out'
+}

@@ -1,0 +1,114 @@
+import type { Knex } from 'knex'
+import { inTransaction } from '../db/transaction.js'
+import { ServiceError } from '../errors.js'
+import type { Logger } from '../lib/logger.js'
+import { maskOpenId } from '../lib/redact.js'
+import type { Refused } from '../wechat/answer.js'
+import type { LoginResult } from '../wechat/login.js'
+import type { SessionTokens } from './session-token.js'
+import * as store from './store.js'
+import { type Numbering, userIdOf } from './user-ids.js'
+
+export interface LogInDeps {
+  db: Knex
+  account: Numbering
+  tokens: SessionTokens
+  /** Asks WeChat who the code of wx.login belongs to. */
+  exchangeCode(code: string): Promise<LoginResult>
+  log: Logger
+}
+
+export interface Session {
+  token: string
+  expiresAt: number
+  /** undefined until the owner's backend has bound the open_id. */
+  userId: number | undefined
+}
+
+/** A minute quota of WeChat's ends with the minute. */
+const MINUTE_SECONDS = 60
+
+/**
+ * Turns a code of wx.login into a session of ours. The person is found or created by open_id. Throws a ServiceError for
+ * each of WeChat's refusals.
+ */
+export async function logIn(
+  deps: LogInDeps,
+  { code, traceId }: { code: string; traceId: string },
+  now: number,
+): Promise<Session> {
+  const { db, account, log } = deps
+  const result = await deps.exchangeCode(code)
+  if (result.kind !== 'logged_in') {
+    logRefusal(log, { trace_id: traceId, app_id: account.appId }, result)
+    throw refusalOf(result)
+  }
+  const { openId, unionId } = result
+  const userId = await inTransaction(db, async (trx) => {
+    const user = await userIdOf(trx, account, openId, now)
+    await store.recordLogin(trx, { appId: account.appId, openId, unionId }, now)
+    return user
+  })
+  log.debug({
+    event: 'session.opened',
+    trace_id: traceId,
+    app_id: account.appId,
+    open_id: maskOpenId(openId),
+    user_id: userId,
+  })
+  return { ...(await deps.tokens.issue(openId, now)), userId }
+}
+
+type Failure = Exclude<LoginResult, { kind: 'logged_in' }>
+
+/** A wrong app_id or secret, an IP that is not listed: no client can do anything about it. */
+function isOurFault(result: Failure): result is Refused {
+  return (
+    result.kind === 'refused' && (result.entry.class === 'configuration' || result.entry.class === 'token')
+  )
+}
+
+function logRefusal(log: Logger, call: Record<string, string>, result: Failure): void {
+  const said =
+    result.kind === 'refused' ? { errcode: result.errcode, errmsg: result.errmsg } : { reason: result.reason }
+  const fields = { event: 'session.refused', ...call, ...said }
+  if (isOurFault(result)) log.error(fields, result.entry.meaning)
+  else log.info(fields)
+}
+
+/** What a client is told, and what it can do. Codes: 小程序登录凭证校验; 40163 is missing there. */
+function refusalOf(result: Failure): ServiceError {
+  if (result.kind === 'refused') {
+    switch (result.errcode) {
+      case 40029:
+        return new ServiceError(
+          'invalid_code',
+          'WeChat does not know this code, or it is older than five minutes, or of another app: call wx.login again',
+        )
+      case 40163:
+        return new ServiceError('code_used', 'This code was used already: call wx.login again')
+      case 40226:
+        return new ServiceError(
+          'high_risk_user',
+          'WeChat blocks the login of this person as high-risk; do not try again',
+        )
+      case 45011:
+        return new ServiceError(
+          'too_many_requests',
+          'WeChat takes no more logins in this minute; try again in the next one',
+          undefined,
+          MINUTE_SECONDS,
+        )
+    }
+    if (isOurFault(result)) {
+      return new ServiceError(
+        'login_misconfigured',
+        'WeChat refuses this service itself; nobody can log in until its operator has mended that. Its log says what',
+      )
+    }
+  }
+  return new ServiceError(
+    'wechat_unavailable',
+    'WeChat does not answer the login right now; call wx.login again and try with its new code',
+  )
+}

@@ -1,0 +1,119 @@
+import type { Knex } from 'knex'
+import { inTransaction } from '../db/transaction.js'
+import { ServiceError } from '../errors.js'
+import type { Caller } from '../http/callers.js'
+import { findPersons } from './store.js'
+import { bindUser, findOrAllotUsers, type Numbering } from './user-ids.js'
+
+/** Whom a call says it is about. A session says nothing: it is about its own user. */
+interface Named {
+  open_id?: string | undefined
+  user_id?: number | undefined
+}
+
+export interface Person {
+  openId: string
+  userId: number
+}
+
+/** More in one call of a page would be no page's doing. */
+const MAX_SESSION_ITEMS = 20
+
+/**
+ * Whom each item of a call is about. With a session it is its user, and an item that names somebody is refused. A
+ * backend names an open_id and, unless user ids are allotted here, a user_id. Binds nothing that it names.
+ */
+export async function personsOf(
+  db: Knex,
+  account: Numbering,
+  caller: Caller,
+  { items, pathOf }: { items: readonly Named[]; pathOf(i: number): string },
+  now: number,
+): Promise<Person[]> {
+  if (caller.kind === 'session') {
+    if (items.length > MAX_SESSION_ITEMS)
+      throw invalid('items', `must NOT have more than ${MAX_SESSION_ITEMS} items with a session`)
+    for (const [i, item] of items.entries()) refuseNames(item, pathOf(i))
+    return items.map(() => ({ openId: caller.openId, userId: caller.userId }))
+  }
+
+  const openIds = items.map(({ open_id, user_id }, i) => {
+    if (open_id === undefined) throw invalid(`${pathOf(i)}open_id`, 'is missing')
+    if (user_id === undefined && account.userIds === 'backend')
+      throw invalid(`${pathOf(i)}user_id`, 'is missing; only with USER_IDS=auto it may be left out')
+    return open_id
+  })
+  const unnamed = openIds.filter((_, i) => items[i]?.user_id === undefined)
+  const users =
+    unnamed.length === 0 ? new Map<string, number>() : await findOrAllotUsers(db, account, unnamed, now)
+  return openIds.map((openId, i) => ({ openId, userId: items[i]?.user_id ?? userOf(users, openId) }))
+}
+
+/**
+ * The user that a call is about. A backend names a user_id or an open_id; if both, they are bound to each other. Throws
+ * `user_not_bound` for an open_id of nobody, `conflict` for one of somebody else.
+ */
+export async function userIdFor(
+  db: Knex,
+  account: Numbering,
+  caller: Caller,
+  named: Named,
+  now: number,
+): Promise<number> {
+  if (caller.kind === 'session') {
+    refuseNames(named, '')
+    return caller.userId
+  }
+  const { open_id: openId, user_id: userId } = named
+  if (openId === undefined) {
+    if (userId === undefined) throw invalid('user_id', 'is missing')
+    return userId
+  }
+  if (userId !== undefined) {
+    await inTransaction(db, (trx) => bindUser(trx, { appId: account.appId, openId, userId }, now))
+    return userId
+  }
+  const found = (await findOrAllotUsers(db, account, [openId], now)).get(openId)
+  if (found === undefined)
+    throw new ServiceError('user_not_bound', 'This open_id has no user yet: name its user_id as well')
+  return found
+}
+
+/** The user that a question is about. Binds and allots nothing. */
+export async function userIdNamed(
+  db: Knex,
+  appId: string,
+  caller: Caller,
+  { open_id: openId, user_id: userId }: Named,
+): Promise<number> {
+  if (caller.kind === 'session') {
+    refuseNames({ open_id: openId, user_id: userId }, '')
+    return caller.userId
+  }
+  if (userId !== undefined) {
+    if (!Number.isSafeInteger(userId)) throw invalid('user_id', 'is too large')
+    if (openId !== undefined) throw invalid('open_id', 'must be left out beside a user_id')
+    return userId
+  }
+  if (openId === undefined) throw invalid('user_id', 'is missing')
+  const [person] = await findPersons(db, appId, [openId])
+  if (!person || person.userId === null) throw new ServiceError('user_not_bound', 'This open_id has no user')
+  return person.userId
+}
+
+function userOf(users: Map<string, number>, openId: string): number {
+  const userId = users.get(openId)
+  if (userId === undefined) throw new Error('an open_id was allotted no user')
+  return userId
+}
+
+function refuseNames(item: Named, path: string): void {
+  for (const name of ['open_id', 'user_id'] as const) {
+    if (item[name] !== undefined)
+      throw invalid(`${path}${name}`, 'must be left out: with a session, it is about the user of the session')
+  }
+}
+
+function invalid(field: string, fault: string): ServiceError {
+  return new ServiceError('invalid_request', `${field}: ${fault}`, { field })
+}

@@ -1,0 +1,38 @@
+import type { Knex } from 'knex'
+import * as permits from '../permits/store.js'
+import * as store from './store.js'
+import { bindUser, type Numbering } from './user-ids.js'
+
+/**
+ * Binds an open_id to a user. If it belongs to another one it changes hands only with `movePermits`, and the unspent
+ * permits that it gave go with it: they are good for messages to this person, whoever that is in the owner's books.
+ * Answers how many went; those being spent stay. Throws `conflict` without `movePermits`.
+ *
+ * Lock order: the account's numbers, the person, permits, counters. An upload for the old user that looked before this
+ * commits stays with the old user.
+ */
+export async function rebindUser(
+  trx: Knex,
+  { appId, userIds }: Numbering,
+  { openId, userId, movePermits }: store.Binding & { movePermits: boolean },
+  now: number,
+): Promise<number> {
+  // So that the number is not allotted to somebody else at this moment.
+  if (userIds === 'auto') await store.lockLastNumber(trx, appId, now)
+  if (!movePermits) {
+    await bindUser(trx, { appId, openId, userId }, now)
+    return 0
+  }
+  await store.bindUnbound(trx, appId, [{ openId, userId }], now)
+  const oldUserId = await store.lockUserOf(trx, appId, openId)
+  if (oldUserId === userId) return 0
+  const ids = await permits.lockUnspentGivenBy(trx, appId, oldUserId, openId)
+  if (ids.length > 0) {
+    await permits.lockCounters(trx, appId, [oldUserId, userId])
+    await permits.givePermits(trx, ids, userId, now)
+    await permits.countDown(trx, appId, [oldUserId], ids.length, now)
+    await permits.countUp(trx, [{ appId, userId, by: ids.length }], now)
+  }
+  await store.changeUser(trx, appId, openId, userId, now)
+  return ids.length
+}

@@ -1,0 +1,62 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import type { Knex } from 'knex'
+import { Type } from 'typebox'
+import { inTransaction } from '../db/transaction.js'
+import type { Callers } from '../http/callers.js'
+import { ErrorBody } from '../http/errors.js'
+import { OpenId, UserId } from '../http/schemas.js'
+import { rebindUser } from './rebind.js'
+import type { Numbering } from './user-ids.js'
+
+const BindingBody = Type.Object(
+  {
+    open_id: OpenId,
+    user_id: UserId,
+    move_permits: Type.Optional(
+      Type.Boolean({
+        description:
+          'true: an open_id of another user changes hands, and its unspent permits with it. Else that is answered 409',
+      }),
+    ),
+  },
+  { additionalProperties: false },
+)
+
+const BindingAnswer = Type.Object({
+  open_id: OpenId,
+  user_id: UserId,
+  moved: Type.Integer({ description: 'Unspent permits that changed hands' }),
+})
+
+/** PUT /v1/users. The open_id stands in the body: URLs are logged on the way. */
+export function userRoutes(deps: {
+  db: Knex
+  account: Numbering
+  callers: Callers
+  now(): number
+}): FastifyPluginAsyncTypebox {
+  return async (app) => {
+    app.put(
+      '/v1/users',
+      {
+        onRequest: deps.callers.backend,
+        schema: {
+          summary: 'Bind an open_id to a user',
+          description:
+            'Doing it again changes nothing. An open_id has one user; a user may have several open_ids. An open_id of another user is answered 409, unless move_permits is true.',
+          tags: ['users'],
+          security: [{ apiKey: [] }],
+          body: BindingBody,
+          response: { 200: BindingAnswer, '4xx': ErrorBody, '5xx': ErrorBody },
+        },
+      },
+      async (request) => {
+        const { open_id: openId, user_id: userId, move_permits: movePermits = false } = request.body
+        const moved = await inTransaction(deps.db, (trx) =>
+          rebindUser(trx, deps.account, { openId, userId, movePermits }, deps.now()),
+        )
+        return { open_id: openId, user_id: userId, moved }
+      },
+    )
+  }
+}

@@ -1,0 +1,71 @@
+import { errors, jwtVerify, SignJWT } from 'jose'
+import { ServiceError } from '../errors.js'
+
+/** Logging in again asks nothing of the user, so a token need not outlive a week without a visit. */
+export const SESSION_LIFETIME_MS = 7 * 24 * 60 * 60 * 1000
+const ISSUER = 'sign-in-reminder'
+const ALGORITHM = 'HS256'
+
+export interface SessionTokens {
+  /** A token that says who its holder is: sub = open_id, aud = app_id. */
+  issue(openId: string, now: number): Promise<{ token: string; expiresAt: number }>
+  /** The open_id of a token that is ours, for this app and still good. Throws `unauthorized`. */
+  verify(token: string, now: number): Promise<string>
+}
+
+/** Signed by the first secret, taken with any of them: so a secret can be replaced while tokens of the old one live. */
+export function createSessionTokens({
+  appId,
+  secrets,
+}: {
+  appId: string
+  secrets: readonly [string, ...string[]]
+}): SessionTokens {
+  const keys = secrets.map((secret) => new TextEncoder().encode(secret))
+  const [newest] = keys
+
+  async function openIdOf(token: string, key: Uint8Array, now: number): Promise<string | undefined> {
+    const { payload } = await jwtVerify(token, key, {
+      // Pinned: a token must not choose how it is verified.
+      algorithms: [ALGORITHM],
+      issuer: ISSUER,
+      audience: appId,
+      requiredClaims: ['sub', 'exp'],
+      currentDate: new Date(now),
+    })
+    // jose checks that it is there, not that it is a text.
+    return typeof payload.sub === 'string' ? payload.sub : undefined
+  }
+
+  return {
+    async issue(openId, now) {
+      // A token holds whole seconds.
+      const expiresAt = Math.floor((now + SESSION_LIFETIME_MS) / 1_000) * 1_000
+      const token = await new SignJWT()
+        .setProtectedHeader({ alg: ALGORITHM, typ: 'JWT' })
+        .setIssuer(ISSUER)
+        .setAudience(appId)
+        .setSubject(openId)
+        .setIssuedAt(new Date(now))
+        .setExpirationTime(new Date(expiresAt))
+        .sign(newest as Uint8Array)
+      return { token, expiresAt }
+    },
+    async verify(token, now) {
+      for (const key of keys) {
+        try {
+          const openId = await openIdOf(token, key, now)
+          if (openId !== undefined) return openId
+        } catch (error) {
+          if (error instanceof errors.JWTExpired)
+            throw new ServiceError(
+              'unauthorized',
+              'The session has ended: log in again with POST /v1/sessions',
+            )
+          if (!(error instanceof errors.JOSEError)) throw error
+        }
+      }
+      throw new ServiceError('unauthorized', 'This is no session of ours: log in with POST /v1/sessions')
+    },
+  }
+}

@@ -1,0 +1,114 @@
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import type { FaultSpec } from '../../src/sandbox/faults.js'
+import { findDueRun } from '../../src/schedule/catch-up.js'
+import { dialects } from '../helpers/database.js'
+import { MINUTE_MS } from '../helpers/rows.js'
+import { HOUR, users } from '../helpers/users.js'
+import { refusedUrl } from '../helpers/wechat.js'
+import { createWorld, type ProcessOptions, SEND_PATH, START, TODAY, type World } from '../helpers/world.js'
+
+const USERS = 40
+const ON_SEND = { match: { path: SEND_PATH } }
+
+describe.each(dialects)('an outage of WeChat for hours on %s', (dialect) => {
+  let world: World
+
+  beforeAll(async () => {
+    world = await createWorld(dialect)
+  })
+  afterEach(() => world.expectSound().finally(world.reset))
+  afterAll(() => world.close())
+
+  /** What the schedule does at a tick: the recovery every few seconds, the run once a minute if it is due. */
+  async function tick(options: ProcessOptions = {}): Promise<string> {
+    const process = world.startProcess({ timeoutMs: 150, ...options })
+    try {
+      await process.recover()
+      const due = await findDueRun(world.db, world.account, world.clock.now())
+      return due ? (await process.remind(due)).state : 'not due'
+    } finally {
+      await process.kill()
+    }
+  }
+
+  const inDoubt = async () => (await world.messages()).filter(({ state }) => state === 'retry').length
+
+  async function outlast(options: ProcessOptions = {}): Promise<void> {
+    world.clock.set(START)
+    expect(await tick(options)).toBe('paused')
+    const [run] = await world.runs()
+    expect(run).toMatchObject({ slot: TODAY, state: 'running' })
+    expect(run?.reason).toMatch(/WeChat takes no messages just now/)
+    for (let hour = 1; hour <= 3; hour++) {
+      world.clock.advance(HOUR)
+      expect(await tick(options)).toBe('paused')
+    }
+    expect(world.reminded()).toEqual([])
+  }
+
+  async function expectAllReminded(next = 'done'): Promise<void> {
+    world.wechat.clearFaults()
+    expect(await tick()).toBe(next)
+    // What was in doubt is asked about once more.
+    world.clock.advance(10 * MINUTE_MS)
+    await tick()
+    expect(await inDoubt()).toBe(0)
+    expect(new Set(world.reminded()).size).toBe(USERS)
+    expect(world.reminded()).toHaveLength(USERS)
+    expect(await world.runs()).toMatchObject([{ state: 'done', reason: null }])
+    for (let userId = 1; userId <= USERS; userId++) {
+      expect(await world.counterOf(userId)).toEqual({ count: 1, last_date: TODAY })
+    }
+  }
+
+  test('that refuses connections: the run goes on by itself afterwards and reminds everybody once', async () => {
+    await world.has(users(1, USERS).permits(2))
+    const before = await world.books()
+    await outlast({ baseUrl: await refusedUrl() })
+    expect(await world.books()).toEqual(before)
+    await expectAllReminded()
+  })
+
+  const FAULTS: [string, Omit<FaultSpec, 'match'>][] = [
+    ['says that it is busy', { kind: 'errcode', errcode: -1 }],
+    ['cuts each line', { kind: 'cut_before' }],
+    ['answers by a gateway', { kind: 'http_status', status: 502 }],
+  ]
+  test.each(FAULTS)(
+    'that %s: those in doubt are few and are not lost, and the run goes on by itself',
+    async (_, fault) => {
+      await world.has(users(1, USERS).permits(2))
+      world.wechat.addFault({ ...fault, ...ON_SEND })
+      await outlast()
+      expect(await inDoubt()).toBeGreaterThan(0)
+      expect(await inDoubt()).toBeLessThanOrEqual(20)
+      await expectAllReminded()
+    },
+  )
+
+  test('that somebody in front of it answers halts the run, and the one message in doubt is asked about', async () => {
+    await world.has(users(1, USERS).permits(2))
+    world.wechat.addFault({ kind: 'redirect', ...ON_SEND })
+    expect(await tick()).toBe('halted')
+    expect(await inDoubt()).toBe(1)
+    world.wechat.clearFaults()
+    // As its operator would, after mending the proxy; the doubt may be resolved by the recovery as well.
+    expect(await world.startProcess().remind()).toMatchObject({ state: 'done', due: USERS })
+    await expectAllReminded('not due')
+  })
+
+  test('that lasts until the window closes ends the run, with a reason for each', async () => {
+    await world.has(users(1, USERS).permits(2))
+    world.wechat.addFault({ kind: 'cut_before', ...ON_SEND })
+    await outlast()
+    const doubtful = await inDoubt()
+    world.clock.set(START + 12 * HOUR)
+    expect(await tick()).toBe('not due')
+    expect(await world.runs()).toMatchObject([{ state: 'window_closed' }])
+    const messages = await world.messages()
+    expect(messages.filter(({ state }) => state === 'unknown')).toHaveLength(doubtful)
+    for (const { errmsg } of messages) expect(errmsg).not.toBeNull()
+    const { counters = [] } = await world.books()
+    expect(counters.filter((row) => 'last_date' in row && row.last_date === 0)).toHaveLength(USERS - doubtful)
+  })
+})
