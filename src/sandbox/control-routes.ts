@@ -6,6 +6,7 @@ import { faultRoutes } from './fault-routes.js'
 import { ledgerRoutes } from './ledger-routes.js'
 import { loginRoutes } from './login-routes.js'
 import { permitRoutes } from './permit-routes.js'
+import { pushRoutes } from './push-routes.js'
 
 const AdvanceClock = closed({ advance_ms: Type.Integer() })
 
@@ -50,5 +51,6 @@ export const controlRoutes: FastifyPluginAsyncTypebox<{ control: SandboxControl 
   await app.register(permitRoutes, { control })
   await app.register(loginRoutes, { control })
   await app.register(faultRoutes, { control })
+  await app.register(pushRoutes, { control })
   await app.register(ledgerRoutes, { control })
 }

@@ -1,5 +1,9 @@
+import { SECOND } from './clock.js'
+import { ControlError } from './errors.js'
 import type { FaultSpec, FaultStatus } from './faults.js'
 import type { Delivery, Summary } from './ledger.js'
+import type { CallbackConfig, PushedEvent } from './push-message.js'
+import type { PushRecord } from './pushes.js'
 import type { World } from './world.js'
 
 /** In every call here, the first account is meant when `appId` is left out. */
@@ -65,14 +69,30 @@ export class SandboxControl {
     this.#world.formIds.register(this.#remember(appId, openId), openId, formId, at)
   }
 
-  /** The user accepts a one-time subscription `count` times. */
+  /** The user accepts a one-time subscription `count` times, a second apart, the last time now. */
   grantSubscription({
     appId,
     openId,
     templateId,
     count = 1,
   }: Person & { templateId: string; count?: number | undefined }): void {
-    this.#world.users.grant(this.#remember(appId, openId), openId, templateId, count)
+    const named = this.#remember(appId, openId)
+    for (let ago = count - 1; ago >= 0; ago--) {
+      this.#tap(named, openId, { [templateId]: 'accept' }, this.now() - ago * SECOND)
+    }
+  }
+
+  /** The user answers a popup that asks for one or several templates. */
+  tap({ appId, openId, answers }: Person & { answers: Record<string, 'accept' | 'reject'> }): void {
+    this.#tap(this.#remember(appId, openId), openId, answers, this.now())
+  }
+
+  /** The user turns templates off in the settings of the mini-program. */
+  turnOff({ appId, openId, templateIds }: Person & { templateIds: string[] }): void {
+    const named = this.#remember(appId, openId)
+    for (const templateId of templateIds) this.#world.users.revoke(named, openId, templateId)
+    const items = templateIds.map((TemplateId) => ({ TemplateId, SubscribeStatusString: 'reject' }))
+    this.#world.pushes.add(named, { name: 'subscribe_msg_change_event', openId, at: this.now(), items })
   }
 
   /** What wx.login gives to the client: a code for one exchange within five minutes from `at` (default now). */
@@ -91,11 +111,41 @@ export class SandboxControl {
   }
 
   follow({ appId, openId }: Person): void {
-    this.#world.users.follow(this.#world.accounts.named(appId).appId, openId)
+    const named = this.#world.accounts.named(appId).appId
+    this.#world.users.follow(named, openId)
+    this.#world.pushes.add(named, { name: 'subscribe', openId, at: this.now(), items: [{ EventKey: '' }] })
   }
 
   unfollow({ appId, openId }: Person): void {
-    this.#world.users.unfollow(this.#world.accounts.named(appId).appId, openId)
+    const named = this.#world.accounts.named(appId).appId
+    this.#world.users.unfollow(named, openId)
+    this.#world.pushes.add(named, { name: 'unsubscribe', openId, at: this.now(), items: [{ EventKey: '' }] })
+  }
+
+  /** Where and how the account wants to be told of events. Until then it is told of none. */
+  configureCallback({
+    appId,
+    auto = true,
+    ...config
+  }: CallbackConfig & { appId?: string | undefined; auto?: boolean }): void {
+    if (config.mode !== 'plain' && config.encodingAesKey === '')
+      throw new ControlError(`${config.mode} mode needs an EncodingAESKey`)
+    this.#world.pushes.configure(this.#world.accounts.named(appId).appId, config, auto)
+  }
+
+  /** Tells of any event. `changes` make a push that is not right: another token, another key. */
+  push(event: PushedEvent & { appId?: string | undefined }, changes: Partial<CallbackConfig> = {}): void {
+    this.#world.pushes.add(this.#world.accounts.named(event.appId).appId, event, changes)
+  }
+
+  /** Sends the pushes that wait, and resolves when each was answered or given up. */
+  sendPushes(): Promise<void> {
+    return this.#world.pushes.send()
+  }
+
+  /** What was pushed, oldest first, and how it was answered. */
+  pushes(): PushRecord[] {
+    return this.#world.pushes.list()
   }
 
   /** Kills every token, of one account if it is named, as a changed secret does; returns how many. */
@@ -154,6 +204,14 @@ export class SandboxControl {
   /** Back to how the sandbox was started: no tokens, form_ids, deliveries, faults; clock and settings as given. */
   reset(): void {
     this.#world.reset()
+  }
+
+  #tap(appId: string, openId: string, answers: Record<string, 'accept' | 'reject'>, at: number): void {
+    const items = Object.entries(answers).map(([TemplateId, answer]) => {
+      if (answer === 'accept') this.#world.users.grant(appId, openId, TemplateId, 1)
+      return { TemplateId, SubscribeStatusString: answer, PopupScene: '0' }
+    })
+    this.#world.pushes.add(appId, { name: 'subscribe_msg_popup_event', openId, at, items })
   }
 
   #remember(appId: string | undefined, openId: string): string {

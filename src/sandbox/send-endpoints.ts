@@ -41,7 +41,9 @@ export function sendSubscribe(world: World, call: Call): Answer {
   if (!world.users.spendSubscription(account.appId, addressed.openId, addressed.templateId)) {
     return refuse(43101)
   }
-  return accepted(world.ledger.record(message('subscribe', admitted, addressed)))
+  const delivery = world.ledger.record(message('subscribe', admitted, addressed))
+  world.pushes.addDelivery(delivery)
+  return accepted(delivery)
 }
 
 /** Service-account template message, to followers; client_msg_id keeps a repeated call from a second message. */
@@ -61,6 +63,7 @@ export function sendOfficial(world: World, call: Call): Answer {
     if (msgid !== undefined) return acceptedBefore(msgid)
   }
   const delivery = world.ledger.record(message('official', admitted, addressed))
+  world.pushes.addDelivery(delivery)
   if (clientMsgId !== undefined && delivery.msgid !== null) {
     world.clientMsgIds.remember(account.appId, openId, clientMsgId, delivery.msgid, now)
   }

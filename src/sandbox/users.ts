@@ -38,6 +38,11 @@ export class Users {
     this.#credits.set(key, (this.#credits.get(key) ?? 0) + count)
   }
 
+  /** The user turns a template off: what was accepted of it is gone. */
+  revoke(appId: string, openId: string, templateId: string): void {
+    this.#credits.delete(`${appId} ${openId} ${templateId}`)
+  }
+
   /** Spends one accepted subscription; false when there is none (43101). */
   spendSubscription(appId: string, openId: string, templateId: string): boolean {
     const key = `${appId} ${openId} ${templateId}`

@@ -5,6 +5,7 @@ import { Faults } from './faults.js'
 import { FormIds } from './form-ids.js'
 import { Ledger } from './ledger.js'
 import { Logins } from './logins.js'
+import { Pushes } from './pushes.js'
 import { Quotas } from './quotas.js'
 import { Tally } from './tally.js'
 import { Tokens } from './tokens.js'
@@ -35,12 +36,14 @@ export class World {
   readonly ledger = new Ledger()
   readonly tally = new Tally()
   readonly faults: Faults
+  readonly pushes: Pushes
   retired = false
   readonly #options: WorldOptions
 
   constructor(options: WorldOptions) {
     this.#options = options
     this.clock = new Clock(options.now ?? Date.now)
+    this.pushes = new Pushes(this.clock)
     this.accounts = new Accounts(options.accounts ?? [DEMO_ACCOUNT])
     this.faults = new Faults(options.seed ?? 1)
     this.#configure()
@@ -49,8 +52,8 @@ export class World {
   /** Back to how it was started. */
   reset(): void {
     this.clock.reset()
-    const { tokens, quotas, formIds, users, logins, clientMsgIds, ledger, tally, faults } = this
-    for (const part of [tokens, quotas, formIds, users, logins, clientMsgIds, ledger, tally, faults])
+    const { tokens, quotas, formIds, users, logins, clientMsgIds, ledger, tally, faults, pushes } = this
+    for (const part of [tokens, quotas, formIds, users, logins, clientMsgIds, ledger, tally, faults, pushes])
       part.clear()
     this.#configure()
   }

@@ -1,0 +1,130 @@
+import type { Clock } from './clock.js'
+import type { Delivery } from './ledger.js'
+import { type CallbackConfig, composePush, type PushedEvent } from './push-message.js'
+
+/** WeChat waits so long for the answer, and sends three times in all (消息推送). */
+const ANSWER_WITHIN_MS = 5_000
+const ATTEMPTS = 3
+/** The record of pushes has the youngest of these. */
+const KEPT = 10_000
+
+export interface PushAttempt {
+  /** null if there was no answer in time. */
+  status: number | null
+  body: string
+}
+
+export interface PushRecord {
+  id: number
+  app_id: string
+  event: string
+  open_id: string
+  state: 'waiting' | 'under_way' | 'answered' | 'given_up'
+  attempts: PushAttempt[]
+}
+
+interface Waiting {
+  record: PushRecord
+  config: CallbackConfig
+  event: PushedEvent
+}
+
+/** Tells accounts of events at the URL they gave. */
+export class Pushes {
+  readonly #clock: Clock
+  readonly #configs = new Map<string, { config: CallbackConfig; auto: boolean }>()
+  readonly #underWay = new Set<Promise<void>>()
+  #waiting: Waiting[] = []
+  #records: PushRecord[] = []
+  #ids = 0
+
+  constructor(clock: Clock) {
+    this.#clock = clock
+  }
+
+  /** `auto`: events are pushed when they happen; else they wait until they are sent by hand. */
+  configure(appId: string, config: CallbackConfig, auto: boolean): void {
+    this.#configs.set(appId, { config, auto })
+  }
+
+  /** Nothing happens for an account without a callback. `changes` are for pushes that are not right. */
+  add(appId: string, event: PushedEvent, changes: Partial<CallbackConfig> = {}): void {
+    const configured = this.#configs.get(appId)
+    if (!configured) return
+    this.#ids += 1
+    const record: PushRecord = {
+      id: this.#ids,
+      app_id: appId,
+      event: event.name,
+      open_id: event.openId,
+      state: 'waiting',
+      attempts: [],
+    }
+    this.#records.push(record)
+    if (this.#records.length > KEPT) this.#records.shift()
+    this.#waiting.push({ record, config: { ...configured.config, ...changes }, event })
+    if (configured.auto) void this.send()
+  }
+
+  /** What WeChat tells after a message was accepted; form_id messages have no such event. */
+  addDelivery({ app_id, channel, open_id, template_id, msgid, at }: Delivery): void {
+    const common = { openId: open_id, at }
+    if (msgid === null) return
+    if (channel === 'official') {
+      const item = { MsgID: msgid, Status: 'success' }
+      this.add(app_id, { name: 'TEMPLATESENDJOBFINISH', ...common, items: [item] })
+    } else {
+      const item = { TemplateId: template_id, MsgID: msgid, ErrorCode: '0', ErrorStatus: 'success' }
+      this.add(app_id, { name: 'subscribe_msg_sent_event', ...common, items: [item] })
+    }
+  }
+
+  /** Sends what waits, all at once; resolves when every push has been answered or given up. */
+  async send(): Promise<void> {
+    for (const waiting of this.#waiting.splice(0)) {
+      const push = this.#push(waiting).finally(() => this.#underWay.delete(push))
+      this.#underWay.add(push)
+    }
+    while (this.#underWay.size > 0) await Promise.all(this.#underWay)
+  }
+
+  list(): PushRecord[] {
+    return this.#records
+  }
+
+  clear(): void {
+    this.#configs.clear()
+    this.#waiting = []
+    this.#records = []
+    this.#ids = 0
+  }
+
+  async #push({ record, config, event }: Waiting): Promise<void> {
+    record.state = 'under_way'
+    for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
+      const { url, body, contentType } = composePush(config, record.app_id, event, this.#clock.now())
+      const answer = await call(url, body, contentType)
+      record.attempts.push(answer)
+      if (answer.status === 200 && (answer.body === 'success' || answer.body === '')) {
+        record.state = 'answered'
+        return
+      }
+    }
+    record.state = 'given_up'
+  }
+}
+
+async function call(url: string, body: string, contentType: string): Promise<PushAttempt> {
+  try {
+    const response = await fetch(url, {
+      method: 'POST',
+      headers: { 'content-type': contentType },
+      body,
+      redirect: 'manual',
+      signal: AbortSignal.timeout(ANSWER_WITHIN_MS),
+    })
+    return { status: response.status, body: (await response.text()).slice(0, 1_000) }
+  } catch {
+    return { status: null, body: '' }
+  }
+}
