@@ -207,7 +207,10 @@ program
         const { getToken } = sending
         const { redisUrl: url, sendRate } = config
         const redis = url === undefined ? {} : { redis: { url, sendRate } }
-        const checks = await examine({ db, account, systemNow, getToken, ...redis }).finally(sending.close)
+        const { findCallbackTarget } = await import('./operations/callback-target.js')
+        const callback = await findCallbackTarget(base, config, account)
+        const deps = { db, account, systemNow, getToken, callback, ...redis }
+        const checks = await examine(deps).finally(sending.close)
         const ok = checks.every(({ status }) => status !== 'fail')
         print(options.json, { ok, checks }, checks.map(toLine))
         return ok ? EXIT.ok : EXIT.found

@@ -4,6 +4,8 @@ import type { Account } from '../config.js'
 import { pendingMigrations } from '../db/migrate.js'
 import { isSqlite, selectRows } from '../db/sql.js'
 import { TokenError } from '../wechat/token-error.js'
+import { examineCallback } from './callback-check.js'
+import type { CallbackTarget } from './callback-target.js'
 import { measureSkew, SKEW_LIMIT_MS, SKEW_WARN_MS } from './clock.js'
 import { examineRedis } from './redis-check.js'
 
@@ -21,6 +23,8 @@ export interface DoctorDeps {
   account: Account
   systemNow(): number
   getToken(): Promise<string>
+  /** Where to test the message push; undefined = nowhere. */
+  callback?: CallbackTarget
   /** Where SEND_RATE is to be shared; undefined = nowhere. */
   redis?: { url: string; sendRate: number | undefined }
 }
@@ -34,8 +38,11 @@ export async function examine(deps: DoctorDeps): Promise<Finding[]> {
   const migrations = await examineMigrations(deps.db)
   const rest = [await examineZone(deps), await examineClock(deps), await examinePool(deps.db)]
   if (deps.redis) rest.push(await examineRedis(deps.redis.url, deps.redis.sendRate))
-  // Without the tables there is nowhere to keep a token.
-  if (migrations.status === 'ok') rest.push(await examineToken(deps))
+  // Without the tables there is nowhere to keep a token, or an event.
+  if (migrations.status === 'ok') {
+    rest.push(await examineToken(deps))
+    if (deps.callback) rest.push(await examineCallback(deps.account, deps.callback, deps.systemNow))
+  }
   return [database, migrations, ...rest]
 }
 

@@ -1,0 +1,72 @@
+import { randomUUID } from 'node:crypto'
+import fastify from 'fastify'
+import { callbackRoutes } from '../callbacks/routes.js'
+import type { CallCallback } from '../callbacks/self-test.js'
+import type { Account, Config } from '../config.js'
+import type { Base } from '../deps.js'
+import { handleErrors } from '../http/errors.js'
+
+/** Who answers for the callback: the public address, the service on this machine, or, if it is not up, its code. */
+export interface CallbackTarget {
+  name: string
+  call: CallCallback
+}
+
+/** WeChat hangs up after 5 s (消息推送). */
+const ANSWER_WITHIN_MS = 5_000
+
+/** WX_CALLBACK_URL if it is set, else the service that runs here, else the same routes in this process. */
+export async function findCallbackTarget(
+  base: Base,
+  { host, port }: Pick<Config, 'host' | 'port'>,
+  account: Account,
+): Promise<CallbackTarget> {
+  const { url } = account.callback
+  if (url !== '') return { name: url, call: callOverHttp(url) }
+  const address = host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host
+  const local = `http://${address.includes(':') ? `[${address}]` : address}:${port}`
+  if (await isUp(local)) {
+    const name = `${local}/wechat/callback`
+    return { name, call: callOverHttp(name) }
+  }
+  return { name: 'in this process, as no service runs here', call: callInProcess(base, account) }
+}
+
+async function isUp(local: string): Promise<boolean> {
+  try {
+    return (await fetch(`${local}/healthz`, { signal: AbortSignal.timeout(ANSWER_WITHIN_MS) })).ok
+  } catch {
+    return false
+  }
+}
+
+function callOverHttp(address: string): CallCallback {
+  return async (query, body) => {
+    const url = new URL(address)
+    for (const [name, value] of Object.entries(query)) url.searchParams.set(name, value)
+    const response = await fetch(url, {
+      redirect: 'manual',
+      signal: AbortSignal.timeout(ANSWER_WITHIN_MS),
+      ...(body === undefined
+        ? {}
+        : { method: 'POST', body, headers: { 'content-type': 'application/json' } }),
+    })
+    return { status: response.status, body: await response.text() }
+  }
+}
+
+function callInProcess({ db, log, now }: Base, account: Account): CallCallback {
+  return async (query, body) => {
+    const app = fastify({ genReqId: () => randomUUID() })
+    handleErrors(app, log)
+    await app.register(callbackRoutes({ db, account, onStored: () => {}, now }))
+    const answer = await app.inject({
+      method: body === undefined ? 'GET' : 'POST',
+      url: '/wechat/callback',
+      query,
+      ...(body === undefined ? {} : { payload: body }),
+    })
+    await app.close()
+    return { status: answer.statusCode, body: answer.body }
+  }
+}
