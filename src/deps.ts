@@ -40,9 +40,11 @@ export interface Sending extends DeliverDeps {
 
 /** `now` is the one clock of everything below; the demo passes one that lives through a week in seconds. */
 export function openBase(config: Config, account: Account | undefined, now: () => number = Date.now): Base {
-  const db = openDatabase(config.databaseUrl)
+  const db = openDatabase(config.databaseUrl, testTiming().statement)
   const secrets = [
     account?.appSecret ?? '',
+    account?.callback.token ?? '',
+    account?.callback.encodingAesKey ?? '',
     ...config.apiKeys.map(({ key }) => key),
     ...config.sessionSecrets,
   ].filter(Boolean)

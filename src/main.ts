@@ -205,7 +205,9 @@ program
         const sending = openSending(base, config, account)
         const { db, now: systemNow } = base
         const { getToken } = sending
-        const checks = await examine({ db, account, systemNow, getToken }).finally(sending.close)
+        const { redisUrl: url, sendRate } = config
+        const redis = url === undefined ? {} : { redis: { url, sendRate } }
+        const checks = await examine({ db, account, systemNow, getToken, ...redis }).finally(sending.close)
         const ok = checks.every(({ status }) => status !== 'fail')
         print(options.json, { ok, checks }, checks.map(toLine))
         return ok ? EXIT.ok : EXIT.found

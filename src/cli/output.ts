@@ -1,5 +1,5 @@
 import { SingleBar } from 'cli-progress'
-import { isConnectionLost } from '../db/errors.js'
+import { whyUnavailable } from '../db/errors.js'
 import { ConfigError, ServiceError } from '../errors.js'
 import { redact } from '../lib/redact.js'
 
@@ -18,11 +18,12 @@ export function printError(json: boolean, error: unknown): void {
 /** A driver's message may quote values: it passes through the redaction as a log line does. */
 function describeError(error: unknown): { code: string; message: string } {
   if (error instanceof ServiceError || error instanceof ConfigError) return error
-  if (isConnectionLost(error)) {
+  const why = whyUnavailable(error)
+  if (why) {
     const { code = 'timeout' } = error as Error & { code?: string }
     return {
       code: 'not_ready',
-      message: `The database does not answer (${code}). Check DATABASE_URL, and that it runs.`,
+      message: `The database ${why} (${code}). Check DATABASE_URL, and that it runs.`,
     }
   }
   return { code: 'internal', message: redact(messageOf(error)) }

@@ -5,6 +5,7 @@ import { ConfigError } from '../errors.js'
 import { isDecodable } from '../lib/decodable.js'
 import { redact } from '../lib/redact.js'
 import { LibsqlClient } from './libsql-client.js'
+import { mysqlClient } from './mysql-client.js'
 
 export const DEFAULT_DATABASE_URL = 'sqlite:./data/reminder.db'
 
@@ -12,6 +13,10 @@ const BUSY_TIMEOUT_MS = 10_000
 const LOCK_WAIT_SECONDS = 5
 const CONNECT_TIMEOUT_MS = 10_000
 const MYSQL_POOL_MAX = 10
+/** The statements of the service take milliseconds, a wait for a lock LOCK_WAIT_SECONDS; what reads whole tables says so. */
+const STATEMENT_TIMEOUT_MS = 30_000
+/** A machine that vanished is noticed on an idle connection within some 20 s: Node probes each second from then on. */
+const KEEP_ALIVE_MS = 10_000
 
 export const DATABASE_URL_FORMS =
   'sqlite:PATH or mysql://user:password@host:3306/name (MySQL 8.0+, MariaDB 10.6+)'
@@ -24,9 +29,17 @@ export function isDatabaseUrl(text: string): boolean {
   return hostname !== '' && pathname.length > 1 && [username, password, pathname].every(isDecodable)
 }
 
-/** Opens a pool on `sqlite:PATH` or `mysql://user:password@host:port/name`. Connects with the first query. */
-export function openDatabase(databaseUrl: string): Knex {
-  return knex(knexConfig(databaseUrl))
+/**
+ * Opens a pool on `sqlite:PATH` or `mysql://user:password@host:port/name`. Connects with the first query. A statement
+ * that MySQL does not answer within `statementTimeoutMs` fails, and its connection is given up.
+ */
+export function openDatabase(databaseUrl: string, statementTimeoutMs = STATEMENT_TIMEOUT_MS): Knex {
+  return knex(knexConfig(databaseUrl, statementTimeoutMs))
+}
+
+/** A pool like this one whose statements may take as long as they like, such as a migration of millions of rows. */
+export function openUnhurried(db: Knex): Knex {
+  return knex({ ...db.client.config, client: mysqlClient(undefined) })
 }
 
 /** Knex would warn on stdout, which belongs to the answer of a command. */
@@ -41,11 +54,11 @@ function toStderr(message: unknown): void {
   process.stderr.write(`${redact(String(message))}\n`)
 }
 
-/** Knex settings for a DATABASE_URL. Throws ConfigError for a URL of another kind. */
-export function knexConfig(databaseUrl: string): Knex.Config {
+/** Knex settings for a DATABASE_URL, by themselves without a limit for statements. Throws ConfigError for a URL of another kind. */
+export function knexConfig(databaseUrl: string, statementTimeoutMs?: number): Knex.Config {
   if (databaseUrl.startsWith('sqlite:')) return sqliteConfig(databaseUrl.slice('sqlite:'.length))
   if (/^(mysql|mariadb):\/\//.test(databaseUrl))
-    return mysqlConfig(databaseUrl.replace(/^mariadb:/, 'mysql:'))
+    return mysqlConfig(databaseUrl.replace(/^mariadb:/, 'mysql:'), statementTimeoutMs)
   throw new ConfigError([`DATABASE_URL must be ${DATABASE_URL_FORMS}`])
 }
 
@@ -72,21 +85,23 @@ function prepareSqlite(
   done(null, connection)
 }
 
-function mysqlConfig(uri: string): Knex.Config {
+function mysqlConfig(uri: string, statementTimeoutMs: number | undefined): Knex.Config {
+  const connectTimeout = Math.min(CONNECT_TIMEOUT_MS, statementTimeoutMs ?? CONNECT_TIMEOUT_MS)
   return {
-    client: 'mysql2',
+    client: mysqlClient(statementTimeoutMs),
     connection: {
       uri,
       charset: 'utf8mb4',
       timezone: 'Z',
       supportBigNumbers: true,
-      connectTimeout: CONNECT_TIMEOUT_MS,
+      connectTimeout,
+      keepAliveInitialDelay: KEEP_ALIVE_MS,
     } as Knex.MySql2ConnectionConfig,
     // Values stay out of error messages: they may be a token or an open_id.
     compileSqlOnError: false,
     log,
     pool: { min: 0, max: MYSQL_POOL_MAX, afterCreate: prepareMysql },
-    acquireConnectionTimeout: CONNECT_TIMEOUT_MS,
+    acquireConnectionTimeout: connectTimeout,
   }
 }
 
@@ -95,12 +110,16 @@ function mysqlConfig(uri: string): Knex.Config {
  * statement of its own: the variable is tx_isolation up to MariaDB 11.0 and transaction_isolation elsewhere.
  */
 function prepareMysql(
-  connection: { query(sql: string, done: (error: unknown) => void): void },
+  connection: {
+    query(statement: { sql: string; timeout: number }, done: (error: unknown) => void): void
+  },
   done: (error: unknown, connection: unknown) => void,
 ): void {
-  connection.query('SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED', (error) => {
+  const ask = (sql: string, next: (error: unknown) => void): void =>
+    connection.query({ sql, timeout: CONNECT_TIMEOUT_MS }, next)
+  ask('SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED', (error) => {
     if (error) return done(error, connection)
-    connection.query(
+    ask(
       `SET SESSION time_zone = '+00:00', SESSION innodb_lock_wait_timeout = ${LOCK_WAIT_SECONDS},
        SESSION sql_mode = CONCAT(@@sql_mode, ',STRICT_ALL_TABLES')`,
       (error) => done(error, connection),

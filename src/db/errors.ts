@@ -8,8 +8,20 @@ const CONNECTION = new Set([
   'ETIMEDOUT',
   'ENOTFOUND',
   'PROTOCOL_CONNECTION_LOST',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'EAI_AGAIN',
   'ER_CON_COUNT_ERROR',
+  'ER_TOO_MANY_USER_CONNECTIONS',
   'ER_SERVER_SHUTDOWN',
+  'ER_CONNECTION_KILLED',
+])
+/** mysql2's, for a statement that was not answered within its limit. */
+const TIMEOUT = 'PROTOCOL_SEQUENCE_TIMEOUT'
+const READ_ONLY = new Set([
+  'ER_OPTION_PREVENTS_STATEMENT',
+  'ER_READ_ONLY_MODE',
+  'ER_CANT_EXECUTE_IN_READ_ONLY_TRANSACTION',
 ])
 
 function codeOf(error: unknown): string {
@@ -26,7 +38,23 @@ export function isContention(error: unknown): boolean {
   return CONTENTION.has(codeOf(error))
 }
 
-/** The database was not there, or had no connection to give: no statement's fault. */
-export function isConnectionLost(error: unknown): boolean {
-  return CONNECTION.has(codeOf(error)) || (error instanceof Error && error.name === 'KnexTimeoutError')
+/** The database did not answer a statement in time. What became of it is not known. */
+export function isTimeout(error: unknown): boolean {
+  return codeOf(error) === TIMEOUT
+}
+
+/** The server refuses writes: a replica, a primary before a failover, or an operator's wish. */
+export function isReadOnly(error: unknown): boolean {
+  return READ_ONLY.has(codeOf(error))
+}
+
+/** What is wrong with the database itself, whatever the statement: nothing that a caller could mend. */
+export function whyUnavailable(error: unknown): 'does not answer' | 'takes no writes' | undefined {
+  if (isReadOnly(error)) return 'takes no writes'
+  // A connection that was lost already: fatal, without a code (mysql2).
+  const isClosed = error instanceof Error && 'fatal' in error && error.fatal === true && codeOf(error) === ''
+  const isAway = CONNECTION.has(codeOf(error)) || isTimeout(error) || isClosed
+  // Knex waited for a connection of the pool, and none came free or could be opened.
+  const isPoolEmpty = error instanceof Error && error.name === 'KnexTimeoutError'
+  return isAway || isPoolEmpty ? 'does not answer' : undefined
 }

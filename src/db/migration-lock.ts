@@ -1,4 +1,5 @@
 import knex, { type Knex } from 'knex'
+import { openUnhurried } from './connect.js'
 import { isSqlite, selectRows } from './sql.js'
 
 const WAIT_SECONDS = 5
@@ -19,11 +20,12 @@ export async function withMigrationLock<T>(
   work: (locked: Knex) => Promise<T>,
 ): Promise<T> {
   if (isSqlite(db)) return db.transaction(work)
-  const release = await takeMigrationLock(db.client.config, onMessage)
+  const unhurried = openUnhurried(db)
   try {
-    return await work(db)
+    const release = await takeMigrationLock(unhurried.client.config, onMessage)
+    return await work(unhurried).finally(release)
   } finally {
-    await release()
+    await unhurried.destroy()
   }
 }
 

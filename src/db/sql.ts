@@ -51,6 +51,18 @@ export async function selectRows<Row>(db: Knex, sql: string, bindings: Value[] =
   return rows as Row[]
 }
 
+/** As long as the SELECT over a whole table may take: an audit of many millions of rows. */
+const SCAN_TIMEOUT_MS = 10 * 60_000
+
+/** The rows of a SELECT that reads whole tables, for which the limit of other statements is too short. */
+export async function scanRows<Row>(db: Knex, sql: string, bindings: Value[] = []): Promise<Row[]> {
+  const result: unknown = await db
+    .raw(sql, bindings as Knex.RawBinding[])
+    .options({ timeout: SCAN_TIMEOUT_MS })
+  const rows: unknown = isSqlite(db) ? result : (result as unknown[])[0]
+  return rows as Row[]
+}
+
 /** Runs an INSERT, UPDATE or DELETE. On MySQL `affectedRows` counts the rows found, changed or not. */
 export async function execute(
   db: Knex,

@@ -61,6 +61,7 @@ export async function runDemo({ port, once }: { port: number; once: boolean }): 
       DATABASE_URL: `sqlite:${DATABASE_FILE}`,
       WX_API_BASE_URL: sandbox.url,
       API_KEYS: `demo:${apiKey}`,
+      SESSION_SECRET: randomBytes(32).toString('hex'),
       LOG_LEVEL: once ? 'warn' : 'info',
       PORT: String(once ? 0 : port),
     })
@@ -162,5 +163,7 @@ function whereToLook(service: Service, sandbox: Sandbox, apiKey: string): string
     `  WeChat's ledger    ${sandbox.url}/sandbox/ledger?limit=5`,
     `  upload a form_id   curl -X POST ${service.url}/v1/form-ids -H 'Authorization: Bearer ${apiKey}' \\`,
     `                       -H 'Content-Type: application/json' -d '{"open_id":"oDemo1","user_id":1,"form_id":"the formId is a mock one"}'`,
+    `  a wx.login code    curl -X POST ${sandbox.url}/sandbox/login-codes -H 'Content-Type: application/json' -d '{"open_id":"oDemo1"}'`,
+    `  log in with it     curl -X POST ${service.url}/v1/sessions -H 'Content-Type: application/json' -d '{"code":"…"}'`,
   ]
 }

@@ -1,6 +1,6 @@
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
-import { isConnectionLost } from '../db/errors.js'
+import { whyUnavailable } from '../db/errors.js'
 import { type ErrorCode, ServiceError } from '../errors.js'
 import type { Logger } from '../lib/logger.js'
 
@@ -74,8 +74,8 @@ function toServiceError(error: FastifyError): ServiceError {
     const field = `${fault.instancePath}${missing}${extra}`.slice(1).replaceAll('/', '.') || 'body'
     return new ServiceError('invalid_request', `${field}: ${fault.message ?? 'is not valid'}`, { field })
   }
-  if (isConnectionLost(error))
-    return new ServiceError('not_ready', 'The database does not answer; try again shortly')
+  const why = whyUnavailable(error)
+  if (why) return new ServiceError('not_ready', `The database ${why}; try again shortly`)
   if (error.statusCode !== undefined && error.statusCode < 500)
     return new ServiceError('malformed_request', error.message)
   return new ServiceError('internal', 'Something went wrong on our side; the log says what')

@@ -12,9 +12,11 @@ export interface TestTiming {
   backoff?: number
   /** ms of a lease on the token's refresh, and of the pause after one that failed. */
   token?: number
+  /** ms that a statement may take. */
+  statement?: number
 }
 
-const NAMES = ['lease', 'http', 'backoff', 'token'] as const
+const NAMES = ['lease', 'http', 'backoff', 'token', 'statement'] as const
 
 let current: TestTiming = {}
 
@@ -27,6 +29,10 @@ export function setTestTiming(text: string): void {
     timing[name] = Number(value)
   }
   current = timing
+}
+
+export function clearTestTiming(): void {
+  current = {}
 }
 
 export function testTiming(): TestTiming {

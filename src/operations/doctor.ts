@@ -5,6 +5,7 @@ import { pendingMigrations } from '../db/migrate.js'
 import { isSqlite, selectRows } from '../db/sql.js'
 import { TokenError } from '../wechat/token-error.js'
 import { measureSkew, SKEW_LIMIT_MS, SKEW_WARN_MS } from './clock.js'
+import { examineRedis } from './redis-check.js'
 
 export interface Finding {
   name: string
@@ -20,6 +21,8 @@ export interface DoctorDeps {
   account: Account
   systemNow(): number
   getToken(): Promise<string>
+  /** Where SEND_RATE is to be shared; undefined = nowhere. */
+  redis?: { url: string; sendRate: number | undefined }
 }
 
 const OLDEST = { mariadb: [10, 6], mysql: [8, 0] } as const
@@ -30,6 +33,7 @@ export async function examine(deps: DoctorDeps): Promise<Finding[]> {
   if (database.status === 'fail') return [database]
   const migrations = await examineMigrations(deps.db)
   const rest = [await examineZone(deps), await examineClock(deps), await examinePool(deps.db)]
+  if (deps.redis) rest.push(await examineRedis(deps.redis.url, deps.redis.sendRate))
   // Without the tables there is nowhere to keep a token.
   if (migrations.status === 'ok') rest.push(await examineToken(deps))
   return [database, migrations, ...rest]

@@ -1,14 +1,33 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { Knex } from 'knex'
 import { Type } from 'typebox'
+import { whyUnavailable } from '../db/errors.js'
 import { assertMigrated } from '../db/migrate.js'
 import { ServiceError } from '../errors.js'
 import { ErrorBody } from '../http/errors.js'
+import { withDeadline } from '../lib/deadline.js'
+import { assertWritable } from './store.js'
 
 const Healthy = Type.Object({ status: Type.Literal('ok') })
 
-/** GET /healthz: the process answers. GET /readyz: it can do its work, i.e. the database is there with all migrations. */
+/** Less than the patience of whoever asks, who would learn nothing from a request that hangs. */
+const READY_LIMIT_MS = 3_000
+
+/**
+ * GET /healthz: the process answers. GET /readyz: it can do its work, i.e. the database answers soon, takes writes and
+ * has all migrations.
+ */
 export function healthRoutes({ db }: { db: Knex }): FastifyPluginAsyncTypebox {
+  let checking: Promise<void> | undefined
+
+  /** One at a time: while a database hangs, each would hold a connection of the pool. */
+  function check(): Promise<void> {
+    checking ??= assertReady(db).finally(() => {
+      checking = undefined
+    })
+    return checking
+  }
+
   return async (app) => {
     app.get('/healthz', { schema: { tags: ['operations'], response: { 200: Healthy } } }, async () => ({
       status: 'ok' as const,
@@ -17,13 +36,18 @@ export function healthRoutes({ db }: { db: Knex }): FastifyPluginAsyncTypebox {
       '/readyz',
       { schema: { tags: ['operations'], response: { 200: Healthy, 503: ErrorBody } } },
       async () => {
-        await assertMigrated(db).catch((error: unknown) => {
+        await withDeadline(check(), READY_LIMIT_MS).catch((error: unknown) => {
           throw error instanceof ServiceError
             ? error
-            : new ServiceError('not_ready', 'The database does not answer')
+            : new ServiceError('not_ready', `The database ${whyUnavailable(error) ?? 'does not answer'}`)
         })
         return { status: 'ok' as const }
       },
     )
   }
+}
+
+async function assertReady(db: Knex): Promise<void> {
+  await assertMigrated(db)
+  await assertWritable(db)
 }

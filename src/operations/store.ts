@@ -1,5 +1,5 @@
 import type { Knex } from 'knex'
-import { selectRows } from '../db/sql.js'
+import { execute, isSqlite, scanRows } from '../db/sql.js'
 import { VALIDITY_MARGIN_MS } from '../permits/accept.js'
 import { PAY_HOLD_MS } from '../permits/sources.js'
 
@@ -22,7 +22,7 @@ export interface WrongCounter {
  * each one, as long as the statistics of a freshly filled table say that it is empty (MariaDB; 5,000 users: 30 s).
  */
 export function findWrongCounters(db: Knex, limit: number): Promise<WrongCounter[]> {
-  return selectRows<WrongCounter>(
+  return scanRows<WrongCounter>(
     db,
     `SELECT app_id, user_id, MAX(count) AS count, CAST(SUM(permit) AS SIGNED) AS permits FROM (
        SELECT app_id, user_id, count, 0 AS permit FROM wx_message_push_status
@@ -41,7 +41,7 @@ export interface DoubleReminder {
 
 /** Rule: at most one reminder per user and day. By the run's day, for the unique key does not see an empty business_date. */
 export function findDoubleReminders(db: Knex, limit: number): Promise<DoubleReminder[]> {
-  return selectRows<DoubleReminder>(
+  return scanRows<DoubleReminder>(
     db,
     `SELECT m.app_id, m.user_id, COALESCE(r.slot, m.business_date) AS date, COUNT(*) AS reminders
      FROM wx_push_message m LEFT JOIN wx_job_run r ON r.id = m.run_id
@@ -66,7 +66,7 @@ export interface YoungerSpentFirst {
  * stand in line with it: a form_id cannot be spent on a subscribe message.
  */
 export function findYoungerSpentFirst(db: Knex, limit: number): Promise<YoungerSpentFirst[]> {
-  return selectRows<YoungerSpentFirst>(
+  return scanRows<YoungerSpentFirst>(
     db,
     `SELECT m.id AS message_id, m.user_id, spent.id AS spent_permit, older.id AS older_permit
      FROM wx_push_message m
@@ -93,7 +93,7 @@ export interface Mismatch {
 
 /** A permit that a message spent, and that message has no such permit: gone, cancelled, or on another one without a code. */
 export function findSpentWithoutMessage(db: Knex, limit: number): Promise<Mismatch[]> {
-  return selectRows<Mismatch>(
+  return scanRows<Mismatch>(
     db,
     `SELECT f.message_id, f.id AS permit_id FROM wx_save_form_id f
      LEFT JOIN wx_push_message m ON m.id = f.message_id
@@ -106,7 +106,7 @@ export function findSpentWithoutMessage(db: Knex, limit: number): Promise<Mismat
 
 /** A message that was claimed, and its permit is not spent on it. */
 export function findMessagesWithoutPermit(db: Knex, limit: number): Promise<Mismatch[]> {
-  return selectRows<Mismatch>(
+  return scanRows<Mismatch>(
     db,
     `SELECT m.id AS message_id, m.permit_id FROM wx_push_message m
      LEFT JOIN wx_save_form_id f ON f.id = m.permit_id
@@ -115,4 +115,12 @@ export function findMessagesWithoutPermit(db: Knex, limit: number): Promise<Mism
      LIMIT ?`,
     [limit],
   )
+}
+
+/**
+ * Throws the server's own error if it takes no writes. It says so before it looks for rows, of which there are none.
+ * Not on SQLite, where it would wait for whoever is writing.
+ */
+export async function assertWritable(db: Knex): Promise<void> {
+  if (!isSqlite(db)) await execute(db, 'UPDATE wx_job_run SET reason = reason WHERE id = -1')
 }

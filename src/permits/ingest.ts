@@ -1,5 +1,5 @@
 import type { Knex } from 'knex'
-import { isConnectionLost, isDuplicate } from '../db/errors.js'
+import { isDuplicate, whyUnavailable } from '../db/errors.js'
 import { inTransaction } from '../db/transaction.js'
 import { failpoint } from '../lib/failpoint.js'
 import { createGroupCommit } from '../lib/group-commit.js'
@@ -35,7 +35,7 @@ export function createIngest(db: Knex): Ingest {
   const groupCommit = createGroupCommit<Request, UploadOutcome[]>({
     commit: (requests) => commitUploads(db, requests),
     weigh: (request) => request.permits.length,
-    mayBeOneItemsFault: (error) => !isConnectionLost(error),
+    mayBeOneItemsFault: (error) => whyUnavailable(error) === undefined,
     maxGroupWeight: MAX_GROUP_PERMITS,
     maxWaitingWeight: MAX_WAITING_PERMITS,
   })

@@ -7,6 +7,7 @@ import {
   MAX_LIST,
   placeholders,
   rowPlaceholders,
+  scanRows,
   selectRows,
 } from '../db/sql.js'
 import { chunks } from '../lib/chunks.js'
@@ -251,14 +252,14 @@ export async function setCounter(
 
 /** The accounts that have permits. Reads one index entry for each (loose index scan), or the index where the database cannot. */
 export async function findAppIds(db: Knex): Promise<string[]> {
-  const rows = await selectRows<{ app_id: string }>(db, 'SELECT DISTINCT app_id FROM wx_save_form_id')
+  const rows = await scanRows<{ app_id: string }>(db, 'SELECT DISTINCT app_id FROM wx_save_form_id')
   return rows.map(({ app_id }) => app_id)
 }
 
 /** How many permits a full sweep would expire, for a progress bar. */
 export async function countStale(db: Knex, appIds: string[], now: number): Promise<number> {
   if (appIds.length === 0) return 0
-  const [row] = await selectRows<{ stale: number }>(
+  const [row] = await scanRows<{ stale: number }>(
     db,
     `SELECT COUNT(*) AS stale FROM wx_save_form_id
      WHERE app_id IN (${placeholders(appIds.length)}) AND expire < ? AND status = 0`,

@@ -8,6 +8,7 @@ import type { Delivery } from '../messages/message.js'
 import { findReminderIds, insertReminders } from '../messages/store.js'
 import { VALIDITY_MARGIN_MS } from '../permits/accept.js'
 import { isUsable } from '../permits/sources.js'
+import * as cursors from '../schedule/cursor-store.js'
 import type { RunState } from '../schedule/store.js'
 import { findStreaks } from '../sign-ins/store.js'
 import * as store from './store.js'
@@ -45,17 +46,17 @@ export async function claimDue(db: Knex, account: Account, options: ClaimOptions
     const run = await store.findRunState(trx, runId)
     if (run?.state !== 'running')
       return { kind: 'ended', state: run?.state ?? 'done', reason: run?.reason ?? null }
-    const range = await store.lockRange(trx, runId)
+    const range = await cursors.lockRange(trx, runId)
     if (!range) {
-      if (!(await store.hasUnreadRanges(trx, runId))) return { kind: 'exhausted' }
-      await store.rereadPassedOver(trx, runId)
+      if (!(await cursors.hasUnreadRanges(trx, runId))) return { kind: 'exhausted' }
+      await cursors.rereadPassedOver(trx, runId)
       return { kind: 'busy' }
     }
 
     const read = await store.findCandidates(trx, appId, range, day, options.read)
     const { candidates, cursor } = cut(read, range, options)
     const { claimed, again } = await claimCandidates(trx, account, candidates, options)
-    await store.moveCursor(trx, runId, range.range_no, cursor, again)
+    await cursors.moveCursor(trx, runId, range.range_no, cursor, again)
     return { kind: 'claimed', deliveries: claimed }
   })
   failpoint('claim.committed')
@@ -67,7 +68,7 @@ type WithPermit = { user_id: number; permit_id: number }
 /** Those to claim of what was read, and where the cursor goes: past the last user read, or before the first left out. */
 function cut(
   read: store.Candidate[],
-  range: store.Range,
+  range: cursors.Range,
   limits: { read: number; claim: number },
 ): { candidates: WithPermit[]; cursor: number } {
   const withPermit = read.filter((candidate): candidate is WithPermit => candidate.permit_id !== null)

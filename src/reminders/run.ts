@@ -8,6 +8,7 @@ import { takeOver, windowEnd } from '../messages/recovery.js'
 import { addTallies, emptyTally, type Tally } from '../messages/settle.js'
 import { findUnfinished } from '../messages/store.js'
 import { isUsable } from '../permits/sources.js'
+import * as cursors from '../schedule/cursor-store.js'
 import { closeRun, type JobRun, openRun, type RunState, reopenRun, type Trigger } from '../schedule/store.js'
 import { claimDue } from './claim.js'
 import * as store from './store.js'
@@ -97,9 +98,9 @@ async function openOrJoin(
   const { run } = await openRun(db, occurrence, { triggeredBy, state: 'running' }, now)
   await inTransaction(db, async (trx) => {
     const state = await store.lockRun(trx, run.id)
-    if (state === 'running' && (await store.hasUnreadRanges(trx, run.id))) return
+    if (state === 'running' && (await cursors.hasUnreadRanges(trx, run.id))) return
     await reopenRun(trx, run.id, triggeredBy, now)
-    await store.resetRanges(trx, run.id, appId)
+    await cursors.resetRanges(trx, run.id, appId)
   })
   return run
 }
@@ -165,7 +166,7 @@ function createReminderSource(
     }
     if (claim.kind === 'busy') return wait()
     if (claim.kind === 'ended') {
-      if (claim.state === 'done' && (await store.hasUnreadRanges(db, runId))) {
+      if (claim.state === 'done' && (await cursors.hasUnreadRanges(db, runId))) {
         // A process that had come to its --limit said so for itself; here the run goes on.
         await reopenRun(db, runId, triggeredBy, now())
         return []
@@ -213,7 +214,7 @@ function createReminderSource(
       // Also waits for what another process has in hand: if that one dies, its messages are taken over here.
       if (sending || isSoon) return wait()
       // If it was stopped, it has given users back behind the cursors.
-      if (ended || claimed >= limit || !(await store.hasUnreadRanges(db, runId))) return undefined
+      if (ended || claimed >= limit || !(await cursors.hasUnreadRanges(db, runId))) return undefined
       exhausted = false
       return []
     },

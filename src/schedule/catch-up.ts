@@ -62,7 +62,9 @@ export async function recordMissedDays(db: Knex, account: Account, now: number):
 
 /** A run that nobody has ended, and that nobody may go on with: the processes that had it died. */
 async function closeAbandoned(db: Knex, run: JobRun, now: number): Promise<void> {
-  const reason = 'its sending window closed while no process was running'
+  // Of a run that waited for WeChat to come back, its reason says more.
+  const why = run.reason ?? 'No process was running.'
+  const reason = `Its sending window closed. ${why}`
   if (run.state === 'running') await closeRun(db, run.id, { state: 'window_closed', reason }, now)
 }
 

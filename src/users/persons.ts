@@ -3,7 +3,7 @@ import { inTransaction } from '../db/transaction.js'
 import { ServiceError } from '../errors.js'
 import type { Caller } from '../http/callers.js'
 import { findPersons } from './store.js'
-import { bindUser, findOrAllotUser, type Numbering, userIdsOf } from './user-ids.js'
+import { bindUser, findOrAllotUsers, type Numbering } from './user-ids.js'
 
 /** Whom a call says it is about. A session says nothing: it is about its own user. */
 interface Named {
@@ -45,9 +45,7 @@ export async function personsOf(
   })
   const unnamed = openIds.filter((_, i) => items[i]?.user_id === undefined)
   const users =
-    unnamed.length === 0
-      ? new Map<string, number>()
-      : await inTransaction(db, (trx) => userIdsOf(trx, account, unnamed, now))
+    unnamed.length === 0 ? new Map<string, number>() : await findOrAllotUsers(db, account, unnamed, now)
   return openIds.map((openId, i) => ({ openId, userId: items[i]?.user_id ?? userOf(users, openId) }))
 }
 
@@ -75,7 +73,7 @@ export async function userIdFor(
     await inTransaction(db, (trx) => bindUser(trx, { appId: account.appId, openId, userId }, now))
     return userId
   }
-  const found = await findOrAllotUser(db, account, openId, now)
+  const found = (await findOrAllotUsers(db, account, [openId], now)).get(openId)
   if (found === undefined)
     throw new ServiceError('user_not_bound', 'This open_id has no user yet: name its user_id as well')
   return found

@@ -39,7 +39,8 @@ export function createSessionTokens({
 
   return {
     async issue(openId, now) {
-      const expiresAt = now + SESSION_LIFETIME_MS
+      // A token holds whole seconds.
+      const expiresAt = Math.floor((now + SESSION_LIFETIME_MS) / 1_000) * 1_000
       const token = await new SignJWT()
         .setProtectedHeader({ alg: ALGORITHM, typ: 'JWT' })
         .setIssuer(ISSUER)

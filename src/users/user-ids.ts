@@ -48,16 +48,16 @@ export async function userIdsOf(
   return new Map([...users, ...(await bindUsers(trx, appId, allotted, now))])
 }
 
-/** userIdOf in a transaction of its own, which a known user does without. */
-export async function findOrAllotUser(
+/** userIdsOf in a transaction of its own, which known users do without. */
+export async function findOrAllotUsers(
   db: Knex,
   account: Numbering,
-  openId: string,
+  openIds: string[],
   now: number,
-): Promise<number | undefined> {
-  const known = (await findUserIds(db, account.appId, [openId])).get(openId)
-  if (known !== undefined || account.userIds === 'backend') return known
-  return inTransaction(db, (trx) => userIdOf(trx, account, openId, now))
+): Promise<Map<string, number>> {
+  const known = await findUserIds(db, account.appId, openIds)
+  if (account.userIds === 'backend' || openIds.every((openId) => known.has(openId))) return known
+  return inTransaction(db, (trx) => userIdsOf(trx, account, openIds, now))
 }
 
 /** The first of `n` numbers in a row that nobody has, after the one allotted last. */

@@ -1,6 +1,6 @@
 import type { Delivery } from '../../src/messages/message.js'
 import { claimDue } from '../../src/reminders/claim.js'
-import { resetRanges } from '../../src/reminders/store.js'
+import { resetRanges } from '../../src/schedule/cursor-store.js'
 import { openRun } from '../../src/schedule/store.js'
 import { TODAY, type World } from './world.js'
 

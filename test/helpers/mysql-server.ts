@@ -34,6 +34,9 @@ export interface MysqlServer {
   stop(): Promise<void>
   /** SIGKILL, as a crash of the machine's database would be: the data stays for `restart`. */
   kill(): Promise<void>
+  /** SIGSTOP: it holds its connections and answers nothing, until `thaw`. */
+  freeze(): void
+  thaw(): void
   /** Starts the server again on the same data and port, ending it first if it runs. */
   restart(): Promise<void>
 }
@@ -66,6 +69,8 @@ export async function startMysqlServer(): Promise<MysqlServer> {
       url: serverUrl(port),
       stop,
       kill,
+      freeze: () => void child?.kill('SIGSTOP'),
+      thaw: () => void child?.kill('SIGCONT'),
       restart: async () => {
         await kill()
         child = await startServer(program, folder, port)

@@ -6,6 +6,8 @@ export interface TcpProxy {
   url: string
   /** Cuts all connections once a client sends this text, before the server gets it, and refuses new ones. */
   cutAt(text: string): void
+  /** The same, but the server gets it: only its answer is lost. */
+  cutAfter(text: string): void
   /** Cuts all connections, and refuses new ones. */
   cut(): void
   /** Connections of now carry nothing more and stay open, as when a machine vanishes. New ones work. */
@@ -19,7 +21,7 @@ export async function startTcpProxy(databaseUrl: string): Promise<TcpProxy> {
   const target = new URL(databaseUrl)
   const sockets = new Set<Socket>()
   let isCut = false
-  let trigger: string | undefined
+  let trigger: { text: string; reachesServer: boolean } | undefined
 
   const cut = () => {
     isCut = true
@@ -38,8 +40,11 @@ export async function startTcpProxy(databaseUrl: string): Promise<TcpProxy> {
       })
     }
     client.on('data', (data) => {
-      if (trigger !== undefined && data.includes(trigger)) cut()
-      else upstream.write(data)
+      if (trigger === undefined || !data.includes(trigger.text)) return upstream.write(data)
+      if (!trigger.reachesServer) return cut()
+      // The first byte of an answer says that the server is done.
+      upstream.unpipe(client).once('data', cut).resume()
+      upstream.write(data)
     })
     upstream.pipe(client)
   })
@@ -54,7 +59,10 @@ export async function startTcpProxy(databaseUrl: string): Promise<TcpProxy> {
       for (const socket of sockets) socket.unpipe().removeAllListeners('data').resume()
     },
     cutAt: (text) => {
-      trigger = text
+      trigger = { text, reachesServer: false }
+    },
+    cutAfter: (text) => {
+      trigger = { text, reachesServer: true }
     },
     mend: () => {
       trigger = undefined

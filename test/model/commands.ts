@@ -12,7 +12,7 @@ import { FORM_ID_LIFETIME_MS } from '../../src/permits/accept.js'
 import { expireStale } from '../../src/permits/expire.js'
 import { createIngest } from '../../src/permits/ingest.js'
 import { claimDue } from '../../src/reminders/claim.js'
-import { resetRanges } from '../../src/reminders/store.js'
+import { resetRanges } from '../../src/schedule/cursor-store.js'
 import { openRun } from '../../src/schedule/store.js'
 import type { SendResult } from '../../src/wechat/client.js'
 import { silentLog } from '../helpers/rows.js'
@@ -234,21 +234,25 @@ const AGAIN: Fate[] = ['lost on the way', 'busy', 'unreachable', 'judged, answer
 // Those that are asked again come more often: what follows from the sixth attempt needs six of them.
 const fate = fc.oneof(fc.constantFrom(...AGAIN), fc.constantFrom(...FATES))
 const attempts = fc.tuple(which, fate).map((args) => attempt(...args))
+const lapses = fc.tuple(which, fc.option(fate, { nil: undefined, freq: 1 })).map((args) => lapse(...args))
+const uploads = fc
+  .tuple(user, form, fc.constantFrom(2 * MINUTE, HOUR, 30 * HOUR, 60 * HOUR, 160 * HOUR))
+  .map((args) => upload(...args))
+const insisting = fc
+  .tuple(fc.constantFrom(...AGAIN), fc.integer({ min: 3, max: 8 }))
+  .map((args) => insist(...args))
 const soon = fc.constantFrom(MINUTE, 6 * MINUTE).map(pass)
 const later = fc.constantFrom(HOUR, 9 * HOUR, 24 * HOUR).map(pass)
 
 /** Everything that can happen to messages, the frequent more often. */
 export const commands = [
-  fc
-    .tuple(user, form, fc.constantFrom(2 * MINUTE, HOUR, 30 * HOUR, 160 * HOUR))
-    .map((args) => upload(...args)),
-  fc.constant(claim),
-  fc.constant(claim),
+  ...Array(3).fill(uploads),
+  ...Array(2).fill(fc.constant(claim)),
   ...Array(5).fill(attempts),
   ...Array(4).fill(fc.constant(recover)),
-  fc.tuple(fc.constantFrom(...AGAIN), fc.integer({ min: 3, max: 8 })).map((args) => insist(...args)),
-  fc.tuple(which, fc.option(fate, { nil: undefined })).map((args) => lapse(...args)),
-  which.map(wake),
+  insisting,
+  ...Array(2).fill(lapses),
+  ...Array(2).fill(which.map(wake)),
   fc.tuple(which, fate).map((args) => sendLate(...args)),
   which.map(giveBack),
   soon,
@@ -258,10 +262,11 @@ export const commands = [
   user.map(signIn),
 ]
 
-/** Three users with two permits each: what every run begins with. */
+/** Three users with four permits each, of mixed ends: what every run begins with. */
 export async function begin(model: Model, real: Real): Promise<void> {
   for (const userId of [1, 2, 3]) {
-    for (const left of [100 * HOUR, 50 * HOUR]) await upload(userId, left / HOUR, left).run(model, real)
+    for (const left of [100 * HOUR, 50 * HOUR, 80 * HOUR, 120 * HOUR])
+      await upload(userId, left / HOUR, left).run(model, real)
   }
 }
 

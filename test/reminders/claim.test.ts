@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { execute, selectRows } from '../../src/db/sql.js'
 import { type Claim, claimDue } from '../../src/reminders/claim.js'
-import { resetRanges } from '../../src/reminders/store.js'
+import { resetRanges } from '../../src/schedule/cursor-store.js'
 import { closeRun, openRun } from '../../src/schedule/store.js'
 import { claimAll, claimOne } from '../helpers/claims.js'
 import { dialects } from '../helpers/database.js'

@@ -104,7 +104,12 @@ describe.each(dialects)('an outage of WeChat for hours on %s', (dialect) => {
     const doubtful = await inDoubt()
     world.clock.set(START + 12 * HOUR)
     expect(await tick()).toBe('not due')
-    expect(await world.runs()).toMatchObject([{ state: 'window_closed' }])
+    expect(await world.runs()).toMatchObject([
+      {
+        state: 'window_closed',
+        reason: expect.stringMatching(/^Its sending window closed. WeChat takes no/),
+      },
+    ])
     const messages = await world.messages()
     expect(messages.filter(({ state }) => state === 'unknown')).toHaveLength(doubtful)
     for (const { errmsg } of messages) expect(errmsg).not.toBeNull()

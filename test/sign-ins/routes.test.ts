@@ -39,6 +39,20 @@ describe.each(dialects)('POST /v1/sign-ins on %s', (dialect) => {
     expect(await rows()).toEqual([{ day: 20261120, streak: 1 }])
   })
 
+  test('takes an open_id in place of a user_id once it is bound, and never somebody else’s', async () => {
+    expect(await service.post(PATH, { open_id: 'oA' })).toMatchObject({
+      status: 409,
+      body: { error: { code: 'user_not_bound' } },
+    })
+    expect(await service.post(PATH, { open_id: 'oA', user_id: 7 })).toMatchObject({ status: 201 })
+    expect(await service.post(PATH, { open_id: 'oA' })).toMatchObject({ status: 201 })
+    expect(await service.post(PATH, { open_id: 'oA', user_id: 8 })).toMatchObject({
+      status: 409,
+      body: { error: { code: 'conflict' } },
+    })
+    expect(await service.db('wx_sign_in').select('user_id')).toEqual([{ user_id: 7 }])
+  })
+
   test('counts a day once that many callers record at the same moment', async () => {
     const answers = await Promise.all(Array.from({ length: 20 }, () => signIn()))
     expect(answers.map(({ status }) => status)).toEqual(Array(20).fill(201))

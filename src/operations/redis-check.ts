@@ -1,0 +1,66 @@
+import { Redis } from 'ioredis'
+import type { Finding } from './doctor.js'
+
+const TIMEOUT_MS = 2_000
+/** What the shared rate asks of Redis: a script, and its clock. */
+const PROBE = "return redis.call('TIME')"
+/** Refusals that no waiting mends: wrong or missing password, a user who may not run scripts. */
+const NOT_ALLOWED = /^(WRONGPASS|NOAUTH|NOPERM|ERR invalid password)/
+
+/** Whether processes can share SEND_RATE through this Redis. They go on without it, each with its part of the rate. */
+export async function examineRedis(redisUrl: string, sendRate: number | undefined): Promise<Finding> {
+  const name = 'redis'
+  const started = performance.now()
+  try {
+    await probe(redisUrl)
+  } catch (error) {
+    const { code, message } = error as Error & { code?: string }
+    return NOT_ALLOWED.test(message)
+      ? {
+          name,
+          status: 'fail',
+          reason: `refuses this service: ${message.split(' ')[0]}`,
+          fix: 'Check user and password in REDIS_URL, and that the user may run scripts (EVAL).',
+        }
+      : {
+          name,
+          status: 'warn',
+          reason: `cannot be reached: ${code ?? 'no answer'}; each process goes on with its part of SEND_RATE`,
+          fix: 'Check REDIS_URL, and that Redis runs.',
+        }
+  }
+  const ms = Math.round(performance.now() - started)
+  return sendRate === undefined
+    ? {
+        name,
+        status: 'warn',
+        reason: `answers in ${ms} ms, and is not used: without SEND_RATE there is nothing to share`,
+        fix: 'Set SEND_RATE, or remove REDIS_URL.',
+      }
+    : { name, status: 'ok', reason: `answers in ${ms} ms; shares ${sendRate} messages a second` }
+}
+
+/** One connection, one question, no second try. */
+async function probe(redisUrl: string): Promise<void> {
+  const redis = new Redis(redisUrl, {
+    lazyConnect: true,
+    connectTimeout: TIMEOUT_MS,
+    commandTimeout: TIMEOUT_MS,
+    retryStrategy: () => null,
+    maxRetriesPerRequest: 0,
+    disableClientInfo: true,
+  })
+  // The promises only say that the connection is closed; why is in this event.
+  let cause: unknown
+  redis.on('error', (error) => {
+    cause ??= error
+  })
+  try {
+    await redis.connect()
+    await redis.eval(PROBE, 0)
+  } catch (error) {
+    throw cause ?? error
+  } finally {
+    redis.disconnect()
+  }
+}

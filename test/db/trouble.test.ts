@@ -1,0 +1,210 @@
+import knex, { type Knex } from 'knex'
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { knexConfig, openDatabase } from '../../src/db/connect.js'
+import { whyUnavailable } from '../../src/db/errors.js'
+import { execute } from '../../src/db/sql.js'
+import { inTransaction } from '../../src/db/transaction.js'
+import { expireStale } from '../../src/permits/expire.js'
+import { claimAll } from '../helpers/claims.js'
+import { recordErrors, silentLog } from '../helpers/rows.js'
+import { startTcpProxy, type TcpProxy } from '../helpers/tcp-proxy.js'
+import { DAY, HOUR, user, users } from '../helpers/users.js'
+import { createWorld, type Process, TODAY, type World } from '../helpers/world.js'
+
+/** Each of these must end a job with an error that says so, in bounded time; then the same pool goes on by itself. */
+describe('a job whose database', () => {
+  let world: World
+  let line: TcpProxy
+  const pools: Knex[] = []
+
+  beforeAll(async () => {
+    world = await createWorld('mysql')
+    line = await startTcpProxy(world.database.url)
+  })
+  afterEach(async () => {
+    line.mend()
+    await Promise.all(pools.splice(0).map((pool) => pool.destroy()))
+    await world.expectSound().finally(world.reset)
+  })
+  afterAll(async () => {
+    await line.close()
+    await world.close()
+  })
+
+  const silent = { warn() {}, error() {}, debug() {}, deprecate() {} }
+
+  /** One pool from the beginning to the end, as a service has it. */
+  function pool(changes: Partial<Knex.Config> = {}, statementTimeoutMs = 400): Knex {
+    const opened = knex({ ...knexConfig(line.url, statementTimeoutMs), log: silent, ...changes })
+    pools.push(opened)
+    return opened
+  }
+
+  async function expectUnavailable(job: Promise<unknown>): Promise<void> {
+    const error = await job.then(
+      () => undefined,
+      (reason: unknown) => reason,
+    )
+    expect(error).toBeInstanceOf(Error)
+    expect(whyUnavailable(error)).toBe('does not answer')
+  }
+
+  /** The schedule's next tick, after the leases of what was in hand have run out. */
+  async function expectToGoOn(process: Process, userCount: number): Promise<void> {
+    line.mend()
+    await world.lapseLeases()
+    // A connection that broke unnoticed costs one more try.
+    const report = await process.remind().catch(() => process.remind())
+    expect(report.state).toBe('done')
+    expect([...world.reminded()].sort((a, b) => a - b)).toEqual(users(1, userCount).ids)
+    for (let userId = 1; userId <= userCount; userId++) {
+      expect(await world.counterOf(userId)).toEqual({ count: 1, last_date: TODAY })
+    }
+  }
+
+  const PLACES = [
+    ['before a claim is written', 'INSERT INTO wx_push_message'],
+    ['before a claimed permit is spent', 'UPDATE wx_save_form_id SET status = 1'],
+    ['before verdicts are written', 'UPDATE wx_push_message SET state'],
+    ['before a commit', 'COMMIT;'],
+    ['before the run is closed', 'finished_at'],
+  ] as const
+  test.each(PLACES)('cuts the line %s: it stops, and goes on', async (_, text) => {
+    await world.has(users(1, 12).permits(2))
+    const process = world.startProcess({ db: pool() })
+    line.cutAt(text)
+    await expectUnavailable(process.remind())
+    await expectToGoOn(process, 12)
+  })
+
+  test('commits and cannot say so any more: nothing is done twice', async () => {
+    await world.has(users(1, 12).permits(2))
+    const process = world.startProcess({ db: pool() })
+    line.cutAfter('COMMIT;')
+    await expectUnavailable(process.remind())
+    await expectToGoOn(process, 12)
+  })
+
+  test('hangs on open connections: it stops within the limit of a statement, and goes on over new ones', async () => {
+    await world.has(users(1, 12).permits(2))
+    const process = world.startProcess({ db: pool() })
+    let sent = 0
+    const hanging = world.startProcess({
+      db: process.db,
+      send: (delivery) => {
+        if (++sent === 5) line.hang()
+        return process.send(delivery)
+      },
+    })
+    const started = performance.now()
+    await expectUnavailable(hanging.remind())
+    expect(performance.now() - started).toBeLessThan(5_000)
+    await expectToGoOn(process, 12)
+  })
+
+  test('was there behind connections that went dead while nobody used them: each is given up once', async () => {
+    await world.has(users(1, 12).permits(2))
+    const process = world.startProcess({ db: pool() })
+    await Promise.all([1, 2, 3].map(() => process.db.raw('SELECT SLEEP(0.05)')))
+    line.hang()
+    // No more failures than there were connections.
+    for (let failures = 0; failures < 3; failures++) {
+      if (
+        await process.recover().then(
+          () => true,
+          () => false,
+        )
+      )
+        break
+    }
+    expect(await process.recover()).toMatchObject({ delivered: 0 })
+    await expectToGoOn(process, 12)
+  })
+
+  test('has no connection free: it stops, and goes on when there is one', async () => {
+    await world.has(users(1, 12).permits(2))
+    const busy = pool({ acquireConnectionTimeout: 150, pool: { min: 0, max: 2 } })
+    const process = world.startProcess({ db: busy })
+    const hogs = [await busy.transaction(), await busy.transaction()]
+    await expectUnavailable(process.remind())
+    await Promise.all(hogs.map((hog) => hog.rollback()))
+    await expectToGoOn(process, 12)
+  })
+
+  test('moved away and left connections to one that takes no writes: they are replaced', async () => {
+    await world.has(users(1, 12).permits(2))
+    const process = world.startProcess({ db: pool({ pool: { min: 0, max: 1 } }) })
+    // As a primary that was demoted and kept its sessions.
+    await process.db.raw('SET SESSION TRANSACTION READ ONLY')
+    expect(whyUnavailable(await process.remind().catch((error: unknown) => error))).toBe('takes no writes')
+    await expectToGoOn(process, 12)
+  })
+
+  test('is gone in the middle of a sweep: whole chunks are done, and the next sweep finishes', async () => {
+    await world.has(
+      users(1, 30)
+        .permitFor(HOUR)
+        .permitFor(8 * DAY),
+    )
+    const db = pool()
+    const sweep = (slot: number) =>
+      expireStale(
+        { db, log: silentLog, signal: new AbortController().signal },
+        { appId: world.account.appId, slot, triggeredBy: 'cron' },
+        world.clock.now(),
+      )
+    world.clock.advance(2 * HOUR)
+    line.cutAt('UPDATE wx_message_push_status')
+    await expectUnavailable(sweep(world.clock.now()))
+    line.mend()
+    await world.expectAuditClean()
+    expect(await sweep(world.clock.now() + 1)).toEqual({ expired: 30, users: 30 })
+  })
+
+  test('deadlocks again and again: every transaction gets through, within its tries', async () => {
+    await world.has(users(1, 8).permits(1))
+    const [here, there] = [openDatabase(world.database.url), openDatabase(world.database.url)]
+    pools.push(here, there)
+    const errors = [recordErrors(here), recordErrors(there)]
+    const touch = (trx: Knex, userId: number) =>
+      execute(
+        trx,
+        'UPDATE wx_message_push_status SET updated_at = updated_at + 1 WHERE app_id = ? AND user_id = ?',
+        [world.account.appId, userId],
+      )
+    const crossing = (db: Knex, order: number[]) =>
+      inTransaction(db, async (trx) => {
+        for (const userId of order) await touch(trx, userId)
+      })
+    const before = await world.db('wx_message_push_status').sum('updated_at as sum').first()
+    const storm = Array.from({ length: 12 }, (_, i) =>
+      i % 2 === 0 ? crossing(here, [1, 2, 3, 4]) : crossing(there, [4, 3, 2, 1]),
+    )
+    await Promise.all(storm)
+    const after = await world.db('wx_message_push_status').sum('updated_at as sum').first()
+    expect(Number(after?.sum) - Number(before?.sum)).toBe(12 * 4)
+    expect(errors.flat()).toContain('ER_LOCK_DEADLOCK')
+  })
+
+  test('lets it wait for locks in vain: it stops with that, and goes on when they are free', async () => {
+    await world.has(users(1, 5).permits(2), user(6).permits(2))
+    const impatient = pool({
+      pool: {
+        min: 0,
+        max: 4,
+        afterCreate: (
+          connection: { query(sql: string, done: (e: unknown) => void): void },
+          done: (e: unknown, c: unknown) => void,
+        ) => connection.query('SET SESSION innodb_lock_wait_timeout = 0', (error) => done(error, connection)),
+      },
+    })
+    const process = world.startProcess({ db: impatient })
+    const holder = await world.db.transaction()
+    await holder.raw('SELECT id FROM wx_message_push_status FOR UPDATE')
+    await expect(claimAll({ ...world, db: process.db })).rejects.toMatchObject({
+      code: 'ER_LOCK_WAIT_TIMEOUT',
+    })
+    await holder.rollback()
+    await expectToGoOn(process, 6)
+  })
+})

@@ -1,0 +1,68 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { readAccount } from '../../src/config.js'
+import { examine } from '../../src/operations/doctor.js'
+import { examineRedis } from '../../src/operations/redis-check.js'
+import { createTestDatabase } from '../helpers/database.js'
+import { type RedisServer, startRedisServer } from '../helpers/redis-server.js'
+
+describe('the doctor on Redis', () => {
+  let server: RedisServer
+
+  beforeAll(async () => {
+    server = await startRedisServer()
+  })
+  afterAll(() => server.stop())
+
+  test('says what it is used for, and how fast it answers', async () => {
+    expect(await examineRedis(server.url, 50)).toEqual({
+      name: 'redis',
+      status: 'ok',
+      reason: expect.stringMatching(/^answers in \d+ ms; shares 50 messages a second$/),
+    })
+  })
+
+  test('warns where there is no rate to share', async () => {
+    expect(await examineRedis(server.url, undefined)).toMatchObject({
+      status: 'warn',
+      fix: expect.stringContaining('SEND_RATE'),
+    })
+  })
+
+  test('fails with a wrong password, and does not tell the right one', async () => {
+    const url = new URL(server.url)
+    url.password = 'wrong'
+    const finding = await examineRedis(url.href, 50)
+    expect(finding).toMatchObject({ status: 'fail', reason: 'refuses this service: WRONGPASS' })
+    expect(finding.fix).toContain('REDIS_URL')
+    url.password = ''
+    expect(await examineRedis(url.href, 50)).toMatchObject({ reason: 'refuses this service: NOAUTH' })
+  })
+
+  test('warns of one that hangs, within seconds', async () => {
+    server.pause()
+    const started = performance.now()
+    const finding = await examineRedis(server.url, 50).finally(server.resume)
+    expect(finding).toMatchObject({ status: 'warn', fix: 'Check REDIS_URL, and that Redis runs.' })
+    expect(performance.now() - started).toBeLessThan(5_000)
+  })
+
+  test('warns of one that is not there, and goes on with the rest', async () => {
+    const database = await createTestDatabase('sqlite')
+    const account = readAccount({ WX_APP_ID: 'wx1', WX_APP_SECRET: 'secret' })
+    const findings = await examine({
+      db: database.db,
+      account,
+      systemNow: Date.now,
+      getToken: async () => 'token',
+      redis: { url: 'redis://127.0.0.1:1', sendRate: 50 },
+    })
+    await database.close()
+    expect(findings).toContainEqual({
+      name: 'redis',
+      status: 'warn',
+      reason: 'cannot be reached: ECONNREFUSED; each process goes on with its part of SEND_RATE',
+      fix: 'Check REDIS_URL, and that Redis runs.',
+    })
+    expect(findings.at(-1)).toMatchObject({ name: 'token', status: 'ok' })
+  })
+})
