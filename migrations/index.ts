@@ -18,6 +18,9 @@ import * as createWxUser from './20261121001700_create_wx_user.js'
 import * as createWxAccessToken from './20261121001800_create_wx_access_token.js'
 import * as addTapsToWxSaveFormId from './20261121001900_add_taps_to_wx_save_form_id.js'
 import * as createWxUserNumber from './20261121002100_create_wx_user_number.js'
+import * as createWxCallbackEvent from './20261121002300_create_wx_callback_event.js'
+import * as createWxCallbackNonce from './20261121002400_create_wx_callback_nonce.js'
+import * as addPersonIndexToWxPushMessage from './20261121002500_add_person_index_to_wx_push_message.js'
 import * as bindOpenIdsOfPermits from './20261121002700_bind_open_ids_of_permits.js'
 
 import type { Migration } from './lib/migration.js'
@@ -47,5 +50,8 @@ export const migrations: Record<string, Migration> = {
   '20261121001800_create_wx_access_token': createWxAccessToken,
   '20261121001900_add_taps_to_wx_save_form_id': addTapsToWxSaveFormId,
   '20261121002100_create_wx_user_number': createWxUserNumber,
+  '20261121002300_create_wx_callback_event': createWxCallbackEvent,
+  '20261121002400_create_wx_callback_nonce': createWxCallbackNonce,
+  '20261121002500_add_person_index_to_wx_push_message': addPersonIndexToWxPushMessage,
   '20261121002700_bind_open_ids_of_permits': bindOpenIdsOfPermits,
 }

@@ -3,6 +3,7 @@ import swagger from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
 import fastify, { type FastifyInstance } from 'fastify'
 import type { Knex } from 'knex'
+import { callbackRoutes } from './callbacks/routes.js'
 import type { Account, ApiKey } from './config.js'
 import { createCallers } from './http/callers.js'
 import { answerFrameworkError, handleErrors } from './http/errors.js'
@@ -31,6 +32,8 @@ export interface AppDeps {
   rateLimits: RateLimits
   trustProxy: string[]
   ingest: Ingest
+  /** Told of events of WeChat that were stored. */
+  onCallback(): void
   log: Logger
   now(): number
 }
@@ -112,6 +115,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
   await app.register(subscriptionRoutes({ db, account, callers, now }))
   await app.register(balanceRoutes({ db, account, callers, now }))
   await app.register(signInRoutes({ db, account, callers, now }))
+  await app.register(callbackRoutes({ db, account, onStored: deps.onCallback, now }))
   await app.register(healthRoutes({ db }))
   return app
 }

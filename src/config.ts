@@ -8,6 +8,16 @@ import { parseCron } from './lib/cron.js'
 import { isRedisUrl, REDIS_URL_FORMS } from './lib/redis-url.js'
 import { parseReminderData } from './reminders/text.js'
 
+/** Message push, as entered in WeChat's console. */
+export interface CallbackSettings {
+  /** '' = callbacks are off. */
+  token: string
+  /** '' = plain mode: pushes are not encrypted. */
+  encodingAesKey: string
+  /** Where WeChat calls, for the self-test alone; '' = not known. */
+  url: string
+}
+
 /** One WeChat app that messages are sent for, and what its daily reminder says. */
 export interface Account {
   appId: string
@@ -16,6 +26,7 @@ export interface Account {
   tokenMode: 'stable' | 'classic'
   /** Who numbers users: the owner's backend, or this service. */
   userIds: 'backend' | 'auto'
+  callback: CallbackSettings
   templateId: string
   page: string
   /** Key of the template -> text with placeholders, see reminders/text.ts. */
@@ -134,6 +145,17 @@ const wechatId = makeExactValidator<string>((text) => {
   return text
 })
 
+/** Of the value nothing is repeated, here and below: it is a secret. */
+const callbackToken = makeExactValidator<string>((text) => {
+  if (!/^[A-Za-z0-9]{3,32}$/.test(text)) throw new Error('must be 3 to 32 letters and digits')
+  return text
+})
+
+const encodingAesKey = makeExactValidator<string>((text) => {
+  if (!/^[A-Za-z0-9]{43}$/.test(text)) throw new Error('must be the 43 letters and digits of the console')
+  return text
+})
+
 const apiKeys = makeExactValidator<ApiKey[]>((text) =>
   text
     .split(',')
@@ -188,6 +210,9 @@ const accountSpec = {
   WX_CHANNEL: str({ default: 'form_id', choices: ['form_id', 'subscribe'] as const }),
   WX_TOKEN_MODE: str({ default: 'stable', choices: ['stable', 'classic'] as const }),
   USER_IDS: str({ default: 'backend', choices: ['backend', 'auto'] as const }),
+  WX_CALLBACK_TOKEN: callbackToken({ default: '' }),
+  WX_ENCODING_AES_KEY: encodingAesKey({ default: '' }),
+  WX_CALLBACK_URL: webUrl({ default: '' }),
   REMINDER_TEMPLATE_ID: wechatId({ default: '' }),
   REMINDER_PAGE: str({ default: '' }),
   REMINDER_DATA: reminderData({ default: {} }),
@@ -228,6 +253,11 @@ export function readAccount(env: Environment): Account {
     channel: values.WX_CHANNEL,
     tokenMode: values.WX_TOKEN_MODE,
     userIds: values.USER_IDS,
+    callback: {
+      token: values.WX_CALLBACK_TOKEN,
+      encodingAesKey: values.WX_ENCODING_AES_KEY,
+      url: values.WX_CALLBACK_URL,
+    },
     templateId: values.REMINDER_TEMPLATE_ID,
     page: values.REMINDER_PAGE,
     data: values.REMINDER_DATA,

@@ -43,6 +43,8 @@ export function openBase(config: Config, account: Account | undefined, now: () =
   const db = openDatabase(config.databaseUrl, testTiming().statement)
   const secrets = [
     account?.appSecret ?? '',
+    account?.callback.token ?? '',
+    account?.callback.encodingAesKey ?? '',
     ...config.apiKeys.map(({ key }) => key),
     ...config.sessionSecrets,
   ].filter(Boolean)

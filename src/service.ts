@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import { buildApp } from './app.js'
+import { type CallbackWorker, createCallbackWorker } from './callbacks/process.js'
 import type { Account, Config } from './config.js'
 import { assertMigrated, migrateLatest } from './db/migrate.js'
 import { isSqlite } from './db/sql.js'
@@ -54,16 +55,19 @@ export async function startService(
     await assignUnassigned(db, account.appId, now())
 
     const ingest = createIngest(db)
+    const callbacks = createCallbackWorker({ db, account, log, now })
     const app = await buildApp({
       ...config,
       db,
       account,
       exchangeCode: logins.exchangeCode,
       ingest,
+      onCallback: callbacks.wake,
       log,
       now,
     })
     undo.push(
+      () => callbacks.stop(),
       () => ingest.drain(),
       () => closeApp(app, options.finishRequestsMs ?? FINISH_REQUESTS_MS),
     )
@@ -73,7 +77,7 @@ export async function startService(
       log.warn({ event: 'remind.missed', app_id: account.appId, date }, 'no process was running on that day')
     }
     const stopped = new AbortController()
-    const schedule = createSchedule(account, scheduledJobs(stopped.signal), log)
+    const schedule = createSchedule(account, scheduledJobs(stopped.signal, callbacks), log)
     undo.push(() => {
       stopped.abort()
       return schedule.stop()
@@ -104,7 +108,7 @@ export async function startService(
     if (!options.now) await assertClocksAgree(base.db, base.now)
   }
 
-  function scheduledJobs(signal: AbortSignal): ScheduledJobs {
+  function scheduledJobs(signal: AbortSignal, callbacks: CallbackWorker): ScheduledJobs {
     const { db, log, now } = base
     let lastSweep = 0
     let lastPurge = 0
@@ -129,6 +133,9 @@ export async function startService(
         if (date === lastPurge || now() < timeOn(date, PURGE_HOUR, 0, account.timezone)) return
         await purgeOld({ db, log, signal }, { ...account, retentionDays: config.retentionDays }, now())
         lastPurge = date
+      },
+      async callbacks() {
+        await callbacks.workDue()
       },
       async recover() {
         const tally = await recover(sending, account, { signal })

@@ -14,6 +14,7 @@ export const FAILPOINTS = [
   'token.fetched',
   'expire.in_transaction',
   'ingest.in_transaction',
+  'callback.in_transaction',
 ] as const
 
 export type Failpoint = (typeof FAILPOINTS)[number]

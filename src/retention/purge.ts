@@ -23,11 +23,12 @@ export interface Purged {
   permits: number
   runs: number
   signIns: number
+  events: number
 }
 
 /**
  * Deletes what was ended more than `retentionDays` ago, a few hundred rows at a time: settled messages, then the spent
- * and expired permits that no message names any more, then runs without messages, and sign-ins. In this order, and
+ * and expired permits that no message names any more, then runs without messages, sign-ins, and WeChat's events. In this order, and
  * never a row that something young refers to, so that the audit finds the same before and after. One process does it
  * for the account once a day; answers undefined in the others.
  */
@@ -83,9 +84,16 @@ export async function purgeOld(
     permits: await purgeTable('wx_save_form_id', store.readPermits),
     runs: await purgeTable('wx_job_run', store.readRuns, store.deleteCursors),
     signIns: await purgeSignIns(),
+    events: await purgeTable('wx_callback_event', (db, after, before, limit) =>
+      store.readReceived(db, 'wx_callback_event', { after, before, limit }),
+    ),
   }
-  const { messages, permits, runs, signIns } = purged
-  await store.recordPurge(db, run.id, messages + permits + runs + signIns)
+  // A push is refused for its age long before.
+  await purgeTable('wx_callback_nonce', (db, after, _, limit) =>
+    store.readReceived(db, 'wx_callback_nonce', { after, before: now - DAY_MS, limit }),
+  )
+  const { messages, permits, runs, signIns, events } = purged
+  await store.recordPurge(db, run.id, messages + permits + runs + signIns + events)
   await closeRun(
     db,
     run.id,

@@ -54,6 +54,21 @@ export async function readRuns(db: Knex, after: number, before: number, limit: n
   return toSlice(rows, before, limit)
 }
 
+/** Events of WeChat, worked off or not, and the marks of accepted pushes. */
+export async function readReceived(
+  db: Knex,
+  table: 'wx_callback_event' | 'wx_callback_nonce',
+  { after, before, limit }: { after: number; before: number; limit: number },
+): Promise<Slice> {
+  const rows = await selectRows<Row>(
+    db,
+    `SELECT id, received_at AS created_at, CASE WHEN received_at < ? THEN 1 ELSE 0 END AS is_old
+     FROM ${table} WHERE id > ? ORDER BY id LIMIT ?`,
+    [before, after, limit],
+  )
+  return toSlice(rows, before, limit)
+}
+
 /** Ids grow with time, so the first row that is too young ends the purge of its table. */
 function toSlice(rows: Row[], before: number, limit: number): Slice {
   const old = rows.filter((row) => row.is_old === 1).map(({ id }) => id)
@@ -68,13 +83,15 @@ function toSlice(rows: Row[], before: number, limit: number): Slice {
  */
 export async function deleteRows(
   db: Knex,
-  table: 'wx_push_message' | 'wx_save_form_id' | 'wx_job_run',
+  table: 'wx_push_message' | 'wx_save_form_id' | 'wx_job_run' | 'wx_callback_event' | 'wx_callback_nonce',
   ids: number[],
 ): Promise<number> {
   const still = {
     wx_push_message: 'settled_at IS NOT NULL',
     wx_save_form_id: 'status <> 0',
     wx_job_run: "state <> 'running'",
+    wx_callback_event: '1 = 1',
+    wx_callback_nonce: '1 = 1',
   }
   const { affectedRows } = await execute(
     db,

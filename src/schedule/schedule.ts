@@ -7,6 +7,7 @@ export interface ScheduledJobs {
   remind(): Promise<void>
   expire(): Promise<void>
   recover(): Promise<void>
+  callbacks(): Promise<void>
   purge(): Promise<void>
 }
 
@@ -50,8 +51,9 @@ export function createSchedule(account: Account, jobs: ScheduledJobs, log: Logge
       every(account.remindCron, 'remind')
       every(account.expireCron, 'expire')
       every(EVERY_MINUTE, 'remind', 'expire', 'purge')
-      every(EVERY_FEW_SECONDS, 'recover')
+      every(EVERY_FEW_SECONDS, 'recover', 'callbacks')
       look('recover')
+      look('callbacks')
       look('remind')
       look('expire')
       look('purge')

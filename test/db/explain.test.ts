@@ -1,5 +1,7 @@
 import type { Knex } from 'knex'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { acceptPush } from '../../src/callbacks/accept.js'
+import { createCallbackWorker } from '../../src/callbacks/process.js'
 import { isSqlite, selectRows } from '../../src/db/sql.js'
 import { expireStale } from '../../src/permits/expire.js'
 import { findBalance } from '../../src/permits/find-balance.js'
@@ -175,6 +177,31 @@ const HOT: { name: string; sql: RegExp; accesses: Access[] }[] = [
     accesses: [{ table: 'wx_save_form_id', key: 'wx_save_form_id_oldest_idx' }],
   },
   {
+    name: 'whether a push was accepted before',
+    sql: /SELECT content FROM wx_callback_nonce/,
+    accesses: [{ table: 'wx_callback_nonce', key: 'wx_callback_nonce_mark_uq' }],
+  },
+  {
+    name: 'events that are known',
+    sql: /SELECT event_key FROM wx_callback_event/,
+    accesses: [{ table: 'wx_callback_event', key: 'wx_callback_event_key_uq' }],
+  },
+  {
+    name: 'events to be worked off',
+    sql: /SELECT id FROM wx_callback_event/,
+    accesses: [{ table: 'wx_callback_event', key: 'wx_callback_event_due_idx' }],
+  },
+  {
+    name: 'newer events of a person',
+    sql: /SELECT 1 FROM wx_callback_event/,
+    accesses: [{ table: 'wx_callback_event', key: 'wx_callback_event_person_idx' }],
+  },
+  {
+    name: 'messages that a delivery event may be about',
+    sql: /FROM wx_push_message WHERE app_id = \? AND open_id = \?/,
+    accesses: [{ table: 'wx_push_message', key: 'wx_push_message_person_idx' }],
+  },
+  {
     name: 'days from a sign-in on',
     sql: /SELECT day, streak FROM wx_sign_in/,
     accesses: [{ table: 'wx_sign_in', key: 'PRIMARY' }],
@@ -236,6 +263,8 @@ describe.each(dialects)('hot statements on %s', (dialect) => {
     ['stale permits of the sweep', 'wx_save_form_id_stale_idx', 'wx_save_form_id'],
     ['next oldest permit', 'wx_save_form_id_oldest_idx', 'wx_save_form_id'],
     ['owners of uploaded form_ids', 'wx_save_form_id_permit_uq', 'wx_save_form_id'],
+    ['events to be worked off', 'wx_callback_event_due_idx', 'wx_callback_event'],
+    ['messages that a delivery event may be about', 'wx_push_message_person_idx', 'wx_push_message'],
   ])('%s are found another way without %s, which this test would see', async (name, index, table) => {
     const hot = HOT.find((one) => one.name === name)
     const statement = statements.find(({ sql }) => hot?.sql.test(sql))
@@ -353,10 +382,26 @@ async function fill(db: Knex, appId: string): Promise<void> {
     5_000,
   )
   await insert('wx_job_run', { job: "'remind'", slot: '20250000 + i', ...run }, 1_000)
+  const received = { app_id: app, received_at: 1 }
+  await insert('wx_callback_nonce', { mark: 'i', content: "'c'", ...received }, USERS)
+  await insert(
+    'wx_callback_event',
+    {
+      open_id: 'i',
+      event: "'debug'",
+      event_time: 1,
+      event_key: 'i',
+      payload: "'{}'",
+      state: "'done'",
+      trace_id: 'i',
+      ...received,
+    },
+    USERS,
+  )
   await insert('wx_job_cursor', { run_id: 'i + 1', range_no: 1, cur: 1, hi: 1 }, 3_000)
   if (isSqlite(db)) return
   const tables =
-    'wx_save_form_id, wx_message_push_status, wx_push_message, wx_sign_in, wx_user, wx_job_run, wx_job_cursor'
+    'wx_save_form_id, wx_message_push_status, wx_push_message, wx_sign_in, wx_user, wx_job_run, wx_job_cursor, wx_callback_nonce, wx_callback_event'
   await db.raw(`ANALYZE TABLE ${tables}`)
 }
 
@@ -395,5 +440,31 @@ async function runEverything(world: World): Promise<Statement[]> {
   await db.transaction((trx) => userIdsOf(trx, auto, ['new-1', 'new-2'], clock.now()))
   const handOver = { openId: '1', userId: 2, movePermits: true }
   await db.transaction((trx) => rebindUser(trx, backend, handOver, clock.now()))
+  await callBack(world)
   return queries.filter(({ sql }) => /^\s*(SELECT|UPDATE|DELETE)/i.test(sql))
+}
+
+/** One event of each kind that moves the books. */
+async function callBack({ db, account, clock }: World): Promise<void> {
+  const now = clock.now()
+  const item = { TemplateId: 't', SubscribeStatusString: 'accept', MsgID: '1', ErrorCode: '0' }
+  const kinds = [
+    { Event: 'subscribe_msg_popup_event', List: item },
+    { Event: 'subscribe_msg_change_event', List: { ...item, SubscribeStatusString: 'reject' } },
+    { Event: 'subscribe_msg_sent_event', List: item },
+    { Event: 'TEMPLATESENDJOBFINISH', MsgID: '2', Status: 'success' },
+    { Event: 'unsubscribe' },
+    { Event: 'subscribe' },
+  ]
+  for (const [n, kind] of kinds.entries()) {
+    const fields = {
+      MsgType: 'event',
+      FromUserName: '1',
+      CreateTime: String(Math.floor(now / 1000)),
+      ...kind,
+    }
+    const push = { fields, mark: `push ${n}`, content: 'c' }
+    await acceptPush(db, { appId: account.appId, push, traceId: 't' }, now)
+  }
+  await createCallbackWorker({ db, account, log: silentLog, now: clock.now }).workDue()
 }

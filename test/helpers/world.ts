@@ -325,6 +325,7 @@ const ACCOUNT: Omit<Account, 'appId'> = {
   channel: 'form_id',
   tokenMode: 'stable',
   userIds: 'backend',
+  callback: { token: '', encodingAesKey: '', url: '' },
   templateId: DEMO_TEMPLATE_ID,
   page: DEMO_PAGE,
   data: { keyword1: '日领积分', keyword2: '已经连续答题{streak}天', keyword4: '{date} {weekday}' },

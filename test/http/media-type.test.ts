@@ -13,6 +13,7 @@ test('a body that is not called JSON is refused as such, plain text included', a
     ...readConfig({ API_KEYS: 'backend:key-1' }),
     exchangeCode: () => Promise.reject(new Error('nobody logs in')),
     ingest: createIngest(db),
+    onCallback: () => {},
     log: createLogger({ level: 'silent', secrets: [] }),
     now: Date.now,
   })

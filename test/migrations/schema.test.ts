@@ -15,6 +15,8 @@ import {
 const PARAMS = { onMessage: () => {}, appId: '' }
 const TABLES = [
   'wx_access_token',
+  'wx_callback_event',
+  'wx_callback_nonce',
   'wx_job_cursor',
   'wx_job_run',
   'wx_message_push_status',

@@ -92,7 +92,7 @@ describe.each(dialects)('the purge on %s', (dialect) => {
     await addMessage({ id: 2, permitId: 2, at: YOUNG, settled: true, runId: 2 })
     expect((await audit(database.db, NOW, false)).ok).toBe(true)
 
-    expect(await purge()).toEqual({ messages: 1, permits: 1, runs: 1, signIns: 0 })
+    expect(await purge()).toEqual({ messages: 1, permits: 1, runs: 1, signIns: 0, events: 0 })
 
     expect(await ids('wx_push_message')).toEqual([2])
     expect(await ids('wx_save_form_id')).toEqual([2])
@@ -109,7 +109,7 @@ describe.each(dialects)('the purge on %s', (dialect) => {
     await addPermit({ id: 2, status: 1, at: OLD, messageId: 1 })
     await addMessage({ id: 1, permitId: 2, at: OLD, settled: false })
 
-    expect(await purge()).toEqual({ messages: 0, permits: 0, runs: 0, signIns: 0 })
+    expect(await purge()).toEqual({ messages: 0, permits: 0, runs: 0, signIns: 0, events: 0 })
     expect((await audit(database.db, NOW, false)).ok).toBe(true)
   })
 
@@ -139,6 +139,30 @@ describe.each(dialects)('the purge on %s', (dialect) => {
     expect(await selectRows(database.db, 'SELECT day, streak FROM wx_sign_in')).toEqual([
       { day: 20261119, streak: 40 },
     ])
+  })
+
+  it('deletes old events of WeChat, and marks of pushes that are a day old', async () => {
+    for (const [id, at] of [
+      [1, OLD],
+      [2, YOUNG],
+      [3, NOW],
+    ] as const) {
+      await execute(
+        database.db,
+        `INSERT INTO wx_callback_event (id, app_id, open_id, event, event_time, event_key, payload, state, trace_id, received_at)
+         VALUES (?, 'wx1', 'o1', 'debug', 1, ?, '{}', 'done', 't', ?)`,
+        [id, `key ${id}`, at],
+      )
+      await execute(
+        database.db,
+        "INSERT INTO wx_callback_nonce (id, app_id, mark, content, received_at) VALUES (?, 'wx1', ?, 'c', ?)",
+        [id, `mark ${id}`, at],
+      )
+    }
+
+    expect(await purge()).toMatchObject({ events: 1 })
+    expect(await ids('wx_callback_event')).toEqual([2, 3])
+    expect(await ids('wx_callback_nonce')).toEqual([3])
   })
 
   it('is done by one process a day', async () => {

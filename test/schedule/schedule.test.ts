@@ -9,7 +9,7 @@ const EVERY_SECOND = '* * * * * *'
 
 /** Jobs that end when they are told to, and count. */
 function controlledJobs() {
-  const started = { remind: 0, expire: 0, recover: 0, purge: 0 }
+  const started = { remind: 0, expire: 0, recover: 0, callbacks: 0, purge: 0 }
   let underWay = 0
   let mostAtOnce = 0
   const finish: ((error?: Error) => void)[] = []
@@ -26,7 +26,13 @@ function controlledJobs() {
     })
   }
   return {
-    jobs: { remind: run('remind'), expire: run('expire'), recover: run('recover'), purge: run('purge') },
+    jobs: {
+      remind: run('remind'),
+      expire: run('expire'),
+      recover: run('recover'),
+      callbacks: run('callbacks'),
+      purge: run('purge'),
+    },
     started,
     hold: () => {
       held = true
@@ -78,7 +84,7 @@ afterEach(async () => {
 test('what may have been missed is looked for at once when it starts', () => {
   const { jobs, started } = controlledJobs()
   schedule(jobs).start()
-  expect(started).toEqual({ remind: 1, expire: 1, recover: 1, purge: 1 })
+  expect(started).toEqual({ remind: 1, expire: 1, recover: 1, callbacks: 1, purge: 1 })
 })
 
 test('jobs tick in the zone of the account, each at its own expression and once a minute', () => {
@@ -102,8 +108,8 @@ test('a job is not started beside itself, however many ticks come', async () => 
   expect(started.remind).toBe(1)
   finishAll()
   await eventually('the next tick starts it again', () => started.remind > 1)
-  // Four jobs, each once.
-  expect(mostAtOnce()).toBe(4)
+  // Five jobs, each once.
+  expect(mostAtOnce()).toBe(5)
 })
 
 test('a job that fails is logged and tried again by the next tick', async () => {
@@ -114,7 +120,7 @@ test('a job that fails is logged and tried again by the next tick', async () => 
   finishAll(new Error('the database is gone'))
   await eventually('the next tick', () => started.remind > 1)
   const failures = lines.filter(({ event }) => event === 'schedule.job_failed')
-  expect(failures.map(({ job }) => job).sort()).toEqual(['expire', 'purge', 'recover', 'remind'])
+  expect(failures.map(({ job }) => job).sort()).toEqual(['callbacks', 'expire', 'purge', 'recover', 'remind'])
 })
 
 test('a stop waits for the jobs under way, and starts no other', async () => {
@@ -157,5 +163,5 @@ test('a stop before the start is a stop, and a start after it does nothing', asy
   await never.stop()
   never.start()
   expect(create).not.toHaveBeenCalled()
-  expect(started).toEqual({ remind: 0, expire: 0, recover: 0, purge: 0 })
+  expect(started).toEqual({ remind: 0, expire: 0, recover: 0, callbacks: 0, purge: 0 })
 })

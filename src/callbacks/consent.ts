@@ -1,0 +1,74 @@
+import type { Knex } from 'knex'
+import type { Account } from '../config.js'
+import { grantSubscription, voidSubscriptions } from '../permits/subscriptions.js'
+import { userIdOf } from '../users/user-ids.js'
+import { done, type Effect, nextAttempt, payloadOf } from './effect.js'
+import * as store from './store.js'
+
+/** user refuse to accept the msg: what a message to the user would be answered from now on. */
+const REFUSED = 43101
+
+/**
+ * The answer to a popup. An accept is a permit, shared with the client's own report of the same tap. A reject is an
+ * answer to that popup alone: it ends nothing that was accepted before.
+ */
+export async function applyPopup(
+  trx: Knex.Transaction,
+  account: Account,
+  event: store.EventRow,
+  now: number,
+): Promise<Effect> {
+  const { appId } = account
+  const { open_id: openId, template_id: templateId } = event
+  const status = payloadOf(event).SubscribeStatusString ?? ''
+  if (templateId === null) return done('incomplete')
+  // acceptWithAudio and acceptWithAlert are consent too; ban and filter are neither accepted nor refused.
+  if (!status.startsWith('accept')) return done(status === 'reject' ? 'refused' : 'ignored')
+  const userId = await userIdOf(trx, account, openId, now)
+  if (userId === undefined) return waitForUser(event, now)
+  // A still later accept has lifted that refusal, and with it the record of it.
+  if (await store.hasRefusedSince(trx, appId, event, templateId)) return done('outdated')
+  const outcome = await grantSubscription(
+    trx,
+    {
+      appId,
+      openId,
+      userId,
+      templateId,
+      tappedAt: event.event_time * 1000,
+      reportId: event.event_key,
+      reporter: 'event',
+    },
+    now,
+  )
+  return done(outcome === 'accepted' ? 'granted' : outcome)
+}
+
+/**
+ * The user turned a template off in the settings: what was accepted of it until then is void. If it is the reminder's,
+ * the user is not reminded any more, unless there is a later accept.
+ */
+export async function applyChange(
+  trx: Knex.Transaction,
+  account: Account,
+  event: store.EventRow,
+  now: number,
+): Promise<Effect> {
+  const { appId } = account
+  const { open_id: openId, template_id: templateId } = event
+  if (templateId === null) return done('incomplete')
+  if (payloadOf(event).SubscribeStatusString !== 'reject') return done('ignored')
+  const userId = await userIdOf(trx, account, openId, now)
+  if (userId === undefined) return waitForUser(event, now)
+  const refusedAt = event.event_time * 1000
+  const person = { appId, openId, userId, templateId }
+  await voidSubscriptions(trx, { ...person, refusedAt }, now)
+  if (templateId !== account.templateId) return done('voided')
+  if (await store.hasAcceptedSince(trx, person, refusedAt)) return done('voided')
+  await store.recordOptOut(trx, { ...person, errcode: REFUSED, at: refusedAt }, now)
+  return done('opted_out')
+}
+
+function waitForUser(event: store.EventRow, now: number): Effect {
+  return { kind: 'wait', outcome: 'no_user', until: nextAttempt(event, now) }
+}

@@ -1,0 +1,113 @@
+import type { Knex } from 'knex'
+import { recordStop } from '../messages/store.js'
+import { done, type Effect, nextAttempt, payloadOf } from './effect.js'
+import * as store from './store.js'
+
+/** What WeChat says became of a message. */
+export interface DeliveryReport {
+  channel: 'subscribe' | 'official'
+  msgid: string
+  /** The template of a subscribe message; the event of a service account does not name it. */
+  templateId: string | null
+  /** When it was delivered or given up, in ms, to the second. */
+  at: number
+  /** As it is stored: `success`, or `failed: …` with WeChat's words. */
+  status: string
+}
+
+/** The receiver of a service account's message refuses them: code of `follower switched off receiving`. */
+const USER_BLOCK = { status: 'failed: user block', errcode: 48002 }
+const MAX_STATUS = 64
+
+/** How far WeChat's clock may be from ours. */
+const SKEW_MS = 2 * 60_000
+/** How late the event of a message may be that was settled without a msgid. */
+const LATE_MS = 10 * 60_000
+/** An event comes before our own settle, by milliseconds; or hours before, if the process that sent it has died. */
+const WAIT_FOR_MESSAGE_MS = 10 * 60_000
+const WAIT_FOR_SETTLE_MS = 24 * 60 * 60_000
+
+export function readReport(event: store.EventRow): DeliveryReport | undefined {
+  const { msgid, template_id: templateId, event_time } = event
+  if (msgid === null) return undefined
+  const { Status = '', ErrorCode, ErrorStatus = '' } = payloadOf(event)
+  const common = { msgid, templateId, at: event_time * 1000 }
+  if (event.event === 'TEMPLATESENDJOBFINISH') {
+    return { ...common, channel: 'official', status: toStatus(Status.startsWith('success'), Status) }
+  }
+  const ok = ErrorCode === undefined ? ErrorStatus.startsWith('success') : ErrorCode === '0'
+  const text = ErrorCode === undefined ? ErrorStatus : `${ErrorStatus} (${ErrorCode})`
+  return { ...common, channel: 'subscribe', status: toStatus(ok, text) }
+}
+
+/** The texts come with and without blanks: `failed:user block`, `failed: system failed`. */
+function toStatus(ok: boolean, text: string): string {
+  if (ok) return 'success'
+  return `failed: ${text.replace(/^failed\s*:?\s*/i, '')}`.slice(0, MAX_STATUS)
+}
+
+/** `open`: one of these may be it, and is still in somebody's hands. */
+type Match = { kind: 'message'; message: store.PersonMessage } | { kind: 'open' } | { kind: 'none' }
+
+/**
+ * The message that a report is about, among those of the person: the one with its msgid. WeChat's answer with the msgid
+ * may have been lost, or not be written down yet. Then it is the one of that template, without a msgid, that was under
+ * way at that time; as long as one such message is not settled, it is none of the others.
+ */
+export function matchMessage(report: DeliveryReport, messages: store.PersonMessage[]): Match {
+  const byMsgid = messages.find(({ msgid }) => msgid === report.msgid)
+  if (byMsgid) return { kind: 'message', message: byMsgid }
+  const possible = messages.filter(
+    (m) =>
+      m.msgid === null &&
+      m.delivery_status === null &&
+      (report.templateId === null || m.template_id === report.templateId) &&
+      report.at >= m.created_at - SKEW_MS &&
+      report.at <= (m.settled_at ?? report.at) + LATE_MS,
+  )
+  const isOpen = (m: store.PersonMessage) =>
+    m.state === 'sending' || (m.state === 'retry' && m.maybe_sent === 1)
+  if (possible.some(isOpen)) return { kind: 'open' }
+  const distance = (m: store.PersonMessage) => Math.abs(report.at - (m.settled_at ?? m.created_at))
+  const [nearest] = possible
+    .filter(({ state }) => state === 'unknown' || state === 'delivered')
+    .sort((a, b) => distance(a) - distance(b) || a.id - b.id)
+  return nearest ? { kind: 'message', message: nearest } : { kind: 'none' }
+}
+
+/** Writes on a message what became of it. Lock order: the message, then the person, as where answers are settled. */
+export async function applyDelivery(
+  trx: Knex,
+  appId: string,
+  event: store.EventRow,
+  now: number,
+): Promise<Effect> {
+  const report = readReport(event)
+  if (!report) return done('incomplete')
+  const openId = event.open_id
+  const match = matchMessage(
+    report,
+    await store.findMessages(trx, { appId, openId, channel: report.channel }),
+  )
+  if (match.kind !== 'message') {
+    const limit = match.kind === 'open' ? WAIT_FOR_SETTLE_MS : WAIT_FOR_MESSAGE_MS
+    if (now - event.received_at >= limit) return done('unknown_message')
+    return { kind: 'wait', outcome: 'unknown_message', until: nextAttempt(event, now) }
+  }
+
+  const { message } = match
+  const about = { messageId: message.id, traceId: message.trace_id }
+  if (message.delivery_status !== null) return { kind: 'done', outcome: 'duplicate', ...about }
+  const { msgid, status } = report
+  const outcome = status === 'success' ? 'delivered' : 'failed'
+  const written = { id: message.id, msgid, status, settlesAs: outcome } as const
+  if (!(await store.recordDelivery(trx, written, now))) {
+    return { kind: 'wait', outcome: 'unknown_message', until: nextAttempt(event, now) }
+  }
+  if (report.channel === 'official' && status.startsWith(USER_BLOCK.status)) {
+    const person = { appId, openId, userId: message.user_id }
+    await recordStop(trx, person, { kind: 'block', errcode: USER_BLOCK.errcode }, report.at)
+    return { kind: 'done', outcome: 'blocked', ...about }
+  }
+  return { kind: 'done', outcome, ...about }
+}

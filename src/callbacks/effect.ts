@@ -1,0 +1,23 @@
+import type { EventRow, Outcome } from './store.js'
+
+/** What applying an event came to. `wait`: what it is about is not there yet, and may come until `until`. */
+export type Effect =
+  | { kind: 'done'; outcome: Outcome; messageId?: number; traceId?: string }
+  | { kind: 'wait'; outcome: 'no_user' | 'unknown_message'; until: number }
+
+export function done(outcome: Outcome): Effect {
+  return { kind: 'done', outcome }
+}
+
+const PAUSE_MIN_MS = 2_000
+const PAUSE_MAX_MS = 6 * 60 * 60 * 1000
+
+/** When a waiting event is looked at again: it waits as long again as it has waited, within limits. */
+export function nextAttempt(event: Pick<EventRow, 'received_at'>, now: number): number {
+  return now + Math.min(Math.max(now - event.received_at, PAUSE_MIN_MS), PAUSE_MAX_MS)
+}
+
+/** The fields that events.ts has kept of an event that moves the books. */
+export function payloadOf(event: EventRow): Partial<Record<string, string>> {
+  return JSON.parse(event.payload) as Partial<Record<string, string>>
+}

@@ -1,0 +1,42 @@
+import { XMLParser, XMLValidator } from 'fast-xml-parser'
+import { type Fields, isFields, parseLossless, toValue } from '../lib/lossless-json.js'
+
+/** WeChat's own pushes are four levels deep. */
+const MAX_DEPTH = 16
+
+/** Every value as the text that was sent: an id of 19 digits is none that a number can hold. */
+const xml = new XMLParser({
+  ignoreAttributes: true,
+  ignoreDeclaration: true,
+  ignorePiTags: true,
+  parseTagValue: false,
+  // An entity stays the text it is written as: WeChat writes CDATA, and what expands can be made to explode.
+  processEntities: false,
+  maxNestedTags: MAX_DEPTH,
+  jPath: false,
+})
+
+/** Reads the body of a push, XML or JSON by its content. undefined if it is neither. */
+export function parsePush(body: string): Fields | undefined {
+  const text = body.replace(/^\ufeff/, '').trim()
+  try {
+    if (text.startsWith('{')) return fieldsOf(parseLossless(text, MAX_DEPTH))
+    if (text.startsWith('<')) return parseXml(text)
+  } catch {
+    // Both parsers throw at what is no JSON, no XML, or dangerous.
+  }
+  return undefined
+}
+
+/** The fields of the one root element, <xml>. A DOCTYPE, which WeChat never sends, is refused. */
+function parseXml(text: string): Fields | undefined {
+  if (!/^(?:<\?xml[^<>]*\?>\s*)?<xml\s*>/.test(text)) return undefined
+  // The parser takes tags that are never closed; its validator does not.
+  if (XMLValidator.validate(text) !== true) return undefined
+  const document = fieldsOf(toValue(xml.parse(text), MAX_DEPTH))
+  return fieldsOf(document?.xml)
+}
+
+function fieldsOf(value: Fields[string]): Fields | undefined {
+  return isFields(value) ? value : undefined
+}

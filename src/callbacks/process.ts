@@ -1,0 +1,159 @@
+import type { Knex } from 'knex'
+import type { Account } from '../config.js'
+import { isDuplicate, whyUnavailable } from '../db/errors.js'
+import { inTransaction } from '../db/transaction.js'
+import { chunks } from '../lib/chunks.js'
+import { failpoint } from '../lib/failpoint.js'
+import type { Logger } from '../lib/logger.js'
+import { maskOpenId } from '../lib/redact.js'
+import { applyChange, applyPopup } from './consent.js'
+import { applyDelivery } from './delivery.js'
+import { done, type Effect } from './effect.js'
+import { applyFollow, applyUnfollow } from './following.js'
+import * as store from './store.js'
+
+/** Works off the events that were stored: soon after they came, and again whatever a crash or a failure left. */
+export interface CallbackWorker {
+  /** Says that there is something new. Returns at once. */
+  wake(): void
+  /** Works off what is due now, and answers how many events came to an end here. Never beside itself. */
+  workDue(): Promise<number>
+  /** Begins nothing more, and resolves when what is under way has ended. Safe twice. */
+  stop(): Promise<void>
+}
+
+const BATCH = 100
+/** Each has a connection of the pool; the sending and the requests need theirs. */
+const AT_ONCE = 3
+const PAUSE_AFTER_ERROR_MS = 10 * 60_000
+
+export interface WorkerDeps {
+  db: Knex
+  account: Account
+  log: Logger
+  now(): number
+}
+
+export function createCallbackWorker(deps: WorkerDeps): CallbackWorker {
+  let underWay: Promise<number> | undefined
+  let again = false
+  let stopped = false
+
+  async function pass(): Promise<number> {
+    let ended = 0
+    while (!stopped) {
+      const due = await store.findDue(deps.db, deps.account.appId, deps.now(), BATCH)
+      let moved = 0
+      for (const ids of chunks(due, AT_ONCE)) {
+        if (stopped) break
+        const outcomes = await Promise.all(ids.map((id) => workOff(deps, id)))
+        moved += outcomes.filter((outcome) => outcome !== 'taken').length
+        ended += outcomes.filter((outcome) => outcome === 'ended').length
+      }
+      // Those that another process holds would be read again and again.
+      if (due.length < BATCH || moved === 0) break
+    }
+    return ended
+  }
+
+  function workDue(): Promise<number> {
+    underWay ??= pass().finally(() => {
+      underWay = undefined
+      if (again) wake()
+    })
+    return underWay
+  }
+
+  function wake(): void {
+    again = underWay !== undefined
+    if (stopped || underWay) return
+    workDue().catch((error: unknown) =>
+      deps.log.warn({ event: 'callback.work_failed', err: error }, 'the next tick tries again'),
+    )
+  }
+
+  return {
+    wake,
+    workDue,
+    async stop() {
+      stopped = true
+      await underWay?.catch(() => {})
+    },
+  }
+}
+
+/** `taken`: another process has it, or had it. The effect and the end of the event are one transaction. */
+async function workOff(deps: WorkerDeps, id: number): Promise<'ended' | 'waits' | 'taken'> {
+  const { db, account, log, now } = deps
+  const { appId } = account
+  try {
+    const worked = await inTransaction(
+      db,
+      async (trx) => {
+        const event = await store.lockDue(trx, id, now())
+        if (!event) return undefined
+        const effect = await apply(trx, account, event, now())
+        if (effect.kind === 'wait') await store.postpone(trx, id, effect.outcome, effect.until)
+        else await store.finish(trx, id, effect.outcome, now())
+        failpoint('callback.in_transaction')
+        return { event, effect }
+      },
+      // The client's report of the same tap was first.
+      isDuplicate,
+    )
+    if (!worked) return 'taken'
+    logEffect(log, appId, worked.event, worked.effect)
+    return worked.effect.kind === 'done' ? 'ended' : 'waits'
+  } catch (error) {
+    if (whyUnavailable(error)) throw error
+    // One event that cannot be applied must not stand in the way of the others.
+    log.error(
+      { event: 'callback.failed', app_id: appId, event_id: id, err: error },
+      'it is tried again later',
+    )
+    await store.postpone(db, id, 'error', now() + PAUSE_AFTER_ERROR_MS)
+    return 'waits'
+  }
+}
+
+function apply(
+  trx: Knex.Transaction,
+  account: Account,
+  event: store.EventRow,
+  now: number,
+): Promise<Effect> | Effect {
+  const { appId } = account
+  switch (event.event) {
+    case 'subscribe_msg_popup_event':
+      return applyPopup(trx, account, event, now)
+    case 'subscribe_msg_change_event':
+      return applyChange(trx, account, event, now)
+    case 'subscribe_msg_sent_event':
+    case 'TEMPLATESENDJOBFINISH':
+      return applyDelivery(trx, appId, event, now)
+    case 'subscribe':
+      return applyFollow(trx, appId, event, now)
+    case 'unsubscribe':
+      return applyUnfollow(trx, appId, event, now)
+    default:
+      return done('ignored')
+  }
+}
+
+function logEffect(log: Logger, appId: string, event: store.EventRow, effect: Effect): void {
+  const about = effect.kind === 'done' ? effect : undefined
+  log[effect.kind === 'done' ? 'info' : 'debug'](
+    {
+      event: effect.kind === 'done' ? 'callback.applied' : 'callback.waits',
+      // Of the message, where there is one: its whole story has one trace id.
+      trace_id: about?.traceId ?? event.trace_id,
+      app_id: appId,
+      event_id: event.id,
+      name: event.event,
+      outcome: effect.outcome,
+      open_id: maskOpenId(event.open_id),
+      ...(about?.messageId === undefined ? {} : { message_id: about.messageId }),
+    },
+    'event of WeChat',
+  )
+}

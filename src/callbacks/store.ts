@@ -1,0 +1,293 @@
+import type { Knex } from 'knex'
+import {
+  execute,
+  forUpdateSkipLocked,
+  isSqlite,
+  placeholders,
+  rowPlaceholders,
+  selectRows,
+} from '../db/sql.js'
+import type { ReceivedEvent } from './events.js'
+
+/** What came of an event, or what it waits for (`no_user`, `unknown_message` while its state is waiting). */
+export type Outcome =
+  | 'granted'
+  | 'duplicate'
+  | 'outdated'
+  | 'refused'
+  | 'voided'
+  | 'opted_out'
+  | 'delivered'
+  | 'failed'
+  | 'blocked'
+  | 'unblocked'
+  | 'ignored'
+  | 'incomplete'
+  | 'no_user'
+  | 'unknown_message'
+  | 'error'
+
+/** The content of an accepted push with this mark, if there was one. Uses wx_callback_nonce_mark_uq. */
+export async function findContent(trx: Knex, appId: string, mark: string): Promise<string | undefined> {
+  const [row] = await selectRows<{ content: string }>(
+    trx,
+    'SELECT content FROM wx_callback_nonce WHERE app_id = ? AND mark = ?',
+    [appId, mark],
+  )
+  return row?.content
+}
+
+/** Throws a duplicate error if another transaction was first with it. */
+export async function insertMark(
+  trx: Knex,
+  push: { appId: string; mark: string; content: string },
+  now: number,
+): Promise<void> {
+  await execute(
+    trx,
+    'INSERT INTO wx_callback_nonce (app_id, mark, content, received_at) VALUES (?, ?, ?, ?)',
+    [push.appId, push.mark, push.content, now],
+  )
+}
+
+/** Those of the keys that are stored already, without locks. Uses wx_callback_event_key_uq. */
+export async function findKnownKeys(trx: Knex, keys: string[]): Promise<Set<string>> {
+  const rows = await selectRows<{ event_key: string }>(
+    trx,
+    `SELECT event_key FROM wx_callback_event WHERE event_key IN (${placeholders(keys.length)})`,
+    keys,
+  )
+  return new Set(rows.map(({ event_key }) => event_key))
+}
+
+/** Throws a duplicate error if another transaction was first with one of them. */
+export async function insertEvents(
+  trx: Knex,
+  appId: string,
+  events: ReceivedEvent[],
+  traceId: string,
+  now: number,
+): Promise<void> {
+  await execute(
+    trx,
+    `INSERT INTO wx_callback_event (app_id, open_id, event, event_time, template_id, msgid, event_key, payload, state,
+       outcome, next_attempt_at, trace_id, received_at, processed_at) VALUES ${rowPlaceholders(events.length, 14)}`,
+    events.flatMap((e) => [
+      appId,
+      e.openId,
+      e.event,
+      e.eventTime,
+      e.templateId,
+      e.msgid,
+      e.key,
+      e.payload,
+      e.work === 'due' ? 'stored' : 'done',
+      e.work === 'due' ? null : e.work,
+      e.work === 'due' ? now : null,
+      traceId,
+      now,
+      e.work === 'due' ? null : now,
+    ]),
+  )
+}
+
+/** Events to be worked off by now, those that wait longest first. Uses wx_callback_event_due_idx. */
+export async function findDue(db: Knex, appId: string, now: number, limit: number): Promise<number[]> {
+  const rows = await selectRows<{ id: number }>(
+    db,
+    `SELECT id FROM wx_callback_event WHERE app_id = ? AND next_attempt_at <= ?
+     ORDER BY next_attempt_at LIMIT ?`,
+    [appId, now, limit],
+  )
+  return rows.map(({ id }) => id)
+}
+
+export interface EventRow {
+  id: number
+  open_id: string
+  event: string
+  event_time: number
+  template_id: string | null
+  msgid: string | null
+  event_key: string
+  payload: string
+  trace_id: string
+  received_at: number
+}
+
+/** Locks an event if it is still to be worked off, and nobody else is at it. */
+export async function lockDue(trx: Knex, id: number, now: number): Promise<EventRow | undefined> {
+  const [row] = await selectRows<EventRow>(
+    trx,
+    `SELECT id, open_id, event, event_time, template_id, msgid, event_key, payload, trace_id, received_at
+     FROM wx_callback_event WHERE id = ? AND next_attempt_at <= ?${forUpdateSkipLocked(trx)}`,
+    [id, now],
+  )
+  return row
+}
+
+export async function finish(trx: Knex, id: number, outcome: Outcome, now: number): Promise<void> {
+  await execute(
+    trx,
+    `UPDATE wx_callback_event SET state = 'done', outcome = ?, next_attempt_at = NULL, processed_at = ? WHERE id = ?`,
+    [outcome, now, id],
+  )
+}
+
+/** Leaves an event for later, unless somebody has ended it meanwhile. */
+export async function postpone(db: Knex, id: number, outcome: Outcome, until: number): Promise<void> {
+  await execute(
+    db,
+    `UPDATE wx_callback_event SET state = 'waiting', outcome = ?, next_attempt_at = ?
+     WHERE id = ? AND next_attempt_at IS NOT NULL`,
+    [outcome, until, id],
+  )
+}
+
+/** Whether an event of this name is known that is newer; of those of one second, one that came later. */
+export async function hasNewer(
+  trx: Knex,
+  appId: string,
+  { id, open_id, event_time }: EventRow,
+  event: string,
+): Promise<boolean> {
+  const rows = await selectRows(
+    trx,
+    `SELECT 1 FROM wx_callback_event WHERE app_id = ? AND open_id = ? AND event_time >= ? AND event = ?
+       AND (event_time > ? OR id > ?) LIMIT 1`,
+    [appId, open_id, event_time, event, event_time, id],
+  )
+  return rows.length > 0
+}
+
+/** Whether the person is known to have turned a template off at this second or later. */
+export async function hasRefusedSince(
+  trx: Knex,
+  appId: string,
+  { open_id, event_time }: EventRow,
+  templateId: string,
+): Promise<boolean> {
+  const rows = await selectRows(
+    trx,
+    `SELECT 1 FROM wx_callback_event WHERE app_id = ? AND open_id = ? AND event_time >= ?
+       AND event = 'subscribe_msg_change_event' AND template_id = ? LIMIT 1`,
+    [appId, open_id, event_time, templateId],
+  )
+  return rows.length > 0
+}
+
+export interface PersonMessage {
+  id: number
+  user_id: number
+  template_id: string
+  state: string
+  msgid: string | null
+  delivery_status: string | null
+  maybe_sent: number
+  created_at: number
+  settled_at: number | null
+  trace_id: string
+}
+
+/** The messages of a person on a channel, without locks. Uses wx_push_message_person_idx. */
+export function findMessages(
+  trx: Knex,
+  { appId, openId, channel }: { appId: string; openId: string; channel: 'subscribe' | 'official' },
+): Promise<PersonMessage[]> {
+  return selectRows<PersonMessage>(
+    trx,
+    `SELECT id, user_id, template_id, state, msgid, delivery_status, maybe_sent, created_at, settled_at, trace_id
+     FROM wx_push_message WHERE app_id = ? AND open_id = ? AND channel = ? AND state <> 'cancelled'`,
+    [appId, openId, channel],
+  )
+}
+
+/**
+ * Writes what became of a message, and settles it if it was unknown. false if it has changed since it was read: a
+ * message in somebody's hands is settled by them, and the first report of a delivery stands.
+ */
+export async function recordDelivery(
+  trx: Knex,
+  message: { id: number; msgid: string; status: string; settlesAs: 'delivered' | 'failed' },
+  now: number,
+): Promise<boolean> {
+  const { affectedRows } = await execute(
+    trx,
+    `UPDATE wx_push_message SET msgid = ?, delivery_status = ?, updated_at = ?,
+       state = CASE WHEN state = 'unknown' THEN ? ELSE state END
+     WHERE id = ? AND state IN ('unknown', 'delivered', 'failed') AND delivery_status IS NULL
+       AND (msgid IS NULL OR msgid = ?)`,
+    [message.msgid, message.status, now, message.settlesAs, message.id, message.msgid],
+  )
+  return affectedRows > 0
+}
+
+interface Person {
+  appId: string
+  openId: string
+}
+
+/** Whether the user has accepted this template after a moment; spent or not. Uses wx_save_form_id_oldest_idx. */
+export async function hasAcceptedSince(
+  trx: Knex,
+  person: Person & { userId: number; templateId: string },
+  since: number,
+): Promise<boolean> {
+  const rows = await selectRows(
+    trx,
+    `SELECT 1 FROM wx_save_form_id WHERE app_id = ? AND user_id = ? AND source = 'subscribe' AND open_id = ?
+       AND template_id = ? AND tapped_at > ? LIMIT 1`,
+    [person.appId, person.userId, person.openId, person.templateId, since],
+  )
+  return rows.length > 0
+}
+
+/** The code stands for the block if there is one too: that is what a follow looks at. */
+export async function recordOptOut(
+  trx: Knex,
+  person: Person & { userId: number; errcode: number; at: number },
+  now: number,
+): Promise<void> {
+  await execute(
+    trx,
+    `UPDATE wx_user SET opted_out_at = ?, user_id = COALESCE(user_id, ?), updated_at = ?,
+       stop_errcode = CASE WHEN blocked_at IS NULL THEN ? ELSE stop_errcode END
+     WHERE app_id = ? AND open_id = ? AND (opted_out_at IS NULL OR opted_out_at < ?)`,
+    [person.at, person.userId, now, person.errcode, person.appId, person.openId, person.at],
+  )
+}
+
+/** Works for a person of no user as well: the block is there when a user is bound. */
+export async function recordBlock(
+  trx: Knex,
+  { appId, openId, errcode, at }: Person & { errcode: number; at: number },
+  now: number,
+): Promise<void> {
+  const set = (column: string) =>
+    isSqlite(trx) ? `${column} = excluded.${column}` : `${column} = VALUES(${column})`
+  const columns = ['blocked_at', 'stop_errcode', 'updated_at'].map(set).join(', ')
+  const onDuplicate = isSqlite(trx)
+    ? `ON CONFLICT (app_id, open_id) DO UPDATE SET ${columns}`
+    : `ON DUPLICATE KEY UPDATE ${columns}`
+  await execute(
+    trx,
+    `INSERT INTO wx_user (app_id, open_id, blocked_at, stop_errcode, created_at, updated_at)
+     VALUES ${rowPlaceholders(1, 6)} ${onDuplicate}`,
+    [appId, openId, at, errcode, now, now],
+  )
+}
+
+/** Ends a block of this code. An opt-out beside it stays. false if there was none. */
+export async function liftBlock(
+  trx: Knex,
+  { appId, openId, errcode }: Person & { errcode: number },
+  now: number,
+): Promise<boolean> {
+  const { affectedRows } = await execute(
+    trx,
+    `UPDATE wx_user SET blocked_at = NULL, stop_errcode = NULL, updated_at = ?
+     WHERE app_id = ? AND open_id = ? AND blocked_at IS NOT NULL AND stop_errcode = ?`,
+    [now, appId, openId, errcode],
+  )
+  return affectedRows > 0
+}
