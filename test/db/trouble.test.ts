@@ -11,7 +11,11 @@ import { startTcpProxy, type TcpProxy } from '../helpers/tcp-proxy.js'
 import { DAY, HOUR, user, users } from '../helpers/users.js'
 import { createWorld, type Process, TODAY, type World } from '../helpers/world.js'
 
-/** Each of these must end a job with an error that says so, in bounded time; then the same pool goes on by itself. */
+/**
+ * Each of these must end a job with an error that says so, in bounded time; then the same pool goes on by itself. What
+ * was seen to fail: the limit of a statement taken out (the two that hang), the replacement of a connection that takes
+ * no writes, the ROLLBACK whose failure hides what happened (each cut line).
+ */
 describe('a job whose database', () => {
   let world: World
   let line: TcpProxy
@@ -45,7 +49,9 @@ describe('a job whose database', () => {
       () => undefined,
       (reason: unknown) => reason,
     )
-    expect(error).toBeInstanceOf(Error)
+    // What happened first, and not that the ROLLBACK after it could not be sent either.
+    const { code, name } = error as Error & { code?: string }
+    expect(code ?? name).toMatch(/^(PROTOCOL_|ECONN|KnexTimeoutError$)/)
     expect(whyUnavailable(error)).toBe('does not answer')
   }
 

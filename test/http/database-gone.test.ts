@@ -84,3 +84,16 @@ test('an upload that was answered 201 is there, however often the line breaks', 
   }
   expect(await audit(database.db, Date.now(), false)).toMatchObject({ ok: true })
 })
+
+test('a service whose database hangs says so within seconds, long before it gives a statement up', async () => {
+  expect((await upload(1)).status).toBe(201)
+  line.hang()
+  const started = performance.now()
+  const ready = await service.request('GET', '/readyz')
+  expect(performance.now() - started).toBeLessThan(15_000)
+  expect(ready.status).toBe(503)
+  expect(ready.body).toEqual({ error: { code: 'not_ready', message: 'The database does not answer' } })
+  line.cut()
+  line.mend()
+  await eventually('it is ready again', async () => (await service.request('GET', '/readyz')).status === 200)
+})

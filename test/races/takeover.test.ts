@@ -20,8 +20,8 @@ import { createWorld, type World } from '../helpers/world.js'
  * | the comparison of fences in lockHeld | give_back and next_permit, after and beside a takeover |
  * | `fence = ?` in settle | the other verdicts, after and beside a takeover |
  * | `fence = ?` in renewLeases | the renewals |
- * | SKIP LOCKED in lockLapsed | every test in which the takeover comes second |
- * | `state = 'sending'` in lockLapsed | the verdicts that end a message, before a takeover |
+ * | FOR UPDATE in lockHeld | give_back and next_permit, beside a takeover |
+ * | SKIP LOCKED in lockLapsed, or its lock | every test in which the takeover comes second, and two takeovers |
  */
 const VERDICTS: Verdict[] = [
   { kind: 'delivered' },
