@@ -81,7 +81,7 @@ async function signIn({ phone, app }: Person, streak: number, formId: string): P
 /** From now on the user accepts whenever asked, and WeChat knows it. */
 function accepts({ openId, phone }: Person): void {
   phone.decide = (templateId) => {
-    wechat.control.grantSubscription({ openId, templateId })
+    wechat.control.tap({ openId, answers: { [templateId]: 'accept' } })
     return 'accept'
   }
 }
@@ -193,15 +193,23 @@ describe.each(dialects)('%s', (dialect) => {
 
   test('by subscription: an accept in the sign-in tap is a reminder, and WeChat tells that it arrived', async () => {
     await begin({ WX_CHANNEL: 'subscribe', ...CALLBACK })
+    wechat.control.configureCallback({
+      ...PUSHES,
+      url: `${service.url}/wechat/callback`,
+      mode: 'safe',
+      format: 'json',
+      auto: true,
+    })
     const [ann, bob, cleo] = [person('Ann'), person('Bob'), person('Cleo')]
     for (const each of [ann, bob]) accepts(each)
     for (const each of [ann, bob, cleo]) await signIn(each, 1, NO_FORM_ID)
-    // WeChat tells of the same tap.
-    await expectSuccess(popup(bob))
-    await workedOff()
-    expect(await permitsLeft(bob)).toBe(1)
     clock.advance(DAY)
     await signIn(ann, 2, NO_FORM_ID)
+    // WeChat tells of the same taps.
+    await wechat.control.sendPushes()
+    await workedOff()
+    expect(await permitsLeft(ann)).toBe(2)
+    expect(await permitsLeft(bob)).toBe(1)
 
     await remindOnSaturday([bob])
     expect(await messages()).toMatchObject([
@@ -209,9 +217,15 @@ describe.each(dialects)('%s', (dialect) => {
     ])
     expect(cleo.phone.sentTo('/v1/subscriptions')).toEqual([])
 
-    await expectSuccess(wechatPushes.of(sent(bob)))
     expect(await deliveryOnRecord()).toBe('success')
     expect(await permitsLeft(bob)).toBe(0)
+    await wechat.control.sendPushes()
+    expect(wechat.control.pushes().map(({ event, state }) => `${event} ${state}`)).toEqual([
+      'subscribe_msg_popup_event answered',
+      'subscribe_msg_popup_event answered',
+      'subscribe_msg_popup_event answered',
+      'subscribe_msg_sent_event answered',
+    ])
     await expectBooksClean()
   })
 
