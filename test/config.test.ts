@@ -196,6 +196,9 @@ const BAD: Record<string, string[]> = {
   WX_CHANNEL: ['email', 'FORM_ID'],
   WX_TOKEN_MODE: ['stabel'],
   USER_IDS: ['own', 'AUTO'],
+  WX_CALLBACK_TOKEN: ['ab', 'a'.repeat(33), 'two words', 'mit-strich'],
+  WX_ENCODING_AES_KEY: ['a'.repeat(42), 'a'.repeat(44), `${'a'.repeat(42)}=`],
+  WX_CALLBACK_URL: ['shop.example/wechat/callback', 'https://'],
   REMINDER_TEMPLATE_ID: ['t'.repeat(65), '模板'],
   REMINDER_DATA: [
     'keyword1',

@@ -65,7 +65,8 @@ export function readEvents(appId: string, fields: Fields): ReceivedEvent[] | und
 
   const kind = Object.hasOwn(KINDS, event) ? KINDS[event] : undefined
   const openId = printable(fields.FromUserName, 100) ?? ''
-  const eventTime = /^\d{1,10}$/.test(String(fields.CreateTime)) ? Number(fields.CreateTime) : 0
+  const seconds = printable(fields.CreateTime, 10) ?? ''
+  const eventTime = /^\d+$/.test(seconds) ? Number(seconds) : 0
   return itemsOf(fields, kind).map((item) => {
     const templateId = printable(item.TemplateId, 64) ?? null
     const msgid = printable(item.MsgID ?? item.MsgId, 32) ?? null

@@ -361,6 +361,14 @@ describe.each(dialects)('events of WeChat on %s', (dialect) => {
       expect(await person()).toMatchObject({ blocked_at: START + 9_000 })
     })
 
+    test('goes by the order of arrival within one second', async () => {
+      await store({ name: 'unsubscribe', at: 0 })
+      await store({ name: 'subscribe', at: 0 })
+      await worker.workDue()
+      expect((await events()).map(({ outcome }) => outcome)).toEqual(['outdated', 'ignored'])
+      expect(await person()).toMatchObject({ blocked_at: null })
+    })
+
     test('again does not lift a block of another kind', async () => {
       await world.db('wx_user').update({ blocked_at: 1, stop_errcode: 43019 })
       expect(await happens({ name: 'subscribe', at: 0 })).toBe('ignored')
