@@ -1,7 +1,6 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { describe, expect, inject, test } from 'vitest'
 import { dialects } from '../helpers/database.js'
 import { runChaos } from './driver.js'
-import { buildProgram, type Program } from './program.js'
 
 /** On each database; `npm run chaos` goes on for as long as one likes. */
 const KILLS = 21
@@ -9,12 +8,6 @@ const KILLS = 21
 const TIMEOUT_MS = 180_000
 
 describe('processes that are killed and frozen while WeChat and the database fail', () => {
-  let program: Program
-  beforeAll(async () => {
-    program = await buildProgram()
-  })
-  afterAll(() => program.remove())
-
   // Side by side: each waits for leases more than it works.
   test.concurrent.each(dialects)(
     'remind nobody twice and lose nobody on %s',
@@ -25,7 +18,7 @@ describe('processes that are killed and frozen while WeChat and the database fai
         database,
         kills: KILLS,
         seed,
-        main: program.main,
+        main: inject('program'),
         processes: 3,
         faultRate: 0.2,
         timeoutMs: TIMEOUT_MS,

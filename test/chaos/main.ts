@@ -1,8 +1,8 @@
 import { randomInt } from 'node:crypto'
 import { SingleBar } from 'cli-progress'
 import { Command, InvalidArgumentError, Option } from 'commander'
+import { buildProgram } from '../helpers/program.js'
 import { type ChaosReport, runChaos } from './driver.js'
-import { buildProgram } from './program.js'
 
 interface Flags {
   kills: number

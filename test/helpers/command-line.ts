@@ -1,7 +1,6 @@
 import { spawn } from 'node:child_process'
-import { join } from 'node:path'
-import { fileURLToPath, pathToFileURL } from 'node:url'
-import { onTestFinished } from 'vitest'
+import { fileURLToPath } from 'node:url'
+import { inject, onTestFinished } from 'vitest'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 
@@ -22,12 +21,9 @@ export interface Running {
 
 type Environment = Record<string, string>
 
-const LOADER = pathToFileURL(join(ROOT, 'node_modules/@oxc-node/core/register.mjs')).href
-const PROGRAM = join(ROOT, 'src/main.ts')
-
 /** The real program in a process of its own, with these variables and no others. Killed if the test ends before it. */
 export function startCommand(words: string[], env: Environment, cwd = ROOT): Running {
-  return start(process.execPath, ['--import', LOADER, PROGRAM, ...words], env, cwd)
+  return start(process.execPath, [inject('program'), ...words], env, cwd)
 }
 
 export function runCommand(words: string[], env: Environment): Promise<Ended> {

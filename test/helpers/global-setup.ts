@@ -3,6 +3,7 @@ import type { TestProject } from 'vitest/node'
 import { openDatabase } from '../../src/db/connect.js'
 import { migrateLatest } from '../../src/db/migrate.js'
 import { startMysqlServer } from './mysql-server.js'
+import { buildProgram } from './program.js'
 
 declare module 'vitest' {
   export interface ProvidedContext {
@@ -10,11 +11,24 @@ declare module 'vitest' {
     mysqlServerUrl: string
     /** Starts the name of every database of this run. */
     databasePrefix: string
+    /** The command line, built into one file. */
+    program: string
+  }
+}
+
+/** What all test files share. Answers how to take it down. */
+export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const program = await buildProgram()
+  project.provide('program', program.main)
+  const stopMysql = await setUpMysql(project)
+  return async () => {
+    program.remove()
+    await stopMysql()
   }
 }
 
 /** One MySQL for the whole run: the one of TEST_DATABASE_URL, else a private one. */
-export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+async function setUpMysql(project: TestProject): Promise<() => Promise<void>> {
   const databasePrefix = `reminder_test_${process.pid}_`
   project.provide('databasePrefix', databasePrefix)
   const given = process.env.TEST_DATABASE_URL

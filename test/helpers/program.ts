@@ -12,11 +12,12 @@ export interface Program {
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))
 
 /**
- * The command line in one JavaScript file: it starts in a third of the time that the loader for TypeScript takes, and a
- * thousand crashes are a thousand starts. Inside the project, so that packages left outside the file are found.
+ * The command line in one JavaScript file: it starts in a third of the time that the loader for TypeScript takes, and
+ * the tests start it a hundred times, a long chaos thousands. Inside the project, so that packages left outside the
+ * file are found.
  */
 export async function buildProgram(): Promise<Program> {
-  const folder = mkdtempSync(join(ROOT, 'node_modules', '.chaos-'))
+  const folder = mkdtempSync(join(ROOT, 'node_modules', '.test-program-'))
   const remove = () => rmSync(folder, { recursive: true, force: true })
   try {
     await build({
