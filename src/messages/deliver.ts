@@ -158,7 +158,10 @@ export async function deliverAll(deps: DeliverDeps, source: Source, options: Del
   }
 
   function abandon(delivery: Delivery): undefined {
-    log.warn({ event: 'lease.lapsed', messageId: delivery.id }, 'left to whoever took it over')
+    log.warn(
+      { event: 'lease.lapsed', trace_id: delivery.traceId, message_id: delivery.id },
+      'left to whoever took it over',
+    )
     leases.release(delivery.id)
     tally.lost++
     changed()

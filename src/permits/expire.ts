@@ -55,13 +55,13 @@ export async function expireStale(
       now,
     )
     log.info(
-      { event: 'expire.done', appId, runId: run.id, expired, users, from, to },
+      { event: 'expire.done', app_id: appId, run_id: run.id, expired, users, from, to },
       'stale permits expired',
     )
     return { expired, users }
   } catch (error) {
     log.error(
-      { event: 'expire.failed', appId, runId: run.id, err: error },
+      { event: 'expire.failed', app_id: appId, run_id: run.id, err: error },
       'the sweep stopped; the next one goes on',
     )
     await closeRun(db, run.id, { state: 'halted', reason: 'the database failed, see the log' }, now)

@@ -84,7 +84,14 @@ export async function runReminders(
     await inTransaction(db, (trx) => store.startOver(trx, run.id, account.appId, reason))
   else if (!signal.aborted || state !== 'paused') await closeRun(db, run.id, ending, now())
   const report = await writeReport(db, account, run, tally, ending, now())
-  log[ending.state === 'done' ? 'info' : 'warn']({ event: 'remind.ended', app_id: account.appId, ...report })
+  const { runId, skippedSignedIn, ...rest } = report
+  log[ending.state === 'done' ? 'info' : 'warn']({
+    event: 'remind.ended',
+    app_id: account.appId,
+    run_id: runId,
+    ...rest,
+    skipped_signed_in: skippedSignedIn,
+  })
   return report
 }
 

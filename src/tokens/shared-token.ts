@@ -86,7 +86,7 @@ export function createSharedToken(options: SharedTokenOptions): SharedToken {
     if (failure !== undefined) reportFailure(failure)
     if (fetched !== undefined) {
       counters.refreshed++
-      logger.info({ event: 'token.refreshed', appId, expiresInMs })
+      logger.info({ event: 'token.refreshed', app_id: appId, expires_in_ms: expiresInMs })
       if (diedEarly(fetched.replaced, failing, deps.timing)) reportEarlyDeath(fetched.replaced)
     }
     return token
@@ -103,15 +103,26 @@ export function createSharedToken(options: SharedTokenOptions): SharedToken {
 
   const reportFailure = ({ class: errorClass, errcode, message, remedy }: TokenError): void => {
     counters.failed++
-    logger.error({ event: 'token.refresh_failed', appId, class: errorClass, errcode, remedy }, message)
+    logger.error(
+      { event: 'token.refresh_failed', app_id: appId, class: errorClass, errcode, remedy },
+      message,
+    )
   }
 
   const reportEarlyDeath = (replaced: StoredToken | undefined): void => {
     const { earlyDeaths } = counters
     earlyDeaths.count++
     earlyDeaths.firstAt ??= now()
-    const remainingMs = replaced?.remainingMs
-    logger.warn({ event: 'token.died_early', appId, remainingMs, ...earlyDeaths }, EARLY_DEATH_HINT)
+    logger.warn(
+      {
+        event: 'token.died_early',
+        app_id: appId,
+        remaining_ms: replaced?.remainingMs,
+        count: earlyDeaths.count,
+        first_at: earlyDeaths.firstAt,
+      },
+      EARLY_DEATH_HINT,
+    )
   }
 
   const get = async (): Promise<string> => {
