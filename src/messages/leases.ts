@@ -3,8 +3,8 @@ import { MAX_LIST } from '../db/sql.js'
 import { chunks } from '../lib/chunks.js'
 import { groupBy } from '../lib/group-by.js'
 import type { Logger } from '../lib/logger.js'
+import { renewLeases } from './lease-store.js'
 import type { Delivery } from './message.js'
-import { renewLeases } from './store.js'
 
 /** A lease is seconds: that is how long a crash can delay a message. */
 export const LEASE_MS = 15_000

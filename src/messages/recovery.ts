@@ -4,9 +4,9 @@ import { timeOn } from '../lib/business-date.js'
 import { failpoint } from '../lib/failpoint.js'
 import { createBrake } from './brake.js'
 import { type DeliverDeps, deliverAll, type Source } from './deliver.js'
+import * as store from './lease-store.js'
 import type { Delivery } from './message.js'
 import { type AnswerRecord, addTallies, emptyTally, type Outcome, settleBatch, type Tally } from './settle.js'
-import * as store from './store.js'
 import { canRepeat, type Verdict } from './verdict.js'
 
 const BATCH = 500
