@@ -34,6 +34,8 @@ export interface AppDeps {
   ingest: Ingest
   /** Told of events of WeChat that were stored. */
   onCallback(): void
+  /** Told when a backend has bound a user to an open_id. */
+  onUserBound(openId: string): Promise<void>
   log: Logger
   now(): number
 }
@@ -110,7 +112,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
   })
   const loginLimit = createLimit(app, deps.rateLimits.ip)
   await app.register(sessionRoutes({ appId: account.appId, sessions, loginLimit, now }))
-  await app.register(userRoutes({ db, account, callers, now }))
+  await app.register(userRoutes({ db, account, callers, onBound: deps.onUserBound, now }))
   await app.register(permitRoutes({ db, account, ingest, callers, now }))
   await app.register(subscriptionRoutes({ db, account, callers, now }))
   await app.register(balanceRoutes({ db, account, callers, now }))

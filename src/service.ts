@@ -63,6 +63,7 @@ export async function startService(
       exchangeCode: logins.exchangeCode,
       ingest,
       onCallback: callbacks.wake,
+      onUserBound: callbacks.userBound,
       log,
       now,
     })

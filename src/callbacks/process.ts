@@ -16,6 +16,8 @@ import * as store from './store.js'
 export interface CallbackWorker {
   /** Says that there is something new. Returns at once. */
   wake(): void
+  /** Has the events worked off that waited until this person had a user. */
+  userBound(openId: string): Promise<void>
   /** Works off what is due now, and answers how many events came to an end here. Never beside itself. */
   workDue(): Promise<number>
   /** Begins nothing more, and resolves when what is under way has ended. Safe twice. */
@@ -74,6 +76,10 @@ export function createCallbackWorker(deps: WorkerDeps): CallbackWorker {
 
   return {
     wake,
+    async userBound(openId) {
+      await store.endWaitForUser(deps.db, deps.account.appId, openId, deps.now())
+      wake()
+    },
     workDue,
     async stop() {
       stopped = true

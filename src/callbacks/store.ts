@@ -144,6 +144,16 @@ export async function postpone(db: Knex, id: number, outcome: Outcome, until: nu
   )
 }
 
+/** Lets the events that wait for this person's user be worked off at once. Uses wx_callback_event_person_idx. */
+export async function endWaitForUser(db: Knex, appId: string, openId: string, now: number): Promise<void> {
+  await execute(
+    db,
+    `UPDATE wx_callback_event SET next_attempt_at = ?
+     WHERE app_id = ? AND open_id = ? AND outcome = 'no_user' AND next_attempt_at > ?`,
+    [now, appId, openId, now],
+  )
+}
+
 /** Whether an event of this name is known that is newer; of those of one second, one that came later. */
 export async function hasNewer(
   trx: Knex,

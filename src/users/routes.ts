@@ -33,6 +33,7 @@ export function userRoutes(deps: {
   db: Knex
   account: Numbering
   callers: Callers
+  onBound(openId: string): Promise<void>
   now(): number
 }): FastifyPluginAsyncTypebox {
   return async (app) => {
@@ -55,6 +56,7 @@ export function userRoutes(deps: {
         const moved = await inTransaction(deps.db, (trx) =>
           rebindUser(trx, deps.account, { openId, userId, movePermits }, deps.now()),
         )
+        await deps.onBound(openId)
         return { open_id: openId, user_id: userId, moved }
       },
     )

@@ -10,6 +10,7 @@ import { grantSubscription } from '../../src/permits/subscriptions.js'
 import { bindUser } from '../../src/users/user-ids.js'
 import { claimOne } from '../helpers/claims.js'
 import { dialects } from '../helpers/database.js'
+import { eventually } from '../helpers/eventually.js'
 import { compose, eventMessage, type Sender } from '../helpers/pushes.js'
 import { HOUR_MS, MINUTE_MS, openPool, refuseRows } from '../helpers/rows.js'
 import { openIdOf } from '../helpers/users.js'
@@ -158,6 +159,18 @@ describe.each(dialects)('events of WeChat on %s', (dialect) => {
       world.clock.advance(2 * MINUTE_MS)
       expect(await worker.workDue()).toBe(1)
       expect(await lastEvent()).toMatchObject({ state: 'done', outcome: 'granted' })
+      expect(await world.counterOf(99)).toMatchObject({ count: 1 })
+    })
+
+    test('of an open_id that no user was bound to is worked off as soon as a backend says who it is', async () => {
+      const openId = 'o-stranger'
+      await store({ ...accepted(), openId })
+      await worker.workDue()
+      await inTransaction(world.db, (trx) =>
+        bindUser(trx, { appId: account.appId, openId, userId: 99 }, world.clock.now()),
+      )
+      await worker.userBound(openId)
+      await eventually('the permit', async () => (await lastEvent())?.outcome === 'granted')
       expect(await world.counterOf(99)).toMatchObject({ count: 1 })
     })
 

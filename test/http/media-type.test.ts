@@ -14,6 +14,7 @@ test('a body that is not called JSON is refused as such, plain text included', a
     exchangeCode: () => Promise.reject(new Error('nobody logs in')),
     ingest: createIngest(db),
     onCallback: () => {},
+    onUserBound: async () => {},
     log: createLogger({ level: 'silent', secrets: [] }),
     now: Date.now,
   })
