@@ -1,12 +1,10 @@
 import type { Knex } from 'knex'
 import type { Account } from '../config.js'
-import { grantSubscription, voidSubscriptions } from '../permits/subscriptions.js'
+import { grantSubscription, REFUSED, voidSubscriptions } from '../permits/subscriptions.js'
+import { recordOptOut } from '../users/stop-store.js'
 import { userIdOf } from '../users/user-ids.js'
 import { done, type Effect, nextAttempt, payloadOf } from './effect.js'
 import * as store from './store.js'
-
-/** user refuse to accept the msg: what a message to the user would be answered from now on. */
-const REFUSED = 43101
 
 /**
  * The answer to a popup. An accept is a permit, shared with the client's own report of the same tap. A reject is an
@@ -65,7 +63,7 @@ export async function applyChange(
   await voidSubscriptions(trx, { ...person, refusedAt }, now)
   if (templateId !== account.templateId) return done('voided')
   if (await store.hasAcceptedSince(trx, person, refusedAt)) return done('voided')
-  await store.recordOptOut(trx, { ...person, errcode: REFUSED, at: refusedAt }, now)
+  await recordOptOut(trx, { ...person, errcode: REFUSED, at: refusedAt }, now)
   return done('opted_out')
 }
 

@@ -1,5 +1,5 @@
 import type { Knex } from 'knex'
-import { recordStop } from '../messages/store.js'
+import { recordStop } from '../users/stop-store.js'
 import { done, type Effect, nextAttempt, payloadOf } from './effect.js'
 import * as store from './store.js'
 

@@ -1,5 +1,5 @@
-import { createHash } from 'node:crypto'
 import { type Fields, isFields, type Value } from '../lib/lossless-json.js'
+import { sha256 } from '../lib/sha256.js'
 
 /** One row of wx_callback_event, as it is received. An event with a list gives one for each item. */
 export interface ReceivedEvent {
@@ -78,7 +78,9 @@ export function readEvents(appId: string, fields: Fields): ReceivedEvent[] | und
       eventTime,
       templateId,
       msgid,
-      key: sha256([appId, openId, event, eventTime, templateId ?? '', msgid ?? ''].join('\n')),
+      key: sha256([appId, openId, event, eventTime, templateId ?? '', msgid ?? ''].join('\n')).toString(
+        'hex',
+      ),
       payload: kind ? JSON.stringify(pick(item, kind.fields)) : bounded(withoutEnvelope(item)),
       work: !kind ? 'ignored' : isWhole ? 'due' : 'incomplete',
     }
@@ -117,8 +119,4 @@ function bounded(fields: Fields): string {
 function printable(value: Value | undefined, max: number): string | undefined {
   const text = typeof value === 'string' ? value.trim() : ''
   return new RegExp(`^[\\x21-\\x7e]{1,${max}}$`).test(text) ? text : undefined
-}
-
-function sha256(text: string): string {
-  return createHash('sha256').update(text).digest('hex')
 }

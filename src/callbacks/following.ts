@@ -1,4 +1,5 @@
 import type { Knex } from 'knex'
+import { liftBlock, recordBlock } from '../users/stop-store.js'
 import { done, type Effect } from './effect.js'
 import * as store from './store.js'
 
@@ -14,7 +15,7 @@ export async function applyUnfollow(
 ): Promise<Effect> {
   if (await store.hasNewer(trx, appId, event, 'subscribe')) return done('outdated')
   const block = { appId, openId: event.open_id, errcode: NOT_FOLLOWING, at: event.event_time * 1000 }
-  await store.recordBlock(trx, block, now)
+  await recordBlock(trx, block, now)
   return done('blocked')
 }
 
@@ -26,6 +27,6 @@ export async function applyFollow(
   now: number,
 ): Promise<Effect> {
   if (await store.hasNewer(trx, appId, event, 'unsubscribe')) return done('outdated')
-  const lifted = await store.liftBlock(trx, { appId, openId: event.open_id, errcode: NOT_FOLLOWING }, now)
+  const lifted = await liftBlock(trx, { appId, openId: event.open_id, errcode: NOT_FOLLOWING }, now)
   return done(lifted ? 'unblocked' : 'ignored')
 }

@@ -1,6 +1,6 @@
-import { createHash } from 'node:crypto'
 import { ServiceError } from '../errors.js'
 import type { Fields } from '../lib/lossless-json.js'
+import { sha256 } from '../lib/sha256.js'
 import { decodeAesKey, decrypt } from './cipher.js'
 import { parsePush } from './parse.js'
 import { isSignedBy } from './signature.js'
@@ -73,8 +73,8 @@ export function openPush(secrets: CallbackSecrets, query: PushQuery, body: strin
   }
   return {
     fields,
-    mark: sha256([stamp.timestamp, stamp.nonce, signature].join('\n')),
-    content: sha256(content),
+    mark: sha256([stamp.timestamp, stamp.nonce, signature].join('\n')).toString('hex'),
+    content: sha256(content).toString('hex'),
   }
 }
 
@@ -135,8 +135,4 @@ function parseBody(body: string): Fields {
   const fields = parsePush(body)
   if (!fields) throw refusal('body', 'The body is neither a JSON object nor <xml>')
   return fields
-}
-
-function sha256(text: string): string {
-  return createHash('sha256').update(text).digest('hex')
 }

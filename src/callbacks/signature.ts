@@ -1,4 +1,5 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
+import { sha256 } from '../lib/sha256.js'
 
 /** SHA-1 in hex over the parts, sorted and put together without a separator (WeChat: 消息推送). */
 export function sign(...parts: string[]): string {
@@ -8,9 +9,4 @@ export function sign(...parts: string[]): string {
 /** Whether `given` is the signature of the parts. The time taken tells nothing about how much of it is right. */
 export function isSignedBy(given: string, ...parts: string[]): boolean {
   return timingSafeEqual(sha256(given), sha256(sign(...parts)))
-}
-
-/** Equal lengths, whatever was given. */
-function sha256(text: string): Buffer {
-  return createHash('sha256').update(text).digest()
 }

@@ -1,12 +1,5 @@
 import type { Knex } from 'knex'
-import {
-  execute,
-  forUpdateSkipLocked,
-  isSqlite,
-  placeholders,
-  rowPlaceholders,
-  selectRows,
-} from '../db/sql.js'
+import { execute, forUpdateSkipLocked, placeholders, rowPlaceholders, selectRows } from '../db/sql.js'
 import type { ReceivedEvent } from './events.js'
 
 /** What came of an event, or what it waits for (`no_user`, `unknown_message` while its state is waiting). */
@@ -250,54 +243,4 @@ export async function hasAcceptedSince(
     [person.appId, person.userId, person.openId, person.templateId, since],
   )
   return rows.length > 0
-}
-
-/** The code stands for the block if there is one too: that is what a follow looks at. */
-export async function recordOptOut(
-  trx: Knex,
-  person: Person & { userId: number; errcode: number; at: number },
-  now: number,
-): Promise<void> {
-  await execute(
-    trx,
-    `UPDATE wx_user SET opted_out_at = ?, user_id = COALESCE(user_id, ?), updated_at = ?,
-       stop_errcode = CASE WHEN blocked_at IS NULL THEN ? ELSE stop_errcode END
-     WHERE app_id = ? AND open_id = ? AND (opted_out_at IS NULL OR opted_out_at < ?)`,
-    [person.at, person.userId, now, person.errcode, person.appId, person.openId, person.at],
-  )
-}
-
-/** Works for a person of no user as well: the block is there when a user is bound. */
-export async function recordBlock(
-  trx: Knex,
-  { appId, openId, errcode, at }: Person & { errcode: number; at: number },
-  now: number,
-): Promise<void> {
-  const set = (column: string) =>
-    isSqlite(trx) ? `${column} = excluded.${column}` : `${column} = VALUES(${column})`
-  const columns = ['blocked_at', 'stop_errcode', 'updated_at'].map(set).join(', ')
-  const onDuplicate = isSqlite(trx)
-    ? `ON CONFLICT (app_id, open_id) DO UPDATE SET ${columns}`
-    : `ON DUPLICATE KEY UPDATE ${columns}`
-  await execute(
-    trx,
-    `INSERT INTO wx_user (app_id, open_id, blocked_at, stop_errcode, created_at, updated_at)
-     VALUES ${rowPlaceholders(1, 6)} ${onDuplicate}`,
-    [appId, openId, at, errcode, now, now],
-  )
-}
-
-/** Ends a block of this code. An opt-out beside it stays. false if there was none. */
-export async function liftBlock(
-  trx: Knex,
-  { appId, openId, errcode }: Person & { errcode: number },
-  now: number,
-): Promise<boolean> {
-  const { affectedRows } = await execute(
-    trx,
-    `UPDATE wx_user SET blocked_at = NULL, stop_errcode = NULL, updated_at = ?
-     WHERE app_id = ? AND open_id = ? AND blocked_at IS NOT NULL AND stop_errcode = ?`,
-    [now, appId, openId, errcode],
-  )
-  return affectedRows > 0
 }

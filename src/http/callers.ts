@@ -1,7 +1,8 @@
-import { createHash, timingSafeEqual } from 'node:crypto'
+import { timingSafeEqual } from 'node:crypto'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { ApiKey } from '../config.js'
 import { ServiceError } from '../errors.js'
+import { sha256 } from '../lib/sha256.js'
 import type { Limit } from './limits.js'
 
 /** Who calls: a backend with an API key, trusted to speak for every user, or one user with a session. */
@@ -121,8 +122,4 @@ function createKeyCheck(keys: ApiKey[]): (text: string) => string | undefined {
     for (const { name, hash } of known) if (timingSafeEqual(hash, given)) found = name
     return found
   }
-}
-
-function sha256(text: string): Buffer {
-  return createHash('sha256').update(text).digest()
 }

@@ -5,6 +5,7 @@ import { groupBy } from '../lib/group-by.js'
 import { isUsable } from '../permits/sources.js'
 import { lockCounters } from '../permits/store.js'
 import { readUsersAgain } from '../schedule/cursor-store.js'
+import { recordStop } from '../users/stop-store.js'
 import type { Delivery } from './message.js'
 import * as store from './store.js'
 import type { Verdict } from './verdict.js'
@@ -94,7 +95,7 @@ async function settlePlain(db: Knex, outcomes: Outcome[], now: number, tally: Ta
     failpoint('settle.in_transaction')
     for (const { delivery, verdict, answer } of outcomes) {
       if (!('stops' in verdict) || !verdict.stops || answer.errcode === null) continue
-      await store.recordStop(trx, delivery, { kind: verdict.stops, errcode: answer.errcode }, now)
+      await recordStop(trx, delivery, { kind: verdict.stops, errcode: answer.errcode }, now)
     }
     return counts
   })

@@ -1,13 +1,5 @@
 import type { Knex } from 'knex'
-import {
-  databaseNow,
-  execute,
-  forUpdate,
-  isSqlite,
-  placeholders,
-  rowPlaceholders,
-  selectRows,
-} from '../db/sql.js'
+import { databaseNow, execute, forUpdate, placeholders, selectRows } from '../db/sql.js'
 import { groupBy } from '../lib/group-by.js'
 import type { Condition, PermitSource } from '../permits/sources.js'
 import type { Channel } from './message.js'
@@ -327,27 +319,5 @@ export async function reserve(
     `UPDATE wx_push_message SET permit_id = ?, attempts = attempts + 1, errcode = ?, updated_at = ?,
        lease_until = ${databaseNow(trx)} + ${leaseMs} WHERE id = ?`,
     [message.permitId, message.errcode, now, message.id],
-  )
-}
-
-/**
- * Records that a person is not to be sent to: asked for it, or cannot be reached at all. A login may have left a row
- * without a user; claims look for stops by user, so it gets one.
- */
-export async function recordStop(
-  trx: Knex,
-  person: { appId: string; openId: string; userId: number },
-  stop: { kind: 'opt_out' | 'block'; errcode: number },
-  now: number,
-): Promise<void> {
-  const column = stop.kind === 'opt_out' ? 'opted_out_at' : 'blocked_at'
-  const onDuplicate = isSqlite(trx)
-    ? `ON CONFLICT (app_id, open_id) DO UPDATE SET user_id = COALESCE(user_id, excluded.user_id), ${column} = excluded.${column}, stop_errcode = excluded.stop_errcode, updated_at = excluded.updated_at`
-    : `ON DUPLICATE KEY UPDATE user_id = COALESCE(user_id, VALUES(user_id)), ${column} = VALUES(${column}), stop_errcode = VALUES(stop_errcode), updated_at = VALUES(updated_at)`
-  await execute(
-    trx,
-    `INSERT INTO wx_user (app_id, open_id, user_id, ${column}, stop_errcode, created_at, updated_at)
-     VALUES ${rowPlaceholders(1, 7)} ${onDuplicate}`,
-    [person.appId, person.openId, person.userId, now, stop.errcode, now, now],
   )
 }

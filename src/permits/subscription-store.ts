@@ -35,16 +35,6 @@ export async function lockPerson(
   return { refusedAt: row && row.stop_errcode !== null ? row.opted_out_at : null }
 }
 
-export async function liftRefusal(trx: Knex, { appId, openId }: Person, now: number): Promise<void> {
-  await execute(
-    trx,
-    `UPDATE wx_user SET opted_out_at = NULL, updated_at = ?,
-       stop_errcode = CASE WHEN blocked_at IS NULL THEN NULL ELSE stop_errcode END
-     WHERE app_id = ? AND open_id = ?`,
-    [now, appId, openId],
-  )
-}
-
 export async function isKnown(trx: Knex, appId: string, name: string): Promise<boolean> {
   const rows = await selectRows(
     trx,

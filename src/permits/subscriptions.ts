@@ -1,5 +1,6 @@
-import { createHash } from 'node:crypto'
 import type { Knex } from 'knex'
+import { sha256 } from '../lib/sha256.js'
+import { liftRefusal } from '../users/stop-store.js'
 import { countDown, countUp, lockCounters } from './store.js'
 import * as store from './subscription-store.js'
 
@@ -30,7 +31,7 @@ const PAIRING_MS = 10 * 60 * 1000
 /** 9999-12-31: the column has to hold a time. */
 export const NEVER_EXPIRES = 253_402_214_400_000
 /** What sending to the user would be answered: user refuse to accept the msg. */
-const REFUSED = 43101
+export const REFUSED = 43101
 
 /**
  * Counts an accepted subscription, once for each tap. A tap after a refusal is also the consent to be sent to again.
@@ -50,7 +51,7 @@ export async function grantSubscription(
 
   if (stop.refusedAt !== null) {
     await voidTappedUntil(trx, { ...report, until: stop.refusedAt }, now)
-    await store.liftRefusal(trx, report, now)
+    await liftRefusal(trx, report, now)
   }
   await store.insertSubscription(trx, { ...report, name, expire: NEVER_EXPIRES }, now)
   await countUp(trx, [{ appId, userId, by: 1 }], now)
@@ -100,6 +101,6 @@ async function pairWithOther(
 
 /** As form_id. Hashed, since open_id and report id together can be longer than the column. */
 function nameOf({ reporter, openId, templateId, reportId }: SubscriptionReport): string {
-  const hash = createHash('sha256').update([openId, templateId, reportId].join('\n')).digest('base64url')
+  const hash = sha256([openId, templateId, reportId].join('\n')).toString('base64url')
   return `${store.PREFIX[reporter]}${hash}`
 }

@@ -1,7 +1,7 @@
 import type { Knex } from 'knex'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { inTransaction } from '../../src/db/transaction.js'
-import { recordStop } from '../../src/messages/store.js'
+import { recordStop } from '../../src/users/stop-store.js'
 import { bindUser, bindUsers, type Numbering, userIdOf, userIdsOf } from '../../src/users/user-ids.js'
 import { createTestDatabase, dialects, emptyTables, type TestDatabase } from '../helpers/database.js'
 import { APP_ID, addPermits, NOW, openPool } from '../helpers/rows.js'
