@@ -181,17 +181,25 @@ class Chaos {
     ]
   }
 
-  /** Process after process in one place, until there were enough kills. */
+  /** Process after process in one place, until there were enough kills. While one is frozen the next one works. */
   async #keepOneRunning({ course }: Stage, processes: Processes, place: number, port: number): Promise<void> {
     const luck = createLuck(this.#options.seed, `place ${place}`)
     const nextFate = createFates(luck, this.#options.channel)
+    const lives = new Set<Promise<void>>()
     while (!course.isOver) {
       const serves =
         place === 0 ? this.#options.processes > 1 || luck.chance(0.5) : place > 1 && luck.chance(0.2)
       const role = serves ? 'serve' : 'remind'
-      await processes.live(role, port, nextFate(role), luck)
+      const fate = nextFate(role)
+      await new Promise<void>((next) => {
+        // Two services cannot listen on one port.
+        const life = course.run(role, processes.live(role, port, fate, serves ? undefined : next))
+        lives.add(life)
+        void life.then(() => lives.delete(life)).then(() => next())
+      })
       await course.pause(luck.between(0, 150))
     }
+    await Promise.all(lives)
   }
 
   async #expireNowAndThen({ course, db }: Stage, processes: Processes, uploader: Uploader): Promise<void> {
@@ -201,7 +209,7 @@ class Chaos {
       await course.pause(luck.between(2_000, 5_000))
       if (course.isOver) return
       await uploader.writeShortLived(db, luck.integer(3, 30), Date.now()).catch(() => {})
-      await processes.live('expire', 0, nextFate('expire'), luck)
+      await processes.live('expire', 0, nextFate('expire'))
     }
   }
 

@@ -1,6 +1,7 @@
 import type { Failpoint } from '../../src/lib/failpoint.js'
 import type { Luck } from './luck.js'
 import type { ChaosOptions } from './options.js'
+import { LEASE_MS } from './processes.js'
 
 export type Role = 'serve' | 'remind' | 'expire'
 
@@ -9,6 +10,14 @@ export interface Fate {
   kind: 'kill' | 'freeze' | 'terminate' | 'spare'
   /** At a failpoint's hit, or so long after the start, or after it began to work. */
   at: { failpoint: Failpoint; hit: number } | { ms: number; after: 'start' | 'first word' }
+  freeze: {
+    /** Shorter or longer than the lease: in the second case its messages are somebody else's when it wakes up. */
+    ms: number
+    /** Asked to stop while it was frozen, it gives back what it claimed: or would, if the lease had not run out. */
+    stops: boolean
+    /** How long it may go on afterwards. */
+    livesOnMs: number
+  }
 }
 
 type Places = Partial<Record<Failpoint, number>>
@@ -67,11 +76,16 @@ export function createFates(luck: Luck, channel: ChaosOptions['channel']): (role
     const at = luck.chance(0.15)
       ? ({ ms: luck.between(50, 1_000), after: 'start' } as const)
       : ({ ms: luck.between(100, role === 'serve' ? 5_000 : 2_000), after: 'first word' } as const)
-    if (dice < 45) return { kind: 'kill', at: drawPlace(role) }
-    if (dice < 57) return { kind: 'freeze', at: drawPlace(role) }
-    if (dice < 82) return { kind: 'kill', at }
-    if (dice < 90) return { kind: 'freeze', at }
-    if (dice < 97) return { kind: 'terminate', at }
-    return { kind: 'spare', at }
+    const freeze = {
+      ms: LEASE_MS * (luck.chance(0.5) ? luck.between(0.2, 0.8) : luck.between(1.2, 2)),
+      stops: luck.chance(0.4),
+      livesOnMs: luck.between(100, 1_500),
+    }
+    if (dice < 45) return { kind: 'kill', at: drawPlace(role), freeze }
+    if (dice < 57) return { kind: 'freeze', at: drawPlace(role), freeze }
+    if (dice < 82) return { kind: 'kill', at, freeze }
+    if (dice < 90) return { kind: 'freeze', at, freeze }
+    if (dice < 97) return { kind: 'terminate', at, freeze }
+    return { kind: 'spare', at, freeze }
   }
 }

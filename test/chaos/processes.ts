@@ -4,7 +4,6 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { DEMO_APP_ID, DEMO_APP_SECRET, DEMO_PAGE, DEMO_TEMPLATE_ID } from '../../src/sandbox/accounts.js'
 import { type Child, type Ending, endsWithin, startChild } from './child.js'
 import type { Fate, Role } from './fates.js'
-import type { Luck } from './luck.js'
 import type { Stage } from './stage.js'
 
 export const LEASE_MS = 2_000
@@ -17,7 +16,7 @@ const TEST_TIMING = `lease=${LEASE_MS},http=300,backoff=0.02,token=500`
 /** Arms the timing above, and strikes nobody. */
 const NO_FAILPOINT = 'send.after=kill:1000000000'
 /** A failpoint that is not come to by then is given up, and the process killed where it is. */
-const PATIENCE_MS = 4_000
+const PATIENCE_MS = 3_000
 const LOOK_MS = 25
 const FINISH_TIMEOUT_MS = 120_000
 
@@ -66,8 +65,8 @@ export class Processes {
     return Object.assign(child, { name })
   }
 
-  /** Lets one process live out its fate. */
-  async live(role: Role, port: number, fate: Fate, luck: Luck): Promise<void> {
+  /** Lets one process live out its fate. `onFreeze` is called when it begins to stand still. */
+  async live(role: Role, port: number, fate: Fate, onFreeze = () => {}): Promise<void> {
     const { course } = this.#stage
     const failpoints =
       'failpoint' in fate.at
@@ -92,8 +91,9 @@ export class Processes {
     }
     if (fate.kind === 'freeze') {
       const itself = child.isFrozen()
-      await this.#freeze(child, luck, itself ? place : 'anywhere')
-      await Promise.race([child.ended, sleep(luck.between(100, 1_500))])
+      onFreeze()
+      await this.#freeze(child, fate.freeze, itself ? place : 'anywhere')
+      await Promise.race([child.ended, sleep(fate.freeze.livesOnMs)])
     }
     if (!child.ending) child.signal('SIGKILL')
     this.#countEnd(child, await child.ended, 'anywhere')
@@ -121,19 +121,15 @@ export class Processes {
     for (const child of this.#alive) if (!child.ending) child.signal('SIGKILL')
   }
 
-  /** Shorter or longer than the lease: in the second case its messages are somebody else's when it wakes up. */
-  async #freeze(child: Named, luck: Luck, place: string): Promise<void> {
+  async #freeze(child: Named, { ms, stops }: Fate['freeze'], place: string): Promise<void> {
     const { trace } = this.#stage
     const from = Date.now()
     child.signal('SIGSTOP')
     this.count.freezes++
     this.frozenAt[place] = (this.frozenAt[place] ?? 0) + 1
-    const ms = LEASE_MS * (luck.chance(0.5) ? luck.between(0.2, 0.8) : luck.between(1.2, 2))
     trace(`freeze ${child.name} at ${place} for ${Math.round(ms)} ms`)
     await Promise.race([child.ended, sleep(ms)])
     this.#note('freeze', child.name, from, Date.now())
-    // Asked to stop while it was frozen, it gives back what it claimed: or would, if the lease had not run out.
-    const stops = luck.chance(0.4)
     if (stops) child.signal('SIGTERM')
     child.signal('SIGCONT')
     trace(`thaw ${child.name}${stops ? ', to stop' : ''}`)
