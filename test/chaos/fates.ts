@@ -47,7 +47,10 @@ const PLACES: Record<Role, Places> = {
 }
 
 /** Places that only one channel has. */
-const ON_SUBSCRIBE: Partial<Record<Role, Places>> = { serve: { 'callback.in_transaction': 8 } }
+const ON_SUBSCRIBE: Partial<Record<Role, Places>> = {
+  serve: { 'callback.in_transaction': 8, 'mark.committed': 4 },
+  remind: { 'mark.committed': 20 },
+}
 const NOT_ON_SUBSCRIBE = new Set<string>(['ingest.in_transaction', 'next_permit.in_transaction'])
 
 function placesOf(channel: ChaosOptions['channel'], role: Role): [Failpoint, number][] {
