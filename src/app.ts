@@ -117,7 +117,16 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
   await app.register(subscriptionRoutes({ db, account, callers, now }))
   await app.register(balanceRoutes({ db, account, callers, now }))
   await app.register(signInRoutes({ db, account, callers, now }))
-  await app.register(callbackRoutes({ db, account, onStored: deps.onCallback, now }))
+  await app.register(
+    callbackRoutes({
+      db,
+      account,
+      refusedPerMinute: deps.rateLimits.refused,
+      onStored: deps.onCallback,
+      log: deps.log,
+      now,
+    }),
+  )
   await app.register(healthRoutes({ db }))
   return app
 }

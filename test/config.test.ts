@@ -34,7 +34,7 @@ describe('without a value', () => {
       retentionDays: 90,
       apiKeys: [],
       sessionSecrets: [],
-      rateLimits: { session: 60, key: Number.POSITIVE_INFINITY, ip: 300 },
+      rateLimits: { session: 60, key: Number.POSITIVE_INFINITY, ip: 300, refused: 60 },
       trustProxy: ['loopback'],
     })
   })
@@ -84,7 +84,7 @@ test('every variable is read', () => {
     RETENTION_DAYS: '30',
     API_KEYS: ' shop : k1 ,,app:k:2',
     SESSION_SECRET: `${'n'.repeat(32)}, ${'o'.repeat(40)}`,
-    RATE_LIMITS: 'session:30, key:6000,ip:unlimited',
+    RATE_LIMITS: 'session:30, key:6000,ip:unlimited,refused:5',
     TRUST_PROXY: '10.0.0.0/8, ::1,uniquelocal',
   })
   expect(config).toEqual({
@@ -102,7 +102,7 @@ test('every variable is read', () => {
       { name: 'app', key: 'k:2' },
     ],
     sessionSecrets: ['n'.repeat(32), 'o'.repeat(40)],
-    rateLimits: { session: 30, key: 6000, ip: Number.POSITIVE_INFINITY },
+    rateLimits: { session: 30, key: 6000, ip: Number.POSITIVE_INFINITY, refused: 5 },
     trustProxy: ['10.0.0.0/8', '::1', 'uniquelocal'],
   })
   const account = readAccount({
@@ -142,7 +142,7 @@ test('every variable is read', () => {
 
 test('a limit that is not named keeps its default, and no proxy may be believed', () => {
   const { rateLimits, trustProxy } = readConfig({ RATE_LIMITS: 'key:600', TRUST_PROXY: 'none' })
-  expect(rateLimits).toEqual({ session: 60, key: 600, ip: 300 })
+  expect(rateLimits).toEqual({ session: 60, key: 600, ip: 300, refused: 60 })
   expect(trustProxy).toEqual([])
 })
 

@@ -79,9 +79,9 @@ describe.each(dialects)('the callback self-test on %s', (dialect) => {
       /check of the URL: answered 403 \(signature\)/,
       /TOKEN/,
     ],
-    ['another key', { WX_ENCODING_AES_KEY: OTHER_KEY }, /event in safe mode: .*\(cipher\)/, /AES_KEY/],
+    ['another key', { WX_ENCODING_AES_KEY: OTHER_KEY }, /event in safe mode: .*\(content\)/, /AES_KEY/],
     ['no key here, one there', PLAIN, /event in plain mode: .*\(not_encrypted\)/, /AES_KEY/],
-    ['another app_id', { WX_APP_ID: 'wx-another' }, /event in safe mode: .*\(app_id\)/, /APP_ID/],
+    ['another app_id', { WX_APP_ID: 'wx-another' }, /event in safe mode: .*\(content\)/, /APP_ID/],
   ])('says which step fails, and the fix: %s', async (_, env, reason, fix) => {
     expect(await examine({ ...urlOf(), ...env })).toMatchObject({
       status: 'fail',
