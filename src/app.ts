@@ -5,10 +5,18 @@ import fastify, { type FastifyInstance } from 'fastify'
 import type { Knex } from 'knex'
 import { callbackRoutes } from './callbacks/routes.js'
 import type { Account, ApiKey } from './config.js'
+import { SMALL_BODY_BYTES } from './http/body-limits.js'
 import { createCallers } from './http/callers.js'
+import {
+  CONNECTION_LIMITS,
+  type ConnectionLimits,
+  connectionOptions,
+  limitConnections,
+} from './http/connections.js'
 import { answerFrameworkError, handleErrors } from './http/errors.js'
 import { createLimit, registerLimits } from './http/limits.js'
 import type { RateLimits } from './http/rate-limits.js'
+import { DOCS_POLICY, SECURITY_HEADERS } from './http/security-headers.js'
 import type { Logger } from './lib/logger.js'
 import { healthRoutes } from './operations/health-routes.js'
 import { balanceRoutes } from './permits/balance-routes.js'
@@ -31,6 +39,10 @@ export interface AppDeps {
   exchangeCode: LogInDeps['exchangeCode']
   rateLimits: RateLimits
   trustProxy: string[]
+  /** Whether /docs and /openapi.json are there. */
+  apiDocs: boolean
+  /** In place of CONNECTION_LIMITS. */
+  connections?: Partial<ConnectionLimits>
   ingest: Ingest
   /** Told of events of WeChat that were stored. */
   onCallback(): void
@@ -40,13 +52,12 @@ export interface AppDeps {
   now(): number
 }
 
-/** A thousand form_ids with their open_ids take about 200 KB. */
-const BODY_LIMIT_BYTES = 1024 * 1024
-
 /** The whole of the HTTP interface. Nothing listens yet. */
 export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
+  const limits = { ...CONNECTION_LIMITS, ...deps.connections }
   const app = fastify({
-    bodyLimit: BODY_LIMIT_BYTES,
+    ...connectionOptions(limits),
+    bodyLimit: SMALL_BODY_BYTES,
     trustProxy: deps.trustProxy,
     genReqId: () => randomUUID(),
     frameworkErrors: answerFrameworkError,
@@ -56,6 +67,10 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
 
   // Fastify reads text/plain by itself; here it is refused like all that is not JSON.
   app.removeContentTypeParser('text/plain')
+  limitConnections(app, limits)
+  app.addHook('onRequest', async (_, reply) => {
+    reply.headers(SECURITY_HEADERS)
+  })
   handleErrors(app, deps.log)
   let closing = false
   app.addHook('preClose', async () => {
@@ -77,25 +92,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
     })
   })
 
-  await app.register(swagger, {
-    openapi: {
-      // 3.0 knows no `if`, which tells one item from a batch.
-      openapi: '3.1.0',
-      info: { title: 'Sign-in reminder', version: '1', description: 'Permits, sign-ins and reminders' },
-      components: {
-        securitySchemes: {
-          apiKey: { type: 'http', scheme: 'bearer', description: 'A key of API_KEYS, for a backend' },
-          session: {
-            type: 'http',
-            scheme: 'bearer',
-            description: 'A token of POST /v1/sessions, for one user',
-          },
-        },
-      },
-    },
-  })
-  await app.register(swaggerUi, { routePrefix: '/docs' })
-  app.get('/openapi.json', { schema: { hide: true } }, () => app.swagger())
+  if (deps.apiDocs) await describeApi(app)
 
   const { db, account, ingest, now } = deps
   await registerLimits(app)
@@ -129,6 +126,29 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
   )
   await app.register(healthRoutes({ db }))
   return app
+}
+
+/** Before the routes: it describes those that come after it. */
+async function describeApi(app: FastifyInstance): Promise<void> {
+  await app.register(swagger, {
+    openapi: {
+      // 3.0 knows no `if`, which tells one item from a batch.
+      openapi: '3.1.0',
+      info: { title: 'Sign-in reminder', version: '1', description: 'Permits, sign-ins and reminders' },
+      components: {
+        securitySchemes: {
+          apiKey: { type: 'http', scheme: 'bearer', description: 'A key of API_KEYS, for a backend' },
+          session: {
+            type: 'http',
+            scheme: 'bearer',
+            description: 'A token of POST /v1/sessions, for one user',
+          },
+        },
+      },
+    },
+  })
+  await app.register(swaggerUi, { routePrefix: '/docs', staticCSP: DOCS_POLICY })
+  app.get('/openapi.json', { schema: { hide: true } }, () => app.swagger())
 }
 
 function openSessions({ sessionSecrets, ...deps }: AppDeps): LogInDeps | undefined {

@@ -60,6 +60,8 @@ export interface Config {
   rateLimits: RateLimits
   /** Proxies whose X-Forwarded-For is believed. */
   trustProxy: string[]
+  /** Whether /docs and /openapi.json are there. */
+  apiDocs: boolean
   /** Settled messages, used permits, runs and sign-ins are kept for so long. */
   retentionDays: number
 }
@@ -201,6 +203,7 @@ const serviceSpec = {
   SESSION_SECRET: sessionSecrets({ default: [] }),
   RATE_LIMITS: rateLimits({ default: DEFAULT_RATE_LIMITS }),
   TRUST_PROXY: proxies({ default: ['loopback'] }),
+  API_DOCS: str({ default: 'on', choices: ['on', 'off'] as const }),
   RETENTION_DAYS: retentionDays({ default: 90 }),
 }
 
@@ -240,6 +243,7 @@ export function readConfig(env: Environment): Config {
     sessionSecrets: values.SESSION_SECRET,
     rateLimits: values.RATE_LIMITS,
     trustProxy: values.TRUST_PROXY,
+    apiDocs: values.API_DOCS === 'on',
     retentionDays: values.RETENTION_DAYS,
   }
 }

@@ -36,6 +36,7 @@ describe('without a value', () => {
       sessionSecrets: [],
       rateLimits: { session: 60, key: Number.POSITIVE_INFINITY, ip: 300, refused: 60 },
       trustProxy: ['loopback'],
+      apiDocs: true,
     })
   })
 
@@ -60,7 +61,7 @@ describe('without a value', () => {
   test('an empty variable counts as one that is not set', () => {
     const names = [
       'DATABASE_URL HOST PORT LOG_LEVEL WX_API_BASE_URL SEND_CONCURRENCY SEND_RATE REDIS_URL API_KEYS WX_APP_SECRET',
-      'SESSION_SECRET RATE_LIMITS TRUST_PROXY',
+      'SESSION_SECRET RATE_LIMITS TRUST_PROXY API_DOCS',
       'WX_CHANNEL WX_TOKEN_MODE USER_IDS REMINDER_TEMPLATE_ID REMINDER_PAGE REMINDER_DATA TIMEZONE REMIND_CRON',
       'EXPIRE_CRON SEND_UNTIL',
     ].flatMap((line) => line.split(' '))
@@ -86,6 +87,7 @@ test('every variable is read', () => {
     SESSION_SECRET: `${'n'.repeat(32)}, ${'o'.repeat(40)}`,
     RATE_LIMITS: 'session:30, key:6000,ip:unlimited,refused:5',
     TRUST_PROXY: '10.0.0.0/8, ::1,uniquelocal',
+    API_DOCS: 'off',
   })
   expect(config).toEqual({
     databaseUrl: 'mysql://user:p%23ss@db.example:3307/reminder',
@@ -104,6 +106,7 @@ test('every variable is read', () => {
     sessionSecrets: ['n'.repeat(32), 'o'.repeat(40)],
     rateLimits: { session: 30, key: 6000, ip: Number.POSITIVE_INFINITY, refused: 5 },
     trustProxy: ['10.0.0.0/8', '::1', 'uniquelocal'],
+    apiDocs: false,
   })
   const account = readAccount({
     ...COMPLETE,
@@ -191,6 +194,7 @@ const BAD: Record<string, string[]> = {
     'ip:60;key:1',
   ],
   TRUST_PROXY: ['proxy.example', '10.0.0.0/33', '10.0.0/8', 'loopback,', 'true', '::1/129', ' '],
+  API_DOCS: ['yes', 'false'],
   API_KEYS: ['key-without-name', ':key', 'name:', 'a:k1,b', 'shop:two words', 'shop:schlüssel'],
   WX_APP_ID: ['two words', '微信', 'w'.repeat(65)],
   WX_CHANNEL: ['email', 'FORM_ID'],
