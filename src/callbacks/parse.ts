@@ -51,13 +51,24 @@ export function cutEncrypted(body: string): string | undefined {
   return JSON_BASE64.exec(body)?.[1]?.replaceAll('\\/', '/')
 }
 
-/** The fields of the one root element, <xml>. A DOCTYPE, which WeChat never sends, is refused. */
+/** The fields of the one root element, <xml>. What WeChat never sends is refused: a DOCTYPE, wherever it stands, a comment. */
 function parseXml(text: string): Fields | undefined {
   if (!/^(?:<\?xml[^<>]*\?>\s*)?<xml\s*>/.test(text)) return undefined
+  if (hasDeclaration(text)) return undefined
   // The parser takes tags that are never closed; its validator does not.
   if (XMLValidator.validate(text) !== true) return undefined
   const document = fieldsOf(toValue(xml.parse(text), MAX_DEPTH))
   return fieldsOf(document?.xml)
+}
+
+/** Whether any `<!` stands outside of CDATA. What a user wrote stands inside. */
+function hasDeclaration(text: string): boolean {
+  for (let at = text.indexOf('<!'); at !== -1; at = text.indexOf('<!', at)) {
+    if (!text.startsWith('<![CDATA[', at)) return true
+    at = text.indexOf(']]>', at)
+    if (at === -1) return true
+  }
+  return false
 }
 
 function fieldsOf(value: Fields[string]): Fields | undefined {
