@@ -14,6 +14,7 @@ import {
   limitConnections,
 } from './http/connections.js'
 import { answerFrameworkError, handleErrors } from './http/errors.js'
+import { createFailures } from './http/failures.js'
 import { createLimit, registerLimits } from './http/limits.js'
 import type { RateLimits } from './http/rate-limits.js'
 import { DOCS_POLICY, SECURITY_HEADERS } from './http/security-headers.js'
@@ -104,6 +105,12 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
       verify: (token) => sessions.tokens.verify(token, now()),
       findUser: async (openId) => (await findOrAllotUsers(db, account, [openId], now())).get(openId),
     },
+    failures: createFailures({
+      event: 'auth.failed',
+      perMinute: deps.rateLimits.refused,
+      log: deps.log,
+      now,
+    }),
     keyLimit: createLimit(app, deps.rateLimits.key, (request) => request.countedFor),
     sessionLimit: createLimit(app, deps.rateLimits.session, (request) => request.countedFor),
   })

@@ -9,12 +9,12 @@ import { type Answer, APP_ID, startTestService, type TestService } from '../help
 const NOW = Date.parse('2026-11-20T10:00:00+08:00')
 const SAFE: Sender = {
   appId: APP_ID,
-  token: 'AAAAA',
-  encodingAesKey: 'abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG',
+  token: 'TokenOfTheTests2026',
+  encodingAesKey: 'u8jzPde0IgxLd6GncfBAepfJBd0Kh8oOOL8dKLzdocJ',
   mode: 'safe',
   format: 'json',
 }
-const FORGER: Sender = { ...SAFE, token: 'BBBBB' }
+const FORGER: Sender = { ...SAFE, token: 'AnotherTokenOfTests' }
 const LIMIT = 3
 
 const event = () =>

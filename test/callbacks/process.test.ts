@@ -30,7 +30,10 @@ describe.each(dialects)('events of WeChat on %s', (dialect) => {
   beforeAll(async () => {
     world = await createWorld(dialect)
     account = { ...world.account, channel: 'subscribe' }
-    const settings = { token: 'AAAAA', encodingAesKey: 'abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG' }
+    const settings = {
+      token: 'TokenOfTheTests2026',
+      encodingAesKey: 'u8jzPde0IgxLd6GncfBAepfJBd0Kh8oOOL8dKLzdocJ',
+    }
     secrets = { appId: account.appId, ...settings }
     sender = { ...secrets, mode: 'safe', format: 'xml' }
   })

@@ -6,8 +6,8 @@ import { createTestDatabase, type Dialect, type TestDatabase } from './database.
 
 export const APP_ID = 'wx5a6d9e0c1b2f3a48'
 export const APP_SECRET = '0123456789abcdef0123456789abcdef'
-export const API_KEY = 'key-of-the-shop'
-export const OTHER_API_KEY = 'key-of-the-app'
+export const API_KEY = 'key-of-the-shop-4f81c2'
+export const OTHER_API_KEY = 'key-of-the-app-93d7e0'
 
 /** Settings of a service on a free port that says nothing. */
 export const SERVICE_ENV = {

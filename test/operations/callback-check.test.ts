@@ -12,10 +12,10 @@ import { SERVICE_ENV, startTestService, type TestService } from '../helpers/serv
 import { refusedUrl } from '../helpers/wechat.js'
 
 const CALLBACK = {
-  WX_CALLBACK_TOKEN: 'AAAAA',
-  WX_ENCODING_AES_KEY: 'abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG',
+  WX_CALLBACK_TOKEN: 'TokenOfTheTests2026',
+  WX_ENCODING_AES_KEY: 'u8jzPde0IgxLd6GncfBAepfJBd0Kh8oOOL8dKLzdocJ',
 }
-const OTHER_KEY = 'A'.repeat(43)
+const OTHER_KEY = '2isAjIhKtJ0RlgLKOmxgJTeKdNnFRIBXuDL7DxtpYlS'
 const PLAIN = { WX_ENCODING_AES_KEY: '' }
 
 describe.each(dialects)('the callback self-test on %s', (dialect) => {
@@ -75,7 +75,7 @@ describe.each(dialects)('the callback self-test on %s', (dialect) => {
   test.each([
     [
       'another token',
-      { WX_CALLBACK_TOKEN: 'BBBBB' },
+      { WX_CALLBACK_TOKEN: 'AnotherTokenOfTests' },
       /check of the URL: answered 403 \(signature\)/,
       /TOKEN/,
     ],
