@@ -103,9 +103,21 @@ const HOT: { name: string; sql: RegExp; accesses: Access[] }[] = [
     accesses: [{ table: 'wx_job_cursor', key: 'PRIMARY' }],
   },
   {
+    name: 'how far a step of the sweep may look',
+    sql: /SELECT expire, id FROM wx_save_form_id .* LIMIT 1 OFFSET/s,
+    accesses: [{ table: 'wx_save_form_id', key: 'wx_save_form_id_stale_idx', by: ['app_id', 'expire'] }],
+  },
+  {
     name: 'stale permits of the sweep',
-    sql: /SELECT id, expire FROM wx_save_form_id/,
-    accesses: [{ table: 'wx_save_form_id', key: 'wx_save_form_id_stale_idx' }],
+    sql: /SELECT expire, id FROM wx_save_form_id .* AND status = 0/s,
+    accesses: [{ table: 'wx_save_form_id', key: 'wx_save_form_id_stale_idx', by: ['app_id', 'expire'] }],
+  },
+  {
+    name: 'users who have lost a permit to the sweep before',
+    sql: /SELECT DISTINCT user_id FROM wx_save_form_id/,
+    accesses: [
+      { table: 'wx_save_form_id', key: 'wx_save_form_id_oldest_idx', by: ['app_id', 'user_id', 'expire'] },
+    ],
   },
   {
     name: 'lock of stale permits',
@@ -321,7 +333,7 @@ async function explain(db: Knex, { sql, bindings }: Statement): Promise<Access[]
       if (how === 'SCAN') return [{ table, key: undefined }]
       const [, index] = /INDEX (\S+)/.exec(by) ?? []
       const key = index?.startsWith('sqlite_autoindex') || !index ? 'PRIMARY' : index
-      return [{ table, key, by: [...by.matchAll(/(\w+)(?:=|<|>)/g)].map(([, column = '']) => column) }]
+      return [{ table, key, by: by.match(/[a-z_]+(?=[^()]*(?:\)?[<=>]))/g) ?? [] }]
     })
   }
   const [plan] = await selectRows<{ EXPLAIN: string }>(db, `EXPLAIN FORMAT=JSON ${sql}`, values)

@@ -1,5 +1,6 @@
 import type { Knex } from 'knex'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { findAppIds, findPlace, findStale } from '../../src/permits/store.js'
 import { claimDue } from '../../src/reminders/claim.js'
 import { resetRanges } from '../../src/schedule/cursor-store.js'
 import { openRun } from '../../src/schedule/store.js'
@@ -75,5 +76,41 @@ describe('rows that MySQL reads', () => {
     )
     expect(read.large).toBeLessThan(1.2 * read.small)
     expect(read.large).toBeLessThan(1_000)
+  })
+
+  test.each([
+    ['one by one', 'i'],
+    ['all at one moment', '7'],
+  ])('a step of the sweep does not grow with the settled permits, which ran out %s', async (_, expire) => {
+    const read = await atTenTimes(
+      2_000,
+      async (db, rows) => {
+        const permit = { app_id: `'${appId}'`, open_id: 'i', user_id: 'i', form_id: 'i', status: 2, expire }
+        await fillTable(db, 'wx_save_form_id', permit, rows)
+        await analyze(db, 'wx_save_form_id')
+      },
+      async () => {
+        let place = { expire: 0, id: 0 }
+        for (let step = 0; step < 3; step++) {
+          const next = await findPlace(meter.db, appId, place, START, 100)
+          if (!next) throw new Error('There are more')
+          expect(await findStale(meter.db, appId, place, next)).toEqual([])
+          place = next
+        }
+      },
+    )
+    // Three steps of 100 rows: an index entry twice, and the row.
+    expect(read.small).toBeLessThan(1_000)
+    expect(read.large).toBeLessThan(1_000)
+  })
+
+  test('the accounts are found by as many rows as there are accounts', async () => {
+    const permit = { open_id: 'i', user_id: 'i', form_id: 'i', expire: 1 }
+    await fillTable(meter.db, 'wx_save_form_id', { app_id: "'wxA'", ...permit }, 5_000)
+    await fillTable(meter.db, 'wx_save_form_id', { app_id: "'wxB'", ...permit }, 5_000)
+    const read = await meter.rowsRead(async () => {
+      expect(await findAppIds(meter.db)).toEqual(['wxA', 'wxB'])
+    })
+    expect(read).toBeLessThan(20)
   })
 })
