@@ -246,14 +246,14 @@ export async function recordSweep(
   )
 }
 
-/** Locks a user's unspent permits and answers how many they are. */
-export async function lockUnspentOf(trx: Knex, appId: string, userId: number): Promise<number> {
-  const rows = await selectRows(
-    trx,
-    `SELECT id FROM wx_save_form_id WHERE app_id = ? AND user_id = ? AND status = 0 ORDER BY id${forUpdate(trx)}`,
+/** How many unspent permits a user has, without locks. Uses wx_save_form_id_oldest_idx. */
+export async function countUnspentOf(db: Knex, appId: string, userId: number): Promise<number> {
+  const [row] = await selectRows<{ permits: number }>(
+    db,
+    'SELECT COUNT(*) AS permits FROM wx_save_form_id WHERE app_id = ? AND user_id = ? AND status = 0',
     [appId, userId],
   )
-  return rows.length
+  return row?.permits ?? 0
 }
 
 /** Locks the unspent permits that one open_id gave for a user, by ascending id. Uses wx_save_form_id_oldest_idx. */
@@ -283,6 +283,19 @@ export async function givePermits(trx: Knex, ids: number[], userId: number, now:
   }
 }
 
+/** Locks a user's counter, creating it if need be. */
+export async function lockCounter(trx: Knex, appId: string, userId: number, now: number): Promise<void> {
+  const onDuplicate = isSqlite(trx)
+    ? 'ON CONFLICT (app_id, user_id) DO NOTHING'
+    : 'ON DUPLICATE KEY UPDATE user_id = VALUES(user_id)'
+  await execute(
+    trx,
+    `INSERT INTO wx_message_push_status (app_id, user_id, count, last_date, created_at, updated_at)
+     VALUES (?, ?, 0, 0, ?, ?) ${onDuplicate}`,
+    [appId, userId, now, now],
+  )
+}
+
 export async function setCounter(
   trx: Knex,
   appId: string,
@@ -290,14 +303,10 @@ export async function setCounter(
   count: number,
   now: number,
 ): Promise<void> {
-  const onDuplicate = isSqlite(trx)
-    ? 'ON CONFLICT (app_id, user_id) DO UPDATE SET count = excluded.count, updated_at = excluded.updated_at'
-    : 'ON DUPLICATE KEY UPDATE count = VALUES(count), updated_at = VALUES(updated_at)'
   await execute(
     trx,
-    `INSERT INTO wx_message_push_status (app_id, user_id, count, last_date, created_at, updated_at)
-     VALUES (?, ?, ?, 0, ?, ?) ${onDuplicate}`,
-    [appId, userId, count, now, now],
+    'UPDATE wx_message_push_status SET count = ?, updated_at = ? WHERE app_id = ? AND user_id = ?',
+    [count, now, appId, userId],
   )
 }
 
