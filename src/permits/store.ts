@@ -130,15 +130,25 @@ export async function findStale(db: Knex, appId: string, after: Place, to: Place
  * Permits of one expiry may be many, so a place within them counts. MySQL makes ranges of the index of these
  * alternatives, id included, but not of a comparison of pairs; SQLite the other way round.
  */
-function isBetween(db: Knex, after: Place, to: Place): { sql: string; bindings: number[] } {
+export function isBetween(
+  db: Knex,
+  after: Place,
+  to: Place,
+  table: '' | 'f.' = '',
+): { sql: string; bindings: number[] } {
+  const expire = `${table}expire`
+  const id = `${table}id`
   const low = [after.expire, after.id]
   const high = [to.expire, to.id]
   if (isSqlite(db))
-    return { sql: '(expire, id) > (?, ?) AND (expire, id) <= (?, ?)', bindings: [...low, ...high] }
+    return {
+      sql: `(${expire}, ${id}) > (?, ?) AND (${expire}, ${id}) <= (?, ?)`,
+      bindings: [...low, ...high],
+    }
   if (after.expire === to.expire)
-    return { sql: 'expire = ? AND id > ? AND id <= ?', bindings: [...low, to.id] }
+    return { sql: `${expire} = ? AND ${id} > ? AND ${id} <= ?`, bindings: [...low, to.id] }
   return {
-    sql: '(expire = ? AND id > ? OR expire > ? AND expire < ? OR expire = ? AND id <= ?)',
+    sql: `(${expire} = ? AND ${id} > ? OR ${expire} > ? AND ${expire} < ? OR ${expire} = ? AND ${id} <= ?)`,
     bindings: [...low, after.expire, to.expire, ...high],
   }
 }
