@@ -228,6 +228,24 @@ const HOT: { name: string; sql: RegExp; accesses: Access[] }[] = [
     accesses: [{ table: 'wx_push_message', key: 'wx_push_message_person_idx' }],
   },
   {
+    name: 'the other report of a tap',
+    sql: /SELECT id FROM wx_save_form_id .* AND tapped_at BETWEEN/s,
+    accesses: [
+      {
+        table: 'wx_save_form_id',
+        key: 'wx_save_form_id_tap_idx',
+        by: ['app_id', 'open_id', 'template_id', 'tapped_at'],
+      },
+    ],
+  },
+  {
+    name: 'subscriptions that a refusal voids',
+    sql: /SELECT id FROM wx_save_form_id .* AND status = 0\s+AND tapped_at <=/s,
+    accesses: [
+      { table: 'wx_save_form_id', key: 'wx_save_form_id_tap_idx', by: ['app_id', 'open_id', 'template_id'] },
+    ],
+  },
+  {
     name: 'days from a sign-in on',
     sql: /SELECT day, streak FROM wx_sign_in/,
     accesses: [{ table: 'wx_sign_in', key: 'PRIMARY' }],
