@@ -229,7 +229,7 @@ const HOT: { name: string; sql: RegExp; accesses: Access[] }[] = [
   },
   {
     name: 'the other report of a tap',
-    sql: /SELECT id FROM wx_save_form_id .* AND tapped_at BETWEEN/s,
+    sql: /SELECT id FROM wx_save_form_id\s.* AND tapped_at BETWEEN/s,
     accesses: [
       {
         table: 'wx_save_form_id',
@@ -240,7 +240,7 @@ const HOT: { name: string; sql: RegExp; accesses: Access[] }[] = [
   },
   {
     name: 'subscriptions that a refusal voids',
-    sql: /SELECT id FROM wx_save_form_id .* AND status = 0\s+AND tapped_at <=/s,
+    sql: /SELECT id FROM wx_save_form_id\s.* AND status = 0\s+AND tapped_at <=/s,
     accesses: [
       { table: 'wx_save_form_id', key: 'wx_save_form_id_tap_idx', by: ['app_id', 'open_id', 'template_id'] },
     ],
