@@ -139,8 +139,9 @@ export async function startService(
       async purge() {
         const date = businessDate(now(), account.timezone)
         if (date === lastPurge || now() < timeOn(date, PURGE_HOUR, 0, account.timezone)) return
-        await purgeOld({ db, log, signal }, { ...account, retentionDays: config.retentionDays }, now())
-        lastPurge = date
+        const settings = { ...account, retentionDays: config.retentionDays }
+        // While another process has it, or it failed, it is asked for again each minute.
+        if (await purgeOld({ db, log, signal }, settings, now())) lastPurge = date
       },
       async callbacks() {
         await callbacks.workDue()
