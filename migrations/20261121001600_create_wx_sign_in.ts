@@ -12,5 +12,5 @@ export const { up, down } = tableMigration({
   ],
   primaryKey: ['app_id', 'user_id', 'day'],
   // For the purge of old days.
-  indexes: { wx_sign_in_day_idx: ['day'] },
+  indexes: { wx_sign_in_day_idx: ['app_id', 'day'] },
 })

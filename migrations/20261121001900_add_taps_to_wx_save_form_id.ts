@@ -1,6 +1,6 @@
 import type { Knex } from 'knex'
 import { permits } from './lib/public-tables.js'
-import { addColumns, type Column, dropColumns } from './lib/tables.js'
+import { addColumns, addKeys, type Column, dropColumns, dropKeys } from './lib/tables.js'
 
 /** What pairs a client's report of an accepted subscription with WeChat's event of the same tap: one tap, one permit. */
 const columns: Column[] = [
@@ -18,5 +18,20 @@ const columns: Column[] = [
   },
 ]
 
-export const up = (db: Knex): Promise<void> => addColumns(db, permits.name, columns)
-export const down = (db: Knex): Promise<void> => dropColumns(db, permits.name, columns)
+/** The taps of one person on one template, by time: pairing and refusals do not read the user's other permits. */
+const index = {
+  name: permits.name,
+  comment: '',
+  columns: [],
+  indexes: { wx_save_form_id_tap_idx: ['app_id', 'open_id', 'template_id', 'tapped_at'] },
+}
+
+export async function up(db: Knex): Promise<void> {
+  await addColumns(db, permits.name, columns)
+  await addKeys(db, index)
+}
+
+export async function down(db: Knex): Promise<void> {
+  await dropKeys(db, index)
+  await dropColumns(db, permits.name, columns)
+}

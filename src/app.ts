@@ -5,10 +5,19 @@ import fastify, { type FastifyInstance } from 'fastify'
 import type { Knex } from 'knex'
 import { callbackRoutes } from './callbacks/routes.js'
 import type { Account, ApiKey } from './config.js'
+import { SMALL_BODY_BYTES } from './http/body-limits.js'
 import { createCallers } from './http/callers.js'
+import {
+  CONNECTION_LIMITS,
+  type ConnectionLimits,
+  connectionOptions,
+  limitConnections,
+} from './http/connections.js'
 import { answerFrameworkError, handleErrors } from './http/errors.js'
+import { createFailures } from './http/failures.js'
 import { createLimit, registerLimits } from './http/limits.js'
 import type { RateLimits } from './http/rate-limits.js'
+import { DOCS_POLICY, SECURITY_HEADERS } from './http/security-headers.js'
 import type { Logger } from './lib/logger.js'
 import { healthRoutes } from './operations/health-routes.js'
 import { balanceRoutes } from './permits/balance-routes.js'
@@ -31,6 +40,10 @@ export interface AppDeps {
   exchangeCode: LogInDeps['exchangeCode']
   rateLimits: RateLimits
   trustProxy: string[]
+  /** Whether /docs and /openapi.json are there. */
+  apiDocs: boolean
+  /** In place of CONNECTION_LIMITS. */
+  connections?: Partial<ConnectionLimits>
   ingest: Ingest
   /** Told of events of WeChat that were stored. */
   onCallback(): void
@@ -40,13 +53,12 @@ export interface AppDeps {
   now(): number
 }
 
-/** A thousand form_ids with their open_ids take about 200 KB. */
-const BODY_LIMIT_BYTES = 1024 * 1024
-
 /** The whole of the HTTP interface. Nothing listens yet. */
 export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
+  const limits = { ...CONNECTION_LIMITS, ...deps.connections }
   const app = fastify({
-    bodyLimit: BODY_LIMIT_BYTES,
+    ...connectionOptions(limits),
+    bodyLimit: SMALL_BODY_BYTES,
     trustProxy: deps.trustProxy,
     genReqId: () => randomUUID(),
     frameworkErrors: answerFrameworkError,
@@ -56,6 +68,10 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
 
   // Fastify reads text/plain by itself; here it is refused like all that is not JSON.
   app.removeContentTypeParser('text/plain')
+  limitConnections(app, limits)
+  app.addHook('onRequest', async (_, reply) => {
+    reply.headers(SECURITY_HEADERS)
+  })
   handleErrors(app, deps.log)
   let closing = false
   app.addHook('preClose', async () => {
@@ -77,6 +93,50 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
     })
   })
 
+  if (deps.apiDocs) await describeApi(app)
+
+  const { db, account, ingest, now } = deps
+  await registerLimits(app)
+  const sessions = openSessions(deps)
+  const callers = createCallers(app, {
+    apiKeys: deps.apiKeys,
+    sessions: sessions && {
+      appId: account.appId,
+      verify: (token) => sessions.tokens.verify(token, now()),
+      findUser: async (openId) => (await findOrAllotUsers(db, account, [openId], now())).get(openId),
+    },
+    failures: createFailures({
+      event: 'auth.failed',
+      perMinute: deps.rateLimits.refused,
+      log: deps.log,
+      now,
+    }),
+    keyLimit: createLimit(app, deps.rateLimits.key, (request) => request.countedFor),
+    sessionLimit: createLimit(app, deps.rateLimits.session, (request) => request.countedFor),
+  })
+  const loginLimit = createLimit(app, deps.rateLimits.ip)
+  await app.register(sessionRoutes({ appId: account.appId, sessions, loginLimit, now }))
+  await app.register(userRoutes({ db, account, callers, onBound: deps.onUserBound, now }))
+  await app.register(permitRoutes({ db, account, ingest, callers, now }))
+  await app.register(subscriptionRoutes({ db, account, callers, now }))
+  await app.register(balanceRoutes({ db, account, callers, now }))
+  await app.register(signInRoutes({ db, account, callers, now }))
+  await app.register(
+    callbackRoutes({
+      db,
+      account,
+      refusedPerMinute: deps.rateLimits.refused,
+      onStored: deps.onCallback,
+      log: deps.log,
+      now,
+    }),
+  )
+  await app.register(healthRoutes({ db }))
+  return app
+}
+
+/** Before the routes: it describes those that come after it. */
+async function describeApi(app: FastifyInstance): Promise<void> {
   await app.register(swagger, {
     openapi: {
       // 3.0 knows no `if`, which tells one item from a batch.
@@ -94,32 +154,8 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
       },
     },
   })
-  await app.register(swaggerUi, { routePrefix: '/docs' })
+  await app.register(swaggerUi, { routePrefix: '/docs', staticCSP: DOCS_POLICY })
   app.get('/openapi.json', { schema: { hide: true } }, () => app.swagger())
-
-  const { db, account, ingest, now } = deps
-  await registerLimits(app)
-  const sessions = openSessions(deps)
-  const callers = createCallers(app, {
-    apiKeys: deps.apiKeys,
-    sessions: sessions && {
-      appId: account.appId,
-      verify: (token) => sessions.tokens.verify(token, now()),
-      findUser: async (openId) => (await findOrAllotUsers(db, account, [openId], now())).get(openId),
-    },
-    keyLimit: createLimit(app, deps.rateLimits.key, (request) => request.countedFor),
-    sessionLimit: createLimit(app, deps.rateLimits.session, (request) => request.countedFor),
-  })
-  const loginLimit = createLimit(app, deps.rateLimits.ip)
-  await app.register(sessionRoutes({ appId: account.appId, sessions, loginLimit, now }))
-  await app.register(userRoutes({ db, account, callers, onBound: deps.onUserBound, now }))
-  await app.register(permitRoutes({ db, account, ingest, callers, now }))
-  await app.register(subscriptionRoutes({ db, account, callers, now }))
-  await app.register(balanceRoutes({ db, account, callers, now }))
-  await app.register(signInRoutes({ db, account, callers, now }))
-  await app.register(callbackRoutes({ db, account, onStored: deps.onCallback, now }))
-  await app.register(healthRoutes({ db }))
-  return app
 }
 
 function openSessions({ sessionSecrets, ...deps }: AppDeps): LogInDeps | undefined {

@@ -6,6 +6,7 @@ import { parseProxies } from './http/proxies.js'
 import { DEFAULT_RATE_LIMITS, parseRateLimits, type RateLimits } from './http/rate-limits.js'
 import { parseCron } from './lib/cron.js'
 import { isRedisUrl, REDIS_URL_FORMS } from './lib/redis-url.js'
+import { refuseWeak } from './lib/secrets.js'
 import { parseReminderData } from './reminders/text.js'
 
 /** Message push, as entered in WeChat's console. */
@@ -60,6 +61,8 @@ export interface Config {
   rateLimits: RateLimits
   /** Proxies whose X-Forwarded-For is believed. */
   trustProxy: string[]
+  /** Whether /docs and /openapi.json are there. */
+  apiDocs: boolean
   /** Settled messages, used permits, runs and sign-ins are kept for so long. */
   retentionDays: number
 }
@@ -132,6 +135,16 @@ const redisUrl = makeExactValidator<string>((text) => {
   return text
 })
 
+/** Without TLS whoever is on the way reads the app secret and the token: only the sandbox on this machine needs none. */
+const wechatUrl = makeExactValidator<string>((text) => {
+  if (!/^https?:\/\//i.test(text) || !URL.canParse(text))
+    throw new Error('must be an http:// or https:// URL')
+  const { protocol, hostname } = new URL(text)
+  if (protocol === 'http:' && !/^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(hostname))
+    throw new Error('must be an https:// URL; http:// is for a sandbox on this machine')
+  return text
+})
+
 const webUrl = makeExactValidator<string>((text) => {
   if (!/^https?:\/\//i.test(text) || !URL.canParse(text))
     throw new Error('must be an http:// or https:// URL')
@@ -147,12 +160,16 @@ const wechatId = makeExactValidator<string>((text) => {
 
 /** Of the value nothing is repeated, here and below: it is a secret. */
 const callbackToken = makeExactValidator<string>((text) => {
-  if (!/^[A-Za-z0-9]{3,32}$/.test(text)) throw new Error('must be 3 to 32 letters and digits')
+  // WeChat itself takes 3 of them: whoever sees one push can try all tokens of that length in a second.
+  if (!/^[A-Za-z0-9]{16,32}$/.test(text))
+    throw new Error('must be 16 to 32 letters and digits; make one with "openssl rand -hex 16"')
+  refuseWeak(text, 16, 'make one with "openssl rand -hex 16"')
   return text
 })
 
 const encodingAesKey = makeExactValidator<string>((text) => {
   if (!/^[A-Za-z0-9]{43}$/.test(text)) throw new Error('must be the 43 letters and digits of the console')
+  refuseWeak(text, 43, 'let the console make one')
   return text
 })
 
@@ -171,6 +188,7 @@ const apiKeys = makeExactValidator<ApiKey[]>((text) =>
           `the key of "${name}" cannot be sent in a header: use letters, digits and signs, no blanks`,
         )
       }
+      naming(`the key of "${name}"`, () => refuseWeak(key, 16))
       return { name, key }
     }),
 )
@@ -178,10 +196,17 @@ const apiKeys = makeExactValidator<ApiKey[]>((text) =>
 /** Of the value nothing is repeated. 32 characters: the least for HS256 is 256 bits (RFC 7518, 3.2). */
 const sessionSecrets = makeExactValidator<string[]>((text) => {
   const secrets = text.split(',').map((secret) => secret.trim())
-  if (secrets.some((secret) => secret.length < 32))
-    throw new Error('each secret needs 32 characters or more; write several as new,old')
+  for (const secret of secrets) naming('each of new,old', () => refuseWeak(secret, 32))
   return secrets
 })
+
+function naming(what: string, check: () => void): void {
+  try {
+    check()
+  } catch (error) {
+    throw new Error(`${what} ${messageOf(error)}`)
+  }
+}
 
 const rateLimits = makeExactValidator<RateLimits>(parseRateLimits)
 const proxies = makeExactValidator<string[]>(parseProxies)
@@ -193,7 +218,7 @@ const serviceSpec = {
   HOST: host({ default: '127.0.0.1' }),
   PORT: port({ default: 3000 }),
   LOG_LEVEL: str({ default: 'info', choices: LOG_LEVELS }),
-  WX_API_BASE_URL: webUrl({ default: 'https://api.weixin.qq.com' }),
+  WX_API_BASE_URL: wechatUrl({ default: 'https://api.weixin.qq.com' }),
   SEND_CONCURRENCY: concurrency({ default: 64 }),
   SEND_RATE: rate({ default: Number.POSITIVE_INFINITY }),
   REDIS_URL: redisUrl({ default: '' }),
@@ -201,6 +226,7 @@ const serviceSpec = {
   SESSION_SECRET: sessionSecrets({ default: [] }),
   RATE_LIMITS: rateLimits({ default: DEFAULT_RATE_LIMITS }),
   TRUST_PROXY: proxies({ default: ['loopback'] }),
+  API_DOCS: str({ default: 'on', choices: ['on', 'off'] as const }),
   RETENTION_DAYS: retentionDays({ default: 90 }),
 }
 
@@ -240,6 +266,7 @@ export function readConfig(env: Environment): Config {
     sessionSecrets: values.SESSION_SECRET,
     rateLimits: values.RATE_LIMITS,
     trustProxy: values.TRUST_PROXY,
+    apiDocs: values.API_DOCS === 'on',
     retentionDays: values.RETENTION_DAYS,
   }
 }

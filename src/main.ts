@@ -15,7 +15,7 @@ import { assertClocksAgree } from './operations/clock.js'
 import { examine, type Finding } from './operations/doctor.js'
 import { assignUnassigned } from './permits/assign.js'
 import { expireStale } from './permits/expire.js'
-import { countStale, findAppIds } from './permits/store.js'
+import { findAppIds } from './permits/store.js'
 import { planRun } from './reminders/plan.js'
 import { runReminders } from './reminders/run.js'
 
@@ -136,7 +136,7 @@ program
         await assertClocksAgree(db, now)
         const appIds = env.WX_APP_ID ? [env.WX_APP_ID] : await findAppIds(db)
         if (env.WX_APP_ID) await assignUnassigned(db, env.WX_APP_ID, now())
-        const progress = await startProgress('expire', () => countStale(db, appIds, now()))
+        const progress = await startProgress('expire')
         const total = { expired: 0, users: 0 }
         for (const appId of appIds) {
           const sweep = { appId, slot: now(), triggeredBy: 'manual' } as const

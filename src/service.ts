@@ -5,6 +5,7 @@ import type { Account, Config } from './config.js'
 import { assertMigrated, migrateLatest } from './db/migrate.js'
 import { isSqlite } from './db/sql.js'
 import { openBase, openLogins, openSending } from './deps.js'
+import type { ConnectionLimits } from './http/connections.js'
 import { businessDate, timeOn } from './lib/business-date.js'
 import { recover } from './messages/recovery.js'
 import { assertClocksAgree } from './operations/clock.js'
@@ -36,7 +37,12 @@ const FINISH_REQUESTS_MS = 10_000
 export async function startService(
   config: Config,
   account: Account,
-  options: { migrate: boolean; now?: () => number; finishRequestsMs?: number },
+  options: {
+    migrate: boolean
+    now?: () => number
+    finishRequestsMs?: number
+    connections?: Partial<ConnectionLimits>
+  },
 ): Promise<Service> {
   const base = openBase(config, account, options.now)
   const sending = openSending(base, config, account)
@@ -66,6 +72,7 @@ export async function startService(
       onUserBound: callbacks.userBound,
       log,
       now,
+      ...(options.connections ? { connections: options.connections } : {}),
     })
     undo.push(
       () => callbacks.stop(),
@@ -132,8 +139,9 @@ export async function startService(
       async purge() {
         const date = businessDate(now(), account.timezone)
         if (date === lastPurge || now() < timeOn(date, PURGE_HOUR, 0, account.timezone)) return
-        await purgeOld({ db, log, signal }, { ...account, retentionDays: config.retentionDays }, now())
-        lastPurge = date
+        const settings = { ...account, retentionDays: config.retentionDays }
+        // While another process has it, or it failed, it is asked for again each minute.
+        if (await purgeOld({ db, log, signal }, settings, now())) lastPurge = date
       },
       async callbacks() {
         await callbacks.workDue()

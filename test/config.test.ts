@@ -34,8 +34,9 @@ describe('without a value', () => {
       retentionDays: 90,
       apiKeys: [],
       sessionSecrets: [],
-      rateLimits: { session: 60, key: Number.POSITIVE_INFINITY, ip: 300 },
+      rateLimits: { session: 60, key: Number.POSITIVE_INFINITY, ip: 300, refused: 60 },
       trustProxy: ['loopback'],
+      apiDocs: true,
     })
   })
 
@@ -60,7 +61,7 @@ describe('without a value', () => {
   test('an empty variable counts as one that is not set', () => {
     const names = [
       'DATABASE_URL HOST PORT LOG_LEVEL WX_API_BASE_URL SEND_CONCURRENCY SEND_RATE REDIS_URL API_KEYS WX_APP_SECRET',
-      'SESSION_SECRET RATE_LIMITS TRUST_PROXY',
+      'SESSION_SECRET RATE_LIMITS TRUST_PROXY API_DOCS',
       'WX_CHANNEL WX_TOKEN_MODE USER_IDS REMINDER_TEMPLATE_ID REMINDER_PAGE REMINDER_DATA TIMEZONE REMIND_CRON',
       'EXPIRE_CRON SEND_UNTIL',
     ].flatMap((line) => line.split(' '))
@@ -82,10 +83,11 @@ test('every variable is read', () => {
     SEND_RATE: '0.5',
     REDIS_URL: 'rediss://:p%23ss@redis.example:6380/2',
     RETENTION_DAYS: '30',
-    API_KEYS: ' shop : k1 ,,app:k:2',
-    SESSION_SECRET: `${'n'.repeat(32)}, ${'o'.repeat(40)}`,
-    RATE_LIMITS: 'session:30, key:6000,ip:unlimited',
+    API_KEYS: ' shop : key-of-the-shop-1 ,,app:key:of:the:app:2',
+    SESSION_SECRET: `${'newest-'.repeat(7)}, ${'older-'.repeat(7)}`,
+    RATE_LIMITS: 'session:30, key:6000,ip:unlimited,refused:5',
     TRUST_PROXY: '10.0.0.0/8, ::1,uniquelocal',
+    API_DOCS: 'off',
   })
   expect(config).toEqual({
     databaseUrl: 'mysql://user:p%23ss@db.example:3307/reminder',
@@ -98,20 +100,21 @@ test('every variable is read', () => {
     redisUrl: 'rediss://:p%23ss@redis.example:6380/2',
     retentionDays: 30,
     apiKeys: [
-      { name: 'shop', key: 'k1' },
-      { name: 'app', key: 'k:2' },
+      { name: 'shop', key: 'key-of-the-shop-1' },
+      { name: 'app', key: 'key:of:the:app:2' },
     ],
-    sessionSecrets: ['n'.repeat(32), 'o'.repeat(40)],
-    rateLimits: { session: 30, key: 6000, ip: Number.POSITIVE_INFINITY },
+    sessionSecrets: ['newest-'.repeat(7), 'older-'.repeat(7)],
+    rateLimits: { session: 30, key: 6000, ip: Number.POSITIVE_INFINITY, refused: 5 },
     trustProxy: ['10.0.0.0/8', '::1', 'uniquelocal'],
+    apiDocs: false,
   })
   const account = readAccount({
     ...COMPLETE,
     WX_CHANNEL: 'form_id',
     WX_TOKEN_MODE: 'classic',
     USER_IDS: 'auto',
-    WX_CALLBACK_TOKEN: 'AAAAA',
-    WX_ENCODING_AES_KEY: 'A'.repeat(43),
+    WX_CALLBACK_TOKEN: 'TokenOfTheTests2026',
+    WX_ENCODING_AES_KEY: '2isAjIhKtJ0RlgLKOmxgJTeKdNnFRIBXuDL7DxtpYlS',
     WX_CALLBACK_URL: 'https://shop.example/wechat/callback',
     REMINDER_PAGE: 'pages/index?from=reminder',
     TIMEZONE: 'Europe/Berlin',
@@ -126,8 +129,8 @@ test('every variable is read', () => {
     tokenMode: 'classic',
     userIds: 'auto',
     callback: {
-      token: 'AAAAA',
-      encodingAesKey: 'A'.repeat(43),
+      token: 'TokenOfTheTests2026',
+      encodingAesKey: '2isAjIhKtJ0RlgLKOmxgJTeKdNnFRIBXuDL7DxtpYlS',
       url: 'https://shop.example/wechat/callback',
     },
     templateId: 'template-1',
@@ -142,7 +145,7 @@ test('every variable is read', () => {
 
 test('a limit that is not named keeps its default, and no proxy may be believed', () => {
   const { rateLimits, trustProxy } = readConfig({ RATE_LIMITS: 'key:600', TRUST_PROXY: 'none' })
-  expect(rateLimits).toEqual({ session: 60, key: 600, ip: 300 })
+  expect(rateLimits).toEqual({ session: 60, key: 600, ip: 300, refused: 60 })
   expect(trustProxy).toEqual([])
 })
 
@@ -165,7 +168,14 @@ const BAD: Record<string, string[]> = {
   HOST: ['two words', 'http://127.0.0.1', '-'],
   PORT: ['http', '-1', '65536', '3000.5', ' ', '0x10', '1e3', '99999999999'],
   LOG_LEVEL: ['verbose', 'INFO', ' '],
-  WX_API_BASE_URL: ['api.weixin.qq.com', 'ftp://api.weixin.qq.com', 'https://', '/path'],
+  WX_API_BASE_URL: [
+    'api.weixin.qq.com',
+    'ftp://api.weixin.qq.com',
+    'http://api.weixin.qq.com',
+    'http://10.0.0.7:3100',
+    'https://',
+    '/path',
+  ],
   SEND_CONCURRENCY: ['0', '1025', '-1', 'many', '1.5', ' '],
   SEND_RATE: ['0', '-1', 'fast', 'NaN', ' '],
   REDIS_URL: [
@@ -178,7 +188,13 @@ const BAD: Record<string, string[]> = {
     'redis://:p#w@redis.example',
     'redis://:p%zz@redis.example',
   ],
-  SESSION_SECRET: ['short', 's'.repeat(31), `${'s'.repeat(32)},`, `${'s'.repeat(32)},short`],
+  SESSION_SECRET: [
+    'short',
+    'a-secret-of-31-characters-or-so',
+    's'.repeat(64),
+    `${'newest-'.repeat(7)},`,
+    `${'newest-'.repeat(7)},short`,
+  ],
   RATE_LIMITS: [
     '60',
     'session',
@@ -191,13 +207,31 @@ const BAD: Record<string, string[]> = {
     'ip:60;key:1',
   ],
   TRUST_PROXY: ['proxy.example', '10.0.0.0/33', '10.0.0/8', 'loopback,', 'true', '::1/129', ' '],
-  API_KEYS: ['key-without-name', ':key', 'name:', 'a:k1,b', 'shop:two words', 'shop:schlüssel'],
+  API_DOCS: ['yes', 'false'],
+  API_KEYS: [
+    'key-without-name',
+    ':key',
+    'name:',
+    'a:k1,b',
+    'shop:two words',
+    'shop:schlüssel-des-ladens',
+    'b:1',
+    'b:fifteen-letters',
+    `b:${'ab'.repeat(20)}`,
+  ],
   WX_APP_ID: ['two words', '微信', 'w'.repeat(65)],
   WX_CHANNEL: ['email', 'FORM_ID'],
   WX_TOKEN_MODE: ['stabel'],
   USER_IDS: ['own', 'AUTO'],
-  WX_CALLBACK_TOKEN: ['ab', 'a'.repeat(33), 'two words', 'mit-strich'],
-  WX_ENCODING_AES_KEY: ['a'.repeat(42), 'a'.repeat(44), `${'a'.repeat(42)}=`],
+  WX_CALLBACK_TOKEN: [
+    'ab',
+    'fifteenLetters1',
+    'a'.repeat(20),
+    'anotherToken'.repeat(3),
+    'two words',
+    'mit-strich',
+  ],
+  WX_ENCODING_AES_KEY: ['a'.repeat(42), 'a'.repeat(44), `${'a'.repeat(42)}=`, 'a'.repeat(43)],
   WX_CALLBACK_URL: ['shop.example/wechat/callback', 'https://'],
   REMINDER_TEMPLATE_ID: ['t'.repeat(65), '模板'],
   REMINDER_DATA: [

@@ -2,7 +2,7 @@ import { ServiceError } from '../errors.js'
 import type { Fields } from '../lib/lossless-json.js'
 import { sha256 } from '../lib/sha256.js'
 import { decodeAesKey, decrypt } from './cipher.js'
-import { parsePush } from './parse.js'
+import { cutEncrypted, parsePush } from './parse.js'
 import { isSignedBy } from './signature.js'
 
 /** As entered in WeChat's console. */
@@ -25,7 +25,10 @@ export interface PushQuery {
 /** A push that is certainly WeChat's. */
 export interface OpenedPush {
   fields: Fields
-  /** Hash of timestamp, nonce and signature: tells one push from another, and is the same when it is sent again. */
+  /**
+   * Hash of the signature: tells one push from another, and is the same when it is sent again. Of the signature alone:
+   * one signature is right for every way to cut its text into timestamp and nonce.
+   */
   mark: string
   /** Hash of what was read. */
   content: string
@@ -48,34 +51,75 @@ export type Refusal =
   | 'app_id'
   | 'body'
   | 'reused'
+  | 'content'
 
 export function refusal(reason: Refusal, message: string): ServiceError {
   return new ServiceError(reason === 'body' ? 'malformed_request' : 'forbidden', message, { reason })
 }
 
-/** The echostr of WeChat's check of the URL. Throws `forbidden` if it is not signed with our token. */
-export function openEcho({ token }: CallbackSecrets, query: PushQuery): string {
-  const { timestamp, nonce } = readStamp(query)
-  requireSignature(query.signature, token, timestamp, nonce)
+/** The reason of a refusal; undefined for any other error. */
+export function reasonOf(error: unknown): string | undefined {
+  const reason = error instanceof ServiceError ? error.details?.reason : undefined
+  return typeof reason === 'string' ? reason : undefined
+}
+
+/** The echostr of WeChat's check of the URL. Throws `forbidden` if it is not signed with our token, or too old. */
+export function openEcho({ token }: CallbackSecrets, query: PushQuery, now: number): string {
+  const stamp = readStamp(query, now)
+  requireSignature(query.signature, token, stamp.timestamp, stamp.nonce)
   return typeof query.echostr === 'string' ? query.echostr : ''
 }
 
 /**
- * Checks signature and age of a push, and decrypts it. With an AES key only what is encrypted counts: the plain copy
- * beside it (compatible mode) is ignored, a push without it is refused. Throws `forbidden` or `malformed_request`.
+ * All that a push's query tells, before its body is read: age, the signature of plain mode, and whether it is encrypted
+ * where it has to be. Throws `forbidden`.
  */
-export function openPush(secrets: CallbackSecrets, query: PushQuery, body: string, now: number): OpenedPush {
-  const stamp = readStamp(query)
-  const opened = secrets.encodingAesKey === '' ? openPlain : openEncrypted
-  const { fields, content, signature } = opened(secrets, query, stamp, body)
-  if (Math.abs(Number(stamp.timestamp) * 1000 - now) > AGE_LIMIT_MS) {
-    throw refusal('timestamp', 'The timestamp is more than 10 minutes off; set the clock of this machine')
+export function checkQuery(secrets: CallbackSecrets, query: PushQuery, now: number): void {
+  const { timestamp, nonce } = readStamp(query, now)
+  if (secrets.encodingAesKey !== '' && query.msg_signature !== undefined) return
+  requireSignature(query.signature, secrets.token, timestamp, nonce)
+  if (secrets.encodingAesKey === '') return
+  throw refusal(
+    'not_encrypted',
+    'WX_ENCODING_AES_KEY is set, so plain pushes are refused; choose safe mode in the console',
+  )
+}
+
+/** Whether the signature beside the encrypted one is made with our token: WeChat's pushes have it in every mode. */
+export function hasPlainSignature({ token }: CallbackSecrets, query: PushQuery): boolean {
+  const { signature, timestamp, nonce } = query
+  if (typeof signature !== 'string' || typeof timestamp !== 'string' || typeof nonce !== 'string')
+    return false
+  return isSignedBy(signature, token, timestamp, nonce)
+}
+
+/** A push whose signature is right. Nothing in it is read yet. */
+export interface SignedPush {
+  /** The body, or what is encrypted in it. */
+  text: string
+  signature: string
+}
+
+/**
+ * Checks the signature of a push whose query was checked. With an AES key only what is encrypted counts: it alone is
+ * cut out of the body, and the plain copy beside it (compatible mode) is ignored. Throws `forbidden`, and
+ * `malformed_request` for a body without it.
+ */
+export function checkPush(secrets: CallbackSecrets, query: PushQuery, body: string): SignedPush {
+  const { token, encodingAesKey } = secrets
+  const { timestamp, nonce } = query as Stamp
+  if (encodingAesKey === '') {
+    return { text: body, signature: requireSignature(query.signature, token, timestamp, nonce) }
   }
-  return {
-    fields,
-    mark: sha256([stamp.timestamp, stamp.nonce, signature].join('\n')).toString('hex'),
-    content: sha256(content).toString('hex'),
-  }
+  const text = cutEncrypted(body)
+  if (text === undefined) throw refusal('body', 'The body has no Encrypt')
+  return { text, signature: requireSignature(query.msg_signature, token, timestamp, nonce, text) }
+}
+
+/** Decrypts a signed push where there is an AES key, and parses it. Throws `forbidden` or `malformed_request`. */
+export function readPush(secrets: CallbackSecrets, { text, signature }: SignedPush): OpenedPush {
+  const fields = secrets.encodingAesKey === '' ? readPlain(text) : readEncrypted(secrets, text)
+  return { fields, mark: sha256(signature).toString('hex'), content: sha256(text).toString('hex') }
 }
 
 interface Stamp {
@@ -83,43 +127,30 @@ interface Stamp {
   nonce: string
 }
 
-interface Content {
-  fields: Fields
-  content: string
-  signature: string
-}
-
-function openPlain({ token }: CallbackSecrets, query: PushQuery, stamp: Stamp, body: string): Content {
-  const signature = requireSignature(query.signature, token, stamp.timestamp, stamp.nonce)
+function readPlain(body: string): Fields {
   const fields = parseBody(body)
   if (fields.Encrypt !== undefined && fields.MsgType === undefined) {
     throw refusal('no_aes_key', 'The push is encrypted; set WX_ENCODING_AES_KEY as in the console')
   }
-  return { fields, content: body, signature }
+  return fields
 }
 
-function openEncrypted(secrets: CallbackSecrets, query: PushQuery, stamp: Stamp, body: string): Content {
-  const { appId, token, encodingAesKey } = secrets
-  const { Encrypt: encrypted } = parseBody(body)
-  if (typeof encrypted !== 'string') {
-    throw refusal(
-      'not_encrypted',
-      'WX_ENCODING_AES_KEY is set, so plain pushes are refused; choose safe mode in the console',
-    )
-  }
-  const signature = requireSignature(query.msg_signature, token, stamp.timestamp, stamp.nonce, encrypted)
+function readEncrypted({ encodingAesKey, appId }: CallbackSecrets, encrypted: string): Fields {
   const decrypted = decrypt(decodeAesKey(encodingAesKey), encrypted, appId)
   if (!decrypted.ok) {
     throw decrypted.reason === 'app_id'
       ? refusal('app_id', 'The push is for another app_id than WX_APP_ID')
       : refusal('cipher', 'The push cannot be decrypted; WX_ENCODING_AES_KEY must be that of the console')
   }
-  return { fields: parseBody(decrypted.message), content: encrypted, signature }
+  return parseBody(decrypted.message)
 }
 
-function readStamp({ timestamp, nonce }: PushQuery): Stamp {
+function readStamp({ timestamp, nonce }: PushQuery, now: number): Stamp {
   if (typeof timestamp !== 'string' || !/^\d{1,12}$/.test(timestamp) || typeof nonce !== 'string') {
     throw refusal('unsigned', 'Only WeChat calls this address, with timestamp, nonce and signature')
+  }
+  if (Math.abs(Number(timestamp) * 1000 - now) > AGE_LIMIT_MS) {
+    throw refusal('timestamp', 'The timestamp is more than 10 minutes off; set the clock of this machine')
   }
   return { timestamp, nonce }
 }

@@ -1,13 +1,25 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import type { FastifyRequest } from 'fastify'
 import type { Knex } from 'knex'
 import { Type } from 'typebox'
 import type { Account } from '../config.js'
 import { ServiceError } from '../errors.js'
+import { createFailures } from '../http/failures.js'
+import type { Logger } from '../lib/logger.js'
 import { acceptPush } from './accept.js'
-import { type CallbackSecrets, openEcho, openPush } from './open.js'
+import {
+  type CallbackSecrets,
+  checkPush,
+  checkQuery,
+  hasPlainSignature,
+  openEcho,
+  readPush,
+  reasonOf,
+  refusal,
+} from './open.js'
 
 /** WeChat's pushes have a few hundred bytes; what a user may write is at most some KB. */
-const BODY_LIMIT_BYTES = 64 * 1024
+const BODY_LIMIT_BYTES = 16 * 1024
 
 const PATHS = ['/wechat/callback', '/wechat/callback/:app_id']
 
@@ -22,10 +34,16 @@ const Query = Type.Record(Type.String(), Type.Unknown())
 export function callbackRoutes(deps: {
   db: Knex
   account: Account
+  /** Refused pushes that are answered as such in a minute, by address. */
+  refusedPerMinute: number
   onStored(): void
+  log: Logger
   now(): number
 }): FastifyPluginAsyncTypebox {
-  const { db, account, onStored, now } = deps
+  const { db, account, onStored, log, now } = deps
+  const limit = { perMinute: deps.refusedPerMinute, log, now }
+  const forged = createFailures({ event: 'callback.forged', ...limit })
+  const unreadable = createFailures({ event: 'callback.unreadable', ...limit })
 
   function secretsFor(appId: string | undefined): CallbackSecrets {
     if (appId !== undefined && appId !== account.appId) {
@@ -39,6 +57,29 @@ export function callbackRoutes(deps: {
     return { appId: account.appId, ...account.callback }
   }
 
+  /** What `check` gives; a refusal is counted for the address that it came from. */
+  function orCount<T>(request: FastifyRequest, check: () => T): T {
+    try {
+      return check()
+    } catch (error) {
+      const reason = reasonOf(error)
+      if (reason !== undefined && reason !== 'off') forged.count(request, reason)
+      throw error
+    }
+  }
+
+  /**
+   * Encrypted, every fault of what is signed has one answer, and the log the reason: whoever knows the token could else
+   * decrypt and forge pushes by asking which fault it was (a padding oracle). Plain, there is nothing to find out.
+   */
+  function hideReason(request: FastifyRequest, secrets: CallbackSecrets, error: unknown): unknown {
+    const reason = reasonOf(error)
+    if (reason === undefined || secrets.encodingAesKey === '') return error
+    unreadable.count(request, reason)
+    log.warn({ event: 'callback.refused', trace_id: request.id, app_id: secrets.appId, reason })
+    return refusal('content', 'The push is signed, and cannot be read; the log of the service says why')
+  }
+
   return async (app) => {
     app.removeAllContentTypeParsers()
     app.addContentTypeParser('*', { parseAs: 'string' }, (_request, body, done) => done(null, body))
@@ -46,19 +87,39 @@ export function callbackRoutes(deps: {
     const schema = { hide: true, params: Params, querystring: Query }
 
     for (const path of PATHS) {
-      app.get(path, { schema }, async ({ params, query }, reply) => {
-        const echo = openEcho(secretsFor(params.app_id), query)
-        // The text is whatever the URL says: a browser must not take it for a page.
-        return reply.type('text/plain').header('X-Content-Type-Options', 'nosniff').send(echo)
+      app.get(path, { schema }, async (request, reply) => {
+        forged.check(request)
+        const secrets = secretsFor(request.params.app_id)
+        const echo = orCount(request, () => openEcho(secrets, request.query, now()))
+        // The text is whatever the URL says: with nosniff, a browser does not take it for a page.
+        return reply.type('text/plain').send(echo)
       })
 
-      app.post(path, { schema, bodyLimit: BODY_LIMIT_BYTES }, async (request, reply) => {
-        const secrets = secretsFor(request.params.app_id)
-        const body = typeof request.body === 'string' ? request.body : ''
-        const push = openPush(secrets, request.query, body, now())
-        const stored = await acceptPush(db, { appId: secrets.appId, push, traceId: request.id }, now())
-        if (stored > 0) onStored()
-        return reply.type('text/plain').send('success')
+      app.post(path, {
+        schema,
+        bodyLimit: BODY_LIMIT_BYTES,
+        // Before the body is read. Behind a proxy that TRUST_PROXY does not name all come from one address: with the
+        // signature of its query right, a push is WeChat's, whoever else calls from there.
+        onRequest: async (request) => {
+          const query = request.query as Record<string, unknown>
+          const secrets = secretsFor((request.params as { app_id?: string }).app_id)
+          unreadable.check(request)
+          if (!hasPlainSignature(secrets, query)) forged.check(request)
+          orCount(request, () => checkQuery(secrets, query, now()))
+        },
+        handler: async (request, reply) => {
+          const secrets = secretsFor(request.params.app_id)
+          const body = typeof request.body === 'string' ? request.body : ''
+          const signed = orCount(request, () => checkPush(secrets, request.query, body))
+          try {
+            const push = readPush(secrets, signed)
+            const stored = await acceptPush(db, { appId: secrets.appId, push, traceId: request.id }, now())
+            if (stored > 0) onStored()
+          } catch (error) {
+            throw hideReason(request, secrets, error)
+          }
+          return reply.type('text/plain').send('success')
+        },
       })
     }
   }

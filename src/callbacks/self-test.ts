@@ -27,10 +27,9 @@ const FIXES: Record<string, string> = {
   off: 'Start the service with WX_CALLBACK_TOKEN.',
   signature: SAME_TOKEN,
   timestamp: 'Set the clocks of both machines by NTP.',
-  cipher: SAME_KEY,
   no_aes_key: SAME_KEY,
   not_encrypted: SAME_KEY,
-  app_id: 'Set the same WX_APP_ID for the service there and here.',
+  content: `${SAME_KEY} Or WX_APP_ID differs: the log of the service there says which.`,
 }
 
 /**

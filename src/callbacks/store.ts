@@ -7,6 +7,7 @@ export type Outcome =
   | 'granted'
   | 'duplicate'
   | 'outdated'
+  | 'too_many'
   | 'refused'
   | 'voided'
   | 'opted_out'

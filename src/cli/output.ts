@@ -40,11 +40,15 @@ export interface Progress {
   stop(): void
 }
 
-/** A bar on a terminal, nothing elsewhere. `total` is asked for only if there is a terminal to show it. */
-export async function startProgress(label: string, total: () => Promise<number>): Promise<Progress> {
+/**
+ * A bar on a terminal, nothing elsewhere. `total` is asked for only if there is a terminal to show it; a number that
+ * counts up is shown where it would have to be counted through the whole table first.
+ */
+export async function startProgress(label: string, total?: () => Promise<number>): Promise<Progress> {
   if (!process.stderr.isTTY) return { update: () => {}, stop: () => {} }
-  const bar = new SingleBar({ format: `${label} {bar} {value}/{total} {eta_formatted}`, hideCursor: true })
-  bar.start(await total(), 0)
+  const format = total ? `${label} {bar} {value}/{total} {eta_formatted}` : `${label} {value}`
+  const bar = new SingleBar({ format, hideCursor: true })
+  bar.start(total ? await total() : 0, 0)
   return {
     update(done) {
       bar.update(done)

@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs'
+import { chmodSync, mkdirSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
 import knex, { type Knex } from 'knex'
 import { ConfigError } from '../errors.js'
@@ -63,7 +63,8 @@ export function knexConfig(databaseUrl: string, statementTimeoutMs?: number): Kn
 }
 
 function sqliteConfig(filename: string): Knex.Config {
-  if (filename !== ':memory:') mkdirSync(dirname(filename), { recursive: true })
+  // Users and a token of WeChat are in it: a folder that is made here is the owner's alone.
+  if (filename !== ':memory:') mkdirSync(dirname(filename), { recursive: true, mode: 0o700 })
   return {
     client: LibsqlClient as unknown as typeof Knex.Client,
     connection: { filename },
@@ -71,18 +72,39 @@ function sqliteConfig(filename: string): Knex.Config {
     log,
     compileSqlOnError: false,
     // One connection: SQLite has one writer, and a second one in the same process would only wait for the first.
-    pool: { min: 1, max: 1, afterCreate: prepareSqlite },
+    pool: {
+      min: 1,
+      max: 1,
+      afterCreate: (connection: SqliteConnection, done: PoolCallback) =>
+        prepareSqlite(connection, filename, done),
+    },
   }
 }
 
-function prepareSqlite(
-  connection: { exec(sql: string): void },
-  done: (error: unknown, connection: unknown) => void,
-): void {
+interface SqliteConnection {
+  exec(sql: string): void
+}
+type PoolCallback = (error: unknown, connection: unknown) => void
+
+function prepareSqlite(connection: SqliteConnection, filename: string, done: PoolCallback): void {
   connection.exec(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`)
   connection.exec('PRAGMA journal_mode = WAL')
   connection.exec('PRAGMA synchronous = FULL')
+  if (filename !== ':memory:') closeToOthers(filename)
   done(null, connection)
+}
+
+/** The file and those beside it, which take its mode when SQLite makes them anew. */
+function closeToOthers(filename: string): void {
+  for (const file of [filename, `${filename}-wal`, `${filename}-shm`]) {
+    const mode = statSync(file, { throwIfNoEntry: false })?.mode ?? 0
+    if ((mode & 0o077) === 0) continue
+    try {
+      chmodSync(file, 0o600)
+    } catch {
+      toStderr(`${file} can be read by other users of this machine; its owner should run chmod 600 on it`)
+    }
+  }
 }
 
 function mysqlConfig(uri: string, statementTimeoutMs: number | undefined): Knex.Config {

@@ -3,6 +3,7 @@ import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { ApiKey } from '../config.js'
 import { ServiceError } from '../errors.js'
 import { sha256 } from '../lib/sha256.js'
+import { addressOf, type Failures } from './failures.js'
 import type { Limit } from './limits.js'
 
 /** Who calls: a backend with an API key, trusted to speak for every user, or one user with a session. */
@@ -37,23 +38,56 @@ export interface SessionCheck {
 
 export function createCallers(
   app: FastifyInstance,
-  deps: { apiKeys: ApiKey[]; sessions: SessionCheck | undefined; keyLimit: Limit; sessionLimit: Limit },
+  deps: {
+    apiKeys: ApiKey[]
+    sessions: SessionCheck | undefined
+    keyLimit: Limit
+    sessionLimit: Limit
+    failures: Failures
+  },
 ): Callers {
   const nameOfKey = createKeyCheck(deps.apiKeys)
+  const knownPlaces = createKnownPlaces()
   app.decorateRequest('caller', undefined)
   app.decorateRequest('countedFor', '')
 
   async function isBackend(request: FastifyRequest, credential: string): Promise<boolean> {
     const name = nameOfKey(credential)
+    // Where many keys were wrong a right one is answered like them, or guessing would go on. A key that was good there
+    // before goes on working: its owner may share the address with whoever guesses.
+    if (name === undefined || !knownPlaces.has(request, name)) {
+      if (!deps.sessions || !looksLikeToken(credential)) deps.failures.check(request)
+    }
     if (name === undefined) return false
+    knownPlaces.add(request, name)
     request.caller = { kind: 'backend', name }
     request.countedFor = name
     await deps.keyLimit(request)
     return true
   }
 
+  function refuse(request: FastifyRequest): never {
+    deps.failures.count(request, 'key')
+    throw unauthorized(deps.sessions)
+  }
+
+  /** Nobody guesses 256 bits: a good session is taken wherever it comes from, and only wrong ones are counted. */
+  async function verifyToken(
+    request: FastifyRequest,
+    token: string,
+    sessions: SessionCheck,
+  ): Promise<string> {
+    try {
+      return await sessions.verify(token)
+    } catch (error) {
+      deps.failures.check(request)
+      deps.failures.count(request, 'session')
+      throw error
+    }
+  }
+
   async function identifySession(request: FastifyRequest, token: string, sessions: SessionCheck) {
-    const openId = await sessions.verify(token)
+    const openId = await verifyToken(request, token, sessions)
     request.countedFor = openId
     await deps.sessionLimit(request)
     const userId = await sessions.findUser(openId)
@@ -71,18 +105,18 @@ export function createCallers(
       const { bearer, key } = credentialsOf(request)
       if (await isBackend(request, bearer ?? key)) return
       if (bearer !== undefined && deps.sessions && looksLikeToken(bearer)) {
-        await deps.sessions.verify(bearer)
+        await verifyToken(request, bearer, deps.sessions)
         throw new ServiceError(
           'forbidden',
           'A session may not do this: call it from your backend, with an API key',
         )
       }
-      throw unauthorized(deps.sessions)
+      refuse(request)
     },
     async backendOrSession(request) {
       const { bearer, key } = credentialsOf(request)
       if (await isBackend(request, bearer ?? key)) return
-      if (bearer === undefined || !deps.sessions || !looksLikeToken(bearer)) throw unauthorized(deps.sessions)
+      if (bearer === undefined || !deps.sessions || !looksLikeToken(bearer)) return refuse(request)
       await identifySession(request, bearer, deps.sessions)
     },
   }
@@ -100,6 +134,22 @@ function credentialsOf({ headers }: FastifyRequest): { bearer: string | undefine
   const bearer = /^Bearer\s+(\S+)\s*$/i.exec(headers.authorization ?? '')?.[1]
   const header = headers['x-api-key']
   return { bearer, key: typeof header === 'string' ? header : '' }
+}
+
+const MAX_PLACES = 10_000
+
+/** Which key was good from which address, in this process. Beyond the maximum the one that was first is forgotten. */
+function createKnownPlaces() {
+  const places = new Set<string>()
+  const placeOf = (request: FastifyRequest, name: string) => `${addressOf(request)} ${name}`
+  return {
+    has: (request: FastifyRequest, name: string) => places.has(placeOf(request, name)),
+    add(request: FastifyRequest, name: string): void {
+      places.add(placeOf(request, name))
+      const [first] = places
+      if (places.size > MAX_PLACES && first !== undefined) places.delete(first)
+    },
+  }
 }
 
 /** Three parts in base64url: whoever mistyped an API key is told about keys, and not about sessions. */

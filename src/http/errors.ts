@@ -3,6 +3,8 @@ import { Type } from 'typebox'
 import { whyUnavailable } from '../db/errors.js'
 import { type ErrorCode, ServiceError } from '../errors.js'
 import type { Logger } from '../lib/logger.js'
+import { BODY_TOO_LARGE } from './body-limits.js'
+import { SECURITY_HEADERS } from './security-headers.js'
 
 /** The one shape of every failure. */
 export const ErrorBody = Type.Object({
@@ -19,7 +21,7 @@ const BY_FASTIFY_CODE: Record<string, [ErrorCode, string]> = {
   FST_ERR_CTP_INVALID_JSON_BODY: ['malformed_json', 'The body is not valid JSON'],
   FST_ERR_CTP_EMPTY_JSON_BODY: ['malformed_json', 'The body is empty; send JSON'],
   FST_ERR_CTP_INVALID_CONTENT_LENGTH: ['malformed_json', 'The body is not as long as Content-Length says'],
-  FST_ERR_CTP_BODY_TOO_LARGE: ['payload_too_large', 'The body is too large; send fewer items in a request'],
+  FST_ERR_CTP_BODY_TOO_LARGE: [...BODY_TOO_LARGE],
   FST_ERR_CTP_INVALID_MEDIA_TYPE: [
     'unsupported_media_type',
     'Send JSON, with Content-Type: application/json',
@@ -29,7 +31,7 @@ const BY_FASTIFY_CODE: Record<string, [ErrorCode, string]> = {
 /** Turns whatever a route throws into the one error shape. What is our own fault is logged, and hidden from the caller. */
 export function handleErrors(app: FastifyInstance, log: Logger): void {
   app.setErrorHandler((error: FastifyError, request, reply) => {
-    const known = toServiceError(error)
+    const known = isHangUp(error, request) ? HUNG_UP : toServiceError(error)
     if (known.status >= 500) {
       log.error(
         { event: 'http.failed', trace_id: request.id, err: error, code: known.code },
@@ -38,27 +40,40 @@ export function handleErrors(app: FastifyInstance, log: Logger): void {
     }
     const retryAfter = known.retryAfterSeconds ?? (known.status === 503 ? RETRY_AFTER_SECONDS : undefined)
     if (retryAfter !== undefined) reply.header('Retry-After', retryAfter)
-    return reply.status(known.status).send(toBody(known))
+    return reply.status(known.status).send(errorBody(known))
   })
-  app.setNotFoundHandler((request, reply) =>
-    reply.status(404).send({
-      error: {
-        code: 'not_found',
-        message: `There is no ${request.method} ${request.url.split('?')[0]}; see /docs`,
-      },
-    }),
-  )
+  // Before its body is read: strangers could else have a megabyte parsed at any address that is not there.
+  app.addHook('onRequest', async (request) => {
+    if (request.is404) throw notFound(request)
+  })
+  app.setNotFoundHandler((request) => {
+    throw notFound(request)
+  })
+}
+
+function notFound({ method, url }: FastifyRequest): ServiceError {
+  return new ServiceError('not_found', `There is no ${method} ${url.split('?')[0]}`)
+}
+
+/** Nobody reads the answer: this is for the log, where a caller that left is no outage of ours. */
+const HUNG_UP = new ServiceError('malformed_request', 'The caller hung up before the whole body had come')
+
+function isHangUp(error: Error, { raw }: FastifyRequest): boolean {
+  return raw.readableAborted && !(error instanceof ServiceError)
 }
 
 /** For what fails before a route is chosen, such as a path that cannot be decoded: no error handler is asked then. */
 export function answerFrameworkError(error: FastifyError, _: FastifyRequest, reply: FastifyReply): void {
   const known = toServiceError(error)
   // The schema of an answer belongs to a route, and there is none.
-  reply.status(known.status).header('Content-Type', 'application/json; charset=utf-8')
-  reply.serializer(JSON.stringify).send(toBody(known))
+  reply
+    .status(known.status)
+    .headers(SECURITY_HEADERS)
+    .header('Content-Type', 'application/json; charset=utf-8')
+  reply.serializer(JSON.stringify).send(errorBody(known))
 }
 
-function toBody({ code, message, details }: ServiceError): { error: object } {
+export function errorBody({ code, message, details }: ServiceError): { error: object } {
   return { error: details ? { code, message, details } : { code, message } }
 }
 

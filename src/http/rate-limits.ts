@@ -6,18 +6,25 @@ export interface RateLimits {
   key: number
   /** Logins from one address. Many phones share one behind a mobile carrier. */
   ip: number
+  /** Wrong keys, tokens and signatures from one address. */
+  refused: number
 }
 
-export const DEFAULT_RATE_LIMITS: RateLimits = { session: 60, key: Number.POSITIVE_INFINITY, ip: 300 }
+export const DEFAULT_RATE_LIMITS: RateLimits = {
+  session: 60,
+  key: Number.POSITIVE_INFINITY,
+  ip: 300,
+  refused: 60,
+}
 
 /** Reads RATE_LIMITS, such as `session:60,ip:unlimited`; what is not named keeps its default. Throws with the fault. */
 export function parseRateLimits(text: string): RateLimits {
   const limits = { ...DEFAULT_RATE_LIMITS }
   for (const entry of text.split(',').map((part) => part.trim())) {
-    const [, name = '', value = ''] = /^(session|key|ip):(unlimited|\d{1,9})$/.exec(entry) ?? []
+    const [, name = '', value = ''] = /^(session|key|ip|refused):(unlimited|\d{1,9})$/.exec(entry) ?? []
     if (name === '' || value === '0')
       throw new Error(
-        `"${entry}" is none of session:N, key:N, ip:N; N is a number of requests a minute, or unlimited`,
+        `"${entry}" is none of session:N, key:N, ip:N, refused:N; N is a number of requests a minute, or unlimited`,
       )
     limits[name as keyof RateLimits] = value === 'unlimited' ? Number.POSITIVE_INFINITY : Number(value)
   }

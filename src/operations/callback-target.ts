@@ -59,7 +59,16 @@ function callInProcess({ db, log, now }: Base, account: Account): CallCallback {
   return async (query, body) => {
     const app = fastify({ genReqId: () => randomUUID() })
     handleErrors(app, log)
-    await app.register(callbackRoutes({ db, account, onStored: () => {}, now }))
+    await app.register(
+      callbackRoutes({
+        db,
+        account,
+        refusedPerMinute: Number.POSITIVE_INFINITY,
+        onStored: () => {},
+        log,
+        now,
+      }),
+    )
     const answer = await app.inject({
       method: body === undefined ? 'GET' : 'POST',
       url: '/wechat/callback',

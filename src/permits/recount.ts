@@ -2,11 +2,12 @@ import type { Knex } from 'knex'
 import * as store from './store.js'
 
 /**
- * Sets a user's counter to the number of unspent permits. An upload beside it either has its permit counted here (its
- * row is waited for), or adds it to the counter afterwards (it waits for ours).
+ * Sets a user's counter to the number of unspent permits, beside whoever changes these. It locks the counter, as every
+ * transaction that changes a permit does before it commits, and then reads the permits without locks: what is committed
+ * is in the counter that was locked, and who is not that far adds his change to the one that is set here. Locks of the
+ * permits would not keep an upload from committing a new one between the look at them and the counter.
  */
 export async function recountCounter(trx: Knex, appId: string, userId: number, now: number): Promise<void> {
-  const count = await store.lockUnspentOf(trx, appId, userId)
-  await store.lockCounters(trx, appId, [userId])
-  await store.setCounter(trx, appId, userId, count, now)
+  await store.lockCounter(trx, appId, userId, now)
+  await store.setCounter(trx, appId, userId, await store.countUnspentOf(trx, appId, userId), now)
 }

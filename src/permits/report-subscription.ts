@@ -30,6 +30,7 @@ export type SubscriptionRefusal =
   | 'filtered'
   | 'unknown_result'
   | 'outdated'
+  | 'too_many'
   | 'open_id_of_another_user'
 
 const REFUSALS: ReadonlyMap<string, SubscriptionRefusal> = new Map([
@@ -58,7 +59,9 @@ export async function reportSubscription(
       if (users.get(openId) !== userId) return { outcome: 'refused', reason: 'open_id_of_another_user' }
       const tap = { appId, openId, userId, templateId, tappedAt: Math.min(tappedAt ?? now, now), reportId }
       const outcome = await grantSubscription(trx, { ...tap, reporter: 'client' }, now)
-      return outcome === 'outdated' ? { outcome: 'refused', reason: 'outdated' } : { outcome }
+      return outcome === 'outdated' || outcome === 'too_many'
+        ? { outcome: 'refused', reason: outcome }
+        : { outcome }
     },
     isDuplicate,
   )

@@ -2,6 +2,7 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { Knex } from 'knex'
 import { Type } from 'typebox'
 import { ServiceError } from '../errors.js'
+import { BATCH_BODY_BYTES, limitSessionBody } from '../http/body-limits.js'
 import { type Caller, type Callers, callerOf } from '../http/callers.js'
 import { ErrorBody } from '../http/errors.js'
 import { BOTH_CALLERS, itemsOf, OpenId, oneOrBatch, UserId } from '../http/schemas.js'
@@ -62,6 +63,8 @@ export function permitRoutes(deps: {
       '/v1/form-ids',
       {
         onRequest: deps.callers.backendOrSession,
+        preParsing: limitSessionBody,
+        bodyLimit: BATCH_BODY_BYTES,
         schema: {
           summary: 'Upload form_ids',
           description:

@@ -7,7 +7,6 @@ import {
   MAX_LIST,
   placeholders,
   rowPlaceholders,
-  scanRows,
   selectRows,
 } from '../db/sql.js'
 import { chunks } from '../lib/chunks.js'
@@ -90,26 +89,68 @@ export async function countUp(trx: Knex, changes: CounterChange[], now: number):
   }
 }
 
-export interface StalePermit {
+/** A place in the order of expiry: wx_save_form_id_stale_idx, in which the id comes last. */
+export interface Place {
   id: number
   expire: number
 }
 
-/** Unspent permits that ran out before `now`, in order from a position, without locks. Uses wx_save_form_id_stale_idx. */
-export async function findStale(
+/**
+ * The place of the permit `rows` further on, settled ones included; undefined when fewer are left before `until`. Read
+ * from the index alone. What lies in between bounds what findStale examines, however few of it are still unspent.
+ */
+export async function findPlace(
   db: Knex,
   appId: string,
-  after: StalePermit,
-  now: number,
-  limit: number,
-): Promise<StalePermit[]> {
-  return selectRows<StalePermit>(
+  after: Place,
+  until: number,
+  rows: number,
+): Promise<Place | undefined> {
+  const { sql, bindings } = isBetween(db, after, { expire: until, id: 0 })
+  const [place] = await selectRows<Place>(
     db,
-    `SELECT id, expire FROM wx_save_form_id
-     WHERE app_id = ? AND expire >= ? AND expire < ? AND (expire > ? OR id > ?) AND status = 0
-     ORDER BY expire, id LIMIT ?`,
-    [appId, after.expire, now, after.expire, after.id, limit],
+    `SELECT expire, id FROM wx_save_form_id WHERE app_id = ? AND ${sql}
+     ORDER BY expire, id LIMIT 1 OFFSET ${rows - 1}`,
+    [appId, ...bindings],
   )
+  return place
+}
+
+/** The unspent permits between two places, the second one included, without locks. Uses wx_save_form_id_stale_idx. */
+export async function findStale(db: Knex, appId: string, after: Place, to: Place): Promise<Place[]> {
+  const { sql, bindings } = isBetween(db, after, to)
+  return selectRows<Place>(
+    db,
+    `SELECT expire, id FROM wx_save_form_id WHERE app_id = ? AND ${sql} AND status = 0 ORDER BY expire, id`,
+    [appId, ...bindings],
+  )
+}
+
+/**
+ * Permits of one expiry may be many, so a place within them counts. MySQL makes ranges of the index of these
+ * alternatives, id included, but not of a comparison of pairs; SQLite the other way round.
+ */
+export function isBetween(
+  db: Knex,
+  after: Place,
+  to: Place,
+  table: '' | 'f.' = '',
+): { sql: string; bindings: number[] } {
+  const expire = `${table}expire`
+  const id = `${table}id`
+  const low = [after.expire, after.id]
+  const high = [to.expire, to.id]
+  if (isSqlite(db))
+    return {
+      sql: `(${expire}, ${id}) > (?, ?) AND (${expire}, ${id}) <= (?, ?)`,
+      bindings: [...low, ...high],
+    }
+  if (after.expire === to.expire)
+    return { sql: `${expire} = ? AND ${id} > ? AND ${id} <= ?`, bindings: [...low, to.id] }
+  return {
+    sql: `(${expire} = ? AND ${id} > ? OR ${expire} > ? AND ${expire} < ? OR ${expire} = ? AND ${id} <= ?)`,
+    bindings: [...low, after.expire, to.expire, ...high],
+  }
 }
 
 /** Locks those permits that are still unspent and that nobody else holds, by ascending id. */
@@ -156,53 +197,73 @@ export async function countDown(
   )
 }
 
-/** How many users lost a permit in a sweep, which stamped its rows with `now`. */
-export async function countExpiredUsers(db: Knex, appId: string, from: number, now: number): Promise<number> {
-  const [row] = await selectRows<{ users: number }>(
-    db,
-    `SELECT COUNT(DISTINCT user_id) AS users FROM wx_save_form_id
-     WHERE app_id = ? AND expire >= ? AND expire < ? AND status = 2 AND updated_at = ?`,
-    [appId, from, now, now],
+/**
+ * Those of the users who have lost a permit to this sweep before, of those that run out from `from` on: it stamps its
+ * rows with `now`. Uses wx_save_form_id_oldest_idx.
+ */
+export async function findLosers(
+  trx: Knex,
+  appId: string,
+  userIds: number[],
+  from: number,
+  now: number,
+): Promise<number[]> {
+  const rows = await selectRows<{ user_id: number }>(
+    trx,
+    `SELECT DISTINCT user_id FROM wx_save_form_id
+     WHERE app_id = ? AND user_id IN (${placeholders(userIds.length)}) AND expire >= ? AND expire < ?
+       AND status = 2 AND updated_at = ?`,
+    [appId, ...userIds, from, now, now],
   )
-  return row?.users ?? 0
+  return rows.map(({ user_id }) => user_id)
 }
 
-/** Up to which `expire` the last finished sweep looked; 0 if a full pass is due, because none was finished since `fullPassSince`. */
-export async function findLowWater(db: Knex, appId: string, fullPassSince: number): Promise<number> {
-  const finished = `FROM wx_job_run WHERE job = 'expire' AND app_id = ? AND state = 'done'`
-  const [fullPass] = await selectRows(db, `SELECT 1 ${finished} AND slot > ? AND swept_from = 0 LIMIT 1`, [
-    appId,
-    fullPassSince,
-  ])
-  if (!fullPass) return 0
-  const [last] = await selectRows<{ swept_to: number }>(
+export interface SweepCount {
+  expired: number
+  users: number
+}
+
+/** How far sweeps have come. */
+export interface Progress {
+  /** Up to which `expire` they have looked. */
+  sweptTo: number
+  /** When the last pass through the rows far below that began, and where it stands; null = it is over. */
+  passStartedAt: number
+  passAt: number | null
+}
+
+/** As the newest sweep left it, however that one ended. */
+export async function findProgress(db: Knex, appId: string): Promise<Progress | undefined> {
+  const [last] = await selectRows<{ swept_to: number; pass_started_at: number; pass_at: number | null }>(
     db,
-    `SELECT swept_to ${finished} ORDER BY slot DESC LIMIT 1`,
+    `SELECT swept_to, pass_started_at, pass_at FROM wx_job_run
+     WHERE job = 'expire' AND app_id = ? AND swept_to IS NOT NULL ORDER BY slot DESC LIMIT 1`,
     [appId],
   )
-  return last?.swept_to ?? 0
+  return last && { sweptTo: last.swept_to, passStartedAt: last.pass_started_at, passAt: last.pass_at }
 }
 
 export async function recordSweep(
   db: Knex,
   runId: number,
-  sweep: { from: number; to: number; expired: number; users: number },
+  sweep: Progress & SweepCount & { from: number },
 ): Promise<void> {
   await execute(
     db,
-    'UPDATE wx_job_run SET swept_from = ?, swept_to = ?, expired = ?, expired_users = ? WHERE id = ?',
-    [sweep.from, sweep.to, sweep.expired, sweep.users, runId],
+    `UPDATE wx_job_run SET swept_from = ?, swept_to = ?, pass_started_at = ?, pass_at = ?, expired = ?,
+       expired_users = ? WHERE id = ?`,
+    [sweep.from, sweep.sweptTo, sweep.passStartedAt, sweep.passAt, sweep.expired, sweep.users, runId],
   )
 }
 
-/** Locks a user's unspent permits and answers how many they are. */
-export async function lockUnspentOf(trx: Knex, appId: string, userId: number): Promise<number> {
-  const rows = await selectRows(
-    trx,
-    `SELECT id FROM wx_save_form_id WHERE app_id = ? AND user_id = ? AND status = 0 ORDER BY id${forUpdate(trx)}`,
+/** How many unspent permits a user has, without locks. Uses wx_save_form_id_oldest_idx. */
+export async function countUnspentOf(db: Knex, appId: string, userId: number): Promise<number> {
+  const [row] = await selectRows<{ permits: number }>(
+    db,
+    'SELECT COUNT(*) AS permits FROM wx_save_form_id WHERE app_id = ? AND user_id = ? AND status = 0',
     [appId, userId],
   )
-  return rows.length
+  return row?.permits ?? 0
 }
 
 /** Locks the unspent permits that one open_id gave for a user, by ascending id. Uses wx_save_form_id_oldest_idx. */
@@ -232,6 +293,19 @@ export async function givePermits(trx: Knex, ids: number[], userId: number, now:
   }
 }
 
+/** Locks a user's counter, creating it if need be. */
+export async function lockCounter(trx: Knex, appId: string, userId: number, now: number): Promise<void> {
+  const onDuplicate = isSqlite(trx)
+    ? 'ON CONFLICT (app_id, user_id) DO NOTHING'
+    : 'ON DUPLICATE KEY UPDATE user_id = VALUES(user_id)'
+  await execute(
+    trx,
+    `INSERT INTO wx_message_push_status (app_id, user_id, count, last_date, created_at, updated_at)
+     VALUES (?, ?, 0, 0, ?, ?) ${onDuplicate}`,
+    [appId, userId, now, now],
+  )
+}
+
 export async function setCounter(
   trx: Knex,
   appId: string,
@@ -239,31 +313,24 @@ export async function setCounter(
   count: number,
   now: number,
 ): Promise<void> {
-  const onDuplicate = isSqlite(trx)
-    ? 'ON CONFLICT (app_id, user_id) DO UPDATE SET count = excluded.count, updated_at = excluded.updated_at'
-    : 'ON DUPLICATE KEY UPDATE count = VALUES(count), updated_at = VALUES(updated_at)'
   await execute(
     trx,
-    `INSERT INTO wx_message_push_status (app_id, user_id, count, last_date, created_at, updated_at)
-     VALUES (?, ?, ?, 0, ?, ?) ${onDuplicate}`,
-    [appId, userId, count, now, now],
+    'UPDATE wx_message_push_status SET count = ?, updated_at = ? WHERE app_id = ? AND user_id = ?',
+    [count, now, appId, userId],
   )
 }
 
-/** The accounts that have permits. Reads one index entry for each (loose index scan), or the index where the database cannot. */
+/** The accounts that have permits. One look at an index for each. */
 export async function findAppIds(db: Knex): Promise<string[]> {
-  const rows = await scanRows<{ app_id: string }>(db, 'SELECT DISTINCT app_id FROM wx_save_form_id')
-  return rows.map(({ app_id }) => app_id)
-}
-
-/** How many permits a full sweep would expire, for a progress bar. */
-export async function countStale(db: Knex, appIds: string[], now: number): Promise<number> {
-  if (appIds.length === 0) return 0
-  const [row] = await scanRows<{ stale: number }>(
-    db,
-    `SELECT COUNT(*) AS stale FROM wx_save_form_id
-     WHERE app_id IN (${placeholders(appIds.length)}) AND expire < ? AND status = 0`,
-    [...appIds, now],
-  )
-  return row?.stale ?? 0
+  const appIds: string[] = []
+  for (let where = '', bindings: string[] = []; ; where = ' WHERE app_id > ?') {
+    const [row] = await selectRows<{ app_id: string | null }>(
+      db,
+      `SELECT MIN(app_id) AS app_id FROM wx_save_form_id${where}`,
+      bindings,
+    )
+    if (!row || row.app_id === null) return appIds
+    appIds.push(row.app_id)
+    bindings = [row.app_id]
+  }
 }

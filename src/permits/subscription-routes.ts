@@ -1,6 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { Knex } from 'knex'
 import { Type } from 'typebox'
+import { BATCH_BODY_BYTES, limitSessionBody } from '../http/body-limits.js'
 import { type Callers, callerOf } from '../http/callers.js'
 import { ErrorBody } from '../http/errors.js'
 import { BOTH_CALLERS, itemsOf, OpenId, oneOrBatch, UserId } from '../http/schemas.js'
@@ -60,6 +61,8 @@ export function subscriptionRoutes(deps: {
       '/v1/subscriptions',
       {
         onRequest: deps.callers.backendOrSession,
+        preParsing: limitSessionBody,
+        bodyLimit: BATCH_BODY_BYTES,
         schema: {
           summary: 'Report what wx.requestSubscribeMessage answered',
           description:

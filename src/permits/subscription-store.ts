@@ -1,5 +1,6 @@
 import type { Knex } from 'knex'
-import { execute, forUpdate, isSqlite, placeholders, selectRows } from '../db/sql.js'
+import { execute, forUpdate, isSqlite, MAX_LIST, placeholders, selectRows } from '../db/sql.js'
+import { chunks } from '../lib/chunks.js'
 
 /** The form_id of a subscription tells who reported it first, or both once they are paired: then it has the client's. */
 export const PREFIX = { client: 'tap-', event: 'event-' } as const
@@ -45,8 +46,8 @@ export async function isKnown(trx: Knex, appId: string, name: string): Promise<b
 }
 
 /**
- * The subscription nearest in time that only the other side has reported, spent or not. Reads the user's subscriptions
- * by wx_save_form_id_oldest_idx: those of RETENTION_DAYS.
+ * The subscription nearest in time that only the other side has reported, spent or not. Reads the person's taps of these
+ * minutes by wx_save_form_id_tap_idx.
  */
 export async function findUnpaired(
   trx: Knex,
@@ -111,7 +112,24 @@ export async function insertSubscription(
   )
 }
 
-/** Locks a user's unspent subscriptions of one template that were tapped until a moment, by ascending id. */
+/** How many unspent subscriptions of one template a person has. Uses wx_save_form_id_tap_idx. */
+export async function countUnspentSubscriptions(
+  trx: Knex,
+  { appId, userId, openId, templateId }: Person & { templateId: string },
+): Promise<number> {
+  const [row] = await selectRows<{ unspent: number }>(
+    trx,
+    `SELECT COUNT(*) AS unspent FROM wx_save_form_id
+     WHERE app_id = ? AND user_id = ? AND source = 'subscribe' AND open_id = ? AND template_id = ? AND status = 0`,
+    [appId, userId, openId, templateId],
+  )
+  return row?.unspent ?? 0
+}
+
+/**
+ * Locks a person's unspent subscriptions of one template that were tapped until a moment, by ascending id. They are no
+ * more than a person may have. Uses wx_save_form_id_tap_idx.
+ */
 export async function lockUnspentSubscriptions(
   trx: Knex,
   which: Person & { templateId: string; until: number },
@@ -128,9 +146,11 @@ export async function lockUnspentSubscriptions(
 }
 
 export async function voidPermits(trx: Knex, ids: number[], errcode: number, now: number): Promise<void> {
-  await execute(
-    trx,
-    `UPDATE wx_save_form_id SET status = 2, errcode = ?, updated_at = ? WHERE id IN (${placeholders(ids.length)})`,
-    [errcode, now, ...ids],
-  )
+  for (const chunk of chunks(ids, MAX_LIST))
+    await execute(
+      trx,
+      `UPDATE wx_save_form_id SET status = 2, errcode = ?, updated_at = ?
+       WHERE id IN (${placeholders(chunk.length)})`,
+      [errcode, now, ...chunk],
+    )
 }

@@ -23,8 +23,17 @@ export interface SubscriptionReport {
   reporter: 'client' | 'event'
 }
 
-/** `outdated`: the user has refused messages since that tap, and WeChat has no credit left of it. */
-export type GrantOutcome = 'accepted' | 'duplicate' | 'outdated'
+/**
+ * `outdated`: the user has refused messages since that tap, and WeChat has no credit left of it. `too_many`: the user
+ * has as many already as anybody could use.
+ */
+export type GrantOutcome = 'accepted' | 'duplicate' | 'outdated' | 'too_many'
+
+/**
+ * Of one person and template: a reminder a day for a year. They never run out, so this is also what bounds those that
+ * are never spent: the purge deletes none of these, for WeChat keeps its side of them as long.
+ */
+export const MAX_UNSPENT_SUBSCRIPTIONS = 366
 
 /** How far the clocks of a phone and of WeChat may be apart. Two reports of one tap that are further apart count twice. */
 const PAIRING_MS = 10 * 60 * 1000
@@ -53,6 +62,7 @@ export async function grantSubscription(
     await voidTappedUntil(trx, { ...report, until: stop.refusedAt }, now)
     await liftRefusal(trx, report, now)
   }
+  if ((await store.countUnspentSubscriptions(trx, report)) >= MAX_UNSPENT_SUBSCRIPTIONS) return 'too_many'
   await store.insertSubscription(trx, { ...report, name, expire: NEVER_EXPIRES }, now)
   await countUp(trx, [{ appId, userId, by: 1 }], now)
   return 'accepted'

@@ -58,7 +58,22 @@ export interface Candidate {
 }
 
 /**
- * The next users of a range who may be due, in order, without locks. A LEFT JOIN and not NOT EXISTS for today's
+ * The part of a range that has its next `counters` users, due or not: what one claim may examine. Read from the index
+ * alone. Without this bound a claim where millions are not due reads all of them, and MySQL was seen to read the
+ * account from its first user at each claim (ref on app_id alone, with 50,000 users).
+ */
+export async function boundRange(trx: Knex, appId: string, range: Range, counters: number): Promise<Range> {
+  const [last] = await selectRows<{ user_id: number }>(
+    trx,
+    `SELECT user_id FROM wx_message_push_status WHERE app_id = ? AND user_id > ? AND user_id <= ?
+     ORDER BY user_id LIMIT 1 OFFSET ${counters - 1}`,
+    [appId, range.cur, range.hi],
+  )
+  return { ...range, hi: last?.user_id ?? range.hi }
+}
+
+/**
+ * The next users of a range who may be due, in order, without locks. The range is one of boundRange. A LEFT JOIN and not NOT EXISTS for today's
  * sign-in: MariaDB would materialise the whole sign-in table at each claim. The day's message is looked for as well:
  * somebody may have set last_date back by hand, and its unique key would then refuse the whole batch.
  * Plan: p range wx_message_push_status_user_uq, s eq_ref PRIMARY, u ref wx_user_user_idx,

@@ -1,7 +1,17 @@
 import type { Knex } from 'knex'
 import { execute, placeholders, selectRows } from '../db/sql.js'
+import { FORM_ID_LIFETIME_MS } from '../permits/accept.js'
+import { isBetween, type Place } from '../permits/store.js'
+import { NEVER_EXPIRES } from '../permits/subscriptions.js'
 
-/** A slice of a table, read by primary key: a purge needs no index of its own. */
+/** What a purge asks for: rows of one account that ended before `before`, the next `limit` rows examined. */
+export interface Wanted {
+  appId: string
+  before: number
+  limit: number
+}
+
+/** A slice of a table, read by primary key: a purge needs no index of its own. Rows of other accounts are passed over. */
 export interface Slice {
   /** Position after the rows that were read; undefined when the rest is too young, or there is none. */
   next: number | undefined
@@ -15,41 +25,91 @@ interface Row {
   is_old: number
 }
 
+/** On a row `f` of wx_save_form_id: ended, untouched since `before`, and run out. Subscriptions never run out. */
+const IS_OLD_PERMIT = `f.status <> 0 AND f.updated_at < ? AND (f.expire < ? OR f.source = 'subscribe')`
+
 /** Messages settled before `before`. Those that are not settled stay, however old. */
-export async function readMessages(db: Knex, after: number, before: number, limit: number): Promise<Slice> {
+export async function readMessages(
+  db: Knex,
+  after: number,
+  { appId, before, limit }: Wanted,
+): Promise<Slice> {
   const rows = await selectRows<Row>(
     db,
-    `SELECT id, created_at, CASE WHEN settled_at < ? THEN 1 ELSE 0 END AS is_old
+    `SELECT id, created_at, CASE WHEN settled_at < ? AND app_id = ? THEN 1 ELSE 0 END AS is_old
      FROM wx_push_message WHERE id > ? ORDER BY id LIMIT ?`,
-    [before, after, limit],
+    [before, appId, after, limit],
   )
   return toSlice(rows, before, limit)
 }
 
 /**
- * Spent and expired permits that nobody has touched since `before`, and whose message is gone as well. Adopted rows
- * have no times of ours (0): for them, as for all, the time they ran out counts too. Subscriptions never run out.
+ * The permits that name messages, and whether they may go. A message names the last one only: others were found dead
+ * before it. They are among the user's that ran out within a permit's life after the youngest of these messages, or that
+ * never do. Uses wx_save_form_id_oldest_idx.
  */
-export async function readPermits(db: Knex, after: number, before: number, limit: number): Promise<Slice> {
-  const rows = await selectRows<Row>(
+export async function findPermitsOf(
+  db: Knex,
+  messageIds: number[],
+  { appId, before }: Wanted,
+): Promise<{ id: number; message_id: number; is_old: number }[]> {
+  const messages = placeholders(messageIds.length)
+  const [bounds] = await selectRows<{ youngest: number }>(
     db,
-    `SELECT f.id, f.created_at, CASE WHEN f.status <> 0 AND f.updated_at < ? AND m.id IS NULL
-       AND (f.expire < ? OR f.source = 'subscribe') THEN 1 ELSE 0 END AS is_old
-     FROM wx_save_form_id f LEFT JOIN wx_push_message m ON m.id = f.message_id
-     WHERE f.id > ? ORDER BY f.id LIMIT ?`,
-    [before, before, after, limit],
+    `SELECT MAX(created_at) AS youngest FROM wx_push_message WHERE id IN (${messages})`,
+    messageIds,
   )
-  return toSlice(rows, before, limit)
+  const users = await selectRows<{ user_id: number }>(
+    db,
+    `SELECT DISTINCT user_id FROM wx_push_message WHERE id IN (${messages})`,
+    messageIds,
+  )
+  if (users.length === 0) return []
+  return selectRows(
+    db,
+    `SELECT f.id, f.message_id, CASE WHEN ${IS_OLD_PERMIT} THEN 1 ELSE 0 END AS is_old FROM wx_save_form_id f
+     WHERE f.app_id = ? AND f.user_id IN (${placeholders(users.length)}) AND (f.expire <= ? OR f.expire >= ?)
+       AND f.message_id IN (${messages})`,
+    [
+      before,
+      before,
+      appId,
+      ...users.map(({ user_id }) => user_id),
+      (bounds?.youngest ?? 0) + FORM_ID_LIFETIME_MS,
+      NEVER_EXPIRES,
+      ...messageIds,
+    ],
+  )
+}
+
+/**
+ * Permits between two places, spent by hand or expired, that nobody has touched since `before` and that no message
+ * names. Adopted rows have no times of ours (0): for them, as for all, the time they ran out counts too.
+ */
+export async function findOldPermits(
+  db: Knex,
+  after: Place,
+  to: Place,
+  { appId, before }: Wanted,
+): Promise<number[]> {
+  const between = isBetween(db, after, to, 'f.')
+  const rows = await selectRows<{ id: number }>(
+    db,
+    `SELECT f.id FROM wx_save_form_id f LEFT JOIN wx_push_message m ON m.id = f.message_id
+     WHERE f.app_id = ? AND ${between.sql} AND ${IS_OLD_PERMIT} AND m.id IS NULL`,
+    [appId, ...between.bindings, before, before],
+  )
+  return rows.map(({ id }) => id).sort((a, b) => a - b)
 }
 
 /** Ended runs whose messages are gone. */
-export async function readRuns(db: Knex, after: number, before: number, limit: number): Promise<Slice> {
+export async function readRuns(db: Knex, after: number, { appId, before, limit }: Wanted): Promise<Slice> {
   const rows = await selectRows<Row>(
     db,
-    `SELECT r.id, r.started_at AS created_at, CASE WHEN r.state <> 'running' AND r.updated_at < ?
+    `SELECT r.id, r.started_at AS created_at, CASE WHEN r.state <> 'running' AND r.updated_at < ? AND r.app_id = ?
        AND NOT EXISTS (SELECT 1 FROM wx_push_message m WHERE m.run_id = r.id) THEN 1 ELSE 0 END AS is_old
      FROM wx_job_run r WHERE r.id > ? ORDER BY r.id LIMIT ?`,
-    [before, after, limit],
+    [before, appId, after, limit],
   )
   return toSlice(rows, before, limit)
 }
@@ -58,13 +118,14 @@ export async function readRuns(db: Knex, after: number, before: number, limit: n
 export async function readReceived(
   db: Knex,
   table: 'wx_callback_event' | 'wx_callback_nonce',
-  { after, before, limit }: { after: number; before: number; limit: number },
+  after: number,
+  { appId, before, limit }: Wanted,
 ): Promise<Slice> {
   const rows = await selectRows<Row>(
     db,
-    `SELECT id, received_at AS created_at, CASE WHEN received_at < ? THEN 1 ELSE 0 END AS is_old
+    `SELECT id, received_at AS created_at, CASE WHEN received_at < ? AND app_id = ? THEN 1 ELSE 0 END AS is_old
      FROM ${table} WHERE id > ? ORDER BY id LIMIT ?`,
-    [before, after, limit],
+    [before, appId, after, limit],
   )
   return toSlice(rows, before, limit)
 }
@@ -109,13 +170,15 @@ export async function deleteCursors(db: Knex, runIds: number[]): Promise<void> {
 /** The oldest sign-ins before a day. The streak up to a later day is kept in that day's own row. Uses wx_sign_in_day_idx. */
 export function findOldSignIns(
   db: Knex,
+  appId: string,
   beforeDay: number,
   limit: number,
-): Promise<{ app_id: string; user_id: number; day: number }[]> {
-  return selectRows(db, 'SELECT app_id, user_id, day FROM wx_sign_in WHERE day < ? ORDER BY day LIMIT ?', [
-    beforeDay,
-    limit,
-  ])
+): Promise<{ user_id: number; day: number }[]> {
+  return selectRows(
+    db,
+    'SELECT user_id, day FROM wx_sign_in WHERE app_id = ? AND day < ? ORDER BY day LIMIT ?',
+    [appId, beforeDay, limit],
+  )
 }
 
 export async function deleteSignIns(
@@ -133,5 +196,21 @@ export async function deleteSignIns(
 }
 
 export async function recordPurge(db: Knex, runId: number, purged: number): Promise<void> {
-  await execute(db, 'UPDATE wx_job_run SET purged = ? WHERE id = ?', [purged, runId])
+  await execute(db, 'UPDATE wx_job_run SET purged = purged + ? WHERE id = ?', [purged, runId])
+}
+
+/** Sets a purge going again that failed or was stopped some time ago. true for exactly one caller. */
+export async function reopenPurge(
+  db: Knex,
+  runId: number,
+  endedBefore: number,
+  now: number,
+): Promise<boolean> {
+  const { affectedRows } = await execute(
+    db,
+    `UPDATE wx_job_run SET state = 'running', reason = NULL, finished_at = NULL, updated_at = ?
+     WHERE id = ? AND state IN ('halted', 'paused') AND updated_at <= ?`,
+    [now, runId, endedBefore],
+  )
+  return affectedRows > 0
 }

@@ -23,6 +23,12 @@ export const controlRoutes: FastifyPluginAsyncTypebox<{ control: SandboxControl 
   app,
   { control },
 ) => {
+  // Browsers send it with what a page of somebody else's asks for: such a page must not command this WeChat.
+  app.addHook('onRequest', async (request, reply) => {
+    if (request.headers.origin === undefined) return
+    return reply.code(403).send({ error: 'The control plane is not for web pages: send no Origin header' })
+  })
+
   app.get('/stats', () => control.stats())
 
   app.post('/reset', () => {

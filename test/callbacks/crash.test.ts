@@ -9,8 +9,8 @@ import { refusedUrl } from '../helpers/wechat.js'
 
 const SENDER: Sender = {
   appId: SERVICE_ENV.WX_APP_ID,
-  token: 'AAAAA',
-  encodingAesKey: 'abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG',
+  token: 'TokenOfTheTests2026',
+  encodingAesKey: 'u8jzPde0IgxLd6GncfBAepfJBd0Kh8oOOL8dKLzdocJ',
   mode: 'safe',
   format: 'xml',
 }

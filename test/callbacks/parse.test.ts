@@ -37,6 +37,7 @@ describe('a push in XML', () => {
 
   test('keeps what CDATA holds, markup included', () => {
     expect(plain('<xml><a><![CDATA[<b>&lt;</b> ]]></a></xml>')).toEqual({ a: '<b>&lt;</b> ' })
+    expect(plain('<xml><a><![CDATA[<!DOCTYPE html>]]></a></xml>')).toEqual({ a: '<!DOCTYPE html>' })
   })
 
   test('expands no entity', () => {
@@ -50,6 +51,12 @@ describe('a push in XML', () => {
     ],
     ['a file as an entity', '<!DOCTYPE x [<!ENTITY a SYSTEM "file:///etc/passwd">]><xml><q>&a;</q></xml>'],
     ['a DOCTYPE after the declaration', '<?xml version="1.0"?><!DOCTYPE xml><xml><q>1</q></xml>'],
+    ['a DOCTYPE inside the root', '<xml><!DOCTYPE x [<!ENTITY a "b">]><q>1</q></xml>'],
+    ['a DOCTYPE after the root', '<xml><q>1</q></xml><!DOCTYPE xml>'],
+    [
+      'a DOCTYPE that a comment seems to hide',
+      '<xml><!-- <![CDATA[ --><!DOCTYPE x><!-- ]]> --><q>1</q></xml>',
+    ],
     ['tags that are not closed', '<xml><a>1'],
     ['tags that cross', '<xml><a>1</b></xml>'],
     ['two roots', '<xml><a>1</a></xml><xml></xml>'],

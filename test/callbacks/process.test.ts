@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { acceptPush } from '../../src/callbacks/accept.js'
-import { type CallbackSecrets, openPush } from '../../src/callbacks/open.js'
+import { type CallbackSecrets, checkPush, readPush } from '../../src/callbacks/open.js'
 import { type CallbackWorker, createCallbackWorker } from '../../src/callbacks/process.js'
 import type { Account } from '../../src/config.js'
 import { isDuplicate } from '../../src/db/errors.js'
@@ -30,7 +30,10 @@ describe.each(dialects)('events of WeChat on %s', (dialect) => {
   beforeAll(async () => {
     world = await createWorld(dialect)
     account = { ...world.account, channel: 'subscribe' }
-    const settings = { token: 'AAAAA', encodingAesKey: 'abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG' }
+    const settings = {
+      token: 'TokenOfTheTests2026',
+      encodingAesKey: 'u8jzPde0IgxLd6GncfBAepfJBd0Kh8oOOL8dKLzdocJ',
+    }
     secrets = { appId: account.appId, ...settings }
     sender = { ...secrets, mode: 'safe', format: 'xml' }
   })
@@ -67,7 +70,7 @@ describe.each(dialects)('events of WeChat on %s', (dialect) => {
     const happened = at === undefined ? world.clock.now() : START + at
     const message = eventMessage(sender, { name, openId, at: happened, items: [item] })
     const push = compose(sender, message, world.clock.now())
-    const opened = openPush(secrets, push.query, push.body, world.clock.now())
+    const opened = readPush(secrets, checkPush(secrets, push.query, push.body))
     return acceptPush(db, { appId: account.appId, push: opened, traceId: 'trace-of-push' }, world.clock.now())
   }
   async function happens(event: Event): Promise<string | null> {

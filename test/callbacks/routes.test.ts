@@ -1,11 +1,12 @@
+import * as wecom from '@wecom/crypto'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { emptyTables } from '../helpers/database.js'
 import { compose, eventMessage, type Message, type Push, type Sender } from '../helpers/pushes.js'
 import { type Answer, APP_ID, startTestService, type TestService } from '../helpers/service.js'
 import { V1 } from './vectors.js'
 
-const TOKEN = 'AAAAA'
-const AES_KEY = 'abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG'
+const TOKEN = 'TokenOfTheTests2026'
+const AES_KEY = 'u8jzPde0IgxLd6GncfBAepfJBd0Kh8oOOL8dKLzdocJ'
 const NOW = Date.parse('2026-11-20T10:00:00+08:00')
 const MINUTE = 60_000
 const OPEN_ID = 'o9AgO5Kd5ggOC-bXrbNODIiE3bGY'
@@ -35,8 +36,12 @@ function serviceOf(mode: Sender['mode'] | 'off'): TestService {
   return service
 }
 
+let now = NOW
 beforeAll(async () => {
-  const start = (env: Record<string, string>) => startTestService('sqlite', { env, now: () => NOW })
+  // No test here is about how many are refused.
+  const limits = { RATE_LIMITS: 'refused:unlimited' }
+  const start = (env: Record<string, string>) =>
+    startTestService('sqlite', { env: { ...limits, ...env }, now: () => now })
   services.off = await start({})
   services.plain = await start({ WX_CALLBACK_TOKEN: TOKEN })
   services.safe = await start({ WX_CALLBACK_TOKEN: TOKEN, WX_ENCODING_AES_KEY: AES_KEY })
@@ -70,14 +75,21 @@ async function expectRefused(mode: Sender['mode'], answer: Answer, status: numbe
 }
 
 describe('the check of the URL', () => {
+  beforeAll(() => {
+    now = Number(V1.timestamp) * 1000
+  })
+  afterAll(() => {
+    now = NOW
+  })
+  const signature = wecom.getSignature(TOKEN, V1.timestamp, V1.nonce, '')
   const query = (changes: Record<string, string> = {}) => {
-    const { signature, timestamp, nonce, echostr } = V1
+    const { timestamp, nonce, echostr } = V1
     return new URLSearchParams({ signature, timestamp, nonce, echostr, ...changes })
   }
   const get = (text: string, path = '/wechat/callback') => serviceOf('safe').request('GET', `${path}?${text}`)
 
   test.each(['/wechat/callback', `/wechat/callback/${APP_ID}`])(
-    'is answered with the echostr (V1): %s',
+    'is answered with the echostr: %s',
     async (path) => {
       const answer = await get(query().toString(), path)
       expect(answer.status).toBe(200)
@@ -94,17 +106,29 @@ describe('the check of the URL', () => {
   })
 
   test.each([
-    ['a wrong signature', query({ signature: V1.signature.replace('f', 'e') }).toString()],
+    ['a wrong signature', query({ signature: V1.signature }).toString()],
     ['another timestamp', query({ timestamp: '1714036505' }).toString()],
     ['another nonce', query({ nonce: '1514711493' }).toString()],
     ['an empty signature', query({ signature: '' }).toString()],
-    ['the signature twice', `${query()}&signature=${V1.signature}`],
+    ['the signature twice', `${query()}&signature=${signature}`],
     ['the timestamp twice', `${query()}&timestamp=${V1.timestamp}`],
     ['nothing', ''],
   ])('is refused with %s', async (_, text) => {
     const answer = await get(text)
     expect(answer.status).toBe(403)
     expect(answer.body).toMatchObject({ error: { code: 'forbidden' } })
+  })
+
+  test.each([-1, 1])('is refused when it is more than ten minutes off (%s)', async (sign) => {
+    const { timestamp, nonce } = V1
+    const at = (seconds: number) => {
+      const text = String(Number(timestamp) + sign * seconds)
+      return query({ timestamp: text, signature: wecom.getSignature(TOKEN, text, nonce, '') }).toString()
+    }
+    expect((await get(at(600))).text).toBe(V1.echostr)
+    const answer = await get(at(601))
+    expect(answer.status).toBe(403)
+    expect(answer.body).toMatchObject({ error: { details: { reason: 'timestamp' } } })
   })
 
   test('is answered 404 for another account, and where no token is set', async () => {
@@ -221,7 +245,7 @@ describe.each(['plain', 'compatible', 'safe'] as const)('a push in %s mode', (mo
     })
 
     test('signed with another token is refused', async () => {
-      const forged = compose({ ...sender, token: 'BBBBB' }, popup(sender), NOW)
+      const forged = compose({ ...sender, token: 'AnotherTokenOfTests' }, popup(sender), NOW)
       await expectRefused(mode, await send(mode, forged), 403, 'signature')
     })
 
@@ -255,13 +279,15 @@ describe.each(['plain', 'compatible', 'safe'] as const)('a push in %s mode', (mo
   test('without a MsgType, or of an event without its name, is refused', async () => {
     const sender: Sender = { ...SAFE, mode }
     for (const message of [{ ToUserName: 'x' }, { MsgType: 'event' }, { MsgType: 'event', Event: '' }]) {
-      await expectRefused(mode, await send(mode, compose(sender, message, NOW)), 400, 'body')
+      const answer = await send(mode, compose(sender, message, NOW))
+      if (mode === 'plain') await expectRefused(mode, answer, 400, 'body')
+      else await expectRefused(mode, answer, 403, 'content')
     }
   })
 
   test('that is too large is refused', async () => {
     const sender: Sender = { ...SAFE, mode }
-    const message = { ...popup(sender), filler: 'x'.repeat(70_000) }
+    const message = { ...popup(sender), filler: 'x'.repeat(20_000) }
     const answer = await send(mode, compose(sender, message, NOW))
     await expectRefused(mode, answer, 413)
   })
@@ -274,12 +300,16 @@ describe('in safe mode', () => {
 
   test('what is encrypted for another app_id is refused', async () => {
     const push = compose({ ...SAFE, appId: 'wx0000000000000000' }, popup(SAFE), NOW)
-    await expectRefused('safe', await send('safe', push), 403, 'app_id')
+    await expectRefused('safe', await send('safe', push), 403, 'content')
   })
 
   test('what is encrypted with another key is refused', async () => {
-    const push = compose({ ...SAFE, encodingAesKey: 'A'.repeat(43) }, popup(SAFE), NOW)
-    await expectRefused('safe', await send('safe', push), 403, 'cipher')
+    const push = compose(
+      { ...SAFE, encodingAesKey: '2isAjIhKtJ0RlgLKOmxgJTeKdNnFRIBXuDL7DxtpYlS' },
+      popup(SAFE),
+      NOW,
+    )
+    await expectRefused('safe', await send('safe', push), 403, 'content')
   })
 
   test('the plain signature does not stand for the other one', async () => {
@@ -339,7 +369,7 @@ describe('in plain mode', () => {
       { MsgType: 'event', Event: 'TEMPLATESENDJOBFINISH', FromUserName: '好'.repeat(200), CreateTime: 2 },
       { MsgType: 'event', Event: 'unsubscribe', CreateTime: 3 },
       { MsgType: 'event', Event: 'x'.repeat(64), FromUserName: OPEN_ID, CreateTime: 4, '\u0000': '\ud800' },
-      { MsgType: 'event', Event: 'toString', FromUserName: OPEN_ID, CreateTime: 5, big: 'y'.repeat(30_000) },
+      { MsgType: 'event', Event: 'toString', FromUserName: OPEN_ID, CreateTime: 5, big: 'y'.repeat(10_000) },
     ]
     for (const message of odd) {
       expect((await send('plain', compose(PLAIN, message, NOW))).text).toBe('success')

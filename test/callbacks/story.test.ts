@@ -10,7 +10,10 @@ const NINE = Date.parse('2026-11-20T09:00:00+08:00')
 const TEN = Date.parse('2026-11-20T10:00:00+08:00')
 const OPEN_ID = 'oStoryOfCallbacks0000000000'
 const TEMPLATE = 'sign-in-template'
-const CALLBACK = { token: 'AAAAA', encodingAesKey: 'abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG' }
+const CALLBACK = {
+  token: 'TokenOfTheTests2026',
+  encodingAesKey: 'u8jzPde0IgxLd6GncfBAepfJBd0Kh8oOOL8dKLzdocJ',
+}
 
 describe.each(dialects)('service and WeChat on %s', (dialect) => {
   const clock = createClock(NINE)
@@ -83,7 +86,7 @@ describe.each(dialects)('service and WeChat on %s', (dialect) => {
   test('a forged push is refused three times, and changes nothing', async () => {
     wechat.control.push(
       { name: 'unsubscribe', openId: OPEN_ID, at: clock.now(), items: [] },
-      { token: 'BBBBB' },
+      { token: 'AnotherTokenOfTests' },
     )
     await wechat.control.sendPushes()
     expect(wechat.control.pushes()).toMatchObject([

@@ -10,6 +10,7 @@ import { recordSignIn } from '../../src/sign-ins/sign-in.js'
 import { rebindUser } from '../../src/users/rebind.js'
 import { userIdsOf } from '../../src/users/user-ids.js'
 import { dialects } from '../helpers/database.js'
+import { analyze, fillTable } from '../helpers/fill.js'
 import { openPool, recordQueries, silentLog } from '../helpers/rows.js'
 import { DAY, HOUR } from '../helpers/users.js'
 import { createWorld, SEND_PATH, START, TODAY, type World } from '../helpers/world.js'
@@ -30,15 +31,28 @@ interface Statement {
 interface Access {
   table: string
   key: string | undefined
+  /** Columns of the key by which rows are found; where it is given, the plan must use at least these. */
+  by?: string[]
 }
 
 /** Some of them; `accesses` in any order. */
 const HOT: { name: string; sql: RegExp; accesses: Access[] }[] = [
   {
+    name: 'how far a claim may look',
+    sql: /SELECT user_id FROM wx_message_push_status WHERE app_id = \? AND user_id > \?/,
+    accesses: [
+      {
+        table: 'wx_message_push_status',
+        key: 'wx_message_push_status_user_uq',
+        by: ['app_id', 'user_id'],
+      },
+    ],
+  },
+  {
     name: 'candidates of the claim',
     sql: /FROM wx_message_push_status p\s[^;]*LEFT JOIN wx_sign_in/,
     accesses: [
-      { table: 'p', key: 'wx_message_push_status_user_uq' },
+      { table: 'p', key: 'wx_message_push_status_user_uq', by: ['app_id', 'user_id'] },
       { table: 's', key: 'PRIMARY' },
       { table: 'u', key: 'wx_user_user_idx' },
       { table: 'm', key: 'wx_push_message_reminder_uq' },
@@ -89,9 +103,21 @@ const HOT: { name: string; sql: RegExp; accesses: Access[] }[] = [
     accesses: [{ table: 'wx_job_cursor', key: 'PRIMARY' }],
   },
   {
+    name: 'how far a step of the sweep may look',
+    sql: /SELECT expire, id FROM wx_save_form_id .* LIMIT 1 OFFSET/s,
+    accesses: [{ table: 'wx_save_form_id', key: 'wx_save_form_id_stale_idx', by: ['app_id', 'expire'] }],
+  },
+  {
     name: 'stale permits of the sweep',
-    sql: /SELECT id, expire FROM wx_save_form_id/,
-    accesses: [{ table: 'wx_save_form_id', key: 'wx_save_form_id_stale_idx' }],
+    sql: /SELECT expire, id FROM wx_save_form_id .* AND status = 0/s,
+    accesses: [{ table: 'wx_save_form_id', key: 'wx_save_form_id_stale_idx', by: ['app_id', 'expire'] }],
+  },
+  {
+    name: 'users who have lost a permit to the sweep before',
+    sql: /SELECT DISTINCT user_id FROM wx_save_form_id/,
+    accesses: [
+      { table: 'wx_save_form_id', key: 'wx_save_form_id_oldest_idx', by: ['app_id', 'user_id', 'expire'] },
+    ],
   },
   {
     name: 'lock of stale permits',
@@ -202,6 +228,24 @@ const HOT: { name: string; sql: RegExp; accesses: Access[] }[] = [
     accesses: [{ table: 'wx_push_message', key: 'wx_push_message_person_idx' }],
   },
   {
+    name: 'the other report of a tap',
+    sql: /SELECT id FROM wx_save_form_id\s.* AND tapped_at BETWEEN/s,
+    accesses: [
+      {
+        table: 'wx_save_form_id',
+        key: 'wx_save_form_id_tap_idx',
+        by: ['app_id', 'open_id', 'template_id', 'tapped_at'],
+      },
+    ],
+  },
+  {
+    name: 'subscriptions that a refusal voids',
+    sql: /SELECT id FROM wx_save_form_id\s.* AND status = 0\s+AND tapped_at <=/s,
+    accesses: [
+      { table: 'wx_save_form_id', key: 'wx_save_form_id_tap_idx', by: ['app_id', 'open_id', 'template_id'] },
+    ],
+  },
+  {
     name: 'days from a sign-in on',
     sql: /SELECT day, streak FROM wx_sign_in/,
     accesses: [{ table: 'wx_sign_in', key: 'PRIMARY' }],
@@ -226,7 +270,11 @@ describe.each(dialects)('hot statements on %s', (dialect) => {
 
   test.each(HOT)('$name', async ({ sql, accesses }) => {
     const statement = longest(statements.filter((each) => sql.test(each.sql)))
-    expect(sorted(await explain(db, statement))).toEqual(sorted(accesses))
+    const plan = await explain(db, statement)
+    expect(sorted(plan)).toEqual(sorted(accesses))
+    for (const { table, by = [] } of accesses)
+      for (const access of plan.filter((one) => one.table === table))
+        expect(access.by).toEqual(expect.arrayContaining(by))
   })
 
   test('and every other statement of a run, a sweep and an upload read no table in full', async () => {
@@ -244,7 +292,7 @@ describe.each(dialects)('hot statements on %s', (dialect) => {
   })
 
   test('candidates of the claim are found the same way while nobody has signed in, was stopped or reminded', async () => {
-    const hot = HOT[0]
+    const hot = HOT.find(({ name }) => name === 'candidates of the claim')
     const statement = statements.find(({ sql }) => hot?.sql.test(sql))
     if (!hot || !statement) throw new Error('There is no claim')
     const pool = openPool(world.database)
@@ -302,34 +350,29 @@ async function explain(db: Knex, { sql, bindings }: Statement): Promise<Access[]
         return []
       if (how === 'SCAN') return [{ table, key: undefined }]
       const [, index] = /INDEX (\S+)/.exec(by) ?? []
-      return [{ table, key: index?.startsWith('sqlite_autoindex') || !index ? 'PRIMARY' : index }]
+      const key = index?.startsWith('sqlite_autoindex') || !index ? 'PRIMARY' : index
+      return [{ table, key, by: by.match(/[a-z_]+(?=[^()]*(?:\)?[<=>]))/g) ?? [] }]
     })
   }
-  const plan = await selectRows<{ table: string | null; type: string | null; key: string | null }>(
-    db,
-    `EXPLAIN ${sql}`,
-    values,
-  )
-  return plan.flatMap(({ table, type, key }) =>
-    table === null || table.startsWith('<')
-      ? []
-      : [{ table, key: type === 'ALL' || type === 'index' ? undefined : (key ?? undefined) }],
-  )
+  const [plan] = await selectRows<{ EXPLAIN: string }>(db, `EXPLAIN FORMAT=JSON ${sql}`, values)
+  return accessesIn(JSON.parse(plan?.EXPLAIN ?? ''))
+}
+
+/** What a node of MySQL's plan and those below it read. A row that is found by all columns of a unique key is a `const`. */
+function accessesIn(node: unknown): Access[] {
+  if (typeof node !== 'object' || node === null) return []
+  const below = Object.values(node).flatMap(accessesIn)
+  const { table_name: table, access_type: type, key, used_key_parts: by } = node as Record<string, unknown>
+  if (typeof table !== 'string' || table.startsWith('<')) return below
+  const isFull = type === 'ALL' || type === 'index'
+  const access = { table, key: isFull || typeof key !== 'string' ? undefined : key, by: by as string[] }
+  return [access, ...below]
 }
 
 /** Two and a half permits for each of 20,000 users, as many messages and sign-ins, and the runs of a year. */
 async function fill(db: Knex, appId: string): Promise<void> {
-  const numbers = (
-    count: number,
-  ) => `WITH d AS (${Array.from({ length: 10 }, (_, x) => `SELECT ${x} AS x`).join(' UNION ALL ')}),
-    n AS (SELECT a.x + 10 * b.x + 100 * c.x + 1000 * e.x + 10000 * f.x AS i FROM d a, d b, d c, d e, d f)
-    SELECT * FROM (SELECT %COLUMNS% FROM n WHERE i < ${count}) AS filled`
-  const insert = async (table: string, columns: Record<string, string | number>, count: number) => {
-    const values = Object.entries(columns).map(([name, value]) => `${value} AS ${name}`)
-    await db.raw(
-      `INSERT INTO ${table} (${Object.keys(columns).join(', ')}) ${numbers(count).replace('%COLUMNS%', values.join(', '))}`,
-    )
-  }
+  const insert = (table: string, columns: Record<string, string | number>, count: number) =>
+    fillTable(db, table, columns, count)
   const app = `'${appId}'`
   // Four in five run out within the next week, every fifth ran out in the last two days.
   const expire = `${START - 2 * DAY} + (i * 7919) % ${10 * DAY}`
@@ -399,10 +442,18 @@ async function fill(db: Knex, appId: string): Promise<void> {
     USERS,
   )
   await insert('wx_job_cursor', { run_id: 'i + 1', range_no: 1, cur: 1, hi: 1 }, 3_000)
-  if (isSqlite(db)) return
-  const tables =
-    'wx_save_form_id, wx_message_push_status, wx_push_message, wx_sign_in, wx_user, wx_job_run, wx_job_cursor, wx_callback_nonce, wx_callback_event'
-  await db.raw(`ANALYZE TABLE ${tables}`)
+  await analyze(
+    db,
+    'wx_save_form_id',
+    'wx_message_push_status',
+    'wx_push_message',
+    'wx_sign_in',
+    'wx_user',
+    'wx_job_run',
+    'wx_job_cursor',
+    'wx_callback_nonce',
+    'wx_callback_event',
+  )
 }
 
 /** Everything that the service does all day, and what it asked the database for it. */

@@ -122,7 +122,7 @@ export function recordErrors(db: Knex): string[] {
 export async function refuseRows(
   db: Knex,
   table: string,
-  event: 'INSERT' | 'UPDATE',
+  event: 'INSERT' | 'UPDATE' | 'DELETE',
   when: string,
 ): Promise<{ allow(): Promise<void> }> {
   const name = `refuse_${table}_${event.toLowerCase()}`

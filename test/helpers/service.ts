@@ -1,12 +1,13 @@
 import type { Knex } from 'knex'
 import { type Account, readAccount, readConfig } from '../../src/config.js'
+import type { ConnectionLimits } from '../../src/http/connections.js'
 import { type Service, startService } from '../../src/service.js'
 import { createTestDatabase, type Dialect, type TestDatabase } from './database.js'
 
 export const APP_ID = 'wx5a6d9e0c1b2f3a48'
 export const APP_SECRET = '0123456789abcdef0123456789abcdef'
-export const API_KEY = 'key-of-the-shop'
-export const OTHER_API_KEY = 'key-of-the-app'
+export const API_KEY = 'key-of-the-shop-4f81c2'
+export const OTHER_API_KEY = 'key-of-the-app-93d7e0'
 
 /** Settings of a service on a free port that says nothing. */
 export const SERVICE_ENV = {
@@ -43,13 +44,22 @@ export interface TestService extends Service {
 /** The whole service, listening, on a database of its own. `env` and `databaseUrl` in place of what it would have. */
 export async function startTestService(
   dialect: Dialect,
-  options: { env?: Record<string, string>; databaseUrl?(url: string): string; now?: () => number } = {},
+  options: {
+    env?: Record<string, string>
+    databaseUrl?(url: string): string
+    now?: () => number
+    connections?: Partial<ConnectionLimits>
+  } = {},
 ): Promise<TestService> {
   const database = await createTestDatabase(dialect)
-  const { databaseUrl = (url: string) => url, now } = options
+  const { databaseUrl = (url: string) => url, now, connections } = options
   const env = { ...SERVICE_ENV, DATABASE_URL: databaseUrl(database.url), ...options.env }
   const account = readAccount(env)
-  const service = await startService(readConfig(env), account, { migrate: true, ...(now ? { now } : {}) })
+  const service = await startService(readConfig(env), account, {
+    migrate: true,
+    ...(now ? { now } : {}),
+    ...(connections ? { connections } : {}),
+  })
 
   const request: TestService['request'] = async (method, path, { body, headers } = {}) => {
     const response = await fetch(service.url + path, {

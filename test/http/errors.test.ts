@@ -1,5 +1,3 @@
-import { once } from 'node:events'
-import { connect } from 'node:net'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { countRows } from '../helpers/rows.js'
 import { API_KEY, OTHER_API_KEY, startTestService, type TestService } from '../helpers/service.js'
@@ -165,23 +163,3 @@ test.each(['/%zz', '/v1/%', '/%c0%af', '/docs/static/%00'])(
     expect(answer.body).toEqual(failure('malformed_request'))
   },
 )
-
-test.each([
-  ['no HTTP at all', 'hello\r\n\r\n'],
-  ['a header that is too long', `GET /healthz HTTP/1.1\r\nhost: x\r\nx: ${'y'.repeat(20_000)}\r\n\r\n`],
-  [
-    'two lengths',
-    'POST /v1/form-ids HTTP/1.1\r\nhost: x\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\n{}',
-  ],
-  ['a length that is no number', 'POST /v1/form-ids HTTP/1.1\r\nhost: x\r\ncontent-length: -5\r\n\r\n'],
-])('bytes that are no request are answered 4xx: %s', async (_, bytes) => {
-  const { hostname, port } = new URL(service.url)
-  const socket = connect(Number(port), hostname)
-  let answer = ''
-  socket.setEncoding('utf8').on('data', (text: string) => {
-    answer += text
-  })
-  socket.write(bytes)
-  await once(socket, 'close')
-  expect(answer).toMatch(/^HTTP\/1\.1 4\d\d /)
-})

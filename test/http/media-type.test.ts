@@ -10,7 +10,7 @@ test('a body that is not called JSON is refused as such, plain text included', a
   const app = await buildApp({
     db,
     account: { appId: 'wxA', timezone: 'Asia/Shanghai' } as Parameters<typeof buildApp>[0]['account'],
-    ...readConfig({ API_KEYS: 'backend:key-1' }),
+    ...readConfig({ API_KEYS: 'backend:key-of-the-media-types' }),
     exchangeCode: () => Promise.reject(new Error('nobody logs in')),
     ingest: createIngest(db),
     onCallback: () => {},
@@ -23,7 +23,7 @@ test('a body that is not called JSON is refused as such, plain text included', a
       const response = await app.inject({
         method: 'POST',
         url: '/v1/form-ids',
-        headers: { authorization: 'Bearer key-1', 'content-type': type },
+        headers: { authorization: 'Bearer key-of-the-media-types', 'content-type': type },
         payload: '{"open_id":"o","user_id":1,"form_id":"F"}',
       })
       expect(response.statusCode, type).toBe(415)

@@ -12,10 +12,10 @@ import { SERVICE_ENV, startTestService, type TestService } from '../helpers/serv
 import { refusedUrl } from '../helpers/wechat.js'
 
 const CALLBACK = {
-  WX_CALLBACK_TOKEN: 'AAAAA',
-  WX_ENCODING_AES_KEY: 'abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG',
+  WX_CALLBACK_TOKEN: 'TokenOfTheTests2026',
+  WX_ENCODING_AES_KEY: 'u8jzPde0IgxLd6GncfBAepfJBd0Kh8oOOL8dKLzdocJ',
 }
-const OTHER_KEY = 'A'.repeat(43)
+const OTHER_KEY = '2isAjIhKtJ0RlgLKOmxgJTeKdNnFRIBXuDL7DxtpYlS'
 const PLAIN = { WX_ENCODING_AES_KEY: '' }
 
 describe.each(dialects)('the callback self-test on %s', (dialect) => {
@@ -75,13 +75,13 @@ describe.each(dialects)('the callback self-test on %s', (dialect) => {
   test.each([
     [
       'another token',
-      { WX_CALLBACK_TOKEN: 'BBBBB' },
+      { WX_CALLBACK_TOKEN: 'AnotherTokenOfTests' },
       /check of the URL: answered 403 \(signature\)/,
       /TOKEN/,
     ],
-    ['another key', { WX_ENCODING_AES_KEY: OTHER_KEY }, /event in safe mode: .*\(cipher\)/, /AES_KEY/],
+    ['another key', { WX_ENCODING_AES_KEY: OTHER_KEY }, /event in safe mode: .*\(content\)/, /AES_KEY/],
     ['no key here, one there', PLAIN, /event in plain mode: .*\(not_encrypted\)/, /AES_KEY/],
-    ['another app_id', { WX_APP_ID: 'wx-another' }, /event in safe mode: .*\(app_id\)/, /APP_ID/],
+    ['another app_id', { WX_APP_ID: 'wx-another' }, /event in safe mode: .*\(content\)/, /APP_ID/],
   ])('says which step fails, and the fix: %s', async (_, env, reason, fix) => {
     expect(await examine({ ...urlOf(), ...env })).toMatchObject({
       status: 'fail',

@@ -42,11 +42,13 @@ describe.each(dialects)('the sweep on %s', (dialect) => {
       on = db,
       signal = new AbortController().signal,
       onProgress = () => {},
+      limits,
       ...rest
     }: Partial<Sweep> & {
       on?: Knex
       signal?: AbortSignal
       onProgress?: (expired: number) => void
+      limits?: { examined: number; passSteps: number }
     } = {},
   ) =>
     expireStale(
@@ -54,6 +56,7 @@ describe.each(dialects)('the sweep on %s', (dialect) => {
       { appId: APP_ID, slot: now, triggeredBy: 'cron', ...rest },
       now,
       onProgress,
+      limits,
     )
   const runAt = (slot: number) => db('wx_job_run').where({ job: 'expire', slot }).first()
   const stalePermits = (n: number, users: number, expire = (_: number) => YESTERDAY) =>
@@ -93,6 +96,8 @@ describe.each(dialects)('the sweep on %s', (dialect) => {
       expired_users: 3,
       swept_from: 0,
       swept_to: NOW,
+      pass_started_at: NOW,
+      pass_at: null,
       finished_at: NOW,
     })
   })
@@ -193,7 +198,10 @@ describe.each(dialects)('the sweep on %s', (dialect) => {
     const dayLater = NOW + 2 * HOUR_MS + DAY_MS
     expect(await sweep(dayLater - MINUTE_MS)).toEqual({ expired: 0, users: 0 })
     expect(await sweep(dayLater + MINUTE_MS)).toEqual({ expired: 1, users: 1 })
-    expect(await runAt(dayLater + MINUTE_MS)).toMatchObject({ swept_from: 0 })
+    expect(await runAt(dayLater + MINUTE_MS)).toMatchObject({
+      pass_started_at: dayLater + MINUTE_MS,
+      pass_at: null,
+    })
     expect(await wrongCounters(db)).toEqual([])
   })
 
@@ -213,6 +221,86 @@ describe.each(dialects)('the sweep on %s', (dialect) => {
     expect(await wrongCounters(db)).toEqual([])
     expect(await sweep(NOW + 1)).toMatchObject({ expired: 2_500 - CHUNK })
     expect(await runAt(NOW + 1)).toMatchObject({ state: 'done', swept_from: NOW - HOUR_MS - DAY_MS })
+  })
+
+  test('that was cut short goes on where it stopped, also through rows that are all settled', async () => {
+    const settled = (n: number) => ({
+      user_id: n,
+      form_id: `settled-${n}`,
+      status: 2,
+      expire: NOW - 90 * DAY_MS + n,
+    })
+    await addPermits(db, [
+      ...Array.from({ length: 100 }, (_, n) => settled(n)),
+      { user_id: 1, form_id: 'first', expire: NOW - 30 * DAY_MS },
+      { user_id: 2, form_id: 'second', expire: NOW - 20 * DAY_MS },
+      { user_id: 3, form_id: 'third', expire: NOW - 10 * DAY_MS },
+    ])
+    const refused = await refuseRows(db, 'wx_message_push_status', 'UPDATE', 'NEW.user_id = 2')
+    const limits = { examined: 1, passSteps: 1 }
+    await expect(sweep(NOW, { limits })).rejects.toThrow('refused')
+    await refused.allow()
+    expect(await runAt(NOW)).toMatchObject({
+      state: 'halted',
+      expired: 1,
+      expired_users: 1,
+      swept_to: NOW - 30 * DAY_MS,
+    })
+    expect(await sweep(NOW + 1)).toEqual({ expired: 2, users: 2 })
+    expect(await runAt(NOW + 1)).toMatchObject({ swept_from: NOW - 31 * DAY_MS, swept_to: NOW + 1 })
+  })
+
+  test('takes the daily pass in pieces, and finds rows by hand far below the mark when it comes by', async () => {
+    await sweep(NOW - DAY_MS)
+    const old = (n: number) => NOW - 90 * DAY_MS + n
+    await addPermits(
+      db,
+      Array.from({ length: 10 }, (_, n) => ({ user_id: n, form_id: `${n}`, status: 2, expire: old(n) })),
+    )
+    await addPermits(db, [{ user_id: 7, form_id: 'by hand', expire: old(7) }])
+    const limits = { examined: 2, passSteps: 2 }
+    const sweeps = []
+    for (let n = 0; n < 4; n++) {
+      const report = await sweep(NOW + n, { limits })
+      sweeps.push({ expired: report?.expired, passAt: (await runAt(NOW + n))?.pass_at })
+    }
+    expect(sweeps).toEqual([
+      { expired: 0, passAt: old(3) },
+      // Begins at the row where it stopped, which may have others of its `expire`.
+      { expired: 0, passAt: old(6) },
+      { expired: 1, passAt: old(8) },
+      { expired: 0, passAt: null },
+    ])
+    expect(await statuses(db)).toMatchObject({ 'by hand': 2 })
+    expect(await wrongCounters(db)).toEqual([])
+  })
+
+  test('comes to the end of permits that all ran out at one moment', async () => {
+    await addPermits(db, stalePermits(25, 5))
+    const limits = { examined: 4, passSteps: 1 }
+    expect(await sweep(NOW, { limits })).toEqual({ expired: 25, users: 5 })
+    await addPermits(
+      db,
+      Array.from({ length: 25 }, (_, n) => ({ user_id: n % 5, form_id: `hand-${n}`, expire: 1_000 })),
+    )
+    expect(await sweep(NOW + DAY_MS, { limits })).toEqual({ expired: 4, users: 4 })
+    // It may not stop again where it began.
+    expect(await sweep(NOW + DAY_MS + 1, { limits })).toEqual({ expired: 21, users: 5 })
+    expect(await wrongCounters(db)).toEqual([])
+  })
+
+  test('counts a user once, in however many chunks the permits are', async () => {
+    await addPermits(
+      db,
+      stalePermits(30, 3, (i) => YESTERDAY - i),
+    )
+    expect(await sweep(NOW, { limits: { examined: 4, passSteps: 1 } })).toEqual({ expired: 30, users: 3 })
+    await addPermits(db, [
+      { user_id: 0, form_id: 'far below', expire: 5 },
+      { user_id: 9, form_id: 'far below too', expire: 6 },
+      { user_id: 0, form_id: 'just now', expire: NOW + 1 },
+    ])
+    expect(await sweep(NOW + DAY_MS)).toEqual({ expired: 3, users: 2 })
   })
 
   test('that the database refuses is recorded as halted, and nothing is half done', async () => {

@@ -2,15 +2,17 @@ import type { Knex } from 'knex'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { isDuplicate } from '../../src/db/errors.js'
 import { inTransaction } from '../../src/db/transaction.js'
+import { chunks } from '../../src/lib/chunks.js'
 import {
   type GrantOutcome,
   grantSubscription,
+  MAX_UNSPENT_SUBSCRIPTIONS,
   NEVER_EXPIRES,
   type SubscriptionReport,
   voidSubscriptions,
 } from '../../src/permits/subscriptions.js'
 import { createTestDatabase, dialects, emptyTables, type TestDatabase } from '../helpers/database.js'
-import { APP_ID, counts, DAY_MS, MINUTE_MS, NOW, openPool } from '../helpers/rows.js'
+import { APP_ID, counts, DAY_MS, MINUTE_MS, NOW, openPool, recordQueries } from '../helpers/rows.js'
 import { wrongCounters } from '../migrations/old-tables.js'
 
 const TAP: SubscriptionReport = {
@@ -52,6 +54,43 @@ describe.each(dialects)('accepted subscriptions on %s', (dialect) => {
   const permits = () => db('wx_save_form_id').orderBy('id')
   const optOut = (at: number, errcode: number | null) =>
     db('wx_user').where({ open_id: 'o1' }).update({ opted_out_at: at, stop_errcode: errcode })
+
+  async function addTaps(count: number): Promise<void> {
+    const taps = Array.from({ length: count }, (_, n) => ({
+      app_id: APP_ID,
+      open_id: 'o1',
+      user_id: 1,
+      form_id: `tap-${n}`,
+      source: 'subscribe',
+      template_id: 'daily',
+      tapped_at: NOW - DAY_MS,
+      expire: NEVER_EXPIRES,
+    }))
+    for (const chunk of chunks(taps, 100)) await db('wx_save_form_id').insert(chunk)
+    await db('wx_message_push_status').insert({ app_id: APP_ID, user_id: 1, count })
+  }
+
+  test('are no more than a person can use, for each template', async () => {
+    await addTaps(MAX_UNSPENT_SUBSCRIPTIONS - 1)
+    expect(await grant(tap(1))).toBe('accepted')
+    expect(await grant(tap(2, { tappedAt: NOW + DAY_MS }))).toBe('too_many')
+    expect(await grant(tap(1))).toBe('duplicate')
+    expect(await grant(tap(3, { templateId: 'other' }))).toBe('accepted')
+    expect(await counts(db)).toEqual({ 1: MAX_UNSPENT_SUBSCRIPTIONS + 1 })
+    await db('wx_save_form_id').where({ form_id: 'tap-0' }).update({ status: 1 })
+    await db('wx_message_push_status').update({ count: MAX_UNSPENT_SUBSCRIPTIONS })
+    expect(await grant(tap(2, { tappedAt: NOW + DAY_MS }))).toBe('accepted')
+    expect(await wrongCounters(db)).toEqual([])
+  })
+
+  test('are voided by statements of bounded length, however many there are', async () => {
+    await addTaps(1_200)
+    const queries = recordQueries(db)
+    expect(await refuse(NOW)).toBe(1_200)
+    expect(Math.max(...queries.map(({ bindings }) => bindings.length))).toBeLessThan(1_010)
+    expect(await counts(db)).toEqual({ 1: 0 })
+    expect(await wrongCounters(db)).toEqual([])
+  })
 
   test('are permits without end, for their template', async () => {
     expect(await grant(tap(1))).toBe('accepted')

@@ -4,6 +4,7 @@ import { createLogger } from '../../src/lib/logger.js'
 import { audit } from '../../src/operations/audit.js'
 import { purgeOld } from '../../src/retention/purge.js'
 import { createTestDatabase, dialects, emptyTables, type TestDatabase } from '../helpers/database.js'
+import { refuseRows } from '../helpers/rows.js'
 
 const DAY_MS = 24 * 60 * 60 * 1000
 const NOW = Date.UTC(2026, 10, 20, 4)
@@ -19,7 +20,7 @@ describe.each(dialects)('the purge on %s', (dialect) => {
   beforeEach(() => emptyTables(database.db))
   afterAll(() => database.close())
 
-  const purge = () =>
+  const purge = (now = NOW) =>
     purgeOld(
       {
         db: database.db,
@@ -27,7 +28,7 @@ describe.each(dialects)('the purge on %s', (dialect) => {
         signal: new AbortController().signal,
       },
       PURGE,
-      NOW,
+      now,
     )
 
   const ids = async (table: string): Promise<number[]> =>
@@ -39,19 +40,20 @@ describe.each(dialects)('the purge on %s', (dialect) => {
     at: number
     expire?: number
     messageId?: number
+    userId?: number
   }) {
-    const { id, status, at, expire = at + 7 * DAY_MS, messageId = null } = permit
+    const { id, status, at, expire = at + 7 * DAY_MS, messageId = null, userId = id } = permit
     await execute(
       database.db,
       `INSERT INTO wx_save_form_id (id, app_id, open_id, user_id, form_id, expire, status, message_id, created_at, updated_at)
        VALUES (?, 'wx1', 'o1', ?, ?, ?, ?, ?, ?, ?)`,
-      [id, id, `f${id}`, expire, status, messageId, at, at],
+      [id, userId, `f${id}`, expire, status, messageId, at, at],
     )
-    await execute(
-      database.db,
-      `INSERT INTO wx_message_push_status (app_id, user_id, count, last_date) VALUES ('wx1', ?, ?, 0)`,
-      [id, status === 0 ? 1 : 0],
-    )
+    await database
+      .db('wx_message_push_status')
+      .insert({ app_id: 'wx1', user_id: userId, count: status === 0 ? 1 : 0 })
+      .onConflict(['app_id', 'user_id'])
+      .ignore()
   }
 
   async function addMessage(message: {
@@ -111,6 +113,64 @@ describe.each(dialects)('the purge on %s', (dialect) => {
 
     expect(await purge()).toEqual({ messages: 0, permits: 0, runs: 0, signIns: 0, events: 0 })
     expect((await audit(database.db, NOW, false)).ok).toBe(true)
+  })
+
+  it('keeps a message while one of its permits stays, and deletes it with all of them', async () => {
+    const edge = NOW - 90 * DAY_MS - 1
+    await addPermit({ id: 1, status: 1, at: edge, expire: NOW - 90 * DAY_MS, messageId: 1 })
+    await addMessage({ id: 1, permitId: 1, at: edge, settled: true })
+    // Found dead on the way to the permit that was sent; that one has some days to go.
+    await addPermit({ id: 2, status: 1, at: edge, expire: edge, messageId: 2, userId: 3 })
+    await addPermit({ id: 3, status: 1, at: edge, expire: edge + 6 * DAY_MS, messageId: 2 })
+    await addMessage({ id: 2, permitId: 3, at: edge, settled: true })
+    await database.db('wx_save_form_id').where({ id: 2 }).update({ errcode: 41028 })
+
+    expect(await purge()).toMatchObject({ messages: 0, permits: 0 })
+    expect((await audit(database.db, NOW, false)).ok).toBe(true)
+    expect(await purge(NOW + DAY_MS)).toMatchObject({ messages: 1, permits: 1 })
+    expect(await ids('wx_push_message')).toEqual([2])
+    expect(await ids('wx_save_form_id')).toEqual([2, 3])
+    expect((await audit(database.db, NOW, false)).ok).toBe(true)
+    expect(await purge(NOW + 7 * DAY_MS)).toMatchObject({ messages: 1, permits: 2 })
+    expect((await audit(database.db, NOW, false)).ok).toBe(true)
+  })
+
+  it('leaves the rows of other accounts alone', async () => {
+    await addRun({ id: 1, slot: 20260801, state: 'done', at: OLD })
+    await addPermit({ id: 1, status: 1, at: OLD, messageId: 1 })
+    await addPermit({ id: 2, status: 2, at: OLD })
+    await addMessage({ id: 1, permitId: 1, at: OLD, settled: true })
+    await database
+      .db('wx_sign_in')
+      .insert({ app_id: 'wx1', user_id: 1, day: 20260801, streak: 1, created_at: 0 })
+    const tables = ['wx_job_run', 'wx_save_form_id', 'wx_push_message', 'wx_sign_in']
+    for (const table of tables) await database.db(table).update({ app_id: 'wx2' })
+
+    expect(await purge()).toEqual({ messages: 0, permits: 0, runs: 0, signIns: 0, events: 0 })
+  })
+
+  it('that the database refuses is recorded as halted, and is tried again some minutes later', async () => {
+    await addPermit({ id: 1, status: 2, at: OLD })
+    const refused = await refuseRows(database.db, 'wx_save_form_id', 'DELETE', 'OLD.id = 1')
+    await expect(purge()).rejects.toThrow('refused')
+    await refused.allow()
+    const run = () => database.db('wx_job_run').where({ job: 'purge' }).first()
+    expect(await run()).toMatchObject({ state: 'halted', reason: expect.stringContaining('database') })
+
+    expect(await purge(NOW + 60_000)).toBeUndefined()
+    const reports = await Promise.all([purge(NOW + 600_000), purge(NOW + 600_000)])
+    expect(reports.filter(Boolean)).toEqual([{ messages: 0, permits: 1, runs: 0, signIns: 0, events: 0 }])
+    expect(await run()).toMatchObject({ state: 'done', reason: null, purged: 1 })
+  })
+
+  it('ends the run of a process that died in its purge on another day', async () => {
+    await addRun({ id: 1, slot: 20261119, state: 'running', at: NOW - DAY_MS })
+    await database.db('wx_job_run').update({ job: 'purge' })
+    expect(await purge()).toBeDefined()
+    expect(await database.db('wx_job_run').where({ id: 1 }).first()).toMatchObject({
+      state: 'halted',
+      reason: 'its process ended',
+    })
   })
 
   it('goes by the time a permit ran out where the row has no times of ours, as adopted ones', async () => {

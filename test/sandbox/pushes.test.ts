@@ -5,8 +5,8 @@ import { describe, expect, onTestFinished, test } from 'vitest'
 import { DEMO_APP_ID, DEMO_TEMPLATE_ID } from '../../src/sandbox/accounts.js'
 import { DATA, OPEN_ID, START, setup } from './helpers.js'
 
-const TOKEN = 'AAAAA'
-const KEY = 'abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG'
+const TOKEN = 'TokenOfTheTests2026'
+const KEY = 'u8jzPde0IgxLd6GncfBAepfJBd0Kh8oOOL8dKLzdocJ'
 
 interface Received {
   query: URLSearchParams
@@ -152,13 +152,13 @@ describe('the sandbox pushes', () => {
       open_id: OPEN_ID,
       event: 'debug_demo',
       items: [{ a: 'b' }],
-      token: 'BBBBB',
+      token: 'AnotherTokenOfTests',
     })
     const answer = await post('/sandbox/pushes/send', {})
     expect(JSON.parse(answer.text).pushes).toHaveLength(3)
     const forged = received.find(({ body }) => body.includes('debug_demo'))?.query
     const stamp = [forged?.get('timestamp') ?? '', forged?.get('nonce') ?? ''] as const
-    expect(forged?.get('signature')).toBe(wecom.getSignature('BBBBB', ...stamp, ''))
+    expect(forged?.get('signature')).toBe(wecom.getSignature('AnotherTokenOfTests', ...stamp, ''))
     expect(JSON.parse((await call('/sandbox/pushes')).text).pushes).toHaveLength(3)
   })
 })

@@ -30,7 +30,7 @@ const ENV = {
 const PUSHES = {
   appId: APP_ID,
   token: 'TokenOfTheStory',
-  encodingAesKey: 'abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG',
+  encodingAesKey: 'u8jzPde0IgxLd6GncfBAepfJBd0Kh8oOOL8dKLzdocJ',
   now: () => clock.now(),
 }
 const CALLBACK = { WX_CALLBACK_TOKEN: PUSHES.token, WX_ENCODING_AES_KEY: PUSHES.encodingAesKey }
@@ -246,7 +246,7 @@ describe.each(dialects)('%s', (dialect) => {
     const forged = [
       new Pushes({ ...PUSHES, token: 'AnotherToken' }).of(failed),
       new Pushes({ ...PUSHES, appId: 'wx0000000000000000' }).of(failed),
-      new Pushes({ ...PUSHES, encodingAesKey: 'A'.repeat(43) }).of(failed),
+      new Pushes({ ...PUSHES, encodingAesKey: '2isAjIhKtJ0RlgLKOmxgJTeKdNnFRIBXuDL7DxtpYlS' }).of(failed),
       { ...wechatPushes.of(failed), body: told.body },
       { ...told, path: '/wechat/callback' },
       { ...told, body: '{"Encrypt":' },

@@ -1,0 +1,19 @@
+/** Values that stand in our documents: everybody knows them. Kept complete by a test that reads the documents. */
+const SAMPLES = new Set([
+  'a-long-random-text',
+  'replace-me-with-32-or-more-random-characters',
+  'ReplaceMeBy3To32Letters',
+  'abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG',
+])
+const MIN_DIFFERENT = 5
+
+/** Throws why somebody else might know or guess a secret, and how to make a better one; nothing of it is in the message. */
+export function refuseWeak(
+  secret: string,
+  minLength: number,
+  make = 'make one with "openssl rand -hex 32"',
+): void {
+  if (secret.length < minLength) throw new Error(`needs ${minLength} characters or more; ${make}`)
+  if (SAMPLES.has(secret)) throw new Error(`is a sample that everybody can read in the documents; ${make}`)
+  if (new Set(secret).size < MIN_DIFFERENT) throw new Error(`repeats a few characters; ${make}`)
+}

@@ -1,0 +1,77 @@
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { dialects } from '../helpers/database.js'
+import { ACCEPTED, refusal } from '../helpers/deliveries.js'
+import { eventually } from '../helpers/eventually.js'
+import { heldRequests } from '../helpers/requests.js'
+import { HOUR, user, users } from '../helpers/users.js'
+import { createWorld, type World, without } from '../helpers/world.js'
+
+const CHANNELS = ['form_id', 'subscribe'] as const
+
+describe.each(dialects)('the end of the sending window on %s', (dialect) => {
+  let world: World
+
+  beforeAll(async () => {
+    world = await createWorld(dialect)
+  })
+  afterEach(() => world.expectAuditClean().finally(world.reset))
+  afterAll(() => world.close())
+
+  const closeWindow = () => world.clock.advance(12 * HOUR)
+
+  test.each(CHANNELS)(
+    'lets no request leave on %s: what is claimed and not sent is given back',
+    async (channel) => {
+      await world.has(users(1, 60).permits(1).subscriptions(1))
+      const before = await world.books()
+      const requests = heldRequests()
+      let sent = 0
+      const process = world.startProcess({
+        concurrency: 4,
+        // The canary is answered at once; then four are under way.
+        send: () => (++sent === 1 ? Promise.resolve(ACCEPTED) : requests.send()),
+      })
+      const running = process.remind({ account: { channel } })
+      await eventually('four requests under way', () => requests.underWay === 4)
+      closeWindow()
+      requests.answerAll(ACCEPTED)
+      expect(await running).toMatchObject({ state: 'window_closed', delivered: 5, unknown: 0 })
+      expect(sent).toBe(5)
+      const reminded = (await world.messages()).flatMap((m) => (m.state === 'delivered' ? [m.user_id] : []))
+      expect(reminded).toHaveLength(5)
+      expect(without(await world.books(), reminded)).toEqual(without(before, reminded))
+    },
+  )
+
+  test.each(CHANNELS)(
+    'lets no request leave on %s that has waited for its turn at a slow rate',
+    async (channel) => {
+      await world.has(users(1, 10).permits(1).subscriptions(1))
+      let sent = 0
+      const process = world.startProcess({
+        rate: 2,
+        concurrency: 8,
+        send: async () => {
+          if (++sent === 3) closeWindow()
+          return ACCEPTED
+        },
+      })
+      expect(await process.remind({ account: { channel } })).toMatchObject({ state: 'window_closed' })
+      expect(sent).toBe(3)
+    },
+  )
+
+  test('is seen between the permits of one user', async () => {
+    await world.has(user(1).permits(6))
+    let sent = 0
+    const process = world.startProcess({
+      send: async () => {
+        if (++sent === 2) closeWindow()
+        return refusal(41028)
+      },
+    })
+    expect(await process.remind()).toMatchObject({ state: 'window_closed' })
+    expect(sent).toBe(2)
+    expect((await world.permitsOf(1)).map(({ status }) => status)).toEqual([1, 1, 0, 0, 0, 0])
+  })
+})
