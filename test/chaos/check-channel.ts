@@ -51,7 +51,7 @@ export function checkFormIds(
 export function checkSubscriptions(
   messages: MessageRow[],
   permits: PermitRow[],
-  { requests, uploader, disturbances }: Evidence,
+  { requests, uploader, disturbances, overtaken }: Evidence,
 ): ByChannel {
   const asked = requestsOf(messages, requests)
   const wasDelivered = (message: MessageRow): boolean =>
@@ -63,6 +63,7 @@ export function checkSubscriptions(
   const { counts, lost_unsent, lost_to_busy } = explainUnknowns(
     messages.map((message) => ({ ...message, requests: asked.get(message) ?? [] })),
     disturbances,
+    overtaken,
   )
   return {
     delivered_only_in_our_books: messages.filter(

@@ -71,6 +71,8 @@ export interface Evidence {
   requests: SendRequest[]
   uploader: Uploader
   disturbances: Disturbance[]
+  /** Messages that a process left to another one, by its own log: its lease had run out while it lived. */
+  overtaken: ReadonlySet<number>
 }
 
 /** Our tables beside WeChat's ledger and beside what the uploader was told. To be called when nobody is at work. */

@@ -12,7 +12,7 @@ import { findViolations } from './check.js'
 import { EndingsWatch } from './endings.js'
 import { createFates } from './fates.js'
 import { mixedFaults, NO_OUTAGE } from './faults.js'
-import { countStates, finish, keepTables } from './finish.js'
+import { countStates, findOvertaken, finish, keepTables } from './finish.js'
 import { createLuck, type Luck } from './luck.js'
 import type { ChaosOptions, ChaosReport } from './options.js'
 import { createPermitSource } from './permit-sources.js'
@@ -224,7 +224,8 @@ class Chaos {
     if (ledger.length === 0) course.fail('WeChat delivered nothing')
     const requests = this.#requests
     const { disturbances } = processes
-    const evidence = { channel, ledger, requests, uploader, disturbances }
+    const overtaken = findOvertaken(this.#folder)
+    const evidence = { channel, ledger, requests, uploader, disturbances, overtaken }
     const { violations, unknown } = await findViolations(db, evidence, Date.now())
     violations.settled_twice.push(...(await this.#endings.findSettledTwice(db)))
     const ok = course.trouble.length === 0 && Object.values(violations).every((rows) => rows.length === 0)

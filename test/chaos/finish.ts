@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs'
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Knex } from 'knex'
 import { selectRows } from '../../src/db/sql.js'
@@ -40,6 +40,17 @@ async function workOffEvents({ course, db }: Stage, processes: Processes, port: 
   }
   service.signal('SIGTERM')
   await service.ended
+}
+
+const OVERTAKEN = /"event":"lease\.lapsed".*"message_id":(\d+)/g
+
+/** Messages that processes say they left to others. */
+export function findOvertaken(folder: string): Set<number> {
+  const logs = readdirSync(folder).filter((name) => name.endsWith('.log'))
+  const ids = logs.flatMap((name) =>
+    [...readFileSync(join(folder, name), 'utf8').matchAll(OVERTAKEN)].map(([, id]) => Number(id)),
+  )
+  return new Set(ids)
 }
 
 async function countRows(db: Knex, from: string): Promise<number> {

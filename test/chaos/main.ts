@@ -73,7 +73,7 @@ function unknownOf({ unknown }: ChaosReport): string[] {
   if (!unknown) return []
   return [
     `${unknown.messages} unknown: ${unknown.answer_lost} answers lost, ${unknown.under_way} under way at a kill, a freeze or ` +
-      `without a database (${unknown.most_under_way_at_once} at most at once), ${unknown.marked_and_unsent} marked and not sent ` +
+      `without a database (${unknown.most_under_way_at_once} at most at once), ${unknown.stalled} stalled, ${unknown.marked_and_unsent} marked and not sent ` +
       `(${unknown.most_unsent_at_once} at most)`,
   ]
 }

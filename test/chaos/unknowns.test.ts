@@ -27,9 +27,20 @@ describe('a message that ended as unknown', () => {
     expect(explainUnknowns([sent], [kill(2_005, 'b')]).counts).toMatchObject({ under_way: 0 })
   })
 
+  test('is explained by a request that its process had written before the kill, and that arrived later', () => {
+    const late = unknown(1, { requests: [{ ...accepted, at: 9_500, endedAt: 9_510 }] })
+    expect(explainUnknowns([late], [kill(2_005)]).counts).toMatchObject({ under_way: 1 })
+  })
+
+  test('without a request is explained by the word of its process that it was overtaken', () => {
+    const { counts, lost_unsent } = explainUnknowns([unknown(1)], [], new Set([1]))
+    expect(counts).toMatchObject({ stalled: 1, marked_and_unsent: 0 })
+    expect(lost_unsent).toEqual([])
+  })
+
   test('without a request is explained by a kill while it was held, for as many as are marked at once', () => {
     const claimed = Array.from({ length: SEND_CONCURRENCY + 3 }, (_, i) => unknown(i + 1))
-    const { counts, lost_unsent } = explainUnknowns(claimed, [kill(5_000), kill(10_000)])
+    const { counts, lost_unsent } = explainUnknowns(claimed, [kill(5_000), kill(20_000)])
     expect(counts).toMatchObject({
       marked_and_unsent: SEND_CONCURRENCY,
       most_unsent_at_once: SEND_CONCURRENCY,

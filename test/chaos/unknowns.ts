@@ -11,6 +11,8 @@ export interface UnknownCounts {
   /** The request had reached WeChat when its process was killed or frozen, or the database went away. */
   under_way: number
   most_under_way_at_once: number
+  /** No request has reached WeChat: the process stood still past its lease, without our doing, and says so in its log. */
+  stalled: number
   /** No request has reached WeChat: killed or frozen between the mark and the request. */
   marked_and_unsent: number
   most_unsent_at_once: number
@@ -47,19 +49,24 @@ const COMMIT_MS = LEASE_MS
  * or the process was before it was written down. What no request explains was marked as being sent by a process that was
  * disturbed before the request left: at most as many at each disturbance as are marked at once.
  */
-export function explainUnknowns(messages: AskedMessage[], disturbances: Disturbance[]): UnknownFindings {
+export function explainUnknowns(
+  messages: AskedMessage[],
+  disturbances: Disturbance[],
+  overtaken: ReadonlySet<number> = new Set(),
+): UnknownFindings {
   const unknown = messages.filter(({ state }) => state === 'unknown')
   const busy = unknown.filter(({ errcode }) => isBusy(errcode))
   const rest = unknown.filter((message) => !busy.includes(message))
   const underWay = new Map<Disturbance, number>()
   const unexplained: AskedMessage[] = []
-  let [lost, broken] = [0, 0]
+  let [lost, broken, stalled] = [0, 0, 0]
   for (const message of rest) {
     const last = message.requests.at(-1)
     const disturbance = last && disturbances.find((one) => broke(one, last))
     if (last && (hasLostItsAnswer(last) || saysSo(message))) lost++
     else if (saysSo(message)) broken++
     else if (disturbance) underWay.set(disturbance, (underWay.get(disturbance) ?? 0) + 1)
+    else if (overtaken.has(message.id)) stalled++
     else unexplained.push(message)
   }
   const unsent = assign(unexplained, disturbances)
@@ -70,6 +77,7 @@ export function explainUnknowns(messages: AskedMessage[], disturbances: Disturba
       line_broken: broken,
       under_way: sum(underWay),
       most_under_way_at_once: Math.max(0, ...underWay.values()),
+      stalled,
       marked_and_unsent: sum(unsent.taken),
       most_unsent_at_once: Math.max(0, ...unsent.taken.values()),
     },
@@ -93,9 +101,11 @@ function hasLostItsAnswer({ outcome, status }: SendRequest): boolean {
   return typeof outcome === 'string' && !(status !== undefined && BUSY_STATUSES.includes(status))
 }
 
-function broke({ client, from, until }: Disturbance, request: SendRequest): boolean {
+/** What a process wrote before its death may lie in the line, and arrive when it is long gone. */
+function broke({ kind, client, from, until }: Disturbance, request: SendRequest): boolean {
   if (client !== undefined && client !== request.client) return false
-  return until >= request.at && from <= (request.endedAt ?? Number.POSITIVE_INFINITY) + COMMIT_MS
+  const wasThere = kind === 'kill' || until >= request.at
+  return wasThere && from <= (request.endedAt ?? Number.POSITIVE_INFINITY) + COMMIT_MS
 }
 
 /** Gives each disturbance the messages that were alive in it, those first that ended first, as many as it can explain. */
@@ -113,12 +123,13 @@ function assign(
   return { taken, left }
 }
 
+/** On a busy machine a process can stand still past its lease before it is killed: then the message has ended already. */
 function wasHeldIn(
   { created_at, requests, settled_at }: AskedMessage,
   { from, until }: Disturbance,
 ): boolean {
   const earliest = requests.at(-1)?.endedAt ?? created_at
-  return until >= earliest && from <= (settled_at ?? Number.POSITIVE_INFINITY)
+  return until >= earliest && from <= (settled_at ?? Number.POSITIVE_INFINITY) + LEASE_MS
 }
 
 function sum(counts: Map<Disturbance, number>): number {
