@@ -10,6 +10,7 @@ import { answerFrameworkError, handleErrors } from './http/errors.js'
 import { createLimit, registerLimits } from './http/limits.js'
 import type { RateLimits } from './http/rate-limits.js'
 import type { Logger } from './lib/logger.js'
+import { quoteLargeUserIds } from './lib/lossless-json.js'
 import { healthRoutes } from './operations/health-routes.js'
 import { balanceRoutes } from './permits/balance-routes.js'
 import type { Ingest } from './permits/ingest.js'
@@ -50,12 +51,23 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
     trustProxy: deps.trustProxy,
     genReqId: () => randomUUID(),
     frameworkErrors: answerFrameworkError,
-    // What a caller sends is taken as it is or refused, never bent into shape.
-    ajv: { customOptions: { coerceTypes: false, removeAdditional: false, useDefaults: false } },
+    // What a caller sends is taken as it is or refused, never bent into shape. A user_id may be a number or digits.
+    ajv: {
+      customOptions: {
+        coerceTypes: false,
+        removeAdditional: false,
+        useDefaults: false,
+        allowUnionTypes: true,
+      },
+    },
   })
 
   // Fastify reads text/plain by itself; here it is refused like all that is not JSON.
-  app.removeContentTypeParser('text/plain')
+  app.removeContentTypeParser(['text/plain', 'application/json'])
+  const parseJson = app.getDefaultJsonParser('error', 'error')
+  app.addContentTypeParser<string>('application/json', { parseAs: 'string' }, (request, body, done) =>
+    parseJson(request, quoteLargeUserIds(body), done),
+  )
   handleErrors(app, deps.log)
   let closing = false
   app.addHook('preClose', async () => {

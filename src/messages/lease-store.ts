@@ -1,5 +1,6 @@
 import type { Knex } from 'knex'
 import { databaseNow, execute, forUpdateSkipLocked, placeholders, selectRows } from '../db/sql.js'
+import type { UserId } from '../lib/user-id.js'
 import type { PermitSource } from '../permits/sources.js'
 import type { TemplateData } from '../wechat/messages.js'
 import type { Channel, Delivery } from './message.js'
@@ -65,7 +66,7 @@ interface DeliveryRow {
   id: number
   fence: number
   app_id: string
-  user_id: number
+  user_id: UserId
   open_id: string
   channel: Channel
   template_id: string

@@ -1,3 +1,4 @@
+import type { UserId } from '../lib/user-id.js'
 import type { PermitSource } from '../permits/sources.js'
 import type { TemplateData } from '../wechat/messages.js'
 
@@ -9,7 +10,7 @@ export interface Delivery {
   /** Goes up with every takeover; a verdict is written only by the one who still has the number. */
   fence: number
   appId: string
-  userId: number
+  userId: UserId
   openId: string
   channel: Channel
   templateId: string

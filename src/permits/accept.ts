@@ -1,3 +1,5 @@
+import type { UserId } from '../lib/user-id.js'
+
 const DAY_MS = 24 * 60 * 60 * 1000
 /** A form_id may be used for 7 days (WeChat: template-message). Whether that means 7 x 24 h is not documented. */
 export const FORM_ID_LIFETIME_MS = 7 * DAY_MS
@@ -9,7 +11,7 @@ const MAX_FORM_ID_LENGTH = 128
 export interface UploadedPermit {
   appId: string
   openId: string
-  userId: number
+  userId: UserId
   /** Of a payment: its prepay_id. */
   formId: string | null
   source: 'form' | 'pay'

@@ -3,6 +3,7 @@ import type { Knex } from 'knex'
 import { inTransaction } from '../db/transaction.js'
 import { failpoint } from '../lib/failpoint.js'
 import type { Logger } from '../lib/logger.js'
+import { compareUserIds, type UserId } from '../lib/user-id.js'
 import { closeRun, openRun, type Trigger } from '../schedule/store.js'
 import * as store from './store.js'
 
@@ -107,9 +108,9 @@ async function expireChunk(
   return inTransaction(db, async (trx) => {
     const permits = await store.lockUnspent(trx, ids)
     if (permits.length === 0) return new Set()
-    const losses = new Map<number, number>()
+    const losses = new Map<UserId, number>()
     for (const { user_id } of permits) losses.set(user_id, (losses.get(user_id) ?? 0) + 1)
-    const users = [...losses.keys()].sort((a, b) => a - b)
+    const users = [...losses.keys()].sort(compareUserIds)
     await store.lockCounters(trx, appId, users)
 
     const expiredIds = permits.map(({ id }) => id)

@@ -11,11 +11,12 @@ import {
   selectRows,
 } from '../db/sql.js'
 import { chunks } from '../lib/chunks.js'
+import type { UserId } from '../lib/user-id.js'
 
 export interface NewPermit {
   appId: string
   openId: string
-  userId: number
+  userId: UserId
   formId: string
   /** 1, and 2 and 3 of a prepay_id. */
   useNo: number
@@ -26,7 +27,7 @@ export interface NewPermit {
 
 export interface PermitOwner {
   open_id: string
-  user_id: number
+  user_id: UserId
   form_id: string
 }
 
@@ -71,7 +72,7 @@ export async function insertPermits(trx: Knex, permits: NewPermit[], now: number
 
 export interface CounterChange {
   appId: string
-  userId: number
+  userId: UserId
   by: number
 }
 
@@ -113,7 +114,7 @@ export async function findStale(
 }
 
 /** Locks those permits that are still unspent and that nobody else holds, by ascending id. */
-export async function lockUnspent(trx: Knex, ids: number[]): Promise<{ id: number; user_id: number }[]> {
+export async function lockUnspent(trx: Knex, ids: number[]): Promise<{ id: number; user_id: UserId }[]> {
   return selectRows(
     trx,
     `SELECT id, user_id FROM wx_save_form_id WHERE id IN (${placeholders(ids.length)}) AND status = 0
@@ -123,7 +124,7 @@ export async function lockUnspent(trx: Knex, ids: number[]): Promise<{ id: numbe
 }
 
 /** Locks counters by ascending user: the second step of the one lock order. */
-export async function lockCounters(trx: Knex, appId: string, userIds: number[]): Promise<void> {
+export async function lockCounters(trx: Knex, appId: string, userIds: UserId[]): Promise<void> {
   await selectRows(
     trx,
     `SELECT user_id FROM wx_message_push_status WHERE app_id = ? AND user_id IN (${placeholders(userIds.length)})
@@ -144,7 +145,7 @@ export async function markExpired(trx: Knex, ids: number[], now: number): Promis
 export async function countDown(
   trx: Knex,
   appId: string,
-  userIds: number[],
+  userIds: UserId[],
   by: number,
   now: number,
 ): Promise<void> {
@@ -196,7 +197,7 @@ export async function recordSweep(
 }
 
 /** Locks a user's unspent permits and answers how many they are. */
-export async function lockUnspentOf(trx: Knex, appId: string, userId: number): Promise<number> {
+export async function lockUnspentOf(trx: Knex, appId: string, userId: UserId): Promise<number> {
   const rows = await selectRows(
     trx,
     `SELECT id FROM wx_save_form_id WHERE app_id = ? AND user_id = ? AND status = 0 ORDER BY id${forUpdate(trx)}`,
@@ -209,7 +210,7 @@ export async function lockUnspentOf(trx: Knex, appId: string, userId: number): P
 export async function lockUnspentGivenBy(
   trx: Knex,
   appId: string,
-  userId: number,
+  userId: UserId,
   openId: string,
 ): Promise<number[]> {
   const rows = await selectRows<{ id: number }>(
@@ -222,7 +223,7 @@ export async function lockUnspentGivenBy(
 }
 
 /** Makes permits another user's. The counters are the caller's. */
-export async function givePermits(trx: Knex, ids: number[], userId: number, now: number): Promise<void> {
+export async function givePermits(trx: Knex, ids: number[], userId: UserId, now: number): Promise<void> {
   for (const chunk of chunks(ids, MAX_LIST)) {
     await execute(
       trx,
@@ -235,7 +236,7 @@ export async function givePermits(trx: Knex, ids: number[], userId: number, now:
 export async function setCounter(
   trx: Knex,
   appId: string,
-  userId: number,
+  userId: UserId,
   count: number,
   now: number,
 ): Promise<void> {

@@ -4,6 +4,7 @@ import type { Account } from '../config.js'
 import { inTransaction } from '../db/transaction.js'
 import { addDays } from '../lib/business-date.js'
 import { failpoint } from '../lib/failpoint.js'
+import { compareUserIds, type UserId, userIdBefore } from '../lib/user-id.js'
 import type { Delivery } from '../messages/message.js'
 import { findReminderIds, insertReminders } from '../messages/store.js'
 import { VALIDITY_MARGIN_MS } from '../permits/accept.js'
@@ -63,18 +64,18 @@ export async function claimDue(db: Knex, account: Account, options: ClaimOptions
   return claim
 }
 
-type WithPermit = { user_id: number; permit_id: number }
+type WithPermit = { user_id: UserId; permit_id: number }
 
 /** Those to claim of what was read, and where the cursor goes: past the last user read, or before the first left out. */
 function cut(
   read: store.Candidate[],
   range: cursors.Range,
   limits: { read: number; claim: number },
-): { candidates: WithPermit[]; cursor: number } {
+): { candidates: WithPermit[]; cursor: UserId } {
   const withPermit = read.filter((candidate): candidate is WithPermit => candidate.permit_id !== null)
   const candidates = withPermit.slice(0, limits.claim)
   const leftOut = withPermit[limits.claim]
-  if (leftOut) return { candidates, cursor: leftOut.user_id - 1 }
+  if (leftOut) return { candidates, cursor: userIdBefore(leftOut.user_id) }
   const last = read.length < limits.read ? undefined : read.at(-1)
   return { candidates, cursor: last?.user_id ?? range.hi }
 }
@@ -84,7 +85,7 @@ async function claimCandidates(
   account: Account,
   candidates: WithPermit[],
   { runId, date, now, leaseMs }: ClaimOptions,
-): Promise<{ claimed: Delivery[]; again: number | null }> {
+): Promise<{ claimed: Delivery[]; again: UserId | null }> {
   if (candidates.length === 0) return { claimed: [], again: null }
   const { appId } = account
   const leaseDeadline = performance.now() + leaseMs
@@ -98,7 +99,9 @@ async function claimCandidates(
   if (permits.length === 0) return { claimed: [], again }
 
   const lastDates = await store.lockDueCounters(trx, appId, sorted([...lockedUsers]), date)
-  const won = permits.filter((permit) => lastDates.has(permit.user_id)).sort((a, b) => a.user_id - b.user_id)
+  const won = permits
+    .filter((permit) => lastDates.has(permit.user_id))
+    .sort((a, b) => compareUserIds(a.user_id, b.user_id))
   if (won.length === 0) return { claimed: [], again }
   const users = won.map((permit) => permit.user_id)
 
@@ -160,6 +163,6 @@ async function claimCandidates(
   return { claimed, again }
 }
 
-function sorted(ids: number[]): number[] {
-  return [...ids].sort((a, b) => a - b)
+function sorted<Id extends UserId>(ids: Id[]): Id[] {
+  return [...ids].sort(compareUserIds)
 }

@@ -4,6 +4,7 @@ import { businessDate } from '../lib/business-date.js'
 import { groupBy } from '../lib/group-by.js'
 import type { Logger } from '../lib/logger.js'
 import { pause } from '../lib/pause.js'
+import { compareUserIds } from '../lib/user-id.js'
 import { closeRun, openRun } from '../schedule/store.js'
 import * as store from './store.js'
 
@@ -71,7 +72,7 @@ export async function purgeOld(
       for (const group of groupBy(rows, (row) => `${row.app_id} ${row.day}`).values()) {
         const [first] = group
         if (!first) continue
-        const users = group.map((row) => row.user_id).sort((a, b) => a - b)
+        const users = group.map((row) => row.user_id).sort(compareUserIds)
         deleted += await inTransaction(db, (trx) => store.deleteSignIns(trx, first.app_id, first.day, users))
       }
       await pause(PAUSE_MS, signal)

@@ -1,5 +1,6 @@
 import type { Knex } from 'knex'
 import { execute, placeholders, selectRows } from '../db/sql.js'
+import type { UserId } from '../lib/user-id.js'
 
 /** A slice of a table, read by primary key: a purge needs no index of its own. */
 export interface Slice {
@@ -111,7 +112,7 @@ export function findOldSignIns(
   db: Knex,
   beforeDay: number,
   limit: number,
-): Promise<{ app_id: string; user_id: number; day: number }[]> {
+): Promise<{ app_id: string; user_id: UserId; day: number }[]> {
   return selectRows(db, 'SELECT app_id, user_id, day FROM wx_sign_in WHERE day < ? ORDER BY day LIMIT ?', [
     beforeDay,
     limit,
@@ -122,7 +123,7 @@ export async function deleteSignIns(
   db: Knex,
   appId: string,
   day: number,
-  userIds: number[],
+  userIds: UserId[],
 ): Promise<number> {
   const { affectedRows } = await execute(
     db,

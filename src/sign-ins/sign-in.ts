@@ -1,6 +1,7 @@
 import type { Knex } from 'knex'
 import { inTransaction } from '../db/transaction.js'
 import { addDays, type BusinessDate } from '../lib/business-date.js'
+import type { UserId } from '../lib/user-id.js'
 import * as store from './store.js'
 
 /**
@@ -12,7 +13,7 @@ import * as store from './store.js'
  */
 export function recordSignIn(
   db: Knex,
-  signIn: { appId: string; userId: number; day: BusinessDate },
+  signIn: { appId: string; userId: UserId; day: BusinessDate },
   now: number,
 ): Promise<number> {
   const { appId, userId, day } = signIn

@@ -96,10 +96,10 @@ describe('POST /v1/sign-ins, before the database is asked,', () => {
   const wrong: [field: string, value: unknown][] = [
     ['user_id', undefined],
     ['user_id', null],
-    ['user_id', '7'],
+    ['user_id', '07'],
     ['user_id', -1],
     ['user_id', 0.5],
-    ['user_id', 2 ** 53],
+    ['user_id', 2 ** 64],
     ['date', null],
     ['date', 20261120],
     ['date', ''],
