@@ -32,6 +32,8 @@ export interface AppDeps {
   exchangeCode: LogInDeps['exchangeCode']
   rateLimits: RateLimits
   trustProxy: string[]
+  /** A sign-in of a day longer ago is not recorded: its row would be deleted in the next night. */
+  retentionDays: number
   ingest: Ingest
   /** Told of events of WeChat that were stored. */
   onCallback(): void
@@ -128,7 +130,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
   await app.register(permitRoutes({ db, account, ingest, callers, now }))
   await app.register(subscriptionRoutes({ db, account, callers, now }))
   await app.register(balanceRoutes({ db, account, callers, now }))
-  await app.register(signInRoutes({ db, account, callers, now }))
+  await app.register(signInRoutes({ db, account, callers, retentionDays: deps.retentionDays, now }))
   await app.register(callbackRoutes({ db, account, onStored: deps.onCallback, now }))
   await app.register(healthRoutes({ db }))
   return app

@@ -6,6 +6,7 @@ import type { Logger } from '../lib/logger.js'
 import { pause } from '../lib/pause.js'
 import { compareUserIds } from '../lib/user-id.js'
 import { closeRun, openRun } from '../schedule/store.js'
+import { oldestKept } from '../sign-ins/sign-in.js'
 import * as store from './store.js'
 
 const CHUNK = 500
@@ -64,7 +65,7 @@ export async function purgeOld(
   }
 
   async function purgeSignIns(): Promise<number> {
-    const beforeDay = businessDate(before, timezone)
+    const beforeDay = oldestKept(now, retentionDays, timezone)
     let deleted = 0
     while (!signal.aborted) {
       const rows = await store.findOldSignIns(db, beforeDay, CHUNK)

@@ -39,6 +39,21 @@ export async function lockDaysFrom(
   )
 }
 
+/** The user's first day from `from` on, without locks. By the primary key. */
+export async function findFirstFrom(
+  db: Knex,
+  appId: string,
+  userId: UserId,
+  from: BusinessDate,
+): Promise<SignInRow | undefined> {
+  const [row] = await selectRows<SignInRow>(
+    db,
+    'SELECT day, streak FROM wx_sign_in WHERE app_id = ? AND user_id = ? AND day >= ? ORDER BY day LIMIT 1',
+    [appId, userId, from],
+  )
+  return row
+}
+
 export async function setStreak(
   trx: Knex,
   appId: string,
