@@ -42,6 +42,8 @@ const MOCK = 'the formid is a mock one'
 const TRIAL_VERSION = 'the formid is no longer available in develop or trial version of this mini program'
 /** The documented form of a failed request, e.g. `requestFormId:fail deprecated` (report-submit-timeout, 2.6.2). */
 const REQUEST_FAILED = 'requestformid:fail'
+/** The texts above that are no form_id, in small letters. */
+export const NO_FORM_ID = { texts: [...EMPTY_WORDS, MOCK, TRIAL_VERSION], prefix: REQUEST_FAILED }
 /** The number of a payment that went through, taken for its prepay_id: answered 41028 (WeChat community). */
 const TRANSACTION_ID = /^4200\d{24}$/
 
