@@ -368,6 +368,33 @@ describe('adoption on MySQL', () => {
     await expect(db('wx_message_push_status').insert({ user_id: 1 })).rejects.toThrow(/Duplicate entry/)
   })
 
+  // The first is not carried on; its rollback finds the key dropped, and that migration not on record.
+  test.each([
+    ['in the statement after the key is dropped', /DROP INDEX `?user_id/, false],
+    ['before the keys of ours are there, and one that carried on', /use_no = 1|ADD COLUMN/, true],
+    ['after them, and one that carried on', /CREATE TABLE IF NOT EXISTS wx_job_run/, true],
+  ])('puts it back on one rollback after a migration that died %s', async (_, last, carriesOn) => {
+    const params = { onMessage: () => {}, appId: 'wxA' }
+    const migrateWith = async (life: number) => {
+      await createOldTables(db)
+      await insertOldRows(db, [permit(1), permit(2)], [counter(1, 1, 5)])
+      const { db: dying, writes } = openDyingDatabase(database.url, life)
+      await dying.migrate.latest(migrationsFor(dying, params)).catch(() => {})
+      await dying.destroy()
+      return writes
+    }
+    const writes = await migrateWith(Number.POSITIVE_INFINITY)
+    await dropAllTables(db)
+    const life = writes.findIndex((sql) => last.test(sql)) + 1
+    expect(life).toBeGreaterThan(1)
+    expect(await migrateWith(life)).toHaveLength(life)
+    if (carriesOn) await migrateLatest(db, () => {}, 'wxA')
+    else await db.migrate.forceFreeMigrationsLock()
+    await db.migrate.rollback(migrationsFor(db, params))
+    const twin = db('wx_message_push_status').insert({ user_id: 1, count: 1 })
+    await expect(twin).rejects.toThrow(/Duplicate entry/)
+  })
+
   test('takes a copy that has lost its primary key', async () => {
     await createOldTables(db)
     await insertOldRows(db, [permit(0), permit(1)], [])
