@@ -19,6 +19,7 @@ import { createLimit, registerLimits } from './http/limits.js'
 import type { RateLimits } from './http/rate-limits.js'
 import { DOCS_POLICY, SECURITY_HEADERS } from './http/security-headers.js'
 import type { Logger } from './lib/logger.js'
+import { quoteLargeUserIds } from './lib/lossless-json.js'
 import { healthRoutes } from './operations/health-routes.js'
 import { balanceRoutes } from './permits/balance-routes.js'
 import type { Ingest } from './permits/ingest.js'
@@ -44,6 +45,8 @@ export interface AppDeps {
   apiDocs: boolean
   /** In place of CONNECTION_LIMITS. */
   connections?: Partial<ConnectionLimits>
+  /** A sign-in of a day longer ago is not recorded: its row would be deleted in the next night. */
+  retentionDays: number
   ingest: Ingest
   /** Told of events of WeChat that were stored. */
   onCallback(): void
@@ -62,16 +65,27 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
     trustProxy: deps.trustProxy,
     genReqId: () => randomUUID(),
     frameworkErrors: answerFrameworkError,
-    // What a caller sends is taken as it is or refused, never bent into shape.
-    ajv: { customOptions: { coerceTypes: false, removeAdditional: false, useDefaults: false } },
+    // What a caller sends is taken as it is or refused, never bent into shape. A user_id may be a number or digits.
+    ajv: {
+      customOptions: {
+        coerceTypes: false,
+        removeAdditional: false,
+        useDefaults: false,
+        allowUnionTypes: true,
+      },
+    },
   })
 
   // Fastify reads text/plain by itself; here it is refused like all that is not JSON.
-  app.removeContentTypeParser('text/plain')
   limitConnections(app, limits)
   app.addHook('onRequest', async (_, reply) => {
     reply.headers(SECURITY_HEADERS)
   })
+  app.removeContentTypeParser(['text/plain', 'application/json'])
+  const parseJson = app.getDefaultJsonParser('error', 'error')
+  app.addContentTypeParser<string>('application/json', { parseAs: 'string' }, (request, body, done) =>
+    parseJson(request, quoteLargeUserIds(body), done),
+  )
   handleErrors(app, deps.log)
   let closing = false
   app.addHook('preClose', async () => {
@@ -120,7 +134,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
   await app.register(permitRoutes({ db, account, ingest, callers, now }))
   await app.register(subscriptionRoutes({ db, account, callers, now }))
   await app.register(balanceRoutes({ db, account, callers, now }))
-  await app.register(signInRoutes({ db, account, callers, now }))
+  await app.register(signInRoutes({ db, account, callers, retentionDays: deps.retentionDays, now }))
   await app.register(
     callbackRoutes({
       db,

@@ -8,6 +8,7 @@ import { businessDate, parseIsoDate, toIsoDate } from './lib/business-date.js'
 import { firingsOn, parseCron } from './lib/cron.js'
 import { armFailpoints } from './lib/failpoint.js'
 import { setTestTiming } from './lib/test-timing.js'
+import { toJson } from './lib/user-id.js'
 import { recover } from './messages/recovery.js'
 import type { Tally } from './messages/settle.js'
 import { audit } from './operations/audit.js'
@@ -184,7 +185,7 @@ program
         print(options.json, report, [
           ...report.checks.flatMap(({ name, ok, violations }) => [
             `${ok ? 'ok  ' : 'FAIL'} ${name}`,
-            ...violations.map((row) => `       ${JSON.stringify(row)}`),
+            ...violations.map((row) => `       ${toJson(row)}`),
           ]),
           ...(options.fix ? [`${report.fixed} counters recounted.`] : []),
         ])

@@ -2,10 +2,11 @@ import { SingleBar } from 'cli-progress'
 import { whyUnavailable } from '../db/errors.js'
 import { ConfigError, ServiceError } from '../errors.js'
 import { redact } from '../lib/redact.js'
+import { toJson } from '../lib/user-id.js'
 
 /** A command's answer on stdout: one JSON object with --json, else lines for a person. */
 export function print(json: boolean, answer: object, lines: string[]): void {
-  process.stdout.write(json ? `${JSON.stringify(answer)}\n` : `${lines.join('\n')}\n`)
+  process.stdout.write(json ? `${toJson(answer)}\n` : `${lines.join('\n')}\n`)
 }
 
 /** What went wrong: words on stderr, and with --json an object on stdout, so that a program always has one to read. */

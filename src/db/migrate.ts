@@ -3,7 +3,7 @@ import { migrations } from '../../migrations/index.js'
 import type { MigrationParams } from '../../migrations/lib/migration.js'
 import { ServiceError } from '../errors.js'
 import { withMigrationLock } from './migration-lock.js'
-import { isSqlite } from './sql.js'
+import { execute, isSqlite, selectRows } from './sql.js'
 
 /**
  * Brings the schema up to date. `onMessage` gets one line for each thing an operator should know; rows of adopted
@@ -14,9 +14,25 @@ export async function migrateLatest(
   onMessage: (message: string) => void = toStderr,
   appId = process.env.WX_APP_ID ?? '',
 ): Promise<void> {
-  await withMigrationLock(db, onMessage, (locked) =>
-    locked.migrate.latest(migrationsFor(db, { onMessage, appId })),
-  )
+  await withMigrationLock(db, onMessage, async (locked) => {
+    const [batch] = await locked.migrate.latest(migrationsFor(db, { onMessage, appId }))
+    await joinInterrupted(locked, Number(batch))
+  })
+}
+
+/** The last migration of the first release. */
+const END_OF_ADOPTION = '20261121002700_bind_open_ids_of_permits'
+
+/**
+ * What an interrupted adoption had done belongs to the batch that ended it: one rollback undoes the whole, and leaves
+ * the old tables with the keys that their program counts on.
+ */
+async function joinInterrupted(db: Knex, batch: number): Promise<void> {
+  const [end] = await selectRows(db, 'SELECT 1 FROM knex_migrations WHERE name = ? AND batch = ?', [
+    END_OF_ADOPTION,
+    batch,
+  ])
+  if (end) await execute(db, 'UPDATE knex_migrations SET batch = ? WHERE batch < ?', [batch, batch])
 }
 
 /**

@@ -2,6 +2,7 @@ import type { Knex } from 'knex'
 import { inTransaction } from '../db/transaction.js'
 import { failpoint } from '../lib/failpoint.js'
 import { groupBy } from '../lib/group-by.js'
+import { compareUserIds, type UserId } from '../lib/user-id.js'
 import { isUsable } from '../permits/sources.js'
 import { lockCounters } from '../permits/store.js'
 import { readUsersAgain } from '../schedule/cursor-store.js'
@@ -185,7 +186,7 @@ async function giveBack(db: Knex, outcomes: Outcome[], now: number, tally: Tally
 function counterChanges(
   held: store.LockedMessage[],
   valid: Set<number>,
-): (store.CounterReturn & { userId: number })[] {
+): (store.CounterReturn & { userId: UserId })[] {
   return [...groupBy(held, (message) => message.user_id)].map(([userId, messages]) => {
     const [newest, ...older] = messages
       .filter((message) => message.business_date !== null)
@@ -279,6 +280,6 @@ async function takeNextPermits(
   return next
 }
 
-function sorted(ids: number[]): number[] {
-  return [...new Set(ids)].sort((a, b) => a - b)
+function sorted<Id extends UserId>(ids: Id[]): Id[] {
+  return [...new Set(ids)].sort(compareUserIds)
 }

@@ -1,6 +1,7 @@
 import type { Knex } from 'knex'
 import { databaseNow, execute, forUpdate, placeholders, selectRows } from '../db/sql.js'
 import { groupBy } from '../lib/group-by.js'
+import type { UserId } from '../lib/user-id.js'
 import type { Condition, PermitSource } from '../permits/sources.js'
 import type { Channel } from './message.js'
 
@@ -11,7 +12,7 @@ import type { Channel } from './message.js'
 
 export interface NewReminder {
   appId: string
-  userId: number
+  userId: UserId
   openId: string
   businessDate: number
   runId: number
@@ -63,9 +64,9 @@ export async function findReminderIds(
   trx: Knex,
   appId: string,
   businessDate: number,
-  userIds: number[],
-): Promise<Map<number, number>> {
-  const rows = await selectRows<{ id: number; user_id: number }>(
+  userIds: UserId[],
+): Promise<Map<UserId, number>> {
+  const rows = await selectRows<{ id: number; user_id: UserId }>(
     trx,
     `SELECT id, user_id FROM wx_push_message
      WHERE app_id = ? AND user_id IN (${placeholders(userIds.length)}) AND business_date = ?`,
@@ -171,15 +172,15 @@ export async function lockPermits(trx: Knex, ids: number[]): Promise<Map<number,
 }
 
 /** The users of messages, by the run that claimed them. */
-export async function findUsersByRun(trx: Knex, ids: number[]): Promise<Map<number, number[]>> {
+export async function findUsersByRun(trx: Knex, ids: number[]): Promise<Map<number, UserId[]>> {
   if (ids.length === 0) return new Map()
-  const rows = await selectRows<{ run_id: number; user_id: number }>(
+  const rows = await selectRows<{ run_id: number; user_id: UserId }>(
     trx,
     `SELECT run_id, user_id FROM wx_push_message
      WHERE id IN (${placeholders(ids.length)}) AND run_id IS NOT NULL ORDER BY run_id, user_id`,
     ids,
   )
-  const users = new Map<number, number[]>()
+  const users = new Map<number, UserId[]>()
   for (const [runId, group] of groupBy(rows, (row) => row.run_id))
     users.set(
       runId,
@@ -191,7 +192,7 @@ export async function findUsersByRun(trx: Knex, ids: number[]): Promise<Map<numb
 export interface LockedMessage {
   id: number
   fence: number
-  user_id: number
+  user_id: UserId
   permit_id: number
   business_date: number | null
   last_date_before: number
@@ -232,7 +233,7 @@ export interface CounterReturn {
 export async function returnToCounters(
   trx: Knex,
   appId: string,
-  userIds: number[],
+  userIds: UserId[],
   { permits, businessDate, lastDateBefore }: CounterReturn,
   now: number,
 ): Promise<void> {
@@ -279,10 +280,10 @@ export async function recordDeadPermits(
 export async function findOldestPermits(
   trx: Knex,
   appId: string,
-  userIds: number[],
+  userIds: UserId[],
   usable: Condition,
-): Promise<Map<number, number>> {
-  const rows = await selectRows<{ user_id: number; permit_id: number | null }>(
+): Promise<Map<UserId, number>> {
+  const rows = await selectRows<{ user_id: UserId; permit_id: number | null }>(
     trx,
     `SELECT p.user_id, (SELECT f.id FROM wx_save_form_id f
        WHERE f.app_id = p.app_id AND f.user_id = p.user_id AND ${usable.sql}
@@ -290,7 +291,7 @@ export async function findOldestPermits(
      FROM wx_message_push_status p WHERE p.app_id = ? AND p.user_id IN (${placeholders(userIds.length)})`,
     [...usable.bindings, appId, ...userIds],
   )
-  const permits = new Map<number, number>()
+  const permits = new Map<UserId, number>()
   for (const { user_id, permit_id } of rows) if (permit_id !== null) permits.set(user_id, permit_id)
   return permits
 }
@@ -301,7 +302,7 @@ export async function findOldestPermits(
  */
 export async function reserve(
   trx: Knex,
-  message: { id: number; appId: string; userId: number; permitId: number; errcode: number | null },
+  message: { id: number; appId: string; userId: UserId; permitId: number; errcode: number | null },
   leaseMs: number,
   now: number,
 ): Promise<void> {

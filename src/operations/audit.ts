@@ -1,5 +1,6 @@
 import type { Knex } from 'knex'
 import { inTransaction } from '../db/transaction.js'
+import { toJson } from '../lib/user-id.js'
 import { recountCounter } from '../permits/recount.js'
 import * as store from './store.js'
 
@@ -39,8 +40,8 @@ export async function audit(db: Knex, now: number, fix: boolean): Promise<AuditR
 async function check(name: string, find: () => Promise<object[]>): Promise<AuditCheck> {
   const first = await find()
   if (first.length === 0) return { name, ok: true, violations: [] }
-  const seen = new Set(first.map((row) => JSON.stringify(row)))
-  const violations = (await find()).filter((row) => seen.has(JSON.stringify(row)))
+  const seen = new Set(first.map((row) => toJson(row)))
+  const violations = (await find()).filter((row) => seen.has(toJson(row)))
   return { name, ok: violations.length === 0, violations }
 }
 

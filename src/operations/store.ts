@@ -1,5 +1,6 @@
 import type { Knex } from 'knex'
 import { execute, isSqlite, scanRows } from '../db/sql.js'
+import type { UserId } from '../lib/user-id.js'
 import { VALIDITY_MARGIN_MS } from '../permits/accept.js'
 import { PAY_HOLD_MS } from '../permits/sources.js'
 
@@ -10,7 +11,7 @@ import { PAY_HOLD_MS } from '../permits/sources.js'
 
 export interface WrongCounter {
   app_id: string
-  user_id: number
+  user_id: UserId
   /** As the counter says; null if the user has none. */
   count: number | null
   permits: number
@@ -34,7 +35,7 @@ export function findWrongCounters(db: Knex, limit: number): Promise<WrongCounter
 
 export interface DoubleReminder {
   app_id: string
-  user_id: number
+  user_id: UserId
   date: number
   reminders: number
 }
@@ -53,7 +54,7 @@ export function findDoubleReminders(db: Knex, limit: number): Promise<DoubleRemi
 
 export interface YoungerSpentFirst {
   message_id: number
-  user_id: number
+  user_id: UserId
   spent_permit: number
   older_permit: number
 }

@@ -1,3 +1,5 @@
+import type { UserId } from '../lib/user-id.js'
+
 const DAY_MS = 24 * 60 * 60 * 1000
 /** A form_id may be used for 7 days (WeChat: template-message). Whether that means 7 x 24 h is not documented. */
 export const FORM_ID_LIFETIME_MS = 7 * DAY_MS
@@ -9,7 +11,7 @@ const MAX_FORM_ID_LENGTH = 128
 export interface UploadedPermit {
   appId: string
   openId: string
-  userId: number
+  userId: UserId
   /** Of a payment: its prepay_id. */
   formId: string | null
   source: 'form' | 'pay'
@@ -40,6 +42,8 @@ const MOCK = 'the formid is a mock one'
 const TRIAL_VERSION = 'the formid is no longer available in develop or trial version of this mini program'
 /** The documented form of a failed request, e.g. `requestFormId:fail deprecated` (report-submit-timeout, 2.6.2). */
 const REQUEST_FAILED = 'requestformid:fail'
+/** The texts above that are no form_id, in small letters. */
+export const NO_FORM_ID = { texts: [...EMPTY_WORDS, MOCK, TRIAL_VERSION], prefix: REQUEST_FAILED }
 /** The number of a payment that went through, taken for its prepay_id: answered 41028 (WeChat community). */
 const TRANSACTION_ID = /^4200\d{24}$/
 

@@ -2,6 +2,7 @@ import type { Knex } from 'knex'
 import { isDuplicate } from '../db/errors.js'
 import { execute, forUpdate, isSqlite, placeholders, rowPlaceholders, selectRows } from '../db/sql.js'
 import { inTransaction } from '../db/transaction.js'
+import { compareUserIds, type UserId } from '../lib/user-id.js'
 
 const CHUNK = 500
 const MAX_ATTEMPTS = 5
@@ -16,7 +17,7 @@ export interface Assigned {
 
 interface Row {
   id: number
-  user_id: number
+  user_id: UserId
   form_id: string
   use_no: number
 }
@@ -138,7 +139,7 @@ async function sortOut(
 
 /** Counters of users who have no unassigned permit, such as one who has spent them all. */
 async function assignCounters(trx: Knex.Transaction, appId: string, now: number): Promise<Assigned | null> {
-  const found = await selectRows<{ user_id: number }>(
+  const found = await selectRows<{ user_id: UserId }>(
     trx,
     `SELECT user_id FROM wx_message_push_status WHERE app_id = '' LIMIT ${CHUNK}`,
   )
@@ -153,18 +154,18 @@ async function assignCounters(trx: Knex.Transaction, appId: string, now: number)
 async function moveCounters(
   trx: Knex.Transaction,
   appId: string,
-  users: number[],
+  users: UserId[],
   now: number,
 ): Promise<number> {
   const list = placeholders(users.length)
-  const moved = await selectRows<{ user_id: number; last_date: number }>(
+  const moved = await selectRows<{ user_id: UserId; last_date: number }>(
     trx,
     `SELECT user_id, last_date FROM wx_message_push_status
      WHERE app_id = '' AND user_id IN (${list}) ORDER BY user_id${forUpdate(trx)}`,
     users,
   )
   await upsertCounters(trx, appId, users, now, { counts: new Map(), lastDates: new Map() }, 'touch')
-  const counted = await selectRows<{ user_id: number; n: number }>(
+  const counted = await selectRows<{ user_id: UserId; n: number }>(
     trx,
     `SELECT user_id, COUNT(*) AS n FROM wx_save_form_id
      WHERE app_id = ? AND user_id IN (${list}) AND status = 0 GROUP BY user_id`,
@@ -181,9 +182,9 @@ async function moveCounters(
 async function upsertCounters(
   trx: Knex.Transaction,
   appId: string,
-  users: number[],
+  users: UserId[],
   now: number,
-  { counts, lastDates }: { counts: Map<number, number>; lastDates: Map<number, number> },
+  { counts, lastDates }: { counts: Map<UserId, number>; lastDates: Map<UserId, number> },
   mode: 'touch' | 'set',
 ): Promise<void> {
   const rows = users.flatMap((user) => [
@@ -216,5 +217,5 @@ function onConflict(trx: Knex.Transaction, mode: 'touch' | 'set'): string {
 
 const ascending = (a: number, b: number) => a - b
 const permitKey = ({ form_id, use_no }: { form_id: string; use_no: number }) => `${form_id} ${use_no}`
-const usersOf = (rows: { user_id: number }[]) =>
-  [...new Set(rows.map(({ user_id }) => user_id))].sort(ascending)
+const usersOf = (rows: { user_id: UserId }[]) =>
+  [...new Set(rows.map(({ user_id }) => user_id))].sort(compareUserIds)

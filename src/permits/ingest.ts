@@ -3,6 +3,7 @@ import { isDuplicate, whyUnavailable } from '../db/errors.js'
 import { inTransaction } from '../db/transaction.js'
 import { failpoint } from '../lib/failpoint.js'
 import { createGroupCommit } from '../lib/group-commit.js'
+import { compareUserIds, type UserId } from '../lib/user-id.js'
 import { bindUsers } from '../users/user-ids.js'
 import { accept, type RejectionReason, type UploadedPermit } from './accept.js'
 import * as store from './store.js'
@@ -104,8 +105,8 @@ function commitUploads(db: Knex, requests: Request[]): Promise<UploadOutcome[][]
 }
 
 /** To whom each open_id belongs, by account and open_id: to the first who uploads for it, unless it is bound already. */
-async function bindOpenIds(trx: Knex, permits: Accepted[], now: number): Promise<Map<string, number>> {
-  const users = new Map<string, number>()
+async function bindOpenIds(trx: Knex, permits: Accepted[], now: number): Promise<Map<string, UserId>> {
+  const users = new Map<string, UserId>()
   for (const appId of new Set(permits.map((permit) => permit.appId))) {
     const bindings = permits.filter((permit) => permit.appId === appId)
     for (const [openId, userId] of await bindUsers(trx, appId, bindings, now))
@@ -142,7 +143,7 @@ function countByUser(permits: store.NewPermit[]): store.CounterChange[] {
     change.by++
     changes.set(key, change)
   }
-  return [...changes.values()].sort((a, b) => compare(a.appId, b.appId) || a.userId - b.userId)
+  return [...changes.values()].sort((a, b) => compare(a.appId, b.appId) || compareUserIds(a.userId, b.userId))
 }
 
 function keyOf(permit: { appId: string; formId: string }): string {

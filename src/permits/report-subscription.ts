@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { Knex } from 'knex'
 import { isDuplicate } from '../db/errors.js'
 import { inTransaction } from '../db/transaction.js'
+import type { UserId } from '../lib/user-id.js'
 import { bindUsers } from '../users/user-ids.js'
 import { grantSubscription } from './subscriptions.js'
 
@@ -9,7 +10,7 @@ import { grantSubscription } from './subscriptions.js'
 export interface SubscriptionResult {
   appId: string
   openId: string
-  userId: number
+  userId: UserId
   templateId: string
   /** As it came: accept, reject, ban, filter and others. */
   result: string

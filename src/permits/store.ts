@@ -10,11 +10,12 @@ import {
   selectRows,
 } from '../db/sql.js'
 import { chunks } from '../lib/chunks.js'
+import type { UserId } from '../lib/user-id.js'
 
 export interface NewPermit {
   appId: string
   openId: string
-  userId: number
+  userId: UserId
   formId: string
   /** 1, and 2 and 3 of a prepay_id. */
   useNo: number
@@ -25,7 +26,7 @@ export interface NewPermit {
 
 export interface PermitOwner {
   open_id: string
-  user_id: number
+  user_id: UserId
   form_id: string
 }
 
@@ -70,7 +71,7 @@ export async function insertPermits(trx: Knex, permits: NewPermit[], now: number
 
 export interface CounterChange {
   appId: string
-  userId: number
+  userId: UserId
   by: number
 }
 
@@ -154,7 +155,7 @@ export function isBetween(
 }
 
 /** Locks those permits that are still unspent and that nobody else holds, by ascending id. */
-export async function lockUnspent(trx: Knex, ids: number[]): Promise<{ id: number; user_id: number }[]> {
+export async function lockUnspent(trx: Knex, ids: number[]): Promise<{ id: number; user_id: UserId }[]> {
   return selectRows(
     trx,
     `SELECT id, user_id FROM wx_save_form_id WHERE id IN (${placeholders(ids.length)}) AND status = 0
@@ -164,7 +165,7 @@ export async function lockUnspent(trx: Knex, ids: number[]): Promise<{ id: numbe
 }
 
 /** Locks counters by ascending user: the second step of the one lock order. */
-export async function lockCounters(trx: Knex, appId: string, userIds: number[]): Promise<void> {
+export async function lockCounters(trx: Knex, appId: string, userIds: UserId[]): Promise<void> {
   await selectRows(
     trx,
     `SELECT user_id FROM wx_message_push_status WHERE app_id = ? AND user_id IN (${placeholders(userIds.length)})
@@ -185,7 +186,7 @@ export async function markExpired(trx: Knex, ids: number[], now: number): Promis
 export async function countDown(
   trx: Knex,
   appId: string,
-  userIds: number[],
+  userIds: UserId[],
   by: number,
   now: number,
 ): Promise<void> {
@@ -204,11 +205,11 @@ export async function countDown(
 export async function findLosers(
   trx: Knex,
   appId: string,
-  userIds: number[],
+  userIds: UserId[],
   from: number,
   now: number,
-): Promise<number[]> {
-  const rows = await selectRows<{ user_id: number }>(
+): Promise<UserId[]> {
+  const rows = await selectRows<{ user_id: UserId }>(
     trx,
     `SELECT DISTINCT user_id FROM wx_save_form_id
      WHERE app_id = ? AND user_id IN (${placeholders(userIds.length)}) AND expire >= ? AND expire < ?
@@ -257,7 +258,7 @@ export async function recordSweep(
 }
 
 /** How many unspent permits a user has, without locks. Uses wx_save_form_id_oldest_idx. */
-export async function countUnspentOf(db: Knex, appId: string, userId: number): Promise<number> {
+export async function countUnspentOf(db: Knex, appId: string, userId: UserId): Promise<number> {
   const [row] = await selectRows<{ permits: number }>(
     db,
     'SELECT COUNT(*) AS permits FROM wx_save_form_id WHERE app_id = ? AND user_id = ? AND status = 0',
@@ -270,7 +271,7 @@ export async function countUnspentOf(db: Knex, appId: string, userId: number): P
 export async function lockUnspentGivenBy(
   trx: Knex,
   appId: string,
-  userId: number,
+  userId: UserId,
   openId: string,
 ): Promise<number[]> {
   const rows = await selectRows<{ id: number }>(
@@ -283,7 +284,7 @@ export async function lockUnspentGivenBy(
 }
 
 /** Makes permits another user's. The counters are the caller's. */
-export async function givePermits(trx: Knex, ids: number[], userId: number, now: number): Promise<void> {
+export async function givePermits(trx: Knex, ids: number[], userId: UserId, now: number): Promise<void> {
   for (const chunk of chunks(ids, MAX_LIST)) {
     await execute(
       trx,
@@ -294,7 +295,7 @@ export async function givePermits(trx: Knex, ids: number[], userId: number, now:
 }
 
 /** Locks a user's counter, creating it if need be. */
-export async function lockCounter(trx: Knex, appId: string, userId: number, now: number): Promise<void> {
+export async function lockCounter(trx: Knex, appId: string, userId: UserId, now: number): Promise<void> {
   const onDuplicate = isSqlite(trx)
     ? 'ON CONFLICT (app_id, user_id) DO NOTHING'
     : 'ON DUPLICATE KEY UPDATE user_id = VALUES(user_id)'
@@ -309,7 +310,7 @@ export async function lockCounter(trx: Knex, appId: string, userId: number, now:
 export async function setCounter(
   trx: Knex,
   appId: string,
-  userId: number,
+  userId: UserId,
   count: number,
   now: number,
 ): Promise<void> {

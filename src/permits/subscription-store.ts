@@ -1,6 +1,7 @@
 import type { Knex } from 'knex'
 import { execute, forUpdate, isSqlite, MAX_LIST, placeholders, selectRows } from '../db/sql.js'
 import { chunks } from '../lib/chunks.js'
+import type { UserId } from '../lib/user-id.js'
 
 /** The form_id of a subscription tells who reported it first, or both once they are paired: then it has the client's. */
 export const PREFIX = { client: 'tap-', event: 'event-' } as const
@@ -8,7 +9,7 @@ export const PREFIX = { client: 'tap-', event: 'event-' } as const
 interface Person {
   appId: string
   openId: string
-  userId: number
+  userId: UserId
 }
 
 /**

@@ -1,5 +1,6 @@
 import type { Knex } from 'knex'
 import { sha256 } from '../lib/sha256.js'
+import type { UserId } from '../lib/user-id.js'
 import { liftRefusal } from '../users/stop-store.js'
 import { countDown, countUp, lockCounters } from './store.js'
 import * as store from './subscription-store.js'
@@ -11,7 +12,7 @@ import * as store from './subscription-store.js'
 export interface SubscriptionReport {
   appId: string
   openId: string
-  userId: number
+  userId: UserId
   templateId: string
   /** When the user tapped, in ms. */
   tappedAt: number
@@ -74,7 +75,7 @@ export async function grantSubscription(
  */
 export async function voidSubscriptions(
   trx: Knex.Transaction,
-  refusal: { appId: string; openId: string; userId: number; templateId: string; refusedAt: number },
+  refusal: { appId: string; openId: string; userId: UserId; templateId: string; refusedAt: number },
   now: number,
 ): Promise<number> {
   await store.lockPerson(trx, refusal, now)
@@ -83,7 +84,7 @@ export async function voidSubscriptions(
 
 async function voidTappedUntil(
   trx: Knex.Transaction,
-  which: { appId: string; openId: string; userId: number; templateId: string; until: number },
+  which: { appId: string; openId: string; userId: UserId; templateId: string; until: number },
   now: number,
 ): Promise<number> {
   const ids = await store.lockUnspentSubscriptions(trx, which)

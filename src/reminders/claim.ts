@@ -4,6 +4,7 @@ import type { Account } from '../config.js'
 import { inTransaction } from '../db/transaction.js'
 import { addDays } from '../lib/business-date.js'
 import { failpoint } from '../lib/failpoint.js'
+import { compareUserIds, type UserId, userIdBefore } from '../lib/user-id.js'
 import type { Channel, Delivery } from '../messages/message.js'
 import { findReminderIds, insertReminders } from '../messages/store.js'
 import { isOwnKey } from '../messages/verdict.js'
@@ -68,18 +69,18 @@ export async function claimDue(db: Knex, account: Account, options: ClaimOptions
   return claim
 }
 
-type WithPermit = { user_id: number; permit_id: number }
+type WithPermit = { user_id: UserId; permit_id: number }
 
 /** Those to claim of what was read, and where the cursor goes: past the last user read, or before the first left out. */
 function cut(
   read: store.Candidate[],
   range: cursors.Range,
   limits: { read: number; claim: number },
-): { candidates: WithPermit[]; cursor: number } {
+): { candidates: WithPermit[]; cursor: UserId } {
   const withPermit = read.filter((candidate): candidate is WithPermit => candidate.permit_id !== null)
   const candidates = withPermit.slice(0, limits.claim)
   const leftOut = withPermit[limits.claim]
-  if (leftOut) return { candidates, cursor: leftOut.user_id - 1 }
+  if (leftOut) return { candidates, cursor: userIdBefore(leftOut.user_id) }
   const last = read.length < limits.read ? undefined : read.at(-1)
   return { candidates, cursor: last?.user_id ?? range.hi }
 }
@@ -89,7 +90,7 @@ async function claimCandidates(
   account: Account,
   candidates: WithPermit[],
   { runId, date, now, leaseMs }: ClaimOptions,
-): Promise<{ claimed: Delivery[]; again: number | null }> {
+): Promise<{ claimed: Delivery[]; again: UserId | null }> {
   if (candidates.length === 0) return { claimed: [], again: null }
   const { appId } = account
   const leaseDeadline = performance.now() + leaseMs
@@ -103,7 +104,9 @@ async function claimCandidates(
   if (permits.length === 0) return { claimed: [], again }
 
   const lastDates = await store.lockDueCounters(trx, appId, sorted([...lockedUsers]), date)
-  const won = permits.filter((permit) => lastDates.has(permit.user_id)).sort((a, b) => a.user_id - b.user_id)
+  const won = permits
+    .filter((permit) => lastDates.has(permit.user_id))
+    .sort((a, b) => compareUserIds(a.user_id, b.user_id))
   if (won.length === 0) return { claimed: [], again }
   const users = won.map((permit) => permit.user_id)
 
@@ -176,6 +179,6 @@ function firstState(channel: Channel, source: PermitSource): Delivery['state'] {
   return isOwnKey(channel, source) ? 'sending' : 'queued'
 }
 
-function sorted(ids: number[]): number[] {
-  return [...ids].sort((a, b) => a - b)
+function sorted<Id extends UserId>(ids: Id[]): Id[] {
+  return [...ids].sort(compareUserIds)
 }

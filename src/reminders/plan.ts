@@ -1,6 +1,7 @@
 import type { Knex } from 'knex'
 import type { Account } from '../config.js'
 import { addDays } from '../lib/business-date.js'
+import { MAX_USER_ID, type UserId } from '../lib/user-id.js'
 import { isUsable } from '../permits/sources.js'
 import { findStreaks } from '../sign-ins/store.js'
 import * as store from './store.js'
@@ -20,7 +21,7 @@ export interface Plan {
     no_permit: number
   }
   /** The first reminders that would go out. */
-  sample: { user_id: number; permit_id: number; data: Record<string, { value: string }> }[]
+  sample: { user_id: UserId; permit_id: number; data: Record<string, { value: string }> }[]
 }
 
 const SAMPLE = 10
@@ -30,11 +31,11 @@ export async function planRun(db: Knex, account: Account, date: number, at: numb
   const { appId } = account
   const day = { date, usable: isUsable(account, at) }
   const standings = await store.countStandings(db, appId, day)
-  const everybody = { range_no: 0, cur: Number.MIN_SAFE_INTEGER, hi: Number.MAX_SAFE_INTEGER }
+  const everybody = { range_no: 0, cur: Number.MIN_SAFE_INTEGER, hi: MAX_USER_ID }
   const candidates = await store.findCandidates(db, appId, everybody, day, SAMPLE)
   const userIds = candidates.map((candidate) => candidate.user_id)
   const streaks =
-    userIds.length > 0 ? await findStreaks(db, appId, userIds, addDays(date, -1)) : new Map<number, number>()
+    userIds.length > 0 ? await findStreaks(db, appId, userIds, addDays(date, -1)) : new Map<UserId, number>()
   return {
     date,
     due: standings.due,

@@ -8,6 +8,7 @@ import {
   scanRows,
   selectRows,
 } from '../db/sql.js'
+import type { UserId } from '../lib/user-id.js'
 import type { Condition, PermitSource } from '../permits/sources.js'
 import { type Range, resetRanges } from '../schedule/cursor-store.js'
 import type { RunState } from '../schedule/store.js'
@@ -52,7 +53,7 @@ export interface Day {
 }
 
 export interface Candidate {
-  user_id: number
+  user_id: UserId
   /** Oldest usable permit; null if the counter says there is one and there is none to be used now. */
   permit_id: number | null
 }
@@ -108,7 +109,7 @@ export async function findCandidates(
 
 export interface ClaimablePermit {
   id: number
-  user_id: number
+  user_id: UserId
   open_id: string
   form_id: string
   source: PermitSource
@@ -133,10 +134,10 @@ export async function lockCandidatePermits(
 export async function lockDueCounters(
   trx: Knex,
   appId: string,
-  userIds: number[],
+  userIds: UserId[],
   date: number,
-): Promise<Map<number, number>> {
-  const rows = await selectRows<{ user_id: number; last_date: number }>(
+): Promise<Map<UserId, number>> {
+  const rows = await selectRows<{ user_id: UserId; last_date: number }>(
     trx,
     `SELECT user_id, last_date FROM wx_message_push_status
      WHERE app_id = ? AND user_id IN (${placeholders(userIds.length)}) AND count > 0 AND last_date < ?
@@ -150,7 +151,7 @@ export async function lockDueCounters(
 export async function countClaimed(
   trx: Knex,
   appId: string,
-  userIds: number[],
+  userIds: UserId[],
   date: number,
   now: number,
 ): Promise<void> {

@@ -3,6 +3,7 @@ import { inTransaction } from '../db/transaction.js'
 import { ServiceError } from '../errors.js'
 import type { Logger } from '../lib/logger.js'
 import { maskOpenId } from '../lib/redact.js'
+import type { UserId } from '../lib/user-id.js'
 import type { Refused } from '../wechat/answer.js'
 import type { LoginResult } from '../wechat/login.js'
 import type { SessionTokens } from './session-token.js'
@@ -22,7 +23,7 @@ export interface Session {
   token: string
   expiresAt: number
   /** undefined until the owner's backend has bound the open_id. */
-  userId: number | undefined
+  userId: UserId | undefined
 }
 
 /** A minute quota of WeChat's ends with the minute. */

@@ -1,5 +1,6 @@
 import type { Knex } from 'knex'
 import { execute, isSqlite, rowPlaceholders } from '../db/sql.js'
+import type { UserId } from '../lib/user-id.js'
 
 /** The statements on who is not to be sent to: opted_out_at, blocked_at and stop_errcode of wx_user. */
 
@@ -14,7 +15,7 @@ interface Person {
  */
 export async function recordStop(
   trx: Knex,
-  person: { appId: string; openId: string; userId: number },
+  person: { appId: string; openId: string; userId: UserId },
   stop: { kind: 'opt_out' | 'block'; errcode: number },
   now: number,
 ): Promise<void> {
@@ -33,7 +34,7 @@ export async function recordStop(
 /** The code stands for the block if there is one too: that is what a follow looks at. */
 export async function recordOptOut(
   trx: Knex,
-  person: Person & { userId: number; errcode: number; at: number },
+  person: Person & { userId: UserId; errcode: number; at: number },
   now: number,
 ): Promise<void> {
   await execute(

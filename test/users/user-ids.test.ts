@@ -1,6 +1,7 @@
 import type { Knex } from 'knex'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { inTransaction } from '../../src/db/transaction.js'
+import { MAX_USER_ID, type UserId } from '../../src/lib/user-id.js'
 import { recordStop } from '../../src/users/stop-store.js'
 import { bindUser, bindUsers, type Numbering, userIdOf, userIdsOf } from '../../src/users/user-ids.js'
 import { createTestDatabase, dialects, emptyTables, type TestDatabase } from '../helpers/database.js'
@@ -27,7 +28,7 @@ describe.each(dialects)('user ids on %s', (dialect) => {
 
   const idOf = (account: Numbering, openId: string, pool = db) =>
     inTransaction(pool, (trx) => userIdOf(trx, account, openId, NOW))
-  const bind = (openId: string, userId: number, pool = db) =>
+  const bind = (openId: string, userId: UserId, pool = db) =>
     inTransaction(pool, (trx) => bindUser(trx, { appId: APP_ID, openId, userId }, NOW))
   const bindings = async () =>
     Object.fromEntries((await db('wx_user')).map(({ open_id, user_id }) => [open_id, user_id]))
@@ -164,6 +165,7 @@ describe.each(dialects)('user ids on %s', (dialect) => {
 
     test('do not run out when a row has the largest number there is', async () => {
       await bind('oMax', Number.MAX_SAFE_INTEGER)
+      await bind('oSnowflake', MAX_USER_ID)
       expect([await idOf(AUTO, 'oA'), await idOf(AUTO, 'oB')]).toEqual([1, 2])
     })
 
