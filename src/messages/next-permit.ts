@@ -1,0 +1,91 @@
+import type { Knex } from 'knex'
+import { inTransaction } from '../db/transaction.js'
+import { failpoint } from '../lib/failpoint.js'
+import { groupBy } from '../lib/group-by.js'
+import { isUsable } from '../permits/sources.js'
+import { lockCounters } from '../permits/store.js'
+import type { Delivery } from './message.js'
+import type { Outcome } from './settle.js'
+import * as store from './store.js'
+
+export interface NextPermits {
+  /** By message: the same one with its next permit, already reserved. */
+  next: Map<number, Delivery>
+  /** Messages that get none now, with the verdict that follows. */
+  without: Outcome[]
+}
+
+/** The spoiled permit stays spent, with WeChat's code on it; the user's next oldest one is reserved for the same message. */
+export async function takeNextPermits(
+  db: Knex,
+  outcomes: Outcome[],
+  leaseMs: number,
+  now: number,
+): Promise<NextPermits> {
+  const [first] = outcomes
+  if (!first) return { next: new Map(), without: [] }
+  const { appId } = first.delivery
+  const users = sorted(outcomes.map(({ delivery }) => delivery.userId))
+  return inTransaction(db, async (trx) => {
+    const oldest = await store.findOldestPermits(trx, appId, users, isUsable(first.delivery, now))
+    const permits = await store.lockPermits(
+      trx,
+      sorted([...oldest.values(), ...outcomes.map(({ delivery }) => delivery.permitId)]),
+    )
+    await lockCounters(trx, appId, users)
+    const held = new Set(
+      (
+        await store.lockHeld(
+          trx,
+          outcomes.map(({ delivery }) => delivery),
+        )
+      ).map(({ id }) => id),
+    )
+    const mine = outcomes.filter(({ delivery }) => held.has(delivery.id))
+    for (const group of groupBy(mine, ({ answer }) => answer.errcode).values()) {
+      const [one] = group
+      const dead = sorted(group.map(({ delivery }) => delivery.permitId))
+      await store.recordDeadPermits(trx, dead, one?.answer.errcode ?? null, now)
+    }
+
+    const next = new Map<number, Delivery>()
+    const without: Outcome[] = []
+    const leaseDeadline = performance.now() + leaseMs
+    for (const outcome of mine) {
+      const { delivery, answer } = outcome
+      const permit = permits.get(oldest.get(delivery.userId) ?? 0)
+      if (!permit) {
+        without.push({ ...outcome, verdict: { kind: 'failed' } })
+        continue
+      }
+      if (permit.status !== 0) {
+        // Spent since we looked, or by a message of the same user a line above. The retry meets the dead permit again
+        // and so comes back here.
+        without.push({ ...outcome, verdict: { kind: 'retry', afterMs: 0, maybeSent: false } })
+        continue
+      }
+      permit.status = 1
+      await store.reserve(
+        trx,
+        { id: delivery.id, appId, userId: delivery.userId, permitId: permit.id, errcode: answer.errcode },
+        leaseMs,
+        now,
+      )
+      const { attempts } = delivery
+      next.set(delivery.id, {
+        ...delivery,
+        permitId: permit.id,
+        formId: permit.form_id,
+        permitSource: permit.source,
+        attempts: attempts + 1,
+        leaseDeadline,
+      })
+    }
+    failpoint('next_permit.in_transaction')
+    return { next, without }
+  })
+}
+
+function sorted(ids: number[]): number[] {
+  return [...new Set(ids)].sort((a, b) => a - b)
+}
