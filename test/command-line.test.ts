@@ -125,6 +125,7 @@ async function expectExpireAndAudit(): Promise<void> {
     'oldest_permit_first',
     'spent_permit_has_message',
     'message_has_permit',
+    'permit_goes_to_its_giver',
   ]
   expect(answerOf(audited)).toEqual({
     ok: true,

@@ -58,8 +58,8 @@ export async function takeNextPermits(
         without.push({ ...outcome, verdict: { kind: 'failed' } })
         continue
       }
-      if (permit.status !== 0) {
-        // Spent since we looked, or by a message of the same user a line above. The retry meets the dead permit again
+      if (permit.status !== 0 || permit.user_id !== delivery.userId) {
+        // Spent or handed over since we looked, or spent by a message of the same user a line above. The retry meets the dead permit again
         // and so comes back here.
         without.push({ ...outcome, verdict: { kind: 'retry', afterMs: 0, maybeSent: false } })
         continue
@@ -67,13 +67,15 @@ export async function takeNextPermits(
       permit.status = 1
       await store.reserve(
         trx,
-        { id: delivery.id, appId, userId: delivery.userId, permitId: permit.id, errcode: answer.errcode },
+        { id: delivery.id, appId, userId: delivery.userId, errcode: answer.errcode },
+        permit,
         leaseMs,
         now,
       )
       const { attempts } = delivery
       next.set(delivery.id, {
         ...delivery,
+        openId: permit.open_id,
         permitId: permit.id,
         formId: permit.form_id,
         permitSource: permit.source,
