@@ -16,6 +16,8 @@ export interface Brake {
   readonly halt: Halt | undefined
   /** Whether WeChat has judged a message at all, and was not just busy, silent or out of reach. */
   readonly answered: boolean
+  /** Whether it has taken one: template, page, data and the rest are as it wants them. */
+  readonly accepted: boolean
 }
 
 const IN_A_ROW = 5
@@ -60,6 +62,9 @@ export function createBrake(normalRefusals = 0): Brake {
     },
     get answered() {
       return answered
+    },
+    get accepted() {
+      return accepted
     },
     observe(result, verdict) {
       if (halt) return

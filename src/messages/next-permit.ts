@@ -8,9 +8,21 @@ import type { Delivery } from './message.js'
 import type { Outcome } from './settle.js'
 import * as store from './store.js'
 
+/**
+ * So many requests of one message in a row, then it waits, with its next permit reserved, while others are served.
+ * Somebody may have uploaded thousands of form_ids that WeChat has never given out; in good faith two dead ones in a
+ * row are rare.
+ */
+const REQUESTS_IN_A_GO = 5
+const PAUSE_MS = 30_000
+/** And so many in all: four goes in a minute and a half. Then the message has failed, and so has this day's reminder. */
+const MAX_REQUESTS = 20
+
 export interface NextPermits {
   /** By message: the same one with its next permit, already reserved. */
   next: Map<number, Delivery>
+  /** How many go on later, with their next permit. */
+  waiting: number
   /** Messages that get none now, with the verdict that follows. */
   without: Outcome[]
 }
@@ -23,7 +35,7 @@ export async function takeNextPermits(
   now: number,
 ): Promise<NextPermits> {
   const [first] = outcomes
-  if (!first) return { next: new Map(), without: [] }
+  if (!first) return { next: new Map(), waiting: 0, without: [] }
   const { appId } = first.delivery
   const users = sorted(outcomes.map(({ delivery }) => delivery.userId))
   return inTransaction(db, async (trx) => {
@@ -50,11 +62,13 @@ export async function takeNextPermits(
 
     const next = new Map<number, Delivery>()
     const without: Outcome[] = []
+    let waiting = 0
     const leaseDeadline = performance.now() + leaseMs
     for (const outcome of mine) {
       const { delivery, answer } = outcome
       const permit = permits.get(oldest.get(delivery.userId) ?? 0)
-      if (!permit) {
+      const attempts = delivery.attempts + 1
+      if (!permit || attempts >= MAX_REQUESTS) {
         without.push({ ...outcome, verdict: { kind: 'failed' } })
         continue
       }
@@ -72,19 +86,23 @@ export async function takeNextPermits(
         leaseMs,
         now,
       )
-      const { attempts } = delivery
+      if (attempts % REQUESTS_IN_A_GO === 0) {
+        await store.putOff(trx, delivery.id, now + PAUSE_MS)
+        waiting++
+        continue
+      }
       next.set(delivery.id, {
         ...delivery,
         openId: permit.open_id,
         permitId: permit.id,
         formId: permit.form_id,
         permitSource: permit.source,
-        attempts: attempts + 1,
+        attempts,
         leaseDeadline,
       })
     }
     failpoint('next_permit.in_transaction')
-    return { next, without }
+    return { next, waiting, without }
   })
 }
 

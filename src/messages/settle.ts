@@ -78,9 +78,10 @@ export async function settleBatch(
     tally,
   )
   const spoiled = ordered.filter((o) => o.verdict.kind === 'next_permit')
-  const { next, without } = await takeNextPermits(db, spoiled, leaseMs, now)
+  const { next, waiting, without } = await takeNextPermits(db, spoiled, leaseMs, now)
   await settlePlain(db, without, now, tally)
-  tally.lost += spoiled.length - next.size - without.length
+  tally.retry += waiting
+  tally.lost += spoiled.length - next.size - waiting - without.length
   return outcomes.map((outcome) => next.get(outcome.delivery.id))
 }
 

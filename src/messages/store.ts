@@ -325,3 +325,12 @@ export async function reserve(
     [permit.id, permit.open_id, message.errcode, now, message.id],
   )
 }
+
+/** Leaves a message that is ours, and locked, to whoever comes by at that time. */
+export async function putOff(trx: Knex, id: number, until: number): Promise<void> {
+  await execute(
+    trx,
+    `UPDATE wx_push_message SET state = 'retry', next_attempt_at = ?, lease_until = NULL WHERE id = ?`,
+    [until, id],
+  )
+}

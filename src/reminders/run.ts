@@ -46,6 +46,11 @@ const BATCH_SECONDS = 5
 const LOOK_FOR_LEFT_MS = 1_000
 /** Retries that are due later than this are left to the recovery: a minute's quota and a back-off fit in, an hour does not. */
 const PATIENCE_MS = 150_000
+/**
+ * A refusal of the one who goes first may be his own (a dead permit, a block), and says little about the template. So
+ * the next one goes alone as well, but not for ever: they may be strangers who mean to hold up the run.
+ */
+const MAX_CANARIES = 3
 const POLL_MS = 100
 const MAX_POLL_MS = 1_000
 
@@ -132,6 +137,7 @@ function createReminderSource(
   const closesAt = windowEnd(account, date)
   const settledAtOnce = emptyTally()
   let canary: 'to_send' | 'sent' | 'to_repeat' | 'answered' = 'to_send'
+  let canaries = 0
   let claimed = 0
   let exhausted = false
   let ended = false
@@ -194,7 +200,8 @@ function createReminderSource(
       if (canary === 'sent') {
         if (!(await idle())) return undefined
         // In an outage the same one goes out again: each other user would be only one more in doubt.
-        canary = brake.answered ? 'answered' : 'to_repeat'
+        if (!brake.answered) canary = 'to_repeat'
+        else canary = brake.accepted || ++canaries >= MAX_CANARIES ? 'answered' : 'to_send'
       }
       if (now() >= closesAt) {
         ending = { state: 'window_closed', reason: windowReason(account) }

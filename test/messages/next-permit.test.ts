@@ -6,8 +6,9 @@ import { FORM_ID_LIFETIME_MS } from '../../src/permits/accept.js'
 import { rebindUser } from '../../src/users/rebind.js'
 import { claimOne } from '../helpers/claims.js'
 import { dialects } from '../helpers/database.js'
-import { HOUR, openIdOf, user } from '../helpers/users.js'
-import { createWorld, type World } from '../helpers/world.js'
+import { eventually } from '../helpers/eventually.js'
+import { HOUR, openIdOf, user, users } from '../helpers/users.js'
+import { createWorld, type Process, SEND_PATH, START, type World } from '../helpers/world.js'
 
 const SECOND = `${openIdOf(1).slice(0, -1)}B`
 
@@ -113,5 +114,101 @@ describe.each(dialects)('the next permit on %s', (dialect) => {
       [1, 'failed'],
       [2, 'delivered'],
     ])
+  })
+
+  describe('of somebody with a heap of invented form_ids', () => {
+    /** Users 1 to `count` with 40 form_ids each that WeChat has never given out. */
+    async function strangers(count: number): Promise<void> {
+      const { appId } = world.account
+      const now = world.clock.now()
+      await world.has(users(1, count))
+      for (const userId of users(1, count).ids) {
+        for (let n = 0; n < 40; n++) {
+          await execute(
+            world.db,
+            `INSERT INTO wx_save_form_id (app_id, open_id, user_id, form_id, expire, created_at, updated_at)
+             VALUES (?, ?, ?, ?, ?, ?, ?)`,
+            [
+              appId,
+              openIdOf(userId),
+              userId,
+              `invented-${userId}-${n}`,
+              now + HOUR + n,
+              now - HOUR,
+              now - HOUR,
+            ],
+          )
+        }
+      }
+      await execute(world.db, 'UPDATE wx_message_push_status SET count = 40 WHERE app_id = ?', [appId])
+    }
+
+    /** A process that notes whom it sends to. */
+    function watched(timeoutMs = 5_000): { process: Process; sent: number[] } {
+      const { send } = world.startProcess({ timeoutMs })
+      const sent: number[] = []
+      const process = world.startProcess({
+        send: (delivery) => {
+          sent.push(delivery.userId)
+          return send(delivery)
+        },
+      })
+      return { process, sent }
+    }
+
+    test('the message tries five in a go and twenty in all, and holds up nobody', async () => {
+      await strangers(1)
+      await world.has(users(2, 21).permits(1))
+      const { process, sent } = watched()
+      world.clock.run(300)
+      expect(await process.remind()).toMatchObject({ state: 'done', delivered: 20, failed: 1 })
+      expect(sent.findIndex((userId) => userId !== 1)).toBe(5)
+      expect(sent.filter((userId) => userId === 1)).toHaveLength(20)
+      expect(await world.counterOf(1)).toMatchObject({ count: 20 })
+      const [message] = await world.messages()
+      expect(message).toMatchObject({ user_id: 1, state: 'failed', attempts: 20, errcode: 41028 })
+    })
+
+    test('waits between two goes with its next permit reserved', async () => {
+      await strangers(1)
+      await world.has(users(2, 3).permits(1))
+      const { process, sent } = watched()
+      const running = process.remind()
+      await eventually('the others have been served', () => sent.length === 7)
+      await eventually('it waits', async () => (await world.messages())[0]?.state === 'retry')
+      const [message] = await world.messages()
+      expect(message).toMatchObject({ attempts: 5, next_attempt_at: START + 30_000, lease_until: null })
+      const [sixth] = (await world.permitsOf(1)).slice(5)
+      expect(sixth).toMatchObject({
+        id: message?.permit_id,
+        status: 1,
+        message_id: message?.id,
+        errcode: null,
+      })
+      await world.expectAuditClean()
+      world.clock.run(300)
+      expect(await running).toMatchObject({ state: 'done', delivered: 2, failed: 1 })
+    })
+
+    test('three of them are tried alone, then everybody is served', async () => {
+      await strangers(5)
+      await world.has(users(6, 15).permits(1))
+      const { process, sent } = watched()
+      world.clock.run(300)
+      expect(await process.remind()).toMatchObject({ state: 'done', delivered: 10, failed: 5 })
+      expect(new Set(sent.slice(0, 15))).toEqual(new Set([1, 2, 3]))
+    })
+
+    test('an honest second one shows that all is well', async () => {
+      await strangers(1)
+      await world.has(users(2, 30).permits(1))
+      const { process, sent } = watched(500)
+      world.wechat.addFault({ kind: 'hang', times: 1, after: 5, match: { path: SEND_PATH } })
+      const running = process.remind()
+      await eventually('the second one is at WeChat', () => sent.length === 6)
+      expect(await world.messages()).toHaveLength(2)
+      world.clock.run(300)
+      expect(await running).toMatchObject({ delivered: 29 })
+    })
   })
 })
