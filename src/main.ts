@@ -63,7 +63,7 @@ program
 program
   .command('remind')
   .description("today's run, now: reminds who is due and was not reminded today")
-  .option('--date <YYYY-MM-DD>', 'business date of the run; default today in the account’s zone', toDate)
+  .option('--date <YYYY-MM-DD>', 'today in the account’s zone; any other day is refused', toDate)
   .option('--limit <n>', 'remind at most so many users', toCount)
   .option('--json', 'one JSON object on stdout', false)
   .action((options: JsonOption & { date?: number; limit?: number }) =>

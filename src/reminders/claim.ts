@@ -88,11 +88,14 @@ async function claimCandidates(
   if (candidates.length === 0) return { claimed: [], again: null }
   const { appId } = account
   const leaseDeadline = performance.now() + leaseMs
-  const permits = await store.lockCandidatePermits(
+  const locked = await store.lockCandidatePermits(
     trx,
     sorted(candidates.map((candidate) => candidate.permit_id)),
     now + VALIDITY_MARGIN_MS,
   )
+  // A hand-over since the look has given a permit to somebody of whom we know nothing: signed in, or claimed already.
+  const userOf = new Map(candidates.map(({ permit_id, user_id }) => [permit_id, user_id]))
+  const permits = locked.filter((permit) => permit.user_id === userOf.get(permit.id))
   const lockedUsers = new Set(permits.map((permit) => permit.user_id))
   const again = candidates.find((candidate) => !lockedUsers.has(candidate.user_id))?.user_id ?? null
   if (permits.length === 0) return { claimed: [], again }

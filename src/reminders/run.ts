@@ -1,6 +1,8 @@
 import type { Knex } from 'knex'
 import type { Account } from '../config.js'
 import { inTransaction } from '../db/transaction.js'
+import { ServiceError } from '../errors.js'
+import { businessDate, toIsoDate } from '../lib/business-date.js'
 import { pause } from '../lib/pause.js'
 import { type Brake, createBrake } from '../messages/brake.js'
 import { type DeliverDeps, deliverAll, type Source } from '../messages/deliver.js'
@@ -66,6 +68,7 @@ export async function runReminders(
 ): Promise<RunReport> {
   const { db, now, log } = deps
   const { date, signal } = options
+  assertToday(account, date, now())
   const run = await openOrJoin(db, account, options, now())
   log.info({
     event: 'remind.started',
@@ -98,6 +101,19 @@ export async function runReminders(
     skipped_signed_in: skippedSignedIn,
   })
   return report
+}
+
+/**
+ * The reminder of a later day would keep its users from being reminded until then, and that of a day that is over only
+ * spoil what its run has said.
+ */
+function assertToday({ timezone }: Account, date: number, now: number): void {
+  const today = businessDate(now, timezone)
+  if (date === today) return
+  throw new ServiceError(
+    'invalid_request',
+    `${toIsoDate(date)} cannot be reminded now: in ${timezone} today is ${toIsoDate(today)}, and only today's users are reminded`,
+  )
 }
 
 async function openOrJoin(

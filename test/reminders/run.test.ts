@@ -275,6 +275,20 @@ describe.each(dialects)('the daily run on %s', (dialect) => {
     })
   })
 
+  test.each([-1, 1, 30])(
+    'is none of another day: %i days from today is refused, and nothing is written',
+    async (days) => {
+      await world.has(users(1, 3).permits(2))
+      const before = await world.books()
+      const process = world.startProcess()
+      expect(await process.remind()).toMatchObject({ state: 'done' })
+      await expect(process.remind({ date: addDays(TODAY, days) })).rejects.toThrow(/today is 2026-11-20/)
+      expect(await world.runs()).toMatchObject([{ slot: TODAY, state: 'done' }])
+      expect((await world.books()).counters).toHaveLength(before.counters?.length ?? 0)
+      expect(world.sends()).toBe(3)
+    },
+  )
+
   describe('the sending window', () => {
     test('that has closed lets nothing out', async () => {
       await world.has(users(1, 5).permits(1))
