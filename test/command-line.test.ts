@@ -286,7 +286,7 @@ test('a remind that WeChat refuses for a mistake of ours ends with 2 and says wh
   wechat.answerSends(undefined)
   const few = await run('remind', '--limit', '3', '--json')
   expect(few.code).toBe(0)
-  expect(answerOf(few)).toMatchObject({ state: 'done', delivered: 3, due: 30 })
+  expect(answerOf(few)).toMatchObject({ state: 'limited', delivered: 3, due: 30 })
   const all = await run('remind')
   expect(all.code).toBe(0)
   expect(all.stdout).toMatch(/27 due: 27 delivered/)

@@ -4,6 +4,7 @@ import { failpoint } from '../lib/failpoint.js'
 import { groupBy } from '../lib/group-by.js'
 import { lockCounters } from '../permits/store.js'
 import { readUsersAgain } from '../schedule/cursor-store.js'
+import { countGivenBack, lockRunsOf } from '../schedule/limit-store.js'
 import { recordStop } from '../users/stop-store.js'
 import type { Delivery } from './message.js'
 import { takeNextPermits } from './next-permit.js'
@@ -131,6 +132,10 @@ async function giveBack(db: Knex, outcomes: Outcome[], now: number, tally: Tally
   const { appId } = first.delivery
   const notAttempted = outcomes.filter(({ attempted }) => !attempted).map(({ delivery }) => delivery.id)
   const cancelled = await inTransaction(db, async (trx) => {
+    const runOf = await lockRunsOf(
+      trx,
+      outcomes.map(({ delivery }) => delivery.id),
+    )
     for (const [runId, users] of await store.findUsersByRun(trx, notAttempted)) {
       await readUsersAgain(trx, runId, users)
     }
@@ -155,6 +160,7 @@ async function giveBack(db: Knex, outcomes: Outcome[], now: number, tally: Tally
       if (change) await store.returnToCounters(trx, appId, sorted(group.map((c) => c.userId)), change, now)
     }
     const heldIds = new Set(held.map(({ id }) => id))
+    await countGivenBack(trx, runOf, [...heldIds])
     const ended = outcomes.filter(({ delivery }) => heldIds.has(delivery.id))
     for (const group of groupBy(ended, ({ attempted, answer }) =>
       JSON.stringify([attempted, answer]),

@@ -9,6 +9,7 @@ import { findReminderIds, insertReminders } from '../messages/store.js'
 import { VALIDITY_MARGIN_MS } from '../permits/accept.js'
 import { isUsable } from '../permits/sources.js'
 import * as cursors from '../schedule/cursor-store.js'
+import * as limits from '../schedule/limit-store.js'
 import type { RunState } from '../schedule/store.js'
 import { findStreaks } from '../sign-ins/store.js'
 import * as store from './store.js'
@@ -20,6 +21,8 @@ export type Claim =
   /** All ranges that are left are in other hands just now. */
   | { kind: 'busy' }
   | { kind: 'exhausted' }
+  /** Somebody is due, and the run has claimed as many as it may. */
+  | { kind: 'limited' }
   /** Another process ended the run. */
   | { kind: 'ended'; state: RunState; reason: string | null }
 
@@ -36,16 +39,17 @@ export interface ClaimOptions {
 
 /**
  * Takes the next due users of the run for sending: in one short transaction their oldest valid permits are spent, their
- * counters counted down, and their messages written as `sending`. Lock order: range, permits, counters, messages.
+ * counters counted down, and their messages written as `sending`. Lock order: run, range, permits, counters, messages.
  */
 export async function claimDue(db: Knex, account: Account, options: ClaimOptions): Promise<Claim> {
   const { runId, date, now } = options
   const { appId } = account
   const day = { date, usable: isUsable(account, now) }
   const claim = await inTransaction(db, async (trx): Promise<Claim> => {
-    const run = await store.findRunState(trx, runId)
+    const run = await limits.lockForClaim(trx, runId)
     if (run?.state !== 'running')
       return { kind: 'ended', state: run?.state ?? 'done', reason: run?.reason ?? null }
+    const room = limits.roomOf(run)
     const range = await cursors.lockRange(trx, runId)
     if (!range) {
       if (!(await cursors.hasUnreadRanges(trx, runId))) return { kind: 'exhausted' }
@@ -54,9 +58,14 @@ export async function claimDue(db: Knex, account: Account, options: ClaimOptions
     }
 
     const read = await store.findCandidates(trx, appId, range, day, options.read)
-    const { candidates, cursor } = cut(read, range, options)
+    const { candidates, cursor, isCut } = cut(read, range, {
+      read: options.read,
+      claim: Math.min(options.claim, room),
+    })
     const { claimed, again } = await claimCandidates(trx, account, candidates, options)
     await cursors.moveCursor(trx, runId, range.range_no, cursor, again)
+    if (room === 0 && isCut) return { kind: 'limited' }
+    if (run.claim_limit !== null) await limits.countClaimed(trx, runId, claimed.length)
     return { kind: 'claimed', deliveries: claimed }
   })
   failpoint('claim.committed')
@@ -70,13 +79,13 @@ function cut(
   read: store.Candidate[],
   range: cursors.Range,
   limits: { read: number; claim: number },
-): { candidates: WithPermit[]; cursor: number } {
+): { candidates: WithPermit[]; cursor: number; isCut: boolean } {
   const withPermit = read.filter((candidate): candidate is WithPermit => candidate.permit_id !== null)
   const candidates = withPermit.slice(0, limits.claim)
   const leftOut = withPermit[limits.claim]
-  if (leftOut) return { candidates, cursor: leftOut.user_id - 1 }
+  if (leftOut) return { candidates, cursor: leftOut.user_id - 1, isCut: true }
   const last = read.length < limits.read ? undefined : read.at(-1)
-  return { candidates, cursor: last?.user_id ?? range.hi }
+  return { candidates, cursor: last?.user_id ?? range.hi, isCut: false }
 }
 
 async function claimCandidates(

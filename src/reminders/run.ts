@@ -11,6 +11,7 @@ import { takeOver, windowEnd } from '../messages/recovery.js'
 import { addTallies, emptyTally, type Tally } from '../messages/settle.js'
 import { isUsable } from '../permits/sources.js'
 import * as cursors from '../schedule/cursor-store.js'
+import * as limits from '../schedule/limit-store.js'
 import { closeRun, type JobRun, openRun, type RunState, reopenRun, type Trigger } from '../schedule/store.js'
 import { claimDue } from './claim.js'
 import * as store from './store.js'
@@ -19,7 +20,7 @@ export interface RunOptions {
   date: number
   triggeredBy: Trigger
   signal: AbortSignal
-  /** Users to claim at most, in this process. */
+  /** Users to claim at most from now on, in all processes that work at the run. */
   limit?: number
   onProgress?(tally: Tally): void
 }
@@ -28,7 +29,7 @@ export interface RunOptions {
 export interface RunReport {
   runId: number
   date: number
-  state: 'done' | 'halted' | 'paused' | 'window_closed'
+  state: 'done' | 'halted' | 'paused' | 'limited' | 'window_closed'
   reason: string | null
   due: number
   delivered: number
@@ -93,7 +94,7 @@ export async function runReminders(
   else if (!signal.aborted || state !== 'paused') await closeRun(db, run.id, ending, now())
   const report = await writeReport(db, account, run, tally, ending, now())
   const { runId, skippedSignedIn, ...rest } = report
-  log[ending.state === 'done' ? 'info' : 'warn']({
+  log[ending.state === 'done' || ending.state === 'limited' ? 'info' : 'warn']({
     event: 'remind.ended',
     app_id: account.appId,
     run_id: runId,
@@ -119,13 +120,21 @@ function assertToday({ timezone }: Account, date: number, now: number): void {
 async function openOrJoin(
   db: Knex,
   { appId }: Account,
-  { date, triggeredBy }: RunOptions,
+  { date, triggeredBy, limit }: RunOptions,
   now: number,
 ): Promise<JobRun> {
   const occurrence = { job: 'remind', appId, slot: date } as const
-  const { run } = await openRun(db, occurrence, { triggeredBy, state: 'running' }, now)
+  const opening = {
+    triggeredBy,
+    state: 'running',
+    ...(limit === undefined ? {} : { claimLimit: limit }),
+  } as const
+  const { run, opened } = await openRun(db, occurrence, opening, now)
   await inTransaction(db, async (trx) => {
     const state = await store.lockRun(trx, run.id)
+    // While it runs the smaller limit holds, whoever joins; a run that had ended goes on with ours, or without.
+    if (state !== 'running') await limits.liftLimit(trx, run.id)
+    if (limit !== undefined && !opened) await limits.limitRun(trx, run.id, limit)
     if (state === 'running' && (await cursors.hasUnreadRanges(trx, run.id))) return
     await reopenRun(trx, run.id, triggeredBy, now)
     await cursors.resetRanges(trx, run.id, appId)
@@ -145,7 +154,7 @@ function createReminderSource(
   account: Account,
   runId: number,
   brake: Brake,
-  { date, signal, triggeredBy, limit = Number.POSITIVE_INFINITY }: RunOptions,
+  { date, signal, triggeredBy }: RunOptions,
 ): ReminderSource {
   const { db, now, leaseMs } = deps
   const perSecond = deps.rate.perSecond ?? Number.POSITIVE_INFINITY
@@ -154,8 +163,8 @@ function createReminderSource(
   const settledAtOnce = emptyTally()
   let canary: 'to_send' | 'sent' | 'to_repeat' | 'answered' = 'to_send'
   let canaries = 0
-  let claimed = 0
   let exhausted = false
+  let limited = false
   let ended = false
   let lookedAt = Number.NEGATIVE_INFINITY
   let pollMs = POLL_MS
@@ -180,7 +189,7 @@ function createReminderSource(
   }
 
   async function claimNext() {
-    const wanted = canary === 'to_send' ? 1 : Math.min(batch, limit - claimed)
+    const wanted = canary === 'to_send' ? 1 : batch
     const claim = await claimDue(db, account, {
       runId,
       date,
@@ -189,20 +198,18 @@ function createReminderSource(
       read: BATCH,
       claim: wanted,
     })
-    if (claim.kind === 'claimed') {
-      claimed += claim.deliveries.length
-      return claim.deliveries
-    }
+    if (claim.kind === 'claimed') return claim.deliveries
     if (claim.kind === 'busy') return wait()
     if (claim.kind === 'ended') {
       if (claim.state === 'done' && (await cursors.hasUnreadRanges(db, runId))) {
-        // A process that had come to its --limit said so for itself; here the run goes on.
+        // Users were given back after it was ended; here the run goes on.
         await reopenRun(db, runId, triggeredBy, now())
         return []
       }
       ended = true
       if (claim.state !== 'done') ending = { state: endingOf(claim.state), reason: claim.reason }
     }
+    limited = claim.kind === 'limited'
     exhausted = true
     return []
   }
@@ -224,7 +231,7 @@ function createReminderSource(
         return undefined
       }
       const left = await findLeft()
-      const mayClaim = !exhausted && claimed < limit && canary !== 'to_repeat'
+      const mayClaim = !exhausted && canary !== 'to_repeat'
       const next = left.length > 0 || !mayClaim ? left : await claimNext()
       if (next.length > 0) {
         pollMs = POLL_MS
@@ -232,7 +239,7 @@ function createReminderSource(
         return next
       }
       if (ending) return undefined
-      if (!exhausted && claimed < limit && canary !== 'to_repeat') return []
+      if (!exhausted && canary !== 'to_repeat') return []
 
       if (!(await idle())) return undefined
       const { sending, nextRetryAt } = await findUnfinished(db, account.appId)
@@ -243,8 +250,15 @@ function createReminderSource(
       }
       // Also waits for what another process has in hand: if that one dies, its messages are taken over here.
       if (sending || isSoon) return wait()
+      if (limited && !(await limits.hasRoom(db, runId))) {
+        ending = {
+          state: 'limited',
+          reason: 'it has reminded as many as --limit lets it; run remind again for the rest',
+        }
+        return undefined
+      }
       // If it was stopped, it has given users back behind the cursors.
-      if (ended || claimed >= limit || !(await cursors.hasUnreadRanges(db, runId))) return undefined
+      if (ended || !(await cursors.hasUnreadRanges(db, runId))) return undefined
       exhausted = false
       return []
     },

@@ -28,6 +28,8 @@ export async function findDueRun(db: Knex, account: Account, now: number): Promi
   const run = await findRun(db, { job: 'remind', appId, slot: date })
   const wasStartedForIt = run !== undefined && run.started_at >= firing
   if (wasStartedForIt && run.state !== 'running') return undefined
+  // Somebody wanted so many and no more: going on is for them to decide.
+  if (run?.state === 'limited') return undefined
   if (now >= windowEnd(account, date)) {
     if (!run)
       await recordMissed(db, appId, date, now, whyMissed(firings[0] ?? firing, windowEnd(account, date)))
