@@ -93,6 +93,7 @@ export async function takeNextPermits(
       }
       next.set(delivery.id, {
         ...delivery,
+        state: 'queued',
         openId: permit.open_id,
         permitId: permit.id,
         formId: permit.form_id,

@@ -77,10 +77,14 @@ describe.each(dialects)('the next permit on %s', (dialect) => {
       times,
       emptyTally(),
     )
-    const [retried] = await takeOver(world.db, world.account, { limit: 1, ...times })
+    const {
+      deliveries: [retried],
+    } = await takeOver(world.db, world.account, { limit: 1, ...times })
     expect(retried).toMatchObject({ openId: SECOND, formId: next.formId })
     await world.lapseLeases()
-    const [takenOver] = await takeOver(world.db, world.account, { limit: 1, ...times })
+    const {
+      deliveries: [takenOver],
+    } = await takeOver(world.db, world.account, { limit: 1, ...times })
     expect(takenOver).toMatchObject({ openId: SECOND, formId: next.formId })
     if (!takenOver) throw new Error('It had lapsed')
     expect(await world.startProcess().send(takenOver)).toMatchObject({ kind: 'accepted' })
