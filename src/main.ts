@@ -64,8 +64,8 @@ program
 program
   .command('remind')
   .description("today's run, now: reminds who is due and was not reminded today")
-  .option('--date <YYYY-MM-DD>', 'business date of the run; default today in the account’s zone', toDate)
-  .option('--limit <n>', 'remind at most so many users', toCount)
+  .option('--date <YYYY-MM-DD>', 'today in the account’s zone; any other day is refused', toDate)
+  .option('--limit <n>', 'remind at most so many users now, whichever process does it', toCount)
   .option('--json', 'one JSON object on stdout', false)
   .action((options: JsonOption & { date?: number; limit?: number }) =>
     command(options, () =>
@@ -93,7 +93,7 @@ program
               `${report.retrying} to be tried again. ${report.cancelled} given back. ${skippedSignedIn} had signed in.`,
           ],
         )
-        return report.state === 'done' ? EXIT.ok : EXIT.notFinished
+        return report.state === 'done' || report.state === 'limited' ? EXIT.ok : EXIT.notFinished
       }),
     ),
   )

@@ -3,11 +3,12 @@ import { inTransaction } from '../db/transaction.js'
 import { failpoint } from '../lib/failpoint.js'
 import { groupBy } from '../lib/group-by.js'
 import { compareUserIds, type UserId } from '../lib/user-id.js'
-import { isUsable } from '../permits/sources.js'
 import { lockCounters } from '../permits/store.js'
 import { readUsersAgain } from '../schedule/cursor-store.js'
+import { countGivenBack, lockRunsOf } from '../schedule/limit-store.js'
 import { recordStop } from '../users/stop-store.js'
 import type { Delivery } from './message.js'
+import { takeNextPermits } from './next-permit.js'
 import * as store from './store.js'
 import type { Verdict } from './verdict.js'
 
@@ -78,13 +79,11 @@ export async function settleBatch(
     now,
     tally,
   )
-  const next = await takeNextPermits(
-    db,
-    ordered.filter((o) => o.verdict.kind === 'next_permit'),
-    leaseMs,
-    now,
-    tally,
-  )
+  const spoiled = ordered.filter((o) => o.verdict.kind === 'next_permit')
+  const { next, waiting, without } = await takeNextPermits(db, spoiled, leaseMs, now)
+  await settlePlain(db, without, now, tally)
+  tally.retry += waiting
+  tally.lost += spoiled.length - next.size - waiting - without.length
   return outcomes.map((outcome) => next.get(outcome.delivery.id))
 }
 
@@ -134,6 +133,10 @@ async function giveBack(db: Knex, outcomes: Outcome[], now: number, tally: Tally
   const { appId } = first.delivery
   const notAttempted = outcomes.filter(({ attempted }) => !attempted).map(({ delivery }) => delivery.id)
   const cancelled = await inTransaction(db, async (trx) => {
+    const runOf = await lockRunsOf(
+      trx,
+      outcomes.map(({ delivery }) => delivery.id),
+    )
     for (const [runId, users] of await store.findUsersByRun(trx, notAttempted)) {
       await readUsersAgain(trx, runId, users)
     }
@@ -158,6 +161,7 @@ async function giveBack(db: Knex, outcomes: Outcome[], now: number, tally: Tally
       if (change) await store.returnToCounters(trx, appId, sorted(group.map((c) => c.userId)), change, now)
     }
     const heldIds = new Set(held.map(({ id }) => id))
+    await countGivenBack(trx, runOf, [...heldIds])
     const ended = outcomes.filter(({ delivery }) => heldIds.has(delivery.id))
     for (const group of groupBy(ended, ({ attempted, answer }) =>
       JSON.stringify([attempted, answer]),
@@ -202,82 +206,6 @@ function counterChanges(
       lastDateBefore,
     }
   })
-}
-
-/** The spoiled permit stays spent, with WeChat's code on it; the user's next oldest one is reserved for the same message. */
-async function takeNextPermits(
-  db: Knex,
-  outcomes: Outcome[],
-  leaseMs: number,
-  now: number,
-  tally: Tally,
-): Promise<Map<number, Delivery>> {
-  const [first] = outcomes
-  if (!first) return new Map()
-  const { appId } = first.delivery
-  const users = sorted(outcomes.map(({ delivery }) => delivery.userId))
-  const { next, without } = await inTransaction(db, async (trx) => {
-    const oldest = await store.findOldestPermits(trx, appId, users, isUsable(first.delivery, now))
-    const permits = await store.lockPermits(
-      trx,
-      sorted([...oldest.values(), ...outcomes.map(({ delivery }) => delivery.permitId)]),
-    )
-    await lockCounters(trx, appId, users)
-    const held = new Set(
-      (
-        await store.lockHeld(
-          trx,
-          outcomes.map(({ delivery }) => delivery),
-        )
-      ).map(({ id }) => id),
-    )
-    const mine = outcomes.filter(({ delivery }) => held.has(delivery.id))
-    for (const group of groupBy(mine, ({ answer }) => answer.errcode).values()) {
-      const [one] = group
-      const dead = sorted(group.map(({ delivery }) => delivery.permitId))
-      await store.recordDeadPermits(trx, dead, one?.answer.errcode ?? null, now)
-    }
-
-    const next = new Map<number, Delivery>()
-    const without: Outcome[] = []
-    const leaseDeadline = performance.now() + leaseMs
-    for (const outcome of mine) {
-      const { delivery, answer } = outcome
-      const permit = permits.get(oldest.get(delivery.userId) ?? 0)
-      if (!permit) {
-        without.push({ ...outcome, verdict: { kind: 'failed' } })
-        continue
-      }
-      if (permit.status !== 0) {
-        // Spent since we looked, or by a message of the same user a line above. The retry meets the dead permit again
-        // and so comes back here.
-        without.push({ ...outcome, verdict: { kind: 'retry', afterMs: 0, maybeSent: false } })
-        continue
-      }
-      permit.status = 1
-      await store.reserve(
-        trx,
-        { id: delivery.id, appId, userId: delivery.userId, permitId: permit.id, errcode: answer.errcode },
-        leaseMs,
-        now,
-      )
-      const { attempts } = delivery
-      next.set(delivery.id, {
-        ...delivery,
-        state: 'queued',
-        permitId: permit.id,
-        formId: permit.form_id,
-        permitSource: permit.source,
-        attempts: attempts + 1,
-        leaseDeadline,
-      })
-    }
-    failpoint('next_permit.in_transaction')
-    return { next, without }
-  })
-  await settlePlain(db, without, now, tally)
-  tally.lost += outcomes.length - next.size - without.length
-  return next
 }
 
 function sorted<Id extends UserId>(ids: Id[]): Id[] {

@@ -154,6 +154,8 @@ function caseById(
 
 export interface LockedPermit {
   id: number
+  user_id: number
+  open_id: string
   status: number
   expire: number
   form_id: string
@@ -164,7 +166,7 @@ export interface LockedPermit {
 export async function lockPermits(trx: Knex, ids: number[]): Promise<Map<number, LockedPermit>> {
   const rows = await selectRows<LockedPermit>(
     trx,
-    `SELECT id, status, expire, form_id, source FROM wx_save_form_id WHERE id IN (${placeholders(ids.length)})
+    `SELECT id, user_id, open_id, status, expire, form_id, source FROM wx_save_form_id WHERE id IN (${placeholders(ids.length)})
      ORDER BY id${forUpdate(trx)}`,
     ids,
   )
@@ -297,19 +299,21 @@ export async function findOldestPermits(
 }
 
 /**
- * Spends a permit on a message, which is `queued` with it and has a fresh lease. A counter that was set too low by hand stops at 0,
- * or its CHECK would end every run at this user.
+ * Spends a permit on a message, which goes to the open_id that gave it from then on, is `queued` with it and has a
+ * fresh lease: WeChat takes a form_id for nobody else (41028), and a user may have several open_ids. A counter that was
+ * set too low by hand stops at 0, or its CHECK would end every run at this user.
  */
 export async function reserve(
   trx: Knex,
-  message: { id: number; appId: string; userId: UserId; permitId: number; errcode: number | null },
+  message: { id: number; appId: string; userId: UserId; errcode: number | null },
+  permit: LockedPermit,
   leaseMs: number,
   now: number,
 ): Promise<void> {
   await execute(trx, 'UPDATE wx_save_form_id SET status = 1, message_id = ?, updated_at = ? WHERE id = ?', [
     message.id,
     now,
-    message.permitId,
+    permit.id,
   ])
   await execute(
     trx,
@@ -319,8 +323,17 @@ export async function reserve(
   )
   await execute(
     trx,
-    `UPDATE wx_push_message SET permit_id = ?, state = 'queued', attempts = attempts + 1, errcode = ?, updated_at = ?,
+    `UPDATE wx_push_message SET permit_id = ?, open_id = ?, state = 'queued', attempts = attempts + 1, errcode = ?, updated_at = ?,
        lease_until = ${databaseNow(trx)} + ${leaseMs} WHERE id = ?`,
-    [message.permitId, message.errcode, now, message.id],
+    [permit.id, permit.open_id, message.errcode, now, message.id],
+  )
+}
+
+/** Leaves a message that is ours, and locked, to whoever comes by at that time. */
+export async function putOff(trx: Knex, id: number, until: number): Promise<void> {
+  await execute(
+    trx,
+    `UPDATE wx_push_message SET state = 'retry', next_attempt_at = ?, lease_until = NULL WHERE id = ?`,
+    [until, id],
   )
 }

@@ -22,7 +22,7 @@ const MAX_VIOLATIONS = 1_000
 
 /**
  * Proves on the data of all accounts that counters are exact, nobody was reminded twice on a day, the oldest permits
- * went first, and each spent permit has its message. Reads without locks; beside a busy service a row may be seen in
+ * went first, each spent permit has its message, and each message goes to who gave its permit. Reads without locks; beside a busy service a row may be seen in
  * two states, so what is found is looked at once more before it counts.
  */
 export async function audit(db: Knex, now: number, fix: boolean): Promise<AuditReport> {
@@ -33,6 +33,7 @@ export async function audit(db: Knex, now: number, fix: boolean): Promise<AuditR
     await check('oldest_permit_first', () => store.findYoungerSpentFirst(db, MAX_VIOLATIONS)),
     await check('spent_permit_has_message', () => store.findSpentWithoutMessage(db, MAX_VIOLATIONS)),
     await check('message_has_permit', () => store.findMessagesWithoutPermit(db, MAX_VIOLATIONS)),
+    await check('permit_goes_to_its_giver', () => store.findWrongReceivers(db, MAX_VIOLATIONS)),
   ]
   return { ok: checks.every(({ ok }) => ok), checks, fixed }
 }

@@ -118,6 +118,22 @@ export function findMessagesWithoutPermit(db: Knex, limit: number): Promise<Mism
   )
 }
 
+export interface WrongReceiver {
+  message_id: number
+  permit_id: number
+}
+
+/** Rule: a permit goes to the open_id that gave it. WeChat takes it for nobody else. */
+export function findWrongReceivers(db: Knex, limit: number): Promise<WrongReceiver[]> {
+  return scanRows<WrongReceiver>(
+    db,
+    `SELECT m.id AS message_id, f.id AS permit_id FROM wx_push_message m
+     JOIN wx_save_form_id f ON f.id = m.permit_id AND f.message_id = m.id
+     WHERE m.state <> 'cancelled' AND f.open_id <> m.open_id LIMIT ?`,
+    [limit],
+  )
+}
+
 /**
  * Throws the server's own error if it takes no writes. It says so before it looks for rows, of which there are none.
  * Not on SQLite, where it would wait for whoever is writing.

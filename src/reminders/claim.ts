@@ -11,6 +11,7 @@ import { isOwnKey } from '../messages/verdict.js'
 import { VALIDITY_MARGIN_MS } from '../permits/accept.js'
 import { isUsable, type PermitSource } from '../permits/sources.js'
 import * as cursors from '../schedule/cursor-store.js'
+import * as limits from '../schedule/limit-store.js'
 import type { RunState } from '../schedule/store.js'
 import { findStreaks } from '../sign-ins/store.js'
 import * as store from './store.js'
@@ -22,6 +23,8 @@ export type Claim =
   /** All ranges that are left are in other hands just now. */
   | { kind: 'busy' }
   | { kind: 'exhausted' }
+  /** Somebody is due, and the run has claimed as many as it may. */
+  | { kind: 'limited' }
   /** Another process ended the run. */
   | { kind: 'ended'; state: RunState; reason: string | null }
 
@@ -41,16 +44,17 @@ const EXAMINED_PER_READ = 4
 
 /**
  * Takes the next due users of the run for sending: in one short transaction their oldest valid permits are spent, their
- * counters counted down, and their messages written. Lock order: range, permits, counters, messages.
+ * counters counted down, and their messages written. Lock order: run, range, permits, counters, messages.
  */
 export async function claimDue(db: Knex, account: Account, options: ClaimOptions): Promise<Claim> {
   const { runId, date, now } = options
   const { appId } = account
   const day = { date, usable: isUsable(account, now) }
   const claim = await inTransaction(db, async (trx): Promise<Claim> => {
-    const run = await store.findRunState(trx, runId)
+    const run = await limits.lockForClaim(trx, runId)
     if (run?.state !== 'running')
       return { kind: 'ended', state: run?.state ?? 'done', reason: run?.reason ?? null }
+    const room = limits.roomOf(run)
     const free = await cursors.lockRange(trx, runId)
     if (!free) {
       if (!(await cursors.hasUnreadRanges(trx, runId))) return { kind: 'exhausted' }
@@ -60,9 +64,14 @@ export async function claimDue(db: Knex, account: Account, options: ClaimOptions
 
     const range = await store.boundRange(trx, appId, free, options.read * EXAMINED_PER_READ)
     const read = await store.findCandidates(trx, appId, range, day, options.read)
-    const { candidates, cursor } = cut(read, range, options)
+    const { candidates, cursor, isCut } = cut(read, range, {
+      read: options.read,
+      claim: Math.min(options.claim, room),
+    })
     const { claimed, again } = await claimCandidates(trx, account, candidates, options)
     await cursors.moveCursor(trx, runId, range.range_no, cursor, again)
+    if (room === 0 && isCut) return { kind: 'limited' }
+    if (run.claim_limit !== null) await limits.countClaimed(trx, runId, claimed.length)
     return { kind: 'claimed', deliveries: claimed }
   })
   failpoint('claim.committed')
@@ -76,13 +85,13 @@ function cut(
   read: store.Candidate[],
   range: cursors.Range,
   limits: { read: number; claim: number },
-): { candidates: WithPermit[]; cursor: UserId } {
+): { candidates: WithPermit[]; cursor: UserId; isCut: boolean } {
   const withPermit = read.filter((candidate): candidate is WithPermit => candidate.permit_id !== null)
   const candidates = withPermit.slice(0, limits.claim)
   const leftOut = withPermit[limits.claim]
-  if (leftOut) return { candidates, cursor: userIdBefore(leftOut.user_id) }
+  if (leftOut) return { candidates, cursor: userIdBefore(leftOut.user_id), isCut: true }
   const last = read.length < limits.read ? undefined : read.at(-1)
-  return { candidates, cursor: last?.user_id ?? range.hi }
+  return { candidates, cursor: last?.user_id ?? range.hi, isCut: false }
 }
 
 async function claimCandidates(
@@ -94,11 +103,14 @@ async function claimCandidates(
   if (candidates.length === 0) return { claimed: [], again: null }
   const { appId } = account
   const leaseDeadline = performance.now() + leaseMs
-  const permits = await store.lockCandidatePermits(
+  const locked = await store.lockCandidatePermits(
     trx,
     sorted(candidates.map((candidate) => candidate.permit_id)),
     now + VALIDITY_MARGIN_MS,
   )
+  // A hand-over since the look has given a permit to somebody of whom we know nothing: signed in, or claimed already.
+  const userOf = new Map(candidates.map(({ permit_id, user_id }) => [permit_id, user_id]))
+  const permits = locked.filter((permit) => permit.user_id === userOf.get(permit.id))
   const lockedUsers = new Set(permits.map((permit) => permit.user_id))
   const again = candidates.find((candidate) => !lockedUsers.has(candidate.user_id))?.user_id ?? null
   if (permits.length === 0) return { claimed: [], again }

@@ -22,18 +22,6 @@ export async function lockRun(trx: Knex, runId: number): Promise<RunState | unde
   return row?.state
 }
 
-export async function findRunState(
-  db: Knex,
-  runId: number,
-): Promise<{ state: RunState; reason: string | null } | undefined> {
-  const [row] = await selectRows<{ state: RunState; reason: string | null }>(
-    db,
-    'SELECT state, reason FROM wx_job_run WHERE id = ?',
-    [runId],
-  )
-  return row
-}
-
 /** Lets a run that is still open read all its users again, and notes what kept it from reminding them. */
 export async function startOver(
   trx: Knex,
