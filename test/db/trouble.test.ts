@@ -202,14 +202,17 @@ describe('a job whose database', () => {
 
   test('lets it wait for locks in vain: it stops with that, and goes on when they are free', async () => {
     await world.has(users(1, 5).permits(2), user(6).permits(2))
+    const config = knexConfig(line.url).pool
     const impatient = pool({
       pool: {
-        min: 0,
-        max: 4,
+        ...config,
         afterCreate: (
           connection: { query(sql: string, done: (e: unknown) => void): void },
           done: (e: unknown, c: unknown) => void,
-        ) => connection.query('SET SESSION innodb_lock_wait_timeout = 0', (error) => done(error, connection)),
+        ) =>
+          config?.afterCreate?.(connection, () =>
+            connection.query('SET SESSION innodb_lock_wait_timeout = 0', (error) => done(error, connection)),
+          ),
       },
     })
     const process = world.startProcess({ db: impatient })
