@@ -13,11 +13,19 @@ export const DEFAULT_DATABASE_URL = 'sqlite:./data/reminder.db'
 const BUSY_TIMEOUT_MS = 10_000
 const CONNECT_TIMEOUT_MS = 10_000
 const MYSQL_POOL_MAX = 10
+/** Less than `idleSeconds`, so that the pool closes its idle connections and not the server. */
+const POOL_IDLE_MS = 10_000
+/**
+ * A process that freezes or vanishes in a transaction keeps its rows for so long. Ours says nothing in one for
+ * milliseconds, or for as long as a busy machine does not let it run.
+ */
 const SESSION_TIMES = {
   statementTimeoutMs: CONNECT_TIMEOUT_MS,
-  lockWaitSeconds: 5,
+  lockWaitSeconds: 1,
+  idleSeconds: 20,
+  idleTransactionSeconds: 10,
 }
-/** The statements of the service take milliseconds, a wait for a lock a few seconds; what reads whole tables says so. */
+/** The statements of the service take milliseconds, a wait for a lock one second; what reads whole tables says so. */
 const STATEMENT_TIMEOUT_MS = 30_000
 /** A machine that vanished is noticed on an idle connection within some 20 s: Node probes each second from then on. */
 const KEEP_ALIVE_MS = 10_000
@@ -107,6 +115,7 @@ function mysqlConfig(uri: string, statementTimeoutMs: number | undefined): Knex.
     pool: {
       min: 0,
       max: MYSQL_POOL_MAX,
+      idleTimeoutMillis: POOL_IDLE_MS,
       afterCreate: (connection: MysqlConnection, done: (error: unknown, connection: unknown) => void) =>
         prepareSession(connection, SESSION_TIMES, done),
     },

@@ -9,6 +9,8 @@ export interface MysqlConnection {
 export interface SessionTimes {
   statementTimeoutMs: number
   lockWaitSeconds: number
+  idleSeconds: number
+  idleTransactionSeconds: number
 }
 
 /**
@@ -30,6 +32,8 @@ const CHARSET = 'utf8mb4'
  *
  * READ COMMITTED takes no gap locks on range updates, which is what keeps the sweep and the ingest apart. It has a
  * statement of its own: the variable is tx_isolation up to MariaDB 11.0 and transaction_isolation elsewhere.
+ * The server ends a session that says nothing, and frees the rows that it holds: wait_timeout also inside a transaction;
+ * MariaDB has a shorter limit for that, which MySQL takes for a comment.
  */
 export function prepareSession(
   connection: MysqlConnection,
@@ -48,7 +52,8 @@ export function prepareSession(
   ask('SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED', () =>
     ask(
       `SET NAMES ${CHARSET}, SESSION sql_mode = '${SQL_MODES.join()}', SESSION time_zone = '+00:00',
-       SESSION innodb_lock_wait_timeout = ${times.lockWaitSeconds}`,
+       SESSION innodb_lock_wait_timeout = ${times.lockWaitSeconds}, SESSION wait_timeout = ${times.idleSeconds}
+       /*M! , SESSION idle_transaction_timeout = ${times.idleTransactionSeconds} */`,
       () =>
         ask('SELECT @@SESSION.sql_mode AS modes, @@SESSION.character_set_client AS charset', (rows) =>
           end(whyUnsafe((rows as { modes: string; charset: string }[])[0])),

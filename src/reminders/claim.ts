@@ -57,6 +57,7 @@ export async function claimDue(db: Knex, account: Account, options: ClaimOptions
     const { candidates, cursor } = cut(read, range, options)
     const { claimed, again } = await claimCandidates(trx, account, candidates, options)
     await cursors.moveCursor(trx, runId, range.range_no, cursor, again)
+    failpoint('claim.in_transaction')
     return { kind: 'claimed', deliveries: claimed }
   })
   failpoint('claim.committed')
