@@ -16,9 +16,18 @@ const LOCK_WAITS_OF_REQUESTS = 6
  * `alsoRetry` names errors that a second look resolves, such as a duplicate that somebody else just committed.
  * A lock is waited for `lockWaits` times, a second each.
  */
-export async function inTransaction<T>(
+export function inTransaction<T>(
   db: Knex,
   work: (trx: Knex.Transaction) => Promise<T>,
+  alsoRetry: (error: unknown) => boolean = () => false,
+  lockWaits = LOCK_WAITS_OF_JOBS,
+): Promise<T> {
+  return withoutContention(() => db.transaction(work), alsoRetry, lockWaits)
+}
+
+/** The same for work that needs no transaction, such as a single statement. */
+export async function withoutContention<T>(
+  work: () => Promise<T>,
   alsoRetry: (error: unknown) => boolean = () => false,
   lockWaits = LOCK_WAITS_OF_JOBS,
 ): Promise<T> {
@@ -26,7 +35,7 @@ export async function inTransaction<T>(
   let waits = 0
   for (;;) {
     try {
-      return await db.transaction(work)
+      return await work()
     } catch (error) {
       if (!(isContention(error) || alsoRetry(error))) throw error
       const waited = isLockWait(error)

@@ -5,6 +5,7 @@
 export const FAILPOINTS = [
   'claim.in_transaction',
   'claim.committed',
+  'mark.committed',
   'send.before',
   'send.after',
   'settle.in_transaction',
