@@ -1,6 +1,8 @@
 /** Error codes of the databases, by name. mysql2 gives `code`, libsql the extended result code's name. */
 const DUPLICATE = new Set(['ER_DUP_ENTRY', 'SQLITE_CONSTRAINT_UNIQUE', 'SQLITE_CONSTRAINT_PRIMARYKEY'])
-const CONTENTION = new Set(['ER_LOCK_DEADLOCK', 'ER_LOCK_WAIT_TIMEOUT', 'SQLITE_BUSY', 'SQLITE_LOCKED'])
+/** MySQL's and MariaDB's for NOWAIT too, where MySQL has a code of its own. */
+const LOCK_WAIT = new Set(['ER_LOCK_WAIT_TIMEOUT', 'ER_LOCK_NOWAIT'])
+const CONTENTION = new Set([...LOCK_WAIT, 'ER_LOCK_DEADLOCK', 'SQLITE_BUSY', 'SQLITE_LOCKED'])
 const CONNECTION = new Set([
   'ECONNREFUSED',
   'ECONNRESET',
@@ -33,9 +35,14 @@ export function isDuplicate(error: unknown): boolean {
   return DUPLICATE.has(codeOf(error))
 }
 
-/** Another transaction was in the way (deadlock 1213, lock wait 1205, SQLite busy): the same work may be tried again. */
+/** Another transaction was in the way (deadlock 1213, lock wait 1205 or 3572, SQLite busy): the same work may be tried again. */
 export function isContention(error: unknown): boolean {
   return CONTENTION.has(codeOf(error))
+}
+
+/** Another transaction holds a row and does not end: of all contention the kind that takes long. */
+export function isLockWait(error: unknown): boolean {
+  return LOCK_WAIT.has(codeOf(error))
 }
 
 /** The database did not answer a statement in time. What became of it is not known. */

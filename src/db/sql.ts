@@ -28,9 +28,19 @@ export function forUpdateSkipLocked(db: Knex): string {
   return isSqlite(db) ? '' : ' FOR UPDATE SKIP LOCKED'
 }
 
+/** Row locks that fail at once where another transaction holds a row. */
+export function forUpdateNowait(db: Knex): string {
+  return isSqlite(db) ? '' : ' FOR UPDATE NOWAIT'
+}
+
 /** An index hint of MySQL's, for a table whose plan was seen to go wrong there. Name only PRIMARY: that cannot be dropped. */
 export function mysqlHint(db: Knex, hint: string): string {
   return isSqlite(db) ? '' : ` ${hint}`
+}
+
+/** A text as the key of a Map that is to find what the database finds: MySQL's collations pass over blanks at the end. */
+export function asCompared(db: Knex, text: string): string {
+  return isSqlite(db) ? text : text.replace(/ +$/, '')
 }
 
 /** `?,?,?` for a list of n bindings. */

@@ -3,6 +3,7 @@ import { DateTime } from 'luxon'
 import type { Account } from '../config.js'
 import { pendingMigrations } from '../db/migrate.js'
 import { isSqlite, selectRows } from '../db/sql.js'
+import { ServiceError } from '../errors.js'
 import { TokenError } from '../wechat/token-error.js'
 import { examineCallback } from './callback-check.js'
 import type { CallbackTarget } from './callback-target.js'
@@ -66,6 +67,7 @@ async function examineDatabase(db: Knex): Promise<Finding> {
           fix: 'Use MySQL 8.0+ or MariaDB 10.6+.',
         }
   } catch (error) {
+    if (error instanceof ServiceError) return { name, status: 'fail', reason: error.message }
     const code = error instanceof Error && 'code' in error ? String(error.code) : 'no answer'
     return {
       name,

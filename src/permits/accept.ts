@@ -6,6 +6,13 @@ export const FORM_ID_LIFETIME_MS = 7 * DAY_MS
 /** A permit counts as valid only if it lives this much longer: a request may arrive that late. */
 export const VALIDITY_MARGIN_MS = 60_000
 const MAX_FORM_ID_LENGTH = 128
+/**
+ * As many messages as a user may have in store. Who submits a form 28 times a day for the 7 days that a form_id lives
+ * stays below it; somebody who invents them is stopped there, since each costs the daily run a request.
+ */
+export const MAX_UNSPENT_PERMITS = 200
+/** How many messages each may be used for: a form submit is one, a successful payment three (WeChat: 模板消息). */
+export const USES = { form: 1, pay: 3 } as const
 
 /** One form_id as a caller hands it in. */
 export interface UploadedPermit {
@@ -22,17 +29,20 @@ export interface UploadedPermit {
 
 export type Acceptance = { ok: true; formId: string; expire: number } | { ok: false; reason: RejectionReason }
 
-/** Why an uploaded text is no permit. Told to the caller, so that the client can be mended. */
-export type RejectionReason =
-  | 'empty'
-  | 'mock'
-  | 'trial_version'
-  | 'request_failed'
-  | 'malformed'
-  | 'transaction_id'
-  | 'expired'
-  | 'belongs_to_another_user'
-  | 'open_id_of_another_user'
+/** Why an upload is no permit. Told to the caller, so that the client can be mended. */
+export const REJECTION_REASONS = [
+  'empty',
+  'mock',
+  'trial_version',
+  'request_failed',
+  'malformed',
+  'transaction_id',
+  'expired',
+  'belongs_to_another_user',
+  'open_id_of_another_user',
+  'too_many',
+] as const
+export type RejectionReason = (typeof REJECTION_REASONS)[number]
 
 /** What a careless client posts when `event.detail.formId` was not there. */
 const EMPTY_WORDS = new Set(['', 'undefined', 'null'])

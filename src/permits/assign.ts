@@ -1,6 +1,14 @@
 import type { Knex } from 'knex'
 import { isDuplicate } from '../db/errors.js'
-import { execute, forUpdate, isSqlite, placeholders, rowPlaceholders, selectRows } from '../db/sql.js'
+import {
+  asCompared,
+  execute,
+  forUpdate,
+  isSqlite,
+  placeholders,
+  rowPlaceholders,
+  selectRows,
+} from '../db/sql.js'
 import { inTransaction } from '../db/transaction.js'
 import { compareUserIds, type UserId } from '../lib/user-id.js'
 
@@ -32,12 +40,14 @@ export async function assignUnassigned(db: Knex, appId: string, now: number): Pr
     throw new Error('assignUnassigned needs the app_id of an account')
   const total: Assigned = { permits: 0, duplicates: 0, counters: 0 }
   for (const assignChunk of [assignPermits, assignCounters]) {
-    for (;;) {
+    for (let idle = 0; idle < MAX_ATTEMPTS; ) {
       const done = await untilUnique(() => inTransaction(db, (trx) => assignChunk(trx, appId, now)))
       if (done === null) break
       total.permits += done.permits
       total.duplicates += done.duplicates
       total.counters += done.counters
+      // Another process may be faster for a while; what nobody gets done must not hold up a start for ever.
+      idle = done.permits + done.counters === 0 ? idle + 1 : 0
     }
   }
   return total
@@ -111,6 +121,8 @@ async function sortOut(
   appId: string,
   rows: Row[],
 ): Promise<{ fresh: number[]; duplicates: { id: number; useNo: number }[] }> {
+  const textOf = ({ form_id }: { form_id: string }) => asCompared(trx, form_id)
+  const permitKey = (permit: { form_id: string; use_no: number }) => `${textOf(permit)} ${permit.use_no}`
   const formIds = [...new Set(rows.map(({ form_id }) => form_id))].sort()
   const uses = await selectRows<{ app_id: string; form_id: string; use_no: number }>(
     trx,
@@ -121,7 +133,7 @@ async function sortOut(
   const taken = new Set(uses.filter(({ app_id }) => app_id === appId).map((use) => permitKey(use)))
   // The highest of both, so that a duplicate does not take the number of a row that comes in a later chunk.
   const highest = new Map<string, number>()
-  for (const { form_id, use_no } of uses) highest.set(form_id, Math.max(highest.get(form_id) ?? 0, use_no))
+  for (const use of uses) highest.set(textOf(use), Math.max(highest.get(textOf(use)) ?? 0, use.use_no))
 
   const fresh: number[] = []
   const duplicates: { id: number; useNo: number }[] = []
@@ -130,8 +142,8 @@ async function sortOut(
       fresh.push(row.id)
       continue
     }
-    const useNo = (highest.get(row.form_id) ?? 0) + 1
-    highest.set(row.form_id, useNo)
+    const useNo = (highest.get(textOf(row)) ?? 0) + 1
+    highest.set(textOf(row), useNo)
     duplicates.push({ id: row.id, useNo })
   }
   return { fresh, duplicates }
@@ -216,6 +228,5 @@ function onConflict(trx: Knex.Transaction, mode: 'touch' | 'set'): string {
 }
 
 const ascending = (a: number, b: number) => a - b
-const permitKey = ({ form_id, use_no }: { form_id: string; use_no: number }) => `${form_id} ${use_no}`
 const usersOf = (rows: { user_id: UserId }[]) =>
   [...new Set(rows.map(({ user_id }) => user_id))].sort(compareUserIds)

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Knex } from 'knex'
 import { isDuplicate } from '../db/errors.js'
-import { inTransaction } from '../db/transaction.js'
+import { inRequest } from '../db/transaction.js'
 import type { UserId } from '../lib/user-id.js'
 import { bindUsers } from '../users/user-ids.js'
 import { grantSubscription } from './subscriptions.js'
@@ -53,7 +53,7 @@ export async function reportSubscription(
   if (!report.result.startsWith('accept'))
     return { outcome: 'refused', reason: REFUSALS.get(report.result) ?? 'unknown_result' }
   const reportId = tapId ?? (tappedAt === undefined ? randomUUID() : `at ${tappedAt}`)
-  return inTransaction(
+  return inRequest(
     db,
     async (trx) => {
       const users = await bindUsers(trx, appId, [{ openId, userId }], now)

@@ -2,6 +2,7 @@ import type { Knex } from 'knex'
 import {
   execute,
   forUpdate,
+  forUpdateNowait,
   forUpdateSkipLocked,
   isSqlite,
   MAX_LIST,
@@ -24,25 +25,77 @@ export interface NewPermit {
   expire: number
 }
 
+type Uploaded = Pick<NewPermit, 'openId' | 'userId' | 'formId'>
+
 export interface PermitOwner {
   open_id: string
   user_id: UserId
   form_id: string
 }
 
-/** Who already owns the form_ids, without locks. Uses wx_save_form_id_permit_uq. */
+/**
+ * Who already owns the form_ids, without locks. Uses wx_save_form_id_permit_uq. MySQL compares without blanks at the
+ * end, which another program may have written: so are they given.
+ */
 export async function findOwners(trx: Knex, appId: string, formIds: string[]): Promise<PermitOwner[]> {
   const found: PermitOwner[] = []
   for (const chunk of chunks(formIds, MAX_LIST)) {
     const rows = await selectRows<PermitOwner>(
       trx,
-      `SELECT open_id, user_id, form_id FROM wx_save_form_id
+      `SELECT RTRIM(open_id) AS open_id, user_id, RTRIM(form_id) AS form_id FROM wx_save_form_id
        WHERE app_id = ? AND form_id IN (${placeholders(chunk.length)}) AND use_no = 1`,
       [appId, ...chunk],
     )
     found.push(...rows)
   }
   return found
+}
+
+/**
+ * Fails at once, with a lock wait, if another transaction holds a row that an upload of these would have to wait for:
+ * the person, the permit (committed or not), the counter. Keeps no lock: it is a statement of its own. By the keys,
+ * since a plan that reads more meets the locks on other rows. MariaDB may still choose one for a list on a small table,
+ * and not for a single permit.
+ */
+export async function assertNothingLocked(db: Knex, appId: string, permits: Uploaded[]): Promise<void> {
+  const look = (table: string, key: string, column: string, values: (string | UserId)[], and = '') => ({
+    sql: `(SELECT COUNT(*) FROM ${table} FORCE INDEX (${key}) WHERE app_id = ? AND ${column} IN (${placeholders(values.length)})${and}${forUpdateNowait(db)})`,
+    bindings: [appId, ...values],
+  })
+  for (const chunk of chunks(permits, MAX_LIST)) {
+    const openIds = sortedUnique(chunk.map(({ openId }) => openId))
+    const formIds = sortedUnique(chunk.map(({ formId }) => formId))
+    const userIds = sortedUnique(chunk.map(({ userId }) => userId))
+    const looks = [
+      look('wx_user', 'PRIMARY', 'open_id', openIds),
+      look('wx_save_form_id', 'wx_save_form_id_permit_uq', 'form_id', formIds, ' AND use_no = 1'),
+      look('wx_message_push_status', 'wx_message_push_status_user_uq', 'user_id', userIds),
+    ]
+    await selectRows(
+      db,
+      looks.map(({ sql }) => sql).join(' UNION ALL '),
+      looks.flatMap(({ bindings }) => bindings),
+    )
+  }
+}
+
+function sortedUnique<T>(values: T[]): T[] {
+  return [...new Set(values)].sort()
+}
+
+/** The counters of users that have one, without locks. */
+export async function findCounts(trx: Knex, appId: string, userIds: UserId[]): Promise<Map<UserId, number>> {
+  const counts = new Map<UserId, number>()
+  for (const chunk of chunks(userIds, MAX_LIST)) {
+    const rows = await selectRows<{ user_id: UserId; count: number }>(
+      trx,
+      `SELECT user_id, count FROM wx_message_push_status
+       WHERE app_id = ? AND user_id IN (${placeholders(chunk.length)})`,
+      [appId, ...chunk],
+    )
+    for (const { user_id, count } of rows) counts.set(user_id, count)
+  }
+  return counts
 }
 
 /** Inserts permits, sorted by key. Throws a duplicate error if another transaction was first with one of them. */

@@ -72,6 +72,7 @@ export async function claimDue(db: Knex, account: Account, options: ClaimOptions
     await cursors.moveCursor(trx, runId, range.range_no, cursor, again)
     if (room === 0 && isCut) return { kind: 'limited' }
     if (run.claim_limit !== null) await limits.countClaimed(trx, runId, claimed.length)
+    failpoint('claim.in_transaction')
     return { kind: 'claimed', deliveries: claimed }
   })
   failpoint('claim.committed')

@@ -1,5 +1,5 @@
 import type { Knex } from 'knex'
-import { inTransaction } from '../db/transaction.js'
+import { inRequest } from '../db/transaction.js'
 import { addDays, type BusinessDate, businessDate, daysBetween } from '../lib/business-date.js'
 import type { UserId } from '../lib/user-id.js'
 import * as store from './store.js'
@@ -20,7 +20,7 @@ export function recordSignIn(
   now: number,
 ): Promise<number> {
   const { appId, userId, day } = signIn
-  return inTransaction(db, async (trx) => {
+  return inRequest(db, async (trx) => {
     const added = await store.insertDay(trx, appId, userId, day, now)
     const days = await store.lockDaysFrom(trx, appId, userId, addDays(day, -1))
     if (added) {

@@ -1,5 +1,5 @@
 import type { Knex } from 'knex'
-import { inTransaction } from '../db/transaction.js'
+import { inRequest } from '../db/transaction.js'
 import { ServiceError } from '../errors.js'
 import type { Logger } from '../lib/logger.js'
 import { maskOpenId } from '../lib/redact.js'
@@ -45,7 +45,7 @@ export async function logIn(
     throw refusalOf(result)
   }
   const { openId, unionId } = result
-  const userId = await inTransaction(db, async (trx) => {
+  const userId = await inRequest(db, async (trx) => {
     const user = await userIdOf(trx, account, openId, now)
     await store.recordLogin(trx, { appId: account.appId, openId, unionId }, now)
     return user

@@ -1,5 +1,5 @@
 import type { Knex } from 'knex'
-import { inTransaction } from '../db/transaction.js'
+import { inRequest } from '../db/transaction.js'
 import { ServiceError } from '../errors.js'
 import type { Caller } from '../http/callers.js'
 import { MAX_USER_ID, toUserId, type UserId } from '../lib/user-id.js'
@@ -76,7 +76,7 @@ export async function userIdFor(
     return userId
   }
   if (userId !== undefined) {
-    await inTransaction(db, (trx) => bindUser(trx, { appId: account.appId, openId, userId }, now))
+    await inRequest(db, (trx) => bindUser(trx, { appId: account.appId, openId, userId }, now))
     return userId
   }
   const found = (await findOrAllotUsers(db, account, [openId], now)).get(openId)

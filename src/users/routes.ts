@@ -1,7 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { Knex } from 'knex'
 import { Type } from 'typebox'
-import { inTransaction } from '../db/transaction.js'
+import { inRequest } from '../db/transaction.js'
 import type { Callers } from '../http/callers.js'
 import { ErrorBody } from '../http/errors.js'
 import { OpenId, UserId } from '../http/schemas.js'
@@ -56,7 +56,7 @@ export function userRoutes(deps: {
       async (request) => {
         const { open_id: openId, move_permits: movePermits = false } = request.body
         const userId = readUserId(request.body.user_id, 'user_id')
-        const moved = await inTransaction(deps.db, (trx) =>
+        const moved = await inRequest(deps.db, (trx) =>
           rebindUser(trx, deps.account, { openId, userId, movePermits }, deps.now()),
         )
         await deps.onBound(openId)

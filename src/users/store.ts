@@ -16,7 +16,10 @@ export interface Binding {
   userId: UserId
 }
 
-/** Rows of the open_ids that we know, without locks; userId is null where they belong to nobody yet. By the primary key. */
+/**
+ * Rows of the open_ids that we know, without locks; userId is null where they belong to nobody yet. By the primary key.
+ * MySQL compares without blanks at the end, which another program may have written: so are they given.
+ */
 export async function findPersons(
   db: Knex,
   appId: string,
@@ -26,7 +29,7 @@ export async function findPersons(
   for (const chunk of chunks(openIds, MAX_LIST)) {
     const rows = await selectRows<{ open_id: string; user_id: UserId | null }>(
       db,
-      `SELECT open_id, user_id FROM wx_user WHERE app_id = ? AND open_id IN (${placeholders(chunk.length)})`,
+      `SELECT RTRIM(open_id) AS open_id, user_id FROM wx_user WHERE app_id = ? AND open_id IN (${placeholders(chunk.length)})`,
       [appId, ...chunk],
     )
     for (const { open_id, user_id } of rows) found.push({ openId: open_id, userId: user_id })

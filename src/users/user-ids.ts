@@ -1,5 +1,5 @@
 import type { Knex } from 'knex'
-import { inTransaction } from '../db/transaction.js'
+import { inRequest } from '../db/transaction.js'
 import { ServiceError } from '../errors.js'
 import type { UserId } from '../lib/user-id.js'
 import * as store from './store.js'
@@ -58,7 +58,7 @@ export async function findOrAllotUsers(
 ): Promise<Map<string, UserId>> {
   const known = await findUserIds(db, account.appId, openIds)
   if (account.userIds === 'backend' || openIds.every((openId) => known.has(openId))) return known
-  return inTransaction(db, (trx) => userIdsOf(trx, account, openIds, now))
+  return inRequest(db, (trx) => userIdsOf(trx, account, openIds, now))
 }
 
 /** The first of `n` numbers in a row that nobody has, after the one allotted last. */
