@@ -193,8 +193,9 @@ test('the commands of a day do what they say, each with one JSON object on stdou
   await expectExpireAndAudit()
 })
 
-test('an embedded database needs no migrate', async () => {
+test('on an embedded database a day goes the same way', async () => {
   database = await createEmptyDatabase('sqlite')
+  expect(await run('migrate')).toMatchObject({ code: 0 })
   expect(answerOf(await run('remind', '--json'))).toEqual(NOTHING_DONE)
   await uploadFor(5)
   await runOut(5)
