@@ -20,6 +20,8 @@ import { businessDate, parseIsoDate, toIsoDate } from './lib/business-date.js'
 import { firingsOn, parseCron } from './lib/cron.js'
 import { armFailpoints } from './lib/failpoint.js'
 import { setTestTiming } from './lib/test-timing.js'
+import { describeOpen, openToJson } from './messages/open-messages.js'
+import { countOpen } from './messages/open-store.js'
 import { recover } from './messages/recovery.js'
 import type { Tally } from './messages/settle.js'
 import { audit } from './operations/audit.js'
@@ -121,6 +123,8 @@ program
             `${toIsoDate(date)}: ${plan.due} due.`,
             `Not: ${skipped.signed_in} signed in, ${skipped.reminded_today} reminded today, ${skipped.no_valid_permit} ` +
               `without a valid permit, ${skipped.no_permit} without any, ${skipped.stopped} want or get none.`,
+            `Of that day's reminders: ${skipped.failed_today} failed, ${skipped.unknown_today} unknown, ` +
+              `${skipped.in_hand} in hand, ${plan.given_back} given back.`,
             ...plan.sample.map(({ user_id, data }) => `  user ${user_id}: ${JSON.stringify(data)}`),
           ])
           return EXIT.ok
@@ -166,8 +170,11 @@ program
       withSending('any message', async (sending, account) => {
         const tally = await recover(sending, account, { signal: stop.signal })
         const { delivered, failed, unknown, cancelled, retry } = tally
-        print(options.json, { delivered, failed, unknown, cancelled, retrying: retry }, [
+        const open = await countOpen(sending.db, account.appId, sending.now())
+        const left = describeOpen(open)
+        print(options.json, { delivered, failed, unknown, cancelled, retrying: retry, ...openToJson(open) }, [
           `${delivered} delivered, ${failed} failed, ${unknown} unknown, ${cancelled} given back, ${retry} to be tried again.`,
+          ...(left === undefined ? [] : [`Left: ${left}.`]),
         ])
         return EXIT.ok
       }),
