@@ -1,4 +1,5 @@
-import { Command, InvalidArgumentError } from 'commander'
+import { Command } from 'commander'
+import { addBringBack } from './cli/bring-back.js'
 import {
   assertFileExists,
   command,
@@ -11,12 +12,13 @@ import {
   withDatabase,
   withSending,
 } from './cli/command.js'
+import { toCount, toDate } from './cli/options.js'
 import { print, printDatabase, startProgress } from './cli/output.js'
 import { readConfig, readSettings } from './config.js'
 import { databaseName } from './db/database-name.js'
 import { migrateLatest, pendingMigrations } from './db/migrate.js'
 import { openSending } from './deps.js'
-import { businessDate, parseIsoDate, toIsoDate } from './lib/business-date.js'
+import { businessDate, toIsoDate } from './lib/business-date.js'
 import { firingsOn, parseCron } from './lib/cron.js'
 import { armFailpoints } from './lib/failpoint.js'
 import { setTestTiming } from './lib/test-timing.js'
@@ -181,6 +183,8 @@ program
     ),
   )
 
+addBringBack(program)
+
 program
   .command('audit')
   .description(
@@ -272,19 +276,6 @@ function toLine({ status, name, reason, fix }: Finding): string {
 
 function settled({ delivered, failed, unknown }: Tally): number {
   return delivered + failed + unknown
-}
-
-function toDate(text: string): number {
-  const date = parseIsoDate(text)
-  if (date === undefined) throw new InvalidArgumentError('Write the day as YYYY-MM-DD.')
-  return date
-}
-
-function toCount(text: string): number {
-  // Number() takes an empty text for 0.
-  const count = text.trim() === '' ? Number.NaN : Number(text)
-  if (!Number.isInteger(count) || count < 0) throw new InvalidArgumentError('A whole number is needed.')
-  return count
 }
 
 if (env.REMINDER_FAILPOINTS) {
