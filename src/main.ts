@@ -14,6 +14,7 @@ import {
 } from './cli/command.js'
 import { toCount, toDate } from './cli/options.js'
 import { print, printDatabase, startProgress } from './cli/output.js'
+import { addRestored } from './cli/restored.js'
 import { readConfig, readSettings } from './config.js'
 import { databaseName } from './db/database-name.js'
 import { migrateLatest, pendingMigrations } from './db/migrate.js'
@@ -184,6 +185,7 @@ program
   )
 
 addBringBack(program)
+addRestored(program)
 
 program
   .command('audit')

@@ -79,7 +79,7 @@ function cut(
   return { candidates, cursor: last?.user_id ?? range.hi }
 }
 
-async function claimCandidates(
+export async function claimCandidates(
   trx: Knex,
   account: Account,
   candidates: WithPermit[],

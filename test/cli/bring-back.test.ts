@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { execute, selectRows } from '../../src/db/sql.js'
+import { businessDate } from '../../src/lib/business-date.js'
 import { runCommand } from '../helpers/command-line.js'
 import { createTestDatabase, type TestDatabase } from '../helpers/database.js'
 
@@ -49,4 +50,14 @@ test('bring-back in bulk leaves what no message recorded, and refuses words that
     'not_found',
     'invalid_request',
   ])
+})
+
+test('restored answers with one object', async () => {
+  const ended = await run('restored', '--since', '2026-11-20 09:00', '--dry-run', '--json')
+  expect(ended.code).toBe(0)
+  const answer = JSON.parse(ended.stdout)
+  expect(answer).toMatchObject({ dry_run: true, permits_in_doubt: 0, open_messages: 0 })
+  expect(answer.days.length).toBeGreaterThanOrEqual(
+    businessDate(Date.now(), 'Asia/Shanghai') > 20_261_120 ? 1 : 0,
+  )
 })
