@@ -113,7 +113,7 @@ describe.each(README)('%s', (name) => {
 
   test('uses commands with options that they have', () => {
     const used = [
-      ...text.matchAll(/(?:cli|main\.js) (?:-- )?([a-z-]+)((?: --[\w-]+(?: \d+)?)*)/g),
+      ...text.matchAll(/(?:cli|main\.js) (?:-- )?([a-z][a-z-]*)((?: --[\w-]+(?: \d+)?)*)/g),
       ...text.matchAll(/`(audit|remind|serve)((?: --\w+)+)`/g),
       ...text.matchAll(/npm run (demo) --((?: --\w+)+)/g),
     ]
