@@ -66,7 +66,7 @@ export function matchMessage(report: DeliveryReport, messages: store.PersonMessa
       report.at <= (m.settled_at ?? report.at) + LATE_MS,
   )
   const isOpen = (m: store.PersonMessage) =>
-    m.state === 'sending' || (m.state === 'retry' && m.maybe_sent === 1)
+    m.state === 'sending' || ((m.state === 'retry' || m.state === 'queued') && m.maybe_sent === 1)
   if (possible.some(isOpen)) return { kind: 'open' }
   const distance = (m: store.PersonMessage) => Math.abs(report.at - (m.settled_at ?? m.created_at))
   const [nearest] = possible

@@ -10,14 +10,22 @@ const BASE_DELAY_MS = 10
  * another transaction was in the way. `work` may therefore run several times and must keep its effects inside `trx`.
  * `alsoRetry` names errors that a second look resolves, such as a duplicate that somebody else just committed.
  */
-export async function inTransaction<T>(
+export function inTransaction<T>(
   db: Knex,
   work: (trx: Knex.Transaction) => Promise<T>,
   alsoRetry: (error: unknown) => boolean = () => false,
 ): Promise<T> {
+  return withoutContention(() => db.transaction(work), alsoRetry)
+}
+
+/** The same for work that needs no transaction, such as a single statement. */
+export async function withoutContention<T>(
+  work: () => Promise<T>,
+  alsoRetry: (error: unknown) => boolean = () => false,
+): Promise<T> {
   for (let attempt = 1; ; attempt++) {
     try {
-      return await db.transaction(work)
+      return await work()
     } catch (error) {
       if (attempt === MAX_ATTEMPTS || !(isContention(error) || alsoRetry(error))) throw error
       // Retries that come back at once meet the same rival: measured, five of them still ended in an error.

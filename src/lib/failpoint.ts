@@ -4,6 +4,7 @@
  */
 export const FAILPOINTS = [
   'claim.committed',
+  'mark.committed',
   'send.before',
   'send.after',
   'settle.in_transaction',

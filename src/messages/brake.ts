@@ -13,9 +13,17 @@ export interface Halt {
 export interface Brake {
   /** Takes note of an answer. Once it has answered a halt it keeps to it. */
   observe(result: SendResult, verdict: Verdict): void
+  /** No request is under way any more. */
+  drained(): void
   readonly halt: Halt | undefined
   /** Whether WeChat has judged a message at all, and was not just busy, silent or out of reach. */
   readonly answered: boolean
+  /**
+   * Messages that were lost in doubt since the last one that WeChat judged. With any, no request may start before one that
+   * is under way is judged; if none of them is, one alone may probe after a single doubt, and after two the run pauses.
+   * So an outage costs the requests under way and no more, or two.
+   */
+  readonly doubts: number
 }
 
 const IN_A_ROW = 5
@@ -28,7 +36,8 @@ type Streak = 'configuration' | 'unknown_code' | 'exhausted'
 /**
  * Halts on a configuration code before anything was accepted, or on five bad answers of one kind in a row; a single
  * late one is recorded and passed over (40037 was reported to come and go within minutes). Pauses on a spent quota, and
- * while WeChat takes nothing: five messages in a row that have used up their attempts, which is about half a minute.
+ * while WeChat takes nothing: five messages in a row that have used up their attempts, which is about half a minute, or
+ * messages in doubt for good with nothing left under way that could still be answered.
  * Halts as well when most users refuse all of a sudden: that was seen as a fault of the platform, in the middle of large
  * runs (43101), and it is what open_ids of another app look like (40003). `normalRefusals` is the account's usual share.
  */
@@ -36,6 +45,8 @@ export function createBrake(normalRefusals = 0): Brake {
   let halt: Halt | undefined
   let accepted = false
   let answered = false
+  let doubts = 0
+  let lastOutage = ''
   let streak: { kind: Streak; length: number } | undefined
 
   const refusals: boolean[] = []
@@ -54,6 +65,14 @@ export function createBrake(normalRefusals = 0): Brake {
     return streak.length
   }
 
+  function pause(): void {
+    halt = {
+      state: 'paused',
+      reason: `WeChat takes no messages just now: ${lastOutage}. The service tries again each minute while the sending window is open.`,
+      passing: true,
+    }
+  }
+
   return {
     get halt() {
       return halt
@@ -61,13 +80,25 @@ export function createBrake(normalRefusals = 0): Brake {
     get answered() {
       return answered
     },
+    get doubts() {
+      return doubts
+    },
+    drained() {
+      if (!halt && doubts > (answered ? 1 : 0)) pause()
+    },
     observe(result, verdict) {
       if (halt) return
       if (verdict.kind === 'delivered') accepted = true
       const answer = describe(result)
       const kind = result.kind === 'refused' ? result.entry.class : result.kind
       const isOutage = kind === 'unreachable' || kind === 'ambiguous' || kind === 'transient'
-      if (!isOutage) answered = true
+      if (isOutage) {
+        lastOutage = answer
+        if (verdict.kind === 'unknown') doubts++
+      } else {
+        answered = true
+        doubts = 0
+      }
       if (kind === 'quota') {
         halt = { state: 'paused', reason: answer }
       } else if (kind === 'configuration' || kind === 'token') {
@@ -78,15 +109,7 @@ export function createBrake(normalRefusals = 0): Brake {
         }
       } else if (isOutage) {
         const hasEnded = verdict.kind !== 'retry' || verdict.exhausted === true
-        // Where nothing can be asked again, each try in an outage costs a user this day's reminder.
-        const isLost = verdict.kind === 'unknown' && !answered
-        if (hasEnded && (count('exhausted') >= IN_A_ROW || isLost)) {
-          halt = {
-            state: 'paused',
-            reason: `WeChat takes no messages just now: ${answer}. The service tries again each minute while the sending window is open.`,
-            passing: true,
-          }
-        }
+        if (hasEnded && count('exhausted') >= IN_A_ROW) pause()
       } else {
         streak = undefined
         if (hasRisen(kind === 'user')) {

@@ -6,14 +6,15 @@ import type { Logger } from '../lib/logger.js'
 import { maskOpenId } from '../lib/redact.js'
 import type { SendResult } from '../wechat/client.js'
 import type { Brake } from './brake.js'
+import { markSending } from './lease-store.js'
 import { createLeases } from './leases.js'
 import type { Delivery } from './message.js'
 import { createPace } from './pace.js'
 import type { Rate } from './rate.js'
 import { type AnswerRecord, emptyTally, type Outcome, settleBatch, type Tally } from './settle.js'
-import { judge, type Verdict } from './verdict.js'
+import { isOwnKey, judge, type Verdict } from './verdict.js'
 
-/** Where claimed messages come from. They are already `sending` in the database, with a lease of this process. */
+/** Where claimed messages come from. They are in the database, with a lease of this process. */
 export interface Source {
   /**
    * The next ones; empty = ask again; undefined = there are no more. `idle` waits until none is in hand; false = it has
@@ -37,6 +38,8 @@ export interface DeliverDeps {
 
 export interface DeliverOptions {
   brake: Brake
+  /** When the sending window of a business date closes, in ms. From then on no request leaves. */
+  closesAt(businessDate: number | null): number
   /** Stops claiming and sending; what is under way is finished, what was not sent is given back. */
   signal: AbortSignal
   onProgress?(tally: Tally): void
@@ -46,13 +49,16 @@ const NOTHING_SAID: AnswerRecord = { errcode: null, errmsg: null, rid: null, msg
 
 /**
  * Sends what a source claims, with bounded concurrency, and writes every verdict down in batches. The next claim
- * overlaps the sending, and so do the verdicts; at most about two claims and one batch of verdicts are in memory.
- * No connection to the database is held while a request is under way.
+ * overlaps the sending; at most about two claims and one batch of verdicts are in memory. No connection to the database
+ * is held while a request is under way.
+ * A message that is `queued` is marked `sending` right before its request leaves, together with those that leave beside
+ * it, and where its permit is not its own key its verdict is committed before the next one takes its place: so whatever
+ * crashes, at most `concurrency` messages are in doubt for good.
  * Throws if the database stays away: what was in hand then lapses, and is taken over with the same permit.
  */
 export async function deliverAll(deps: DeliverDeps, source: Source, options: DeliverOptions): Promise<Tally> {
   const { db, log, leaseMs, now } = deps
-  const { brake, signal } = options
+  const { brake, signal, closesAt } = options
   const pace = createPace(deps.concurrency, deps.rate)
   const tally = emptyTally()
   const leases = createLeases(db, leaseMs, log)
@@ -68,6 +74,19 @@ export async function deliverAll(deps: DeliverDeps, source: Source, options: Del
     maxGroupWeight: MAX_LIST,
     maxWaitingWeight: Number.POSITIVE_INFINITY,
   })
+
+  const marker = createGroupCommit<Delivery, boolean>({
+    async commit(deliveries) {
+      const marked = await markSending(db, deliveries)
+      failpoint('mark.committed')
+      return marked
+    },
+    weigh: () => 1,
+    mayBeOneItemsFault: () => false,
+    maxGroupWeight: MAX_LIST,
+    maxWaitingWeight: Number.POSITIVE_INFINITY,
+  })
+  let underWay = 0
 
   const stopping = (): boolean => signal.aborted || brake.halt !== undefined || failure !== undefined
 
@@ -125,36 +144,69 @@ export async function deliverAll(deps: DeliverDeps, source: Source, options: Del
       const outcome = await attempt(delivery)
       if (!outcome) break
       const settling = settle(outcome)
-      // Others go on without waiting for the commit; only a next permit must be reserved before it is used.
-      delivery = outcome.verdict.kind === 'next_permit' || isBacklogged() ? await settling : undefined
+      const mustWait: boolean =
+        outcome.verdict.kind === 'next_permit' ||
+        !isOwnKey(delivery.channel, delivery.permitSource) ||
+        isBacklogged()
+      delivery = mustWait ? await settling : undefined
     }
   }
 
   async function attempt(delivery: Delivery): Promise<Outcome | undefined> {
-    if (stopping()) return notSent(delivery)
+    if (stopping() || isClosed(delivery)) return notSent(delivery)
     await pace.enter()
-    if (stopping() || !leases.isHeld(delivery)) {
-      pace.leave('neither')
-      return stopping() ? notSent(delivery) : abandon(delivery)
+    // Not by until(): of several that wake up at once the first one is to be seen by the others.
+    while (isHeldBack()) await wake.promise
+    underWay++
+    let answer: SendResult | undefined
+    try {
+      if (mayLeave(delivery) && !(await mark(delivery))) return abandon(delivery)
+      if (!mayLeave(delivery)) return leases.isHeld(delivery) ? notSent(delivery) : abandon(delivery)
+      failpoint('send.before')
+      const result = await deps.send(delivery)
+      answer = result
+      failpoint('send.after')
+      const verdict = judge(delivery, result, deps.random(), deps.now())
+      brake.observe(result, verdict)
+      logVerdict(log, delivery, result, verdict)
+      return { delivery, verdict, answer: recordOf(result), attempted: true }
+    } finally {
+      pace.leave(paceOf(answer))
+      if (--underWay === 0) brake.drained()
+      if (brake.halt) stop()
     }
-    failpoint('send.before')
-    const result = await deps.send(delivery)
-    failpoint('send.after')
-    const verdict = judge(delivery, result, deps.random(), deps.now())
-    pace.leave(paceOf(result))
-    brake.observe(result, verdict)
-    if (brake.halt) stop()
-    logVerdict(log, delivery, result, verdict)
-    return { delivery, verdict, answer: recordOf(result), attempted: true }
   }
 
-  /** Claimed and then not wanted: undone, unless an earlier attempt may have been delivered. */
+  function isHeldBack(): boolean {
+    const mayProbe = brake.doubts === 1 && underWay === 0
+    return brake.doubts > 0 && !mayProbe && !stopping()
+  }
+
+  const isClosed = (delivery: Delivery): boolean => now() >= closesAt(delivery.businessDate)
+
+  function mayLeave(delivery: Delivery): boolean {
+    return !stopping() && !isClosed(delivery) && leases.isHeld(delivery)
+  }
+
+  /** False if somebody else has it by now. If it cannot be written, nothing is sent. */
+  async function mark(delivery: Delivery): Promise<boolean> {
+    if (delivery.state === 'sending') return true
+    try {
+      const isMarked = await marker.add(delivery)
+      if (isMarked) delivery.state = 'sending'
+      return isMarked
+    } catch (error) {
+      fail(error)
+      return true
+    }
+  }
+
+  /** Claimed and then not sent: undone, unless an earlier attempt may have been delivered. */
   function notSent(delivery: Delivery): Outcome {
-    const verdict: Verdict = delivery.maybeSent
-      ? { kind: 'retry', afterMs: 0, maybeSent: true }
-      : { kind: 'give_back' }
-    const errmsg = brake.halt ? 'not sent: the run halted' : 'not sent: the service stopped'
-    return { delivery, verdict, answer: { ...NOTHING_SAID, errmsg }, attempted: false }
+    const closed = isClosed(delivery)
+    const why = closed ? 'its sending window closed' : brake.halt ? 'the run halted' : 'the service stopped'
+    const answer = { ...NOTHING_SAID, errmsg: `not sent: ${why}` }
+    return { delivery, verdict: verdictUnsent(delivery, closed), answer, attempted: false }
   }
 
   function abandon(delivery: Delivery): undefined {
@@ -202,7 +254,13 @@ export async function deliverAll(deps: DeliverDeps, source: Source, options: Del
   return tally
 }
 
-function paceOf(result: SendResult): 'went_well' | 'slow_down' | 'neither' {
+function verdictUnsent({ maybeSent }: Delivery, closed: boolean): Verdict {
+  if (!maybeSent) return { kind: 'give_back' }
+  return closed ? { kind: 'unknown' } : { kind: 'retry', afterMs: 0, maybeSent }
+}
+
+function paceOf(result: SendResult | undefined): 'went_well' | 'slow_down' | 'neither' {
+  if (!result) return 'neither'
   if (result.kind === 'accepted') return 'went_well'
   const busy = result.kind !== 'refused' || result.entry.class === 'transient'
   return busy ? 'slow_down' : 'neither'

@@ -1,5 +1,7 @@
 import type { Knex } from 'knex'
-import { databaseNow, execute, forUpdateSkipLocked, placeholders, selectRows } from '../db/sql.js'
+import { databaseNow, execute, forUpdateSkipLocked, mysqlHint, placeholders, selectRows } from '../db/sql.js'
+import { withoutContention } from '../db/transaction.js'
+import { groupBy } from '../lib/group-by.js'
 import type { PermitSource } from '../permits/sources.js'
 import type { TemplateData } from '../wechat/messages.js'
 import type { Channel, Delivery } from './message.js'
@@ -11,9 +13,38 @@ export async function renewLeases(db: Knex, fence: number, ids: number[], leaseM
   await execute(
     db,
     `UPDATE wx_push_message SET lease_until = ${databaseNow(db)} + ${leaseMs}
-     WHERE id IN (${placeholders(ids.length)}) AND fence = ? AND state = 'sending'`,
+     WHERE id IN (${placeholders(ids.length)}) AND fence = ? AND state IN ('queued', 'sending')`,
     [...ids, fence],
   )
+}
+
+/**
+ * Writes down that the requests of these messages may leave from now on. Answers for each whether it is still in the
+ * hands of who claimed it: what somebody has taken over is not marked, and must not be sent.
+ */
+export async function markSending(db: Knex, deliveries: Delivery[]): Promise<boolean[]> {
+  const marked = new Set<number>()
+  for (const [fence, group] of groupBy(deliveries, (delivery) => delivery.fence)) {
+    const ids = group.map(({ id }) => id).sort((a, b) => a - b)
+    for (const id of await withoutContention(() => markSendingOf(db, fence, ids))) marked.add(id)
+  }
+  return deliveries.map(({ id }) => marked.has(id))
+}
+
+async function markSendingOf(db: Knex, fence: number, ids: number[]): Promise<number[]> {
+  const mine = `id IN (${placeholders(ids.length)}) AND fence = ?`
+  const { affectedRows } = await execute(
+    db,
+    `UPDATE wx_push_message SET state = 'sending' WHERE ${mine} AND state = 'queued'`,
+    [...ids, fence],
+  )
+  if (affectedRows === ids.length) return ids
+  const rows = await selectRows<{ id: number }>(
+    db,
+    `SELECT id FROM wx_push_message WHERE ${mine} AND state = 'sending'`,
+    [...ids, fence],
+  )
+  return rows.map(({ id }) => id)
 }
 
 /**
@@ -24,7 +55,8 @@ export async function renewLeases(db: Knex, fence: number, ids: number[], leaseM
 export async function lockLapsed(trx: Knex, appId: string, limit: number): Promise<number[]> {
   const rows = await selectRows<{ id: number }>(
     trx,
-    `SELECT id FROM wx_push_message WHERE lease_until < ${databaseNow(trx)} AND +app_id = ? AND state = 'sending'
+    `SELECT id FROM wx_push_message
+     WHERE lease_until < ${databaseNow(trx)} AND +app_id = ? AND state IN ('queued', 'sending')
      ORDER BY lease_until LIMIT ?${forUpdateSkipLocked(trx)}`,
     [appId, limit],
   )
@@ -42,28 +74,43 @@ export async function lockRetryDue(trx: Knex, appId: string, now: number, limit:
   return rows.map(({ id }) => id)
 }
 
-/** Makes locked messages ours: a new fence, a new lease. A lapsed attempt counts, and may have reached WeChat. */
-export async function takeOver(
-  trx: Knex,
-  ids: number[],
-  from: 'lapsed' | 'retry',
-  leaseMs: number,
-  now: number,
-): Promise<void> {
-  const lapsed = from === 'lapsed' ? 1 : 0
+/**
+ * Makes locked messages ours: a new fence, a new lease, and `queued`, since no request of ours has left. One that lapsed
+ * while `sending` was attempted, and may have reached WeChat. The columns are set from the left on MySQL, and all at
+ * once on SQLite: state comes last.
+ */
+export async function takeOver(trx: Knex, ids: number[], leaseMs: number, now: number): Promise<void> {
   await execute(
     trx,
-    `UPDATE wx_push_message SET state = 'sending', fence = fence + 1, attempts = attempts + ?,
-       maybe_sent = CASE WHEN ? = 1 THEN 1 ELSE maybe_sent END, next_attempt_at = NULL,
-       lease_until = ${databaseNow(trx)} + ${leaseMs}, updated_at = ?
+    `UPDATE wx_push_message SET fence = fence + 1,
+       attempts = CASE WHEN state = 'sending' THEN attempts + 1 ELSE attempts END,
+       maybe_sent = CASE WHEN state = 'sending' THEN 1 ELSE maybe_sent END,
+       next_attempt_at = NULL, lease_until = ${databaseNow(trx)} + ${leaseMs}, updated_at = ?, state = 'queued'
      WHERE id IN (${placeholders(ids.length)})`,
-    [lapsed, lapsed, now, ...ids],
+    [now, ...ids],
   )
+}
+
+/** Of these reminders, those whose user has signed in on that day or is not to be reminded any more, and why. */
+export async function findUnwanted(trx: Knex, ids: number[]): Promise<Map<number, 'signed_in' | 'stopped'>> {
+  const rows = await selectRows<{ id: number; why: 'signed_in' | 'stopped' }>(
+    trx,
+    `SELECT m.id, CASE WHEN s.user_id IS NULL THEN 'stopped' ELSE 'signed_in' END AS why FROM wx_push_message m
+     LEFT JOIN wx_sign_in s${mysqlHint(trx, 'FORCE INDEX (PRIMARY)')}
+       ON s.app_id = m.app_id AND s.user_id = m.user_id AND s.day = m.business_date
+     LEFT JOIN wx_user u${mysqlHint(trx, 'IGNORE INDEX (PRIMARY)')}
+       ON u.app_id = m.app_id AND u.user_id = m.user_id AND (u.opted_out_at IS NOT NULL OR u.blocked_at IS NOT NULL)
+     WHERE m.id IN (${placeholders(ids.length)}) AND m.kind = 'reminder'
+       AND (s.user_id IS NOT NULL OR u.open_id IS NOT NULL)`,
+    ids,
+  )
+  return new Map(rows.map(({ id, why }) => [id, why]))
 }
 
 interface DeliveryRow {
   id: number
   fence: number
+  state: 'queued' | 'sending'
   app_id: string
   user_id: number
   open_id: string
@@ -85,7 +132,7 @@ interface DeliveryRow {
 export async function findDeliveries(trx: Knex, ids: number[], leaseDeadline: number): Promise<Delivery[]> {
   const rows = await selectRows<DeliveryRow>(
     trx,
-    `SELECT m.id, m.fence, m.app_id, m.user_id, m.open_id, m.channel, m.template_id, m.page, m.data, m.permit_id,
+    `SELECT m.id, m.fence, m.state, m.app_id, m.user_id, m.open_id, m.channel, m.template_id, m.page, m.data, m.permit_id,
        f.form_id, f.source, m.attempts, m.maybe_sent, m.business_date, m.trace_id, m.created_at
      FROM wx_push_message m LEFT JOIN wx_save_form_id f ON f.id = m.permit_id
      WHERE m.id IN (${placeholders(ids.length)}) ORDER BY m.id`,
@@ -94,6 +141,7 @@ export async function findDeliveries(trx: Knex, ids: number[], leaseDeadline: nu
   return rows.map((row) => ({
     id: row.id,
     fence: row.fence,
+    state: row.state,
     appId: row.app_id,
     userId: row.user_id,
     openId: row.open_id,

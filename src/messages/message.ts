@@ -8,6 +8,8 @@ export interface Delivery {
   id: number
   /** Goes up with every takeover; a verdict is written only by the one who still has the number. */
   fence: number
+  /** `queued`: its request cannot have left yet. `sending`: it may have, and whoever takes it over must reckon with that. */
+  state: 'queued' | 'sending'
   appId: string
   userId: number
   openId: string

@@ -268,6 +268,7 @@ async function takeNextPermits(
       const { attempts } = delivery
       next.set(delivery.id, {
         ...delivery,
+        state: 'queued',
         permitId: permit.id,
         formId: permit.form_id,
         permitSource: permit.source,

@@ -22,9 +22,10 @@ export interface NewReminder {
   data: string
   lastDateBefore: number
   traceId: string
+  state: 'queued' | 'sending'
 }
 
-/** Inserts claimed reminders: already `sending`, with a lease. The unique key refuses a second one for a user and day. */
+/** Inserts claimed reminders, with a lease. The unique key refuses a second one for a user and day. */
 export async function insertReminders(
   trx: Knex,
   reminders: NewReminder[],
@@ -32,8 +33,8 @@ export async function insertReminders(
   now: number,
 ): Promise<void> {
   const columns = `app_id, user_id, open_id, business_date, run_id, permit_id, channel, template_id, page, data,
-    last_date_before, trace_id, created_at, updated_at, kind, state, fence, lease_until`
-  const row = `(${placeholders(14)}, 'reminder', 'sending', 1, ${databaseNow(trx)} + ${leaseMs})`
+    last_date_before, trace_id, state, created_at, updated_at, kind, fence, lease_until`
+  const row = `(${placeholders(15)}, 'reminder', 1, ${databaseNow(trx)} + ${leaseMs})`
   await execute(
     trx,
     `INSERT INTO wx_push_message (${columns}) VALUES ${Array(reminders.length).fill(row).join(',')}`,
@@ -50,6 +51,7 @@ export async function insertReminders(
       r.data,
       r.lastDateBefore,
       r.traceId,
+      r.state,
       now,
       now,
     ]),
@@ -109,7 +111,7 @@ export async function settle(
       trx,
       `UPDATE wx_push_message SET state = ?, attempts = attempts + ?, maybe_sent = ?, errcode = ?,
          ${perRow.map(({ sql }) => sql).join(', ')}, lease_until = NULL, settled_at = ?, updated_at = ?
-       WHERE id IN (${placeholders(group.length)}) AND fence = ? AND state = 'sending'`,
+       WHERE id IN (${placeholders(group.length)}) AND fence = ? AND state IN ('queued', 'sending')`,
       [
         state,
         first.attempts,
@@ -201,7 +203,7 @@ export async function lockHeld(trx: Knex, held: { id: number; fence: number }[])
   const rows = await selectRows<LockedMessage>(
     trx,
     `SELECT id, fence, user_id, permit_id, business_date, last_date_before FROM wx_push_message
-     WHERE id IN (${placeholders(held.length)}) AND state = 'sending' ORDER BY id${forUpdate(trx)}`,
+     WHERE id IN (${placeholders(held.length)}) AND state IN ('queued', 'sending') ORDER BY id${forUpdate(trx)}`,
     held.map(({ id }) => id).sort((a, b) => a - b),
   )
   return rows.filter((row) => row.fence === fences.get(row.id))
@@ -294,7 +296,7 @@ export async function findOldestPermits(
 }
 
 /**
- * Spends a permit on a message, and gives the message a fresh lease. A counter that was set too low by hand stops at 0,
+ * Spends a permit on a message, which is `queued` with it and has a fresh lease. A counter that was set too low by hand stops at 0,
  * or its CHECK would end every run at this user.
  */
 export async function reserve(
@@ -316,7 +318,7 @@ export async function reserve(
   )
   await execute(
     trx,
-    `UPDATE wx_push_message SET permit_id = ?, attempts = attempts + 1, errcode = ?, updated_at = ?,
+    `UPDATE wx_push_message SET permit_id = ?, state = 'queued', attempts = attempts + 1, errcode = ?, updated_at = ?,
        lease_until = ${databaseNow(trx)} + ${leaseMs} WHERE id = ?`,
     [message.permitId, message.errcode, now, message.id],
   )

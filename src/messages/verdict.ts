@@ -32,22 +32,22 @@ const FORM_ID_USED = 41029
 const CLIENT_MSG_ID_MS = 9 * 60_000
 
 /**
- * Whether the same message can be sent again without a second delivery. A form_id is single-use at WeChat and so is its
- * own idempotency key; a prepay_id is not, it has three uses. A service account's client_msg_id holds for minutes; a
- * subscribe message has no key at all (发送订阅消息).
+ * Whether the permit itself tells at any later time if an earlier attempt arrived. A form_id does: it is single-use at
+ * WeChat. A prepay_id does not: it has three uses.
+ */
+export function isOwnKey(channel: Delivery['channel'], permitSource: Delivery['permitSource']): boolean {
+  return channel === 'form_id' && permitSource === 'form'
+}
+
+/**
+ * Whether the same message can be sent again without a second delivery: with a permit that is its own key, or as long as
+ * a service account's client_msg_id holds. A subscribe message has no key at all (发送订阅消息).
  */
 export function canRepeat(
   { channel, permitSource, createdAt }: Pick<Delivery, 'channel' | 'permitSource' | 'createdAt'>,
   now: number,
 ): boolean {
-  switch (channel) {
-    case 'form_id':
-      return permitSource === 'form'
-    case 'official':
-      return now < createdAt + CLIENT_MSG_ID_MS
-    case 'subscribe':
-      return false
-  }
+  return isOwnKey(channel, permitSource) || (channel === 'official' && now < createdAt + CLIENT_MSG_ID_MS)
 }
 
 /** The verdict on one attempt. `random` in [0, 1) spreads the retries. */
@@ -67,8 +67,10 @@ export function judge(delivery: Delivery, result: SendResult, random: number, no
 }
 
 function judgeRefusal(delivery: Delivery, entry: ErrcodeEntry, random: number, now: number): Verdict {
-  // Some answers may hide a message that went out (see errcodes.ts): of a busy WeChat, of something in front of it.
-  const maybeSent = delivery.maybeSent || entry.maybeSent === true
+  // Some refusals may hide a message that went out (see errcodes.ts). Where the permit resolves a doubt it costs nothing
+  // to have one; elsewhere a refusal is taken at its word, or a busy WeChat would cost everybody their permit.
+  const hidesDelivery = entry.maybeSent === true && isOwnKey(delivery.channel, delivery.permitSource)
+  const maybeSent = delivery.maybeSent || hidesDelivery
   switch (entry.class) {
     case 'ok':
     case 'duplicate':

@@ -4,10 +4,11 @@ import type { Account } from '../config.js'
 import { inTransaction } from '../db/transaction.js'
 import { addDays } from '../lib/business-date.js'
 import { failpoint } from '../lib/failpoint.js'
-import type { Delivery } from '../messages/message.js'
+import type { Channel, Delivery } from '../messages/message.js'
 import { findReminderIds, insertReminders } from '../messages/store.js'
+import { isOwnKey } from '../messages/verdict.js'
 import { VALIDITY_MARGIN_MS } from '../permits/accept.js'
-import { isUsable } from '../permits/sources.js'
+import { isUsable, type PermitSource } from '../permits/sources.js'
 import * as cursors from '../schedule/cursor-store.js'
 import type { RunState } from '../schedule/store.js'
 import { findStreaks } from '../sign-ins/store.js'
@@ -36,7 +37,7 @@ export interface ClaimOptions {
 
 /**
  * Takes the next due users of the run for sending: in one short transaction their oldest valid permits are spent, their
- * counters counted down, and their messages written as `sending`. Lock order: range, permits, counters, messages.
+ * counters counted down, and their messages written. Lock order: range, permits, counters, messages.
  */
 export async function claimDue(db: Knex, account: Account, options: ClaimOptions): Promise<Claim> {
   const { runId, date, now } = options
@@ -102,17 +103,18 @@ export async function claimCandidates(
   if (won.length === 0) return { claimed: [], again }
   const users = won.map((permit) => permit.user_id)
 
+  const { channel, templateId, page } = account
   const streaks = await findStreaks(trx, appId, users, addDays(date, -1))
   const drafts = won.map((permit) => ({
     permit,
     data: renderReminder(account.data, { date, streak: streaks.get(permit.user_id) ?? 0 }),
     traceId: randomUUID(),
+    state: firstState(channel, permit.source),
   }))
   await store.countClaimed(trx, appId, users, date, now)
-  const { channel, templateId, page } = account
   await insertReminders(
     trx,
-    drafts.map(({ permit, data, traceId }) => ({
+    drafts.map(({ permit, data, traceId, state }) => ({
       appId,
       userId: permit.user_id,
       openId: permit.open_id,
@@ -125,6 +127,7 @@ export async function claimCandidates(
       data: JSON.stringify(data),
       lastDateBefore: lastDates.get(permit.user_id) ?? 0,
       traceId,
+      state,
     })),
     leaseMs,
     now,
@@ -132,13 +135,14 @@ export async function claimCandidates(
   await store.spendPermits(trx, appId, sorted(won.map((permit) => permit.id)), date, now)
 
   const ids = await findReminderIds(trx, appId, date, users)
-  const claimed = drafts.map(({ permit, data, traceId }): Delivery => {
+  const claimed = drafts.map(({ permit, data, traceId, state }): Delivery => {
     const id = ids.get(permit.user_id)
     if (id === undefined)
       throw new Error(`The reminder of user ${permit.user_id} was inserted and is not there`)
     return {
       id,
       fence: 1,
+      state,
       appId,
       userId: permit.user_id,
       openId: permit.open_id,
@@ -158,6 +162,14 @@ export async function claimCandidates(
     }
   })
   return { claimed, again }
+}
+
+/**
+ * A claim is not a send: a message waits as `queued` until its request leaves. Only where a second request cannot be a
+ * second message the claim may count as one, which saves a write for each message.
+ */
+function firstState(channel: Channel, source: PermitSource): Delivery['state'] {
+  return isOwnKey(channel, source) ? 'sending' : 'queued'
 }
 
 function sorted(ids: number[]): number[] {

@@ -5,8 +5,9 @@ import { pause } from '../lib/pause.js'
 import { type Brake, createBrake } from '../messages/brake.js'
 import { type DeliverDeps, deliverAll, type Source } from '../messages/deliver.js'
 import { findUnfinished } from '../messages/lease-store.js'
-import { takeOver, windowEnd } from '../messages/recovery.js'
+import { takeOver } from '../messages/recovery.js'
 import { addTallies, emptyTally, type Tally } from '../messages/settle.js'
+import { createDeadlines } from '../messages/window.js'
 import { isUsable } from '../permits/sources.js'
 import * as cursors from '../schedule/cursor-store.js'
 import { closeRun, type JobRun, openRun, type RunState, reopenRun, type Trigger } from '../schedule/store.js'
@@ -72,9 +73,9 @@ export async function runReminders(
 
   const brake = createBrake(await store.findNormalRefusals(db, account.appId, run.id))
   const source = createReminderSource(deps, account, run.id, brake, options)
-  const deliverOptions = options.onProgress
-    ? { brake, signal, onProgress: options.onProgress }
-    : { brake, signal }
+  const { onProgress } = options
+  const closesAt = createDeadlines(account)
+  const deliverOptions = { brake, signal, closesAt, ...(onProgress ? { onProgress } : {}) }
   const tally = addTallies(await deliverAll(deps, source, deliverOptions), source.settledAtOnce)
 
   const { state, reason }: Ending = brake.halt ?? source.ending() ?? { state: 'done', reason: null }
@@ -129,7 +130,7 @@ function createReminderSource(
   const { db, now, leaseMs } = deps
   const perSecond = deps.rate.perSecond ?? Number.POSITIVE_INFINITY
   const batch = Math.max(1, Math.min(BATCH, Math.ceil(perSecond * BATCH_SECONDS)))
-  const closesAt = windowEnd(account, date)
+  const closesAt = createDeadlines(account)(date)
   const settledAtOnce = emptyTally()
   let canary: 'to_send' | 'sent' | 'to_repeat' | 'answered' = 'to_send'
   let claimed = 0
@@ -149,12 +150,9 @@ function createReminderSource(
     const lookedAgo = performance.now() - lookedAt
     if (lookedAgo < LOOK_FOR_LEFT_MS && !exhausted && canary !== 'to_repeat') return []
     lookedAt = performance.now()
-    return takeOver(
-      db,
-      account,
-      { limit: canary === 'answered' ? batch : 1, leaseMs, now: now() },
-      settledAtOnce,
-    )
+    const limits = { limit: canary === 'answered' ? batch : 1, leaseMs, now: now() }
+    const { deliveries } = await takeOver(db, account, limits, settledAtOnce)
+    return deliveries
   }
 
   async function claimNext() {

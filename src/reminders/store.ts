@@ -255,7 +255,7 @@ export async function countMessages(db: Knex, runId: number): Promise<RunTotals>
     failed: of('failed'),
     unknown: of('unknown'),
     cancelled: of('cancelled'),
-    retrying: of('retry') + of('sending'),
+    retrying: of('retry') + of('queued') + of('sending'),
   }
 }
 

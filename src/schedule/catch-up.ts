@@ -2,7 +2,7 @@ import type { Knex } from 'knex'
 import type { Account } from '../config.js'
 import { addDays, businessDate } from '../lib/business-date.js'
 import { firingsOn, parseCron } from '../lib/cron.js'
-import { windowEnd } from '../messages/recovery.js'
+import { windowEnd } from '../messages/window.js'
 import { closeRun, findLastRun, findRun, type JobRun, openRun, type Trigger } from './store.js'
 
 /** A daily run that is to be started, or gone on with, now. */

@@ -32,8 +32,11 @@ export interface ErrcodeEntry {
   /** Earlier than this a retry is pointless: the limit that refused has not moved on. */
   retryAfterMs?: number
   /**
-   * Most likely nothing was sent, but the answer does not prove it: an error inside WeChat, or the word of something
-   * in front of it. So a retry belongs to the same permit, and "already used" after it means delivered.
+   * A refusal by all that is documented, though an error inside WeChat, or something in front of it, could say the same of
+   * a message that went out. A form_id resolves that: "already used" at the retry means delivered. What has no key is
+   * sent again on the word of the answer: WeChat's own page tells callers to try again after -1 (全局返回码: 系统繁忙，此时
+   * 请开发者稍候再试), 61450 and 200001 are the same error of other services, and RFC 9110, 6585 and 8470 define 408, 425,
+   * 429 and 503 as a request that was not carried out. A 500, 502 or 504 says nothing of the kind: it is a doubt.
    */
   maybeSent?: true
 }

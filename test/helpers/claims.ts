@@ -1,3 +1,4 @@
+import type { Account } from '../../src/config.js'
 import type { Delivery } from '../../src/messages/message.js'
 import { claimDue } from '../../src/reminders/claim.js'
 import { resetRanges } from '../../src/schedule/cursor-store.js'
@@ -5,8 +6,9 @@ import { openRun } from '../../src/schedule/store.js'
 import { TODAY, type World } from './world.js'
 
 /** Opens today's run and claims all who are due, as a process would that dies before it sends anything. */
-export async function claimAll(world: World): Promise<Delivery[]> {
-  const { db, account, clock } = world
+export async function claimAll(world: World, changes: Partial<Account> = {}): Promise<Delivery[]> {
+  const { db, clock } = world
+  const account = { ...world.account, ...changes }
   const { appId } = account
   const { run, opened } = await openRun(
     db,
@@ -32,8 +34,8 @@ export async function claimAll(world: World): Promise<Delivery[]> {
 }
 
 /** Claims all who are due when there is but one of them. */
-export async function claimOne(world: World): Promise<Delivery> {
-  const [delivery, ...others] = await claimAll(world)
+export async function claimOne(world: World, changes: Partial<Account> = {}): Promise<Delivery> {
+  const [delivery, ...others] = await claimAll(world, changes)
   if (!delivery || others.length > 0) throw new Error('One user was to be due, and there were others or none')
   return delivery
 }

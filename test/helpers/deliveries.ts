@@ -8,6 +8,7 @@ export function delivery(changes: Partial<Delivery> = {}): Delivery {
   return {
     id: 1,
     fence: 1,
+    state: 'sending',
     appId: 'wx1',
     userId: 7,
     openId: 'oUser7',

@@ -3,6 +3,8 @@ import { execute, rowPlaceholders } from '../../src/db/sql.js'
 import { addDays } from '../../src/lib/business-date.js'
 import { chunks } from '../../src/lib/chunks.js'
 import { FORM_ID_LIFETIME_MS } from '../../src/permits/accept.js'
+import { NEVER_EXPIRES } from '../../src/permits/subscriptions.js'
+import { DEMO_TEMPLATE_ID } from '../../src/sandbox/accounts.js'
 import type { SandboxControl } from '../../src/sandbox/control.js'
 
 export const HOUR = 60 * 60 * 1000
@@ -11,13 +13,22 @@ export const DAY = 24 * HOUR
 interface Facts {
   /** How long each permit is still valid, in ms. */
   permits: number[]
+  /** Accepted subscriptions of the demo's template. */
+  subscriptions: number
   signedInToday: boolean
   streak: number
   stop: 'opted_out_at' | 'blocked_at' | undefined
   lastDate: number
 }
 
-const NOTHING: Facts = { permits: [], signedInToday: false, streak: 0, stop: undefined, lastDate: 0 }
+const NOTHING: Facts = {
+  permits: [],
+  subscriptions: 0,
+  signedInToday: false,
+  streak: 0,
+  stop: undefined,
+  lastDate: 0,
+}
 
 /** One user or many alike, told as a story: `user(5).permits(2).signedInToday()`. */
 export class Users {
@@ -34,6 +45,11 @@ export class Users {
   /** One permit more, valid for so long. */
   permitFor(ms: number): Users {
     return this.#with({ permits: [...this.facts.permits, ms] })
+  }
+
+  /** So many accepted subscriptions, each a permit that does not run out. */
+  subscriptions(count: number): Users {
+    return this.#with({ subscriptions: count })
   }
 
   signedInToday(): Users {
@@ -103,10 +119,30 @@ async function insertAll(
       return [appId, openId, id, formId, now + ms, written, written]
     }),
   )
+  const taps = each.flatMap(({ id, subscriptions }) =>
+    Array.from({ length: subscriptions }, (_, i) => ({ id, name: `tap-${id}-${i}`, at: written + i })),
+  )
+  await insert(
+    db,
+    `wx_save_form_id (app_id, open_id, user_id, form_id, source, template_id, tapped_at, expire, created_at,
+       updated_at)`,
+    taps.map(({ id, name, at }) => {
+      const openId = openIdOf(id)
+      control.grantSubscription({ appId, openId, templateId: DEMO_TEMPLATE_ID })
+      return [appId, openId, id, name, 'subscribe', DEMO_TEMPLATE_ID, at, NEVER_EXPIRES, written, written]
+    }),
+  )
   await insert(
     db,
     'wx_message_push_status (app_id, user_id, count, last_date, created_at, updated_at)',
-    each.map(({ id, permits, lastDate }) => [appId, id, permits.length, lastDate, written, written]),
+    each.map(({ id, permits, subscriptions, lastDate }) => [
+      appId,
+      id,
+      permits.length + subscriptions,
+      lastDate,
+      written,
+      written,
+    ]),
   )
   const signIns = each.flatMap(({ id, signedInToday, streak }) => [
     ...(signedInToday ? [[appId, id, today, streak + 1, written]] : []),

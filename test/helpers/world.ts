@@ -29,6 +29,7 @@ export const START = Date.parse('2026-11-20T10:00:00+08:00')
 export const TODAY = 20_261_120
 export const DEMO = { templateId: DEMO_TEMPLATE_ID, page: DEMO_PAGE }
 export const SEND_PATH = '/cgi-bin/message/wxopen/template/send'
+export const SUBSCRIBE_PATH = '/cgi-bin/message/subscribe/send'
 
 export interface PermitRow {
   id: number
@@ -224,19 +225,28 @@ export async function createWorld(
 
   async function expectSound(): Promise<void> {
     await expectAuditClean()
-    const rows = await selectRows<{ state: string; maybe_sent: number; form_id: string }>(
+    const rows = await selectRows<{
+      state: string
+      maybe_sent: number
+      channel: string
+      open_id: string
+      form_id: string
+    }>(
       db,
-      `SELECT m.state, m.maybe_sent, f.form_id FROM wx_push_message m
+      `SELECT m.state, m.maybe_sent, m.channel, m.open_id, f.form_id FROM wx_push_message m
        JOIN wx_save_form_id f ON f.id = m.permit_id WHERE m.app_id = ?`,
       [appId],
     )
-    const theirs = new Set(wechat.ledger().map(({ form_id }) => form_id))
-    const ours = new Set(rows.filter(({ state }) => state === 'delivered').map(({ form_id }) => form_id))
-    const open = new Set(rows.filter(({ maybe_sent }) => maybe_sent === 1).map(({ form_id }) => form_id))
+    // WeChat knows the permit of a form_id message; of others only whom they went to.
+    const nameOf = (one: { channel: string; open_id: string; form_id: string | null }) =>
+      one.channel === 'form_id' ? one.form_id : one.open_id
+    const theirs = new Set(wechat.ledger().map(nameOf))
+    const ours = new Set(rows.filter(({ state }) => state === 'delivered').map(nameOf))
+    const open = new Set(rows.filter(({ maybe_sent }) => maybe_sent === 1).map(nameOf))
     expect({
       remindedTwice: wechat.summary().repeats,
-      notDelivered: [...ours].filter((formId) => !theirs.has(formId)),
-      notKnown: [...theirs].filter((formId) => formId !== null && !ours.has(formId) && !open.has(formId)),
+      notDelivered: [...ours].filter((name) => !theirs.has(name)),
+      notKnown: [...theirs].filter((name) => !ours.has(name) && !open.has(name)),
     }).toEqual({ remindedTwice: [], notDelivered: [], notKnown: [] })
   }
 
@@ -276,9 +286,11 @@ export async function createWorld(
         [appId],
       ),
     lapseLeases: async () => {
-      await execute(db, "UPDATE wx_push_message SET lease_until = 1 WHERE app_id = ? AND state = 'sending'", [
-        appId,
-      ])
+      await execute(
+        db,
+        "UPDATE wx_push_message SET lease_until = 1 WHERE app_id = ? AND state IN ('queued', 'sending')",
+        [appId],
+      )
     },
     reminded: () => wechat.ledger().map(({ open_id }) => userIdOf(open_id)),
     sends: () =>

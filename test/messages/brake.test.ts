@@ -9,8 +9,9 @@ import { NOW } from '../helpers/rows.js'
 /** A brake that hears answers, each judged as a run would. */
 function brakeAfter(...answers: SendResult[]) {
   const brake = createBrake()
-  const hear = (answer: SendResult, changes: Partial<Delivery> = {}) => {
+  const hear = (answer: SendResult, changes: Partial<Delivery> = {}, othersUnderWay = 0) => {
     brake.observe(answer, judge(delivery(changes), answer, 0, NOW))
+    if (othersUnderWay === 0) brake.drained()
     return brake.halt
   }
   for (const answer of answers) hear(answer)
@@ -104,13 +105,39 @@ describe('an outage', () => {
     })
   })
 
-  test('pauses at the first lost message of a run whose channel cannot ask again', () => {
-    const subscribe = { channel: 'subscribe' } as const
+  const subscribe = { channel: 'subscribe' } as const
+
+  test('pauses at the first message lost for good as long as WeChat has judged none', () => {
     expect(brakeAfter().hear(CUT, subscribe)).toMatchObject({ state: 'paused', passing: true })
+  })
+
+  test('pauses at two messages lost for good with none under way that could still be judged', () => {
     const { brake, hear } = brakeAfter(ACCEPTED)
-    for (let i = 0; i < 4; i++) hear(CUT, subscribe)
-    expect(brake.halt).toBeUndefined()
-    expect(hear(CUT, subscribe)?.passing).toBe(true)
+    expect(hear(CUT, subscribe)).toBeUndefined()
+    expect(brake.doubts).toBe(1)
+    expect(hear(CUT, subscribe, 1)).toBeUndefined()
+    expect(brake.doubts).toBe(2)
+    expect(hear(refusal(-1), subscribe)).toMatchObject({ state: 'paused', passing: true })
+  })
+
+  test('forgets its doubts when WeChat judges a message, and not when it is busy', () => {
+    for (const [answer, doubts] of [
+      [ACCEPTED, 0],
+      [refusal(43101), 0],
+      [refusal(-1), 2],
+      [REFUSED_CONNECTION, 2],
+    ] as const) {
+      const { brake, hear } = brakeAfter(ACCEPTED)
+      for (let i = 0; i < 2; i++) hear(CUT, subscribe, 2)
+      hear(answer, subscribe, 1)
+      expect(brake.doubts).toBe(doubts)
+    }
+  })
+
+  test('does not hold back what can be asked about again', () => {
+    const { brake, hear } = brakeAfter(ACCEPTED)
+    hear(CUT)
+    expect(brake).toMatchObject({ doubts: 0, halt: undefined })
   })
 
   test('is no answer; whatever judges a message is one', () => {

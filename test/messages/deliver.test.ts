@@ -2,47 +2,16 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { selectRows } from '../../src/db/sql.js'
 import { createBrake } from '../../src/messages/brake.js'
 import { deliverAll, type Source } from '../../src/messages/deliver.js'
-import type { Delivery } from '../../src/messages/message.js'
 import { takeOver } from '../../src/messages/recovery.js'
 import type { Tally } from '../../src/messages/settle.js'
-import type { SendResult } from '../../src/wechat/client.js'
+import { createDeadlines } from '../../src/messages/window.js'
 import { claimAll, claimOne } from '../helpers/claims.js'
 import { dialects } from '../helpers/database.js'
 import { ACCEPTED, refusal } from '../helpers/deliveries.js'
 import { eventually } from '../helpers/eventually.js'
+import { heldRequests, sourceOf } from '../helpers/requests.js'
 import { user, users } from '../helpers/users.js'
 import { createWorld, type Process, type World, without } from '../helpers/world.js'
-
-/** Hands out what was claimed before, in batches. */
-function sourceOf(deliveries: Delivery[], batch = 500): Source & { handedOut: number } {
-  const left = [...deliveries]
-  const source = {
-    handedOut: 0,
-    async next() {
-      const next = left.splice(0, batch)
-      source.handedOut += next.length
-      return next.length > 0 ? next : undefined
-    },
-  }
-  return source
-}
-
-/** Requests that stay under way until they are answered; later ones are then answered at once. */
-function heldRequests() {
-  const waiting: ((result: SendResult) => void)[] = []
-  let answer: SendResult | undefined
-  return {
-    send: (): Promise<SendResult> =>
-      answer ? Promise.resolve(answer) : new Promise((resolve) => waiting.push(resolve)),
-    get underWay() {
-      return waiting.length
-    },
-    answerAll(result: SendResult) {
-      answer = result
-      for (const resolve of waiting.splice(0)) resolve(result)
-    },
-  }
-}
 
 describe.each(dialects)('delivering on %s', (dialect) => {
   let world: World
@@ -60,6 +29,7 @@ describe.each(dialects)('delivering on %s', (dialect) => {
   ): Promise<Tally> =>
     deliverAll(process, source, {
       brake: createBrake(),
+      closesAt: createDeadlines(world.account),
       signal: new AbortController().signal,
       ...options,
     })
@@ -208,12 +178,8 @@ describe.each(dialects)('delivering on %s', (dialect) => {
       return lease !== long && lease
     })
     await eventually('four leases later it is still held', async () => (await leaseOf()) > first + 600)
-    const others = await takeOver(world.db, world.account, {
-      limit: 10,
-      leaseMs: 150,
-      now: world.clock.now(),
-    })
-    expect(others).toEqual([])
+    const limits = { limit: 10, leaseMs: 150, now: world.clock.now() }
+    expect(await takeOver(world.db, world.account, limits)).toEqual({ deliveries: [], taken: 0 })
     requests.answerAll(ACCEPTED)
     expect(await delivering).toMatchObject({ delivered: 1, lost: 0 })
   })

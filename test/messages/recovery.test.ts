@@ -1,7 +1,8 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { execute } from '../../src/db/sql.js'
-import { takeOver, windowEnd } from '../../src/messages/recovery.js'
+import { takeOver } from '../../src/messages/recovery.js'
 import { emptyTally, settleBatch } from '../../src/messages/settle.js'
+import { windowEnd } from '../../src/messages/window.js'
 import { claimAll, claimOne } from '../helpers/claims.js'
 import { dialects } from '../helpers/database.js'
 import { MINUTE_MS } from '../helpers/rows.js'
@@ -26,8 +27,10 @@ describe.each(dialects)('recovery on %s', (dialect) => {
   afterEach(() => world.expectSound().finally(world.reset))
   afterAll(() => world.close())
 
-  const takeAll = () =>
-    takeOver(world.db, world.account, { limit: 100, leaseMs: 15_000, now: world.clock.now() })
+  const takeAll = async () => {
+    const limits = { limit: 100, leaseMs: 15_000, now: world.clock.now() }
+    return (await takeOver(world.db, world.account, limits)).deliveries
+  }
 
   async function retryIn(afterMs: number, maybeSent: boolean): Promise<void> {
     const outcomes = (await claimAll(world)).map((delivery) => ({
@@ -102,7 +105,7 @@ describe.each(dialects)('recovery on %s', (dialect) => {
     const processes = [world.startProcess(), world.startProcess(), world.startProcess()]
     const options = { limit: 40, leaseMs: 15_000, now: world.clock.now() }
     const taken = await Promise.all(processes.map(({ db }) => takeOver(db, world.account, options)))
-    const ids = taken.flat().map(({ id }) => id)
+    const ids = taken.flatMap(({ deliveries }) => deliveries).map(({ id }) => id)
     expect(new Set(ids).size).toBe(ids.length)
     await Promise.all(processes.map((process) => process.recover()))
     expect(ids.length + world.reminded().length).toBe(100)
@@ -113,9 +116,8 @@ describe.each(dialects)('recovery on %s', (dialect) => {
     await claimOne(world)
     await world.lapseLeases()
     const other = { ...world.account, appId: 'wxOther' }
-    expect(await takeOver(world.db, other, { limit: 10, leaseMs: 15_000, now: world.clock.now() })).toEqual(
-      [],
-    )
+    const limits = { limit: 10, leaseMs: 15_000, now: world.clock.now() }
+    expect(await takeOver(world.db, other, limits)).toEqual({ deliveries: [], taken: 0 })
     expect(await takeAll()).toHaveLength(1)
   })
 

@@ -35,11 +35,8 @@ describe.each(dialects)('settling on %s', (dialect) => {
 
   async function takenOver(): Promise<Delivery> {
     await world.lapseLeases()
-    const [delivery] = await takeOver(world.db, world.account, {
-      limit: 10,
-      leaseMs: 15_000,
-      now: world.clock.now(),
-    })
+    const limits = { limit: 10, leaseMs: 15_000, now: world.clock.now() }
+    const [delivery] = (await takeOver(world.db, world.account, limits)).deliveries
     if (!delivery) throw new Error('There was nothing to take over')
     return delivery
   }

@@ -44,7 +44,8 @@ export async function expectAgreement(model: Model, { db, wechat }: Real): Promi
   expect(messages.map(shapeOfRow)).toEqual(model.messages.map(shapeOfModel))
   for (const { state, lease_until, next_attempt_at } of messages) {
     // Not lost: whatever is open has a lease that ends or a time at which it is due.
-    expect([lease_until !== null, next_attempt_at !== null]).toEqual([state === 'sending', state === 'retry'])
+    const isInHands = state === 'queued' || state === 'sending'
+    expect([lease_until !== null, next_attempt_at !== null]).toEqual([isInHands, state === 'retry'])
   }
 
   const days = messages.flatMap(({ user_id, business_date, state }) =>
@@ -60,12 +61,14 @@ export async function expectAgreement(model: Model, { db, wechat }: Real): Promi
     if (state === 'delivered') expect(delivered).toBe(1)
     if (state === 'failed' || state === 'cancelled') expect(delivered).toBe(0)
     // Out there and not known: somebody has it in hand, or the doubt is on record.
-    if (delivered === 1 && state === 'retry') expect(maybe_sent).toBe(1)
+    if (delivered === 1 && (state === 'queued' || state === 'retry')) expect(maybe_sent).toBe(1)
   }
 }
 
+const OPEN = new Set(['queued', 'sending', 'retry'])
+
 function shapeOfRow({ id, user_id, form_id, state, attempts, fence, maybe_sent, next_attempt_at }: Row) {
-  const doubt = state === 'sending' || state === 'retry' ? maybe_sent === 1 : undefined
+  const doubt = OPEN.has(state) ? maybe_sent === 1 : undefined
   return { id, userId: user_id, formId: form_id, state, attempts, fence, doubt, dueAt: next_attempt_at ?? 0 }
 }
 
@@ -79,7 +82,6 @@ function shapeOfModel({
   doubt,
   dueAt,
 }: Model['messages'][number]) {
-  const isOpen = state === 'sending' || state === 'retry'
   return {
     id,
     userId,
@@ -87,7 +89,7 @@ function shapeOfModel({
     state,
     attempts,
     fence,
-    doubt: isOpen ? doubt : undefined,
+    doubt: OPEN.has(state) ? doubt : undefined,
     dueAt: state === 'retry' ? dueAt : 0,
   }
 }

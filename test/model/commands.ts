@@ -4,6 +4,7 @@ import { expect } from 'vitest'
 import type { Account } from '../../src/config.js'
 import { execute, selectRows } from '../../src/db/sql.js'
 import { businessDate } from '../../src/lib/business-date.js'
+import { markSending } from '../../src/messages/lease-store.js'
 import type { Delivery } from '../../src/messages/message.js'
 import { takeOver } from '../../src/messages/recovery.js'
 import { emptyTally, settleBatch } from '../../src/messages/settle.js'
@@ -55,7 +56,7 @@ function command(
 const LEASE_MS = 600_000
 const always = () => true
 const dateOf = (model: Model, { account }: Real): number => businessDate(model.now, account.timezone)
-const isAnyHeld = (model: Model) => model.messages.some(({ state, held }) => state === 'sending' && held)
+const isAnyHeld = (model: Model) => model.messages.some(({ held }) => held)
 const pick = <T>(list: T[], n: number): T | undefined => list[n % Math.max(1, list.length)]
 
 const upload = (userId: number, form: number, leftMs: number): Command =>
@@ -123,6 +124,15 @@ async function write(
   if (next) real.hands.push(next)
 }
 
+/** Right before the request leaves; whoever has lost the message meanwhile is told so, and sends nothing. */
+async function mark(model: Model, { db }: Real, delivery: Delivery): Promise<boolean> {
+  if (delivery.state === 'sending') return true
+  const [isMarked = false] = await markSending(db, [delivery])
+  expect(isMarked).toBe(model.mark(delivery.id, delivery.fence))
+  if (isMarked) delivery.state = 'sending'
+  return isMarked
+}
+
 function send(model: Model, { wechat }: Real, delivery: Delivery, fate: Fate): SendResult {
   return wechat.answer(delivery, fate, model.permit(delivery.formId).expire <= model.now)
 }
@@ -132,7 +142,8 @@ const attempt = (n: number, fate: Fate): Command =>
     const delivery = pick(real.hands, n)
     if (!delivery) return
     real.hands.splice(real.hands.indexOf(delivery), 1)
-    await write(model, real, delivery, send(model, real, delivery, fate))
+    if (await mark(model, real, delivery))
+      await write(model, real, delivery, send(model, real, delivery, fate))
   })
 
 const giveBack = (n: number): Command =>
@@ -149,7 +160,8 @@ const lapse = (n: number, fate: Fate | undefined): Command =>
     const delivery = pick(real.hands, n)
     if (!delivery) return
     real.hands.splice(real.hands.indexOf(delivery), 1)
-    real.frozen.push({ delivery, result: fate && send(model, real, delivery, fate) })
+    const isSent = fate !== undefined && (await mark(model, real, delivery))
+    real.frozen.push({ delivery, result: isSent ? send(model, real, delivery, fate) : undefined })
     await execute(real.db, 'UPDATE wx_push_message SET lease_until = 1 WHERE id = ?', [delivery.id])
     const message = model.messages.find(({ id }) => id === delivery.id)
     if (message) message.held = false
@@ -170,12 +182,13 @@ const sendLate = (n: number, fate: Fate): Command =>
       real.frozen.filter(({ result }) => result === undefined),
       n,
     )
-    if (frozen) frozen.result = send(model, real, frozen.delivery, fate)
+    if (frozen && (await mark(model, real, frozen.delivery)))
+      frozen.result = send(model, real, frozen.delivery, fate)
   })
 
 export const recover: Command = command('take over', always, async (model, real) => {
   const options = { limit: 100, leaseMs: LEASE_MS, now: model.now }
-  const deliveries = await takeOver(real.db, real.account, options)
+  const { deliveries } = await takeOver(real.db, real.account, options)
   const { sent } = model.takeOver()
   const shape = ({ id, fence, formId, attempts }: (typeof sent)[number] | Delivery) => ({
     id,

@@ -18,13 +18,13 @@ export interface ModelMessage {
   userId: number
   date: number
   formId: string
-  state: 'sending' | 'retry' | 'delivered' | 'failed' | 'unknown' | 'cancelled'
+  state: 'queued' | 'sending' | 'retry' | 'delivered' | 'failed' | 'unknown' | 'cancelled'
   attempts: number
   doubt: boolean
   fence: number
   dueAt: number
   lastDateBefore: number
-  /** `sending`: whether a process has it whose lease goes on. */
+  /** Whether a process has it whose lease goes on. */
   held: boolean
 }
 
@@ -122,6 +122,14 @@ export class Model {
     })
   }
 
+  /** Whether the request of whoever has the message by this fence may leave. */
+  mark(id: number, fence: number): boolean {
+    const message = this.messages.find((each) => each.id === id)
+    if (!message || !isInHands(message) || message.fence !== fence) return false
+    message.state = 'sending'
+    return true
+  }
+
   /** A verdict of whoever has the message by this fence. Answers the next permit, if it goes on with one. */
   settle(
     id: number,
@@ -132,7 +140,8 @@ export class Model {
     const message = this.messages.find((each) => each.id === id)
     if (result !== 'not sent' && result.kind === 'refused' && result.errcode === OPT_OUT && message)
       this.stopped.add(message.userId)
-    if (message?.state !== 'sending' || message.fence !== fence) return undefined
+    if (!message || !isInHands(message) || message.fence !== fence) return undefined
+    message.held = false
     if (result === 'not sent') {
       if (seen.doubt) this.#retry(message, 0, true)
       else this.#giveBack(message)
@@ -153,7 +162,8 @@ export class Model {
   /** Those that nobody has: sent again, or ended because their window closed. */
   takeOver(): { sent: ModelMessage[] } {
     const free = this.messages.filter(
-      ({ state, held, dueAt }) => (state === 'sending' && !held) || (state === 'retry' && dueAt <= this.now),
+      (message) =>
+        (isInHands(message) && !message.held) || (message.state === 'retry' && message.dueAt <= this.now),
     )
     // The newest day first: giving back takes last_date from day to day.
     for (const message of free.sort((a, b) => b.date - a.date)) {
@@ -162,11 +172,12 @@ export class Model {
         message.doubt = true
       }
       message.fence++
-      if (this.isOpen(message.date)) Object.assign(message, { state: 'sending', held: true })
+      if (this.isOpen(message.date) && (message.doubt || this.#isWanted(message)))
+        Object.assign(message, { state: 'queued', held: true })
       else if (message.doubt) message.state = 'unknown'
       else this.#giveBack(message)
     }
-    return { sent: free.filter(({ state }) => state === 'sending') }
+    return { sent: free.filter(({ state }) => state === 'queued') }
   }
 
   expire(): number {
@@ -189,6 +200,10 @@ export class Model {
       .sort((a, b) => a.expire - b.expire)[0]
   }
 
+  #isWanted({ userId, date }: ModelMessage): boolean {
+    return !this.stopped.has(userId) && !this.signedIn.has(`${userId} ${date}`)
+  }
+
   #retry(message: ModelMessage, after: number, doubt: boolean): void {
     Object.assign(message, { state: 'retry', doubt, dueAt: this.now + after, held: false })
   }
@@ -208,8 +223,11 @@ export class Model {
       return undefined
     }
     permit.status = 1
-    message.formId = permit.formId
-    message.held = true
+    Object.assign(message, { formId: permit.formId, state: 'queued', held: true })
     return permit.formId
   }
+}
+
+function isInHands({ state }: ModelMessage): boolean {
+  return state === 'queued' || state === 'sending'
 }

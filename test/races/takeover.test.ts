@@ -60,8 +60,10 @@ function tools(worldOf: () => World) {
       )
       return { next, tally }
     },
-    takeAll: (db = worldOf().db) =>
-      takeOver(db, worldOf().account, { limit: 10, leaseMs: LEASE_MS, now: worldOf().clock.now() }),
+    async takeAll(db = worldOf().db): Promise<Delivery[]> {
+      const limits = { limit: 10, leaseMs: LEASE_MS, now: worldOf().clock.now() }
+      return (await takeOver(db, worldOf().account, limits)).deliveries
+    },
     /** All that a verdict could touch. */
     state: async () => ({ books: await worldOf().books(), messages: await worldOf().messages() }),
     /** A message whose holder let its lease lapse, and knows nothing of it. */

@@ -2,6 +2,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { isDuplicate } from '../../src/db/errors.js'
 import { execute } from '../../src/db/sql.js'
 import { inTransaction } from '../../src/db/transaction.js'
+import { markSending } from '../../src/messages/lease-store.js'
 import { emptyTally } from '../../src/messages/settle.js'
 import { createIngest } from '../../src/permits/ingest.js'
 import { PAY_HOLD_MS } from '../../src/permits/sources.js'
@@ -11,10 +12,9 @@ import { claimOne } from '../helpers/claims.js'
 import { dialects } from '../helpers/database.js'
 import { MINUTE_MS } from '../helpers/rows.js'
 import { openIdOf, user, users } from '../helpers/users.js'
-import { createWorld, DEMO, TODAY, type World } from '../helpers/world.js'
+import { createWorld, DEMO, SUBSCRIBE_PATH, TODAY, type World } from '../helpers/world.js'
 
 const SUBSCRIBE = { channel: 'subscribe' } as const
-const SUBSCRIBE_PATH = '/cgi-bin/message/subscribe/send'
 
 describe.each(dialects)('permits and channels on %s', (dialect) => {
   let world: World
@@ -162,13 +162,21 @@ describe.each(dialects)('permits and channels on %s', (dialect) => {
     expect(world.wechat.ledger()).toHaveLength(1)
   })
 
-  test('a message on a payment whose process died is not repeated either', async () => {
+  test('a message on a payment whose process died while its request could leave is not repeated either', async () => {
+    await pay(1)
+    world.clock.advance(PAY_HOLD_MS)
+    expect(await markSending(world.db, [await claimOne(world)])).toEqual([true])
+    await world.lapseLeases()
+    expect(await world.startProcess().recover()).toEqual({ ...emptyTally(), unknown: 1 })
+    expect(world.sends()).toBe(0)
+  })
+
+  test('a message on a payment whose process died before is sent', async () => {
     await pay(1)
     world.clock.advance(PAY_HOLD_MS)
     await claimOne(world)
     await world.lapseLeases()
-    expect(await world.startProcess().recover()).toEqual({ ...emptyTally(), unknown: 1 })
-    expect(world.sends()).toBe(0)
+    expect(await world.startProcess().recover()).toEqual({ ...emptyTally(), delivered: 1 })
   })
 
   test('a service account’s message is repeated within its ten minutes, and delivered once', async () => {

@@ -1,0 +1,183 @@
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { createBrake } from '../../src/messages/brake.js'
+import { deliverAll } from '../../src/messages/deliver.js'
+import { emptyTally } from '../../src/messages/settle.js'
+import { createDeadlines } from '../../src/messages/window.js'
+import type { FaultSpec } from '../../src/sandbox/faults.js'
+import { findDueRun } from '../../src/schedule/catch-up.js'
+import { claimAll, claimOne } from '../helpers/claims.js'
+import { dialects } from '../helpers/database.js'
+import { ACCEPTED } from '../helpers/deliveries.js'
+import { eventually } from '../helpers/eventually.js'
+import { heldRequests, sourceOf } from '../helpers/requests.js'
+import { HOUR, user, users } from '../helpers/users.js'
+import { createWorld, type ProcessOptions, SUBSCRIBE_PATH, TODAY, type World } from '../helpers/world.js'
+
+const SUBSCRIBE = { channel: 'subscribe' } as const
+const ON_SEND = { match: { path: SUBSCRIBE_PATH } }
+const USERS = 60
+
+/** A subscribe message has no key: what may have been sent is never sent again, so each doubt costs a permit. */
+describe.each(dialects)('without a key on %s', (dialect) => {
+  let world: World
+
+  beforeAll(async () => {
+    world = await createWorld(dialect)
+  })
+  afterEach(() => world.expectAuditClean().finally(world.reset))
+  afterAll(() => world.close())
+
+  /** What the schedule does at a tick: the recovery, then the run if it is due. */
+  async function tick(options: ProcessOptions = {}): Promise<string> {
+    const process = world.startProcess(options)
+    try {
+      await process.recover(SUBSCRIBE)
+      const due = await findDueRun(world.db, { ...world.account, ...SUBSCRIBE }, world.clock.now())
+      return due ? (await process.remind({ ...due, account: SUBSCRIBE })).state : 'not due'
+    } finally {
+      await process.kill()
+    }
+  }
+
+  async function countStates(): Promise<Record<string, number>> {
+    const states: Record<string, number> = {}
+    for (const { state } of await world.messages()) states[state] = (states[state] ?? 0) + 1
+    return states
+  }
+
+  const BUSY: Omit<FaultSpec, 'match'>[] = [
+    ...[-1, 61450, 200001].map((errcode) => ({ kind: 'errcode' as const, errcode })),
+    ...[408, 425, 429, 503].map((status) => ({ kind: 'http_status' as const, status })),
+  ]
+  for (const after of [20, 0]) {
+    test.each(BUSY)(
+      `a busy WeChat ($errcode$status) after ${after} deliveries costs no permit, pauses the run, and it goes on by itself`,
+      async (fault) => {
+        await world.has(users(1, USERS).subscriptions(1))
+        world.wechat.addFault({ ...fault, ...ON_SEND, ...(after > 0 ? { after } : {}) })
+        expect(await tick()).toBe('paused')
+        expect(await world.runs()).toMatchObject([
+          { state: 'running', reason: expect.stringMatching(/takes no messages just now/) },
+        ])
+        expect((await countStates()).unknown).toBeUndefined()
+        world.clock.advance(HOUR)
+        expect(await tick()).toBe('paused')
+        expect(world.reminded()).toHaveLength(after)
+
+        world.wechat.clearFaults()
+        world.clock.advance(HOUR)
+        expect(await tick()).toBe('done')
+        expect(world.reminded().sort((a, b) => a - b)).toEqual(users(1, USERS).ids)
+        const { unknown = 0, delivered, failed = 0 } = await countStates()
+        expect({ unknown, delivered, failed }).toEqual({ unknown: 0, delivered: USERS, failed: 0 })
+        await world.expectSound()
+      },
+    )
+  }
+
+  const DOUBTS: Omit<FaultSpec, 'match'>[] = [
+    { kind: 'cut_after' },
+    { kind: 'cut_before' },
+    { kind: 'hang' },
+    { kind: 'garbage' },
+    { kind: 'http_status', status: 502 },
+  ]
+  test.each(DOUBTS)(
+    'an outage that leaves doubts ($kind) costs the requests under way and no more, and the run goes on by itself',
+    async (fault) => {
+      await world.has(users(1, USERS).subscriptions(1))
+      world.wechat.addFault({ ...fault, ...ON_SEND, after: 20 })
+      const options = { concurrency: 8, ...(fault.kind === 'hang' ? { timeoutMs: 1_000 } : {}) }
+      expect(await tick(options)).toBe('paused')
+      const first = (await countStates()).unknown ?? 0
+      expect(first).toBeGreaterThan(0)
+      expect(first).toBeLessThanOrEqual(8)
+      // Each probe is one message.
+      expect(await tick(options)).toBe('paused')
+      expect((await countStates()).unknown).toBe(first + 1)
+
+      world.wechat.clearFaults()
+      expect(await tick()).toBe('done')
+      expect(await countStates()).toMatchObject({ delivered: USERS - first - 1, unknown: first + 1 })
+      await world.expectSound()
+    },
+  )
+
+  test('one answer lost among many is one doubt, and holds nobody up', async () => {
+    await world.has(users(1, USERS).subscriptions(1))
+    world.wechat.addFault({ kind: 'cut_after', times: 1, ...ON_SEND, after: 30 })
+    expect(await tick({ concurrency: 8 })).toBe('done')
+    expect(await countStates()).toEqual({ delivered: USERS - 1, unknown: 1 })
+  })
+
+  test('what a killed process had claimed and not sent is sent by whoever takes it over', async () => {
+    await world.has(users(1, 700).subscriptions(1))
+    expect(await claimAll(world, SUBSCRIBE)).toHaveLength(700)
+    await world.lapseLeases()
+    expect(await world.startProcess().recover(SUBSCRIBE)).toEqual({ ...emptyTally(), delivered: 700 })
+    expect(await countStates()).toEqual({ delivered: 700 })
+    await world.expectSound()
+  })
+
+  test('what a killed process had claimed and not sent is given back when its window has closed', async () => {
+    await world.has(users(1, 700).subscriptions(1))
+    const before = await world.books()
+    await claimAll(world, SUBSCRIBE)
+    await world.lapseLeases()
+    world.clock.advance(12 * HOUR)
+    expect(await world.startProcess().recover(SUBSCRIBE)).toEqual({ ...emptyTally(), cancelled: 700 })
+    expect(await world.books()).toEqual(before)
+  })
+
+  test('when the database goes away, only the requests under way are in doubt', async () => {
+    await world.has(users(1, 20).subscriptions(1))
+    const deliveries = await claimAll(world, SUBSCRIBE)
+    const requests = heldRequests()
+    const dying = world.startProcess({ poolMax: 1, concurrency: 4, send: requests.send })
+    const delivering = deliverAll(dying, sourceOf(deliveries), {
+      brake: createBrake(),
+      closesAt: createDeadlines(world.account),
+      signal: new AbortController().signal,
+    })
+    await eventually('four requests under way', () => requests.underWay === 4)
+    expect(await countStates()).toEqual({ sending: 4, queued: 16 })
+    await dying.db.destroy()
+    requests.answerAll(ACCEPTED)
+    await expect(delivering).rejects.toThrow()
+    await world.lapseLeases()
+    expect(await world.startProcess().recover(SUBSCRIBE)).toMatchObject({ delivered: 16, unknown: 4 })
+  })
+
+  test('a process that wakes up after its message was taken over does not send it', async () => {
+    await world.has(user(1).subscriptions(1))
+    const delivery = await claimOne(world, SUBSCRIBE)
+    await world.lapseLeases()
+    const heir = world.startProcess()
+    expect(await heir.recover(SUBSCRIBE)).toMatchObject({ delivered: 1 })
+    const late = world.startProcess()
+    const tally = await deliverAll(late, sourceOf([delivery]), {
+      brake: createBrake(),
+      closesAt: createDeadlines(world.account),
+      signal: new AbortController().signal,
+    })
+    expect(tally).toEqual({ ...emptyTally(), lost: 1 })
+    expect(world.reminded()).toEqual([1])
+  })
+
+  test('a verdict is committed before the next request takes its place', async () => {
+    await world.has(users(1, 40).subscriptions(1))
+    let most = 0
+    let open = 0
+    const process = world.startProcess({
+      concurrency: 4,
+      send: async () => {
+        open++
+        const { sending = 0, delivered = 0 } = await countStates()
+        most = Math.max(most, open - delivered, sending)
+        return ACCEPTED
+      },
+    })
+    expect(await process.remind({ account: SUBSCRIBE })).toMatchObject({ delivered: 40, date: TODAY })
+    expect(most).toBeLessThanOrEqual(4)
+  })
+})
