@@ -27,6 +27,7 @@ import { permitRoutes } from './permits/routes.js'
 import { subscriptionRoutes } from './permits/subscription-routes.js'
 import { signInRoutes } from './sign-ins/routes.js'
 import type { LogInDeps } from './users/log-in.js'
+import { optOutRoutes } from './users/opt-out-routes.js'
 import { userRoutes } from './users/routes.js'
 import { sessionRoutes } from './users/session-routes.js'
 import { createSessionTokens } from './users/session-token.js'
@@ -131,6 +132,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
   const loginLimit = createLimit(app, deps.rateLimits.ip)
   await app.register(sessionRoutes({ appId: account.appId, sessions, loginLimit, now }))
   await app.register(userRoutes({ db, account, callers, onBound: deps.onUserBound, now }))
+  await app.register(optOutRoutes({ db, account, callers, now }))
   await app.register(permitRoutes({ db, account, ingest, callers, now }))
   await app.register(subscriptionRoutes({ db, account, callers, now }))
   await app.register(balanceRoutes({ db, account, callers, now }))

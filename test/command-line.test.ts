@@ -165,7 +165,17 @@ test('the commands of a day do what they say, each with one JSON object on stdou
   expect(answerOf(planned)).toEqual({
     date: toIsoDate(TODAY),
     due: 3,
-    skipped: { signed_in: 1, reminded_today: 0, stopped: 0, no_valid_permit: 1, no_permit: 0 },
+    skipped: {
+      signed_in: 1,
+      reminded_today: 0,
+      failed_today: 0,
+      unknown_today: 0,
+      in_hand: 0,
+      stopped: 0,
+      no_valid_permit: 1,
+      no_permit: 0,
+    },
+    given_back: 0,
     sample: expect.arrayContaining([
       expect.objectContaining({
         user_id: 3,
@@ -194,8 +204,9 @@ test('the commands of a day do what they say, each with one JSON object on stdou
   await expectExpireAndAudit()
 })
 
-test('an embedded database needs no migrate', async () => {
+test('on an embedded database a day goes the same way', async () => {
   database = await createEmptyDatabase('sqlite')
+  expect(await run('migrate')).toMatchObject({ code: 0 })
   expect(answerOf(await run('remind', '--json'))).toEqual(NOTHING_DONE)
   await uploadFor(5)
   await runOut(5)
@@ -258,6 +269,12 @@ describe.each(dialects)('on %s', (dialect: Dialect) => {
         unknown: 0,
         cancelled: 0,
         retrying: 0,
+        in_hand: 0,
+        in_hand_until: null,
+        lapsed: 0,
+        retries_due: 0,
+        retries_later: 0,
+        next_retry_at: null,
       })
     }
     const second = await run('remind', '--json')

@@ -9,6 +9,11 @@ export function print(json: boolean, answer: object, lines: string[]): void {
   process.stdout.write(json ? `${toJson(answer)}\n` : `${lines.join('\n')}\n`)
 }
 
+/** Which database a command works on: on stderr, as stdout belongs to its answer. */
+export function printDatabase(name: string): void {
+  process.stderr.write(`Database: ${name}\n`)
+}
+
 /** What went wrong: words on stderr, and with --json an object on stdout, so that a program always has one to read. */
 export function printError(json: boolean, error: unknown): void {
   const { code, message } = describeError(error)

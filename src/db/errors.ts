@@ -25,8 +25,10 @@ const READ_ONLY = new Set([
   'ER_READ_ONLY_MODE',
   'ER_CANT_EXECUTE_IN_READ_ONLY_TRANSACTION',
 ])
+const FULL = new Set(['ER_DISK_FULL', 'ER_RECORD_FILE_FULL', 'SQLITE_FULL'])
 
-function codeOf(error: unknown): string {
+/** The database's own name for an error; empty for what is none of its. */
+export function codeOf(error: unknown): string {
   return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : ''
 }
 
@@ -57,10 +59,11 @@ export function isReadOnly(error: unknown): boolean {
 
 /** What is wrong with the database itself, whatever the statement: nothing that a caller could mend. */
 export function whyUnavailable(error: unknown): 'does not answer' | 'takes no writes' | undefined {
-  if (isReadOnly(error)) return 'takes no writes'
+  const code = codeOf(error)
+  if (isReadOnly(error) || FULL.has(code) || code.startsWith('SQLITE_READONLY')) return 'takes no writes'
   // A connection that was lost already: fatal, without a code (mysql2).
-  const isClosed = error instanceof Error && 'fatal' in error && error.fatal === true && codeOf(error) === ''
-  const isAway = CONNECTION.has(codeOf(error)) || isTimeout(error) || isClosed
+  const isClosed = error instanceof Error && 'fatal' in error && error.fatal === true && code === ''
+  const isAway = CONNECTION.has(code) || isTimeout(error) || isClosed
   // Knex waited for a connection of the pool, and none came free or could be opened.
   const isPoolEmpty = error instanceof Error && error.name === 'KnexTimeoutError'
   return isAway || isPoolEmpty ? 'does not answer' : undefined

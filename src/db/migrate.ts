@@ -37,9 +37,20 @@ async function joinInterrupted(db: Knex, batch: number): Promise<void> {
 
 /**
  * The names of the migrations that this database still lacks. Those that a newer release has run are passed over: its
- * instances come up one by one, and the others work on beside them.
+ * instances come up one by one, and the others work on beside them. Changes nothing: asked for its list, Knex creates
+ * the tables of its own first, in whatever database DATABASE_URL names.
  */
 export async function pendingMigrations(db: Knex): Promise<string[]> {
+  return (await hasTables(db)) ? listPending(db) : Object.keys(migrations)
+}
+
+/** Whether a migration was ever begun here. */
+export function hasTables(db: Knex): Promise<boolean> {
+  return db.schema.hasTable('knex_migrations')
+}
+
+/** As pendingMigrations; creates Knex's own tables if they are not there. */
+export async function listPending(db: Knex): Promise<string[]> {
   const [, pending]: [unknown, string[]] = await db.migrate.list({
     ...migrationsFor(db, { onMessage: toStderr, appId: '' }),
     disableMigrationsListValidation: true,
@@ -51,9 +62,11 @@ export async function pendingMigrations(db: Knex): Promise<string[]> {
 export async function assertMigrated(db: Knex): Promise<void> {
   const pending = await pendingMigrations(db)
   if (pending.length === 0) return
+  const none =
+    pending.length === Object.keys(migrations).length ? 'This database has no tables of ours: ' : ''
   throw new ServiceError(
     'not_ready',
-    `${pending.length} migrations are pending. Run: npm run migrate (or serve --migrate)`,
+    `${none}${pending.length} migrations are pending. Run: npm run migrate (or serve --migrate)`,
   )
 }
 

@@ -95,7 +95,12 @@ async function settlePlain(db: Knex, outcomes: Outcome[], now: number, tally: Ta
     failpoint('settle.in_transaction')
     for (const { delivery, verdict, answer } of outcomes) {
       if (!('stops' in verdict) || !verdict.stops || answer.errcode === null) continue
-      await recordStop(trx, delivery, { kind: verdict.stops, errcode: answer.errcode }, now)
+      await recordStop(
+        trx,
+        delivery,
+        { kind: verdict.stops, errcode: answer.errcode, messageId: delivery.id },
+        now,
+      )
     }
     return counts
   })

@@ -1,5 +1,5 @@
 import type { Knex } from 'knex'
-import { execute, isSqlite, scanRows } from '../db/sql.js'
+import { scanRows } from '../db/sql.js'
 import type { UserId } from '../lib/user-id.js'
 import { VALIDITY_MARGIN_MS } from '../permits/accept.js'
 import { PAY_HOLD_MS } from '../permits/sources.js'
@@ -132,12 +132,4 @@ export function findWrongReceivers(db: Knex, limit: number): Promise<WrongReceiv
      WHERE m.state <> 'cancelled' AND f.open_id <> m.open_id LIMIT ?`,
     [limit],
   )
-}
-
-/**
- * Throws the server's own error if it takes no writes. It says so before it looks for rows, of which there are none.
- * Not on SQLite, where it would wait for whoever is writing.
- */
-export async function assertWritable(db: Knex): Promise<void> {
-  if (!isSqlite(db)) await execute(db, 'UPDATE wx_job_run SET reason = reason WHERE id = -1')
 }

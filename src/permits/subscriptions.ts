@@ -60,7 +60,7 @@ export async function grantSubscription(
   if (stop.refusedAt !== null && report.tappedAt <= stop.refusedAt) return 'outdated'
 
   if (stop.refusedAt !== null) {
-    await voidTappedUntil(trx, { ...report, until: stop.refusedAt }, now)
+    await voidTappedUntil(trx, { ...report, until: stop.refusedAt, messageId: stop.messageId }, now)
     await liftRefusal(trx, report, now)
   }
   if ((await store.countUnspentSubscriptions(trx, report)) >= MAX_UNSPENT_SUBSCRIPTIONS) return 'too_many'
@@ -79,18 +79,25 @@ export async function voidSubscriptions(
   now: number,
 ): Promise<number> {
   await store.lockPerson(trx, refusal, now)
-  return voidTappedUntil(trx, { ...refusal, until: refusal.refusedAt }, now)
+  return voidTappedUntil(trx, { ...refusal, until: refusal.refusedAt, messageId: null }, now)
 }
 
 async function voidTappedUntil(
   trx: Knex.Transaction,
-  which: { appId: string; openId: string; userId: UserId; templateId: string; until: number },
+  which: {
+    appId: string
+    openId: string
+    userId: UserId
+    templateId: string
+    until: number
+    messageId: number | null
+  },
   now: number,
 ): Promise<number> {
   const ids = await store.lockUnspentSubscriptions(trx, which)
   if (ids.length === 0) return 0
   await lockCounters(trx, which.appId, [which.userId])
-  await store.voidPermits(trx, ids, REFUSED, now)
+  await store.voidPermits(trx, ids, { errcode: REFUSED, messageId: which.messageId }, now)
   await countDown(trx, which.appId, [which.userId], ids.length, now)
   return ids.length
 }

@@ -95,7 +95,7 @@ function cut(
   return { candidates, cursor: last?.user_id ?? range.hi, isCut: false }
 }
 
-async function claimCandidates(
+export async function claimCandidates(
   trx: Knex,
   account: Account,
   candidates: WithPermit[],

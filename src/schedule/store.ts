@@ -55,6 +55,16 @@ export async function findRun(db: Knex, { job, appId, slot }: Occurrence): Promi
   return run
 }
 
+/** The daily runs of an account from a day on, the oldest first. Uses wx_job_run_slot_uq. */
+export async function findRemindRuns(db: Knex, appId: string, fromDate: number): Promise<number[]> {
+  const rows = await selectRows<{ id: number }>(
+    db,
+    "SELECT id FROM wx_job_run WHERE job = 'remind' AND app_id = ? AND slot >= ? ORDER BY slot",
+    [appId, fromDate],
+  )
+  return rows.map(({ id }) => id)
+}
+
 /** The newest occurrence of a job, whatever became of it. */
 export async function findLastRun(db: Knex, job: Job, appId: string): Promise<JobRun | undefined> {
   const [run] = await selectRows<JobRun>(

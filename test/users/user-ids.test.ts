@@ -195,7 +195,9 @@ describe.each(dialects)('user ids on %s', (dialect) => {
   test('a stop of a person who had logged in without a user is found under the user', async () => {
     await db('wx_user').insert({ app_id: APP_ID, open_id: 'oA', created_at: 1, updated_at: 1 })
     const person = { appId: APP_ID, openId: 'oA', userId: 17 }
-    await inTransaction(db, (trx) => recordStop(trx, person, { kind: 'opt_out', errcode: 43101 }, NOW))
+    await inTransaction(db, (trx) =>
+      recordStop(trx, person, { kind: 'opt_out', errcode: 43101, messageId: 1 }, NOW),
+    )
     expect(await db('wx_user')).toMatchObject([{ user_id: 17, opted_out_at: NOW, stop_errcode: 43101 }])
   })
 })
