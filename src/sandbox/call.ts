@@ -1,4 +1,5 @@
 import type { FastifyRequest } from 'fastify'
+import { nameOf } from './callers.js'
 
 /** One request to WeChat, read once for the rules and the faults alike. */
 export interface Call {
@@ -9,6 +10,8 @@ export interface Call {
   /** The JSON object that was sent; undefined when the body is empty or no JSON object. */
   body: Readonly<Record<string, unknown>> | undefined
   hasBody: boolean
+  /** The name under which the client calls, see callers.ts. */
+  client: string | undefined
 }
 
 /** WeChat reads the body as JSON whatever the content type says, so it arrives here as text. */
@@ -22,6 +25,7 @@ export function readCall(request: FastifyRequest, path: string): Call {
     accessToken: typeof query.access_token === 'string' ? query.access_token : undefined,
     body: parseObject(text),
     hasBody: text !== '',
+    client: nameOf(request),
   }
 }
 

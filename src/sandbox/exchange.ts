@@ -3,6 +3,7 @@ import type { Socket } from 'node:net'
 import type { FastifyReply } from 'fastify'
 import type { Answer } from './answers.js'
 import type { Call } from './call.js'
+import type { SendRequest } from './send-request.js'
 import type { World } from './world.js'
 
 /** An endpoint of this WeChat: has its effect on the world and says what is answered. */
@@ -19,6 +20,7 @@ export class Exchange {
   readonly #reply: FastifyReply
   #effect: Answer | undefined
   #truthful = false
+  readonly #witnessed: SendRequest | undefined
 
   constructor(world: World, call: Call, endpoint: Endpoint, reply: FastifyReply) {
     this.world = world
@@ -26,12 +28,14 @@ export class Exchange {
     this.#endpoint = endpoint
     this.#reply = reply
     world.tally.enter()
+    this.#witnessed = world.witness(call)
     const { socket } = reply.request.raw
     reply.raw.once('close', () => this.#close(socket))
   }
 
   takeEffect(): Answer {
     this.#effect = this.#endpoint(this.world, this.call)
+    if (this.#witnessed && this.#effect.delivery) this.#witnessed.delivery = this.#effect.delivery
     return this.#effect
   }
 
@@ -43,6 +47,7 @@ export class Exchange {
   }
 
   write(status: number, headers: Record<string, string>, body: string | Buffer): void {
+    if (this.#witnessed) this.#witnessed.status = status
     const response = this.takeOver()
     response.writeHead(status, { ...headers, 'content-length': Buffer.byteLength(body) })
     response.end(body)
@@ -55,6 +60,7 @@ export class Exchange {
   }
 
   count(outcome: string | number): void {
+    if (this.#witnessed) this.#witnessed.outcome = outcome
     this.world.tally.count(this.call.path, outcome)
   }
 
@@ -64,6 +70,7 @@ export class Exchange {
    */
   #close(socket: Socket): void {
     this.world.tally.leave()
+    if (this.#witnessed) this.#witnessed.endedAt = this.world.clock.now()
     const delivery = this.#effect?.delivery
     if (delivery && this.#truthful && !socket.errored) delivery.answered = true
   }

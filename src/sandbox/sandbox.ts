@@ -1,5 +1,6 @@
 import type { AddressInfo } from 'node:net'
 import Fastify from 'fastify'
+import { takeName } from './callers.js'
 import { SandboxControl } from './control.js'
 import { controlRoutes } from './control-routes.js'
 import { wechatRoutes } from './wechat-routes.js'
@@ -31,6 +32,7 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
     bodyLimit: BODY_LIMIT,
     // A hanging fault keeps its connection for ever; closing the sandbox must not wait for it.
     forceCloseConnections: true,
+    rewriteUrl: takeName,
     ajv: { customOptions: { removeAdditional: false } },
   })
   await app.register(controlRoutes, { prefix: '/sandbox', control })

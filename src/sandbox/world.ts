@@ -1,4 +1,5 @@
 import { type AccountOptions, Accounts, DEMO_ACCOUNT } from './accounts.js'
+import type { Call } from './call.js'
 import { ClientMsgIds } from './client-msg-ids.js'
 import { Clock } from './clock.js'
 import { Faults } from './faults.js'
@@ -7,6 +8,7 @@ import { Ledger } from './ledger.js'
 import { Logins } from './logins.js'
 import { Pushes } from './pushes.js'
 import { Quotas } from './quotas.js'
+import { type SendRequest, toSendRequest } from './send-request.js'
 import { Tally } from './tally.js'
 import { Tokens } from './tokens.js'
 import { Users } from './users.js'
@@ -21,6 +23,8 @@ export interface WorldOptions {
   retired?: boolean
   /** For the luck of faults that have a rate. */
   seed?: number
+  /** Called with each request to send as it arrives, struck ones too; the ledger has only those that took effect. */
+  onSendRequest?: (request: SendRequest) => void
 }
 
 /** Everything this WeChat knows. Endpoints read and change it, the control plane looks in and meddles. */
@@ -56,6 +60,15 @@ export class World {
     for (const part of [tokens, quotas, formIds, users, logins, clientMsgIds, ledger, tally, faults, pushes])
       part.clear()
     this.#configure()
+  }
+
+  /** The record of a request to send, if anybody wants one. */
+  witness(call: Call): SendRequest | undefined {
+    const { onSendRequest } = this.#options
+    if (!onSendRequest) return undefined
+    const request = toSendRequest(call, this.clock.now())
+    if (request) onSendRequest(request)
+    return request
   }
 
   #configure(): void {

@@ -32,14 +32,16 @@ export class EndingsWatch {
   }
 
   async #compare(db: Knex, since: number): Promise<void> {
-    const rows = await selectRows<Ended & { settled_at: number | null }>(
+    const rows = await selectRows<Ended & { settled_at: number | null; delivery_status: string | null }>(
       db,
-      'SELECT id, state, attempts, settled_at FROM wx_push_message WHERE updated_at >= ?',
+      'SELECT id, state, attempts, settled_at, delivery_status FROM wx_push_message WHERE updated_at >= ?',
       [since],
     )
-    for (const { id, state, attempts, settled_at } of rows) {
+    for (const { id, state, attempts, settled_at, delivery_status } of rows) {
       const now = { id, state, attempts, settled_at: settled_at ?? 0 }
       const seen = this.#ended.get(id)
+      // WeChat's event tells in the end what became of the message.
+      if (seen?.state === 'unknown' && delivery_status !== null) continue
       if (seen && JSON.stringify(seen) !== JSON.stringify(now)) this.#changed.set(id, { seen, now })
       if (!seen && now.settled_at > 0) this.#ended.set(id, now)
     }

@@ -2,9 +2,11 @@ import { randomInt } from 'node:crypto'
 import { SingleBar } from 'cli-progress'
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { buildProgram } from '../helpers/program.js'
-import { type ChaosReport, runChaos } from './driver.js'
+import { runChaos } from './driver.js'
+import { CHANNELS, type ChaosOptions, type ChaosReport } from './options.js'
 
 interface Flags {
+  channel: ChaosOptions['channel']
   kills: number
   database: 'mysql' | 'sqlite'
   seed?: number
@@ -15,6 +17,7 @@ interface Flags {
 
 const program = new Command('chaos')
   .description('kills real processes, and the database, under a failing WeChat, and then compares the books')
+  .addOption(new Option('--channel <channel>').choices([...CHANNELS]).default('form_id'))
   .option('--kills <n>', 'SIGKILLs before the books are compared', numberFrom(1, 1_000_000), 100)
   .addOption(new Option('--database <kind>').choices(['mysql', 'sqlite']).default('mysql'))
   .option('--seed <n>', 'plans of an earlier run; default a random one', numberFrom(0, 2 ** 31))
@@ -53,16 +56,26 @@ function summaryOf(report: ChaosReport): string {
   const { first } = report.resume
   const broken = Object.entries(report.violations).filter(([, rows]) => rows.length > 0)
   return [
-    `${report.kills} kills, ${report.freezes} freezes, ${report.database_restarts} database restarts in ${report.seconds} s on ${report.database}`,
+    `${report.kills} kills, ${report.freezes} freezes, ${report.database_restarts} database restarts in ${report.seconds} s on ${report.channel}, ${report.database}`,
     `${report.delivered_by_wechat} messages to ${report.users} users, ${report.uploads.stored} permits uploaded`,
     `from a kill to the takeover: half within ${first.p50_ms} ms, 95 % within ${first.p95_ms} ms, lease ${report.lease_ms} ms`,
+    ...unknownOf(report),
     ...broken.map(([name, rows]) => `VIOLATED ${name}: ${rows.length}`),
     ...report.trouble.map((line) => `TROUBLE ${line}`),
     report.ok
       ? 'No violations.'
-      : `Again with: npm run chaos -- --seed ${report.seed} --kills ${report.kills} --database ${report.database} ` +
+      : `Again with: npm run chaos -- --channel ${report.channel} --seed ${report.seed} --kills ${report.kills} --database ${report.database} ` +
         `--processes ${report.processes} --fault-rate ${report.fault_rate}; traces and tables in ${report.folder}`,
   ].join('\n')
+}
+
+function unknownOf({ unknown }: ChaosReport): string[] {
+  if (!unknown) return []
+  return [
+    `${unknown.messages} unknown: ${unknown.answer_lost} answers lost, ${unknown.under_way} under way at a kill, a freeze or ` +
+      `without a database (${unknown.most_under_way_at_once} at most at once), ${unknown.marked_and_unsent} marked and not sent ` +
+      `(${unknown.most_unsent_at_once} at most)`,
+  ]
 }
 
 function numberFrom(low: number, high: number): (text: string) => number {

@@ -1,15 +1,9 @@
-import { randomBytes } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Knex } from 'knex'
 import { execute, isSqlite, rowPlaceholders } from '../../src/db/sql.js'
-import type { SandboxControl } from '../../src/sandbox/control.js'
+import { chunks } from '../../src/lib/chunks.js'
 import type { Luck } from './luck.js'
-
-export interface Upload {
-  open_id: string
-  user_id: number
-  form_id: string
-  submitted_at?: number
-}
+import { newFormId, openIdOf, type PermitSource, type Upload } from './permit-sources.js'
 
 interface Target {
   appId: string
@@ -18,7 +12,6 @@ interface Target {
   urls: string[]
 }
 
-const DAY_MS = 24 * 60 * 60 * 1000
 const REQUEST_TIMEOUT_MS = 3_000
 const NEW_USERS = { low: 10, high: 30 }
 
@@ -27,40 +20,45 @@ const NEW_USERS = { low: 10, high: 30 }
  * what was not answered, sometimes sends what was, and remembers everything that it was told is stored.
  */
 export class Uploader {
-  /** By form_id: what the service said it has. */
+  /** By name: what the service said it has. */
   readonly stored = new Map<string, Upload>()
   readonly signedIn = new Set<number>()
   requests = 0
   unanswered = 0
   duplicates = 0
   users = 0
-  readonly #wechat: SandboxControl
+  readonly source: PermitSource
   readonly #luck: Luck
   readonly #target: Target
   #recent: Upload[] = []
 
-  constructor(wechat: SandboxControl, luck: Luck, target: Target) {
-    this.#wechat = wechat
+  constructor(source: PermitSource, luck: Luck, target: Target) {
+    this.source = source
     this.#luck = luck
     this.#target = target
   }
 
-  /** One request, sent until somebody answers it or `stopped`. */
+  /** Permits of so many new users, and some of known ones. Each request is sent until somebody answers it or `stopped`. */
   async upload(newUsers: number | undefined, stopped: () => boolean): Promise<void> {
-    const items = this.#compose(newUsers ?? this.#luck.integer(NEW_USERS.low, NEW_USERS.high))
-    const answer = await this.#ask('/v1/form-ids', { items }, stopped)
+    const uploads = this.#compose(newUsers ?? this.#luck.integer(NEW_USERS.low, NEW_USERS.high))
+    for (const part of chunks(uploads, this.source.maxItems)) await this.#send(part, stopped)
+    this.#recent = uploads
+    if (!this.#luck.chance(0.2)) return
+    const { userId } = this.#luck.pick(uploads)
+    if (await this.#ask('/v1/sign-ins', { user_id: userId }, stopped)) this.signedIn.add(userId)
+  }
+
+  async #send(uploads: Upload[], stopped: () => boolean): Promise<void> {
+    const items = uploads.map(({ body }) => body)
+    const answer = await this.#ask(this.source.path, { items }, stopped)
     if (!isUploadAnswer(answer)) return
     for (const [i, { outcome }] of answer.results.entries()) {
-      const item = items[i]
-      if (!item || outcome === 'rejected')
-        throw new Error(`Refused a good form_id: ${JSON.stringify(answer)}`)
+      const upload = uploads[i]
+      if (!upload || outcome === 'rejected' || outcome === 'refused')
+        throw new Error(`Refused a good permit: ${JSON.stringify(answer)}`)
       if (outcome === 'duplicate') this.duplicates++
-      this.stored.set(item.form_id, item)
+      this.stored.set(upload.name, upload)
     }
-    this.#recent = items
-    if (!this.#luck.chance(0.2)) return
-    const { user_id } = this.#luck.pick(items)
-    if (await this.#ask('/v1/sign-ins', { user_id }, stopped)) this.signedIn.add(user_id)
   }
 
   /** Permits about to run out, written by hand as an owner's own program would, since an upload of them is refused. */
@@ -92,22 +90,15 @@ export class Uploader {
 
   #compose(newUsers: number): Upload[] {
     const luck = this.#luck
-    const items: Upload[] = []
+    const uploads: Upload[] = []
     for (let i = 0; i < newUsers; i++) {
       const userId = ++this.users
-      // Its oldest permit is one that WeChat does not know: the message has to go on to the next one.
-      if (luck.chance(0.05)) {
-        items.push({ ...itemOf(userId, newFormId()), submitted_at: Date.now() - DAY_MS })
-      }
-      for (let n = luck.integer(1, 3); n > 0; n--) items.push(this.#fresh(userId))
+      uploads.push(...this.source.firstOf(userId, luck))
+      for (let n = luck.integer(1, 3); n > 0; n--) uploads.push(this.source.next(userId))
     }
-    for (let n = luck.integer(0, 3); n > 0; n--) items.push(this.#fresh(luck.integer(1, this.users)))
-    if (luck.chance(0.3)) items.push(...this.#recent.slice(0, 3))
-    return items
-  }
-
-  #fresh(userId: number): Upload {
-    return itemOf(userId, this.#wechat.issueFormId({ openId: openIdOf(userId) }))
+    for (let n = luck.integer(0, 3); n > 0; n--) uploads.push(this.source.next(luck.integer(1, this.users)))
+    if (luck.chance(0.3)) uploads.push(...this.#recent.slice(0, 3))
+    return uploads
   }
 
   async #ask(path: string, body: object, stopped: () => boolean): Promise<unknown> {
@@ -129,7 +120,7 @@ export class Uploader {
         if (error instanceof WrongAnswer) throw error
       }
       this.unanswered++
-      await new Promise((resolve) => setTimeout(resolve, 50))
+      await sleep(50)
     }
     return undefined
   }
@@ -139,16 +130,4 @@ class WrongAnswer extends Error {}
 
 function isUploadAnswer(answer: unknown): answer is { results: { outcome: string }[] } {
   return typeof answer === 'object' && answer !== null && 'results' in answer
-}
-
-function itemOf(userId: number, formId: string): Upload {
-  return { open_id: openIdOf(userId), user_id: userId, form_id: formId }
-}
-
-export function openIdOf(userId: number): string {
-  return `oChaos${String(userId).padStart(22, '0')}`
-}
-
-function newFormId(): string {
-  return randomBytes(16).toString('hex')
 }

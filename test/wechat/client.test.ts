@@ -45,7 +45,7 @@ function tokensOf(first: string, ...fresh: string[]): typeof tokens {
 
 beforeEach(async () => {
   stub = await startWechatStub()
-  http = createWechatHttp({ baseUrl: stub.url, connections: 4, headersTimeoutMs: 100, bodyTimeoutMs: 100 })
+  http = createWechatHttp({ baseUrl: stub.url, connections: 4 })
   tokens = tokensOf('token/1+', 'token-2', 'token-3')
   client = createWechatClient({ http, tokens })
 })

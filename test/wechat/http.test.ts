@@ -16,6 +16,10 @@ import {
   type WechatStub,
 } from '../helpers/wechat.js'
 
+/** Short waits, only where nothing is to come: an answer may take longer than that on a busy machine. */
+const IMPATIENT = { headersTimeoutMs: 100 }
+const IMPATIENT_WITH_BODIES = { bodyTimeoutMs: 100 }
+
 const SECRET = 'top-secret-token'
 const call = { method: 'POST', path: `/cgi-bin/x?access_token=${SECRET}`, body: '{"touser":"某人"}' } as const
 
@@ -23,14 +27,7 @@ let stub: WechatStub
 const open: WechatHttp[] = []
 
 function httpTo(baseUrl: string, options: Partial<WechatHttpOptions> = {}): WechatHttp {
-  const http = createWechatHttp({
-    baseUrl,
-    connections: 4,
-    connectTimeoutMs: 500,
-    headersTimeoutMs: 100,
-    bodyTimeoutMs: 100,
-    ...options,
-  })
+  const http = createWechatHttp({ baseUrl, connections: 4, ...options })
   open.push(http)
   return http
 }
@@ -142,7 +139,7 @@ describe('certainly not sent', () => {
   })
 
   test('a request given up while it waits for a connection, also after the connection is free', async () => {
-    const http = httpTo(stub.url, { connections: 1, headersTimeoutMs: 5_000 })
+    const http = httpTo(stub.url, { connections: 1 })
     let release = () => {}
     stub.next((response) => {
       release = () => response.end('{}')
@@ -162,16 +159,21 @@ describe('certainly not sent', () => {
 
 describe('perhaps sent', () => {
   test.each([
-    ['the line cut before the answer', cutBeforeAnswer, 'connection_lost'],
-    ['the line cut in the answer', cutInAnswer, 'connection_lost'],
-    ['no answer at all', hang, 'headers_timeout'],
-    ['an answer that stops', hangInBody, 'body_timeout'],
-    ['an answer that is no HTTP', notHttp, 'unreadable'],
-    ['an answer that is too large', text('x'.repeat(70_000)), 'answer_too_large'],
-    ['an answer that trickles in', trickle(`{${' '.repeat(60)}}`, 20), 'body_timeout'],
-  ])('%s', async (_, behaviour, reason) => {
+    ['the line cut before the answer', cutBeforeAnswer, 'connection_lost', {}],
+    ['the line cut in the answer', cutInAnswer, 'connection_lost', {}],
+    ['no answer at all', hang, 'headers_timeout', IMPATIENT],
+    ['an answer that stops', hangInBody, 'body_timeout', IMPATIENT_WITH_BODIES],
+    ['an answer that is no HTTP', notHttp, 'unreadable', {}],
+    ['an answer that is too large', text('x'.repeat(70_000)), 'answer_too_large', {}],
+    [
+      'an answer that trickles in',
+      trickle(`{${' '.repeat(600)}}`, 20),
+      'body_timeout',
+      { headersTimeoutMs: 1_000, bodyTimeoutMs: 500 },
+    ],
+  ])('%s', async (_, behaviour, reason, options) => {
     stub.next(behaviour)
-    expect(await httpTo(stub.url).request(call)).toMatchObject({ kind: 'ambiguous', reason })
+    expect(await httpTo(stub.url, options).request(call)).toMatchObject({ kind: 'ambiguous', reason })
     expect(stub.asked).toHaveLength(1)
   })
 
@@ -186,7 +188,7 @@ describe('perhaps sent', () => {
   test('a request given up after it left', async () => {
     stub.next(hang)
     const abort = new AbortController()
-    const result = httpTo(stub.url, { headersTimeoutMs: 5_000 }).request({ ...call, signal: abort.signal })
+    const result = httpTo(stub.url).request({ ...call, signal: abort.signal })
     await stub.arrived(1)
     abort.abort()
     expect(await result).toEqual({ kind: 'ambiguous', reason: 'aborted' })
@@ -195,7 +197,7 @@ describe('perhaps sent', () => {
   test('all that share a signal and are under way are given up by it', async () => {
     const release: (() => void)[] = []
     stub.otherwise((response) => void release.push(() => response.end('{}')))
-    const http = httpTo(stub.url, { headersTimeoutMs: 5_000 })
+    const http = httpTo(stub.url)
     const controller = new AbortController()
     const results = [1, 2, 3, 4].map(() => http.request({ ...call, signal: controller.signal }))
     await stub.arrived(4)
@@ -209,7 +211,7 @@ describe('perhaps sent', () => {
   })
 
   test('is never written a second time by the HTTP library', async () => {
-    const http = httpTo(stub.url, { connections: 1 })
+    const http = httpTo(stub.url, { connections: 1, ...IMPATIENT })
     for (const behaviour of [cutBeforeAnswer, cutInAnswer, notHttp, hang]) {
       stub.next(behaviour)
       await http.request(call)
@@ -235,7 +237,7 @@ test('no failure has the token in it', async () => {
   const results = []
   for (const behaviour of [cutBeforeAnswer, cutInAnswer, hang, notHttp]) {
     stub.next(behaviour)
-    results.push(await httpTo(stub.url).request(call))
+    results.push(await httpTo(stub.url, behaviour === hang ? IMPATIENT : {}).request(call))
   }
   results.push(await httpTo(await refusedUrl()).request(call))
   results.push(await httpTo(stub.url).request({ ...call, path: `/with blank?access_token=${SECRET}` }))

@@ -1,0 +1,79 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Knex } from 'knex'
+import { selectRows } from '../../src/db/sql.js'
+import type { Delivery } from '../../src/sandbox/ledger.js'
+import type { Processes } from './processes.js'
+import type { Stage } from './stage.js'
+import { letRetriesBeDue } from './troubles.js'
+
+const MAX_FINISHING_RUNS = 30
+const EVENTS_WITHIN_MS = 60_000
+
+/** Lets undisturbed processes bring to its end what the chaos has left. */
+export async function finish(stage: Stage, processes: Processes, port: number): Promise<void> {
+  const { course, db, options, trace } = stage
+  if (options.channel === 'subscribe') await workOffEvents(stage, processes, port)
+  for (let run = 1; run <= MAX_FINISHING_RUNS; run++) {
+    await letRetriesBeDue(db)
+    const answer = await processes.runToTheEnd('remind')
+    const { state, due, retrying } = answer
+    trace(`finishing ${JSON.stringify(answer)}`)
+    if (course.trouble.length > 0) return
+    if (state === 'done' && due === 0 && retrying === 0) break
+    if (run === MAX_FINISHING_RUNS) course.fail(`not finished: ${JSON.stringify(answer)}`)
+  }
+  await processes.runToTheEnd('recover')
+  await processes.runToTheEnd('expire')
+}
+
+/** Events wait for a service. Those whose message is not known wait for hours, and move nothing. */
+async function workOffEvents({ course, db }: Stage, processes: Processes, port: number): Promise<void> {
+  const service = processes.start(['serve'], port)
+  const deadline = performance.now() + EVENTS_WITHIN_MS
+  while ((await countRows(db, "wx_callback_event WHERE state = 'stored'")) > 0) {
+    if (service.ending || performance.now() > deadline) {
+      course.fail('the events of WeChat were not worked off')
+      break
+    }
+    await new Promise((resolve) => setTimeout(resolve, 100))
+  }
+  service.signal('SIGTERM')
+  await service.ended
+}
+
+async function countRows(db: Knex, from: string): Promise<number> {
+  const [row] = await selectRows<{ n: number }>(db, `SELECT COUNT(*) AS n FROM ${from}`)
+  return Number(row?.n)
+}
+
+export async function countStates(db: Knex): Promise<Record<string, number>> {
+  const rows = await selectRows<{ state: string; n: number }>(
+    db,
+    'SELECT state, COUNT(*) AS n FROM wx_push_message GROUP BY state',
+  )
+  return Object.fromEntries(rows.map(({ state, n }) => [state, n]))
+}
+
+const TABLES = [
+  'wx_push_message',
+  'wx_save_form_id',
+  'wx_message_push_status',
+  'wx_job_run',
+  'wx_job_cursor',
+  'wx_sign_in',
+  'wx_user',
+  'wx_callback_event',
+]
+
+/** As lines of JSON, since a private server goes with its data. */
+export async function keepTables(
+  db: Knex,
+  folder: string,
+  lists: { ledger: Delivery[]; requests: object[]; disturbances: object[] },
+): Promise<void> {
+  const write = (name: string, rows: object[]): void =>
+    writeFileSync(join(folder, `${name}.jsonl`), rows.map((row) => `${JSON.stringify(row)}\n`).join(''))
+  for (const [name, rows] of Object.entries(lists)) write(name, rows)
+  for (const table of TABLES) write(table, await selectRows<object>(db, `SELECT * FROM ${table}`))
+}

@@ -1,0 +1,88 @@
+import { randomBytes } from 'node:crypto'
+import { DEMO_TEMPLATE_ID } from '../../src/sandbox/accounts.js'
+import type { SandboxControl } from '../../src/sandbox/control.js'
+import type { Luck } from './luck.js'
+import type { ChaosOptions } from './options.js'
+
+/** One permit as the backend of the mini-program reports it. */
+export interface Upload {
+  /** Names the permit: its form_id, or the tap. */
+  name: string
+  openId: string
+  userId: number
+  body: object
+}
+
+/** How users of a channel come by permits. */
+export interface PermitSource {
+  path: string
+  /** Of one request. */
+  maxItems: number
+  /** What a new user has before the first good permit. */
+  firstOf(userId: number, luck: Luck): Upload[]
+  next(userId: number): Upload
+  /** How many permits the person has given, reported or not. */
+  givenBy(openId: string): number
+}
+
+const DAY_MS = 24 * 60 * 60 * 1000
+
+export function createPermitSource(channel: ChaosOptions['channel'], wechat: SandboxControl): PermitSource {
+  return channel === 'form_id' ? formIds(wechat) : subscriptions(wechat)
+}
+
+function formIds(wechat: SandboxControl): PermitSource {
+  const given = new Map<string, number>()
+  const upload = (userId: number, form_id: string, rest: object = {}): Upload => {
+    const openId = openIdOf(userId)
+    return { name: form_id, openId, userId, body: { open_id: openId, user_id: userId, form_id, ...rest } }
+  }
+  return {
+    path: '/v1/form-ids',
+    maxItems: 999,
+    // The oldest permit is one that WeChat does not know: the message has to go on to the next one.
+    firstOf: (userId, luck) =>
+      luck.chance(0.05) ? [upload(userId, newFormId(), { submitted_at: Date.now() - DAY_MS })] : [],
+    next: (userId) => {
+      const openId = openIdOf(userId)
+      given.set(openId, (given.get(openId) ?? 0) + 1)
+      return upload(userId, wechat.issueFormId({ openId }))
+    },
+    givenBy: (openId) => given.get(openId) ?? 0,
+  }
+}
+
+function subscriptions(wechat: SandboxControl): PermitSource {
+  const given = new Map<string, number>()
+  const tap = (userId: number): string => {
+    const openId = openIdOf(userId)
+    given.set(openId, (given.get(openId) ?? 0) + 1)
+    wechat.grantSubscription({ openId, templateId: DEMO_TEMPLATE_ID })
+    return openId
+  }
+  return {
+    path: '/v1/subscriptions',
+    // Each item is a transaction of its own: on a busy machine more than these take seconds.
+    maxItems: 10,
+    // The page of this one was closed too early: if anybody tells of the tap, it is WeChat's event.
+    firstOf: (userId, luck) => {
+      if (luck.chance(0.05)) tap(userId)
+      return []
+    },
+    next: (userId) => {
+      const openId = tap(userId)
+      const tap_id = newFormId()
+      const told = { template_id: DEMO_TEMPLATE_ID, result: 'accept', tap_id, tapped_at: Date.now() }
+      return { name: tap_id, openId, userId, body: { open_id: openId, user_id: userId, ...told } }
+    },
+    givenBy: (openId) => given.get(openId) ?? 0,
+  }
+}
+
+export function openIdOf(userId: number): string {
+  return `oChaos${String(userId).padStart(22, '0')}`
+}
+
+export function newFormId(): string {
+  return randomBytes(16).toString('hex')
+}

@@ -1,0 +1,45 @@
+import { describe, expect, test } from 'vitest'
+import type { SendRequest } from '../../src/sandbox/send-request.js'
+import { type Disturbance, SEND_CONCURRENCY } from './processes.js'
+import { type AskedMessage, explainUnknowns } from './unknowns.js'
+
+const BY_ITS_LEASE = 'its attempt broke off, and sent again it could come twice'
+
+function unknown(id: number, changes: Partial<AskedMessage> = {}): AskedMessage {
+  const times = { created_at: 1_000, settled_at: 9_000 }
+  return { id, state: 'unknown', ...times, errcode: null, errmsg: BY_ITS_LEASE, requests: [], ...changes }
+}
+
+const accepted: SendRequest = { at: 2_000, client: 'a', openId: 'o', outcome: 0, status: 200, endedAt: 2_010 }
+const kill = (at: number, client = 'a'): Disturbance => ({ kind: 'kill', client, from: at, until: at })
+
+describe('a message that ended as unknown', () => {
+  test('is explained by an answer that WeChat kept to itself', () => {
+    const hung = unknown(1, { requests: [{ ...accepted, outcome: 'hang' }] })
+    const { counts, lost_unsent } = explainUnknowns([hung], [])
+    expect(counts).toMatchObject({ messages: 1, answer_lost: 1 })
+    expect(lost_unsent).toEqual([])
+  })
+
+  test('is explained by the kill of its own process while its request was under way, and by no other kill', () => {
+    const sent = unknown(1, { requests: [accepted] })
+    expect(explainUnknowns([sent], [kill(2_005)]).counts).toMatchObject({ under_way: 1 })
+    expect(explainUnknowns([sent], [kill(2_005, 'b')]).counts).toMatchObject({ under_way: 0 })
+  })
+
+  test('without a request is explained by a kill while it was held, for as many as are marked at once', () => {
+    const claimed = Array.from({ length: SEND_CONCURRENCY + 3 }, (_, i) => unknown(i + 1))
+    const { counts, lost_unsent } = explainUnknowns(claimed, [kill(5_000), kill(10_000)])
+    expect(counts).toMatchObject({
+      marked_and_unsent: SEND_CONCURRENCY,
+      most_unsent_at_once: SEND_CONCURRENCY,
+    })
+    expect(lost_unsent).toHaveLength(3)
+  })
+
+  test('by a busy answer is lost to it, whatever was killed', () => {
+    const busy = unknown(1, { errcode: 45011, errmsg: 'busy', requests: [{ ...accepted, outcome: 45011 }] })
+    const { lost_to_busy } = explainUnknowns([busy], [kill(2_005)])
+    expect(lost_to_busy).toEqual([busy])
+  })
+})
