@@ -1,7 +1,8 @@
 import knex, { type Knex } from 'knex'
 import type { MigrationParams } from './migrations/lib/migration.js'
 import { DEFAULT_DATABASE_URL, knexConfig } from './src/db/connect.js'
-import { migrationsFor, pendingMigrations, toStderr } from './src/db/migrate.js'
+import { databaseName } from './src/db/database-name.js'
+import { listPending, migrationsFor, toStderr } from './src/db/migrate.js'
 import { takeMigrationLock } from './src/db/migration-lock.js'
 import { isSqlite } from './src/db/sql.js'
 
@@ -12,12 +13,14 @@ const WRITES = /^migrate:(latest|up|down|rollback|to|before)$/
  * first waits for the lock that the service takes too; the lock is held until the command ends.
  */
 export default async function knexfile(): Promise<Knex.Config> {
-  const config = knexConfig(process.env.DATABASE_URL ?? DEFAULT_DATABASE_URL)
+  const databaseUrl = process.env.DATABASE_URL ?? DEFAULT_DATABASE_URL
+  const config = knexConfig(databaseUrl)
+  toStderr(`Database: ${databaseName(databaseUrl)}`)
   const params: MigrationParams = { onMessage: toStderr, appId: process.env.WX_APP_ID ?? '' }
   const db = knex(config)
   try {
     if (process.argv.some((word) => WRITES.test(word))) {
-      if (isSqlite(db)) await db.transaction(pendingMigrations)
+      if (isSqlite(db)) await db.transaction(listPending)
       else await takeMigrationLock(config, toStderr)
     }
     return { ...config, migrations: migrationsFor(db, params), seeds: { directory: './seeds' } }

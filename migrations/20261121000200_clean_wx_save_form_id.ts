@@ -1,5 +1,6 @@
 import type { Knex } from 'knex'
 import { isSqlite } from '../src/db/sql.js'
+import { NO_FORM_ID } from '../src/permits/accept.js'
 import { isThere } from './lib/adopt.js'
 import { updateInChunks } from './lib/chunks.js'
 import { type MigrationParams, reportRows } from './lib/migration.js'
@@ -7,6 +8,8 @@ import { permits } from './lib/public-tables.js'
 
 const MAX_OPEN_ID = 100
 const MAX_FORM_ID = 128
+const NO_PERMIT = `LOWER(TRIM(form_id)) IN (${NO_FORM_ID.texts.map((text) => `'${text}'`).join(', ')})
+  OR LOWER(TRIM(form_id)) LIKE '${NO_FORM_ID.prefix}%'`
 
 /** Makes the values of an old table fit for the types to come. No row is deleted: what cannot be sent is expired. */
 export async function up(db: Knex, params: MigrationParams): Promise<void> {
@@ -19,7 +22,7 @@ export async function up(db: Knex, params: MigrationParams): Promise<void> {
 
   const unusable = await update(
     'status = 2',
-    `status = 0 AND (user_id IS NULL OR expire IS NULL
+    `status = 0 AND (user_id IS NULL OR user_id <= 0 OR expire IS NULL
      OR ${noId(db, 'open_id', MAX_OPEN_ID)} OR ${noId(db, 'form_id', MAX_FORM_ID)})`,
   )
   reportRows(
@@ -27,6 +30,14 @@ export async function up(db: Knex, params: MigrationParams): Promise<void> {
     permits.name,
     unusable,
     'unspent, without a usable open_id, user_id, form_id or expire: set to 2',
+  )
+
+  const texts = await update('status = 2', `status = 0 AND (${NO_PERMIT})`)
+  reportRows(
+    params,
+    permits.name,
+    texts,
+    'unspent, with a text of the developer tools or of a failed request in place of a form_id: set to 2',
   )
 
   await update(

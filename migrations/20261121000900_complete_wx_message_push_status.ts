@@ -1,5 +1,6 @@
 import type { Knex } from 'knex'
 import { isSqlite } from '../src/db/sql.js'
+import { businessDate } from '../src/lib/business-date.js'
 import { updateInChunks } from './lib/chunks.js'
 import { type MigrationParams, reportRows } from './lib/migration.js'
 import { counters } from './lib/public-tables.js'
@@ -9,6 +10,7 @@ const AFTER_DATES = 100_000_000
 const FIRST_MS = 100_000_000_000
 /** The old programs ran on Chinese time, which knows no summer time. */
 const CHINA_OFFSET_SECONDS = 8 * 3600
+const CHINA = 'Asia/Shanghai'
 
 export async function up(db: Knex, params: MigrationParams): Promise<void> {
   const { appId } = params
@@ -25,6 +27,17 @@ export async function up(db: Knex, params: MigrationParams): Promise<void> {
     `last_date >= ${AFTER_DATES}`,
   )
   reportRows(params, counters.name, times, 'with a time in last_date: now YYYYMMDD')
+
+  // Today and not 0: the old program may have reminded them today. They are reminded from tomorrow on.
+  const today = businessDate(Date.now(), CHINA)
+  const future = await updateInChunks(
+    db,
+    params,
+    counters.name,
+    `last_date = ${today}`,
+    `last_date > ${today}`,
+  )
+  reportRows(params, counters.name, future, 'with a day to come in last_date: now today')
 }
 
 export async function down(): Promise<void> {}

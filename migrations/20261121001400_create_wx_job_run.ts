@@ -29,13 +29,28 @@ export const { up, down } = tableMigration({
       name: 'state',
       type: 'varchar(16)',
       ascii: true,
-      comment: 'running 进行 done 完成 halted 中止 paused 暂停 window_closed 超时 missed 错过 | state',
+      comment:
+        'running 进行 done 完成 halted 中止 paused 暂停 limited 达到上限 window_closed 超时 missed 错过 | state',
     },
     {
       name: 'reason',
       type: 'varchar(500)',
       nullable: true,
       comment: '中止或错过的原因 | why it halted or was missed',
+    },
+    {
+      name: 'claim_limit',
+      type: 'int',
+      nullable: true,
+      comment:
+        '本任务最多占用的消息数（--limit），空 = 不限 | messages it may have claimed, NULL = any number',
+    },
+    {
+      name: 'claimed',
+      type: 'int',
+      default: 0,
+      comment:
+        '已占用且未退还的消息数，仅有上限时计数 | claimed and not given back; counted only with a limit',
     },
     { name: 'due', type: 'int', default: 0, comment: '应提醒人数 | users due' },
     { name: 'delivered', type: 'int', default: 0, comment: '成功数 | delivered' },
@@ -79,6 +94,14 @@ export const { up, down } = tableMigration({
   checks: {
     wx_job_run_job_ck: oneOf('job', ['remind', 'expire', 'purge']),
     wx_job_run_triggered_by_ck: oneOf('triggered_by', ['cron', 'catch-up', 'manual']),
-    wx_job_run_state_ck: oneOf('state', ['running', 'done', 'halted', 'paused', 'window_closed', 'missed']),
+    wx_job_run_state_ck: oneOf('state', [
+      'running',
+      'done',
+      'halted',
+      'paused',
+      'limited',
+      'window_closed',
+      'missed',
+    ]),
   },
 })

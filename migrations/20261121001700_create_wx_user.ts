@@ -28,6 +28,13 @@ export const { up, down } = tableMigration({
       nullable: true,
       comment: '导致退订或拉黑的返回码 | errcode that recorded the opt-out or block',
     },
+    {
+      name: 'stop_message_id',
+      type: 'bigint unsigned',
+      nullable: true,
+      comment:
+        '因哪条消息被拒而停发，可批量恢复；人工或用户要求为空 | message whose refusal recorded it; NULL: by hand, by an event, or by wish',
+    },
     { name: 'created_at', type: 'bigint', comment: '创建时间（毫秒） | created, ms' },
     { name: 'updated_at', type: 'bigint', comment: '更新时间（毫秒） | updated, ms' },
   ],

@@ -18,12 +18,12 @@ export async function up(db: Knex, params: MigrationParams): Promise<void> {
     : `ON DUPLICATE KEY UPDATE user_id = IF(wx_user.created_at = ${UNKNOWN} AND wx_user.user_id <> VALUES(user_id),
        NULL, wx_user.user_id)`
   await forEachRange(db, params, permits.name, 'id', async (after, upTo) => {
-    // A row without an open_id or a user was no permit when it was adopted: it has '' or 0, and status 2.
+    // A row without an open_id or a user was no permit when it was adopted: it has '', 0 or less, and status 2.
     await execute(
       db,
       `INSERT INTO wx_user (app_id, open_id, user_id, created_at, updated_at)
        SELECT p.app_id, p.open_id, p.user_id, ${UNKNOWN}, ${UNKNOWN} FROM ${permits.name} AS p
-       WHERE p.id > ? AND p.id <= ? AND p.app_id <> '' AND p.open_id <> '' AND NOT (p.user_id = 0 AND p.status = 2)
+       WHERE p.id > ? AND p.id <= ? AND p.app_id <> '' AND p.open_id <> '' AND NOT (p.user_id <= 0 AND p.status = 2)
        GROUP BY p.app_id, p.open_id, p.user_id ${onDuplicate}`,
       [after, upTo],
     )

@@ -1,3 +1,4 @@
+import * as keepPublishedKeys from './20261121000050_keep_published_keys.js'
 import * as dropOldUniqueKeys from './20261121000100_drop_old_unique_keys.js'
 import * as cleanWxSaveFormId from './20261121000200_clean_wx_save_form_id.js'
 import * as createOrAdoptWxSaveFormId from './20261121000300_create_or_adopt_wx_save_form_id.js'
@@ -30,6 +31,7 @@ import type { Migration } from './lib/migration.js'
  * database migrated by the TypeScript sources would be refused as corrupt by the compiled program.
  */
 export const migrations: Record<string, Migration> = {
+  '20261121000050_keep_published_keys': keepPublishedKeys,
   '20261121000100_drop_old_unique_keys': dropOldUniqueKeys,
   '20261121000200_clean_wx_save_form_id': cleanWxSaveFormId,
   '20261121000300_create_or_adopt_wx_save_form_id': createOrAdoptWxSaveFormId,

@@ -19,6 +19,7 @@ import { createLimit, registerLimits } from './http/limits.js'
 import type { RateLimits } from './http/rate-limits.js'
 import { DOCS_POLICY, SECURITY_HEADERS } from './http/security-headers.js'
 import type { Logger } from './lib/logger.js'
+import { quoteLargeUserIds } from './lib/lossless-json.js'
 import { healthRoutes } from './operations/health-routes.js'
 import { balanceRoutes } from './permits/balance-routes.js'
 import type { Ingest } from './permits/ingest.js'
@@ -26,6 +27,7 @@ import { permitRoutes } from './permits/routes.js'
 import { subscriptionRoutes } from './permits/subscription-routes.js'
 import { signInRoutes } from './sign-ins/routes.js'
 import type { LogInDeps } from './users/log-in.js'
+import { optOutRoutes } from './users/opt-out-routes.js'
 import { userRoutes } from './users/routes.js'
 import { sessionRoutes } from './users/session-routes.js'
 import { createSessionTokens } from './users/session-token.js'
@@ -44,6 +46,8 @@ export interface AppDeps {
   apiDocs: boolean
   /** In place of CONNECTION_LIMITS. */
   connections?: Partial<ConnectionLimits>
+  /** A sign-in of a day longer ago is not recorded: its row would be deleted in the next night. */
+  retentionDays: number
   ingest: Ingest
   /** Told of events of WeChat that were stored. */
   onCallback(): void
@@ -62,16 +66,27 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
     trustProxy: deps.trustProxy,
     genReqId: () => randomUUID(),
     frameworkErrors: answerFrameworkError,
-    // What a caller sends is taken as it is or refused, never bent into shape.
-    ajv: { customOptions: { coerceTypes: false, removeAdditional: false, useDefaults: false } },
+    // What a caller sends is taken as it is or refused, never bent into shape. A user_id may be a number or digits.
+    ajv: {
+      customOptions: {
+        coerceTypes: false,
+        removeAdditional: false,
+        useDefaults: false,
+        allowUnionTypes: true,
+      },
+    },
   })
 
   // Fastify reads text/plain by itself; here it is refused like all that is not JSON.
-  app.removeContentTypeParser('text/plain')
   limitConnections(app, limits)
   app.addHook('onRequest', async (_, reply) => {
     reply.headers(SECURITY_HEADERS)
   })
+  app.removeContentTypeParser(['text/plain', 'application/json'])
+  const parseJson = app.getDefaultJsonParser('error', 'error')
+  app.addContentTypeParser<string>('application/json', { parseAs: 'string' }, (request, body, done) =>
+    parseJson(request, quoteLargeUserIds(body), done),
+  )
   handleErrors(app, deps.log)
   let closing = false
   app.addHook('preClose', async () => {
@@ -117,10 +132,11 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
   const loginLimit = createLimit(app, deps.rateLimits.ip)
   await app.register(sessionRoutes({ appId: account.appId, sessions, loginLimit, now }))
   await app.register(userRoutes({ db, account, callers, onBound: deps.onUserBound, now }))
+  await app.register(optOutRoutes({ db, account, callers, now }))
   await app.register(permitRoutes({ db, account, ingest, callers, now }))
   await app.register(subscriptionRoutes({ db, account, callers, now }))
   await app.register(balanceRoutes({ db, account, callers, now }))
-  await app.register(signInRoutes({ db, account, callers, now }))
+  await app.register(signInRoutes({ db, account, callers, retentionDays: deps.retentionDays, now }))
   await app.register(
     callbackRoutes({
       db,

@@ -274,6 +274,7 @@ export function readConfig(env: Environment): Config {
 /** The account that the tables and messages are for. Throws ConfigError with all faults at once. */
 export function readAccount(env: Environment): Account {
   const values = clean(env, accountSpec)
+  assertWindowOpens(values.REMIND_CRON, values.SEND_UNTIL)
   return {
     appId: values.WX_APP_ID,
     appSecret: values.WX_APP_SECRET,
@@ -293,6 +294,21 @@ export function readAccount(env: Environment): Account {
     expireCron: values.EXPIRE_CRON,
     sendUntil: values.SEND_UNTIL,
   }
+}
+
+/** A run that starts when its window has closed reminds nobody on any day, and nobody would notice but the users. */
+function assertWindowOpens(remindCron: string, { hour, minute }: Account['sendUntil']): void {
+  const { hours, minutes } = parseCron(remindCron)
+  const first = { hour: Math.min(...hours), minute: Math.min(...minutes) }
+  if (first.hour < hour || (first.hour === hour && first.minute < minute)) return
+  throw new ConfigError([
+    `REMIND_CRON: "${remindCron}" first fires at ${clockTime(first)}, and at SEND_UNTIL (${clockTime({ hour, minute })}) ` +
+      'sending ends: nobody would ever be reminded',
+  ])
+}
+
+function clockTime({ hour, minute }: Account['sendUntil']): string {
+  return [hour, minute].map((part) => String(part).padStart(2, '0')).join(':')
 }
 
 /** What a command sends, if it sends anything. */

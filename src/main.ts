@@ -1,13 +1,31 @@
-import { Command, InvalidArgumentError } from 'commander'
-import { print, printError, startProgress } from './cli/output.js'
-import { type Account, type Config, type Purpose, readConfig, readSettings } from './config.js'
-import { assertMigrated, migrateLatest, pendingMigrations } from './db/migrate.js'
-import { isSqlite } from './db/sql.js'
-import { type Base, openBase, openSending, type Sending } from './deps.js'
-import { businessDate, parseIsoDate, toIsoDate } from './lib/business-date.js'
+import { Command } from 'commander'
+import { addBringBack } from './cli/bring-back.js'
+import {
+  assertFileExists,
+  command,
+  EXIT,
+  env,
+  type JsonOption,
+  stop,
+  stopRequested,
+  withBase,
+  withDatabase,
+  withSending,
+} from './cli/command.js'
+import { toCount, toDate } from './cli/options.js'
+import { print, printDatabase, startProgress } from './cli/output.js'
+import { addRestored } from './cli/restored.js'
+import { readConfig, readSettings } from './config.js'
+import { databaseName } from './db/database-name.js'
+import { migrateLatest, pendingMigrations } from './db/migrate.js'
+import { openSending } from './deps.js'
+import { businessDate, toIsoDate } from './lib/business-date.js'
 import { firingsOn, parseCron } from './lib/cron.js'
 import { armFailpoints } from './lib/failpoint.js'
 import { setTestTiming } from './lib/test-timing.js'
+import { toJson } from './lib/user-id.js'
+import { describeOpen, openToJson } from './messages/open-messages.js'
+import { countOpen } from './messages/open-store.js'
 import { recover } from './messages/recovery.js'
 import type { Tally } from './messages/settle.js'
 import { audit } from './operations/audit.js'
@@ -19,15 +37,6 @@ import { findAppIds } from './permits/store.js'
 import { planRun } from './reminders/plan.js'
 import { runReminders } from './reminders/run.js'
 
-const EXIT = { ok: 0, error: 1, notFinished: 2, found: 3 } as const
-const STOP_LIMIT_MS = 30_000
-
-interface JsonOption {
-  json: boolean
-}
-
-const { env } = process
-const stop = new AbortController()
 const program = new Command('reminder').description('Sign-in reminders for WeChat mini-programs')
 
 program
@@ -63,8 +72,8 @@ program
 program
   .command('remind')
   .description("today's run, now: reminds who is due and was not reminded today")
-  .option('--date <YYYY-MM-DD>', 'business date of the run; default today in the account’s zone', toDate)
-  .option('--limit <n>', 'remind at most so many users', toCount)
+  .option('--date <YYYY-MM-DD>', 'today in the account’s zone; any other day is refused', toDate)
+  .option('--limit <n>', 'remind at most so many users now, whichever process does it', toCount)
   .option('--json', 'one JSON object on stdout', false)
   .action((options: JsonOption & { date?: number; limit?: number }) =>
     command(options, () =>
@@ -92,7 +101,7 @@ program
               `${report.retrying} to be tried again. ${report.cancelled} given back. ${skippedSignedIn} had signed in.`,
           ],
         )
-        return report.state === 'done' ? EXIT.ok : EXIT.notFinished
+        return report.state === 'done' || report.state === 'limited' ? EXIT.ok : EXIT.notFinished
       }),
     ),
   )
@@ -106,6 +115,7 @@ program
     command(options, () => {
       const { config, account } = readSettings(env, 'nothing')
       return withBase(
+        'reads',
         async ({ db, now }) => {
           const today = businessDate(now(), account.timezone)
           const date = options.date ?? today
@@ -117,6 +127,8 @@ program
             `${toIsoDate(date)}: ${plan.due} due.`,
             `Not: ${skipped.signed_in} signed in, ${skipped.reminded_today} reminded today, ${skipped.no_valid_permit} ` +
               `without a valid permit, ${skipped.no_permit} without any, ${skipped.stopped} want or get none.`,
+            `Of that day's reminders: ${skipped.failed_today} failed, ${skipped.unknown_today} unknown, ` +
+              `${skipped.in_hand} in hand, ${plan.given_back} given back.`,
             ...plan.sample.map(({ user_id, data }) => `  user ${user_id}: ${JSON.stringify(data)}`),
           ])
           return EXIT.ok
@@ -132,7 +144,7 @@ program
   .option('--json', 'one JSON object on stdout', false)
   .action((options: JsonOption) =>
     command(options, () =>
-      withBase(async ({ db, log, now }) => {
+      withBase('writes', async ({ db, log, now }) => {
         await assertClocksAgree(db, now)
         const appIds = env.WX_APP_ID ? [env.WX_APP_ID] : await findAppIds(db)
         if (env.WX_APP_ID) await assignUnassigned(db, env.WX_APP_ID, now())
@@ -162,13 +174,19 @@ program
       withSending('any message', async (sending, account) => {
         const tally = await recover(sending, account, { signal: stop.signal })
         const { delivered, failed, unknown, cancelled, retry } = tally
-        print(options.json, { delivered, failed, unknown, cancelled, retrying: retry }, [
+        const open = await countOpen(sending.db, account.appId, sending.now())
+        const left = describeOpen(open)
+        print(options.json, { delivered, failed, unknown, cancelled, retrying: retry, ...openToJson(open) }, [
           `${delivered} delivered, ${failed} failed, ${unknown} unknown, ${cancelled} given back, ${retry} to be tried again.`,
+          ...(left === undefined ? [] : [`Left: ${left}.`]),
         ])
         return EXIT.ok
       }),
     ),
   )
+
+addBringBack(program)
+addRestored(program)
 
 program
   .command('audit')
@@ -179,12 +197,12 @@ program
   .option('--json', 'one JSON object on stdout', false)
   .action((options: JsonOption & { fix: boolean }) =>
     command(options, () =>
-      withBase(async ({ db, now }) => {
+      withBase('reads', async ({ db, now }) => {
         const report = await audit(db, now(), options.fix)
         print(options.json, report, [
           ...report.checks.flatMap(({ name, ok, violations }) => [
             `${ok ? 'ok  ' : 'FAIL'} ${name}`,
-            ...violations.map((row) => `       ${JSON.stringify(row)}`),
+            ...violations.map((row) => `       ${toJson(row)}`),
           ]),
           ...(options.fix ? [`${report.fixed} counters recounted.`] : []),
         ])
@@ -200,6 +218,7 @@ program
   .action((options: JsonOption) =>
     command(options, () => {
       const settings = readSettings(env, 'nothing')
+      assertFileExists(settings.config.databaseUrl)
       return withDatabase(async (base) => {
         const { config, account } = settings
         const sending = openSending(base, config, account)
@@ -245,7 +264,8 @@ program
   .option('--once', 'end after the summary; exit 0 only if our books and WeChat’s ledger agree', false)
   .action(({ once }: { once: boolean }) =>
     command({ json: false }, async () => {
-      const { runDemo } = await import('./demo/demo.js')
+      const { DEMO_DATABASE_URL, runDemo } = await import('./demo/demo.js')
+      printDatabase(databaseName(DEMO_DATABASE_URL))
       const demo = await runDemo({ port: readConfig(env).port, once })
       if (!once) await stopRequested()
       await demo.stop()
@@ -253,100 +273,12 @@ program
     }),
   )
 
-/** Runs a command to its exit code. Only the code is set: the process ends when everything is closed. */
-async function command({ json }: JsonOption, run: () => Promise<number>): Promise<void> {
-  process.once('SIGINT', requestStop)
-  process.once('SIGTERM', requestStop)
-  try {
-    process.exitCode = await run()
-  } catch (error) {
-    printError(json, error)
-    process.exitCode = EXIT.error
-  } finally {
-    process.off('SIGINT', requestStop)
-    process.off('SIGTERM', requestStop)
-  }
-}
-
-/** The first signal asks for an orderly end, within a limit; a second one ends the process as usual. */
-function requestStop(): void {
-  stop.abort()
-  setTimeout(() => process.exit(EXIT.error), STOP_LIMIT_MS).unref()
-}
-
-/** Resolves at once if the signal came while the command was still starting. */
-function stopRequested(): Promise<void> {
-  return new Promise((resolve) => {
-    if (stop.signal.aborted) resolve()
-    else stop.signal.addEventListener('abort', () => resolve(), { once: true })
-  })
-}
-
-interface Settings {
-  config: Config
-  account?: Account
-}
-
-async function withDatabase<T>(
-  work: (base: Base) => Promise<T>,
-  { config, account }: Settings = { config: readConfig(env) },
-): Promise<T> {
-  const base = openBase(config, account)
-  try {
-    return await work(base)
-  } finally {
-    await base.close()
-  }
-}
-
-/** A database with the full schema. An embedded one is brought up to date here: it has nobody else to do it. */
-function withBase<T>(work: (base: Base) => Promise<T>, settings?: Settings): Promise<T> {
-  return withDatabase(async (base) => {
-    if (isSqlite(base.db)) await migrateLatest(base.db)
-    await assertMigrated(base.db)
-    return work(base)
-  }, settings)
-}
-
-function withSending<T>(
-  purpose: Purpose,
-  work: (sending: Sending, account: Account) => Promise<T>,
-): Promise<T> {
-  const { config, account } = readSettings(env, purpose)
-  return withBase(
-    async (base) => {
-      await assertClocksAgree(base.db, base.now)
-      await assignUnassigned(base.db, account.appId, base.now())
-      const sending = openSending(base, config, account)
-      try {
-        return await work(sending, account)
-      } finally {
-        await sending.close()
-      }
-    },
-    { config, account },
-  )
-}
-
 function toLine({ status, name, reason, fix }: Finding): string {
   return `${status.padEnd(4)} ${name}: ${reason}${fix ? `. ${fix}` : ''}`
 }
 
 function settled({ delivered, failed, unknown }: Tally): number {
   return delivered + failed + unknown
-}
-
-function toDate(text: string): number {
-  const date = parseIsoDate(text)
-  if (date === undefined) throw new InvalidArgumentError('Write the day as YYYY-MM-DD.')
-  return date
-}
-
-function toCount(text: string): number {
-  // Number() takes an empty text for 0.
-  const count = text.trim() === '' ? Number.NaN : Number(text)
-  if (!Number.isInteger(count) || count < 0) throw new InvalidArgumentError('A whole number is needed.')
-  return count
 }
 
 if (env.REMINDER_FAILPOINTS) {

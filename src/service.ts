@@ -2,6 +2,7 @@ import type { FastifyInstance } from 'fastify'
 import { buildApp } from './app.js'
 import { type CallbackWorker, createCallbackWorker } from './callbacks/process.js'
 import type { Account, Config } from './config.js'
+import { databaseName } from './db/database-name.js'
 import { assertMigrated, migrateLatest } from './db/migrate.js'
 import { isSqlite } from './db/sql.js'
 import { openBase, openLogins, openSending } from './deps.js'
@@ -55,6 +56,7 @@ export async function startService(
 
   try {
     const { db, log, now } = base
+    log.info({ event: 'service.starting', database: databaseName(config.databaseUrl) })
     if (options.migrate || isSqlite(db))
       await migrateLatest(db, (message) => log.info({ event: 'migrated' }, message), account.appId)
     await assertMigrated(db)

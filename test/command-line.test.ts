@@ -125,6 +125,7 @@ async function expectExpireAndAudit(): Promise<void> {
     'oldest_permit_first',
     'spent_permit_has_message',
     'message_has_permit',
+    'permit_goes_to_its_giver',
   ]
   expect(answerOf(audited)).toEqual({
     ok: true,
@@ -164,7 +165,17 @@ test('the commands of a day do what they say, each with one JSON object on stdou
   expect(answerOf(planned)).toEqual({
     date: toIsoDate(TODAY),
     due: 3,
-    skipped: { signed_in: 1, reminded_today: 0, stopped: 0, no_valid_permit: 1, no_permit: 0 },
+    skipped: {
+      signed_in: 1,
+      reminded_today: 0,
+      failed_today: 0,
+      unknown_today: 0,
+      in_hand: 0,
+      stopped: 0,
+      no_valid_permit: 1,
+      no_permit: 0,
+    },
+    given_back: 0,
     sample: expect.arrayContaining([
       expect.objectContaining({
         user_id: 3,
@@ -193,8 +204,9 @@ test('the commands of a day do what they say, each with one JSON object on stdou
   await expectExpireAndAudit()
 })
 
-test('an embedded database needs no migrate', async () => {
+test('on an embedded database a day goes the same way', async () => {
   database = await createEmptyDatabase('sqlite')
+  expect(await run('migrate')).toMatchObject({ code: 0 })
   expect(answerOf(await run('remind', '--json'))).toEqual(NOTHING_DONE)
   await uploadFor(5)
   await runOut(5)
@@ -257,6 +269,12 @@ describe.each(dialects)('on %s', (dialect: Dialect) => {
         unknown: 0,
         cancelled: 0,
         retrying: 0,
+        in_hand: 0,
+        in_hand_until: null,
+        lapsed: 0,
+        retries_due: 0,
+        retries_later: 0,
+        next_retry_at: null,
       })
     }
     const second = await run('remind', '--json')
@@ -285,21 +303,22 @@ test('a remind that WeChat refuses for a mistake of ours ends with 2 and says wh
   wechat.answerSends(undefined)
   const few = await run('remind', '--limit', '3', '--json')
   expect(few.code).toBe(0)
-  expect(answerOf(few)).toMatchObject({ state: 'done', delivered: 3, due: 30 })
+  expect(answerOf(few)).toMatchObject({ state: 'limited', delivered: 3, due: 30 })
   const all = await run('remind')
   expect(all.code).toBe(0)
   expect(all.stdout).toMatch(/27 due: 27 delivered/)
   await expectEachOnce(30)
 })
 
-test('a remind for a day whose window has closed ends with 2 and sends nothing', async () => {
+test('a remind for another day than today ends with 1 and sends nothing', async () => {
   database = await createTestDatabase('sqlite')
   await uploadFor(3)
-  const date = toIsoDate(addDays(TODAY, -1))
-  const ended = await run('remind', '--date', date, '--json')
-  expect(ended.code).toBe(2)
-  const reason = expect.stringContaining('23:59')
-  expect(answerOf(ended)).toEqual({ ...NOTHING_DONE, date, state: 'window_closed', reason, due: 3 })
+  for (const days of [-1, 1]) {
+    const ended = await run('remind', '--date', toIsoDate(addDays(TODAY, days)), '--json')
+    expect(ended.code).toBe(1)
+    expect(answerOf(ended)).toMatchObject({ error: { code: 'invalid_request' } })
+  }
+  expect(await selectRows(database.db, 'SELECT id FROM wx_job_run')).toEqual([])
   expect(wechat.taken).toEqual([])
 })
 

@@ -312,3 +312,31 @@ describe('faults are told', () => {
     )
   })
 })
+
+describe('a daily run that would start after its sending window', () => {
+  test.each([
+    ['0 22 * * *', '22:00'],
+    ['0 23 * * *', ''],
+    ['30 22,23 * * 1-5', '22:15'],
+    ['*/10 22 1 * *', '22:00'],
+    ['0 0 * * *', '00:00'],
+  ])('is a fault that names both settings: %s until %s', (cron, until) => {
+    const faults = faultsOf({ ...COMPLETE, REMIND_CRON: cron, SEND_UNTIL: until })
+    expect(faults).toEqual([expect.stringMatching(/^REMIND_CRON: .*SEND_UNTIL/)])
+    expect(faults[0]).toContain(until || '22:00')
+  })
+
+  test.each([
+    ['59 21 * * *', '22:00'],
+    ['0 9,23 * * *', '22:00'],
+    ['30 21,22 * * *', '22:00'],
+    ['0 0 * * *', '00:01'],
+  ])('is none if one firing of the day is before it: %s until %s', (cron, until) => {
+    expect(faultsOf({ ...COMPLETE, REMIND_CRON: cron, SEND_UNTIL: until })).toEqual([])
+  })
+
+  test('is told along with the other faults', () => {
+    const faults = faultsOf({ ...COMPLETE, REMIND_CRON: '0 23 * * *', PORT: 'x' })
+    expect(faults).toHaveLength(2)
+  })
+})

@@ -104,7 +104,7 @@ describe.each(README)('%s', (name) => {
   test('lists exactly the commands and options of the command line', () => {
     const listed = rowsOf(text, 'command', '命令').map(([command, flags = '']) => [
       word(command),
-      sorted(all(flags, /`(--\w+)`/g)),
+      sorted(all(flags, /`(--[\w-]+)`/g)),
     ])
     const existing = Object.entries(options).map(([command, flags]) => [command, sorted(flags)])
     expect(listed.length).toBeGreaterThan(5)
@@ -113,7 +113,7 @@ describe.each(README)('%s', (name) => {
 
   test('uses commands with options that they have', () => {
     const used = [
-      ...text.matchAll(/(?:cli|main\.js) (?:-- )?([a-z]+)((?: --\w+(?: \d+)?)*)/g),
+      ...text.matchAll(/(?:cli|main\.js) (?:-- )?([a-z][a-z-]*)((?: --[\w-]+(?: \d+)?)*)/g),
       ...text.matchAll(/`(audit|remind|serve)((?: --\w+)+)`/g),
       ...text.matchAll(/npm run (demo) --((?: --\w+)+)/g),
     ]

@@ -63,7 +63,7 @@ function environment(): Record<string, string> {
     TIMEZONE: noonZone(),
     SEND_UNTIL: '23:59',
     // The schedule of the service keeps out of what the commands do here.
-    REMIND_CRON: '59 23 31 12 *',
+    REMIND_CRON: '58 23 31 12 *',
   }
 }
 

@@ -1,6 +1,6 @@
 import type { Knex } from 'knex'
 import { isDuplicate } from '../db/errors.js'
-import { inTransaction } from '../db/transaction.js'
+import { inRequest } from '../db/transaction.js'
 import { readEvents } from './events.js'
 import { type OpenedPush, refusal } from './open.js'
 import * as store from './store.js'
@@ -19,7 +19,7 @@ export async function acceptPush(
   if (!received) throw refusal('body', 'The push has no MsgType, or an event without its name')
   // One list may name the same item twice.
   const events = [...new Map(received.map((event) => [event.key, event])).values()]
-  return inTransaction(
+  return inRequest(
     db,
     async (trx) => {
       const { mark, content } = push

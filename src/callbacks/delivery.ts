@@ -106,7 +106,7 @@ export async function applyDelivery(
   }
   if (report.channel === 'official' && status.startsWith(USER_BLOCK.status)) {
     const person = { appId, openId, userId: message.user_id }
-    await recordStop(trx, person, { kind: 'block', errcode: USER_BLOCK.errcode }, report.at)
+    await recordStop(trx, person, { kind: 'block', errcode: USER_BLOCK.errcode, messageId: null }, report.at)
     return { kind: 'done', outcome: 'blocked', ...about }
   }
   return { kind: 'done', outcome, ...about }

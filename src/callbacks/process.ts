@@ -1,7 +1,7 @@
 import type { Knex } from 'knex'
 import type { Account } from '../config.js'
-import { isDuplicate, whyUnavailable } from '../db/errors.js'
-import { inTransaction } from '../db/transaction.js'
+import { isContention, isDuplicate, whyUnavailable } from '../db/errors.js'
+import { inRequest } from '../db/transaction.js'
 import { chunks } from '../lib/chunks.js'
 import { failpoint } from '../lib/failpoint.js'
 import type { Logger } from '../lib/logger.js'
@@ -28,6 +28,8 @@ const BATCH = 100
 /** Each has a connection of the pool; the sending and the requests need theirs. */
 const AT_ONCE = 3
 const PAUSE_AFTER_ERROR_MS = 10 * 60_000
+/** By then the session of a process that froze has been ended. */
+const PAUSE_AFTER_LOCK_MS = 20_000
 
 export interface WorkerDeps {
   db: Knex
@@ -93,7 +95,7 @@ async function workOff(deps: WorkerDeps, id: number): Promise<'ended' | 'waits' 
   const { db, account, log, now } = deps
   const { appId } = account
   try {
-    const worked = await inTransaction(
+    const worked = await inRequest(
       db,
       async (trx) => {
         const event = await store.lockDue(trx, id, now())
@@ -117,7 +119,8 @@ async function workOff(deps: WorkerDeps, id: number): Promise<'ended' | 'waits' 
       { event: 'callback.failed', app_id: appId, event_id: id, err: error },
       'it is tried again later',
     )
-    await store.postpone(db, id, 'error', now() + PAUSE_AFTER_ERROR_MS)
+    const pause = isContention(error) ? PAUSE_AFTER_LOCK_MS : PAUSE_AFTER_ERROR_MS
+    await store.postpone(db, id, 'error', now() + pause)
     return 'waits'
   }
 }

@@ -1,5 +1,6 @@
 import type { Knex } from 'knex'
 import { execute, forUpdateSkipLocked, placeholders, rowPlaceholders, selectRows } from '../db/sql.js'
+import type { UserId } from '../lib/user-id.js'
 import type { ReceivedEvent } from './events.js'
 
 /** What came of an event, or what it waits for (`no_user`, `unknown_message` while its state is waiting). */
@@ -182,7 +183,7 @@ export async function hasRefusedSince(
 
 export interface PersonMessage {
   id: number
-  user_id: number
+  user_id: UserId
   template_id: string
   state: string
   msgid: string | null
@@ -234,7 +235,7 @@ interface Person {
 /** Whether the user has accepted this template after a moment; spent or not. Uses wx_save_form_id_oldest_idx. */
 export async function hasAcceptedSince(
   trx: Knex,
-  person: Person & { userId: number; templateId: string },
+  person: Person & { userId: UserId; templateId: string },
   since: number,
 ): Promise<boolean> {
   const rows = await selectRows(

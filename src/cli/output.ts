@@ -2,10 +2,16 @@ import { SingleBar } from 'cli-progress'
 import { whyUnavailable } from '../db/errors.js'
 import { ConfigError, ServiceError } from '../errors.js'
 import { redact } from '../lib/redact.js'
+import { toJson } from '../lib/user-id.js'
 
 /** A command's answer on stdout: one JSON object with --json, else lines for a person. */
 export function print(json: boolean, answer: object, lines: string[]): void {
-  process.stdout.write(json ? `${JSON.stringify(answer)}\n` : `${lines.join('\n')}\n`)
+  process.stdout.write(json ? `${toJson(answer)}\n` : `${lines.join('\n')}\n`)
+}
+
+/** Which database a command works on: on stderr, as stdout belongs to its answer. */
+export function printDatabase(name: string): void {
+  process.stderr.write(`Database: ${name}\n`)
 }
 
 /** What went wrong: words on stderr, and with --json an object on stdout, so that a program always has one to read. */

@@ -6,14 +6,26 @@ import { isDecodable } from '../lib/decodable.js'
 import { redact } from '../lib/redact.js'
 import { LibsqlClient } from './libsql-client.js'
 import { mysqlClient } from './mysql-client.js'
+import { type MysqlConnection, prepareSession } from './mysql-session.js'
 
 export const DEFAULT_DATABASE_URL = 'sqlite:./data/reminder.db'
 
 const BUSY_TIMEOUT_MS = 10_000
-const LOCK_WAIT_SECONDS = 5
 const CONNECT_TIMEOUT_MS = 10_000
 const MYSQL_POOL_MAX = 10
-/** The statements of the service take milliseconds, a wait for a lock LOCK_WAIT_SECONDS; what reads whole tables says so. */
+/** Less than `idleSeconds`, so that the pool closes its idle connections and not the server. */
+const POOL_IDLE_MS = 10_000
+/**
+ * A process that freezes or vanishes in a transaction keeps its rows for so long. Ours says nothing in one for
+ * milliseconds, or for as long as a busy machine does not let it run.
+ */
+const SESSION_TIMES = {
+  statementTimeoutMs: CONNECT_TIMEOUT_MS,
+  lockWaitSeconds: 1,
+  idleSeconds: 20,
+  idleTransactionSeconds: 10,
+}
+/** The statements of the service take milliseconds, a wait for a lock one second; what reads whole tables says so. */
 const STATEMENT_TIMEOUT_MS = 30_000
 /** A machine that vanished is noticed on an idle connection within some 20 s: Node probes each second from then on. */
 const KEEP_ALIVE_MS = 10_000
@@ -122,29 +134,13 @@ function mysqlConfig(uri: string, statementTimeoutMs: number | undefined): Knex.
     // Values stay out of error messages: they may be a token or an open_id.
     compileSqlOnError: false,
     log,
-    pool: { min: 0, max: MYSQL_POOL_MAX, afterCreate: prepareMysql },
+    pool: {
+      min: 0,
+      max: MYSQL_POOL_MAX,
+      idleTimeoutMillis: POOL_IDLE_MS,
+      afterCreate: (connection: MysqlConnection, done: (error: unknown, connection: unknown) => void) =>
+        prepareSession(connection, SESSION_TIMES, done),
+    },
     acquireConnectionTimeout: connectTimeout,
   }
-}
-
-/**
- * READ COMMITTED takes no gap locks on range updates, which is what keeps the sweep and the ingest apart. It has a
- * statement of its own: the variable is tx_isolation up to MariaDB 11.0 and transaction_isolation elsewhere.
- */
-function prepareMysql(
-  connection: {
-    query(statement: { sql: string; timeout: number }, done: (error: unknown) => void): void
-  },
-  done: (error: unknown, connection: unknown) => void,
-): void {
-  const ask = (sql: string, next: (error: unknown) => void): void =>
-    connection.query({ sql, timeout: CONNECT_TIMEOUT_MS }, next)
-  ask('SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED', (error) => {
-    if (error) return done(error, connection)
-    ask(
-      `SET SESSION time_zone = '+00:00', SESSION innodb_lock_wait_timeout = ${LOCK_WAIT_SECONDS},
-       SESSION sql_mode = CONCAT(@@sql_mode, ',STRICT_ALL_TABLES')`,
-      (error) => done(error, connection),
-    )
-  })
 }

@@ -1,6 +1,8 @@
 /** Error codes of the databases, by name. mysql2 gives `code`, libsql the extended result code's name. */
 const DUPLICATE = new Set(['ER_DUP_ENTRY', 'SQLITE_CONSTRAINT_UNIQUE', 'SQLITE_CONSTRAINT_PRIMARYKEY'])
-const CONTENTION = new Set(['ER_LOCK_DEADLOCK', 'ER_LOCK_WAIT_TIMEOUT', 'SQLITE_BUSY', 'SQLITE_LOCKED'])
+/** MySQL's and MariaDB's for NOWAIT too, where MySQL has a code of its own. */
+const LOCK_WAIT = new Set(['ER_LOCK_WAIT_TIMEOUT', 'ER_LOCK_NOWAIT'])
+const CONTENTION = new Set([...LOCK_WAIT, 'ER_LOCK_DEADLOCK', 'SQLITE_BUSY', 'SQLITE_LOCKED'])
 const CONNECTION = new Set([
   'ECONNREFUSED',
   'ECONNRESET',
@@ -23,8 +25,10 @@ const READ_ONLY = new Set([
   'ER_READ_ONLY_MODE',
   'ER_CANT_EXECUTE_IN_READ_ONLY_TRANSACTION',
 ])
+const FULL = new Set(['ER_DISK_FULL', 'ER_RECORD_FILE_FULL', 'SQLITE_FULL'])
 
-function codeOf(error: unknown): string {
+/** The database's own name for an error; empty for what is none of its. */
+export function codeOf(error: unknown): string {
   return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : ''
 }
 
@@ -33,9 +37,14 @@ export function isDuplicate(error: unknown): boolean {
   return DUPLICATE.has(codeOf(error))
 }
 
-/** Another transaction was in the way (deadlock 1213, lock wait 1205, SQLite busy): the same work may be tried again. */
+/** Another transaction was in the way (deadlock 1213, lock wait 1205 or 3572, SQLite busy): the same work may be tried again. */
 export function isContention(error: unknown): boolean {
   return CONTENTION.has(codeOf(error))
+}
+
+/** Another transaction holds a row and does not end: of all contention the kind that takes long. */
+export function isLockWait(error: unknown): boolean {
+  return LOCK_WAIT.has(codeOf(error))
 }
 
 /** The database did not answer a statement in time. What became of it is not known. */
@@ -50,10 +59,11 @@ export function isReadOnly(error: unknown): boolean {
 
 /** What is wrong with the database itself, whatever the statement: nothing that a caller could mend. */
 export function whyUnavailable(error: unknown): 'does not answer' | 'takes no writes' | undefined {
-  if (isReadOnly(error)) return 'takes no writes'
+  const code = codeOf(error)
+  if (isReadOnly(error) || FULL.has(code) || code.startsWith('SQLITE_READONLY')) return 'takes no writes'
   // A connection that was lost already: fatal, without a code (mysql2).
-  const isClosed = error instanceof Error && 'fatal' in error && error.fatal === true && codeOf(error) === ''
-  const isAway = CONNECTION.has(codeOf(error)) || isTimeout(error) || isClosed
+  const isClosed = error instanceof Error && 'fatal' in error && error.fatal === true && code === ''
+  const isAway = CONNECTION.has(code) || isTimeout(error) || isClosed
   // Knex waited for a connection of the pool, and none came free or could be opened.
   const isPoolEmpty = error instanceof Error && error.name === 'KnexTimeoutError'
   return isAway || isPoolEmpty ? 'does not answer' : undefined

@@ -5,7 +5,8 @@ import { isSqlite, selectRows } from './sql.js'
 const WAIT_SECONDS = 5
 /** A migration of a few million adopted rows takes minutes. */
 const MAX_WAIT_MS = 30 * 60_000
-const KEEP_ALIVE_MS = 60_000
+/** Well below the server's limit for a session that says nothing, which ends the lock of a process that froze. */
+const KEEP_ALIVE_MS = 5_000
 /** Of this database, since names of GET_LOCK are one for the whole server. At most 64 characters. */
 const LOCK_NAME = "CONCAT('wx_migrate_', MD5(DATABASE()))"
 
@@ -46,7 +47,6 @@ export async function takeMigrationLock(
     await session.destroy()
     throw error
   }
-  // Servers and proxies end sessions that say nothing for long, and the lock with them.
   const keepAlive = setInterval(() => {
     session.raw('DO 0').catch((error) => onMessage(`The migration lock may be lost: ${error.message}`))
   }, KEEP_ALIVE_MS)

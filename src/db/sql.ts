@@ -1,6 +1,7 @@
 import type { Knex } from 'knex'
+import { toUserId } from '../lib/user-id.js'
 
-type Value = string | number | null
+type Value = string | number | bigint | null
 
 /** The longest list in one statement: MariaDB turns 1,000 values into a join, and then locks rows out of order. */
 export const MAX_LIST = 999
@@ -27,9 +28,19 @@ export function forUpdateSkipLocked(db: Knex): string {
   return isSqlite(db) ? '' : ' FOR UPDATE SKIP LOCKED'
 }
 
+/** Row locks that fail at once where another transaction holds a row. */
+export function forUpdateNowait(db: Knex): string {
+  return isSqlite(db) ? '' : ' FOR UPDATE NOWAIT'
+}
+
 /** An index hint of MySQL's, for a table whose plan was seen to go wrong there. Name only PRIMARY: that cannot be dropped. */
 export function mysqlHint(db: Knex, hint: string): string {
   return isSqlite(db) ? '' : ` ${hint}`
+}
+
+/** A text as the key of a Map that is to find what the database finds: MySQL's collations pass over blanks at the end. */
+export function asCompared(db: Knex, text: string): string {
+  return isSqlite(db) ? text : text.replace(/ +$/, '')
 }
 
 /** `?,?,?` for a list of n bindings. */
@@ -44,11 +55,12 @@ export function rowPlaceholders(n: number, columns: number): string {
     .join(',')
 }
 
-/** The rows of a SELECT. The caller names their shape, as written in its own SQL. */
+/**
+ * The rows of a SELECT. The caller names their shape, as written in its own SQL. A number beyond 2^53 - 1 is a bigint;
+ * only user ids grow so large.
+ */
 export async function selectRows<Row>(db: Knex, sql: string, bindings: Value[] = []): Promise<Row[]> {
-  const result: unknown = await db.raw(sql, bindings as Knex.RawBinding[])
-  const rows: unknown = isSqlite(db) ? result : (result as unknown[])[0]
-  return rows as Row[]
+  return rowsOf(db, sql, bindings, {})
 }
 
 /** As long as the SELECT over a whole table may take: an audit of many millions of rows. */
@@ -56,11 +68,52 @@ const SCAN_TIMEOUT_MS = 10 * 60_000
 
 /** The rows of a SELECT that reads whole tables, for which the limit of other statements is too short. */
 export async function scanRows<Row>(db: Knex, sql: string, bindings: Value[] = []): Promise<Row[]> {
-  const result: unknown = await db
-    .raw(sql, bindings as Knex.RawBinding[])
-    .options({ timeout: SCAN_TIMEOUT_MS })
-  const rows: unknown = isSqlite(db) ? result : (result as unknown[])[0]
-  return rows as Row[]
+  return rowsOf(db, sql, bindings, { timeout: SCAN_TIMEOUT_MS })
+}
+
+async function rowsOf<Row>(db: Knex, sql: string, bindings: Value[], options: object): Promise<Row[]> {
+  const ask = (more: object): Promise<unknown> =>
+    db.raw(sql, bindings as Knex.RawBinding[]).options({ ...options, ...more })
+  const result = await ask({})
+  if (!isSqlite(db)) return exactMysqlRows(...(result as [Record<string, unknown>[], Field[]])) as Row[]
+  const rows = result as Record<string, unknown>[]
+  // Bigints everywhere would cost every row; so only an answer that lost digits is asked for again.
+  if (!rows.some(hasRounded)) return rows as Row[]
+  const exact = (await ask({ safeIntegers: true })) as Record<string, unknown>[]
+  for (const row of exact) {
+    for (const [name, value] of Object.entries(row))
+      if (typeof value === 'bigint') row[name] = toUserId(value)
+  }
+  return exact as Row[]
+}
+
+interface Field {
+  name: string
+  columnType: number
+}
+
+/** The column type of BIGINT in MySQL's protocol. */
+const BIGINT = 8
+
+/** mysql2 gives a BIGINT that a number cannot hold as text. */
+function exactMysqlRows(rows: Record<string, unknown>[], fields: Field[]): Record<string, unknown>[] {
+  const names = fields.filter(({ columnType }) => columnType === BIGINT).map(({ name }) => name)
+  for (const row of rows) {
+    for (const name of names) {
+      const value = row[name]
+      if (typeof value === 'string') row[name] = toUserId(value)
+    }
+  }
+  return rows
+}
+
+/** libsql gives integers as doubles: one beyond 2^53 - 1 may be its neighbour's. */
+function hasRounded(row: Record<string, unknown>): boolean {
+  for (const name in row) {
+    const value = row[name]
+    if (typeof value === 'number' && Math.abs(value) > Number.MAX_SAFE_INTEGER) return true
+  }
+  return false
 }
 
 /** Runs an INSERT, UPDATE or DELETE. On MySQL `affectedRows` counts the rows found, changed or not. */

@@ -13,6 +13,7 @@ import { SAMPLE_DAYS, SAMPLE_USERS, sampleWeek } from './sample.js'
 import { emptyUploads, type Uploads, uploadDay } from './upload.js'
 
 const DATABASE_FILE = './data/demo.db'
+export const DEMO_DATABASE_URL = `sqlite:${DATABASE_FILE}`
 const DAY_MS = 24 * 60 * 60 * 1000
 const HOUR_MS = 60 * 60 * 1000
 /** The demo's "now" is today at the hour of the daily run, so that it tells the same story at any time of day. */
@@ -58,7 +59,7 @@ export async function runDemo({ port, once }: { port: number; once: boolean }): 
 
   async function play(): Promise<Demo> {
     const config = readConfig({
-      DATABASE_URL: `sqlite:${DATABASE_FILE}`,
+      DATABASE_URL: DEMO_DATABASE_URL,
       WX_API_BASE_URL: sandbox.url,
       API_KEYS: `demo:${apiKey}`,
       SESSION_SECRET: randomBytes(32).toString('hex'),

@@ -3,13 +3,14 @@ import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { ApiKey } from '../config.js'
 import { ServiceError } from '../errors.js'
 import { sha256 } from '../lib/sha256.js'
+import type { UserId } from '../lib/user-id.js'
 import { addressOf, type Failures } from './failures.js'
 import type { Limit } from './limits.js'
 
 /** Who calls: a backend with an API key, trusted to speak for every user, or one user with a session. */
 export type Caller =
   | { kind: 'backend'; name: string }
-  | { kind: 'session'; appId: string; openId: string; userId: number }
+  | { kind: 'session'; appId: string; openId: string; userId: UserId }
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -33,7 +34,7 @@ export interface SessionCheck {
   appId: string
   /** The open_id of a session token. Throws `unauthorized`. */
   verify(token: string): Promise<string>
-  findUser(openId: string): Promise<number | undefined>
+  findUser(openId: string): Promise<UserId | undefined>
 }
 
 export function createCallers(

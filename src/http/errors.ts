@@ -1,6 +1,6 @@
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
-import { whyUnavailable } from '../db/errors.js'
+import { isContention, whyUnavailable } from '../db/errors.js'
 import { type ErrorCode, ServiceError } from '../errors.js'
 import type { Logger } from '../lib/logger.js'
 import { BODY_TOO_LARGE } from './body-limits.js'
@@ -91,6 +91,8 @@ function toServiceError(error: FastifyError): ServiceError {
   }
   const why = whyUnavailable(error)
   if (why) return new ServiceError('not_ready', `The database ${why}; try again shortly`)
+  if (isContention(error))
+    return new ServiceError('overloaded', 'Another transaction holds what this needs; try again shortly')
   if (error.statusCode !== undefined && error.statusCode < 500)
     return new ServiceError('malformed_request', error.message)
   return new ServiceError('internal', 'Something went wrong on our side; the log says what')

@@ -1,4 +1,5 @@
 import { type TSchema, Type } from 'typebox'
+import { USER_ID_PATTERN } from '../lib/user-id.js'
 
 /** Field types that several routes share. */
 
@@ -37,10 +38,14 @@ export const OpenId = Type.String({
   description: "WeChat's id of the user in this app",
 })
 
-export const UserId = Type.Integer({
+export const UserId = Type.Unsafe<number | string>({
+  type: ['integer', 'string'],
   minimum: 0,
   maximum: Number.MAX_SAFE_INTEGER,
-  description: "The owner's number of the user",
+  pattern: USER_ID_PATTERN,
+  description:
+    "The owner's number of the user, 0 to 9223372036854775807. Taken as a number or as a string of its digits; in answers a string beyond 9007199254740991",
+  examples: [10086, '1234567890123456789'],
 })
 
 export const IsoDate = Type.String({

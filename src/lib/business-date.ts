@@ -12,6 +12,11 @@ export function addDays(date: BusinessDate, days: number): BusinessDate {
   return fromDateTime(toDateTime(date, 'utc').plus({ days }))
 }
 
+/** How many days `later` is after `earlier`. */
+export function daysBetween(earlier: BusinessDate, later: BusinessDate): number {
+  return toDateTime(later, 'utc').diff(toDateTime(earlier, 'utc'), 'days').days
+}
+
 /** 2026-11-20, as commands and the API write a day. */
 export function toIsoDate(date: BusinessDate): string {
   return toDateTime(date, 'utc').toISODate() ?? ''

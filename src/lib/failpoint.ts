@@ -3,6 +3,7 @@
  * armed unless the command line says so from REMINDER_FAILPOINTS, and then a failpoint costs one comparison.
  */
 export const FAILPOINTS = [
+  'claim.in_transaction',
   'claim.committed',
   'mark.committed',
   'send.before',

@@ -1,5 +1,6 @@
 import { pino } from 'pino'
 import { redact } from './redact.js'
+import { userIdToJson } from './user-id.js'
 
 type Fields = { event: string } & Record<string, unknown>
 
@@ -26,7 +27,7 @@ export function createLogger(options: {
       level: options.level,
       base: null,
       timestamp: pino.stdTimeFunctions.isoTime,
-      serializers: { err: serializeError },
+      serializers: { err: serializeError, user_id: userIdToJson },
     },
     { write: (line: string) => output.write(redact(line, options.secrets)) },
   )

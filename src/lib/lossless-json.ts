@@ -36,3 +36,18 @@ export function toValue(parsed: unknown, maxDepth: number): Value {
 export function isFields(value: Value | undefined): value is Fields {
   return typeof value === 'object' && !Array.isArray(value)
 }
+
+/** A number of 16 digits or more that follows the name. Strings match as a whole, so what looks like this in one does not. */
+const LARGE_USER_ID = /("user_id"\s*:\s*)(-?\d[\d.eE+-]*)|"[^"\\]*(?:\\.[^"\\]*)*"/g
+const MAY_HAVE_LARGE_USER_ID = /"user_id"\s*:\s*[1-9]\d{15}/
+
+/**
+ * JSON in which each large `user_id` that stands as a number is a string of the same digits: JSON.parse would make it
+ * another user's. All else stays as it is, broken JSON included.
+ */
+export function quoteLargeUserIds(text: string): string {
+  if (!MAY_HAVE_LARGE_USER_ID.test(text)) return text
+  return text.replace(LARGE_USER_ID, (token: string, name?: string, number = '') =>
+    name !== undefined && /^[1-9]\d{15,}$/.test(number) ? `${name}"${number}"` : token,
+  )
+}

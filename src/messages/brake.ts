@@ -18,6 +18,8 @@ export interface Brake {
   readonly halt: Halt | undefined
   /** Whether WeChat has judged a message at all, and was not just busy, silent or out of reach. */
   readonly answered: boolean
+  /** Whether it has taken one: template, page, data and the rest are as it wants them. */
+  readonly accepted: boolean
   /**
    * Messages that were lost in doubt since the last one that WeChat judged. With any, no request may start before one that
    * is under way is judged; if none of them is, one alone may probe after a single doubt, and after two the run pauses.
@@ -79,6 +81,9 @@ export function createBrake(normalRefusals = 0): Brake {
     },
     get answered() {
       return answered
+    },
+    get accepted() {
+      return accepted
     },
     get doubts() {
       return doubts

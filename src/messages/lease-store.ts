@@ -2,6 +2,7 @@ import type { Knex } from 'knex'
 import { databaseNow, execute, forUpdateSkipLocked, mysqlHint, placeholders, selectRows } from '../db/sql.js'
 import { withoutContention } from '../db/transaction.js'
 import { groupBy } from '../lib/group-by.js'
+import type { UserId } from '../lib/user-id.js'
 import type { PermitSource } from '../permits/sources.js'
 import type { TemplateData } from '../wechat/messages.js'
 import type { Channel, Delivery } from './message.js'
@@ -112,7 +113,7 @@ interface DeliveryRow {
   fence: number
   state: 'queued' | 'sending'
   app_id: string
-  user_id: number
+  user_id: UserId
   open_id: string
   channel: Channel
   template_id: string

@@ -1,3 +1,4 @@
+import type { UserId } from '../lib/user-id.js'
 import type { PermitSource } from '../permits/sources.js'
 import type { TemplateData } from '../wechat/messages.js'
 
@@ -11,7 +12,7 @@ export interface Delivery {
   /** `queued`: its request cannot have left yet. `sending`: it may have, and whoever takes it over must reckon with that. */
   state: 'queued' | 'sending'
   appId: string
-  userId: number
+  userId: UserId
   openId: string
   channel: Channel
   templateId: string

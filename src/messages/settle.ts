@@ -2,11 +2,13 @@ import type { Knex } from 'knex'
 import { inTransaction } from '../db/transaction.js'
 import { failpoint } from '../lib/failpoint.js'
 import { groupBy } from '../lib/group-by.js'
-import { isUsable } from '../permits/sources.js'
+import { compareUserIds, type UserId } from '../lib/user-id.js'
 import { lockCounters } from '../permits/store.js'
 import { readUsersAgain } from '../schedule/cursor-store.js'
+import { countGivenBack, lockRunsOf } from '../schedule/limit-store.js'
 import { recordStop } from '../users/stop-store.js'
 import type { Delivery } from './message.js'
+import { takeNextPermits } from './next-permit.js'
 import * as store from './store.js'
 import type { Verdict } from './verdict.js'
 
@@ -77,13 +79,11 @@ export async function settleBatch(
     now,
     tally,
   )
-  const next = await takeNextPermits(
-    db,
-    ordered.filter((o) => o.verdict.kind === 'next_permit'),
-    leaseMs,
-    now,
-    tally,
-  )
+  const spoiled = ordered.filter((o) => o.verdict.kind === 'next_permit')
+  const { next, waiting, without } = await takeNextPermits(db, spoiled, leaseMs, now)
+  await settlePlain(db, without, now, tally)
+  tally.retry += waiting
+  tally.lost += spoiled.length - next.size - waiting - without.length
   return outcomes.map((outcome) => next.get(outcome.delivery.id))
 }
 
@@ -95,7 +95,12 @@ async function settlePlain(db: Knex, outcomes: Outcome[], now: number, tally: Ta
     failpoint('settle.in_transaction')
     for (const { delivery, verdict, answer } of outcomes) {
       if (!('stops' in verdict) || !verdict.stops || answer.errcode === null) continue
-      await recordStop(trx, delivery, { kind: verdict.stops, errcode: answer.errcode }, now)
+      await recordStop(
+        trx,
+        delivery,
+        { kind: verdict.stops, errcode: answer.errcode, messageId: delivery.id },
+        now,
+      )
     }
     return counts
   })
@@ -133,6 +138,10 @@ async function giveBack(db: Knex, outcomes: Outcome[], now: number, tally: Tally
   const { appId } = first.delivery
   const notAttempted = outcomes.filter(({ attempted }) => !attempted).map(({ delivery }) => delivery.id)
   const cancelled = await inTransaction(db, async (trx) => {
+    const runOf = await lockRunsOf(
+      trx,
+      outcomes.map(({ delivery }) => delivery.id),
+    )
     for (const [runId, users] of await store.findUsersByRun(trx, notAttempted)) {
       await readUsersAgain(trx, runId, users)
     }
@@ -157,6 +166,7 @@ async function giveBack(db: Knex, outcomes: Outcome[], now: number, tally: Tally
       if (change) await store.returnToCounters(trx, appId, sorted(group.map((c) => c.userId)), change, now)
     }
     const heldIds = new Set(held.map(({ id }) => id))
+    await countGivenBack(trx, runOf, [...heldIds])
     const ended = outcomes.filter(({ delivery }) => heldIds.has(delivery.id))
     for (const group of groupBy(ended, ({ attempted, answer }) =>
       JSON.stringify([attempted, answer]),
@@ -185,7 +195,7 @@ async function giveBack(db: Knex, outcomes: Outcome[], now: number, tally: Tally
 function counterChanges(
   held: store.LockedMessage[],
   valid: Set<number>,
-): (store.CounterReturn & { userId: number })[] {
+): (store.CounterReturn & { userId: UserId })[] {
   return [...groupBy(held, (message) => message.user_id)].map(([userId, messages]) => {
     const [newest, ...older] = messages
       .filter((message) => message.business_date !== null)
@@ -203,82 +213,6 @@ function counterChanges(
   })
 }
 
-/** The spoiled permit stays spent, with WeChat's code on it; the user's next oldest one is reserved for the same message. */
-async function takeNextPermits(
-  db: Knex,
-  outcomes: Outcome[],
-  leaseMs: number,
-  now: number,
-  tally: Tally,
-): Promise<Map<number, Delivery>> {
-  const [first] = outcomes
-  if (!first) return new Map()
-  const { appId } = first.delivery
-  const users = sorted(outcomes.map(({ delivery }) => delivery.userId))
-  const { next, without } = await inTransaction(db, async (trx) => {
-    const oldest = await store.findOldestPermits(trx, appId, users, isUsable(first.delivery, now))
-    const permits = await store.lockPermits(
-      trx,
-      sorted([...oldest.values(), ...outcomes.map(({ delivery }) => delivery.permitId)]),
-    )
-    await lockCounters(trx, appId, users)
-    const held = new Set(
-      (
-        await store.lockHeld(
-          trx,
-          outcomes.map(({ delivery }) => delivery),
-        )
-      ).map(({ id }) => id),
-    )
-    const mine = outcomes.filter(({ delivery }) => held.has(delivery.id))
-    for (const group of groupBy(mine, ({ answer }) => answer.errcode).values()) {
-      const [one] = group
-      const dead = sorted(group.map(({ delivery }) => delivery.permitId))
-      await store.recordDeadPermits(trx, dead, one?.answer.errcode ?? null, now)
-    }
-
-    const next = new Map<number, Delivery>()
-    const without: Outcome[] = []
-    const leaseDeadline = performance.now() + leaseMs
-    for (const outcome of mine) {
-      const { delivery, answer } = outcome
-      const permit = permits.get(oldest.get(delivery.userId) ?? 0)
-      if (!permit) {
-        without.push({ ...outcome, verdict: { kind: 'failed' } })
-        continue
-      }
-      if (permit.status !== 0) {
-        // Spent since we looked, or by a message of the same user a line above. The retry meets the dead permit again
-        // and so comes back here.
-        without.push({ ...outcome, verdict: { kind: 'retry', afterMs: 0, maybeSent: false } })
-        continue
-      }
-      permit.status = 1
-      await store.reserve(
-        trx,
-        { id: delivery.id, appId, userId: delivery.userId, permitId: permit.id, errcode: answer.errcode },
-        leaseMs,
-        now,
-      )
-      const { attempts } = delivery
-      next.set(delivery.id, {
-        ...delivery,
-        state: 'queued',
-        permitId: permit.id,
-        formId: permit.form_id,
-        permitSource: permit.source,
-        attempts: attempts + 1,
-        leaseDeadline,
-      })
-    }
-    failpoint('next_permit.in_transaction')
-    return { next, without }
-  })
-  await settlePlain(db, without, now, tally)
-  tally.lost += outcomes.length - next.size - without.length
-  return next
-}
-
-function sorted(ids: number[]): number[] {
-  return [...new Set(ids)].sort((a, b) => a - b)
+function sorted<Id extends UserId>(ids: Id[]): Id[] {
+  return [...new Set(ids)].sort(compareUserIds)
 }

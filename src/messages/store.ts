@@ -1,6 +1,7 @@
 import type { Knex } from 'knex'
 import { databaseNow, execute, forUpdate, placeholders, selectRows } from '../db/sql.js'
 import { groupBy } from '../lib/group-by.js'
+import type { UserId } from '../lib/user-id.js'
 import type { Condition, PermitSource } from '../permits/sources.js'
 import type { Channel } from './message.js'
 
@@ -11,7 +12,7 @@ import type { Channel } from './message.js'
 
 export interface NewReminder {
   appId: string
-  userId: number
+  userId: UserId
   openId: string
   businessDate: number
   runId: number
@@ -63,9 +64,9 @@ export async function findReminderIds(
   trx: Knex,
   appId: string,
   businessDate: number,
-  userIds: number[],
-): Promise<Map<number, number>> {
-  const rows = await selectRows<{ id: number; user_id: number }>(
+  userIds: UserId[],
+): Promise<Map<UserId, number>> {
+  const rows = await selectRows<{ id: number; user_id: UserId }>(
     trx,
     `SELECT id, user_id FROM wx_push_message
      WHERE app_id = ? AND user_id IN (${placeholders(userIds.length)}) AND business_date = ?`,
@@ -153,6 +154,8 @@ function caseById(
 
 export interface LockedPermit {
   id: number
+  user_id: number
+  open_id: string
   status: number
   expire: number
   form_id: string
@@ -163,7 +166,7 @@ export interface LockedPermit {
 export async function lockPermits(trx: Knex, ids: number[]): Promise<Map<number, LockedPermit>> {
   const rows = await selectRows<LockedPermit>(
     trx,
-    `SELECT id, status, expire, form_id, source FROM wx_save_form_id WHERE id IN (${placeholders(ids.length)})
+    `SELECT id, user_id, open_id, status, expire, form_id, source FROM wx_save_form_id WHERE id IN (${placeholders(ids.length)})
      ORDER BY id${forUpdate(trx)}`,
     ids,
   )
@@ -171,15 +174,15 @@ export async function lockPermits(trx: Knex, ids: number[]): Promise<Map<number,
 }
 
 /** The users of messages, by the run that claimed them. */
-export async function findUsersByRun(trx: Knex, ids: number[]): Promise<Map<number, number[]>> {
+export async function findUsersByRun(trx: Knex, ids: number[]): Promise<Map<number, UserId[]>> {
   if (ids.length === 0) return new Map()
-  const rows = await selectRows<{ run_id: number; user_id: number }>(
+  const rows = await selectRows<{ run_id: number; user_id: UserId }>(
     trx,
     `SELECT run_id, user_id FROM wx_push_message
      WHERE id IN (${placeholders(ids.length)}) AND run_id IS NOT NULL ORDER BY run_id, user_id`,
     ids,
   )
-  const users = new Map<number, number[]>()
+  const users = new Map<number, UserId[]>()
   for (const [runId, group] of groupBy(rows, (row) => row.run_id))
     users.set(
       runId,
@@ -191,7 +194,7 @@ export async function findUsersByRun(trx: Knex, ids: number[]): Promise<Map<numb
 export interface LockedMessage {
   id: number
   fence: number
-  user_id: number
+  user_id: UserId
   permit_id: number
   business_date: number | null
   last_date_before: number
@@ -232,7 +235,7 @@ export interface CounterReturn {
 export async function returnToCounters(
   trx: Knex,
   appId: string,
-  userIds: number[],
+  userIds: UserId[],
   { permits, businessDate, lastDateBefore }: CounterReturn,
   now: number,
 ): Promise<void> {
@@ -279,10 +282,10 @@ export async function recordDeadPermits(
 export async function findOldestPermits(
   trx: Knex,
   appId: string,
-  userIds: number[],
+  userIds: UserId[],
   usable: Condition,
-): Promise<Map<number, number>> {
-  const rows = await selectRows<{ user_id: number; permit_id: number | null }>(
+): Promise<Map<UserId, number>> {
+  const rows = await selectRows<{ user_id: UserId; permit_id: number | null }>(
     trx,
     `SELECT p.user_id, (SELECT f.id FROM wx_save_form_id f
        WHERE f.app_id = p.app_id AND f.user_id = p.user_id AND ${usable.sql}
@@ -290,25 +293,27 @@ export async function findOldestPermits(
      FROM wx_message_push_status p WHERE p.app_id = ? AND p.user_id IN (${placeholders(userIds.length)})`,
     [...usable.bindings, appId, ...userIds],
   )
-  const permits = new Map<number, number>()
+  const permits = new Map<UserId, number>()
   for (const { user_id, permit_id } of rows) if (permit_id !== null) permits.set(user_id, permit_id)
   return permits
 }
 
 /**
- * Spends a permit on a message, which is `queued` with it and has a fresh lease. A counter that was set too low by hand stops at 0,
- * or its CHECK would end every run at this user.
+ * Spends a permit on a message, which goes to the open_id that gave it from then on, is `queued` with it and has a
+ * fresh lease: WeChat takes a form_id for nobody else (41028), and a user may have several open_ids. A counter that was
+ * set too low by hand stops at 0, or its CHECK would end every run at this user.
  */
 export async function reserve(
   trx: Knex,
-  message: { id: number; appId: string; userId: number; permitId: number; errcode: number | null },
+  message: { id: number; appId: string; userId: UserId; errcode: number | null },
+  permit: LockedPermit,
   leaseMs: number,
   now: number,
 ): Promise<void> {
   await execute(trx, 'UPDATE wx_save_form_id SET status = 1, message_id = ?, updated_at = ? WHERE id = ?', [
     message.id,
     now,
-    message.permitId,
+    permit.id,
   ])
   await execute(
     trx,
@@ -318,8 +323,17 @@ export async function reserve(
   )
   await execute(
     trx,
-    `UPDATE wx_push_message SET permit_id = ?, state = 'queued', attempts = attempts + 1, errcode = ?, updated_at = ?,
+    `UPDATE wx_push_message SET permit_id = ?, open_id = ?, state = 'queued', attempts = attempts + 1, errcode = ?, updated_at = ?,
        lease_until = ${databaseNow(trx)} + ${leaseMs} WHERE id = ?`,
-    [message.permitId, message.errcode, now, message.id],
+    [permit.id, permit.open_id, message.errcode, now, message.id],
+  )
+}
+
+/** Leaves a message that is ours, and locked, to whoever comes by at that time. */
+export async function putOff(trx: Knex, id: number, until: number): Promise<void> {
+  await execute(
+    trx,
+    `UPDATE wx_push_message SET state = 'retry', next_attempt_at = ?, lease_until = NULL WHERE id = ?`,
+    [until, id],
   )
 }

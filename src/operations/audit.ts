@@ -1,5 +1,6 @@
 import type { Knex } from 'knex'
 import { inTransaction } from '../db/transaction.js'
+import { toJson } from '../lib/user-id.js'
 import { recountCounter } from '../permits/recount.js'
 import * as store from './store.js'
 
@@ -21,7 +22,7 @@ const MAX_VIOLATIONS = 1_000
 
 /**
  * Proves on the data of all accounts that counters are exact, nobody was reminded twice on a day, the oldest permits
- * went first, and each spent permit has its message. Reads without locks; beside a busy service a row may be seen in
+ * went first, each spent permit has its message, and each message goes to who gave its permit. Reads without locks; beside a busy service a row may be seen in
  * two states, so what is found is looked at once more before it counts.
  */
 export async function audit(db: Knex, now: number, fix: boolean): Promise<AuditReport> {
@@ -32,6 +33,7 @@ export async function audit(db: Knex, now: number, fix: boolean): Promise<AuditR
     await check('oldest_permit_first', () => store.findYoungerSpentFirst(db, MAX_VIOLATIONS)),
     await check('spent_permit_has_message', () => store.findSpentWithoutMessage(db, MAX_VIOLATIONS)),
     await check('message_has_permit', () => store.findMessagesWithoutPermit(db, MAX_VIOLATIONS)),
+    await check('permit_goes_to_its_giver', () => store.findWrongReceivers(db, MAX_VIOLATIONS)),
   ]
   return { ok: checks.every(({ ok }) => ok), checks, fixed }
 }
@@ -39,8 +41,8 @@ export async function audit(db: Knex, now: number, fix: boolean): Promise<AuditR
 async function check(name: string, find: () => Promise<object[]>): Promise<AuditCheck> {
   const first = await find()
   if (first.length === 0) return { name, ok: true, violations: [] }
-  const seen = new Set(first.map((row) => JSON.stringify(row)))
-  const violations = (await find()).filter((row) => seen.has(JSON.stringify(row)))
+  const seen = new Set(first.map((row) => toJson(row)))
+  const violations = (await find()).filter((row) => seen.has(toJson(row)))
   return { name, ok: violations.length === 0, violations }
 }
 

@@ -1,8 +1,13 @@
 import type { Knex } from 'knex'
 import { DateTime } from 'luxon'
 import type { Account } from '../config.js'
+import { codeOf } from '../db/errors.js'
 import { pendingMigrations } from '../db/migrate.js'
 import { isSqlite, selectRows } from '../db/sql.js'
+import { tryWrite } from '../db/try-write.js'
+import { ServiceError } from '../errors.js'
+import { describeOpen } from '../messages/open-messages.js'
+import { countOpen } from '../messages/open-store.js'
 import { TokenError } from '../wechat/token-error.js'
 import { examineCallback } from './callback-check.js'
 import type { CallbackTarget } from './callback-target.js'
@@ -40,6 +45,7 @@ export async function examine(deps: DoctorDeps): Promise<Finding[]> {
   if (deps.redis) rest.push(await examineRedis(deps.redis.url, deps.redis.sendRate))
   // Without the tables there is nowhere to keep a token, or an event.
   if (migrations.status === 'ok') {
+    rest.push(await examineWrites(deps.db), await examineMessages(deps))
     rest.push(await examineToken(deps))
     if (deps.callback) rest.push(await examineCallback(deps.account, deps.callback, deps.systemNow))
   }
@@ -66,11 +72,11 @@ async function examineDatabase(db: Knex): Promise<Finding> {
           fix: 'Use MySQL 8.0+ or MariaDB 10.6+.',
         }
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : 'no answer'
+    if (error instanceof ServiceError) return { name, status: 'fail', reason: error.message }
     return {
       name,
       status: 'fail',
-      reason: `cannot be reached: ${code}`,
+      reason: `cannot be reached: ${codeOf(error) || 'no answer'}`,
       fix: 'Check DATABASE_URL, and that the server runs.',
     }
   }
@@ -81,6 +87,30 @@ async function examineMigrations(db: Knex): Promise<Finding> {
   return pending.length === 0
     ? { name: 'migrations', status: 'ok', reason: 'none pending' }
     : { name: 'migrations', status: 'fail', reason: `${pending.length} pending`, fix: 'Run: npm run migrate' }
+}
+
+async function examineWrites(db: Knex): Promise<Finding> {
+  const name = 'writes'
+  try {
+    await tryWrite(db)
+    return { name, status: 'ok', reason: 'a row was written and taken back' }
+  } catch (error) {
+    return {
+      name,
+      status: 'fail',
+      reason: `refused: ${codeOf(error) || 'no answer'}`,
+      fix: 'Check the rights of the user, room on the disk, and that it is the primary and no replica.',
+    }
+  }
+}
+
+async function examineMessages({ db, account, systemNow }: DoctorDeps): Promise<Finding> {
+  const name = 'messages'
+  const open = await countOpen(db, account.appId, systemNow())
+  const reason = describeOpen(open) ?? 'all settled'
+  return open.lapsed + open.retriesDue === 0
+    ? { name, status: 'ok', reason }
+    : { name, status: 'warn', reason, fix: 'Start serve, or run: npm run -s cli -- recover' }
 }
 
 async function examineZone({ db, account, systemNow }: DoctorDeps): Promise<Finding> {

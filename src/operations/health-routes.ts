@@ -3,10 +3,10 @@ import type { Knex } from 'knex'
 import { Type } from 'typebox'
 import { whyUnavailable } from '../db/errors.js'
 import { assertMigrated } from '../db/migrate.js'
+import { tryWrite } from '../db/try-write.js'
 import { ServiceError } from '../errors.js'
 import { ErrorBody } from '../http/errors.js'
 import { withDeadline } from '../lib/deadline.js'
-import { assertWritable } from './store.js'
 
 const Healthy = Type.Object({ status: Type.Literal('ok') })
 
@@ -49,5 +49,11 @@ export function healthRoutes({ db }: { db: Knex }): FastifyPluginAsyncTypebox {
 
 async function assertReady(db: Knex): Promise<void> {
   await assertMigrated(db)
-  await assertWritable(db)
+  try {
+    await tryWrite(db)
+  } catch (error) {
+    // It answers; whatever it says but that it is away, it has refused: rights, a full disk, a file that cannot be written.
+    if (whyUnavailable(error) !== undefined) throw error
+    throw new ServiceError('not_ready', 'The database takes no writes')
+  }
 }

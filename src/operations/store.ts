@@ -1,5 +1,6 @@
 import type { Knex } from 'knex'
-import { execute, isSqlite, scanRows } from '../db/sql.js'
+import { scanRows } from '../db/sql.js'
+import type { UserId } from '../lib/user-id.js'
 import { VALIDITY_MARGIN_MS } from '../permits/accept.js'
 import { PAY_HOLD_MS } from '../permits/sources.js'
 
@@ -10,7 +11,7 @@ import { PAY_HOLD_MS } from '../permits/sources.js'
 
 export interface WrongCounter {
   app_id: string
-  user_id: number
+  user_id: UserId
   /** As the counter says; null if the user has none. */
   count: number | null
   permits: number
@@ -34,7 +35,7 @@ export function findWrongCounters(db: Knex, limit: number): Promise<WrongCounter
 
 export interface DoubleReminder {
   app_id: string
-  user_id: number
+  user_id: UserId
   date: number
   reminders: number
 }
@@ -53,7 +54,7 @@ export function findDoubleReminders(db: Knex, limit: number): Promise<DoubleRemi
 
 export interface YoungerSpentFirst {
   message_id: number
-  user_id: number
+  user_id: UserId
   spent_permit: number
   older_permit: number
 }
@@ -117,10 +118,18 @@ export function findMessagesWithoutPermit(db: Knex, limit: number): Promise<Mism
   )
 }
 
-/**
- * Throws the server's own error if it takes no writes. It says so before it looks for rows, of which there are none.
- * Not on SQLite, where it would wait for whoever is writing.
- */
-export async function assertWritable(db: Knex): Promise<void> {
-  if (!isSqlite(db)) await execute(db, 'UPDATE wx_job_run SET reason = reason WHERE id = -1')
+export interface WrongReceiver {
+  message_id: number
+  permit_id: number
+}
+
+/** Rule: a permit goes to the open_id that gave it. WeChat takes it for nobody else. */
+export function findWrongReceivers(db: Knex, limit: number): Promise<WrongReceiver[]> {
+  return scanRows<WrongReceiver>(
+    db,
+    `SELECT m.id AS message_id, f.id AS permit_id FROM wx_push_message m
+     JOIN wx_save_form_id f ON f.id = m.permit_id AND f.message_id = m.id
+     WHERE m.state <> 'cancelled' AND f.open_id <> m.open_id LIMIT ?`,
+    [limit],
+  )
 }

@@ -1,15 +1,24 @@
+import type { UserId } from '../lib/user-id.js'
+
 const DAY_MS = 24 * 60 * 60 * 1000
 /** A form_id may be used for 7 days (WeChat: template-message). Whether that means 7 x 24 h is not documented. */
 export const FORM_ID_LIFETIME_MS = 7 * DAY_MS
 /** A permit counts as valid only if it lives this much longer: a request may arrive that late. */
 export const VALIDITY_MARGIN_MS = 60_000
 const MAX_FORM_ID_LENGTH = 128
+/**
+ * As many messages as a user may have in store. Who submits a form 28 times a day for the 7 days that a form_id lives
+ * stays below it; somebody who invents them is stopped there, since each costs the daily run a request.
+ */
+export const MAX_UNSPENT_PERMITS = 200
+/** How many messages each may be used for: a form submit is one, a successful payment three (WeChat: 模板消息). */
+export const USES = { form: 1, pay: 3 } as const
 
 /** One form_id as a caller hands it in. */
 export interface UploadedPermit {
   appId: string
   openId: string
-  userId: number
+  userId: UserId
   /** Of a payment: its prepay_id. */
   formId: string | null
   source: 'form' | 'pay'
@@ -20,17 +29,20 @@ export interface UploadedPermit {
 
 export type Acceptance = { ok: true; formId: string; expire: number } | { ok: false; reason: RejectionReason }
 
-/** Why an uploaded text is no permit. Told to the caller, so that the client can be mended. */
-export type RejectionReason =
-  | 'empty'
-  | 'mock'
-  | 'trial_version'
-  | 'request_failed'
-  | 'malformed'
-  | 'transaction_id'
-  | 'expired'
-  | 'belongs_to_another_user'
-  | 'open_id_of_another_user'
+/** Why an upload is no permit. Told to the caller, so that the client can be mended. */
+export const REJECTION_REASONS = [
+  'empty',
+  'mock',
+  'trial_version',
+  'request_failed',
+  'malformed',
+  'transaction_id',
+  'expired',
+  'belongs_to_another_user',
+  'open_id_of_another_user',
+  'too_many',
+] as const
+export type RejectionReason = (typeof REJECTION_REASONS)[number]
 
 /** What a careless client posts when `event.detail.formId` was not there. */
 const EMPTY_WORDS = new Set(['', 'undefined', 'null'])
@@ -40,6 +52,8 @@ const MOCK = 'the formid is a mock one'
 const TRIAL_VERSION = 'the formid is no longer available in develop or trial version of this mini program'
 /** The documented form of a failed request, e.g. `requestFormId:fail deprecated` (report-submit-timeout, 2.6.2). */
 const REQUEST_FAILED = 'requestformid:fail'
+/** The texts above that are no form_id, in small letters. */
+export const NO_FORM_ID = { texts: [...EMPTY_WORDS, MOCK, TRIAL_VERSION], prefix: REQUEST_FAILED }
 /** The number of a payment that went through, taken for its prepay_id: answered 41028 (WeChat community). */
 const TRANSACTION_ID = /^4200\d{24}$/
 

@@ -1,7 +1,16 @@
 import type { Knex } from 'knex'
 import { isDuplicate } from '../db/errors.js'
-import { execute, forUpdate, isSqlite, placeholders, rowPlaceholders, selectRows } from '../db/sql.js'
+import {
+  asCompared,
+  execute,
+  forUpdate,
+  isSqlite,
+  placeholders,
+  rowPlaceholders,
+  selectRows,
+} from '../db/sql.js'
 import { inTransaction } from '../db/transaction.js'
+import { compareUserIds, type UserId } from '../lib/user-id.js'
 
 const CHUNK = 500
 const MAX_ATTEMPTS = 5
@@ -16,7 +25,7 @@ export interface Assigned {
 
 interface Row {
   id: number
-  user_id: number
+  user_id: UserId
   form_id: string
   use_no: number
 }
@@ -31,12 +40,14 @@ export async function assignUnassigned(db: Knex, appId: string, now: number): Pr
     throw new Error('assignUnassigned needs the app_id of an account')
   const total: Assigned = { permits: 0, duplicates: 0, counters: 0 }
   for (const assignChunk of [assignPermits, assignCounters]) {
-    for (;;) {
+    for (let idle = 0; idle < MAX_ATTEMPTS; ) {
       const done = await untilUnique(() => inTransaction(db, (trx) => assignChunk(trx, appId, now)))
       if (done === null) break
       total.permits += done.permits
       total.duplicates += done.duplicates
       total.counters += done.counters
+      // Another process may be faster for a while; what nobody gets done must not hold up a start for ever.
+      idle = done.permits + done.counters === 0 ? idle + 1 : 0
     }
   }
   return total
@@ -110,6 +121,8 @@ async function sortOut(
   appId: string,
   rows: Row[],
 ): Promise<{ fresh: number[]; duplicates: { id: number; useNo: number }[] }> {
+  const textOf = ({ form_id }: { form_id: string }) => asCompared(trx, form_id)
+  const permitKey = (permit: { form_id: string; use_no: number }) => `${textOf(permit)} ${permit.use_no}`
   const formIds = [...new Set(rows.map(({ form_id }) => form_id))].sort()
   const uses = await selectRows<{ app_id: string; form_id: string; use_no: number }>(
     trx,
@@ -120,7 +133,7 @@ async function sortOut(
   const taken = new Set(uses.filter(({ app_id }) => app_id === appId).map((use) => permitKey(use)))
   // The highest of both, so that a duplicate does not take the number of a row that comes in a later chunk.
   const highest = new Map<string, number>()
-  for (const { form_id, use_no } of uses) highest.set(form_id, Math.max(highest.get(form_id) ?? 0, use_no))
+  for (const use of uses) highest.set(textOf(use), Math.max(highest.get(textOf(use)) ?? 0, use.use_no))
 
   const fresh: number[] = []
   const duplicates: { id: number; useNo: number }[] = []
@@ -129,8 +142,8 @@ async function sortOut(
       fresh.push(row.id)
       continue
     }
-    const useNo = (highest.get(row.form_id) ?? 0) + 1
-    highest.set(row.form_id, useNo)
+    const useNo = (highest.get(textOf(row)) ?? 0) + 1
+    highest.set(textOf(row), useNo)
     duplicates.push({ id: row.id, useNo })
   }
   return { fresh, duplicates }
@@ -138,7 +151,7 @@ async function sortOut(
 
 /** Counters of users who have no unassigned permit, such as one who has spent them all. */
 async function assignCounters(trx: Knex.Transaction, appId: string, now: number): Promise<Assigned | null> {
-  const found = await selectRows<{ user_id: number }>(
+  const found = await selectRows<{ user_id: UserId }>(
     trx,
     `SELECT user_id FROM wx_message_push_status WHERE app_id = '' LIMIT ${CHUNK}`,
   )
@@ -153,18 +166,18 @@ async function assignCounters(trx: Knex.Transaction, appId: string, now: number)
 async function moveCounters(
   trx: Knex.Transaction,
   appId: string,
-  users: number[],
+  users: UserId[],
   now: number,
 ): Promise<number> {
   const list = placeholders(users.length)
-  const moved = await selectRows<{ user_id: number; last_date: number }>(
+  const moved = await selectRows<{ user_id: UserId; last_date: number }>(
     trx,
     `SELECT user_id, last_date FROM wx_message_push_status
      WHERE app_id = '' AND user_id IN (${list}) ORDER BY user_id${forUpdate(trx)}`,
     users,
   )
   await upsertCounters(trx, appId, users, now, { counts: new Map(), lastDates: new Map() }, 'touch')
-  const counted = await selectRows<{ user_id: number; n: number }>(
+  const counted = await selectRows<{ user_id: UserId; n: number }>(
     trx,
     `SELECT user_id, COUNT(*) AS n FROM wx_save_form_id
      WHERE app_id = ? AND user_id IN (${list}) AND status = 0 GROUP BY user_id`,
@@ -181,9 +194,9 @@ async function moveCounters(
 async function upsertCounters(
   trx: Knex.Transaction,
   appId: string,
-  users: number[],
+  users: UserId[],
   now: number,
-  { counts, lastDates }: { counts: Map<number, number>; lastDates: Map<number, number> },
+  { counts, lastDates }: { counts: Map<UserId, number>; lastDates: Map<UserId, number> },
   mode: 'touch' | 'set',
 ): Promise<void> {
   const rows = users.flatMap((user) => [
@@ -215,6 +228,5 @@ function onConflict(trx: Knex.Transaction, mode: 'touch' | 'set'): string {
 }
 
 const ascending = (a: number, b: number) => a - b
-const permitKey = ({ form_id, use_no }: { form_id: string; use_no: number }) => `${form_id} ${use_no}`
-const usersOf = (rows: { user_id: number }[]) =>
-  [...new Set(rows.map(({ user_id }) => user_id))].sort(ascending)
+const usersOf = (rows: { user_id: UserId }[]) =>
+  [...new Set(rows.map(({ user_id }) => user_id))].sort(compareUserIds)

@@ -5,13 +5,14 @@ import { type Callers, callerOf } from '../http/callers.js'
 import { ErrorBody } from '../http/errors.js'
 import { BOTH_CALLERS, IsoDate, OpenId, UserId } from '../http/schemas.js'
 import { toIsoDate } from '../lib/business-date.js'
+import { USER_ID_PATTERN, userIdToJson } from '../lib/user-id.js'
 import { userIdNamed } from '../users/persons.js'
 import { findBalance, type ReminderAccount } from './find-balance.js'
 
 const Query = Type.Object(
   {
     user_id: Type.Optional(
-      Type.String({ pattern: '^\\d{1,16}$', description: "The owner's number of the user" }),
+      Type.String({ pattern: USER_ID_PATTERN, description: "The owner's number of the user" }),
     ),
     open_id: Type.Optional(OpenId),
   },
@@ -53,11 +54,10 @@ export function balanceRoutes(deps: {
       },
       async (request) => {
         const { user_id, open_id } = request.query
-        const named = { open_id, user_id: user_id === undefined ? undefined : Number(user_id) }
-        const userId = await userIdNamed(db, account.appId, callerOf(request), named)
+        const userId = await userIdNamed(db, account.appId, callerOf(request), { open_id, user_id })
         const { daysCovered, coveredUntil, ...rest } = await findBalance(db, account, userId, now())
         return {
-          user_id: userId,
+          user_id: userIdToJson(userId),
           days_covered: daysCovered,
           covered_until: coveredUntil === undefined ? null : toIsoDate(coveredUntil),
           ...rest,

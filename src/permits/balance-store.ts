@@ -1,12 +1,13 @@
 import type { Knex } from 'knex'
 import { selectRows } from '../db/sql.js'
+import type { UserId } from '../lib/user-id.js'
 import type { Condition } from './sources.js'
 
 /** Until when a user's usable permits are valid, the first to run out first. Uses wx_save_form_id_oldest_idx. */
 export async function findExpires(
   db: Knex,
   appId: string,
-  userId: number,
+  userId: UserId,
   usable: Condition,
   limit: number,
 ): Promise<number[]> {
@@ -27,7 +28,7 @@ export interface StopRow {
 }
 
 /** The stops of a user's open_ids. A claim passes over the user if there is one. Uses wx_user_user_idx. */
-export async function findStops(db: Knex, appId: string, userId: number): Promise<StopRow[]> {
+export async function findStops(db: Knex, appId: string, userId: UserId): Promise<StopRow[]> {
   return selectRows<StopRow>(
     db,
     `SELECT opted_out_at, blocked_at, stop_errcode FROM wx_user
@@ -37,7 +38,7 @@ export async function findStops(db: Knex, appId: string, userId: number): Promis
 }
 
 /** Whether the day's reminder is behind the user: it was sent, or it is not due because of a sign-in. */
-export async function isDayDone(db: Knex, appId: string, userId: number, date: number): Promise<boolean> {
+export async function isDayDone(db: Knex, appId: string, userId: UserId, date: number): Promise<boolean> {
   const rows = await selectRows(
     db,
     `SELECT 1 FROM wx_message_push_status WHERE app_id = ? AND user_id = ? AND last_date >= ?

@@ -4,6 +4,7 @@ import { inTransaction } from '../db/transaction.js'
 import { chunks } from '../lib/chunks.js'
 import { failpoint } from '../lib/failpoint.js'
 import type { Logger } from '../lib/logger.js'
+import { compareUserIds, type UserId } from '../lib/user-id.js'
 import { closeRun, openRun, type Trigger } from '../schedule/store.js'
 import * as store from './store.js'
 
@@ -168,9 +169,9 @@ async function expireChunk(
   return inTransaction(db, async (trx) => {
     const permits = await store.lockUnspent(trx, ids)
     if (permits.length === 0) return { ids: new Set(), users: 0 }
-    const losses = new Map<number, number>()
+    const losses = new Map<UserId, number>()
     for (const { user_id } of permits) losses.set(user_id, (losses.get(user_id) ?? 0) + 1)
-    const users = [...losses.keys()].sort((a, b) => a - b)
+    const users = [...losses.keys()].sort(compareUserIds)
     await store.lockCounters(trx, appId, users)
     const counted = await store.findLosers(trx, appId, users, from, now)
 

@@ -1,6 +1,7 @@
 import type { Knex } from 'knex'
 import { addDays, businessDate } from '../lib/business-date.js'
 import { firingsOn, parseCron } from '../lib/cron.js'
+import type { UserId } from '../lib/user-id.js'
 import type { Channel } from '../messages/message.js'
 import { type Balance, balanceOf, ENOUGH_DAYS, type Holdings } from './balance.js'
 import * as store from './balance-store.js'
@@ -24,7 +25,7 @@ const HORIZON_DAYS = ENOUGH_DAYS * 7 + 1
 export async function findBalance(
   db: Knex,
   account: ReminderAccount,
-  userId: number,
+  userId: UserId,
   now: number,
 ): Promise<Balance> {
   const { appId } = account

@@ -1,10 +1,15 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Knex } from 'knex'
-import { isDuplicate, whyUnavailable } from '../db/errors.js'
+import { isDuplicate, isLockWait, whyUnavailable } from '../db/errors.js'
 import { inTransaction } from '../db/transaction.js'
+import { ServiceError } from '../errors.js'
 import { failpoint } from '../lib/failpoint.js'
+import { groupBy } from '../lib/group-by.js'
 import { createGroupCommit } from '../lib/group-commit.js'
+import { compareUserIds, type UserId } from '../lib/user-id.js'
 import { bindUsers } from '../users/user-ids.js'
-import { accept, type RejectionReason, type UploadedPermit } from './accept.js'
+import { accept, MAX_UNSPENT_PERMITS, type RejectionReason, type UploadedPermit, USES } from './accept.js'
+import { findLocked } from './locked.js'
 import * as store from './store.js'
 
 /** What became of one uploaded form_id. */
@@ -30,15 +35,40 @@ interface Request {
 const MAX_GROUP_PERMITS = 2_000
 const MAX_WAITING_PERMITS = 50_000
 
+/** How long a request is tried again whose rows another transaction holds. Its caller is told to come back then. */
+const MAX_LOCKED_MS = 8_000
+/** One lock wait is enough: see commitUnlocked. */
+const NO_LOCK_RETRY = 1
+const FIRST_PAUSE_MS = 20
+const MAX_PAUSE_MS = 500
+
 /** The way of every permit into the tables: requests that arrive together are committed together. */
 export function createIngest(db: Knex): Ingest {
-  const groupCommit = createGroupCommit<Request, UploadOutcome[]>({
-    commit: (requests) => commitUploads(db, requests),
+  const groupCommit = createGroupCommit<Request, UploadOutcome[] | 'locked'>({
+    commit: (requests) => commitUnlocked(db, requests),
     weigh: (request) => request.permits.length,
     mayBeOneItemsFault: (error) => whyUnavailable(error) === undefined,
     maxGroupWeight: MAX_GROUP_PERMITS,
     maxWaitingWeight: MAX_WAITING_PERMITS,
   })
+
+  const underWay = new Set<Promise<unknown>>()
+  let lockedPermits = 0
+
+  /** Joins one group after the other until none of its rows is locked: the groups go on without it. */
+  async function commit(request: Request): Promise<UploadOutcome[]> {
+    const end = performance.now() + MAX_LOCKED_MS
+    for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(pause * 2, MAX_PAUSE_MS)) {
+      const outcomes = await groupCommit.add(request)
+      if (outcomes !== 'locked') return outcomes
+      const weight = request.permits.length
+      if (performance.now() + pause > end || lockedPermits + weight > MAX_WAITING_PERMITS)
+        throw new ServiceError('overloaded', 'Another transaction holds rows of this user; try again shortly')
+      lockedPermits += weight
+      await sleep(pause)
+      lockedPermits -= weight
+    }
+  }
 
   return {
     async upload(uploads, now) {
@@ -57,11 +87,30 @@ export function createIngest(db: Knex): Ingest {
         places.push(place)
       }
       if (permits.length === 0) return outcomes
-      const stored = await groupCommit.add({ permits, now })
+      const committed = commit({ permits, now })
+      underWay.add(committed)
+      const stored = await committed.finally(() => underWay.delete(committed))
       for (const [i, outcome] of stored.entries()) outcomes[places[i] ?? 0] = outcome
       return outcomes
     },
-    drain: () => groupCommit.drain(),
+    async drain() {
+      await Promise.allSettled(underWay)
+    },
+  }
+}
+
+/** `locked` for those that would wait for another transaction, which may be that of a process that froze. */
+async function commitUnlocked(db: Knex, requests: Request[]): Promise<(UploadOutcome[] | 'locked')[]> {
+  const locked = await findLocked(db, requests)
+  const free = requests.filter((request) => !locked.has(request))
+  try {
+    const outcomes = free.length === 0 ? [] : await commitUploads(db, free)
+    const committed = new Map(free.map((request, i) => [request, outcomes[i]]))
+    return requests.map((request) => committed.get(request) ?? 'locked')
+  } catch (error) {
+    // A row was locked after the look. The next look finds whose it is.
+    if (isLockWait(error)) return requests.map(() => 'locked')
+    throw error
   }
 }
 
@@ -74,6 +123,7 @@ function commitUploads(db: Knex, requests: Request[]): Promise<UploadOutcome[][]
       const permits = requests.flatMap((request) => request.permits)
       const users = await bindOpenIds(trx, permits, now)
       const owners = await findOwners(trx, permits)
+      const room = await findRoom(trx, permits)
       const fresh: Accepted[] = []
       const outcomes = requests.map((request) =>
         request.permits.map((permit): UploadOutcome => {
@@ -81,6 +131,9 @@ function commitUploads(db: Knex, requests: Request[]): Promise<UploadOutcome[][]
             return { outcome: 'rejected', reason: 'open_id_of_another_user' }
           const owner = owners.get(keyOf(permit))
           if (!owner) {
+            const left = (room.get(userKey(permit)) ?? MAX_UNSPENT_PERMITS) - USES[permit.source]
+            if (left < 0) return { outcome: 'rejected', reason: 'too_many' }
+            room.set(userKey(permit), left)
             owners.set(keyOf(permit), permit)
             fresh.push(permit)
             return { outcome: 'accepted' }
@@ -95,17 +148,19 @@ function commitUploads(db: Knex, requests: Request[]): Promise<UploadOutcome[][]
       const rows = fresh.flatMap(usesOf)
       await store.insertPermits(trx, rows, now)
       await store.countUp(trx, countByUser(rows), now)
+      await assertRoom(trx, fresh, room)
       failpoint('ingest.in_transaction')
       return outcomes
     },
-    // Another process inserted one of the form_ids after we looked: look again.
-    isDuplicate,
+    // Another process inserted one of the form_ids, or as many permits as the user may have, after we looked: look again.
+    (error) => isDuplicate(error) || error instanceof OverfullError,
+    NO_LOCK_RETRY,
   )
 }
 
 /** To whom each open_id belongs, by account and open_id: to the first who uploads for it, unless it is bound already. */
-async function bindOpenIds(trx: Knex, permits: Accepted[], now: number): Promise<Map<string, number>> {
-  const users = new Map<string, number>()
+async function bindOpenIds(trx: Knex, permits: Accepted[], now: number): Promise<Map<string, UserId>> {
+  const users = new Map<string, UserId>()
   for (const appId of new Set(permits.map((permit) => permit.appId))) {
     const bindings = permits.filter((permit) => permit.appId === appId)
     for (const [openId, userId] of await bindUsers(trx, appId, bindings, now))
@@ -114,11 +169,30 @@ async function bindOpenIds(trx: Knex, permits: Accepted[], now: number): Promise
   return users
 }
 
-/** A form submit is one message, a successful payment three (WeChat: 模板消息). */
-const USES = { form: 1, pay: 3 } as const
-
 function usesOf(permit: Accepted): store.NewPermit[] {
   return Array.from({ length: USES[permit.source] }, (_, i) => ({ ...permit, useNo: i + 1 }))
+}
+
+/** How many permits each user with a counter may still have. */
+async function findRoom(trx: Knex, permits: Accepted[]): Promise<Map<string, number>> {
+  const room = new Map<string, number>()
+  for (const [appId, ofAccount] of groupBy(permits, (permit) => permit.appId)) {
+    const users = [...new Set(ofAccount.map(({ userId }) => userId))]
+    for (const [userId, count] of await store.findCounts(trx, appId, users))
+      room.set(userKey({ appId, userId }), MAX_UNSPENT_PERMITS - count)
+  }
+  return room
+}
+
+class OverfullError extends Error {}
+
+/**
+ * Other processes may have counted up the same users since findRoom. Looked at again where half of the room is gone:
+ * only three at the same moment could then go beyond it, by half of it each.
+ */
+async function assertRoom(trx: Knex, fresh: Accepted[], room: Map<string, number>): Promise<void> {
+  const close = fresh.filter((permit) => (room.get(userKey(permit)) ?? 0) < MAX_UNSPENT_PERMITS / 2)
+  for (const left of (await findRoom(trx, close)).values()) if (left < 0) throw new OverfullError()
 }
 
 type Owner = Pick<Accepted, 'openId' | 'userId'>
@@ -136,17 +210,22 @@ async function findOwners(trx: Knex, permits: Accepted[]): Promise<Map<string, O
 
 function countByUser(permits: store.NewPermit[]): store.CounterChange[] {
   const changes = new Map<string, store.CounterChange>()
-  for (const { appId, userId } of permits) {
-    const key = `${appId} ${userId}`
+  for (const permit of permits) {
+    const { appId, userId } = permit
+    const key = userKey(permit)
     const change = changes.get(key) ?? { appId, userId, by: 0 }
     change.by++
     changes.set(key, change)
   }
-  return [...changes.values()].sort((a, b) => compare(a.appId, b.appId) || a.userId - b.userId)
+  return [...changes.values()].sort((a, b) => compare(a.appId, b.appId) || compareUserIds(a.userId, b.userId))
 }
 
 function keyOf(permit: { appId: string; formId: string }): string {
   return `${permit.appId} ${permit.formId}`
+}
+
+function userKey({ appId, userId }: { appId: string; userId: UserId }): string {
+  return `${appId} ${userId}`
 }
 
 function compare(a: string, b: string): number {

@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import type { Knex } from 'knex'
 import { isDuplicate } from '../db/errors.js'
-import { inTransaction } from '../db/transaction.js'
+import { inRequest } from '../db/transaction.js'
+import type { UserId } from '../lib/user-id.js'
 import { bindUsers } from '../users/user-ids.js'
 import { grantSubscription } from './subscriptions.js'
 
@@ -9,7 +10,7 @@ import { grantSubscription } from './subscriptions.js'
 export interface SubscriptionResult {
   appId: string
   openId: string
-  userId: number
+  userId: UserId
   templateId: string
   /** As it came: accept, reject, ban, filter and others. */
   result: string
@@ -52,7 +53,7 @@ export async function reportSubscription(
   if (!report.result.startsWith('accept'))
     return { outcome: 'refused', reason: REFUSALS.get(report.result) ?? 'unknown_result' }
   const reportId = tapId ?? (tappedAt === undefined ? randomUUID() : `at ${tappedAt}`)
-  return inTransaction(
+  return inRequest(
     db,
     async (trx) => {
       const users = await bindUsers(trx, appId, [{ openId, userId }], now)

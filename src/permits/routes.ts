@@ -8,7 +8,7 @@ import { ErrorBody } from '../http/errors.js'
 import { BOTH_CALLERS, itemsOf, OpenId, oneOrBatch, UserId } from '../http/schemas.js'
 import { type Person, personsOf } from '../users/persons.js'
 import type { Numbering } from '../users/user-ids.js'
-import type { UploadedPermit } from './accept.js'
+import { MAX_UNSPENT_PERMITS, REJECTION_REASONS, type UploadedPermit } from './accept.js'
 import type { Ingest, UploadOutcome } from './ingest.js'
 
 const MAX_ITEMS = 1_000
@@ -44,7 +44,11 @@ const UploadAnswer = Type.Object({
       form_id: PermitText('As it was sent'),
       prepay_id: PermitText('As it was sent'),
       outcome: Type.String({ description: 'accepted, duplicate or rejected' }),
-      reason: Type.Optional(Type.String({ description: 'Why a rejected one is no permit' })),
+      reason: Type.Optional(
+        Type.String({
+          description: `Why a rejected one is no permit: ${REJECTION_REASONS.join(', ')}. too_many: the user has ${MAX_UNSPENT_PERMITS} unspent permits`,
+        }),
+      ),
     }),
   ),
 })

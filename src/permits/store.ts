@@ -2,6 +2,7 @@ import type { Knex } from 'knex'
 import {
   execute,
   forUpdate,
+  forUpdateNowait,
   forUpdateSkipLocked,
   isSqlite,
   MAX_LIST,
@@ -10,11 +11,12 @@ import {
   selectRows,
 } from '../db/sql.js'
 import { chunks } from '../lib/chunks.js'
+import type { UserId } from '../lib/user-id.js'
 
 export interface NewPermit {
   appId: string
   openId: string
-  userId: number
+  userId: UserId
   formId: string
   /** 1, and 2 and 3 of a prepay_id. */
   useNo: number
@@ -23,25 +25,77 @@ export interface NewPermit {
   expire: number
 }
 
+type Uploaded = Pick<NewPermit, 'openId' | 'userId' | 'formId'>
+
 export interface PermitOwner {
   open_id: string
-  user_id: number
+  user_id: UserId
   form_id: string
 }
 
-/** Who already owns the form_ids, without locks. Uses wx_save_form_id_permit_uq. */
+/**
+ * Who already owns the form_ids, without locks. Uses wx_save_form_id_permit_uq. MySQL compares without blanks at the
+ * end, which another program may have written: so are they given.
+ */
 export async function findOwners(trx: Knex, appId: string, formIds: string[]): Promise<PermitOwner[]> {
   const found: PermitOwner[] = []
   for (const chunk of chunks(formIds, MAX_LIST)) {
     const rows = await selectRows<PermitOwner>(
       trx,
-      `SELECT open_id, user_id, form_id FROM wx_save_form_id
+      `SELECT RTRIM(open_id) AS open_id, user_id, RTRIM(form_id) AS form_id FROM wx_save_form_id
        WHERE app_id = ? AND form_id IN (${placeholders(chunk.length)}) AND use_no = 1`,
       [appId, ...chunk],
     )
     found.push(...rows)
   }
   return found
+}
+
+/**
+ * Fails at once, with a lock wait, if another transaction holds a row that an upload of these would have to wait for:
+ * the person, the permit (committed or not), the counter. Keeps no lock: it is a statement of its own. By the keys,
+ * since a plan that reads more meets the locks on other rows. MariaDB may still choose one for a list on a small table,
+ * and not for a single permit.
+ */
+export async function assertNothingLocked(db: Knex, appId: string, permits: Uploaded[]): Promise<void> {
+  const look = (table: string, key: string, column: string, values: (string | UserId)[], and = '') => ({
+    sql: `(SELECT COUNT(*) FROM ${table} FORCE INDEX (${key}) WHERE app_id = ? AND ${column} IN (${placeholders(values.length)})${and}${forUpdateNowait(db)})`,
+    bindings: [appId, ...values],
+  })
+  for (const chunk of chunks(permits, MAX_LIST)) {
+    const openIds = sortedUnique(chunk.map(({ openId }) => openId))
+    const formIds = sortedUnique(chunk.map(({ formId }) => formId))
+    const userIds = sortedUnique(chunk.map(({ userId }) => userId))
+    const looks = [
+      look('wx_user', 'PRIMARY', 'open_id', openIds),
+      look('wx_save_form_id', 'wx_save_form_id_permit_uq', 'form_id', formIds, ' AND use_no = 1'),
+      look('wx_message_push_status', 'wx_message_push_status_user_uq', 'user_id', userIds),
+    ]
+    await selectRows(
+      db,
+      looks.map(({ sql }) => sql).join(' UNION ALL '),
+      looks.flatMap(({ bindings }) => bindings),
+    )
+  }
+}
+
+function sortedUnique<T>(values: T[]): T[] {
+  return [...new Set(values)].sort()
+}
+
+/** The counters of users that have one, without locks. */
+export async function findCounts(trx: Knex, appId: string, userIds: UserId[]): Promise<Map<UserId, number>> {
+  const counts = new Map<UserId, number>()
+  for (const chunk of chunks(userIds, MAX_LIST)) {
+    const rows = await selectRows<{ user_id: UserId; count: number }>(
+      trx,
+      `SELECT user_id, count FROM wx_message_push_status
+       WHERE app_id = ? AND user_id IN (${placeholders(chunk.length)})`,
+      [appId, ...chunk],
+    )
+    for (const { user_id, count } of rows) counts.set(user_id, count)
+  }
+  return counts
 }
 
 /** Inserts permits, sorted by key. Throws a duplicate error if another transaction was first with one of them. */
@@ -70,7 +124,7 @@ export async function insertPermits(trx: Knex, permits: NewPermit[], now: number
 
 export interface CounterChange {
   appId: string
-  userId: number
+  userId: UserId
   by: number
 }
 
@@ -154,7 +208,7 @@ export function isBetween(
 }
 
 /** Locks those permits that are still unspent and that nobody else holds, by ascending id. */
-export async function lockUnspent(trx: Knex, ids: number[]): Promise<{ id: number; user_id: number }[]> {
+export async function lockUnspent(trx: Knex, ids: number[]): Promise<{ id: number; user_id: UserId }[]> {
   return selectRows(
     trx,
     `SELECT id, user_id FROM wx_save_form_id WHERE id IN (${placeholders(ids.length)}) AND status = 0
@@ -164,7 +218,7 @@ export async function lockUnspent(trx: Knex, ids: number[]): Promise<{ id: numbe
 }
 
 /** Locks counters by ascending user: the second step of the one lock order. */
-export async function lockCounters(trx: Knex, appId: string, userIds: number[]): Promise<void> {
+export async function lockCounters(trx: Knex, appId: string, userIds: UserId[]): Promise<void> {
   await selectRows(
     trx,
     `SELECT user_id FROM wx_message_push_status WHERE app_id = ? AND user_id IN (${placeholders(userIds.length)})
@@ -185,7 +239,7 @@ export async function markExpired(trx: Knex, ids: number[], now: number): Promis
 export async function countDown(
   trx: Knex,
   appId: string,
-  userIds: number[],
+  userIds: UserId[],
   by: number,
   now: number,
 ): Promise<void> {
@@ -204,11 +258,11 @@ export async function countDown(
 export async function findLosers(
   trx: Knex,
   appId: string,
-  userIds: number[],
+  userIds: UserId[],
   from: number,
   now: number,
-): Promise<number[]> {
-  const rows = await selectRows<{ user_id: number }>(
+): Promise<UserId[]> {
+  const rows = await selectRows<{ user_id: UserId }>(
     trx,
     `SELECT DISTINCT user_id FROM wx_save_form_id
      WHERE app_id = ? AND user_id IN (${placeholders(userIds.length)}) AND expire >= ? AND expire < ?
@@ -257,7 +311,7 @@ export async function recordSweep(
 }
 
 /** How many unspent permits a user has, without locks. Uses wx_save_form_id_oldest_idx. */
-export async function countUnspentOf(db: Knex, appId: string, userId: number): Promise<number> {
+export async function countUnspentOf(db: Knex, appId: string, userId: UserId): Promise<number> {
   const [row] = await selectRows<{ permits: number }>(
     db,
     'SELECT COUNT(*) AS permits FROM wx_save_form_id WHERE app_id = ? AND user_id = ? AND status = 0',
@@ -270,7 +324,7 @@ export async function countUnspentOf(db: Knex, appId: string, userId: number): P
 export async function lockUnspentGivenBy(
   trx: Knex,
   appId: string,
-  userId: number,
+  userId: UserId,
   openId: string,
 ): Promise<number[]> {
   const rows = await selectRows<{ id: number }>(
@@ -283,7 +337,7 @@ export async function lockUnspentGivenBy(
 }
 
 /** Makes permits another user's. The counters are the caller's. */
-export async function givePermits(trx: Knex, ids: number[], userId: number, now: number): Promise<void> {
+export async function givePermits(trx: Knex, ids: number[], userId: UserId, now: number): Promise<void> {
   for (const chunk of chunks(ids, MAX_LIST)) {
     await execute(
       trx,
@@ -294,7 +348,7 @@ export async function givePermits(trx: Knex, ids: number[], userId: number, now:
 }
 
 /** Locks a user's counter, creating it if need be. */
-export async function lockCounter(trx: Knex, appId: string, userId: number, now: number): Promise<void> {
+export async function lockCounter(trx: Knex, appId: string, userId: UserId, now: number): Promise<void> {
   const onDuplicate = isSqlite(trx)
     ? 'ON CONFLICT (app_id, user_id) DO NOTHING'
     : 'ON DUPLICATE KEY UPDATE user_id = VALUES(user_id)'
@@ -309,7 +363,7 @@ export async function lockCounter(trx: Knex, appId: string, userId: number, now:
 export async function setCounter(
   trx: Knex,
   appId: string,
-  userId: number,
+  userId: UserId,
   count: number,
   now: number,
 ): Promise<void> {

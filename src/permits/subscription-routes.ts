@@ -5,7 +5,7 @@ import { BATCH_BODY_BYTES, limitSessionBody } from '../http/body-limits.js'
 import { type Callers, callerOf } from '../http/callers.js'
 import { ErrorBody } from '../http/errors.js'
 import { BOTH_CALLERS, itemsOf, OpenId, oneOrBatch, UserId } from '../http/schemas.js'
-import { personsOf } from '../users/persons.js'
+import { type Person, personsOf } from '../users/persons.js'
 import type { Numbering } from '../users/user-ids.js'
 import { reportSubscription, type SubscriptionOutcome } from './report-subscription.js'
 
@@ -90,7 +90,7 @@ export function subscriptionRoutes(deps: {
 function toReport(
   appId: string,
   item: Type.Static<typeof Item>,
-  person: { openId: string; userId: number },
+  person: Person,
 ): Parameters<typeof reportSubscription>[1] {
   const { template_id: templateId, result, tap_id: tapId, tapped_at: tappedAt } = item
   return { appId, ...person, templateId, result, tapId, tappedAt }

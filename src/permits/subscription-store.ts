@@ -1,6 +1,7 @@
 import type { Knex } from 'knex'
 import { execute, forUpdate, isSqlite, MAX_LIST, placeholders, selectRows } from '../db/sql.js'
 import { chunks } from '../lib/chunks.js'
+import type { UserId } from '../lib/user-id.js'
 
 /** The form_id of a subscription tells who reported it first, or both once they are paired: then it has the client's. */
 export const PREFIX = { client: 'tap-', event: 'event-' } as const
@@ -8,18 +9,18 @@ export const PREFIX = { client: 'tap-', event: 'event-' } as const
 interface Person {
   appId: string
   openId: string
-  userId: number
+  userId: UserId
 }
 
 /**
  * Locks the person's row of wx_user, creating it if need be: reports of one tap that come at once wait for each other.
- * Answers when the person refused messages, if WeChat told us so; what was recorded by hand stays as it is.
+ * Answers when the person refused messages, and which one, if WeChat told us so; what was recorded by hand stays as it is.
  */
 export async function lockPerson(
   trx: Knex,
   { appId, openId, userId }: Person,
   now: number,
-): Promise<{ refusedAt: number | null }> {
+): Promise<{ refusedAt: number | null; messageId: number | null }> {
   const onDuplicate = isSqlite(trx)
     ? 'ON CONFLICT (app_id, open_id) DO NOTHING'
     : 'ON DUPLICATE KEY UPDATE open_id = VALUES(open_id)'
@@ -28,12 +29,19 @@ export async function lockPerson(
     `INSERT INTO wx_user (app_id, open_id, user_id, created_at, updated_at) VALUES (?, ?, ?, ?, ?) ${onDuplicate}`,
     [appId, openId, userId, now, now],
   )
-  const [row] = await selectRows<{ opted_out_at: number | null; stop_errcode: number | null }>(
+  const [row] = await selectRows<{
+    opted_out_at: number | null
+    stop_errcode: number | null
+    stop_message_id: number | null
+  }>(
     trx,
-    `SELECT opted_out_at, stop_errcode FROM wx_user WHERE app_id = ? AND open_id = ?${forUpdate(trx)}`,
+    `SELECT opted_out_at, stop_errcode, stop_message_id FROM wx_user WHERE app_id = ? AND open_id = ?${forUpdate(trx)}`,
     [appId, openId],
   )
-  return { refusedAt: row && row.stop_errcode !== null ? row.opted_out_at : null }
+  return {
+    refusedAt: row && row.stop_errcode !== null ? row.opted_out_at : null,
+    messageId: row?.stop_message_id ?? null,
+  }
 }
 
 export async function isKnown(trx: Knex, appId: string, name: string): Promise<boolean> {
@@ -145,12 +153,53 @@ export async function lockUnspentSubscriptions(
   return rows.map(({ id }) => id)
 }
 
-export async function voidPermits(trx: Knex, ids: number[], errcode: number, now: number): Promise<void> {
+/** `messageId`: the message whose refusal proved them void, so that bring-back finds them; null: it was no message. */
+export async function voidPermits(
+  trx: Knex,
+  ids: number[],
+  { errcode, messageId }: { errcode: number; messageId: number | null },
+  now: number,
+): Promise<void> {
   for (const chunk of chunks(ids, MAX_LIST))
     await execute(
       trx,
-      `UPDATE wx_save_form_id SET status = 2, errcode = ?, updated_at = ?
+      `UPDATE wx_save_form_id SET status = 2, errcode = ?, message_id = ?, updated_at = ?
        WHERE id IN (${placeholders(chunk.length)})`,
-      [errcode, now, ...chunk],
+      [errcode, messageId, now, ...chunk],
     )
+}
+
+/** Subscriptions that the refusal of one of these messages voided. Uses wx_save_form_id_oldest_idx. */
+export async function findVoidedBy(
+  db: Knex,
+  messageIds: number[],
+  errcode: number,
+): Promise<{ id: number; user_id: UserId }[]> {
+  return selectRows(
+    db,
+    `SELECT f.id, f.user_id FROM wx_push_message m
+     JOIN wx_save_form_id f ON f.app_id = m.app_id AND f.user_id = m.user_id AND f.message_id = m.id
+     WHERE m.id IN (${placeholders(messageIds.length)}) AND f.status = 2 AND f.source = 'subscribe' AND f.errcode = ?
+     ORDER BY f.id`,
+    [...messageIds, errcode],
+  )
+}
+
+/** Locks those of the permits that are still void, by ascending id. */
+export async function lockVoided(trx: Knex, ids: number[]): Promise<{ id: number; user_id: UserId }[]> {
+  return selectRows(
+    trx,
+    `SELECT id, user_id FROM wx_save_form_id WHERE id IN (${placeholders(ids.length)}) AND status = 2
+     ORDER BY id${forUpdate(trx)}`,
+    ids,
+  )
+}
+
+export async function unvoidPermits(trx: Knex, ids: number[], now: number): Promise<void> {
+  await execute(
+    trx,
+    `UPDATE wx_save_form_id SET status = 0, errcode = NULL, message_id = NULL, updated_at = ?
+     WHERE id IN (${placeholders(ids.length)})`,
+    [now, ...ids],
+  )
 }

@@ -1,5 +1,6 @@
 import type { Knex } from 'knex'
 import { sha256 } from '../lib/sha256.js'
+import type { UserId } from '../lib/user-id.js'
 import { liftRefusal } from '../users/stop-store.js'
 import { countDown, countUp, lockCounters } from './store.js'
 import * as store from './subscription-store.js'
@@ -11,7 +12,7 @@ import * as store from './subscription-store.js'
 export interface SubscriptionReport {
   appId: string
   openId: string
-  userId: number
+  userId: UserId
   templateId: string
   /** When the user tapped, in ms. */
   tappedAt: number
@@ -59,7 +60,7 @@ export async function grantSubscription(
   if (stop.refusedAt !== null && report.tappedAt <= stop.refusedAt) return 'outdated'
 
   if (stop.refusedAt !== null) {
-    await voidTappedUntil(trx, { ...report, until: stop.refusedAt }, now)
+    await voidTappedUntil(trx, { ...report, until: stop.refusedAt, messageId: stop.messageId }, now)
     await liftRefusal(trx, report, now)
   }
   if ((await store.countUnspentSubscriptions(trx, report)) >= MAX_UNSPENT_SUBSCRIPTIONS) return 'too_many'
@@ -74,22 +75,29 @@ export async function grantSubscription(
  */
 export async function voidSubscriptions(
   trx: Knex.Transaction,
-  refusal: { appId: string; openId: string; userId: number; templateId: string; refusedAt: number },
+  refusal: { appId: string; openId: string; userId: UserId; templateId: string; refusedAt: number },
   now: number,
 ): Promise<number> {
   await store.lockPerson(trx, refusal, now)
-  return voidTappedUntil(trx, { ...refusal, until: refusal.refusedAt }, now)
+  return voidTappedUntil(trx, { ...refusal, until: refusal.refusedAt, messageId: null }, now)
 }
 
 async function voidTappedUntil(
   trx: Knex.Transaction,
-  which: { appId: string; openId: string; userId: number; templateId: string; until: number },
+  which: {
+    appId: string
+    openId: string
+    userId: UserId
+    templateId: string
+    until: number
+    messageId: number | null
+  },
   now: number,
 ): Promise<number> {
   const ids = await store.lockUnspentSubscriptions(trx, which)
   if (ids.length === 0) return 0
   await lockCounters(trx, which.appId, [which.userId])
-  await store.voidPermits(trx, ids, REFUSED, now)
+  await store.voidPermits(trx, ids, { errcode: REFUSED, messageId: which.messageId }, now)
   await countDown(trx, which.appId, [which.userId], ids.length, now)
   return ids.length
 }

@@ -4,12 +4,14 @@ import type { Account } from '../config.js'
 import { inTransaction } from '../db/transaction.js'
 import { addDays } from '../lib/business-date.js'
 import { failpoint } from '../lib/failpoint.js'
+import { compareUserIds, type UserId, userIdBefore } from '../lib/user-id.js'
 import type { Channel, Delivery } from '../messages/message.js'
 import { findReminderIds, insertReminders } from '../messages/store.js'
 import { isOwnKey } from '../messages/verdict.js'
 import { VALIDITY_MARGIN_MS } from '../permits/accept.js'
 import { isUsable, type PermitSource } from '../permits/sources.js'
 import * as cursors from '../schedule/cursor-store.js'
+import * as limits from '../schedule/limit-store.js'
 import type { RunState } from '../schedule/store.js'
 import { findStreaks } from '../sign-ins/store.js'
 import * as store from './store.js'
@@ -21,6 +23,8 @@ export type Claim =
   /** All ranges that are left are in other hands just now. */
   | { kind: 'busy' }
   | { kind: 'exhausted' }
+  /** Somebody is due, and the run has claimed as many as it may. */
+  | { kind: 'limited' }
   /** Another process ended the run. */
   | { kind: 'ended'; state: RunState; reason: string | null }
 
@@ -40,16 +44,17 @@ const EXAMINED_PER_READ = 4
 
 /**
  * Takes the next due users of the run for sending: in one short transaction their oldest valid permits are spent, their
- * counters counted down, and their messages written. Lock order: range, permits, counters, messages.
+ * counters counted down, and their messages written. Lock order: run, range, permits, counters, messages.
  */
 export async function claimDue(db: Knex, account: Account, options: ClaimOptions): Promise<Claim> {
   const { runId, date, now } = options
   const { appId } = account
   const day = { date, usable: isUsable(account, now) }
   const claim = await inTransaction(db, async (trx): Promise<Claim> => {
-    const run = await store.findRunState(trx, runId)
+    const run = await limits.lockForClaim(trx, runId)
     if (run?.state !== 'running')
       return { kind: 'ended', state: run?.state ?? 'done', reason: run?.reason ?? null }
+    const room = limits.roomOf(run)
     const free = await cursors.lockRange(trx, runId)
     if (!free) {
       if (!(await cursors.hasUnreadRanges(trx, runId))) return { kind: 'exhausted' }
@@ -59,51 +64,62 @@ export async function claimDue(db: Knex, account: Account, options: ClaimOptions
 
     const range = await store.boundRange(trx, appId, free, options.read * EXAMINED_PER_READ)
     const read = await store.findCandidates(trx, appId, range, day, options.read)
-    const { candidates, cursor } = cut(read, range, options)
+    const { candidates, cursor, isCut } = cut(read, range, {
+      read: options.read,
+      claim: Math.min(options.claim, room),
+    })
     const { claimed, again } = await claimCandidates(trx, account, candidates, options)
     await cursors.moveCursor(trx, runId, range.range_no, cursor, again)
+    if (room === 0 && isCut) return { kind: 'limited' }
+    if (run.claim_limit !== null) await limits.countClaimed(trx, runId, claimed.length)
+    failpoint('claim.in_transaction')
     return { kind: 'claimed', deliveries: claimed }
   })
   failpoint('claim.committed')
   return claim
 }
 
-type WithPermit = { user_id: number; permit_id: number }
+type WithPermit = { user_id: UserId; permit_id: number }
 
 /** Those to claim of what was read, and where the cursor goes: past the last user read, or before the first left out. */
 function cut(
   read: store.Candidate[],
   range: cursors.Range,
   limits: { read: number; claim: number },
-): { candidates: WithPermit[]; cursor: number } {
+): { candidates: WithPermit[]; cursor: UserId; isCut: boolean } {
   const withPermit = read.filter((candidate): candidate is WithPermit => candidate.permit_id !== null)
   const candidates = withPermit.slice(0, limits.claim)
   const leftOut = withPermit[limits.claim]
-  if (leftOut) return { candidates, cursor: leftOut.user_id - 1 }
+  if (leftOut) return { candidates, cursor: userIdBefore(leftOut.user_id), isCut: true }
   const last = read.length < limits.read ? undefined : read.at(-1)
-  return { candidates, cursor: last?.user_id ?? range.hi }
+  return { candidates, cursor: last?.user_id ?? range.hi, isCut: false }
 }
 
-async function claimCandidates(
+export async function claimCandidates(
   trx: Knex,
   account: Account,
   candidates: WithPermit[],
   { runId, date, now, leaseMs }: ClaimOptions,
-): Promise<{ claimed: Delivery[]; again: number | null }> {
+): Promise<{ claimed: Delivery[]; again: UserId | null }> {
   if (candidates.length === 0) return { claimed: [], again: null }
   const { appId } = account
   const leaseDeadline = performance.now() + leaseMs
-  const permits = await store.lockCandidatePermits(
+  const locked = await store.lockCandidatePermits(
     trx,
     sorted(candidates.map((candidate) => candidate.permit_id)),
     now + VALIDITY_MARGIN_MS,
   )
+  // A hand-over since the look has given a permit to somebody of whom we know nothing: signed in, or claimed already.
+  const userOf = new Map(candidates.map(({ permit_id, user_id }) => [permit_id, user_id]))
+  const permits = locked.filter((permit) => permit.user_id === userOf.get(permit.id))
   const lockedUsers = new Set(permits.map((permit) => permit.user_id))
   const again = candidates.find((candidate) => !lockedUsers.has(candidate.user_id))?.user_id ?? null
   if (permits.length === 0) return { claimed: [], again }
 
   const lastDates = await store.lockDueCounters(trx, appId, sorted([...lockedUsers]), date)
-  const won = permits.filter((permit) => lastDates.has(permit.user_id)).sort((a, b) => a.user_id - b.user_id)
+  const won = permits
+    .filter((permit) => lastDates.has(permit.user_id))
+    .sort((a, b) => compareUserIds(a.user_id, b.user_id))
   if (won.length === 0) return { claimed: [], again }
   const users = won.map((permit) => permit.user_id)
 
@@ -176,6 +192,6 @@ function firstState(channel: Channel, source: PermitSource): Delivery['state'] {
   return isOwnKey(channel, source) ? 'sending' : 'queued'
 }
 
-function sorted(ids: number[]): number[] {
-  return [...ids].sort((a, b) => a - b)
+function sorted<Id extends UserId>(ids: Id[]): Id[] {
+  return [...ids].sort(compareUserIds)
 }

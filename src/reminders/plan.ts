@@ -1,7 +1,9 @@
 import type { Knex } from 'knex'
 import type { Account } from '../config.js'
 import { addDays } from '../lib/business-date.js'
+import { MAX_USER_ID, type UserId } from '../lib/user-id.js'
 import { isUsable } from '../permits/sources.js'
+import { findRun } from '../schedule/store.js'
 import { findStreaks } from '../sign-ins/store.js'
 import * as store from './store.js'
 import { renderReminder } from './text.js'
@@ -12,15 +14,22 @@ export interface Plan {
   due: number
   skipped: {
     signed_in: number
+    /** WeChat took it, or the books say so without a message of ours. */
     reminded_today: number
+    failed_today: number
+    unknown_today: number
+    /** Claimed, being sent, or waiting for another attempt. */
+    in_hand: number
     /** Asked for no messages, or cannot be reached. */
     stopped: number
     /** Has permits, and none that is still valid then. */
     no_valid_permit: number
     no_permit: number
   }
+  /** Users whose reminder of that day was given back unsent. They are counted above where they stand now. */
+  given_back: number
   /** The first reminders that would go out. */
-  sample: { user_id: number; permit_id: number; data: Record<string, { value: string }> }[]
+  sample: { user_id: UserId; permit_id: number; data: Record<string, { value: string }> }[]
 }
 
 const SAMPLE = 10
@@ -29,22 +38,27 @@ const SAMPLE = 10
 export async function planRun(db: Knex, account: Account, date: number, at: number): Promise<Plan> {
   const { appId } = account
   const day = { date, usable: isUsable(account, at) }
+  const run = await findRun(db, { job: 'remind', appId, slot: date })
   const standings = await store.countStandings(db, appId, day)
-  const everybody = { range_no: 0, cur: Number.MIN_SAFE_INTEGER, hi: Number.MAX_SAFE_INTEGER }
+  const everybody = { range_no: 0, cur: Number.MIN_SAFE_INTEGER, hi: MAX_USER_ID }
   const candidates = await store.findCandidates(db, appId, everybody, day, SAMPLE)
   const userIds = candidates.map((candidate) => candidate.user_id)
   const streaks =
-    userIds.length > 0 ? await findStreaks(db, appId, userIds, addDays(date, -1)) : new Map<number, number>()
+    userIds.length > 0 ? await findStreaks(db, appId, userIds, addDays(date, -1)) : new Map<UserId, number>()
   return {
     date,
     due: standings.due,
     skipped: {
       signed_in: standings.signed_in,
       reminded_today: standings.reminded,
+      failed_today: standings.failed,
+      unknown_today: standings.unknown,
+      in_hand: standings.in_hand,
       stopped: standings.stopped,
       no_valid_permit: standings.no_valid_permit,
       no_permit: standings.no_permit,
     },
+    given_back: run ? await store.countGivenBack(db, run.id, date) : 0,
     sample: candidates.flatMap(({ user_id, permit_id }) =>
       permit_id === null
         ? []

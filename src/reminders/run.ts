@@ -1,6 +1,8 @@
 import type { Knex } from 'knex'
 import type { Account } from '../config.js'
 import { inTransaction } from '../db/transaction.js'
+import { ServiceError } from '../errors.js'
+import { businessDate, toIsoDate } from '../lib/business-date.js'
 import { pause } from '../lib/pause.js'
 import { type Brake, createBrake } from '../messages/brake.js'
 import { type DeliverDeps, deliverAll, type Source } from '../messages/deliver.js'
@@ -10,6 +12,7 @@ import { addTallies, emptyTally, type Tally } from '../messages/settle.js'
 import { createDeadlines } from '../messages/window.js'
 import { isUsable } from '../permits/sources.js'
 import * as cursors from '../schedule/cursor-store.js'
+import * as limits from '../schedule/limit-store.js'
 import { closeRun, type JobRun, openRun, type RunState, reopenRun, type Trigger } from '../schedule/store.js'
 import { claimDue } from './claim.js'
 import * as store from './store.js'
@@ -18,7 +21,7 @@ export interface RunOptions {
   date: number
   triggeredBy: Trigger
   signal: AbortSignal
-  /** Users to claim at most, in this process. */
+  /** Users to claim at most from now on, in all processes that work at the run. */
   limit?: number
   onProgress?(tally: Tally): void
 }
@@ -27,7 +30,7 @@ export interface RunOptions {
 export interface RunReport {
   runId: number
   date: number
-  state: 'done' | 'halted' | 'paused' | 'window_closed'
+  state: 'done' | 'halted' | 'paused' | 'limited' | 'window_closed'
   reason: string | null
   due: number
   delivered: number
@@ -47,6 +50,11 @@ const BATCH_SECONDS = 5
 const LOOK_FOR_LEFT_MS = 1_000
 /** Retries that are due later than this are left to the recovery: a minute's quota and a back-off fit in, an hour does not. */
 const PATIENCE_MS = 150_000
+/**
+ * A refusal of the one who goes first may be his own (a dead permit, a block), and says little about the template. So
+ * the next one goes alone as well, but not for ever: they may be strangers who mean to hold up the run.
+ */
+const MAX_CANARIES = 3
 const POLL_MS = 100
 const MAX_POLL_MS = 1_000
 
@@ -62,6 +70,7 @@ export async function runReminders(
 ): Promise<RunReport> {
   const { db, now, log } = deps
   const { date, signal } = options
+  assertToday(account, date, now())
   const run = await openOrJoin(db, account, options, now())
   log.info({
     event: 'remind.started',
@@ -86,7 +95,7 @@ export async function runReminders(
   else if (!signal.aborted || state !== 'paused') await closeRun(db, run.id, ending, now())
   const report = await writeReport(db, account, run, tally, ending, now())
   const { runId, skippedSignedIn, ...rest } = report
-  log[ending.state === 'done' ? 'info' : 'warn']({
+  log[ending.state === 'done' || ending.state === 'limited' ? 'info' : 'warn']({
     event: 'remind.ended',
     app_id: account.appId,
     run_id: runId,
@@ -96,16 +105,37 @@ export async function runReminders(
   return report
 }
 
+/**
+ * The reminder of a later day would keep its users from being reminded until then, and that of a day that is over only
+ * spoil what its run has said.
+ */
+function assertToday({ timezone }: Account, date: number, now: number): void {
+  const today = businessDate(now, timezone)
+  if (date === today) return
+  throw new ServiceError(
+    'invalid_request',
+    `${toIsoDate(date)} cannot be reminded now: in ${timezone} today is ${toIsoDate(today)}, and only today's users are reminded`,
+  )
+}
+
 async function openOrJoin(
   db: Knex,
   { appId }: Account,
-  { date, triggeredBy }: RunOptions,
+  { date, triggeredBy, limit }: RunOptions,
   now: number,
 ): Promise<JobRun> {
   const occurrence = { job: 'remind', appId, slot: date } as const
-  const { run } = await openRun(db, occurrence, { triggeredBy, state: 'running' }, now)
+  const opening = {
+    triggeredBy,
+    state: 'running',
+    ...(limit === undefined ? {} : { claimLimit: limit }),
+  } as const
+  const { run, opened } = await openRun(db, occurrence, opening, now)
   await inTransaction(db, async (trx) => {
     const state = await store.lockRun(trx, run.id)
+    // While it runs the smaller limit holds, whoever joins; a run that had ended goes on with ours, or without.
+    if (state !== 'running') await limits.liftLimit(trx, run.id)
+    if (limit !== undefined && !opened) await limits.limitRun(trx, run.id, limit)
     if (state === 'running' && (await cursors.hasUnreadRanges(trx, run.id))) return
     await reopenRun(trx, run.id, triggeredBy, now)
     await cursors.resetRanges(trx, run.id, appId)
@@ -125,7 +155,7 @@ function createReminderSource(
   account: Account,
   runId: number,
   brake: Brake,
-  { date, signal, triggeredBy, limit = Number.POSITIVE_INFINITY }: RunOptions,
+  { date, signal, triggeredBy }: RunOptions,
 ): ReminderSource {
   const { db, now, leaseMs } = deps
   const perSecond = deps.rate.perSecond ?? Number.POSITIVE_INFINITY
@@ -133,8 +163,9 @@ function createReminderSource(
   const closesAt = createDeadlines(account)(date)
   const settledAtOnce = emptyTally()
   let canary: 'to_send' | 'sent' | 'to_repeat' | 'answered' = 'to_send'
-  let claimed = 0
+  let canaries = 0
   let exhausted = false
+  let limited = false
   let ended = false
   let lookedAt = Number.NEGATIVE_INFINITY
   let pollMs = POLL_MS
@@ -156,7 +187,7 @@ function createReminderSource(
   }
 
   async function claimNext() {
-    const wanted = canary === 'to_send' ? 1 : Math.min(batch, limit - claimed)
+    const wanted = canary === 'to_send' ? 1 : batch
     const claim = await claimDue(db, account, {
       runId,
       date,
@@ -165,20 +196,18 @@ function createReminderSource(
       read: BATCH,
       claim: wanted,
     })
-    if (claim.kind === 'claimed') {
-      claimed += claim.deliveries.length
-      return claim.deliveries
-    }
+    if (claim.kind === 'claimed') return claim.deliveries
     if (claim.kind === 'busy') return wait()
     if (claim.kind === 'ended') {
       if (claim.state === 'done' && (await cursors.hasUnreadRanges(db, runId))) {
-        // A process that had come to its --limit said so for itself; here the run goes on.
+        // Users were given back after it was ended; here the run goes on.
         await reopenRun(db, runId, triggeredBy, now())
         return []
       }
       ended = true
       if (claim.state !== 'done') ending = { state: endingOf(claim.state), reason: claim.reason }
     }
+    limited = claim.kind === 'limited'
     exhausted = true
     return []
   }
@@ -192,14 +221,15 @@ function createReminderSource(
       if (canary === 'sent') {
         if (!(await idle())) return undefined
         // In an outage the same one goes out again: each other user would be only one more in doubt.
-        canary = brake.answered ? 'answered' : 'to_repeat'
+        if (!brake.answered) canary = 'to_repeat'
+        else canary = brake.accepted || ++canaries >= MAX_CANARIES ? 'answered' : 'to_send'
       }
       if (now() >= closesAt) {
         ending = { state: 'window_closed', reason: windowReason(account) }
         return undefined
       }
       const left = await findLeft()
-      const mayClaim = !exhausted && claimed < limit && canary !== 'to_repeat'
+      const mayClaim = !exhausted && canary !== 'to_repeat'
       const next = left.length > 0 || !mayClaim ? left : await claimNext()
       if (next.length > 0) {
         pollMs = POLL_MS
@@ -207,7 +237,7 @@ function createReminderSource(
         return next
       }
       if (ending) return undefined
-      if (!exhausted && claimed < limit && canary !== 'to_repeat') return []
+      if (!exhausted && canary !== 'to_repeat') return []
 
       if (!(await idle())) return undefined
       const { sending, nextRetryAt } = await findUnfinished(db, account.appId)
@@ -218,8 +248,15 @@ function createReminderSource(
       }
       // Also waits for what another process has in hand: if that one dies, its messages are taken over here.
       if (sending || isSoon) return wait()
+      if (limited && !(await limits.hasRoom(db, runId))) {
+        ending = {
+          state: 'limited',
+          reason: 'it has reminded as many as --limit lets it; run remind again for the rest',
+        }
+        return undefined
+      }
       // If it was stopped, it has given users back behind the cursors.
-      if (ended || claimed >= limit || !(await cursors.hasUnreadRanges(db, runId))) return undefined
+      if (ended || !(await cursors.hasUnreadRanges(db, runId))) return undefined
       exhausted = false
       return []
     },

@@ -8,6 +8,7 @@ import {
   scanRows,
   selectRows,
 } from '../db/sql.js'
+import type { UserId } from '../lib/user-id.js'
 import type { Condition, PermitSource } from '../permits/sources.js'
 import { type Range, resetRanges } from '../schedule/cursor-store.js'
 import type { RunState } from '../schedule/store.js'
@@ -19,18 +20,6 @@ export async function lockRun(trx: Knex, runId: number): Promise<RunState | unde
     [runId],
   )
   return row?.state
-}
-
-export async function findRunState(
-  db: Knex,
-  runId: number,
-): Promise<{ state: RunState; reason: string | null } | undefined> {
-  const [row] = await selectRows<{ state: RunState; reason: string | null }>(
-    db,
-    'SELECT state, reason FROM wx_job_run WHERE id = ?',
-    [runId],
-  )
-  return row
 }
 
 /** Lets a run that is still open read all its users again, and notes what kept it from reminding them. */
@@ -52,7 +41,7 @@ export interface Day {
 }
 
 export interface Candidate {
-  user_id: number
+  user_id: UserId
   /** Oldest usable permit; null if the counter says there is one and there is none to be used now. */
   permit_id: number | null
 }
@@ -108,7 +97,7 @@ export async function findCandidates(
 
 export interface ClaimablePermit {
   id: number
-  user_id: number
+  user_id: UserId
   open_id: string
   form_id: string
   source: PermitSource
@@ -133,10 +122,10 @@ export async function lockCandidatePermits(
 export async function lockDueCounters(
   trx: Knex,
   appId: string,
-  userIds: number[],
+  userIds: UserId[],
   date: number,
-): Promise<Map<number, number>> {
-  const rows = await selectRows<{ user_id: number; last_date: number }>(
+): Promise<Map<UserId, number>> {
+  const rows = await selectRows<{ user_id: UserId; last_date: number }>(
     trx,
     `SELECT user_id, last_date FROM wx_message_push_status
      WHERE app_id = ? AND user_id IN (${placeholders(userIds.length)}) AND count > 0 AND last_date < ?
@@ -150,7 +139,7 @@ export async function lockDueCounters(
 export async function countClaimed(
   trx: Knex,
   appId: string,
-  userIds: number[],
+  userIds: UserId[],
   date: number,
   now: number,
 ): Promise<void> {
@@ -181,7 +170,16 @@ export async function spendPermits(
 }
 
 /** Where a user stands on a day. Each user has the first of these that applies. */
-export type Standing = 'reminded' | 'no_permit' | 'no_valid_permit' | 'stopped' | 'signed_in' | 'due'
+export type Standing =
+  | 'reminded'
+  | 'failed'
+  | 'unknown'
+  | 'in_hand'
+  | 'no_permit'
+  | 'no_valid_permit'
+  | 'stopped'
+  | 'signed_in'
+  | 'due'
 
 /**
  * How many users stand where. Reads every counter of the account once, without locks. Permits and stops are derived
@@ -193,6 +191,8 @@ export async function countStandings(db: Knex, appId: string, day: Day): Promise
     db,
     `SELECT standing, COUNT(*) AS users FROM (
        SELECT CASE
+         WHEN m.state IN ('failed', 'unknown') THEN m.state
+         WHEN m.state IN ('queued', 'sending', 'retry') THEN 'in_hand'
          WHEN p.last_date >= ? OR m.id IS NOT NULL THEN 'reminded'
          WHEN p.count <= 0 THEN 'no_permit'
          WHEN v.user_id IS NULL THEN 'no_valid_permit'
@@ -210,9 +210,31 @@ export async function countStandings(db: Knex, appId: string, day: Day): Promise
      GROUP BY standing`,
     [day.date, appId, ...day.usable.bindings, appId, day.date, day.date, appId],
   )
-  const counts = { reminded: 0, no_permit: 0, no_valid_permit: 0, stopped: 0, signed_in: 0, due: 0 }
+  const counts: Record<Standing, number> = {
+    reminded: 0,
+    failed: 0,
+    unknown: 0,
+    in_hand: 0,
+    no_permit: 0,
+    no_valid_permit: 0,
+    stopped: 0,
+    signed_in: 0,
+    due: 0,
+  }
   for (const { standing, users } of rows) counts[standing] = users
   return counts
+}
+
+/** How many users of a day's run have their reminder of that day taken back, and no other one since. */
+export async function countGivenBack(db: Knex, runId: number, date: number): Promise<number> {
+  const [row] = await selectRows<{ users: number }>(
+    db,
+    `SELECT COUNT(DISTINCT m.user_id) AS users FROM wx_push_message m
+     LEFT JOIN wx_push_message o ON o.app_id = m.app_id AND o.user_id = m.user_id AND o.business_date = ?
+     WHERE m.run_id = ? AND m.state = 'cancelled' AND o.id IS NULL`,
+    [date, runId],
+  )
+  return row?.users ?? 0
 }
 
 export interface RunTotals {

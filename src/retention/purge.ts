@@ -5,9 +5,11 @@ import { chunks } from '../lib/chunks.js'
 import { groupBy } from '../lib/group-by.js'
 import type { Logger } from '../lib/logger.js'
 import { pause } from '../lib/pause.js'
+import { compareUserIds } from '../lib/user-id.js'
 import { findPlace, type Place } from '../permits/store.js'
 import { NEVER_EXPIRES } from '../permits/subscriptions.js'
 import { closeRun, findLastRun, openRun } from '../schedule/store.js'
+import { oldestKept } from '../sign-ins/sign-in.js'
 import * as store from './store.js'
 
 const CHUNK = 500
@@ -137,12 +139,12 @@ export async function purgeOld(
   }
 
   async function purgeSignIns(): Promise<void> {
-    const beforeDay = businessDate(before, timezone)
+    const beforeDay = oldestKept(now, retentionDays, timezone)
     while (!signal.aborted) {
       const rows = await store.findOldSignIns(db, appId, beforeDay, CHUNK)
       if (rows.length === 0) return
       for (const [day, group] of groupBy(rows, (row) => row.day)) {
-        const users = group.map((row) => row.user_id).sort((a, b) => a - b)
+        const users = group.map((row) => row.user_id).sort(compareUserIds)
         await remove(async (trx) => ({ signIns: await store.deleteSignIns(trx, appId, day, users) }))
       }
     }

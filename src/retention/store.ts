@@ -1,5 +1,6 @@
 import type { Knex } from 'knex'
 import { execute, placeholders, selectRows } from '../db/sql.js'
+import type { UserId } from '../lib/user-id.js'
 import { FORM_ID_LIFETIME_MS } from '../permits/accept.js'
 import { isBetween, type Place } from '../permits/store.js'
 import { NEVER_EXPIRES } from '../permits/subscriptions.js'
@@ -173,7 +174,7 @@ export function findOldSignIns(
   appId: string,
   beforeDay: number,
   limit: number,
-): Promise<{ user_id: number; day: number }[]> {
+): Promise<{ user_id: UserId; day: number }[]> {
   return selectRows(
     db,
     'SELECT user_id, day FROM wx_sign_in WHERE app_id = ? AND day < ? ORDER BY day LIMIT ?',
@@ -185,7 +186,7 @@ export async function deleteSignIns(
   db: Knex,
   appId: string,
   day: number,
-  userIds: number[],
+  userIds: UserId[],
 ): Promise<number> {
   const { affectedRows } = await execute(
     db,

@@ -22,18 +22,28 @@ const LOOK_BACK_DAYS = 7
 export async function findDueRun(db: Knex, account: Account, now: number): Promise<DueRun | undefined> {
   const { appId, timezone } = account
   const date = businessDate(now, timezone)
-  const firing = firingsOn(parseCron(account.remindCron), date, timezone).findLast((time) => time <= now)
+  const firings = firingsOn(parseCron(account.remindCron), date, timezone)
+  const firing = firings.findLast((time) => time <= now)
   if (firing === undefined) return undefined
   const run = await findRun(db, { job: 'remind', appId, slot: date })
   const wasStartedForIt = run !== undefined && run.started_at >= firing
   if (wasStartedForIt && run.state !== 'running') return undefined
+  // Somebody wanted so many and no more: going on is for them to decide.
+  if (run?.state === 'limited') return undefined
   if (now >= windowEnd(account, date)) {
     if (!run)
-      await recordMissed(db, appId, date, now, 'no process was running before its sending window closed')
+      await recordMissed(db, appId, date, now, whyMissed(firings[0] ?? firing, windowEnd(account, date)))
     else await closeAbandoned(db, run, now)
     return undefined
   }
   return { date, triggeredBy: now - firing < ON_TIME_MS ? 'cron' : 'catch-up' }
+}
+
+/** On the day of a DST change a firing in the gap moves behind it, and may come after its window. */
+function whyMissed(firing: number, closesAt: number): string {
+  return firing < closesAt
+    ? 'no process was running before its sending window closed'
+    : 'its time (REMIND_CRON) came when its sending window (SEND_UNTIL) had closed'
 }
 
 /**

@@ -1,5 +1,6 @@
 import type { Knex } from 'knex'
 import { execute, forUpdateSkipLocked, rowPlaceholders, selectRows } from '../db/sql.js'
+import { MAX_USER_ID, type UserId } from '../lib/user-id.js'
 
 /**
  * How far a run has come: a few ranges of user_id, each with a cursor that moves in the same transaction as the claim.
@@ -9,8 +10,8 @@ import { execute, forUpdateSkipLocked, rowPlaceholders, selectRows } from '../db
  */
 export interface Range {
   range_no: number
-  cur: number
-  hi: number
+  cur: UserId
+  hi: UserId
 }
 
 /** Caps the claims that run at once: more of them slow the uploads down. */
@@ -28,16 +29,16 @@ export async function hasUnreadRanges(db: Knex, runId: number): Promise<boolean>
 
 /** Sets all ranges of a run to their beginnings. The outer ones are open, for users who come while it runs. */
 export async function resetRanges(trx: Knex, runId: number, appId: string): Promise<void> {
-  const [bounds] = await selectRows<{ low: number | null; high: number | null }>(
+  const [bounds] = await selectRows<{ low: UserId | null; high: UserId | null }>(
     trx,
     'SELECT MIN(user_id) AS low, MAX(user_id) AS high FROM wx_message_push_status WHERE app_id = ?',
     [appId],
   )
-  const low = bounds?.low ?? 0
-  const width = ((bounds?.high ?? 0) - low) / RANGES
-  const edges = Array.from({ length: RANGES - 1 }, (_, i) => Math.floor(low + width * (i + 1)))
+  const low = BigInt(bounds?.low ?? 0)
+  const spread = BigInt(bounds?.high ?? 0) - low
+  const edges = Array.from({ length: RANGES - 1 }, (_, i) => low + (spread * BigInt(i + 1)) / BigInt(RANGES))
   const starts = [Number.MIN_SAFE_INTEGER, ...edges]
-  const ends = [...edges, Number.MAX_SAFE_INTEGER]
+  const ends = [...edges, MAX_USER_ID]
   await execute(trx, 'DELETE FROM wx_job_cursor WHERE run_id = ?', [runId])
   await execute(
     trx,
@@ -65,14 +66,14 @@ export async function moveCursor(
   trx: Knex,
   runId: number,
   rangeNo: number,
-  cursor: number,
-  again: number | null,
+  cursor: UserId,
+  again: UserId | null,
 ): Promise<void> {
   await execute(
     trx,
     `UPDATE wx_job_cursor SET cur = ?, again = CASE WHEN again IS NULL OR again > ? THEN ? ELSE again END
      WHERE run_id = ? AND range_no = ?`,
-    [cursor, again ?? Number.MAX_SAFE_INTEGER, again, runId, rangeNo],
+    [cursor, again ?? MAX_USER_ID, again, runId, rangeNo],
   )
 }
 
@@ -87,13 +88,13 @@ export async function rereadPassedOver(trx: Knex, runId: number): Promise<boolea
 }
 
 /** Makes the run read users again that its cursors have passed. `userIds` sorted; locks ranges in their order. */
-export async function readUsersAgain(trx: Knex, runId: number, userIds: number[]): Promise<void> {
+export async function readUsersAgain(trx: Knex, runId: number, userIds: UserId[]): Promise<void> {
   const ranges = await selectRows<Range>(
     trx,
     'SELECT range_no, cur, hi FROM wx_job_cursor WHERE run_id = ? ORDER BY range_no',
     [runId],
   )
-  const first = new Map<number, number>()
+  const first = new Map<number, UserId>()
   for (const userId of userIds) {
     const rangeNo = ranges.find(({ hi }) => userId <= hi)?.range_no
     if (rangeNo !== undefined && !first.has(rangeNo)) first.set(rangeNo, userId)

@@ -4,7 +4,7 @@ import { execute, selectRows } from '../db/sql.js'
 
 export type Job = 'remind' | 'expire' | 'purge'
 export type Trigger = 'cron' | 'catch-up' | 'manual'
-export type RunState = 'running' | 'done' | 'halted' | 'paused' | 'window_closed' | 'missed'
+export type RunState = 'running' | 'done' | 'halted' | 'paused' | 'limited' | 'window_closed' | 'missed'
 
 /** One firing of one job: a row of wx_job_run. Its unique key is what keeps two processes from opening it twice. */
 export interface Occurrence {
@@ -26,16 +26,16 @@ export interface JobRun {
 export async function openRun(
   db: Knex,
   { job, appId, slot }: Occurrence,
-  opening: { triggeredBy: Trigger; state: RunState; reason?: string },
+  opening: { triggeredBy: Trigger; state: RunState; reason?: string; claimLimit?: number },
   now: number,
 ): Promise<{ run: JobRun; opened: boolean }> {
-  const { triggeredBy, state, reason = null } = opening
+  const { triggeredBy, state, reason = null, claimLimit = null } = opening
   try {
     const { insertId } = await execute(
       db,
-      `INSERT INTO wx_job_run (job, app_id, slot, triggered_by, state, reason, started_at, updated_at)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
-      [job, appId, slot, triggeredBy, state, reason, now, now],
+      `INSERT INTO wx_job_run (job, app_id, slot, triggered_by, state, reason, claim_limit, started_at, updated_at)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      [job, appId, slot, triggeredBy, state, reason, claimLimit, now, now],
     )
     return { run: { id: insertId, slot, state, reason, started_at: now }, opened: true }
   } catch (error) {
@@ -53,6 +53,16 @@ export async function findRun(db: Knex, { job, appId, slot }: Occurrence): Promi
     [job, appId, slot],
   )
   return run
+}
+
+/** The daily runs of an account from a day on, the oldest first. Uses wx_job_run_slot_uq. */
+export async function findRemindRuns(db: Knex, appId: string, fromDate: number): Promise<number[]> {
+  const rows = await selectRows<{ id: number }>(
+    db,
+    "SELECT id FROM wx_job_run WHERE job = 'remind' AND app_id = ? AND slot >= ? ORDER BY slot",
+    [appId, fromDate],
+  )
+  return rows.map(({ id }) => id)
 }
 
 /** The newest occurrence of a job, whatever became of it. */

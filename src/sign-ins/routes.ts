@@ -8,7 +8,7 @@ import { BOTH_CALLERS, IsoDate, OpenId, UserId } from '../http/schemas.js'
 import { businessDate, parseIsoDate, toIsoDate } from '../lib/business-date.js'
 import { userIdFor } from '../users/persons.js'
 import type { Numbering } from '../users/user-ids.js'
-import { recordSignIn } from './sign-in.js'
+import { findStreakUpTo, oldestKept, recordSignIn } from './sign-in.js'
 
 const SignIn = Type.Object(
   { open_id: Type.Optional(OpenId), user_id: Type.Optional(UserId), date: Type.Optional(IsoDate) },
@@ -25,6 +25,7 @@ export function signInRoutes(deps: {
   db: Knex
   account: Numbering & { timezone: string }
   callers: Callers
+  retentionDays: number
   now(): number
 }): FastifyPluginAsyncTypebox {
   const { db, account, now } = deps
@@ -56,7 +57,7 @@ export function signInRoutes(deps: {
         schema: {
           summary: 'Record that a user signed in',
           description:
-            'Who signed in today is not reminded today. Sending it again changes nothing. A backend names user_id or open_id; with a session, leave out both, and the day is today.',
+            'Who signed in today is not reminded today. Sending it again changes nothing. A day longer ago than RETENTION_DAYS is not recorded; its answer has the streak as far as it is known. A backend names user_id or open_id; with a session, leave out both, and the day is today.',
           tags: ['sign-ins'],
           security: BOTH_CALLERS,
           body: SignIn,
@@ -67,7 +68,9 @@ export function signInRoutes(deps: {
         const caller = callerOf(request)
         const day = dayOf(caller, request.body.date)
         const userId = await userIdFor(db, account, caller, request.body, now())
-        const streak = await recordSignIn(db, { appId: account.appId, userId, day }, now())
+        const signIn = { appId: account.appId, userId, day }
+        const isTooOld = day < oldestKept(now(), deps.retentionDays, account.timezone)
+        const streak = isTooOld ? await findStreakUpTo(db, signIn) : await recordSignIn(db, signIn, now())
         return reply.status(201).send({ date: toIsoDate(day), streak })
       },
     )

@@ -1,41 +1,72 @@
 import type { Knex } from 'knex'
-import { inTransaction } from '../db/transaction.js'
-import { addDays, type BusinessDate } from '../lib/business-date.js'
+import { inRequest } from '../db/transaction.js'
+import { addDays, type BusinessDate, businessDate, daysBetween } from '../lib/business-date.js'
+import type { UserId } from '../lib/user-id.js'
 import * as store from './store.js'
+
+const DAY_MS = 24 * 60 * 60 * 1000
 
 /**
  * Records that a user signed in on a day and answers the streak: consecutive days up to that one. Recording it again
- * changes nothing. A day that is recorded late joins the days around it.
+ * changes nothing. A day that is recorded late joins the days around it. Old rows are deleted: a day without one that a
+ * later streak counts in is known all the same, and leaves that streak as it is.
  *
  * Two neighbouring days recorded at once each wait for the other's new row (a locking read sees rows that are not yet
  * committed), so one of the two meets a deadlock, is tried again, and then counts right.
  */
 export function recordSignIn(
   db: Knex,
-  signIn: { appId: string; userId: number; day: BusinessDate },
+  signIn: { appId: string; userId: UserId; day: BusinessDate },
   now: number,
 ): Promise<number> {
   const { appId, userId, day } = signIn
-  return inTransaction(db, async (trx) => {
+  return inRequest(db, async (trx) => {
     const added = await store.insertDay(trx, appId, userId, day, now)
     const days = await store.lockDaysFrom(trx, appId, userId, addDays(day, -1))
     if (added) {
-      for (const changed of recount(days)) await store.setStreak(trx, appId, userId, changed)
+      for (const changed of recount(days, day)) await store.setStreak(trx, appId, userId, changed)
     }
     return days.find((row) => row.day === day)?.streak ?? 1
   })
 }
 
-/** Sets the streak of every day that follows its neighbour; the first of `days` is right already. Answers what changed. */
-function recount(days: store.SignInRow[]): store.SignInRow[] {
-  const changed: store.SignInRow[] = []
-  for (const [i, row] of days.entries()) {
-    const before = days[i - 1]
-    if (!before) continue
-    const streak = addDays(before.day, 1) === row.day ? before.streak + 1 : 1
-    if (streak === row.streak) continue
+/** The oldest day whose sign-ins are kept. */
+export function oldestKept(now: number, retentionDays: number, timezone: string): BusinessDate {
+  return businessDate(now - retentionDays * DAY_MS, timezone)
+}
+
+/** The streak up to a day, as far as it is known: from its own row, or from a later streak that counts it in. */
+export async function findStreakUpTo(
+  db: Knex,
+  { appId, userId, day }: { appId: string; userId: UserId; day: BusinessDate },
+): Promise<number> {
+  const next = await store.findFirstFrom(db, appId, userId, day)
+  return (next && impliedStreak(day, next)) ?? 1
+}
+
+/** What the row of a later day says about an earlier one; undefined if its streak began after that. */
+function impliedStreak(day: BusinessDate, later: store.SignInRow): number | undefined {
+  const streak = later.streak - daysBetween(day, later.day)
+  return streak > 0 ? streak : undefined
+}
+
+/**
+ * Sets the streaks of the day that was added and of those that follow it without a gap. A streak only grows: it may
+ * count in days whose rows are gone. Answers what changed.
+ */
+function recount(days: store.SignInRow[], addedDay: BusinessDate): store.SignInRow[] {
+  const added = days.findIndex((row) => row.day === addedDay)
+  const [own, next] = [days[added], days[added + 1]]
+  if (own && next) own.streak = impliedStreak(addedDay, next) ?? own.streak
+  const changed = own && own.streak > 1 ? [own] : []
+  let before = days[added - 1]
+  for (const row of days.slice(added)) {
+    if (before && addDays(before.day, 1) !== row.day) break
+    const streak = (before?.streak ?? 0) + 1
+    before = row
+    if (streak <= row.streak) continue
     row.streak = streak
-    changed.push(row)
+    if (row !== own || changed.length === 0) changed.push(row)
   }
   return changed
 }

@@ -1,6 +1,7 @@
 import type { Knex } from 'knex'
 import { execute, forUpdate, isSqlite, placeholders, selectRows } from '../db/sql.js'
 import type { BusinessDate } from '../lib/business-date.js'
+import type { UserId } from '../lib/user-id.js'
 
 export interface SignInRow {
   day: BusinessDate
@@ -11,7 +12,7 @@ export interface SignInRow {
 export async function insertDay(
   trx: Knex,
   appId: string,
-  userId: number,
+  userId: UserId,
   day: BusinessDate,
   now: number,
 ): Promise<boolean> {
@@ -28,7 +29,7 @@ export async function insertDay(
 export async function lockDaysFrom(
   trx: Knex,
   appId: string,
-  userId: number,
+  userId: UserId,
   from: BusinessDate,
 ): Promise<SignInRow[]> {
   return selectRows<SignInRow>(
@@ -38,10 +39,25 @@ export async function lockDaysFrom(
   )
 }
 
+/** The user's first day from `from` on, without locks. By the primary key. */
+export async function findFirstFrom(
+  db: Knex,
+  appId: string,
+  userId: UserId,
+  from: BusinessDate,
+): Promise<SignInRow | undefined> {
+  const [row] = await selectRows<SignInRow>(
+    db,
+    'SELECT day, streak FROM wx_sign_in WHERE app_id = ? AND user_id = ? AND day >= ? ORDER BY day LIMIT 1',
+    [appId, userId, from],
+  )
+  return row
+}
+
 export async function setStreak(
   trx: Knex,
   appId: string,
-  userId: number,
+  userId: UserId,
   { day, streak }: SignInRow,
 ): Promise<void> {
   await execute(trx, 'UPDATE wx_sign_in SET streak = ? WHERE app_id = ? AND user_id = ? AND day = ?', [
@@ -56,10 +72,10 @@ export async function setStreak(
 export async function findStreaks(
   db: Knex,
   appId: string,
-  userIds: number[],
+  userIds: UserId[],
   day: BusinessDate,
-): Promise<Map<number, number>> {
-  const rows = await selectRows<{ user_id: number; streak: number }>(
+): Promise<Map<UserId, number>> {
+  const rows = await selectRows<{ user_id: UserId; streak: number }>(
     db,
     `SELECT user_id, streak FROM wx_sign_in
      WHERE app_id = ? AND user_id IN (${placeholders(userIds.length)}) AND day = ?`,

@@ -1,8 +1,9 @@
 import type { Knex } from 'knex'
-import { inTransaction } from '../db/transaction.js'
+import { inRequest } from '../db/transaction.js'
 import { ServiceError } from '../errors.js'
 import type { Logger } from '../lib/logger.js'
 import { maskOpenId } from '../lib/redact.js'
+import type { UserId } from '../lib/user-id.js'
 import type { Refused } from '../wechat/answer.js'
 import type { LoginResult } from '../wechat/login.js'
 import type { SessionTokens } from './session-token.js'
@@ -22,7 +23,7 @@ export interface Session {
   token: string
   expiresAt: number
   /** undefined until the owner's backend has bound the open_id. */
-  userId: number | undefined
+  userId: UserId | undefined
 }
 
 /** A minute quota of WeChat's ends with the minute. */
@@ -44,7 +45,7 @@ export async function logIn(
     throw refusalOf(result)
   }
   const { openId, unionId } = result
-  const userId = await inTransaction(db, async (trx) => {
+  const userId = await inRequest(db, async (trx) => {
     const user = await userIdOf(trx, account, openId, now)
     await store.recordLogin(trx, { appId: account.appId, openId, unionId }, now)
     return user

@@ -1,19 +1,20 @@
 import type { Knex } from 'knex'
-import { inTransaction } from '../db/transaction.js'
+import { inRequest } from '../db/transaction.js'
 import { ServiceError } from '../errors.js'
 import type { Caller } from '../http/callers.js'
+import { MAX_USER_ID, toUserId, type UserId } from '../lib/user-id.js'
 import { findPersons } from './store.js'
 import { bindUser, findOrAllotUsers, type Numbering } from './user-ids.js'
 
 /** Whom a call says it is about. A session says nothing: it is about its own user. */
 interface Named {
   open_id?: string | undefined
-  user_id?: number | undefined
+  user_id?: number | string | undefined
 }
 
 export interface Person {
   openId: string
-  userId: number
+  userId: UserId
 }
 
 /** More in one call of a page would be no page's doing. */
@@ -45,8 +46,12 @@ export async function personsOf(
   })
   const unnamed = openIds.filter((_, i) => items[i]?.user_id === undefined)
   const users =
-    unnamed.length === 0 ? new Map<string, number>() : await findOrAllotUsers(db, account, unnamed, now)
-  return openIds.map((openId, i) => ({ openId, userId: items[i]?.user_id ?? userOf(users, openId) }))
+    unnamed.length === 0 ? new Map<string, UserId>() : await findOrAllotUsers(db, account, unnamed, now)
+  return openIds.map((openId, i) => {
+    const named = items[i]?.user_id
+    const userId = named === undefined ? userOf(users, openId) : readUserId(named, `${pathOf(i)}user_id`)
+    return { openId, userId }
+  })
 }
 
 /**
@@ -59,18 +64,19 @@ export async function userIdFor(
   caller: Caller,
   named: Named,
   now: number,
-): Promise<number> {
+): Promise<UserId> {
   if (caller.kind === 'session') {
     refuseNames(named, '')
     return caller.userId
   }
-  const { open_id: openId, user_id: userId } = named
+  const { open_id: openId, user_id } = named
+  const userId = user_id === undefined ? undefined : readUserId(user_id, 'user_id')
   if (openId === undefined) {
     if (userId === undefined) throw invalid('user_id', 'is missing')
     return userId
   }
   if (userId !== undefined) {
-    await inTransaction(db, (trx) => bindUser(trx, { appId: account.appId, openId, userId }, now))
+    await inRequest(db, (trx) => bindUser(trx, { appId: account.appId, openId, userId }, now))
     return userId
   }
   const found = (await findOrAllotUsers(db, account, [openId], now)).get(openId)
@@ -85,15 +91,14 @@ export async function userIdNamed(
   appId: string,
   caller: Caller,
   { open_id: openId, user_id: userId }: Named,
-): Promise<number> {
+): Promise<UserId> {
   if (caller.kind === 'session') {
     refuseNames({ open_id: openId, user_id: userId }, '')
     return caller.userId
   }
   if (userId !== undefined) {
-    if (!Number.isSafeInteger(userId)) throw invalid('user_id', 'is too large')
     if (openId !== undefined) throw invalid('open_id', 'must be left out beside a user_id')
-    return userId
+    return readUserId(userId, 'user_id')
   }
   if (openId === undefined) throw invalid('user_id', 'is missing')
   const [person] = await findPersons(db, appId, [openId])
@@ -101,7 +106,15 @@ export async function userIdNamed(
   return person.userId
 }
 
-function userOf(users: Map<string, number>, openId: string): number {
+/** A user_id as the schemas let it through: a safe integer, or up to 19 digits. */
+export function readUserId(value: number | string, field: string): UserId {
+  if (typeof value === 'number') return value
+  const userId = toUserId(value)
+  if (userId > MAX_USER_ID) throw invalid(field, `must be <= ${MAX_USER_ID}`)
+  return userId
+}
+
+function userOf(users: Map<string, UserId>, openId: string): UserId {
   const userId = users.get(openId)
   if (userId === undefined) throw new Error('an open_id was allotted no user')
   return userId

@@ -1,10 +1,12 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { Knex } from 'knex'
 import { Type } from 'typebox'
-import { inTransaction } from '../db/transaction.js'
+import { inRequest } from '../db/transaction.js'
 import type { Callers } from '../http/callers.js'
 import { ErrorBody } from '../http/errors.js'
 import { OpenId, UserId } from '../http/schemas.js'
+import { userIdToJson } from '../lib/user-id.js'
+import { readUserId } from './persons.js'
 import { rebindUser } from './rebind.js'
 import type { Numbering } from './user-ids.js'
 
@@ -52,12 +54,13 @@ export function userRoutes(deps: {
         },
       },
       async (request) => {
-        const { open_id: openId, user_id: userId, move_permits: movePermits = false } = request.body
-        const moved = await inTransaction(deps.db, (trx) =>
+        const { open_id: openId, move_permits: movePermits = false } = request.body
+        const userId = readUserId(request.body.user_id, 'user_id')
+        const moved = await inRequest(deps.db, (trx) =>
           rebindUser(trx, deps.account, { openId, userId, movePermits }, deps.now()),
         )
         await deps.onBound(openId)
-        return { open_id: openId, user_id: userId, moved }
+        return { open_id: openId, user_id: userIdToJson(userId), moved }
       },
     )
   }

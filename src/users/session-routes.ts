@@ -4,6 +4,7 @@ import { ServiceError } from '../errors.js'
 import { ErrorBody } from '../http/errors.js'
 import type { Limit } from '../http/limits.js'
 import { UserId } from '../http/schemas.js'
+import { userIdToJson } from '../lib/user-id.js'
 import { type LogInDeps, logIn } from './log-in.js'
 
 const Login = Type.Object(
@@ -53,9 +54,11 @@ export function sessionRoutes(deps: {
         }
         const session = await logIn(deps.sessions, { code, traceId: request.id }, deps.now())
         const { token, expiresAt, userId } = session
-        return reply
-          .status(201)
-          .send({ token, expires_at: expiresAt, ...(userId === undefined ? {} : { user_id: userId }) })
+        return reply.status(201).send({
+          token,
+          expires_at: expiresAt,
+          ...(userId === undefined ? {} : { user_id: userIdToJson(userId) }),
+        })
       },
     )
   }

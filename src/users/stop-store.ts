@@ -1,7 +1,12 @@
 import type { Knex } from 'knex'
-import { execute, isSqlite, rowPlaceholders } from '../db/sql.js'
+import { execute, forUpdate, isSqlite, placeholders, rowPlaceholders, selectRows } from '../db/sql.js'
+import type { UserId } from '../lib/user-id.js'
 
-/** The statements on who is not to be sent to: opted_out_at, blocked_at and stop_errcode of wx_user. */
+/**
+ * The statements on who is not to be sent to: opted_out_at, blocked_at, stop_errcode and stop_message_id of wx_user. An
+ * opt-out without a code is the person's own wish, or was written by hand: nothing that WeChat says takes its place.
+ */
+const IS_NO_WISH = '(opted_out_at IS NULL OR stop_errcode IS NOT NULL)'
 
 interface Person {
   appId: string
@@ -10,37 +15,46 @@ interface Person {
 
 /**
  * Records that a person is not to be sent to: asked for it, or cannot be reached at all. A login may have left a row
- * without a user; claims look for stops by user, so it gets one.
+ * without a user; claims look for stops by user, so it gets one. `messageId`: the message that was refused; null if it is
+ * an act of the person's that a bulk bring-back must not undo.
  */
 export async function recordStop(
   trx: Knex,
-  person: { appId: string; openId: string; userId: number },
-  stop: { kind: 'opt_out' | 'block'; errcode: number },
+  person: { appId: string; openId: string; userId: UserId },
+  stop: { kind: 'opt_out' | 'block'; errcode: number; messageId: number | null },
   now: number,
 ): Promise<void> {
   const column = stop.kind === 'opt_out' ? 'opted_out_at' : 'blocked_at'
+  const { affectedRows } = await execute(
+    trx,
+    `UPDATE wx_user SET ${column} = ?, stop_errcode = ?, stop_message_id = ?, updated_at = ?,
+       user_id = COALESCE(user_id, ?) WHERE app_id = ? AND open_id = ? AND ${IS_NO_WISH}`,
+    [now, stop.errcode, stop.messageId, now, person.userId, person.appId, person.openId],
+  )
+  if (affectedRows > 0) return
+  // Nobody of that open_id yet, or one with a wish, which stays.
   const onDuplicate = isSqlite(trx)
-    ? `ON CONFLICT (app_id, open_id) DO UPDATE SET user_id = COALESCE(user_id, excluded.user_id), ${column} = excluded.${column}, stop_errcode = excluded.stop_errcode, updated_at = excluded.updated_at`
-    : `ON DUPLICATE KEY UPDATE user_id = COALESCE(user_id, VALUES(user_id)), ${column} = VALUES(${column}), stop_errcode = VALUES(stop_errcode), updated_at = VALUES(updated_at)`
+    ? 'ON CONFLICT (app_id, open_id) DO UPDATE SET user_id = COALESCE(user_id, excluded.user_id)'
+    : 'ON DUPLICATE KEY UPDATE user_id = COALESCE(user_id, VALUES(user_id))'
   await execute(
     trx,
-    `INSERT INTO wx_user (app_id, open_id, user_id, ${column}, stop_errcode, created_at, updated_at)
-     VALUES ${rowPlaceholders(1, 7)} ${onDuplicate}`,
-    [person.appId, person.openId, person.userId, now, stop.errcode, now, now],
+    `INSERT INTO wx_user (app_id, open_id, user_id, ${column}, stop_errcode, stop_message_id, created_at, updated_at)
+     VALUES ${rowPlaceholders(1, 8)} ${onDuplicate}`,
+    [person.appId, person.openId, person.userId, now, stop.errcode, stop.messageId, now, now],
   )
 }
 
 /** The code stands for the block if there is one too: that is what a follow looks at. */
 export async function recordOptOut(
   trx: Knex,
-  person: Person & { userId: number; errcode: number; at: number },
+  person: Person & { userId: UserId; errcode: number; at: number },
   now: number,
 ): Promise<void> {
   await execute(
     trx,
     `UPDATE wx_user SET opted_out_at = ?, user_id = COALESCE(user_id, ?), updated_at = ?,
-       stop_errcode = CASE WHEN blocked_at IS NULL THEN ? ELSE stop_errcode END
-     WHERE app_id = ? AND open_id = ? AND (opted_out_at IS NULL OR opted_out_at < ?)`,
+       stop_errcode = CASE WHEN blocked_at IS NULL THEN ? ELSE stop_errcode END, stop_message_id = NULL
+     WHERE app_id = ? AND open_id = ? AND (opted_out_at IS NULL OR opted_out_at < ?) AND ${IS_NO_WISH}`,
     [person.at, person.userId, now, person.errcode, person.appId, person.openId, person.at],
   )
 }
@@ -53,7 +67,9 @@ export async function recordBlock(
 ): Promise<void> {
   const set = (column: string) =>
     isSqlite(trx) ? `${column} = excluded.${column}` : `${column} = VALUES(${column})`
-  const columns = ['blocked_at', 'stop_errcode', 'updated_at'].map(set).join(', ')
+  const columns = [...['blocked_at', 'stop_errcode', 'updated_at'].map(set), 'stop_message_id = NULL'].join(
+    ', ',
+  )
   const onDuplicate = isSqlite(trx)
     ? `ON CONFLICT (app_id, open_id) DO UPDATE SET ${columns}`
     : `ON DUPLICATE KEY UPDATE ${columns}`
@@ -70,7 +86,8 @@ export async function liftRefusal(trx: Knex, { appId, openId }: Person, now: num
   await execute(
     trx,
     `UPDATE wx_user SET opted_out_at = NULL, updated_at = ?,
-       stop_errcode = CASE WHEN blocked_at IS NULL THEN NULL ELSE stop_errcode END
+       stop_errcode = CASE WHEN blocked_at IS NULL THEN NULL ELSE stop_errcode END,
+       stop_message_id = CASE WHEN blocked_at IS NULL THEN NULL ELSE stop_message_id END
      WHERE app_id = ? AND open_id = ?`,
     [now, appId, openId],
   )
@@ -84,9 +101,92 @@ export async function liftBlock(
 ): Promise<boolean> {
   const { affectedRows } = await execute(
     trx,
-    `UPDATE wx_user SET blocked_at = NULL, stop_errcode = NULL, updated_at = ?
+    `UPDATE wx_user SET blocked_at = NULL, stop_errcode = NULL, stop_message_id = NULL, updated_at = ?
      WHERE app_id = ? AND open_id = ? AND blocked_at IS NOT NULL AND stop_errcode = ?`,
     [now, appId, openId, errcode],
   )
   return affectedRows > 0
+}
+
+/** Whom to stop, or to bring back: all open_ids of a user, or one of them. */
+export type Named = { appId: string } & ({ userId: UserId } | { openId: string })
+
+function isNamed(named: Named): { sql: string; bindings: (string | UserId)[] } {
+  return 'userId' in named
+    ? { sql: 'app_id = ? AND user_id = ?', bindings: [named.appId, named.userId] }
+    : { sql: 'app_id = ? AND open_id = ?', bindings: [named.appId, named.openId] }
+}
+
+/** Whether there is such a person, and how many of the open_ids are stopped for whatever reason. Uses wx_user_user_idx. */
+export async function countStopped(db: Knex, named: Named): Promise<{ persons: number; stopped: number }> {
+  const { sql, bindings } = isNamed(named)
+  const [row] = await selectRows<{ persons: number; stopped: number }>(
+    db,
+    `SELECT COUNT(*) AS persons, COUNT(COALESCE(opted_out_at, blocked_at)) AS stopped FROM wx_user WHERE ${sql}`,
+    bindings,
+  )
+  return row ?? { persons: 0, stopped: 0 }
+}
+
+/** Records a wish. The time of an earlier one stays; what WeChat's answers recorded becomes the person's own. */
+export async function recordWish(trx: Knex, named: Named, now: number): Promise<void> {
+  const { sql, bindings } = isNamed(named)
+  // MySQL assigns from left to right: the time must look at the code before that goes.
+  await execute(
+    trx,
+    `UPDATE wx_user SET opted_out_at = CASE WHEN ${IS_NO_WISH} THEN ? ELSE opted_out_at END,
+       stop_errcode = NULL, stop_message_id = NULL, updated_at = ? WHERE ${sql}`,
+    [now, now, ...bindings],
+  )
+}
+
+/** Ends whatever keeps somebody from being sent to. If it still holds at WeChat, the next message is refused again. */
+export async function liftAll(trx: Knex, named: Named, now: number): Promise<void> {
+  const { sql, bindings } = isNamed(named)
+  await execute(
+    trx,
+    `UPDATE wx_user SET opted_out_at = NULL, blocked_at = NULL, stop_errcode = NULL, stop_message_id = NULL,
+       updated_at = ? WHERE ${sql} AND (opted_out_at IS NOT NULL OR blocked_at IS NOT NULL)`,
+    [now, ...bindings],
+  )
+}
+
+export interface RefusedPerson {
+  openId: string
+  messageId: number
+}
+
+/** Locks, by open_id, those persons whose stop was recorded by this very message. `refused` at most 999. */
+export async function lockStoppedBy(
+  trx: Knex,
+  appId: string,
+  refused: RefusedPerson[],
+): Promise<{ open_id: string; stop_errcode: number }[]> {
+  const rows = await selectRows<{ open_id: string; stop_errcode: number; stop_message_id: number }>(
+    trx,
+    `SELECT open_id, stop_errcode, stop_message_id FROM wx_user
+     WHERE app_id = ? AND open_id IN (${placeholders(refused.length)}) AND stop_message_id IS NOT NULL
+     ORDER BY open_id${forUpdate(trx)}`,
+    [appId, ...refused.map(({ openId }) => openId).sort()],
+  )
+  const byOpenId = new Set(refused.map(({ openId, messageId }) => `${openId} ${messageId}`))
+  return rows.filter((row) => byOpenId.has(`${row.open_id} ${row.stop_message_id}`))
+}
+
+/** Ends the stops of one kind of locked persons. One of the other kind beside it stays. */
+export async function liftStops(
+  trx: Knex,
+  appId: string,
+  openIds: string[],
+  kind: 'opt_out' | 'block',
+  now: number,
+): Promise<void> {
+  if (openIds.length === 0) return
+  await execute(
+    trx,
+    `UPDATE wx_user SET ${kind === 'opt_out' ? 'opted_out_at' : 'blocked_at'} = NULL, stop_errcode = NULL,
+       stop_message_id = NULL, updated_at = ?
+     WHERE app_id = ? AND open_id IN (${placeholders(openIds.length)})`,
+    [now, appId, ...openIds],
+  )
 }

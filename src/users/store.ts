@@ -9,23 +9,27 @@ import {
   selectRows,
 } from '../db/sql.js'
 import { chunks } from '../lib/chunks.js'
+import type { UserId } from '../lib/user-id.js'
 
 export interface Binding {
   openId: string
-  userId: number
+  userId: UserId
 }
 
-/** Rows of the open_ids that we know, without locks; userId is null where they belong to nobody yet. By the primary key. */
+/**
+ * Rows of the open_ids that we know, without locks; userId is null where they belong to nobody yet. By the primary key.
+ * MySQL compares without blanks at the end, which another program may have written: so are they given.
+ */
 export async function findPersons(
   db: Knex,
   appId: string,
   openIds: string[],
-): Promise<{ openId: string; userId: number | null }[]> {
-  const found: { openId: string; userId: number | null }[] = []
+): Promise<{ openId: string; userId: UserId | null }[]> {
+  const found: { openId: string; userId: UserId | null }[] = []
   for (const chunk of chunks(openIds, MAX_LIST)) {
-    const rows = await selectRows<{ open_id: string; user_id: number | null }>(
+    const rows = await selectRows<{ open_id: string; user_id: UserId | null }>(
       db,
-      `SELECT open_id, user_id FROM wx_user WHERE app_id = ? AND open_id IN (${placeholders(chunk.length)})`,
+      `SELECT RTRIM(open_id) AS open_id, user_id FROM wx_user WHERE app_id = ? AND open_id IN (${placeholders(chunk.length)})`,
       [appId, ...chunk],
     )
     for (const { open_id, user_id } of rows) found.push({ openId: open_id, userId: user_id })
@@ -72,8 +76,8 @@ export async function bindUnbound(trx: Knex, appId: string, bindings: Binding[],
 }
 
 /** Locks a person that is bound, and answers to whom. */
-export async function lockUserOf(trx: Knex, appId: string, openId: string): Promise<number> {
-  const [row] = await selectRows<{ user_id: number }>(
+export async function lockUserOf(trx: Knex, appId: string, openId: string): Promise<UserId> {
+  const [row] = await selectRows<{ user_id: UserId }>(
     trx,
     `SELECT user_id FROM wx_user WHERE app_id = ? AND open_id = ? AND user_id IS NOT NULL${forUpdate(trx)}`,
     [appId, openId],
@@ -86,7 +90,7 @@ export async function changeUser(
   trx: Knex,
   appId: string,
   openId: string,
-  userId: number,
+  userId: UserId,
   now: number,
 ): Promise<void> {
   await execute(trx, 'UPDATE wx_user SET user_id = ?, updated_at = ? WHERE app_id = ? AND open_id = ?', [

@@ -1,6 +1,7 @@
 import type { Knex } from 'knex'
-import { inTransaction } from '../db/transaction.js'
+import { inRequest } from '../db/transaction.js'
 import { ServiceError } from '../errors.js'
+import type { UserId } from '../lib/user-id.js'
 import * as store from './store.js'
 
 /** Who numbers the users of an account: its owner's backend, or this service. */
@@ -24,7 +25,7 @@ export async function userIdOf(
   account: Numbering,
   openId: string,
   now: number,
-): Promise<number | undefined> {
+): Promise<UserId | undefined> {
   return (await userIdsOf(trx, account, [openId], now)).get(openId)
 }
 
@@ -34,7 +35,7 @@ export async function userIdsOf(
   { appId, userIds }: Numbering,
   openIds: string[],
   now: number,
-): Promise<Map<string, number>> {
+): Promise<Map<string, UserId>> {
   const known = await findUserIds(trx, appId, openIds)
   if (userIds === 'backend' || openIds.every((openId) => known.has(openId))) return known
   const last = await store.lockLastNumber(trx, appId, now)
@@ -54,10 +55,10 @@ export async function findOrAllotUsers(
   account: Numbering,
   openIds: string[],
   now: number,
-): Promise<Map<string, number>> {
+): Promise<Map<string, UserId>> {
   const known = await findUserIds(db, account.appId, openIds)
   if (account.userIds === 'backend' || openIds.every((openId) => known.has(openId))) return known
-  return inTransaction(db, (trx) => userIdsOf(trx, account, openIds, now))
+  return inRequest(db, (trx) => userIdsOf(trx, account, openIds, now))
 }
 
 /** The first of `n` numbers in a row that nobody has, after the one allotted last. */
@@ -82,13 +83,13 @@ export async function bindUsers(
   appId: string,
   bindings: readonly store.Binding[],
   now: number,
-): Promise<Map<string, number>> {
+): Promise<Map<string, UserId>> {
   const persons = await findPersons(
     trx,
     appId,
     bindings.map(({ openId }) => openId),
   )
-  const users = new Map<string, number>()
+  const users = new Map<string, UserId>()
   for (const [openId, userId] of persons) if (userId !== null) users.set(openId, userId)
   const fresh: store.Binding[] = []
   for (const binding of bindings) {
@@ -116,7 +117,7 @@ export async function bindUsers(
 /** Binds an open_id to a user; binding it again changes nothing. Throws `conflict` if it belongs to another user. */
 export async function bindUser(
   trx: Knex,
-  { appId, openId, userId }: { appId: string; openId: string; userId: number },
+  { appId, openId, userId }: { appId: string; openId: string; userId: UserId },
   now: number,
 ): Promise<void> {
   const users = await bindUsers(trx, appId, [{ openId, userId }], now)
@@ -128,14 +129,14 @@ export async function bindUser(
   }
 }
 
-async function findUserIds(db: Knex, appId: string, openIds: string[]): Promise<Map<string, number>> {
-  const users = new Map<string, number>()
+async function findUserIds(db: Knex, appId: string, openIds: string[]): Promise<Map<string, UserId>> {
+  const users = new Map<string, UserId>()
   for (const [openId, userId] of await findPersons(db, appId, openIds))
     if (userId !== null) users.set(openId, userId)
   return users
 }
 
-async function findPersons(db: Knex, appId: string, openIds: string[]): Promise<Map<string, number | null>> {
+async function findPersons(db: Knex, appId: string, openIds: string[]): Promise<Map<string, UserId | null>> {
   const persons = await store.findPersons(db, appId, [...new Set(openIds)])
   return new Map(persons.map(({ openId, userId }) => [openId, userId]))
 }

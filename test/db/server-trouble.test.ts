@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto'
-import knex from 'knex'
 import cron from 'node-cron'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { readAccount, readConfig } from '../../src/config.js'
@@ -79,7 +78,7 @@ describe('a service in the middle of its run', () => {
   })
 
   async function asRoot(...statements: string[]): Promise<void> {
-    const root = knex({ client: 'mysql2', connection: server.url })
+    const root = openDatabase(server.url)
     try {
       for (const statement of statements) await root.raw(statement)
     } finally {

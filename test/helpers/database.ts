@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import knex, { type Knex } from 'knex'
+import type { Knex } from 'knex'
 import { inject } from 'vitest'
 import { openDatabase } from '../../src/db/connect.js'
 import { migrateLatest } from '../../src/db/migrate.js'
@@ -93,7 +93,7 @@ async function createMysqlDatabase(): Promise<{ url: string; remove: () => Promi
 }
 
 async function onServer(work: (server: Knex) => PromiseLike<unknown>): Promise<void> {
-  const server = knex({ client: 'mysql2', connection: inject('mysqlServerUrl') })
+  const server = openDatabase(inject('mysqlServerUrl'))
   try {
     await work(server)
   } finally {

@@ -1,4 +1,3 @@
-import knex from 'knex'
 import type { TestProject } from 'vitest/node'
 import { openDatabase } from '../../src/db/connect.js'
 import { migrateLatest } from '../../src/db/migrate.js'
@@ -46,7 +45,7 @@ async function setUpMysql(project: TestProject): Promise<() => Promise<void>> {
 /** A migrated database whose tables the others copy: a tenth of the time that the migrations take. */
 async function createTemplate(serverUrl: string, prefix: string): Promise<void> {
   const name = `${prefix}template`
-  const server = knex({ client: 'mysql2', connection: serverUrl })
+  const server = openDatabase(serverUrl)
   await server.raw('CREATE DATABASE ?? CHARACTER SET utf8mb4', [name])
   await server.destroy()
   const url = new URL(serverUrl)
@@ -58,7 +57,7 @@ async function createTemplate(serverUrl: string, prefix: string): Promise<void> 
 
 /** What tests that failed or were interrupted left on a server that is not ours to remove. */
 async function dropDatabases(serverUrl: string, prefix: string): Promise<void> {
-  const server = knex({ client: 'mysql2', connection: serverUrl })
+  const server = openDatabase(serverUrl)
   try {
     const databases: { name: string }[] = await server('information_schema.schemata')
       .select({ name: 'schema_name' })

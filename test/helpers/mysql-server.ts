@@ -42,10 +42,10 @@ export interface MysqlServer {
 }
 
 /**
- * Starts a private server from `mariadbd` or `mysqld`; root on Debian or Ubuntu gets one by apt when there is none.
+ * Starts a private server from `mariadbd` or `mysqld`, with options of its own; root on Debian or Ubuntu gets one by apt when there is none.
  * The server also ends, and its data goes, when this process ends in any way, SIGKILL included.
  */
-export async function startMysqlServer(): Promise<MysqlServer> {
+export async function startMysqlServer(options: string[] = []): Promise<MysqlServer> {
   const program = findServer() ?? installServer()
   const folder = mkdtempSync(join(tmpdir(), 'reminder-mysql-'))
   const releaseFolder = tieToThisProcess(folder, pidFile(folder))
@@ -63,7 +63,7 @@ export async function startMysqlServer(): Promise<MysqlServer> {
 
   try {
     initialiseData(program, folder)
-    const { port, started } = await onFreePort((port) => startServer(program, folder, port))
+    const { port, started } = await onFreePort((port) => startServer(program, folder, port, options))
     child = started
     return {
       url: serverUrl(port),
@@ -73,7 +73,7 @@ export async function startMysqlServer(): Promise<MysqlServer> {
       thaw: () => void child?.kill('SIGCONT'),
       restart: async () => {
         await kill()
-        child = await startServer(program, folder, port)
+        child = await startServer(program, folder, port, options)
       },
     }
   } catch (error) {
@@ -145,7 +145,12 @@ function systemTablesSql(program: string, name: string): string {
   return readFileSync(found, 'utf8')
 }
 
-async function startServer(program: string, folder: string, port: number): Promise<ChildProcess> {
+async function startServer(
+  program: string,
+  folder: string,
+  port: number,
+  options: string[],
+): Promise<ChildProcess> {
   const log = join(folder, 'error.log')
   const child = spawn(
     program,
@@ -168,6 +173,7 @@ async function startServer(program: string, folder: string, port: number): Promi
       '--innodb-flush-log-at-trx-commit=1',
       '--performance-schema=OFF',
       '--loose-mysqlx=OFF',
+      ...options,
       ...asRoot(),
     ],
     { stdio: 'ignore', detached: true },

@@ -2,6 +2,7 @@ import type { Knex } from 'knex'
 import { execute, rowPlaceholders } from '../../src/db/sql.js'
 import { addDays } from '../../src/lib/business-date.js'
 import { chunks } from '../../src/lib/chunks.js'
+import type { UserId } from '../../src/lib/user-id.js'
 import { FORM_ID_LIFETIME_MS } from '../../src/permits/accept.js'
 import { NEVER_EXPIRES } from '../../src/permits/subscriptions.js'
 import { DEMO_TEMPLATE_ID } from '../../src/sandbox/accounts.js'
@@ -84,7 +85,7 @@ export const user = (id: number): Users => new Users([id])
 export const users = (first: number, last: number): Users =>
   new Users(Array.from({ length: last - first + 1 }, (_, i) => first + i))
 
-export const openIdOf = (userId: number): string => `oUser${String(userId).padStart(23, '0')}`
+export const openIdOf = (userId: UserId): string => `oUser${String(userId).padStart(23, '0')}`
 export const userIdOf = (openId: string): number => Number(openId.slice('oUser'.length))
 
 /** Writes users into the tables as they would stand there, and makes their form_ids known to the sandbox. */

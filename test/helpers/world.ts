@@ -6,6 +6,7 @@ import { knexConfig } from '../../src/db/connect.js'
 import { execute, selectRows } from '../../src/db/sql.js'
 import { businessDate } from '../../src/lib/business-date.js'
 import { createLogger } from '../../src/lib/logger.js'
+import type { UserId } from '../../src/lib/user-id.js'
 import type { DeliverDeps } from '../../src/messages/deliver.js'
 import { createRate } from '../../src/messages/rate.js'
 import { recover } from '../../src/messages/recovery.js'
@@ -110,8 +111,8 @@ export interface World {
   startProcess(options?: ProcessOptions): Process
   has(...stories: Users[]): Promise<void>
   /** Oldest first. */
-  permitsOf(userId: number): Promise<PermitRow[]>
-  counterOf(userId: number): Promise<{ count: number; last_date: number } | undefined>
+  permitsOf(userId: UserId): Promise<PermitRow[]>
+  counterOf(userId: UserId): Promise<{ count: number; last_date: number } | undefined>
   messages(): Promise<MessageRow[]>
   runs(): Promise<{ id: number; slot: number; state: string; reason: string | null; delivered: number }[]>
   /** What those who died since would leave: every lease has run out. */

@@ -252,7 +252,7 @@ describe.each(dialects)('settling on %s', (dialect) => {
       const claimed = await claimAll(world)
       const { next, tally } = await settle(
         ...claimed.map((each) =>
-          outcome(each, { kind: 'next_permit' }, { errcode: each.userId % 2 === 0 ? 41028 : 41029 }),
+          outcome(each, { kind: 'next_permit' }, { errcode: Number(each.userId) % 2 === 0 ? 41028 : 41029 }),
         ),
       )
       expect(next.filter((each) => each !== undefined)).toHaveLength(100)

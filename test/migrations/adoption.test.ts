@@ -5,6 +5,7 @@ import { knexConfig } from '../../src/db/connect.js'
 import { migrateLatest, migrationsFor } from '../../src/db/migrate.js'
 import { withMigrationLock } from '../../src/db/migration-lock.js'
 import { selectRows } from '../../src/db/sql.js'
+import { businessDate } from '../../src/lib/business-date.js'
 import { createEmptyDatabase, dialects, type TestDatabase } from '../helpers/database.js'
 import {
   createOldTables,
@@ -19,6 +20,7 @@ import {
 
 const DAY1 = 1_560_000_000_000
 const DAY2 = DAY1 + 86_400_000
+const TODAY_IN_CHINA = businessDate(Date.now(), 'Asia/Shanghai')
 const LAST_OF_ADOPTION = '20261121001200_recount_wx_message_push_status'
 
 const permit = (id: number, values: Partial<OldPermit> = {}): OldPermit => ({
@@ -36,6 +38,9 @@ const counter = (id: number, user_id: number | null, count: number | null, last_
   count,
   last_date,
 })
+
+/** 89 letters: the column of the old table holds 100. */
+const TRIAL = 'The formId is no longer available in develop or trial version of this mini program'
 
 /** What ten years of hand edits leave: [row, what becomes of it]. */
 const NASTY_PERMITS: [OldPermit, { status?: number; use_no?: number; [column: string]: unknown }][] = [
@@ -69,6 +74,17 @@ const NASTY_PERMITS: [OldPermit, { status?: number; use_no?: number; [column: st
   [permit(34, { expire: null }), { expire: 0, status: 2 }],
   [permit(40, { expire: 1_560_000_000 }), { expire: DAY1 }],
   [permit(41, { expire: 12 }), {}],
+  // Nobody's: the old program wrote 0 where it knew no user.
+  [permit(50, { user_id: 0 }), { status: 2 }],
+  [permit(51, { user_id: -7 }), { status: 2 }],
+  [permit(52, { user_id: -7, status: 1 }), {}],
+  // What clients post that have no form_id.
+  [permit(60, { form_id: 'the formId is a mock one' }), { status: 2 }],
+  [permit(61, { form_id: ' The FormID is a mock one ' }), { form_id: 'The FormID is a mock one', status: 2 }],
+  [permit(62, { form_id: 'requestFormId:fail deprecated' }), { status: 2 }],
+  [permit(63, { form_id: 'undefined' }), { status: 2 }],
+  [permit(64, { form_id: 'NULL' }), { status: 2 }],
+  [permit(65, { form_id: TRIAL }), { status: 2 }],
   [permit(4_000_000_000, { user_id: 2_000_000_000 }), {}],
 ]
 
@@ -80,6 +96,9 @@ const NASTY_COUNTERS = [
   counter(5, 5, 4, DAY1),
   counter(6, null, 1),
   counter(7, null, null),
+  // Days that are still to come: such a user would not be reminded until then.
+  counter(8, 6, 0, 20991231),
+  counter(9, 8, 0, 99999999),
 ]
 
 describe.each(dialects)('adoption of the published tables on %s', (dialect) => {
@@ -117,11 +136,14 @@ describe.each(dialects)('adoption of the published tables on %s', (dialect) => {
   test('merges counters, keeps the latest day and counts anew', async () => {
     await adoptNasty()
     expect(await readCounters(db)).toMatchObject([
+      { user_id: -7, count: 0, last_date: 0 },
       { id: 6, user_id: 0, count: 0, last_date: 0 },
       { id: 1, user_id: 1, count: 7, last_date: 20190608 },
       { id: 4, user_id: 2, count: 0, last_date: 20190607 },
       { user_id: 3, count: 1, last_date: 0 },
       { id: 5, user_id: 5, count: 0, last_date: 20190608 },
+      { id: 8, user_id: 6, count: 0, last_date: TODAY_IN_CHINA },
+      { id: 9, user_id: 8, count: 0, last_date: TODAY_IN_CHINA },
       { user_id: 9, count: 1, last_date: 0 },
       { user_id: 2_000_000_000, count: 1, last_date: 0 },
     ])
@@ -132,21 +154,23 @@ describe.each(dialects)('adoption of the published tables on %s', (dialect) => {
     const messages = await adoptNasty('wxA')
     expect(messages).toEqual([
       'wx_save_form_id: 3 rows with a status other than 0, 1, 2: set to 2 (expired)',
-      'wx_save_form_id: 5 rows unspent, without a usable open_id, user_id, form_id or expire: set to 2',
+      'wx_save_form_id: 7 rows unspent, without a usable open_id, user_id, form_id or expire: set to 2',
+      'wx_save_form_id: 6 rows unspent, with a text of the developer tools or of a failed request in place of a form_id: set to 2',
       expect.stringMatching(
-        /^wx_save_form_id: [34] rows with an id that was NULL, padded, too long or not ASCII: rewritten$/,
+        /^wx_save_form_id: [45] rows with an id that was NULL, padded, too long or not ASCII: rewritten$/,
       ),
-      'wx_save_form_id: adopted with 27 rows, added app_id, use_no, source, template_id, page, message_id, errcode, created_at, updated_at',
-      'wx_save_form_id: 27 rows without an account: assigned to wxA',
+      'wx_save_form_id: adopted with 36 rows, added app_id, use_no, source, template_id, page, message_id, errcode, created_at, updated_at',
+      'wx_save_form_id: 36 rows without an account: assigned to wxA',
       'wx_save_form_id: 1 row with expire in seconds: now in ms',
       'wx_save_form_id: 7 rows with the form_id of another row: numbered 2 and up in use_no',
       'wx_save_form_id: 5 rows of these were unspent: set to 2 (expired)',
       'wx_message_push_status: 4 rows with a NULL or a negative count: set to 0',
-      'wx_message_push_status: adopted with 7 rows, added app_id, created_at, updated_at',
-      'wx_message_push_status: 7 rows without an account: assigned to wxA',
+      'wx_message_push_status: adopted with 9 rows, added app_id, created_at, updated_at',
+      'wx_message_push_status: 9 rows without an account: assigned to wxA',
       'wx_message_push_status: 1 row with a time in last_date: now YYYYMMDD',
+      'wx_message_push_status: 2 rows with a day to come in last_date: now today',
       'wx_message_push_status: 3 rows merged into another row of the same user',
-      'wx_message_push_status: 3 rows created for users who had permits and no counter',
+      'wx_message_push_status: 4 rows created for users who had permits and no counter',
       expect.stringMatching(
         /^wx_message_push_status: \d rows given the number of the user's unspent permits as count$/,
       ),
@@ -342,6 +366,33 @@ describe('adoption on MySQL', () => {
     await migrateLatest(db, () => {})
     await db.migrate.rollback(migrationsFor(db, { onMessage: () => {}, appId: '' }), true)
     await expect(db('wx_message_push_status').insert({ user_id: 1 })).rejects.toThrow(/Duplicate entry/)
+  })
+
+  // The first is not carried on; its rollback finds the key dropped, and that migration not on record.
+  test.each([
+    ['in the statement after the key is dropped', /DROP INDEX `?user_id/, false],
+    ['before the keys of ours are there, and one that carried on', /use_no = 1|ADD COLUMN/, true],
+    ['after them, and one that carried on', /CREATE TABLE IF NOT EXISTS wx_job_run/, true],
+  ])('puts it back on one rollback after a migration that died %s', async (_, last, carriesOn) => {
+    const params = { onMessage: () => {}, appId: 'wxA' }
+    const migrateWith = async (life: number) => {
+      await createOldTables(db)
+      await insertOldRows(db, [permit(1), permit(2)], [counter(1, 1, 5)])
+      const { db: dying, writes } = openDyingDatabase(database.url, life)
+      await dying.migrate.latest(migrationsFor(dying, params)).catch(() => {})
+      await dying.destroy()
+      return writes
+    }
+    const writes = await migrateWith(Number.POSITIVE_INFINITY)
+    await dropAllTables(db)
+    const life = writes.findIndex((sql) => last.test(sql)) + 1
+    expect(life).toBeGreaterThan(1)
+    expect(await migrateWith(life)).toHaveLength(life)
+    if (carriesOn) await migrateLatest(db, () => {}, 'wxA')
+    else await db.migrate.forceFreeMigrationsLock()
+    await db.migrate.rollback(migrationsFor(db, params))
+    const twin = db('wx_message_push_status').insert({ user_id: 1, count: 1 })
+    await expect(twin).rejects.toThrow(/Duplicate entry/)
   })
 
   test('takes a copy that has lost its primary key', async () => {

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { migrations } from '../../migrations/index.js'
 import { openDatabase } from '../../src/db/connect.js'
-import { migrateLatest, pendingMigrations } from '../../src/db/migrate.js'
+import { listPending, migrateLatest, pendingMigrations } from '../../src/db/migrate.js'
 import { takeMigrationLock } from '../../src/db/migration-lock.js'
 import { createEmptyDatabase, type TestDatabase } from '../helpers/database.js'
 
@@ -26,7 +26,7 @@ describe('the migration lock on MySQL', () => {
 
   test('is freed when a killed process left it', async () => {
     const { db } = database
-    await pendingMigrations(db)
+    await listPending(db)
     await db('knex_migrations_lock').update({ is_locked: 1 })
     const messages: string[] = []
     await migrateLatest(db, (message) => messages.push(message))

@@ -101,7 +101,7 @@ const claim: Command = command('claim', always, async (model, real) => {
   const due = model.due(date)
   const pairs = claimed.map(({ userId, formId }) => `${userId} ${formId}`).sort()
   expect(pairs).toEqual(due.map(({ userId, permit }) => `${userId} ${permit.formId}`).sort())
-  for (const { id, userId, formId } of claimed) model.claim(id, userId, model.permit(formId), date)
+  for (const { id, userId, formId } of claimed) model.claim(id, Number(userId), model.permit(formId), date)
   hands.push(...claimed)
 })
 

@@ -65,7 +65,7 @@ export class StandIn {
     if (isStale || this.#spoiled.has(formId)) return refusal(41028)
     if (this.#used.has(formId)) return refusal(41029)
     this.#used.add(formId)
-    this.delivered.push({ messageId: id, userId, formId })
+    this.delivered.push({ messageId: id, userId: Number(userId), formId })
     return ACCEPTED
   }
 }

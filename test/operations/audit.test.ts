@@ -66,6 +66,7 @@ describe.each(dialects)('the audit on %s', (dialect) => {
       ['oldest_permit_first', true],
       ['spent_permit_has_message', true],
       ['message_has_permit', true],
+      ['permit_goes_to_its_giver', true],
     ])
     await remindedUsers()
     expect(await found()).toEqual({})
@@ -164,6 +165,18 @@ describe.each(dialects)('the audit on %s', (dialect) => {
     expect(message_has_permit).toEqual(
       [gone, unspent, others].map((message) => ({ message_id: message?.id, permit_id: message?.permit_id })),
     )
+  })
+
+  test('names a message that went to another open_id than its permit’s', async () => {
+    const messages = await remindedUsers()
+    const [wrong, cancelled] = messages.slice(0, 2)
+    await db('wx_push_message')
+      .whereIn('id', [nth(messages, 0).id, nth(messages, 1).id])
+      .update({ open_id: openIdOf(99) })
+    await db('wx_push_message').where({ id: cancelled?.id }).update({ state: 'cancelled' })
+    expect((await found()).permit_goes_to_its_giver).toEqual([
+      { message_id: wrong?.id, permit_id: wrong?.permit_id },
+    ])
   })
 
   describe('raises no false alarm', () => {

@@ -29,6 +29,8 @@ describe.each(dialects)('the doctor on %s', (dialect) => {
       time_zone: 'ok',
       clock: 'ok',
       pool: 'ok',
+      writes: 'ok',
+      messages: 'ok',
       token: 'ok',
     })
   })

@@ -62,6 +62,16 @@ describe.each(dialects)('rows without an account on %s', (dialect) => {
     expect(await wrongCounters(db)).toEqual([])
   })
 
+  test('are told apart as the database does, where another program wrote blanks at the end', async () => {
+    const { db } = database
+    await db('wx_save_form_id').insert([permit('F', { app_id: 'wxA', status: 1 }), permit('F ')])
+    const isOne = dialect === 'mysql'
+    expect(await assign()).toEqual({ permits: 1, duplicates: isOne ? 1 : 0, counters: 0 })
+    const rows = (await readPermits(db)).map((row) => [row.app_id, row.form_id, row.use_no, row.status])
+    expect(rows).toEqual([['wxA', 'F', 1, 1], isOne ? ['wxA', 'F ', 2, 2] : ['wxA', 'F ', 1, 0]])
+    expect(await wrongCounters(db)).toEqual([])
+  })
+
   test('keep the latest day of two counters', async () => {
     const { db } = database
     await db('wx_message_push_status').insert([

@@ -138,7 +138,7 @@ describe.each(dialects)('GET /v1/permits on %s', (dialect) => {
     ['?user_id=', 422, 'user_id'],
     ['?user_id=x', 422, 'user_id'],
     ['?user_id=-1', 422, 'user_id'],
-    ['?user_id=9999999999999999', 422, 'user_id'],
+    ['?user_id=9223372036854775808', 422, 'user_id'],
     ['?user_id=1&user_id=2', 422, 'user_id'],
     ['?user_id=1&open_id=o1', 422, 'open_id'],
     ['?open_id=two%20words', 422, 'open_id'],

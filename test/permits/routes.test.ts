@@ -185,7 +185,7 @@ describe.each(dialects)('POST /v1/form-ids on %s', (dialect) => {
     expect(await permits()).toHaveLength(1)
   })
 
-  test('takes the largest user number that JSON can carry, and zero', async () => {
+  test('takes the largest user number that JavaScript has exactly, and zero', async () => {
     const items = [item('F1', Number.MAX_SAFE_INTEGER), item('F2', 0)]
     await service.post(PATH, { items })
     expect(await counters()).toEqual([
@@ -220,10 +220,11 @@ describe('POST /v1/form-ids, before the database is asked,', () => {
       ['open_id', ['o']],
       ['user_id', undefined],
       ['user_id', null],
-      ['user_id', '1'],
+      ['user_id', '01'],
       ['user_id', -1],
       ['user_id', 1.5],
-      ['user_id', 2 ** 53],
+      ['user_id', 2 ** 64],
+      ['user_id', '9223372036854775808'],
       ['user_id', 1e300],
       ['user_id', true],
       ['user_id', {}],

@@ -18,7 +18,7 @@ describe.each(dialects)('claiming on %s', (dialect) => {
   afterAll(() => world.close())
 
   const claimedUsers = async (): Promise<number[]> =>
-    (await claimAll(world)).map(({ userId }) => userId).sort((a, b) => a - b)
+    (await claimAll(world)).map(({ userId }) => Number(userId)).sort((a, b) => a - b)
 
   async function open(): Promise<number> {
     const { appId } = world.account
@@ -40,7 +40,7 @@ describe.each(dialects)('claiming on %s', (dialect) => {
     for (;;) {
       const next = await claim(runId, limits, process.db)
       if (next.kind === 'exhausted') return userIds
-      if (next.kind === 'claimed') userIds.push(...next.deliveries.map(({ userId }) => userId))
+      if (next.kind === 'claimed') userIds.push(...next.deliveries.map(({ userId }) => Number(userId)))
     }
   }
 

@@ -1,9 +1,11 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { execute } from '../../src/db/sql.js'
 import { addDays } from '../../src/lib/business-date.js'
 import { planRun } from '../../src/reminders/plan.js'
+import { claimAll } from '../helpers/claims.js'
 import { dialects } from '../helpers/database.js'
 import { DAY, user, users } from '../helpers/users.js'
-import { createWorld, START, TODAY, type World } from '../helpers/world.js'
+import { createWorld, SEND_PATH, START, TODAY, type World } from '../helpers/world.js'
 
 describe.each(dialects)('the plan on %s', (dialect) => {
   let world: World
@@ -75,6 +77,38 @@ describe.each(dialects)('the plan on %s', (dialect) => {
     const future = await plan(addDays(TODAY, 1), START + DAY)
     expect(future).toMatchObject({ due: 2, skipped: { no_valid_permit: 1, signed_in: 0 } })
     expect(future.sample.map(({ user_id }) => user_id)).toEqual([2, 3])
+  })
+
+  test('calls nobody reminded whose message failed, is in doubt, in hand, or was given back', async () => {
+    await world.has(users(1, 20).permits(1))
+    await claimAll(world)
+    const settle = (state: string, ids: string) =>
+      execute(
+        world.db,
+        `UPDATE wx_push_message SET state = ?, lease_until = NULL, next_attempt_at = NULL WHERE user_id IN (${ids})`,
+        [state],
+      )
+    await settle('delivered', '1, 2, 3, 4')
+    await settle('failed', '5, 6, 7')
+    await settle('unknown', '8, 9')
+    await settle('retry', '10')
+    await settle('queued', '11')
+    expect(await plan()).toMatchObject({
+      due: 0,
+      skipped: { reminded_today: 4, failed_today: 3, unknown_today: 2, in_hand: 11 },
+      given_back: 0,
+    })
+  })
+
+  test('tells of reminders that were given back, until their users have another one', async () => {
+    await world.has(users(1, 5).permits(1))
+    world.wechat.addFault({ kind: 'errcode', errcode: 40037, match: { path: SEND_PATH } })
+    expect(await world.startProcess().remind()).toMatchObject({ state: 'halted' })
+    const { due, given_back } = await plan()
+    expect({ due, given_back: given_back > 0 }).toEqual({ due: 5, given_back: true })
+    world.wechat.clearFaults()
+    await world.startProcess().remind()
+    expect(await plan()).toMatchObject({ due: 0, skipped: { reminded_today: 5 }, given_back: 0 })
   })
 
   test('of nobody is empty', async () => {

@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { execute } from '../../src/db/sql.js'
+import { findDueRun } from '../../src/schedule/catch-up.js'
 import { closeRun } from '../../src/schedule/store.js'
 import type { SendResult } from '../../src/wechat/client.js'
 import { claimAll } from '../helpers/claims.js'
@@ -102,7 +103,7 @@ describe.each(dialects)('several processes on %s', (dialect) => {
     expect(await world.startProcess().remind()).toMatchObject({ state: 'done', delivered: 399 })
   })
 
-  test('do not stop because one of them came to its limit', async () => {
+  test('do not stop because one of them has ended the run while users were left', async () => {
     await world.has(users(1, 50).permits(1))
     const held: ((result: SendResult) => void)[] = []
     const real = world.startProcess()
@@ -118,7 +119,6 @@ describe.each(dialects)('several processes on %s', (dialect) => {
     })
     const running = slow.remind()
     await eventually('its first message is under way', () => held.length === 1)
-    // As a limited process ends that has nothing of its own in hand.
     const [run] = await world.runs()
     await closeRun(world.db, run?.id ?? 0, { state: 'done', reason: null }, world.clock.now())
     for (const goOn of held) goOn(ACCEPTED)
@@ -126,12 +126,39 @@ describe.each(dialects)('several processes on %s', (dialect) => {
     expect(await world.runs()).toMatchObject([{ state: 'done', delivered: 50 }])
   })
 
-  test('that were started together with a limit each keep to it', async () => {
-    await world.has(users(1, 100).permits(1))
-    const processes = [world.startProcess(), world.startProcess()]
-    const reports = await Promise.all(processes.map((process) => process.remind({ limit: 20 })))
-    expect(reports.map(({ delivered }) => delivered)).toEqual([20, 20])
-    expect(new Set(world.reminded()).size).toBe(40)
+  test('that work at a run with a limit keep to it together, whoever has set it', async () => {
+    await world.has(users(1, 200).permits(1))
+    const { account, clock } = world
+    const { send } = world.startProcess()
+    const started = () => world.logged.filter((line) => line.includes('remind.started')).length
+    const before = started()
+    const first = world.startProcess({
+      send: async (delivery) => {
+        await eventually('the others have joined', () => started() === before + 4)
+        return send(delivery)
+      },
+    })
+    const limited = first.remind({ limit: 50 })
+    await eventually('the run is open', async () => (await world.messages()).length === 1)
+    expect(await findDueRun(world.db, account, clock.now())).toMatchObject({ date: TODAY })
+    const joined = [1, 2, 3].map(() => world.startProcess().remind({ triggeredBy: 'cron' }))
+    const reports = await Promise.all([limited, ...joined])
+    expect(new Set(reports.map(({ state }) => state))).toEqual(new Set(['limited']))
+    expect(reports.reduce((sum, { delivered }) => sum + delivered, 0)).toBe(50)
+    expect(new Set(world.reminded()).size).toBe(50)
+    expect(await world.runs()).toMatchObject([{ state: 'limited', delivered: 50 }])
+  })
+
+  test('leave a run that has come to its limit to whoever starts it by hand', async () => {
+    await world.has(users(1, 30).permits(1))
+    const { account, clock } = world
+    await world.startProcess().remind({ limit: 5 })
+    clock.advance(60_000)
+    expect(await findDueRun(world.db, account, clock.now())).toBeUndefined()
+    const later = { ...account, remindCron: '0 10,18 * * *' }
+    clock.advance(9 * 60 * 60_000)
+    expect(await findDueRun(world.db, later, clock.now())).toBeUndefined()
+    expect(await world.startProcess().remind()).toMatchObject({ state: 'done', delivered: 25 })
   })
 
   test('do nothing to each other’s accounts', async () => {

@@ -63,10 +63,29 @@ describe.each(dialects)('the daily run on %s', (dialect) => {
 
   test('stops at its limit, and goes on from there when it is started again', async () => {
     await world.has(users(1, 30).permits(1))
-    expect(await world.startProcess().remind({ limit: 7 })).toMatchObject({ state: 'done', delivered: 7 })
+    const few = { state: 'limited', delivered: 7, due: 30, reason: expect.stringContaining('--limit') }
+    expect(await world.startProcess().remind({ limit: 7 })).toMatchObject(few)
     expect(world.reminded()).toHaveLength(7)
-    expect(await world.startProcess().remind({ limit: 0 })).toMatchObject({ delivered: 0 })
-    expect(await world.startProcess().remind()).toMatchObject({ state: 'done', delivered: 23 })
+    expect(await world.runs()).toMatchObject([{ state: 'limited', delivered: 7 }])
+    expect(await world.startProcess().remind({ limit: 0 })).toMatchObject({ state: 'limited', delivered: 0 })
+    expect(await world.startProcess().remind({ limit: 5 })).toMatchObject({ state: 'limited', delivered: 5 })
+    expect(await world.startProcess().remind()).toMatchObject({ state: 'done', delivered: 18 })
+  })
+
+  test('is done, and not limited, if its limit was enough', async () => {
+    await world.has(users(1, 12).permits(1), user(13).permits(1).signedInToday())
+    expect(await world.startProcess().remind({ limit: 12 })).toMatchObject({ state: 'done', delivered: 12 })
+  })
+
+  test('with a limit reminds another in place of one that was given back', async () => {
+    await world.has(users(1, 30).permits(1))
+    const first = world.startProcess({ concurrency: 1 })
+    await first.remind({ limit: 10, onProgress: ({ delivered }) => delivered >= 3 && first.stop() })
+    expect(world.reminded().length).toBeLessThan(10)
+    expect(await world.runs()).toMatchObject([{ state: 'running' }])
+    expect(await world.startProcess().remind()).toMatchObject({ state: 'limited' })
+    expect(world.reminded()).toHaveLength(10)
+    expect(await world.startProcess().remind()).toMatchObject({ state: 'done', delivered: 20 })
   })
 
   test('sends one message alone, and the others only when it is answered', async () => {
@@ -274,6 +293,20 @@ describe.each(dialects)('the daily run on %s', (dialect) => {
       due: 4,
     })
   })
+
+  test.each([-1, 1, 30])(
+    'is none of another day: %i days from today is refused, and nothing is written',
+    async (days) => {
+      await world.has(users(1, 3).permits(2))
+      const before = await world.books()
+      const process = world.startProcess()
+      expect(await process.remind()).toMatchObject({ state: 'done' })
+      await expect(process.remind({ date: addDays(TODAY, days) })).rejects.toThrow(/today is 2026-11-20/)
+      expect(await world.runs()).toMatchObject([{ slot: TODAY, state: 'done' }])
+      expect((await world.books()).counters).toHaveLength(before.counters?.length ?? 0)
+      expect(world.sends()).toBe(3)
+    },
+  )
 
   describe('the sending window', () => {
     test('that has closed lets nothing out', async () => {

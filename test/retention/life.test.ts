@@ -58,7 +58,7 @@ test.each(lives)(
         const outcomes = claim.deliveries.map((delivery) => ({
           delivery,
           // Now and then the oldest turns out dead, and the next one is sent.
-          verdict: (date + delivery.userId) % 5 ? { kind: 'delivered' as const } : DEAD,
+          verdict: (date + Number(delivery.userId)) % 5 ? { kind: 'delivered' as const } : DEAD,
           answer,
           attempted: true,
         }))

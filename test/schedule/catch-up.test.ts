@@ -122,6 +122,12 @@ describe.each(dialects)('on %s', (dialect) => {
       expect(await runs()).toMatchObject([{ state: 'done' }])
     })
 
+    test('was missed for want of a process if only a later firing comes after the window', async () => {
+      await due(at('2026-11-20 23:30:00'), { REMIND_CRON: '0 10,23 * * *' })
+      const reason = expect.stringContaining('no process was running')
+      expect(await runs()).toMatchObject([{ state: 'missed', reason }])
+    })
+
     test('is not due on a day that the expression leaves out', async () => {
       // 2026-11-21 is a Saturday.
       expect(await due(at('2026-11-21 12:00:00'), { REMIND_CRON: '0 10 * * 1-5' })).toBeUndefined()
@@ -155,6 +161,16 @@ describe.each(dialects)('on %s', (dialect) => {
       expect(await due(gapEnd, berlin)).toEqual({ date: 20260329, triggeredBy: 'cron' })
       await ranOn(20260329, gapEnd)
       expect(await due(gapEnd + 60_000, berlin)).toBeUndefined()
+    })
+
+    test('a time that the gap moves behind the window is missed, and says why', async () => {
+      // 02:30 is moved to 03:30, and sending ends at 03:00.
+      const early = { ...berlin, SEND_UNTIL: '03:00' }
+      expect(await due(at('2026-03-29 03:30:00', 'Europe/Berlin'), early)).toBeUndefined()
+      expect(await runs()).toMatchObject([
+        { state: 'missed', reason: expect.stringContaining('REMIND_CRON') },
+      ])
+      expect(await due(at('2026-03-30 02:30:00', 'Europe/Berlin'), early)).toMatchObject({ date: 20260330 })
     })
 
     test('a time that comes twice fires the first time only', async () => {

@@ -70,7 +70,46 @@ describe.each(dialects)('POST /v1/sign-ins on %s', (dialect) => {
     ])
   })
 
+  describe('of a day that is older than sign-ins are kept', () => {
+    const DAY_MS = 24 * 60 * 60 * 1000
+    const day = (ago: number) => new Date(now - ago * DAY_MS).toISOString().slice(0, 10)
+
+    test('changes nothing: not the streak that it is in, and not one that it would begin', async () => {
+      const end = now
+      for (now = end - 120 * DAY_MS; now <= end; now += DAY_MS) await signIn()
+      now = end
+      await service
+        .db('wx_sign_in')
+        .where('day', '<', Number(day(90).replaceAll('-', '')))
+        .delete()
+      const before = await rows()
+      expect(before).toHaveLength(91)
+      for (const ago of [91, 95, 120]) {
+        expect(await signIn(day(ago))).toMatchObject({
+          status: 201,
+          body: { date: day(ago), streak: 121 - ago },
+        })
+      }
+      expect(await signIn(day(121))).toMatchObject({ status: 201, body: { date: day(121), streak: 1 } })
+      expect(await rows()).toEqual(before)
+      expect((await signIn()).body).toEqual({ date: day(0), streak: 121 })
+      // The oldest that is kept.
+      expect((await signIn(day(90))).body).toEqual({ date: day(90), streak: 31 })
+    })
+
+    test('answers what its row says, until it is deleted', async () => {
+      now -= 92 * DAY_MS
+      await signIn()
+      now += DAY_MS
+      await signIn()
+      now += 91 * DAY_MS
+      expect((await signIn(day(91))).body).toMatchObject({ streak: 2 })
+      expect(await rows()).toHaveLength(2)
+    })
+  })
+
   test('counts across the end of a month, a leap day and a year', async () => {
+    now = Date.UTC(2024, 2, 5)
     for (const date of ['2024-02-28', '2024-02-29', '2023-12-31', '2024-01-01']) await signIn(date)
     expect((await signIn('2024-03-01')).body).toEqual({ date: '2024-03-01', streak: 3 })
     expect((await signIn('2024-01-02')).body).toEqual({ date: '2024-01-02', streak: 3 })
@@ -96,10 +135,10 @@ describe('POST /v1/sign-ins, before the database is asked,', () => {
   const wrong: [field: string, value: unknown][] = [
     ['user_id', undefined],
     ['user_id', null],
-    ['user_id', '7'],
+    ['user_id', '07'],
     ['user_id', -1],
     ['user_id', 0.5],
-    ['user_id', 2 ** 53],
+    ['user_id', 2 ** 64],
     ['date', null],
     ['date', 20261120],
     ['date', ''],

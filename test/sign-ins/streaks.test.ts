@@ -62,6 +62,16 @@ describe.each(dialects)('sign-ins on %s', (dialect) => {
     expect(await streaks()).toEqual({ 20261119: 1, 20261120: 2 })
   })
 
+  test('of a day whose row is gone, and that a later streak counts in, leave that streak as it is', async () => {
+    for (const day of [20261116, 20261117, 20261118, 20261119, 20261120]) await signIn(day)
+    await db('wx_sign_in').where('day', '<', 20261119).delete()
+    expect(await signIn(20261117)).toBe(2)
+    expect(await streaks()).toEqual({ 20261117: 2, 20261119: 4, 20261120: 5 })
+    expect(await signIn(20261118)).toBe(3)
+    expect(await signIn(20261115)).toBe(1)
+    expect(await streaks()).toEqual({ 20261115: 1, 20261117: 2, 20261118: 3, 20261119: 4, 20261120: 5 })
+  })
+
   test('of other users and accounts are theirs', async () => {
     await signIn(20261119, { userId: 2 })
     await signIn(20261119, { appId: 'wxB' })

@@ -120,7 +120,7 @@ describe.each(dialects)('PUT /v1/users on %s', (dialect) => {
     [{ user_id: 1 }, 'open_id'],
     [{ open_id: 'oA' }, 'user_id'],
     [{ open_id: 'two words', user_id: 1 }, 'open_id'],
-    [{ open_id: 'oA', user_id: '1' }, 'user_id'],
+    [{ open_id: 'oA', user_id: 'one' }, 'user_id'],
     [{ open_id: 'oA', user_id: -1 }, 'user_id'],
     [{ open_id: 'oA', user_id: 1, move_permits: 'yes' }, 'move_permits'],
     [{ open_id: 'oA', user_id: 1, rebind: true }, 'rebind'],

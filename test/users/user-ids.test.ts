@@ -1,6 +1,7 @@
 import type { Knex } from 'knex'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { inTransaction } from '../../src/db/transaction.js'
+import { MAX_USER_ID, type UserId } from '../../src/lib/user-id.js'
 import { recordStop } from '../../src/users/stop-store.js'
 import { bindUser, bindUsers, type Numbering, userIdOf, userIdsOf } from '../../src/users/user-ids.js'
 import { createTestDatabase, dialects, emptyTables, type TestDatabase } from '../helpers/database.js'
@@ -27,7 +28,7 @@ describe.each(dialects)('user ids on %s', (dialect) => {
 
   const idOf = (account: Numbering, openId: string, pool = db) =>
     inTransaction(pool, (trx) => userIdOf(trx, account, openId, NOW))
-  const bind = (openId: string, userId: number, pool = db) =>
+  const bind = (openId: string, userId: UserId, pool = db) =>
     inTransaction(pool, (trx) => bindUser(trx, { appId: APP_ID, openId, userId }, NOW))
   const bindings = async () =>
     Object.fromEntries((await db('wx_user')).map(({ open_id, user_id }) => [open_id, user_id]))
@@ -164,6 +165,7 @@ describe.each(dialects)('user ids on %s', (dialect) => {
 
     test('do not run out when a row has the largest number there is', async () => {
       await bind('oMax', Number.MAX_SAFE_INTEGER)
+      await bind('oSnowflake', MAX_USER_ID)
       expect([await idOf(AUTO, 'oA'), await idOf(AUTO, 'oB')]).toEqual([1, 2])
     })
 
@@ -193,7 +195,9 @@ describe.each(dialects)('user ids on %s', (dialect) => {
   test('a stop of a person who had logged in without a user is found under the user', async () => {
     await db('wx_user').insert({ app_id: APP_ID, open_id: 'oA', created_at: 1, updated_at: 1 })
     const person = { appId: APP_ID, openId: 'oA', userId: 17 }
-    await inTransaction(db, (trx) => recordStop(trx, person, { kind: 'opt_out', errcode: 43101 }, NOW))
+    await inTransaction(db, (trx) =>
+      recordStop(trx, person, { kind: 'opt_out', errcode: 43101, messageId: 1 }, NOW),
+    )
     expect(await db('wx_user')).toMatchObject([{ user_id: 17, opted_out_at: NOW, stop_errcode: 43101 }])
   })
 })

@@ -1,0 +1,31 @@
+import type { OpenMessages } from './open-store.js'
+
+/** What a person is told of them; undefined if there are none. */
+export function describeOpen(open: OpenMessages): string | undefined {
+  const parts: string[] = []
+  if (open.inHand > 0)
+    parts.push(
+      `${open.inHand} in the hands of a process; if it is dead, they can be taken over from ${isoTime(open.inHandUntil)} on`,
+    )
+  if (open.lapsed > 0) parts.push(`${open.lapsed} left by a process that died, to be taken over now`)
+  if (open.retriesDue > 0) parts.push(`${open.retriesDue} to be tried again now`)
+  if (open.retriesLater > 0)
+    parts.push(`${open.retriesLater} to be tried again later, the first at ${isoTime(open.nextRetryAt)}`)
+  return parts.length > 0 ? parts.join('. ') : undefined
+}
+
+/** As commands answer it with --json. */
+export function openToJson(open: OpenMessages): Record<string, number | string | null> {
+  return {
+    in_hand: open.inHand,
+    in_hand_until: isoTime(open.inHandUntil),
+    lapsed: open.lapsed,
+    retries_due: open.retriesDue,
+    retries_later: open.retriesLater,
+    next_retry_at: isoTime(open.nextRetryAt),
+  }
+}
+
+function isoTime(ms: number | undefined): string | null {
+  return ms === undefined ? null : new Date(ms).toISOString()
+}

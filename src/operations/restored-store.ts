@@ -1,0 +1,72 @@
+import type { Knex } from 'knex'
+import { execute, forUpdate, placeholders, selectRows } from '../db/sql.js'
+import type { UserId } from '../lib/user-id.js'
+
+/** The statements that close the gap after a dump was restored. None is on a hot path; each is bounded. */
+
+/** Ends a run whatever its state was. Started now: the schedule takes an earlier start for one that is still due. */
+export async function endRun(db: Knex, runId: number, reason: string, now: number): Promise<void> {
+  await execute(
+    db,
+    `UPDATE wx_job_run SET state = 'done', reason = ?, started_at = ?, finished_at = ?, updated_at = ? WHERE id = ?`,
+    [reason, now, now, now, runId],
+  )
+}
+
+/** The last of the next users who have a counter; undefined after the last one. */
+export async function findWindowEnd(
+  db: Knex,
+  appId: string,
+  after: UserId,
+  users: number,
+): Promise<UserId | undefined> {
+  const rows = await selectRows<{ user_id: UserId }>(
+    db,
+    'SELECT user_id FROM wx_message_push_status WHERE app_id = ? AND user_id > ? ORDER BY user_id LIMIT ?',
+    [appId, after, users],
+  )
+  return rows.at(-1)?.user_id
+}
+
+/** Locks messages that were not settled when the dump was taken. Uses the indexes of leases and retries. */
+export async function lockOpen(trx: Knex, appId: string, limit: number): Promise<number[]> {
+  const ids: number[] = []
+  for (const when of [
+    "lease_until > 0 AND state IN ('queued', 'sending')",
+    "next_attempt_at > 0 AND state = 'retry'",
+  ]) {
+    const rows = await selectRows<{ id: number }>(
+      trx,
+      `SELECT id FROM wx_push_message WHERE ${when} AND +app_id = ? LIMIT ?${forUpdate(trx)}`,
+      [appId, limit],
+    )
+    ids.push(...rows.map(({ id }) => id))
+  }
+  return ids.sort((a, b) => a - b).slice(0, limit)
+}
+
+/** Ends messages as unknown: they may have gone out after the dump. */
+export async function endAsUnknown(trx: Knex, ids: number[], errmsg: string, now: number): Promise<void> {
+  await execute(
+    trx,
+    `UPDATE wx_push_message SET state = 'unknown', maybe_sent = 1, fence = fence + 1, errmsg = ?, lease_until = NULL,
+       next_attempt_at = NULL, settled_at = ?, updated_at = ? WHERE id IN (${placeholders(ids.length)})`,
+    [errmsg, now, now, ...ids],
+  )
+}
+
+/** Writes the day to users of a window who were reminded on no later one. */
+export async function writeDay(
+  db: Knex,
+  appId: string,
+  { after, end }: { after: UserId; end: UserId },
+  date: number,
+  now: number,
+): Promise<void> {
+  await execute(
+    db,
+    `UPDATE wx_message_push_status SET last_date = ?, updated_at = ?
+     WHERE app_id = ? AND user_id > ? AND user_id <= ? AND last_date < ?`,
+    [date, now, appId, after, end, date],
+  )
+}

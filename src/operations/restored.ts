@@ -1,0 +1,181 @@
+import type { Knex } from 'knex'
+import type { Account } from '../config.js'
+import { inTransaction } from '../db/transaction.js'
+import { ServiceError } from '../errors.js'
+import { addDays, businessDate } from '../lib/business-date.js'
+import { firingsOn, parseCron } from '../lib/cron.js'
+import { pause } from '../lib/pause.js'
+import type { UserId } from '../lib/user-id.js'
+import { countOpen } from '../messages/open-store.js'
+import { windowEnd } from '../messages/window.js'
+import { isUsable } from '../permits/sources.js'
+import { claimCandidates } from '../reminders/claim.js'
+import { countMessages, findCandidates, recordTotals } from '../reminders/store.js'
+import { findRun, openRun } from '../schedule/store.js'
+import * as store from './restored-store.js'
+
+const CHUNK = 500
+const PAUSE_MS = 10
+/** Marks the runs that are ours to go on with, when a call that was cut short is repeated. */
+const REASON = 'restored: the books of this day were lost after the dump; who was due counts as reminded'
+const ERRMSG = 'restored: it may have been sent after the dump was taken'
+
+export interface RestoredOptions {
+  /** When the dump was taken, in ms. */
+  since: number
+  dryRun: boolean
+  signal: AbortSignal
+  onProgress?(users: number): void
+}
+
+export interface RestoredDay {
+  date: number
+  /** Users who were due in the restored books: each has a message `unknown` now, and its permit is spent. */
+  users: number
+}
+
+export interface RestoredReport {
+  days: RestoredDay[]
+  /** Messages that were open in the dump, and are `unknown` now. */
+  open: number
+}
+
+interface GapDay {
+  date: number
+  /** When its reminders could have begun to go out behind the back of these books. */
+  at: number
+}
+
+/**
+ * Closes the gap between a dump and now. What the runs of these days have sent is not in the books, and everybody would be
+ * due again; WeChat refuses a form_id that it has used, but a younger one, or a subscription, would be a second message.
+ * So who was due is written down as a run would have done it, with the same permit, as `unknown`: may have been delivered.
+ * On `subscribe` a permit that WeChat has used up already would be answered 43101, an opt-out, by everybody at once.
+ *
+ * First no run of these days can go on, then users are marked, chunk by chunk. May be cut short and repeated: who is
+ * marked is not due any more.
+ */
+export async function closeGap(
+  db: Knex,
+  account: Account,
+  options: RestoredOptions,
+  now: number,
+): Promise<RestoredReport> {
+  const { appId } = account
+  const { since, dryRun, signal } = options
+  if (since > now) throw new ServiceError('invalid_request', 'The dump cannot have been taken after now')
+  const before = await countOpen(db, appId, now)
+  if (before.inHand > 0)
+    throw new ServiceError(
+      'conflict',
+      `${before.inHand} messages are in the hands of a process. Stop every process of the service first, and wait 15 seconds`,
+    )
+  const days = await findGapDays(db, account, since, now)
+  const report: RestoredReport = { days: [], open: before.lapsed + before.retriesDue + before.retriesLater }
+  if (!dryRun) {
+    for (const { date } of days) await endRunOf(db, appId, date, now)
+    report.open = await endOpen(db, appId, now)
+  }
+  let done = 0
+  for (const day of days) {
+    const users = await markDay(db, account, day, { dryRun, signal }, now, (more) => {
+      done += more
+      options.onProgress?.(done)
+    })
+    report.days.push({ date: day.date, users })
+  }
+  return report
+}
+
+/** Days on which a run could send after the dump. One that had ended before it has sent nothing since. */
+async function findGapDays(db: Knex, account: Account, since: number, now: number): Promise<GapDay[]> {
+  const { appId, timezone } = account
+  const cron = parseCron(account.remindCron)
+  const days: GapDay[] = []
+  for (
+    let date = businessDate(since, timezone);
+    date <= businessDate(now, timezone);
+    date = addDays(date, 1)
+  ) {
+    const [firing] = firingsOn(cron, date, timezone)
+    if (firing === undefined || firing > now || windowEnd(account, date) <= since) continue
+    const run = await findRun(db, { job: 'remind', appId, slot: date })
+    const isOpen = run === undefined || ['running', 'halted', 'paused'].includes(run.state)
+    if (isOpen || run.reason === REASON) days.push({ date, at: Math.min(now, Math.max(firing, since)) })
+  }
+  return days
+}
+
+async function endRunOf(db: Knex, appId: string, date: number, now: number): Promise<void> {
+  const occurrence = { job: 'remind', appId, slot: date } as const
+  const opening = { triggeredBy: 'manual', state: 'done', reason: REASON } as const
+  const { run } = await openRun(db, occurrence, opening, now)
+  await store.endRun(db, run.id, REASON, now)
+}
+
+async function endOpen(db: Knex, appId: string, now: number): Promise<number> {
+  let ended = 0
+  for (;;) {
+    const ids = await inTransaction(db, async (trx) => {
+      const open = await store.lockOpen(trx, appId, CHUNK)
+      if (open.length > 0) await store.endAsUnknown(trx, open, ERRMSG, now)
+      return open
+    })
+    if (ids.length === 0) return ended
+    ended += ids.length
+  }
+}
+
+async function markDay(
+  db: Knex,
+  account: Account,
+  { date, at }: GapDay,
+  { dryRun, signal }: { dryRun: boolean; signal: AbortSignal },
+  now: number,
+  onMarked: (users: number) => void,
+): Promise<number> {
+  const { appId } = account
+  const run = await findRun(db, { job: 'remind', appId, slot: date })
+  const isToday = date === businessDate(now, account.timezone)
+  let users = 0
+  let after: UserId = Number.MIN_SAFE_INTEGER
+  while (!signal.aborted) {
+    const end: UserId | undefined = await store.findWindowEnd(db, appId, after, CHUNK)
+    if (end === undefined) break
+    const range = { range_no: 0, cur: after, hi: end }
+    const { marked, again } = await inTransaction(db, async (trx) => {
+      const read = await findCandidates(trx, appId, range, { date, usable: isUsable(account, at) }, CHUNK)
+      const due = read.flatMap(({ user_id, permit_id }) =>
+        permit_id === null ? [] : [{ user_id, permit_id }],
+      )
+      if (dryRun || !run) return { marked: due.length, again: null }
+      const { claimed, again } = await claimCandidates(trx, account, due, {
+        runId: run.id,
+        date,
+        leaseMs: 0,
+        now: at,
+        read: CHUNK,
+        claim: CHUNK,
+      })
+      const ids = claimed.map(({ id }) => id).sort((a, b) => a - b)
+      if (ids.length > 0) await store.endAsUnknown(trx, ids, ERRMSG, now)
+      return { marked: ids.length, again }
+    })
+    users += marked
+    onMarked(marked)
+    // Who had no permit in these books may have been reminded too, with one that came after the dump.
+    if (isToday && !dryRun && again === null) await store.writeDay(db, appId, { after, end }, date, now)
+    if (again === null) after = end
+    await pause(PAUSE_MS, signal)
+  }
+  if (run && !dryRun) {
+    const totals = await countMessages(db, run.id)
+    const { delivered, failed, unknown, retrying } = totals
+    await recordTotals(db, run.id, {
+      ...totals,
+      due: delivered + failed + unknown + retrying,
+      skippedSignedIn: 0,
+    })
+  }
+  return users
+}

@@ -1,0 +1,121 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Knex } from 'knex'
+import { MAX_LIST } from '../db/sql.js'
+import { inTransaction } from '../db/transaction.js'
+import { chunks } from '../lib/chunks.js'
+import { compareUserIds, type UserId } from '../lib/user-id.js'
+import { findRefusals, type Refusal } from '../messages/refusal-store.js'
+import { countUp, lockCounters } from '../permits/store.js'
+import * as subscriptions from '../permits/subscription-store.js'
+import { REFUSED } from '../permits/subscriptions.js'
+import { errcodeOf } from '../wechat/errcodes.js'
+import * as store from './stop-store.js'
+
+const CHUNK = 500
+/** Lets uploads and a run through between two chunks. */
+const PAUSE_MS = 10
+
+export interface BroughtBack {
+  /** Persons who can be sent to again. */
+  people: number
+  /** Subscriptions that a later accept had voided because of the refusal, unspent again. */
+  permits: number
+}
+
+export interface BringBackOptions {
+  appId: string
+  runIds: number[]
+  /** Only what was refused at this moment (ms) or later. */
+  since: number
+  dryRun: boolean
+  signal: AbortSignal
+  onProgress?(people: number): void
+}
+
+/**
+ * Undoes what the refusals of these runs recorded, and nothing else: a person is brought back only from the stop that this
+ * very message recorded, so a wish of the person's own and a later refusal stay. Chunk by chunk, each in its own
+ * transaction; doing it again changes nothing. The permits that the refused messages spent stay spent.
+ */
+export async function bringBack(db: Knex, options: BringBackOptions, now: number): Promise<BroughtBack> {
+  const { runIds, since, signal } = options
+  const total: BroughtBack = { people: 0, permits: 0 }
+  for (const runId of runIds) {
+    let after = 0
+    while (!signal.aborted) {
+      const { refusals, next } = await findRefusals(db, runId, { after, since, limit: CHUNK })
+      if (refusals.length > 0) {
+        const done = await bringBackChunk(db, options, refusals, now)
+        total.people += done.people
+        total.permits += done.permits
+        options.onProgress?.(total.people)
+        await sleep(PAUSE_MS)
+      }
+      if (next === undefined) break
+      after = next
+    }
+  }
+  return total
+}
+
+/** Lock order: persons, permits by id, counters by user. */
+async function bringBackChunk(
+  db: Knex,
+  { appId, dryRun }: BringBackOptions,
+  refusals: Refusal[],
+  now: number,
+): Promise<BroughtBack> {
+  const refused = refusals.map(({ id, open_id }) => ({ openId: open_id, messageId: id }))
+  const ids = refusals.map(({ id }) => id)
+  return inTransaction(db, async (trx) => {
+    const people = await store.lockStoppedBy(trx, appId, refused)
+    const voided = await subscriptions.findVoidedBy(trx, ids, REFUSED)
+    if (dryRun) return { people: people.length, permits: voided.length }
+    for (const kind of ['opt_out', 'block'] as const) {
+      const openIds = people.filter((person) => errcodeOf(person.stop_errcode).stops === kind)
+      await store.liftStops(
+        trx,
+        appId,
+        openIds.map(({ open_id }) => open_id),
+        kind,
+        now,
+      )
+    }
+    const permits = await unvoid(
+      trx,
+      appId,
+      voided.map(({ id }) => id),
+      now,
+    )
+    return { people: people.length, permits }
+  })
+}
+
+async function unvoid(trx: Knex, appId: string, ids: number[], now: number): Promise<number> {
+  const gains = new Map<UserId, number>()
+  let permits = 0
+  for (const chunk of chunks(ids, MAX_LIST)) {
+    const locked = await subscriptions.lockVoided(trx, chunk)
+    if (locked.length === 0) continue
+    for (const { user_id } of locked) gains.set(user_id, (gains.get(user_id) ?? 0) + 1)
+    await subscriptions.unvoidPermits(
+      trx,
+      locked.map(({ id }) => id),
+      now,
+    )
+    permits += locked.length
+  }
+  if (permits === 0) return 0
+  const users = [...gains].sort(([a], [b]) => compareUserIds(a, b))
+  await lockCounters(
+    trx,
+    appId,
+    users.map(([userId]) => userId),
+  )
+  await countUp(
+    trx,
+    users.map(([userId, by]) => ({ appId, userId, by })),
+    now,
+  )
+  return permits
+}

@@ -1,0 +1,82 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import type { Knex } from 'knex'
+import { Type } from 'typebox'
+import { inTransaction } from '../db/transaction.js'
+import { ServiceError } from '../errors.js'
+import type { Callers } from '../http/callers.js'
+import { ErrorBody } from '../http/errors.js'
+import { UserId } from '../http/schemas.js'
+import { USER_ID_PATTERN, userIdToJson } from '../lib/user-id.js'
+import { readUserId } from './persons.js'
+import * as store from './stop-store.js'
+
+const Params = Type.Object({
+  user_id: Type.String({ pattern: USER_ID_PATTERN, description: "The owner's number of the user" }),
+})
+
+const Answer = Type.Object({
+  user_id: UserId,
+  stopped: Type.Boolean({ description: 'Whether messages to this user are stopped now' }),
+})
+
+/** PUT and DELETE /v1/users/{user_id}/opt-out, for all open_ids of a user. */
+export function optOutRoutes(deps: {
+  db: Knex
+  account: { appId: string }
+  callers: Callers
+  now(): number
+}): FastifyPluginAsyncTypebox {
+  const { db, now } = deps
+  const { appId } = deps.account
+
+  const schema = {
+    tags: ['users'],
+    security: [{ apiKey: [] }],
+    params: Params,
+    response: { 200: Answer, '4xx': ErrorBody, '5xx': ErrorBody },
+  }
+
+  async function change(
+    digits: string,
+    write: (trx: Knex, named: store.Named, now: number) => Promise<void>,
+  ): Promise<Type.Static<typeof Answer>> {
+    const userId = readUserId(digits, 'user_id')
+    const named = { appId, userId }
+    const stopped = await inTransaction(db, async (trx) => {
+      await write(trx, named, now())
+      return store.countStopped(trx, named)
+    })
+    if (stopped.persons === 0)
+      throw new ServiceError('not_found', 'No open_id is bound to this user: bind it first (PUT /v1/users)')
+    return { user_id: userIdToJson(userId), stopped: stopped.stopped > 0 }
+  }
+
+  return async (app) => {
+    app.put(
+      '/v1/users/:user_id/opt-out',
+      {
+        onRequest: deps.callers.backend,
+        schema: {
+          ...schema,
+          summary: 'Stop messages to a user, by the user’s own wish',
+          description:
+            'Holds until DELETE: no accept of a subscription and no bulk bring-back ends it. Doing it again changes nothing. A message that is being sent at this moment still goes out.',
+        },
+      },
+      (request) => change(request.params.user_id, store.recordWish),
+    )
+    app.delete(
+      '/v1/users/:user_id/opt-out',
+      {
+        onRequest: deps.callers.backend,
+        schema: {
+          ...schema,
+          summary: 'Bring a user back',
+          description:
+            'Ends whatever stops messages to the user: a wish, a refusal that WeChat told of, a block. If it still holds at WeChat, the next message is refused and it is recorded again.',
+        },
+      },
+      (request) => change(request.params.user_id, store.liftAll),
+    )
+  }
+}

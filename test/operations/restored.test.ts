@@ -1,0 +1,150 @@
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { execute, selectRows } from '../../src/db/sql.js'
+import { inTransaction } from '../../src/db/transaction.js'
+import { addDays } from '../../src/lib/business-date.js'
+import { closeGap, type RestoredOptions } from '../../src/operations/restored.js'
+import { grantSubscription } from '../../src/permits/subscriptions.js'
+import { findDueRun } from '../../src/schedule/catch-up.js'
+import { claimAll } from '../helpers/claims.js'
+import { dialects } from '../helpers/database.js'
+import { DAY, HOUR, openIdOf, user, users } from '../helpers/users.js'
+import { createWorld, START, TODAY, type World } from '../helpers/world.js'
+
+/** The dump of nine o'clock is put back at two in the afternoon; the run was at ten. */
+const DUMP = START - HOUR
+const NOW = START + 4 * HOUR
+
+describe.each(dialects)('after a dump was put back on %s', (dialect) => {
+  let world: World
+
+  beforeAll(async () => {
+    world = await createWorld(dialect)
+  })
+  afterEach(() => world.expectAuditClean().finally(world.reset))
+  afterAll(() => world.close())
+
+  const close = (
+    options: Partial<RestoredOptions> = {},
+    now = NOW,
+    channel: 'form_id' | 'subscribe' = 'form_id',
+  ) =>
+    closeGap(
+      world.db,
+      { ...world.account, channel },
+      { since: DUMP, dryRun: false, signal: new AbortController().signal, ...options },
+      now,
+    )
+
+  async function messagesByState(): Promise<Record<string, number>> {
+    const rows = await selectRows<{ state: string; n: number }>(
+      world.db,
+      'SELECT state, COUNT(*) AS n FROM wx_push_message GROUP BY state',
+    )
+    return Object.fromEntries(rows.map(({ state, n }) => [state, n]))
+  }
+
+  async function subscribe(userId: number): Promise<void> {
+    const { db, account } = world
+    const { appId, templateId } = account
+    const tap = {
+      appId,
+      openId: openIdOf(userId),
+      userId,
+      templateId,
+      tappedAt: DUMP - HOUR,
+      reportId: 'tap',
+    }
+    await inTransaction(db, (trx) => grantSubscription(trx, { ...tap, reporter: 'client' }, DUMP - HOUR))
+  }
+
+  test('nobody is due on that day any more, and the day after goes on as usual', async () => {
+    await world.has(users(1, 600).permits(2), users(601, 603).permits(1).signedInToday())
+    world.clock.set(NOW)
+    expect(await findDueRun(world.db, world.account, NOW)).toBeDefined()
+    expect(await close()).toEqual({ days: [{ date: TODAY, users: 600 }], open: 0 })
+    expect(await findDueRun(world.db, world.account, NOW)).toBeUndefined()
+    expect(await messagesByState()).toEqual({ unknown: 600 })
+    expect(await world.counterOf(1)).toEqual({ count: 1, last_date: TODAY })
+    expect(await world.counterOf(601)).toEqual({ count: 1, last_date: TODAY })
+    expect(await world.runs()).toMatchObject([
+      { slot: TODAY, state: 'done', reason: expect.stringMatching(/^restored/) },
+    ])
+
+    expect(await world.startProcess().remind()).toMatchObject({ delivered: 0 })
+    expect(world.sends()).toBe(0)
+    world.clock.set(START + DAY)
+    const next = await world.startProcess().remind({ date: addDays(TODAY, 1) })
+    expect(next).toMatchObject({ state: 'done', delivered: 600, failed: 0 })
+  })
+
+  test('on subscribe too, with the permit that the run would have spent', async () => {
+    for (const userId of [1, 2, 3]) await subscribe(userId)
+    expect(await close({}, NOW, 'subscribe')).toEqual({ days: [{ date: TODAY, users: 3 }], open: 0 })
+    expect(await world.permitsOf(1)).toMatchObject([{ status: 1 }])
+    expect(await world.counterOf(1)).toEqual({ count: 0, last_date: TODAY })
+    expect(await world.startProcess().remind({ account: { channel: 'subscribe' } })).toMatchObject({
+      delivered: 0,
+    })
+    expect(world.wechat.ledger()).toEqual([])
+  })
+
+  test('doing it again changes nothing more, and a call that was cut short is finished by the next', async () => {
+    await world.has(users(1, 700).permits(2))
+    const stop = new AbortController()
+    const cut = await close({ signal: stop.signal, onProgress: () => stop.abort() })
+    expect(cut.days).toEqual([{ date: TODAY, users: 500 }])
+    expect(await findDueRun(world.db, world.account, NOW)).toBeUndefined()
+    expect((await close()).days).toEqual([{ date: TODAY, users: 200 }])
+    const before = await world.books()
+    expect(await close()).toEqual({ days: [{ date: TODAY, users: 0 }], open: 0 })
+    expect(await world.books()).toEqual(before)
+  })
+
+  test('a dry run counts and changes nothing', async () => {
+    await world.has(users(1, 5).permits(2))
+    const before = await world.books()
+    expect(await close({ dryRun: true })).toEqual({ days: [{ date: TODAY, users: 5 }], open: 0 })
+    expect(await world.books()).toEqual(before)
+    expect(await world.runs()).toEqual([])
+  })
+
+  test('of several days each costs a user one permit', async () => {
+    await world.has(users(1, 3).permits(5), user(4).permitFor(30 * 60_000))
+    const report = await close({}, NOW + 2 * DAY)
+    const days = [0, 1, 2].map((n) => addDays(TODAY, n))
+    expect(report.days).toEqual([
+      // Valid when the run began, and run out since.
+      { date: days[0], users: 4 },
+      { date: days[1], users: 3 },
+      { date: days[2], users: 3 },
+    ])
+    expect(await world.counterOf(1)).toEqual({ count: 2, last_date: days[2] })
+  })
+
+  test('what was open in the dump is in doubt, whatever its state', async () => {
+    await world.has(users(1, 4).permits(2))
+    await claimAll(world)
+    const set = (columns: string, ids: string) =>
+      execute(world.db, `UPDATE wx_push_message SET ${columns} WHERE user_id IN (${ids})`)
+    await expect(close({ since: START })).rejects.toMatchObject({ code: 'conflict' })
+    await set("lease_until = 1, state = 'sending'", '1, 2')
+    await set("lease_until = 1, state = 'queued'", '3')
+    await set(`lease_until = NULL, state = 'retry', next_attempt_at = ${NOW + HOUR}`, '4')
+    expect(await close({ since: START, dryRun: true })).toMatchObject({ open: 4 })
+    expect(await close({ since: START })).toEqual({ days: [{ date: TODAY, users: 0 }], open: 4 })
+    expect(await messagesByState()).toEqual({ unknown: 4 })
+    expect(await world.startProcess().recover()).toMatchObject({ delivered: 0 })
+  })
+
+  test('a day whose run had ended before the dump, or begins after now, is left alone', async () => {
+    await world.has(users(1, 3).permits(3))
+    expect(await close({}, START - HOUR / 2)).toEqual({ days: [], open: 0 })
+    world.clock.set(START)
+    await world.startProcess().remind()
+    await world.has(user(4).permits(1))
+    expect(await close({ since: START + HOUR })).toEqual({ days: [], open: 0 })
+    expect(await world.runs()).toMatchObject([{ state: 'done', reason: null }])
+    expect(await world.counterOf(4)).toEqual({ count: 1, last_date: 0 })
+    await expect(close({ since: NOW + 1 })).rejects.toMatchObject({ code: 'invalid_request' })
+  })
+})

@@ -1,0 +1,99 @@
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { execute } from '../../src/db/sql.js'
+import { compareUserIds, type UserId } from '../../src/lib/user-id.js'
+import { emptyTally, settleBatch } from '../../src/messages/settle.js'
+import { rebindUser } from '../../src/users/rebind.js'
+import { claimAll, claimOne } from '../helpers/claims.js'
+import { openSteppingPool, type SteppingPool } from '../helpers/stepping-pool.js'
+import { openIdOf, user, users } from '../helpers/users.js'
+import { createWorld, type World } from '../helpers/world.js'
+
+/**
+ * Permits that change their user between the look and the lock of whoever wants to spend them. What each test was seen
+ * to catch:
+ *
+ * | taken out of the code | fails |
+ * |---|---|
+ * | the comparison of users in claimCandidates | both claims |
+ * | the comparison of users in takeNextPermits | the next permit |
+ */
+describe('beside a hand-over on mysql', () => {
+  let world: World
+  let pool: SteppingPool | undefined
+
+  beforeAll(async () => {
+    world = await createWorld('mysql')
+  })
+  afterEach(async () => {
+    await pool?.close()
+    await world.expectAuditClean().finally(world.reset)
+  })
+  afterAll(() => world.close())
+
+  const LOOK = /ORDER BY f\.expire, f\.id LIMIT 1/
+
+  /** Binds user 1's open_id, so that it can be handed over. */
+  async function bound(): Promise<void> {
+    await execute(
+      world.db,
+      'INSERT INTO wx_user (app_id, open_id, user_id, created_at, updated_at) VALUES (?, ?, 1, 1, 1)',
+      [world.account.appId, openIdOf(1)],
+    )
+  }
+
+  async function handOver(to: number): Promise<void> {
+    const binding = { openId: openIdOf(1), userId: to, movePermits: true }
+    await world.db.transaction((trx) => rebindUser(trx, world.account, binding, world.clock.now()))
+  }
+
+  /** Lets a claim stand still after it has looked, and hands user 1's permits over meanwhile. */
+  async function claimBesideHandOver(to: number): Promise<UserId[]> {
+    pool = openSteppingPool(world.database)
+    const stop = pool.stop('after', LOOK)
+    const claiming = claimAll({ ...world, db: pool.db })
+    await stop.reached
+    await handOver(to)
+    stop.goOn()
+    const claimed = (await claiming).map(({ userId }) => userId)
+    return [...claimed, ...(await claimAll(world)).map(({ userId }) => userId)]
+  }
+
+  test('a claim takes nobody twice who has got the permit of another candidate', async () => {
+    // So many that the first two are in one range.
+    await world.has(users(1, 40).permits(1))
+    await bound()
+    const claimed = await claimBesideHandOver(2)
+    expect(claimed.sort(compareUserIds)).toEqual(users(2, 40).ids)
+    expect(await world.counterOf(2)).toMatchObject({ count: 1 })
+  })
+
+  test('a claim takes nobody who has signed in and got the permit of a candidate', async () => {
+    await world.has(user(1).permits(1), user(2).signedInToday())
+    await bound()
+    expect(await claimBesideHandOver(2)).toEqual([])
+    expect(await world.counterOf(2)).toMatchObject({ count: 1, last_date: 0 })
+  })
+
+  test('a next permit is none of another user’s', async () => {
+    await world.has(user(1).permits(2), user(2))
+    await bound()
+    const delivery = await claimOne(world)
+    pool = openSteppingPool(world.database)
+    const stop = pool.stop('after', LOOK)
+    const answer = { errcode: 41028, errmsg: null, rid: null, msgid: null }
+    const settling = settleBatch(
+      pool.db,
+      [{ delivery, verdict: { kind: 'next_permit' }, answer, attempted: true }],
+      { leaseMs: 15_000, now: world.clock.now() },
+      emptyTally(),
+    )
+    await stop.reached
+    await handOver(2)
+    stop.goOn()
+    expect(await settling).toEqual([undefined])
+    expect(await world.counterOf(2)).toMatchObject({ count: 1 })
+    expect(await world.messages()).toMatchObject([
+      { user_id: 1, state: 'retry', permit_id: delivery.permitId },
+    ])
+  })
+})
