@@ -20,6 +20,8 @@ const NO_FAILPOINT = 'send.after=kill:1000000000'
 /** A failpoint that is not come to by then is given up, and the process killed where it is. */
 const PATIENCE_MS = 3_000
 const LOOK_MS = 25
+/** The service's own limit is 30 seconds. */
+const STOPS_WITHIN_MS = 35_000
 const FINISH_TIMEOUT_MS = 120_000
 
 type Named = Child & { name: string }
@@ -88,7 +90,8 @@ export class Processes {
     if (fate.kind === 'terminate') {
       this.count.terminations++
       child.signal('SIGTERM')
-      if (await endsWithin(child, LEASE_MS * 4)) return this.#countEnd(child, await child.ended, 'anywhere')
+      if (await endsWithin(child, STOPS_WITHIN_MS))
+        return this.#countEnd(child, await child.ended, 'anywhere')
       course.fail(`${child.name} did not end after SIGTERM`)
     }
     if (fate.kind === 'freeze') {

@@ -32,6 +32,11 @@ describe('a message that ended as unknown', () => {
     expect(explainUnknowns([late], [kill(2_005)]).counts).toMatchObject({ under_way: 1 })
   })
 
+  test('is explained by a process that was still at it when another one ended it', () => {
+    const late = unknown(1, { requests: [{ ...accepted, at: 9_500, endedAt: 9_510 }] })
+    expect(explainUnknowns([late], []).counts).toMatchObject({ stalled: 1 })
+  })
+
   test('without a request is explained by the word of its process that it was overtaken', () => {
     const { counts, lost_unsent } = explainUnknowns([unknown(1)], [], new Set([1]))
     expect(counts).toMatchObject({ stalled: 1, marked_and_unsent: 0 })

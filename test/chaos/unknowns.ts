@@ -11,7 +11,7 @@ export interface UnknownCounts {
   /** The request had reached WeChat when its process was killed or frozen, or the database went away. */
   under_way: number
   most_under_way_at_once: number
-  /** No request has reached WeChat: the process stood still past its lease, without our doing, and says so in its log. */
+  /** The process stood still past its lease, without our doing: it says so in its log, or went on when it was too late. */
   stalled: number
   /** No request has reached WeChat: killed or frozen between the mark and the request. */
   marked_and_unsent: number
@@ -66,7 +66,7 @@ export function explainUnknowns(
     if (last && (hasLostItsAnswer(last) || saysSo(message))) lost++
     else if (saysSo(message)) broken++
     else if (disturbance) underWay.set(disturbance, (underWay.get(disturbance) ?? 0) + 1)
-    else if (overtaken.has(message.id)) stalled++
+    else if (overtaken.has(message.id) || wentOnAfterItsEnd(message)) stalled++
     else unexplained.push(message)
   }
   const unsent = assign(unexplained, disturbances)
@@ -88,6 +88,11 @@ export function explainUnknowns(
 
 function isBusy(errcode: number | null): boolean {
   return errcode !== null && (BUSY_CODES.includes(errcode) || BUSY_STATUSES.includes(errcode))
+}
+
+/** Its attempt was not over when another process ended it: with a new token, say, it was asked again. */
+function wentOnAfterItsEnd({ requests, settled_at }: AskedMessage): boolean {
+  return settled_at !== null && requests.some(({ at }) => at > settled_at)
 }
 
 /** As messages/deliver.ts writes down an attempt that broke off while its process lived. */
