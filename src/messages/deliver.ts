@@ -11,6 +11,7 @@ import { createLeases } from './leases.js'
 import type { Delivery } from './message.js'
 import { createPace } from './pace.js'
 import type { Rate } from './rate.js'
+import type { Send } from './send.js'
 import { type AnswerRecord, emptyTally, type Outcome, settleBatch, type Tally } from './settle.js'
 import { isOwnKey, judge, type Verdict } from './verdict.js'
 
@@ -25,7 +26,7 @@ export interface Source {
 
 export interface DeliverDeps {
   db: Knex
-  send(delivery: Delivery): Promise<SendResult>
+  send: Send
   now(): number
   /** In [0, 1): spreads the retries. */
   random(): number
@@ -159,11 +160,16 @@ export async function deliverAll(deps: DeliverDeps, source: Source, options: Del
     while (isHeldBack()) await wake.promise
     underWay++
     let answer: SendResult | undefined
-    try {
-      if (mayLeave(delivery) && !(await mark(delivery))) return abandon(delivery)
-      if (!mayLeave(delivery)) return leases.isHeld(delivery) ? notSent(delivery) : abandon(delivery)
+    let left = false
+    const mayLeave = async (): Promise<boolean> => {
+      if (!isWanted(delivery) || !(await mark(delivery)) || !isWanted(delivery)) return false
+      left = true
       failpoint('send.before')
-      const result = await deps.send(delivery)
+      return true
+    }
+    try {
+      const result = await deps.send(delivery, mayLeave)
+      if (!left && !isWanted(delivery)) return leases.isHeld(delivery) ? notSent(delivery) : abandon(delivery)
       answer = result
       failpoint('send.after')
       const verdict = judge(delivery, result, deps.random(), deps.now())
@@ -184,20 +190,21 @@ export async function deliverAll(deps: DeliverDeps, source: Source, options: Del
 
   const isClosed = (delivery: Delivery): boolean => now() >= closesAt(delivery.businessDate)
 
-  function mayLeave(delivery: Delivery): boolean {
+  function isWanted(delivery: Delivery): boolean {
     return !stopping() && !isClosed(delivery) && leases.isHeld(delivery)
   }
 
-  /** False if somebody else has it by now. If it cannot be written, nothing is sent. */
+  /** False if it cannot be written, or if somebody else has the message by now: then our lease is over. */
   async function mark(delivery: Delivery): Promise<boolean> {
     if (delivery.state === 'sending') return true
     try {
       const isMarked = await marker.add(delivery)
       if (isMarked) delivery.state = 'sending'
+      else delivery.leaseDeadline = Number.NEGATIVE_INFINITY
       return isMarked
     } catch (error) {
       fail(error)
-      return true
+      return false
     }
   }
 

@@ -24,15 +24,24 @@ export interface WechatCall {
   body?: object
 }
 
+export interface CallOptions {
+  signal?: AbortSignal
+  /**
+   * Asked when all that a request needs is there, the token too, and it would leave now; so once more before the one
+   * with a new token, which can take seconds to come. False: it does not leave, and the result is `unreachable`.
+   */
+  mayLeave?(): Promise<boolean>
+}
+
 export interface WechatClient {
   /** Mini-program template message, with a form_id or prepay_id (模板消息 templateMessage.send). */
-  sendTemplateMessage(message: TemplateMessage, signal?: AbortSignal): Promise<SendResult>
+  sendTemplateMessage(message: TemplateMessage, options?: CallOptions): Promise<SendResult>
   /** Mini-program subscribe message (发送订阅消息). It has no idempotency key. */
-  sendSubscribeMessage(message: SubscribeMessage, signal?: AbortSignal): Promise<SendResult>
+  sendSubscribeMessage(message: SubscribeMessage, options?: CallOptions): Promise<SendResult>
   /** Service-account template message (公众号模板消息). The same client_msg_id is delivered once within 10 minutes. */
-  sendOfficialTemplateMessage(message: OfficialTemplateMessage, signal?: AbortSignal): Promise<SendResult>
+  sendOfficialTemplateMessage(message: OfficialTemplateMessage, options?: CallOptions): Promise<SendResult>
   /** Any other call that takes an access token, such as a template list. */
-  call(call: WechatCall, signal?: AbortSignal): Promise<Answer>
+  call(call: WechatCall, options?: CallOptions): Promise<Answer>
 }
 
 /**
@@ -50,8 +59,9 @@ export function createWechatClient(deps: {
     call: WechatCall,
     token: string,
     errcodeWhenOk: 'always' | 'may_be_absent',
-    signal: AbortSignal | undefined,
+    { signal, mayLeave }: CallOptions,
   ): Promise<Answer> => {
+    if (mayLeave && !(await mayLeave())) return unreachableBecause('aborted')
     const { method, path, body } = call
     const result = await http.request({
       method,
@@ -66,17 +76,17 @@ export function createWechatClient(deps: {
   const askWithToken = async (
     call: WechatCall,
     errcodeWhenOk: 'always' | 'may_be_absent',
-    signal: AbortSignal | undefined,
+    options: CallOptions = {},
   ): Promise<Answer> => {
     let refused: Refused | undefined
     try {
       const token = await tokens.get()
-      const first = await ask(call, token, errcodeWhenOk, signal)
+      const first = await ask(call, token, errcodeWhenOk, options)
       if (!isTokenRefused(first)) return first
       refused = first
       const fresh = await tokens.replace(token)
       if (fresh === token) return withEntry(first, tokenStaysRefused(first.errcode))
-      const second = await ask(call, fresh, errcodeWhenOk, signal)
+      const second = await ask(call, fresh, errcodeWhenOk, options)
       return isTokenRefused(second) ? withEntry(second, tokenStaysRefused(second.errcode)) : second
     } catch (error) {
       if (error instanceof TokenError) return withoutToken(error, refused)
@@ -84,18 +94,20 @@ export function createWechatClient(deps: {
     }
   }
 
-  const send = async (path: string, body: object, signal: AbortSignal | undefined): Promise<SendResult> => {
-    const answer = await askWithToken({ method: 'POST', path, body }, 'always', signal)
+  const send = async (path: string, body: object, options?: CallOptions): Promise<SendResult> => {
+    const answer = await askWithToken({ method: 'POST', path, body }, 'always', options)
     if (answer.kind !== 'succeeded') return answer
     const msgid = msgidOf(answer.text)
     return msgid === undefined ? { kind: 'accepted' } : { kind: 'accepted', msgid }
   }
 
   return {
-    sendTemplateMessage: (message, signal) => send('/cgi-bin/message/wxopen/template/send', message, signal),
-    sendSubscribeMessage: (message, signal) => send('/cgi-bin/message/subscribe/send', message, signal),
-    sendOfficialTemplateMessage: (message, signal) => send('/cgi-bin/message/template/send', message, signal),
-    call: (call, signal) => askWithToken(call, 'may_be_absent', signal),
+    sendTemplateMessage: (message, options) =>
+      send('/cgi-bin/message/wxopen/template/send', message, options),
+    sendSubscribeMessage: (message, options) => send('/cgi-bin/message/subscribe/send', message, options),
+    sendOfficialTemplateMessage: (message, options) =>
+      send('/cgi-bin/message/template/send', message, options),
+    call: (call, options) => askWithToken(call, 'may_be_absent', options),
   }
 }
 

@@ -6,6 +6,7 @@ import type { Account } from '../../src/config.js'
 import { isDuplicate } from '../../src/db/errors.js'
 import { inTransaction } from '../../src/db/transaction.js'
 import { createLogger } from '../../src/lib/logger.js'
+import { markSending } from '../../src/messages/lease-store.js'
 import { grantSubscription } from '../../src/permits/subscriptions.js'
 import { bindUser } from '../../src/users/user-ids.js'
 import { claimOne } from '../helpers/claims.js'
@@ -286,8 +287,8 @@ describe.each(dialects)('events of WeChat on %s', (dialect) => {
 
     test('that comes before our own settle waits for it', async () => {
       const delivery = { ...(await claimOne({ ...world, account })) }
-      const process = world.startProcess()
-      await process.send(delivery)
+      await markSending(world.db, [delivery])
+      await world.startProcess().send(delivery)
       const msgid = msgidAtWechat()
       expect(await happens(sent(msgid))).toBe('unknown_message')
       expect(await message()).toMatchObject({ state: 'sending', delivery_status: null })
@@ -300,6 +301,7 @@ describe.each(dialects)('events of WeChat on %s', (dialect) => {
 
     test('waits for the takeover, if the process that sent the message has died', async () => {
       const delivery = await claimOne({ ...world, account })
+      await markSending(world.db, [delivery])
       await world.startProcess().send(delivery)
       expect(await happens(sent(msgidAtWechat()))).toBe('unknown_message')
       world.clock.advance(HOUR_MS)

@@ -8,6 +8,7 @@ import { businessDate } from '../../src/lib/business-date.js'
 import { createLogger } from '../../src/lib/logger.js'
 import type { UserId } from '../../src/lib/user-id.js'
 import type { DeliverDeps } from '../../src/messages/deliver.js'
+import type { Delivery } from '../../src/messages/message.js'
 import { createRate } from '../../src/messages/rate.js'
 import { recover } from '../../src/messages/recovery.js'
 import { createSender } from '../../src/messages/send.js'
@@ -19,7 +20,7 @@ import type { SandboxControl } from '../../src/sandbox/control.js'
 import { startSandbox } from '../../src/sandbox/sandbox.js'
 import { createSharedToken } from '../../src/tokens/shared-token.js'
 import { fetchAccessToken } from '../../src/wechat/access-token.js'
-import { createWechatClient } from '../../src/wechat/client.js'
+import { createWechatClient, type SendResult } from '../../src/wechat/client.js'
 import { createWechatHttp } from '../../src/wechat/http.js'
 import { createClock, type TestClock } from './clock.js'
 import { createTestDatabase, type Dialect, emptyTables, type TestDatabase } from './database.js'
@@ -86,7 +87,7 @@ export interface ProcessOptions {
   /** How long it waits for WeChat's answer. */
   timeoutMs?: number
   /** What it does in place of asking WeChat. */
-  send?: DeliverDeps['send']
+  send?(delivery: Delivery): Promise<SendResult>
 }
 
 /** What one process of the service has: its own pools, token, and signal to stop. */
@@ -183,7 +184,7 @@ export async function createWorld(
       now: clock.now,
       // No waiting before a retry.
       random: () => 0,
-      send: options.send ?? createSender(createWechatClient({ http, tokens })),
+      send: options.send ? whenItMayLeave(options.send) : createSender(createWechatClient({ http, tokens })),
       leaseMs: options.leaseMs ?? 15_000,
       concurrency: options.concurrency ?? CONCURRENCY,
       rate: createRate(options.rate),
@@ -329,6 +330,12 @@ export async function createWorld(
       if (!shared) await database.close()
     },
   }
+}
+
+/** A stand-in for WeChat's client, which asks right before each request whether it may leave. */
+function whenItMayLeave(send: (delivery: Delivery) => Promise<SendResult>): DeliverDeps['send'] {
+  return async (delivery, mayLeave = async () => true) =>
+    (await mayLeave()) ? send(delivery) : { kind: 'unreachable', reason: 'aborted' }
 }
 
 const CONCURRENCY = 16
