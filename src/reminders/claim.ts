@@ -176,6 +176,7 @@ export async function claimCandidates(
       attempts: 0,
       maybeSent: false,
       businessDate: date,
+      runId,
       traceId,
       createdAt: now,
       leaseDeadline,

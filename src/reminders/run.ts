@@ -14,6 +14,7 @@ import { isUsable } from '../permits/sources.js'
 import * as cursors from '../schedule/cursor-store.js'
 import * as limits from '../schedule/limit-store.js'
 import { closeRun, type JobRun, openRun, type RunState, reopenRun, type Trigger } from '../schedule/store.js'
+import { recordStandings } from '../schedule/totals-store.js'
 import { claimDue } from './claim.js'
 import * as store from './store.js'
 
@@ -282,20 +283,20 @@ async function writeReport(
 ): Promise<RunReport> {
   const day = { date: run.slot, usable: isUsable(account, now) }
   const standings = await store.countStandings(db, account.appId, day)
-  const totals = await store.countMessages(db, run.id)
-  const ended = totals.delivered + totals.failed + totals.unknown + totals.retrying
   const skippedSignedIn = standings.signed_in
-  await store.recordTotals(db, run.id, { ...totals, due: ended + standings.due, skippedSignedIn })
+  const retrying = await inTransaction(db, (trx) =>
+    recordStandings(trx, run.id, { stillDue: standings.due, skippedSignedIn, now }),
+  )
   const { delivered, failed, unknown, cancelled } = tally
   return {
     runId: run.id,
     date: run.slot,
     ...ending,
-    due: delivered + failed + unknown + totals.retrying + standings.due,
+    due: delivered + failed + unknown + retrying + standings.due,
     delivered,
     failed,
     unknown,
-    retrying: totals.retrying,
+    retrying,
     cancelled,
     skippedSignedIn,
   }

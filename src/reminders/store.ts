@@ -237,54 +237,6 @@ export async function countGivenBack(db: Knex, runId: number, date: number): Pro
   return row?.users ?? 0
 }
 
-export interface RunTotals {
-  delivered: number
-  failed: number
-  unknown: number
-  cancelled: number
-  /** Not ended yet: being sent, or waiting for another attempt. */
-  retrying: number
-}
-
-/** How the messages of a run stand, whichever process sent them. */
-export async function countMessages(db: Knex, runId: number): Promise<RunTotals> {
-  const rows = await selectRows<{ state: string; messages: number }>(
-    db,
-    'SELECT state, COUNT(*) AS messages FROM wx_push_message WHERE run_id = ? GROUP BY state',
-    [runId],
-  )
-  const of = (state: string): number => rows.find((row) => row.state === state)?.messages ?? 0
-  return {
-    delivered: of('delivered'),
-    failed: of('failed'),
-    unknown: of('unknown'),
-    cancelled: of('cancelled'),
-    retrying: of('retry') + of('queued') + of('sending'),
-  }
-}
-
-export async function recordTotals(
-  db: Knex,
-  runId: number,
-  totals: RunTotals & { due: number; skippedSignedIn: number },
-): Promise<void> {
-  await execute(
-    db,
-    `UPDATE wx_job_run SET due = ?, delivered = ?, failed = ?, unknown = ?, cancelled = ?, retrying = ?,
-       skipped_signed_in = ? WHERE id = ?`,
-    [
-      totals.due,
-      totals.delivered,
-      totals.failed,
-      totals.unknown,
-      totals.cancelled,
-      totals.retrying,
-      totals.skippedSignedIn,
-      runId,
-    ],
-  )
-}
-
 /** Which share of the messages of the last runs failed, of 0 to 1: the account's normal. */
 export async function findNormalRefusals(db: Knex, appId: string, exceptRunId: number): Promise<number> {
   const [row] = await selectRows<{ failed: number | null; ended: number | null }>(

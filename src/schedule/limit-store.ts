@@ -1,5 +1,5 @@
 import type { Knex } from 'knex'
-import { execute, forUpdate, isSqlite, placeholders, selectRows } from '../db/sql.js'
+import { execute, isSqlite, selectRows } from '../db/sql.js'
 import type { RunState } from './store.js'
 
 /**
@@ -64,41 +64,10 @@ export async function liftLimit(trx: Knex, runId: number): Promise<void> {
   await execute(trx, 'UPDATE wx_job_run SET claim_limit = NULL, claimed = 0 WHERE id = ?', [runId])
 }
 
+/** Counts claims of a run that has a limit; what is given back counts down. */
 export async function countClaimed(trx: Knex, runId: number, by: number): Promise<void> {
   await execute(trx, 'UPDATE wx_job_run SET claimed = claimed + ? WHERE id = ? AND claim_limit IS NOT NULL', [
     by,
     runId,
   ])
-}
-
-/** Locks the runs of messages that may be given back, and answers which run each of these belongs to. */
-export async function lockRunsOf(trx: Knex, messageIds: number[]): Promise<Map<number, number>> {
-  const rows = await selectRows<{ id: number; run_id: number }>(
-    trx,
-    `SELECT id, run_id FROM wx_push_message WHERE id IN (${placeholders(messageIds.length)}) AND run_id IS NOT NULL`,
-    messageIds,
-  )
-  const runOf = new Map(rows.map(({ id, run_id }) => [id, run_id]))
-  const runIds = [...new Set(runOf.values())].sort((a, b) => a - b)
-  if (runIds.length > 0)
-    await selectRows(
-      trx,
-      `SELECT id FROM wx_job_run WHERE id IN (${placeholders(runIds.length)}) ORDER BY id${forUpdate(trx)}`,
-      runIds,
-    )
-  return runOf
-}
-
-/** Gives locked runs the places back that these of their messages had. */
-export async function countGivenBack(
-  trx: Knex,
-  runOf: Map<number, number>,
-  messageIds: number[],
-): Promise<void> {
-  const places = new Map<number, number>()
-  for (const id of messageIds) {
-    const runId = runOf.get(id)
-    if (runId !== undefined) places.set(runId, (places.get(runId) ?? 0) + 1)
-  }
-  for (const [runId, n] of places) await countClaimed(trx, runId, -n)
 }
