@@ -49,6 +49,27 @@ const HOT: { name: string; sql: RegExp; accesses: Access[] }[] = [
     ],
   },
   {
+    name: 'the next edge of the ranges',
+    sql: /SELECT user_id FROM wx_message_push_status WHERE app_id = \? AND user_id > \?\s+ORDER BY user_id LIMIT \? OFFSET \?/,
+    accesses: [
+      {
+        table: 'wx_message_push_status',
+        key: 'wx_message_push_status_user_uq',
+        by: ['app_id', 'user_id'],
+      },
+    ],
+  },
+  {
+    name: 'lock of the runs of what is settled',
+    sql: /SELECT id, state FROM wx_job_run WHERE id IN/,
+    accesses: [{ table: 'wx_job_run', key: 'PRIMARY' }],
+  },
+  {
+    name: 'totals of a run that ends',
+    sql: /SELECT state, COUNT\(\*\) AS messages FROM wx_push_message/,
+    accesses: [{ table: 'wx_push_message', key: 'wx_push_message_run_idx' }],
+  },
+  {
     name: 'candidates of the claim',
     sql: /FROM wx_message_push_status p\s[^;]*LEFT JOIN wx_sign_in/,
     accesses: [
