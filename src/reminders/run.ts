@@ -110,7 +110,7 @@ export async function runReminders(
  * The reminder of a later day would keep its users from being reminded until then, and that of a day that is over only
  * spoil what its run has said.
  */
-function assertToday({ timezone }: Account, date: number, now: number): void {
+export function assertToday({ timezone }: Account, date: number, now: number): void {
   const today = businessDate(now, timezone)
   if (date === today) return
   throw new ServiceError(
