@@ -43,14 +43,14 @@ export const { up, down } = tableMigration({
       type: 'int',
       nullable: true,
       comment:
-        '本任务最多占用的消息数（--limit），空 = 不限 | messages it may have claimed, NULL = any number',
+        'claimed 的上限（--limit），空 = 不限 | how far claimed may go, NULL = any number',
     },
     {
       name: 'claimed',
       type: 'int',
       default: 0,
       comment:
-        '已占用且未退还的消息数，仅有上限时计数 | claimed and not given back; counted only with a limit',
+        '设上限后占用且未退还的消息数，仅有上限时计数 | claimed since there is a limit, less what was given back',
     },
     {
       name: 'due',

@@ -3,8 +3,8 @@ import { execute, isSqlite, selectRows } from '../db/sql.js'
 import type { RunState } from './store.js'
 
 /**
- * The limit of a run (`remind --limit`) binds every process that works at it: claims count up in their own transaction,
- * and what is given back counts down. Only a run with a limit has such a count: the row would be one that all claims of
+ * The limit of a run (`remind --limit`) binds every process that works at it: claims count up from 0 in their own
+ * transaction, and what is given back counts down, below 0 too if it was claimed before the limit was set. Only a run with a limit has such a count: the row would be one that all claims of
  * a large run wait for. Lock order: the run comes before its ranges.
  */
 export interface ClaimableRun {
@@ -46,17 +46,11 @@ export async function hasRoom(db: Knex, runId: number): Promise<boolean> {
 
 /** Lets a locked run claim so many more users than it has; a smaller limit that it has already stays. */
 export async function limitRun(trx: Knex, runId: number, limit: number): Promise<void> {
-  const [row] = await selectRows<{ claimed: number }>(
-    trx,
-    "SELECT COUNT(*) AS claimed FROM wx_push_message WHERE run_id = ? AND state <> 'cancelled'",
-    [runId],
-  )
-  const claimed = row?.claimed ?? 0
   await execute(
     trx,
-    `UPDATE wx_job_run SET claimed = ?, claim_limit = CASE WHEN claim_limit < ? THEN claim_limit ELSE ? END
-     WHERE id = ?`,
-    [claimed, claimed + limit, claimed + limit, runId],
+    `UPDATE wx_job_run
+     SET claim_limit = CASE WHEN claim_limit < claimed + ? THEN claim_limit ELSE claimed + ? END WHERE id = ?`,
+    [limit, limit, runId],
   )
 }
 
