@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
@@ -29,7 +30,11 @@ describe.each(DOCS)('%s', (name) => {
         .split('\n')
         .map((line) => [line.split('=', 1)[0] ?? '', line.replace(/^\w+='?/, '').replace(/'$/, '')]),
     )
-    expect(readConfig(env).sessionSecrets).toHaveLength(1)
+    // Its secret is a sample, which nobody may use.
+    expect(() => readConfig(env)).toThrow(/SESSION_SECRET: .* sample/)
+    expect(
+      readConfig({ ...env, SESSION_SECRET: randomBytes(32).toString('hex') }).sessionSecrets,
+    ).toHaveLength(1)
     expect(readAccount(env)).toMatchObject({ channel: 'subscribe', userIds: 'auto' })
   })
 
