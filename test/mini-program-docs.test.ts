@@ -30,7 +30,7 @@ describe.each(DOCS)('%s', (name) => {
         .split('\n')
         .map((line) => [line.split('=', 1)[0] ?? '', line.replace(/^\w+='?/, '').replace(/'$/, '')]),
     )
-    // Its secret is a sample, which nobody may use.
+    // Its secrets are samples, which nobody may use.
     expect(() => readConfig(env)).toThrow(/SESSION_SECRET: .* sample/)
     expect(
       readConfig({ ...env, SESSION_SECRET: randomBytes(32).toString('hex') }).sessionSecrets,
