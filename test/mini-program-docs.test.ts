@@ -32,10 +32,15 @@ describe.each(DOCS)('%s', (name) => {
     )
     // Its secrets are samples, which nobody may use.
     expect(() => readConfig(env)).toThrow(/SESSION_SECRET: .* sample/)
-    expect(
-      readConfig({ ...env, SESSION_SECRET: randomBytes(32).toString('hex') }).sessionSecrets,
-    ).toHaveLength(1)
-    expect(readAccount(env)).toMatchObject({ channel: 'subscribe', userIds: 'auto' })
+    const secret = (bytes: number) => randomBytes(bytes).toString('hex')
+    const own = {
+      ...env,
+      SESSION_SECRET: secret(32),
+      WX_CALLBACK_TOKEN: secret(16),
+      WX_ENCODING_AES_KEY: secret(22).slice(1),
+    }
+    expect(readConfig(own).sessionSecrets).toHaveLength(1)
+    expect(readAccount(own)).toMatchObject({ channel: 'subscribe', userIds: 'auto' })
   })
 
   test('names files and properties of the kit that there are', () => {
