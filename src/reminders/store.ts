@@ -118,7 +118,10 @@ export async function lockCandidatePermits(
   )
 }
 
-/** Locks the counters of users who are still due, by ascending user. Answers each one's `last_date`. */
+/**
+ * Locks the counters of users who are still due and that nobody else holds, by ascending user. Answers each one's
+ * `last_date`.
+ */
 export async function lockDueCounters(
   trx: Knex,
   appId: string,
@@ -129,7 +132,7 @@ export async function lockDueCounters(
     trx,
     `SELECT user_id, last_date FROM wx_message_push_status
      WHERE app_id = ? AND user_id IN (${placeholders(userIds.length)}) AND count > 0 AND last_date < ?
-     ORDER BY user_id${forUpdate(trx)}`,
+     ORDER BY user_id${forUpdateSkipLocked(trx)}`,
     [appId, ...userIds, date],
   )
   return new Map(rows.map(({ user_id, last_date }) => [user_id, last_date]))
