@@ -8,8 +8,16 @@ import { permits } from './lib/public-tables.js'
 
 const MAX_OPEN_ID = 100
 const MAX_FORM_ID = 128
-const NO_PERMIT = `LOWER(TRIM(form_id)) IN (${NO_FORM_ID.texts.map((text) => `'${text}'`).join(', ')})
+export const NO_PERMIT = `LOWER(TRIM(form_id)) IN (${NO_FORM_ID.texts.map((text) => `'${text}'`).join(', ')})
   OR LOWER(TRIM(form_id)) LIKE '${NO_FORM_ID.prefix}%'`
+
+export const STRANGE_STATUS = 'status IS NULL OR status NOT IN (0, 1, 2)'
+
+/** What no program could send to, whatever its status says. */
+export function unusable(db: Knex): string {
+  return `user_id IS NULL OR user_id <= 0 OR expire IS NULL
+     OR ${noId(db, 'open_id', MAX_OPEN_ID)} OR ${noId(db, 'form_id', MAX_FORM_ID)}`
+}
 
 /** Makes the values of an old table fit for the types to come. No row is deleted: what cannot be sent is expired. */
 export async function up(db: Knex, params: MigrationParams): Promise<void> {
@@ -17,18 +25,14 @@ export async function up(db: Knex, params: MigrationParams): Promise<void> {
   const update = (set: string, where: string) => updateInChunks(db, params, permits.name, set, where)
 
   // 2 and not 0: the old program never sent these, and one of them may have been spent.
-  const strange = await update('status = 2', 'status IS NULL OR status NOT IN (0, 1, 2)')
+  const strange = await update('status = 2', STRANGE_STATUS)
   reportRows(params, permits.name, strange, 'with a status other than 0, 1, 2: set to 2 (expired)')
 
-  const unusable = await update(
-    'status = 2',
-    `status = 0 AND (user_id IS NULL OR user_id <= 0 OR expire IS NULL
-     OR ${noId(db, 'open_id', MAX_OPEN_ID)} OR ${noId(db, 'form_id', MAX_FORM_ID)})`,
-  )
+  const unsendable = await update('status = 2', `status = 0 AND (${unusable(db)})`)
   reportRows(
     params,
     permits.name,
-    unusable,
+    unsendable,
     'unspent, without a usable open_id, user_id, form_id or expire: set to 2',
   )
 

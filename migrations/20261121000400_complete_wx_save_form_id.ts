@@ -6,6 +6,7 @@ import { permits } from './lib/public-tables.js'
 /** Below: no time in ms since 1973. From the lower bound on: a time in seconds since 1973. */
 const FIRST_MS = 100_000_000_000
 const FIRST_SECOND = FIRST_MS / 1000
+export const IN_SECONDS = `expire >= ${FIRST_SECOND} AND expire < ${FIRST_MS}`
 
 export async function up(db: Knex, params: MigrationParams): Promise<void> {
   const { appId } = params
@@ -14,13 +15,7 @@ export async function up(db: Knex, params: MigrationParams): Promise<void> {
     reportRows(params, permits.name, assigned, `without an account: assigned to ${appId}`)
   }
   // A row that is done is beyond this range, so doing it again after a crash changes nothing.
-  const seconds = await updateInChunks(
-    db,
-    params,
-    permits.name,
-    'expire = expire * 1000',
-    `expire >= ${FIRST_SECOND} AND expire < ${FIRST_MS}`,
-  )
+  const seconds = await updateInChunks(db, params, permits.name, 'expire = expire * 1000', IN_SECONDS)
   reportRows(params, permits.name, seconds, 'with expire in seconds: now in ms')
 }
 

@@ -4,6 +4,8 @@ import { updateInChunks } from './lib/chunks.js'
 import { type MigrationParams, reportRows } from './lib/migration.js'
 import { counters } from './lib/public-tables.js'
 
+export const UNFIT = 'user_id IS NULL OR last_date IS NULL OR count IS NULL OR count < 0'
+
 /** Makes the values of an old table fit for the types and CHECKs to come. The true counts are computed later. */
 export async function up(db: Knex, params: MigrationParams): Promise<void> {
   if (!(await isThere(db, counters))) return
@@ -13,7 +15,7 @@ export async function up(db: Knex, params: MigrationParams): Promise<void> {
     counters.name,
     `user_id = COALESCE(user_id, 0), last_date = COALESCE(last_date, 0),
      count = CASE WHEN count > 0 THEN count ELSE 0 END`,
-    'user_id IS NULL OR last_date IS NULL OR count IS NULL OR count < 0',
+    UNFIT,
   )
   reportRows(params, counters.name, rows, 'with a NULL or a negative count: set to 0')
 }

@@ -11,6 +11,7 @@ const FIRST_MS = 100_000_000_000
 /** The old programs ran on Chinese time, which knows no summer time. */
 const CHINA_OFFSET_SECONDS = 8 * 3600
 const CHINA = 'Asia/Shanghai'
+export const IS_TIME = `last_date >= ${AFTER_DATES}`
 
 export async function up(db: Knex, params: MigrationParams): Promise<void> {
   const { appId } = params
@@ -19,17 +20,11 @@ export async function up(db: Knex, params: MigrationParams): Promise<void> {
     reportRows(params, counters.name, assigned, `without an account: assigned to ${appId}`)
   }
   // Left as they are, these users would be "reminded in the future" and never again.
-  const times = await updateInChunks(
-    db,
-    params,
-    counters.name,
-    `last_date = ${dateOfTime(db)}`,
-    `last_date >= ${AFTER_DATES}`,
-  )
+  const times = await updateInChunks(db, params, counters.name, `last_date = ${dateOfTime(db)}`, IS_TIME)
   reportRows(params, counters.name, times, 'with a time in last_date: now YYYYMMDD')
 
   // Today and not 0: the old program may have reminded them today. They are reminded from tomorrow on.
-  const today = businessDate(Date.now(), CHINA)
+  const today = todayInChina()
   const future = await updateInChunks(
     db,
     params,
@@ -42,7 +37,11 @@ export async function up(db: Knex, params: MigrationParams): Promise<void> {
 
 export async function down(): Promise<void> {}
 
-function dateOfTime(db: Knex): string {
+export function todayInChina(now = Date.now()): number {
+  return businessDate(now, CHINA)
+}
+
+export function dateOfTime(db: Knex): string {
   const divided = isSqlite(db) ? 'last_date / 1000' : 'last_date DIV 1000'
   const seconds = `CASE WHEN last_date >= ${FIRST_MS} THEN ${divided} ELSE last_date END + ${CHINA_OFFSET_SECONDS}`
   return isSqlite(db)

@@ -12,12 +12,12 @@ import {
   withDatabase,
   withSending,
 } from './cli/command.js'
+import { addMigrate } from './cli/migrate.js'
 import { toCount, toDate } from './cli/options.js'
 import { print, printDatabase, startProgress } from './cli/output.js'
 import { addRestored } from './cli/restored.js'
 import { readConfig, readSettings } from './config.js'
 import { databaseName } from './db/database-name.js'
-import { migrateLatest, pendingMigrations } from './db/migrate.js'
 import { openSending } from './deps.js'
 import { businessDate, toIsoDate } from './lib/business-date.js'
 import { firingsOn, parseCron } from './lib/cron.js'
@@ -55,19 +55,7 @@ program
     }),
   )
 
-program
-  .command('migrate')
-  .description('bring the database up to date')
-  .action(() =>
-    command({ json: false }, () =>
-      withDatabase(async ({ db }) => {
-        const pending = await pendingMigrations(db)
-        await migrateLatest(db)
-        print(false, {}, [pending.length === 0 ? 'Nothing to migrate.' : `Migrated: ${pending.join(', ')}`])
-        return EXIT.ok
-      }),
-    ),
-  )
+addMigrate(program)
 
 program
   .command('remind')
@@ -199,7 +187,7 @@ program
   .description(
     'prove on the data that counters are exact, nobody was reminded twice, oldest permits went first',
   )
-  .option('--fix', 'recount wrong counters', false)
+  .option('--fix', 'recount wrong counters, and set a last_date in the future back', false)
   .option('--json', 'one JSON object on stdout', false)
   .action((options: JsonOption & { fix: boolean }) =>
     command(options, () =>
@@ -210,7 +198,9 @@ program
             `${ok ? 'ok  ' : 'FAIL'} ${name}`,
             ...violations.map((row) => `       ${toJson(row)}`),
           ]),
-          ...(options.fix ? [`${report.fixed} counters recounted.`] : []),
+          ...(options.fix
+            ? [`${report.fixed} counters recounted, ${report.fixed_dates} future last_date set back.`]
+            : []),
         ])
         return report.ok ? EXIT.ok : EXIT.found
       }),

@@ -126,11 +126,13 @@ async function expectExpireAndAudit(): Promise<void> {
     'spent_permit_has_message',
     'message_has_permit',
     'permit_goes_to_its_giver',
+    'last_date_is_past',
   ]
   expect(answerOf(audited)).toEqual({
     ok: true,
     checks: names.map((name) => ({ name, ok: true, violations: [] })),
     fixed: 0,
+    fixed_dates: 0,
   })
 }
 
@@ -346,7 +348,7 @@ test('audit ends with 3 and names what is wrong; --fix recounts', async () => {
   })
   const fixed = await run('audit', '--fix')
   expect(fixed.code).toBe(0)
-  expect(fixed.stdout).toContain('1 counters recounted.')
+  expect(fixed.stdout).toContain('1 counters recounted, 0 future last_date set back.')
 })
 
 test('words that make no sense are refused with 1 and a hint, before anything is opened', async () => {

@@ -114,13 +114,13 @@ describe.each(README)('%s', (name) => {
   test('uses commands with options that they have', () => {
     const used = [
       ...text.matchAll(/(?:cli|main\.js) (?:-- )?([a-z][a-z-]*)((?: --[\w-]+(?: \d+)?)*)/g),
-      ...text.matchAll(/`(audit|remind|serve)((?: --\w+)+)`/g),
+      ...text.matchAll(/`(audit|remind|serve)((?: --[\w-]+)+)`/g),
       ...text.matchAll(/npm run (demo) --((?: --\w+)+)/g),
     ]
     expect(used.length).toBeGreaterThan(8)
     for (const [use, command = '', flags = ''] of used) {
       expect(Object.keys(options), use).toContain(command)
-      expect(options[command], use).toEqual(expect.arrayContaining(all(flags, /(--\w+)/g)))
+      expect(options[command], use).toEqual(expect.arrayContaining(all(flags, /(--[\w-]+)/g)))
     }
   })
 

@@ -153,13 +153,16 @@ export async function columnNames(db: Knex, table: string): Promise<string[]> {
   return rows.map(({ name }) => name)
 }
 
-async function keyNames(db: Knex, table: string): Promise<Set<string>> {
+/** Names of the keys and indexes of a table; on MySQL of its CHECKs too. */
+export async function keyNames(db: Knex, table: string): Promise<Set<string>> {
   const rows = await selectRows<{ name: string }>(
     db,
-    `SELECT index_name AS name FROM information_schema.statistics WHERE table_schema = DATABASE() AND table_name = ?
+    isSqlite(db)
+      ? 'SELECT name FROM pragma_index_list(?)'
+      : `SELECT index_name AS name FROM information_schema.statistics WHERE table_schema = DATABASE() AND table_name = ?
      UNION SELECT constraint_name FROM information_schema.table_constraints
        WHERE table_schema = DATABASE() AND table_name = ?`,
-    [table, table],
+    isSqlite(db) ? [table] : [table, table],
   )
   return new Set(rows.map(({ name }) => name))
 }

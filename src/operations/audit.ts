@@ -1,5 +1,6 @@
 import type { Knex } from 'knex'
 import { inTransaction } from '../db/transaction.js'
+import { businessDate } from '../lib/business-date.js'
 import { toJson } from '../lib/user-id.js'
 import { recountCounter } from '../permits/recount.js'
 import * as store from './store.js'
@@ -16,19 +17,28 @@ export interface AuditReport {
   checks: AuditCheck[]
   /** Counters that were recounted, with --fix. */
   fixed: number
+  /** Users whose last_date was in the future and no longer is, with --fix. */
+  fixed_dates: number
 }
 
 const MAX_VIOLATIONS = 1_000
 /** No message is purged before twice this time. */
 const TOTALS_MS = 7 * 86_400_000
+/** No account is on a later day than its clocks show. */
+const EARLIEST_ZONE = 'Pacific/Kiritimati'
+/** Where the programs ran that wrote last_date by hand. */
+const CHINA = 'Asia/Shanghai'
 
 /**
  * Proves on the data of all accounts that counters are exact, nobody was reminded twice on a day, the oldest permits
- * went first, each spent permit has its message, each message goes to who gave its permit, and the totals of ended runs are
- * those of their messages. Reads without locks; beside a busy service a row may be seen in two states, so what is found is looked at once more before it counts.
+ * went first, each spent permit has its message, each message goes to who gave its permit, the totals of ended runs are
+ * those of their messages, and no last_date keeps a user from being reminded. Reads without locks; beside a busy service a
+ * row may be seen in two states, so what is found is looked at once more before it counts.
  */
 export async function audit(db: Knex, now: number, fix: boolean): Promise<AuditReport> {
   const fixed = fix ? await fixCounters(db, now) : 0
+  const latest = businessDate(now, EARLIEST_ZONE)
+  const fixed_dates = fix ? await fixFutureDates(db, latest, now) : 0
   const checks = [
     await check('counter_is_exact', () => store.findWrongCounters(db, MAX_VIOLATIONS)),
     await check('one_reminder_per_day', () => store.findDoubleReminders(db, MAX_VIOLATIONS)),
@@ -37,8 +47,9 @@ export async function audit(db: Knex, now: number, fix: boolean): Promise<AuditR
     await check('message_has_permit', () => store.findMessagesWithoutPermit(db, MAX_VIOLATIONS)),
     await check('permit_goes_to_its_giver', () => store.findWrongReceivers(db, MAX_VIOLATIONS)),
     await check('totals_of_ended_runs', () => store.findWrongTotals(db, now - TOTALS_MS, MAX_VIOLATIONS)),
+    await check('last_date_is_past', () => store.findFutureDates(db, latest, MAX_VIOLATIONS)),
   ]
-  return { ok: checks.every(({ ok }) => ok), checks, fixed }
+  return { ok: checks.every(({ ok }) => ok), checks, fixed, fixed_dates }
 }
 
 async function check(name: string, find: () => Promise<object[]>): Promise<AuditCheck> {
@@ -59,5 +70,17 @@ async function fixCounters(db: Knex, now: number): Promise<number> {
       await inTransaction(db, (trx) => recountCounter(trx, app_id, user_id, now))
       fixed++
     }
+  }
+}
+
+/** A last_date in the future becomes the day of the last reminder on record, else today: they may have been reminded. */
+async function fixFutureDates(db: Knex, latest: number, now: number): Promise<number> {
+  const today = businessDate(now, CHINA)
+  let fixed = 0
+  for (;;) {
+    const users = await store.findFutureDates(db, latest, MAX_VIOLATIONS)
+    if (users.length === 0) return fixed
+    for (const { app_id, user_id } of users)
+      fixed += await store.setDateBack(db, { app_id, user_id, latest, today, now })
   }
 }

@@ -1,5 +1,5 @@
 import type { Knex } from 'knex'
-import { scanRows } from '../db/sql.js'
+import { execute, scanRows } from '../db/sql.js'
 import type { UserId } from '../lib/user-id.js'
 import { VALIDITY_MARGIN_MS } from '../permits/accept.js'
 import { PAY_HOLD_MS } from '../permits/sources.js'
@@ -160,4 +160,35 @@ export function findWrongTotals(db: Knex, since: number, limit: number): Promise
      HAVING ${counts.map(({ total, count }) => `r.${total} <> ${count}`).join(' OR ')} LIMIT ?`,
     [since, limit],
   )
+}
+
+export interface FutureDate {
+  app_id: string
+  user_id: UserId
+  last_date: number
+}
+
+/** Rule: nobody was last reminded on a day to come. Such a user would not be reminded until then. */
+export function findFutureDates(db: Knex, latest: number, limit: number): Promise<FutureDate[]> {
+  return scanRows<FutureDate>(
+    db,
+    'SELECT app_id, user_id, last_date FROM wx_message_push_status WHERE last_date > ? LIMIT ?',
+    [latest, limit],
+  )
+}
+
+/** Sets a last_date that is still in the future to the day of the last reminder, else to today. */
+export async function setDateBack(
+  db: Knex,
+  of: { app_id: string; user_id: UserId; latest: number; today: number; now: number },
+): Promise<number> {
+  const { affectedRows } = await execute(
+    db,
+    `UPDATE wx_message_push_status SET updated_at = ?, last_date = COALESCE(
+       (SELECT MAX(m.business_date) FROM wx_push_message m WHERE m.app_id = ? AND m.user_id = ?
+         AND m.kind = 'reminder' AND m.state <> 'cancelled' AND m.business_date <= ?), ?)
+     WHERE app_id = ? AND user_id = ? AND last_date > ?`,
+    [of.now, of.app_id, of.user_id, of.latest, of.today, of.app_id, of.user_id, of.latest],
+  )
+  return affectedRows
 }

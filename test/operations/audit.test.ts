@@ -68,6 +68,7 @@ describe.each(dialects)('the audit on %s', (dialect) => {
       ['message_has_permit', true],
       ['permit_goes_to_its_giver', true],
       ['totals_of_ended_runs', true],
+      ['last_date_is_past', true],
     ])
     await remindedUsers()
     expect(await found()).toEqual({})
@@ -102,6 +103,25 @@ describe.each(dialects)('the audit on %s', (dialect) => {
     expect(report).toMatchObject({ fixed: 3, ok: false })
     expect(Object.keys(await found())).toEqual(['spent_permit_has_message', 'totals_of_ended_runs'])
     expect(await world.counterOf(4)).toMatchObject({ count: 1 })
+  })
+
+  test('names users whose last_date is in the future, and with fix reminds them again', async () => {
+    const { appId } = world.account
+    await world.has(users(1, 2).permits(2))
+    expect(await remind()).toMatchObject({ delivered: 2 })
+    await world.has(users(3, 3).permits(1))
+    const today = (await world.counterOf(1))?.last_date
+    await db('wx_message_push_status').where('user_id', '>', 1).update({ last_date: 20991231 })
+    expect((await found()).last_date_is_past).toEqual([
+      { app_id: appId, user_id: 2, last_date: 20991231 },
+      { app_id: appId, user_id: 3, last_date: 20991231 },
+    ])
+    world.clock.advance(3 * DAY)
+    expect(await audit(db, world.clock.now(), true)).toMatchObject({ ok: true, fixed: 0, fixed_dates: 2 })
+    // The day of the reminder on record; today for the one who may have been reminded by another program.
+    expect(await world.counterOf(2)).toMatchObject({ last_date: today })
+    expect(await world.counterOf(3)).toMatchObject({ last_date: Number(today) + 3 })
+    expect(await found()).toEqual({})
   })
 
   test('names who was reminded twice on a day', async () => {

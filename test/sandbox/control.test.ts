@@ -31,6 +31,31 @@ describe('the ledger over HTTP', () => {
   })
 })
 
+describe('the control plane', () => {
+  it.each([
+    ['GET', '/sandbox/stats'],
+    ['GET', '/sandbox/ledger'],
+    ['POST', '/sandbox/reset'],
+    ['POST', '/sandbox/form-ids'],
+    ['POST', '/sandbox/login-codes'],
+    ['POST', '/sandbox/faults'],
+    ['POST', '/sandbox/pushes'],
+  ])('takes no command of a web page: %s %s', async (method, path) => {
+    const { call, control, send } = await delivered(1)
+    for (const origin of ['https://strangers.example', 'http://127.0.0.1:3100', 'null'])
+      expect(await call(path, { method, headers: { origin } })).toMatchObject({ status: 403 })
+    expect(control.ledger()).toHaveLength(1)
+    await send()
+    expect(control.ledger()).toHaveLength(2)
+  })
+
+  it('lets a web page ask WeChat itself, as WeChat does', async () => {
+    const { call } = await setup()
+    const { json } = await call('/cgi-bin/token', { headers: { origin: 'https://strangers.example' } })
+    expect(json.errcode).toBeGreaterThan(0)
+  })
+})
+
 describe('the summary', () => {
   it('counts users, repeats of a Beijing day, and answers by errcode', async () => {
     const { send, control, call, newToken } = await setup()

@@ -29,7 +29,7 @@ const ENV = {
 
 const PUSHES = {
   appId: APP_ID,
-  token: 'TokenOfTheStory',
+  token: 'TokenOfTheStory0123',
   encodingAesKey: 'u8jzPde0IgxLd6GncfBAepfJBd0Kh8oOOL8dKLzdocJ',
   now: () => clock.now(),
 }
@@ -244,7 +244,7 @@ describe.each(dialects)('%s', (dialect) => {
     clock.advance(5_000)
     const failed = sent(bob, { ErrorCode: '1', ErrorStatus: 'failed' })
     const forged = [
-      new Pushes({ ...PUSHES, token: 'AnotherToken' }).of(failed),
+      new Pushes({ ...PUSHES, token: 'AnotherToken0123456' }).of(failed),
       new Pushes({ ...PUSHES, appId: 'wx0000000000000000' }).of(failed),
       new Pushes({ ...PUSHES, encodingAesKey: '2isAjIhKtJ0RlgLKOmxgJTeKdNnFRIBXuDL7DxtpYlS' }).of(failed),
       { ...wechatPushes.of(failed), body: told.body },
