@@ -37,7 +37,7 @@ export async function lockOpen(trx: Knex, appId: string, limit: number): Promise
   ]) {
     const rows = await selectRows<{ id: number }>(
       trx,
-      `SELECT id FROM wx_push_message WHERE ${when} AND +app_id = ? LIMIT ?${forUpdate(trx)}`,
+      `SELECT id FROM wx_push_message WHERE app_id = ? AND ${when} LIMIT ?${forUpdate(trx)}`,
       [appId, limit],
     )
     ids.push(...rows.map(({ id }) => id))

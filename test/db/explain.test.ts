@@ -33,6 +33,8 @@ interface Access {
   key: string | undefined
   /** Columns of the key by which rows are found; where it is given, the plan must use at least these. */
   by?: string[]
+  /** Where SQLite takes another key that is as good. */
+  sqlite?: string
 }
 
 /** Some of them; `accesses` in any order. */
@@ -57,6 +59,17 @@ const HOT: { name: string; sql: RegExp; accesses: Access[] }[] = [
       { table: 'u', key: 'wx_user_user_idx' },
       { table: 'm', key: 'wx_push_message_reminder_uq' },
       { table: 'f', key: 'wx_save_form_id_oldest_idx' },
+    ],
+  },
+  {
+    name: 'standings of some users',
+    sql: /AS standings\s+GROUP BY standing/,
+    accesses: [
+      { table: 'p', key: 'wx_message_push_status_user_uq', by: ['app_id', 'user_id'] },
+      { table: 's', key: 'PRIMARY' },
+      { table: 'u', key: 'wx_user_user_idx' },
+      { table: 'm', key: 'wx_push_message_reminder_uq' },
+      { table: 'f', key: 'wx_save_form_id_oldest_idx', by: ['app_id', 'user_id'] },
     ],
   },
   {
@@ -144,27 +157,31 @@ const HOT: { name: string; sql: RegExp; accesses: Access[] }[] = [
   },
   {
     name: 'messages whose lease lapsed',
-    sql: /SELECT id FROM wx_push_message WHERE lease_until </,
-    accesses: [{ table: 'wx_push_message', key: 'wx_push_message_lease_idx' }],
+    sql: /SELECT id FROM wx_push_message\s+WHERE app_id = \? AND lease_until </,
+    accesses: [{ table: 'wx_push_message', key: 'wx_push_message_lease_idx', by: ['app_id', 'lease_until'] }],
   },
   {
     name: 'messages whose retry is due',
-    sql: /SELECT id FROM wx_push_message WHERE next_attempt_at <=/,
-    accesses: [{ table: 'wx_push_message', key: 'wx_push_message_retry_idx' }],
+    sql: /SELECT id FROM wx_push_message\s+WHERE app_id = \? AND next_attempt_at <=/,
+    accesses: [
+      { table: 'wx_push_message', key: 'wx_push_message_retry_idx', by: ['app_id', 'next_attempt_at'] },
+    ],
   },
   {
     name: 'messages still being sent',
-    sql: /SELECT 1 FROM wx_push_message WHERE lease_until > 0/,
-    accesses: [{ table: 'wx_push_message', key: 'wx_push_message_lease_idx' }],
+    sql: /SELECT 1 FROM wx_push_message\s+WHERE app_id = \? AND lease_until > 0/,
+    accesses: [{ table: 'wx_push_message', key: 'wx_push_message_lease_idx', by: ['app_id', 'lease_until'] }],
   },
   {
     name: 'the next retry',
     sql: /SELECT next_attempt_at FROM wx_push_message/,
-    accesses: [{ table: 'wx_push_message', key: 'wx_push_message_retry_idx' }],
+    accesses: [
+      { table: 'wx_push_message', key: 'wx_push_message_retry_idx', by: ['app_id', 'next_attempt_at'] },
+    ],
   },
   {
     name: 'taking over',
-    sql: /UPDATE wx_push_message SET state = 'sending', fence = fence \+ 1/,
+    sql: /UPDATE wx_push_message SET fence = fence \+ 1/,
     accesses: [{ table: 'wx_push_message', key: 'PRIMARY' }],
   },
   {
@@ -179,12 +196,12 @@ const HOT: { name: string; sql: RegExp; accesses: Access[] }[] = [
   },
   {
     name: 'owners of uploaded form_ids',
-    sql: /SELECT open_id, user_id, form_id FROM wx_save_form_id/,
+    sql: /AS form_id FROM wx_save_form_id/,
     accesses: [{ table: 'wx_save_form_id', key: 'wx_save_form_id_permit_uq' }],
   },
   {
     name: 'users of uploaded open_ids',
-    sql: /SELECT open_id, user_id FROM wx_user/,
+    sql: /AS open_id, user_id FROM wx_user/,
     accesses: [{ table: 'wx_user', key: 'PRIMARY' }],
   },
   {
@@ -200,7 +217,10 @@ const HOT: { name: string; sql: RegExp; accesses: Access[] }[] = [
   {
     name: 'permits that an open_id gave for a user',
     sql: /SELECT id FROM wx_save_form_id WHERE app_id = \? AND user_id = \? AND open_id = \?/,
-    accesses: [{ table: 'wx_save_form_id', key: 'wx_save_form_id_oldest_idx' }],
+    // A person's and a user's permits are as many.
+    accesses: [
+      { table: 'wx_save_form_id', key: 'wx_save_form_id_oldest_idx', sqlite: 'wx_save_form_id_tap_idx' },
+    ],
   },
   {
     name: 'whether a push was accepted before',
@@ -252,8 +272,8 @@ const HOT: { name: string; sql: RegExp; accesses: Access[] }[] = [
   },
 ]
 
-/** Once a run: they read every counter of the account, or every message of the run. */
-const REPORTS = [/AS standings\s+GROUP BY standing/, /SELECT state, COUNT\(\*\) AS messages/]
+/** Once a run: it reads every message of the run. */
+const REPORTS = [/SELECT state, COUNT\(\*\) AS messages/]
 
 describe.each(dialects)('hot statements on %s', (dialect) => {
   let world: World
@@ -268,7 +288,10 @@ describe.each(dialects)('hot statements on %s', (dialect) => {
   })
   afterAll(() => world.close())
 
-  test.each(HOT)('$name', async ({ sql, accesses }) => {
+  test.each(HOT)('$name', async ({ sql, accesses: anywhere }) => {
+    const accesses = anywhere.map(({ sqlite, ...access }) =>
+      dialect === 'sqlite' && sqlite ? { ...access, key: sqlite } : access,
+    )
     const statement = longest(statements.filter((each) => sql.test(each.sql)))
     const plan = await explain(db, statement)
     expect(sorted(plan)).toEqual(sorted(accesses))
@@ -500,7 +523,8 @@ async function callBack({ db, account, clock }: World): Promise<void> {
   const now = clock.now()
   const item = { TemplateId: 't', SubscribeStatusString: 'accept', MsgID: '1', ErrorCode: '0' }
   const kinds = [
-    { Event: 'subscribe_msg_popup_event', List: item },
+    // Of another template than the one turned off in the same second, which ends its taps.
+    { Event: 'subscribe_msg_popup_event', List: { ...item, TemplateId: 'other' } },
     { Event: 'subscribe_msg_change_event', List: { ...item, SubscribeStatusString: 'reject' } },
     { Event: 'subscribe_msg_sent_event', List: item },
     { Event: 'TEMPLATESENDJOBFINISH', MsgID: '2', Status: 'success' },
