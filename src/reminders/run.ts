@@ -281,17 +281,19 @@ async function writeReport(
   now: number,
 ): Promise<RunReport> {
   const day = { date: run.slot, usable: isUsable(account, now) }
-  const standings = await store.countStandings(db, account.appId, day)
+  // In an outage a run pauses each minute: of such a pause only the users it has reached are told.
+  const standings = ending.state === 'paused' ? undefined : await store.countStandings(db, account.appId, day)
   const totals = await store.countMessages(db, run.id)
   const ended = totals.delivered + totals.failed + totals.unknown + totals.retrying
-  const skippedSignedIn = standings.signed_in
-  await store.recordTotals(db, run.id, { ...totals, due: ended + standings.due, skippedSignedIn })
+  const stillDue = standings?.due ?? 0
+  const skippedSignedIn = standings?.signed_in ?? 0
+  await store.recordTotals(db, run.id, { ...totals, due: ended + stillDue, skippedSignedIn })
   const { delivered, failed, unknown, cancelled } = tally
   return {
     runId: run.id,
     date: run.slot,
     ...ending,
-    due: delivered + failed + unknown + totals.retrying + standings.due,
+    due: delivered + failed + unknown + totals.retrying + stillDue,
     delivered,
     failed,
     unknown,
