@@ -6,6 +6,7 @@ import { isSqlite, selectRows } from '../../src/db/sql.js'
 import { expireStale } from '../../src/permits/expire.js'
 import { findBalance } from '../../src/permits/find-balance.js'
 import { createIngest } from '../../src/permits/ingest.js'
+import { readMessages, readReceived, readRuns } from '../../src/retention/store.js'
 import { recordSignIn } from '../../src/sign-ins/sign-in.js'
 import { rebindUser } from '../../src/users/rebind.js'
 import { userIdsOf } from '../../src/users/user-ids.js'
@@ -234,7 +235,7 @@ const HOT: { name: string; sql: RegExp; accesses: Access[] }[] = [
   },
   {
     name: 'events to be worked off',
-    sql: /SELECT id FROM wx_callback_event/,
+    sql: /SELECT id FROM wx_callback_event\s[^;]*next_attempt_at/,
     accesses: [{ table: 'wx_callback_event', key: 'wx_callback_event_due_idx' }],
   },
   {
@@ -263,6 +264,26 @@ const HOT: { name: string; sql: RegExp; accesses: Access[] }[] = [
     sql: /SELECT id FROM wx_save_form_id\s.* AND status = 0\s+AND tapped_at <=/s,
     accesses: [
       { table: 'wx_save_form_id', key: 'wx_save_form_id_tap_idx', by: ['app_id', 'open_id', 'template_id'] },
+    ],
+  },
+  {
+    name: 'messages for the purge',
+    sql: /SELECT id, created_at, CASE WHEN settled_at/,
+    accesses: [{ table: 'wx_push_message', key: 'wx_push_message_lease_idx', by: ['app_id', 'lease_until'] }],
+  },
+  {
+    name: 'runs for the purge',
+    sql: /SELECT r\.id, r\.started_at/,
+    accesses: [
+      { table: 'r', key: 'wx_job_run_app_idx', by: ['app_id'] },
+      { table: 'm', key: 'wx_push_message_run_idx' },
+    ],
+  },
+  {
+    name: 'events for the purge',
+    sql: /SELECT id FROM wx_callback_event WHERE app_id = \? AND received_at </,
+    accesses: [
+      { table: 'wx_callback_event', key: 'wx_callback_event_received_idx', by: ['app_id', 'received_at'] },
     ],
   },
   {
@@ -515,6 +536,10 @@ async function runEverything(world: World): Promise<Statement[]> {
   const handOver = { openId: '1', userId: 2, movePermits: true }
   await db.transaction((trx) => rebindUser(trx, backend, handOver, clock.now()))
   await callBack(world)
+  const wanted = { appId, before: 2, limit: 500 }
+  await readMessages(db, 0, wanted)
+  await readRuns(db, 0, wanted)
+  await readReceived(db, 'wx_callback_event', wanted)
   return queries.filter(({ sql }) => /^\s*(SELECT|UPDATE|DELETE)/i.test(sql))
 }
 

@@ -7,6 +7,7 @@ import { findAppIds, findPlace, findStale } from '../../src/permits/store.js'
 import { NEVER_EXPIRES } from '../../src/permits/subscriptions.js'
 import { claimDue } from '../../src/reminders/claim.js'
 import { countStandings } from '../../src/reminders/store.js'
+import { readMessages, readReceived, readRuns } from '../../src/retention/store.js'
 import { resetRanges } from '../../src/schedule/cursor-store.js'
 import { openRun } from '../../src/schedule/store.js'
 import { analyze, fillTable } from '../helpers/fill.js'
@@ -199,6 +200,45 @@ describe('rows that MySQL reads', () => {
     )
     expect(read.small).toBeLessThan(50)
     expect(read.large).toBeLessThan(50)
+  })
+
+  test('a purge of one account does not grow with the rows of others', async () => {
+    const app_id = "'wxOther'"
+    const wanted = { appId: '', before: START, limit: 500 }
+    const read = await atTenTimes(
+      500,
+      async (db, rows) => {
+        const message = {
+          kind: "'api'",
+          channel: "'form_id'",
+          template_id: "'t'",
+          data: "'{}'",
+          state: "'delivered'",
+        }
+        const i = { user_id: 'i', open_id: 'i', trace_id: 'i' }
+        const settled_at = 1
+        await fillTable(db, 'wx_push_message', { app_id, ...message, ...i, settled_at, ...TIMES }, rows)
+        const run = { job: "'remind'", slot: 'i', triggered_by: "'cron'", state: "'done'" }
+        await fillTable(db, 'wx_job_run', { app_id, ...run, started_at: 1, updated_at: 1 }, rows)
+        await fillTable(db, 'wx_callback_nonce', { app_id, mark: 'i', content: "'c'", received_at: 1 }, rows)
+        const event = { open_id: 'i', event: "'debug'", event_time: 1, event_key: 'i', payload: "'{}'" }
+        const end = { state: "'done'", trace_id: 'i', received_at: 1 }
+        await fillTable(db, 'wx_callback_event', { app_id, ...event, ...end }, rows)
+        await analyze(db, 'wx_push_message', 'wx_job_run', 'wx_callback_nonce', 'wx_callback_event')
+      },
+      async () => {
+        const ours = { ...wanted, appId }
+        for (const slice of [
+          await readMessages(meter.db, 0, ours),
+          await readRuns(meter.db, 0, ours),
+          await readReceived(meter.db, 'wx_callback_nonce', ours),
+          await readReceived(meter.db, 'wx_callback_event', ours),
+        ])
+          expect(slice).toEqual({ old: [], next: undefined })
+      },
+    )
+    expect(read.small).toBeLessThan(20)
+    expect(read.large).toBeLessThan(20)
   })
 
   test('the accounts are found by as many rows as there are accounts', async () => {
