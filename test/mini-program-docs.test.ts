@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
@@ -29,8 +30,17 @@ describe.each(DOCS)('%s', (name) => {
         .split('\n')
         .map((line) => [line.split('=', 1)[0] ?? '', line.replace(/^\w+='?/, '').replace(/'$/, '')]),
     )
-    expect(readConfig(env).sessionSecrets).toHaveLength(1)
-    expect(readAccount(env)).toMatchObject({ channel: 'subscribe', userIds: 'auto' })
+    // Its secrets are samples, which nobody may use.
+    expect(() => readConfig(env)).toThrow(/SESSION_SECRET: .* sample/)
+    const secret = (bytes: number) => randomBytes(bytes).toString('hex')
+    const own = {
+      ...env,
+      SESSION_SECRET: secret(32),
+      WX_CALLBACK_TOKEN: secret(16),
+      WX_ENCODING_AES_KEY: secret(22).slice(1),
+    }
+    expect(readConfig(own).sessionSecrets).toHaveLength(1)
+    expect(readAccount(own)).toMatchObject({ channel: 'subscribe', userIds: 'auto' })
   })
 
   test('names files and properties of the kit that there are', () => {

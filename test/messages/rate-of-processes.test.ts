@@ -47,8 +47,8 @@ afterEach(async () => {
 
 const TIMEZONE = noonZone()
 
-function remind(limit: number, env: { SEND_RATE?: string; REDIS_URL: string }) {
-  return startCommand(['remind', '--json', '--limit', String(limit)], {
+function remind(env: { SEND_RATE?: string; REDIS_URL: string }) {
+  return startCommand(['remind', '--json'], {
     DATABASE_URL: database.url,
     WX_API_BASE_URL: sandbox.url,
     WX_APP_ID: DEMO_APP_ID,
@@ -73,7 +73,7 @@ const reachedWechat = (): number[] => sandbox.control.ledger().map(({ at }) => a
 
 test('two processes on one run send no more together than SEND_RATE', async () => {
   await hasUsers(200)
-  const both = [1, 2].map(() => remind(100, { SEND_RATE: '80', REDIS_URL: redis.url }))
+  const both = [1, 2].map(() => remind({ SEND_RATE: '80', REDIS_URL: redis.url }))
   const ended = await Promise.all(both.map((process) => process.ended))
   for (const { code, stdout, stderr } of ended) {
     expect(stderr).not.toContain('rate.redis_lost')
@@ -88,7 +88,7 @@ test('two processes on one run send no more together than SEND_RATE', async () =
 
 test('a signal ends a process at once that waits for its turn, though Redis hangs', async () => {
   await hasUsers(20)
-  const process = remind(20, { SEND_RATE: '0.1', REDIS_URL: redis.url })
+  const process = remind({ SEND_RATE: '0.1', REDIS_URL: redis.url })
   await eventually('the first message', () => reachedWechat().length === 1, START_MS)
   redis.pause()
   try {
@@ -111,7 +111,7 @@ test('without a limit Redis is not asked', async () => {
   const listener = createServer((socket) => connected.push(socket))
   await new Promise<void>((resolve) => listener.listen(port, '127.0.0.1', resolve))
   try {
-    const { code } = await remind(5, { SEND_RATE: 'unlimited', REDIS_URL: `redis://127.0.0.1:${port}` }).ended
+    const { code } = await remind({ SEND_RATE: 'unlimited', REDIS_URL: `redis://127.0.0.1:${port}` }).ended
     expect(code).toBe(0)
     expect(reachedWechat()).toHaveLength(5)
     expect(connected).toHaveLength(0)

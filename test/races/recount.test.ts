@@ -13,6 +13,8 @@ import { openSteppingPool, someoneWaits } from '../helpers/stepping-pool.js'
 import { HOUR, openIdOf, user } from '../helpers/users.js'
 import { createWorld, type World } from '../helpers/world.js'
 
+const NOWAIT = /NOWAIT/
+
 /**
  * `audit --fix` beside a running service. The recount stands still before each of its statements in turn, and the other
  * one does its work then, or waits for it. A recount that reads the permits before it has the counter fails with the
@@ -70,6 +72,7 @@ describe('a recount on mysql', () => {
   /** Lets the recount go up to its n-th statement, the first being 0. false when it has no such statement. */
   async function meet(n: number, change: (db: Knex) => Promise<unknown>): Promise<boolean> {
     const slow = openSteppingPool(world.database)
+    const beside = openSteppingPool(world.database)
     try {
       let stop = slow.stop('before', /./s)
       const recounting = inTransaction(slow.db, (trx) =>
@@ -83,15 +86,20 @@ describe('a recount on mysql', () => {
         if (reached === 'over') return false
         stop = next
       }
-      const changing = change(world.db)
-      await Promise.race([changing, someoneWaits(world.db)])
+      // An upload that finds the counter locked looks again and again in place of waiting for it.
+      beside.stop('before', NOWAIT).goOn()
+      const looksAgain = beside.stop('before', NOWAIT)
+      const changing = change(beside.db)
+      await Promise.race([changing, someoneWaits(world.db), looksAgain.reached])
       expect(await findWrongCounters(world.db, 10)).toEqual([])
       stop.goOn()
+      looksAgain.goOn()
       await Promise.all([recounting, changing])
       expect(await findWrongCounters(world.db, 10)).toEqual([])
       return true
     } finally {
       await slow.close()
+      await beside.close()
     }
   }
 

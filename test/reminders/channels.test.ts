@@ -11,7 +11,7 @@ import { planRun } from '../../src/reminders/plan.js'
 import { claimOne } from '../helpers/claims.js'
 import { dialects } from '../helpers/database.js'
 import { MINUTE_MS } from '../helpers/rows.js'
-import { openIdOf, user, users } from '../helpers/users.js'
+import { DAY, openIdOf, user, users } from '../helpers/users.js'
 import { createWorld, DEMO, SUBSCRIBE_PATH, TODAY, type World } from '../helpers/world.js'
 
 const SUBSCRIBE = { channel: 'subscribe' } as const
@@ -101,7 +101,8 @@ describe.each(dialects)('permits and channels on %s', (dialect) => {
     await subscribe(1)
     await subscribe(1)
     for (const left of [1, 0]) {
-      await world.startProcess().remind({ account: SUBSCRIBE, date: TODAY + 1 - left })
+      await world.startProcess().remind({ account: SUBSCRIBE })
+      world.clock.advance(DAY)
       expect(await world.counterOf(1)).toMatchObject({ count: left })
     }
     const [first, second] = await world.permitsOf(1)
@@ -125,25 +126,29 @@ describe.each(dialects)('permits and channels on %s', (dialect) => {
     await subscribe(1)
     await subscribe(1)
     world.wechat.addFault({ kind: 'errcode', errcode: 43101, times: 1, match: { path: SUBSCRIBE_PATH } })
-    const remind = (date: number) => world.startProcess().remind({ account: SUBSCRIBE, date })
-    expect(await remind(TODAY)).toMatchObject({ failed: 1 })
+    const remind = () => world.startProcess().remind({ account: SUBSCRIBE })
+    expect(await remind()).toMatchObject({ failed: 1 })
     expect(await world.counterOf(1)).toMatchObject({ count: 1 })
-    expect(await remind(TODAY + 1)).toMatchObject({ due: 0 })
+    world.clock.advance(DAY)
+    expect(await remind()).toMatchObject({ due: 0 })
     world.clock.advance(MINUTE_MS)
     await subscribe(1)
     expect(await world.counterOf(1)).toMatchObject({ count: 1 })
-    expect(await remind(TODAY + 1)).toMatchObject({ due: 1, delivered: 1 })
+    expect(await remind()).toMatchObject({ due: 1, delivered: 1 })
   })
 
   test('a payment is held back for ten seconds, and then good for three days', async () => {
     await pay(1)
-    const remind = (date: number) => world.startProcess().remind({ date })
-    expect(await remind(TODAY)).toMatchObject({ due: 0 })
+    const remind = () => world.startProcess().remind()
+    expect(await remind()).toMatchObject({ due: 0 })
     world.clock.advance(PAY_HOLD_MS - 1)
-    expect(await remind(TODAY)).toMatchObject({ due: 0 })
+    expect(await remind()).toMatchObject({ due: 0 })
     world.clock.advance(1)
-    for (const day of [0, 1, 2]) expect(await remind(TODAY + day)).toMatchObject({ delivered: 1 })
-    expect(await remind(TODAY + 3)).toMatchObject({ due: 0 })
+    for (let day = 0; day < 3; day++) {
+      expect(await remind()).toMatchObject({ delivered: 1 })
+      world.clock.advance(DAY)
+    }
+    expect(await remind()).toMatchObject({ due: 0 })
     expect(await world.counterOf(1)).toMatchObject({ count: 0 })
   })
 

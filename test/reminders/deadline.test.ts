@@ -1,8 +1,10 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { claimAll } from '../helpers/claims.js'
 import { dialects } from '../helpers/database.js'
 import { ACCEPTED, refusal } from '../helpers/deliveries.js'
 import { eventually } from '../helpers/eventually.js'
 import { heldRequests } from '../helpers/requests.js'
+import { MINUTE_MS } from '../helpers/rows.js'
 import { HOUR, user, users } from '../helpers/users.js'
 import { createWorld, type World, without } from '../helpers/world.js'
 
@@ -74,4 +76,18 @@ describe.each(dialects)('the end of the sending window on %s', (dialect) => {
     expect(sent).toBe(2)
     expect((await world.permitsOf(1)).map(({ status }) => status)).toEqual([1, 1, 0, 0, 0, 0])
   })
+
+  test.each([...CHANNELS])(
+    'that comes before a takeover costs nothing on %s: what a dead process had claimed late is given back',
+    async (channel) => {
+      await world.has(users(1, 20).permits(1).subscriptions(1))
+      const before = await world.books()
+      world.clock.advance(12 * HOUR - 30 * MINUTE_MS)
+      expect(await claimAll(world, { channel })).toHaveLength(20)
+      await world.lapseLeases()
+      world.clock.advance(30 * MINUTE_MS)
+      expect(await world.startProcess().recover({ channel })).toMatchObject({ cancelled: 20, unknown: 0 })
+      expect(await world.books()).toEqual(before)
+    },
+  )
 })

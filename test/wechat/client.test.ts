@@ -263,3 +263,38 @@ test('no result has the token in it, not even where WeChat quotes it', async () 
   ])
   expect(JSON.stringify(results)).not.toMatch(/token.1/)
 })
+
+describe('whether a request may still leave', () => {
+  test('is asked when its token is there, and a no sends nothing', async () => {
+    const asked: string[] = []
+    const watched = createWechatClient({
+      http,
+      tokens: {
+        ...tokens,
+        get: async () => {
+          asked.push('token')
+          return tokens.get()
+        },
+      },
+    })
+    const mayLeave = async () => {
+      asked.push('may it leave')
+      return false
+    }
+    const result = await watched.sendTemplateMessage(template, { mayLeave })
+    expect(result).toEqual({ kind: 'unreachable', reason: 'aborted' })
+    expect(asked).toEqual(['token', 'may it leave'])
+    expect(stub.asked).toEqual([])
+  })
+
+  test('is asked once more before the request with a new token', async () => {
+    stub.next(json({ errcode: 40001, errmsg: 'invalid credential' }))
+    const answers = [true, false]
+    const result = await client.sendTemplateMessage(template, {
+      mayLeave: async () => answers.shift() ?? false,
+    })
+    expect(result).toEqual({ kind: 'unreachable', reason: 'aborted' })
+    expect(stub.asked).toHaveLength(1)
+    expect(answers).toEqual([])
+  })
+})
