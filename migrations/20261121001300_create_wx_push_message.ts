@@ -112,8 +112,8 @@ export const { up, down } = tableMigration({
   ],
   uniques: { wx_push_message_reminder_uq: ['app_id', 'user_id', 'business_date'] },
   indexes: {
-    wx_push_message_lease_idx: ['lease_until'],
-    wx_push_message_retry_idx: ['next_attempt_at'],
+    wx_push_message_lease_idx: ['app_id', 'lease_until'],
+    wx_push_message_retry_idx: ['app_id', 'next_attempt_at'],
     wx_push_message_run_idx: ['run_id'],
   },
   checks: {

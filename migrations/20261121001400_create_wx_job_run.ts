@@ -102,6 +102,8 @@ export const { up, down } = tableMigration({
     { name: 'updated_at', type: 'bigint', comment: '更新时间（毫秒） | updated, ms' },
   ],
   uniques: { wx_job_run_slot_uq: ['job', 'app_id', 'slot'] },
+  // For the purge.
+  indexes: { wx_job_run_app_idx: ['app_id'] },
   checks: {
     wx_job_run_job_ck: oneOf('job', ['remind', 'expire', 'purge']),
     wx_job_run_triggered_by_ck: oneOf('triggered_by', ['cron', 'catch-up', 'manual']),

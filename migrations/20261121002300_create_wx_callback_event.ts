@@ -69,6 +69,8 @@ export const { up, down } = tableMigration({
   ],
   uniques: { wx_callback_event_key_uq: ['event_key'] },
   indexes: {
+    // For the purge.
+    wx_callback_event_received_idx: ['app_id', 'received_at'],
     wx_callback_event_due_idx: ['app_id', 'next_attempt_at'],
     // Whether something newer is known of a person: events come out of order.
     wx_callback_event_person_idx: ['app_id', 'open_id', 'event_time'],

@@ -25,4 +25,6 @@ export const { up, down } = tableMigration({
     { name: 'received_at', type: 'bigint', comment: '收到时间（毫秒） | received, ms' },
   ],
   uniques: { wx_callback_nonce_mark_uq: ['app_id', 'mark'] },
+  // For the purge.
+  indexes: { wx_callback_nonce_received_idx: ['app_id', 'received_at'] },
 })

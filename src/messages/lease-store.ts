@@ -50,27 +50,26 @@ async function markSendingOf(db: Knex, fence: number, ids: number[]): Promise<nu
 
 /**
  * Locks messages whose holder let the lease lapse. Ordered by lease and not by id: by id, every lapsed row would be
- * sorted and locked for the few that are wanted. Uses wx_push_message_lease_idx:
- * +app_id keeps SQLite from wx_push_message_reminder_uq and all messages of the account, and is nothing to MySQL.
+ * sorted and locked for the few that are wanted. Uses wx_push_message_lease_idx.
  */
 export async function lockLapsed(trx: Knex, appId: string, limit: number): Promise<number[]> {
   const rows = await selectRows<{ id: number }>(
     trx,
     `SELECT id FROM wx_push_message
-     WHERE lease_until < ${databaseNow(trx)} AND +app_id = ? AND state IN ('queued', 'sending')
+     WHERE app_id = ? AND lease_until < ${databaseNow(trx)} AND state IN ('queued', 'sending')
      ORDER BY lease_until LIMIT ?${forUpdateSkipLocked(trx)}`,
     [appId, limit],
   )
   return rows.map(({ id }) => id)
 }
 
-/** Locks messages whose next attempt is due. Uses wx_push_message_retry_idx, see lockLapsed for +app_id. */
+/** Locks messages whose next attempt is due. Uses wx_push_message_retry_idx. */
 export async function lockRetryDue(trx: Knex, appId: string, now: number, limit: number): Promise<number[]> {
   const rows = await selectRows<{ id: number }>(
     trx,
-    `SELECT id FROM wx_push_message WHERE next_attempt_at <= ? AND +app_id = ? AND state = 'retry'
+    `SELECT id FROM wx_push_message WHERE app_id = ? AND next_attempt_at <= ? AND state = 'retry'
      ORDER BY next_attempt_at LIMIT ?${forUpdateSkipLocked(trx)}`,
-    [now, appId, limit],
+    [appId, now, limit],
   )
   return rows.map(({ id }) => id)
 }
@@ -171,12 +170,12 @@ export async function findUnfinished(
 ): Promise<{ sending: boolean; nextRetryAt: number | undefined }> {
   const sending = await selectRows(
     db,
-    `SELECT 1 FROM wx_push_message WHERE lease_until > 0 AND +app_id = ? AND kind = 'reminder' LIMIT 1`,
+    `SELECT 1 FROM wx_push_message WHERE app_id = ? AND lease_until > 0 AND kind = 'reminder' LIMIT 1`,
     [appId],
   )
   const [retry] = await selectRows<{ next_attempt_at: number }>(
     db,
-    `SELECT next_attempt_at FROM wx_push_message WHERE next_attempt_at > 0 AND +app_id = ? AND kind = 'reminder'
+    `SELECT next_attempt_at FROM wx_push_message WHERE app_id = ? AND next_attempt_at > 0 AND kind = 'reminder'
      ORDER BY next_attempt_at LIMIT 1`,
     [appId],
   )

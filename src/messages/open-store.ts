@@ -15,13 +15,13 @@ export interface OpenMessages {
   nextRetryAt: number | undefined
 }
 
-/** Counts them, without locks. Uses wx_push_message_lease_idx and wx_push_message_retry_idx; see lockLapsed for +app_id. */
+/** Counts them, without locks. Uses wx_push_message_lease_idx and wx_push_message_retry_idx. */
 export async function countOpen(db: Knex, appId: string, now: number): Promise<OpenMessages> {
   const [held] = await selectRows<{ in_hand: number | null; until: number | null; lapsed: number | null }>(
     db,
     `SELECT SUM(CASE WHEN lease_until >= ${databaseNow(db)} THEN 1 ELSE 0 END) AS in_hand,
        MAX(lease_until) AS until, SUM(CASE WHEN lease_until < ${databaseNow(db)} THEN 1 ELSE 0 END) AS lapsed
-     FROM wx_push_message WHERE lease_until > 0 AND +app_id = ? AND state IN ('queued', 'sending')`,
+     FROM wx_push_message WHERE app_id = ? AND lease_until > 0 AND state IN ('queued', 'sending')`,
     [appId],
   )
   const [retries] = await selectRows<{ due: number | null; later: number | null; next: number | null }>(
@@ -29,7 +29,7 @@ export async function countOpen(db: Knex, appId: string, now: number): Promise<O
     `SELECT SUM(CASE WHEN next_attempt_at <= ? THEN 1 ELSE 0 END) AS due,
        SUM(CASE WHEN next_attempt_at > ? THEN 1 ELSE 0 END) AS later,
        MIN(CASE WHEN next_attempt_at > ? THEN next_attempt_at END) AS next
-     FROM wx_push_message WHERE next_attempt_at > 0 AND +app_id = ? AND state = 'retry'`,
+     FROM wx_push_message WHERE app_id = ? AND next_attempt_at > 0 AND state = 'retry'`,
     [now, now, now, appId],
   )
   // Sums are decimals to MySQL, which the driver gives as text.

@@ -41,7 +41,7 @@ export async function lockOpen(
   ]) {
     const rows = await selectRows<{ id: number; run_id: number | null }>(
       trx,
-      `SELECT id, run_id FROM wx_push_message WHERE ${when} AND +app_id = ? LIMIT ?${forUpdate(trx)}`,
+      `SELECT id, run_id FROM wx_push_message WHERE app_id = ? AND ${when} LIMIT ?${forUpdate(trx)}`,
       [appId, limit],
     )
     open.push(...rows)

@@ -63,10 +63,10 @@ export async function findUnpaired(
   withinMs: number,
 ): Promise<number | undefined> {
   const { appId, userId, openId, templateId, tappedAt } = report
+  // Not LIKE: of that MySQL makes a range of wx_save_form_id_permit_uq, with the taps of the whole account.
+  const isFrom = (prefix: string) => `SUBSTR(form_id, 1, ${prefix.length}) = '${prefix}'`
   const unpaired =
-    report.reporter === 'event'
-      ? `form_id LIKE '${PREFIX.client}%' AND confirmed_at IS NULL`
-      : `form_id LIKE '${PREFIX.event}%'`
+    report.reporter === 'event' ? `${isFrom(PREFIX.client)} AND confirmed_at IS NULL` : isFrom(PREFIX.event)
   const [row] = await selectRows<{ id: number }>(
     trx,
     `SELECT id FROM wx_save_form_id
@@ -120,23 +120,9 @@ export async function insertSubscription(
   )
 }
 
-/** How many unspent subscriptions of one template a person has. Uses wx_save_form_id_tap_idx. */
-export async function countUnspentSubscriptions(
-  trx: Knex,
-  { appId, userId, openId, templateId }: Person & { templateId: string },
-): Promise<number> {
-  const [row] = await selectRows<{ unspent: number }>(
-    trx,
-    `SELECT COUNT(*) AS unspent FROM wx_save_form_id
-     WHERE app_id = ? AND user_id = ? AND source = 'subscribe' AND open_id = ? AND template_id = ? AND status = 0`,
-    [appId, userId, openId, templateId],
-  )
-  return row?.unspent ?? 0
-}
-
 /**
  * Locks a person's unspent subscriptions of one template that were tapped until a moment, by ascending id. They are no
- * more than a person may have. Uses wx_save_form_id_tap_idx.
+ * more than a user may have: one small transaction voids them. Uses wx_save_form_id_tap_idx.
  */
 export async function lockUnspentSubscriptions(
   trx: Knex,

@@ -2,7 +2,7 @@ import type { Knex } from 'knex'
 import { sha256 } from '../lib/sha256.js'
 import type { UserId } from '../lib/user-id.js'
 import { liftRefusal } from '../users/stop-store.js'
-import { countDown, countUp, lockCounters } from './store.js'
+import { countDown, countUp, findCounts, lockCounters } from './store.js'
 import * as store from './subscription-store.js'
 
 /**
@@ -31,8 +31,9 @@ export interface SubscriptionReport {
 export type GrantOutcome = 'accepted' | 'duplicate' | 'outdated' | 'too_many'
 
 /**
- * Of one person and template: a reminder a day for a year. They never run out, so this is also what bounds those that
- * are never spent: the purge deletes none of these, for WeChat keeps its side of them as long.
+ * Of one user, whatever the templates: a reminder a day for a year. The counter knows it, where the user's rows would all
+ * have to be read. Subscriptions never run out, so this is also what bounds those that are never spent (the purge deletes
+ * none of these, for WeChat keeps its side of them as long) and what one refusal voids.
  */
 export const MAX_UNSPENT_SUBSCRIPTIONS = 366
 
@@ -63,7 +64,8 @@ export async function grantSubscription(
     await voidTappedUntil(trx, { ...report, until: stop.refusedAt, messageId: stop.messageId }, now)
     await liftRefusal(trx, report, now)
   }
-  if ((await store.countUnspentSubscriptions(trx, report)) >= MAX_UNSPENT_SUBSCRIPTIONS) return 'too_many'
+  const unspent = (await findCounts(trx, appId, [userId])).get(userId) ?? 0
+  if (unspent >= MAX_UNSPENT_SUBSCRIPTIONS) return 'too_many'
   await store.insertSubscription(trx, { ...report, name, expire: NEVER_EXPIRES }, now)
   await countUp(trx, [{ appId, userId, by: 1 }], now)
   return 'accepted'

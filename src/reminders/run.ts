@@ -282,17 +282,19 @@ async function writeReport(
   now: number,
 ): Promise<RunReport> {
   const day = { date: run.slot, usable: isUsable(account, now) }
-  const standings = await store.countStandings(db, account.appId, day)
-  const skippedSignedIn = standings.signed_in
+  // In an outage a run pauses each minute: of such a pause only the users it has reached are told.
+  const standings = ending.state === 'paused' ? undefined : await store.countStandings(db, account.appId, day)
+  const stillDue = standings?.due ?? 0
+  const skippedSignedIn = standings?.signed_in ?? 0
   const retrying = await inTransaction(db, (trx) =>
-    recordStandings(trx, run.id, { stillDue: standings.due, skippedSignedIn, now }),
+    recordStandings(trx, run.id, { stillDue, skippedSignedIn, now }),
   )
   const { delivered, failed, unknown, cancelled } = tally
   return {
     runId: run.id,
     date: run.slot,
     ...ending,
-    due: delivered + failed + unknown + retrying + standings.due,
+    due: delivered + failed + unknown + retrying + stillDue,
     delivered,
     failed,
     unknown,

@@ -74,13 +74,13 @@ export async function purgeOld(
     })
     await purgeSignIns()
     await purgeTable(
-      (on, after) => store.readReceived(on, 'wx_callback_event', after, wanted),
+      (on) => store.readReceived(on, 'wx_callback_event', wanted),
       async (trx, ids) => ({ events: await store.deleteRows(trx, 'wx_callback_event', ids) }),
     )
     // A push is refused for its age long before.
     const marks = { ...wanted, before: now - DAY_MS }
     await purgeTable(
-      (on, after) => store.readReceived(on, 'wx_callback_nonce', after, marks),
+      (on) => store.readReceived(on, 'wx_callback_nonce', marks),
       async (trx, ids) => {
         await store.deleteRows(trx, 'wx_callback_nonce', ids)
         return {}

@@ -1,5 +1,5 @@
 import type { Knex } from 'knex'
-import { execute, placeholders, selectRows } from '../db/sql.js'
+import { execute, mysqlHint, placeholders, selectRows } from '../db/sql.js'
 import type { UserId } from '../lib/user-id.js'
 import { FORM_ID_LIFETIME_MS } from '../permits/accept.js'
 import { isBetween, type Place } from '../permits/store.js'
@@ -12,7 +12,7 @@ export interface Wanted {
   limit: number
 }
 
-/** A slice of a table, read by primary key: a purge needs no index of its own. Rows of other accounts are passed over. */
+/** A slice of the account's rows of a table, in the order of an index that holds no others in between. */
 export interface Slice {
   /** Position after the rows that were read; undefined when the rest is too young, or there is none. */
   next: number | undefined
@@ -29,7 +29,10 @@ interface Row {
 /** On a row `f` of wx_save_form_id: ended, untouched since `before`, and run out. Subscriptions never run out. */
 const IS_OLD_PERMIT = `f.status <> 0 AND f.updated_at < ? AND (f.expire < ? OR f.source = 'subscribe')`
 
-/** Messages settled before `before`. Those that are not settled stay, however old. */
+/**
+ * Messages settled before `before`. Those that are not settled stay, however old. Uses wx_push_message_lease_idx, in
+ * which the id comes last, and from which messages in hand stand apart.
+ */
 export async function readMessages(
   db: Knex,
   after: number,
@@ -37,8 +40,9 @@ export async function readMessages(
 ): Promise<Slice> {
   const rows = await selectRows<Row>(
     db,
-    `SELECT id, created_at, CASE WHEN settled_at < ? AND app_id = ? THEN 1 ELSE 0 END AS is_old
-     FROM wx_push_message WHERE id > ? ORDER BY id LIMIT ?`,
+    `SELECT id, created_at, CASE WHEN settled_at < ? THEN 1 ELSE 0 END AS is_old
+     FROM wx_push_message${mysqlHint(db, 'IGNORE INDEX (PRIMARY)')}
+     WHERE app_id = ? AND lease_until IS NULL AND id > ? ORDER BY id LIMIT ?`,
     [before, appId, after, limit],
   )
   return toSlice(rows, before, limit)
@@ -103,32 +107,30 @@ export async function findOldPermits(
   return rows.map(({ id }) => id).sort((a, b) => a - b)
 }
 
-/** Ended runs whose messages are gone. */
+/** Ended runs whose messages are gone. Uses wx_job_run_app_idx. */
 export async function readRuns(db: Knex, after: number, { appId, before, limit }: Wanted): Promise<Slice> {
   const rows = await selectRows<Row>(
     db,
-    `SELECT r.id, r.started_at AS created_at, CASE WHEN r.state <> 'running' AND r.updated_at < ? AND r.app_id = ?
+    `SELECT r.id, r.started_at AS created_at, CASE WHEN r.state <> 'running' AND r.updated_at < ?
        AND NOT EXISTS (SELECT 1 FROM wx_push_message m WHERE m.run_id = r.id) THEN 1 ELSE 0 END AS is_old
-     FROM wx_job_run r WHERE r.id > ? ORDER BY r.id LIMIT ?`,
+     FROM wx_job_run r${mysqlHint(db, 'IGNORE INDEX (PRIMARY)')} WHERE r.app_id = ? AND r.id > ? ORDER BY r.id LIMIT ?`,
     [before, appId, after, limit],
   )
   return toSlice(rows, before, limit)
 }
 
-/** Events of WeChat, worked off or not, and the marks of accepted pushes. */
+/** The oldest events of WeChat, worked off or not, or marks of accepted pushes. Each is deleted before the next are read. */
 export async function readReceived(
   db: Knex,
   table: 'wx_callback_event' | 'wx_callback_nonce',
-  after: number,
   { appId, before, limit }: Wanted,
 ): Promise<Slice> {
-  const rows = await selectRows<Row>(
+  const rows = await selectRows<{ id: number }>(
     db,
-    `SELECT id, received_at AS created_at, CASE WHEN received_at < ? AND app_id = ? THEN 1 ELSE 0 END AS is_old
-     FROM ${table} WHERE id > ? ORDER BY id LIMIT ?`,
-    [before, appId, after, limit],
+    `SELECT id FROM ${table} WHERE app_id = ? AND received_at < ? ORDER BY received_at LIMIT ?`,
+    [appId, before, limit],
   )
-  return toSlice(rows, before, limit)
+  return { old: rows.map(({ id }) => id), next: rows.length < limit ? undefined : 0 }
 }
 
 /** Ids grow with time, so the first row that is too young ends the purge of its table. */

@@ -1,12 +1,21 @@
 import type { Knex } from 'knex'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { findUnfinished, lockLapsed, lockRetryDue } from '../../src/messages/lease-store.js'
+import { reportSubscription } from '../../src/permits/report-subscription.js'
+import { isUsable } from '../../src/permits/sources.js'
 import { findAppIds, findPlace, findStale } from '../../src/permits/store.js'
+import { NEVER_EXPIRES } from '../../src/permits/subscriptions.js'
 import { claimDue } from '../../src/reminders/claim.js'
+import { countStandings } from '../../src/reminders/store.js'
+import { readMessages, readReceived, readRuns } from '../../src/retention/store.js'
 import { resetRanges } from '../../src/schedule/cursor-store.js'
 import { openRun } from '../../src/schedule/store.js'
 import { analyze, fillTable } from '../helpers/fill.js'
 import { type Meter, openMeter } from '../helpers/rows-read.js'
+import { DAY } from '../helpers/users.js'
 import { createWorld, START, TODAY, type World } from '../helpers/world.js'
+
+const TIMES = { created_at: 1, updated_at: 1 }
 
 /** What a statement reads must not grow with the table. Compared at ten times the rows, and never by the clock. */
 describe('rows that MySQL reads', () => {
@@ -78,6 +87,34 @@ describe('rows that MySQL reads', () => {
     expect(read.large).toBeLessThan(1_000)
   })
 
+  test('standings read as much for each user of many as for each of few', async () => {
+    const app_id = `'${appId}'`
+    const usable = isUsable(world.account, START)
+    const read = await atTenTimes(
+      1_000,
+      async (db, rows) => {
+        const expire = START + DAY
+        await fillTable(db, 'wx_message_push_status', { app_id, user_id: 'i', count: 1 }, rows)
+        const permit = { app_id, open_id: 'i', user_id: `i % ${rows}`, form_id: 'i', expire }
+        await fillTable(db, 'wx_save_form_id', permit, 2 * rows)
+        await fillTable(db, 'wx_user', { app_id, open_id: 'i', user_id: 'i', ...TIMES }, rows)
+        await fillTable(
+          db,
+          'wx_sign_in',
+          { app_id, user_id: 'i', day: TODAY, streak: 1, created_at: 1 },
+          rows / 2,
+        )
+        await analyze(db, 'wx_message_push_status', 'wx_save_form_id', 'wx_user', 'wx_sign_in')
+      },
+      async () => {
+        const { due, signed_in } = await countStandings(meter.db, appId, { date: TODAY, usable })
+        expect(due).toBe(signed_in)
+      },
+    )
+    expect(read.large / 10_000).toBeLessThan((1.2 * read.small) / 1_000)
+    expect(read.small / 1_000).toBeLessThan(12)
+  })
+
   test.each([
     ['one by one', 'i'],
     ['all at one moment', '7'],
@@ -102,6 +139,106 @@ describe('rows that MySQL reads', () => {
     // Three steps of 100 rows: an index entry twice, and the row.
     expect(read.small).toBeLessThan(1_000)
     expect(read.large).toBeLessThan(1_000)
+  })
+
+  test('messages in hand and retries are found beside any number of settled ones and of other accounts’', async () => {
+    const read = await atTenTimes(
+      500,
+      async (db, rows) => {
+        const message = {
+          app_id: "'wxOther'",
+          state: "'queued'",
+          user_id: 'i',
+          open_id: 'i',
+          kind: "'reminder'",
+          channel: "'form_id'",
+          template_id: "'t'",
+          data: "'{}'",
+          trace_id: 'i',
+          ...TIMES,
+        }
+        await fillTable(db, 'wx_push_message', { ...message, lease_until: 1 }, rows)
+        await fillTable(db, 'wx_push_message', { ...message, state: "'retry'", next_attempt_at: 1 }, rows)
+        const own = { ...message, app_id: `'${appId}'`, state: "'delivered'" }
+        await fillTable(db, 'wx_push_message', own, 10 * rows)
+        await analyze(db, 'wx_push_message')
+      },
+      () =>
+        meter.db.transaction(async (trx) => {
+          expect(await lockLapsed(trx, appId, 50)).toEqual([])
+          expect(await lockRetryDue(trx, appId, START, 50)).toEqual([])
+          expect(await findUnfinished(trx, appId)).toEqual({ sending: false, nextRetryAt: undefined })
+        }),
+    )
+    expect(read.small).toBeLessThan(10)
+    expect(read.large).toBeLessThan(10)
+  })
+
+  test('a tap does not grow with what its user and others have tapped', async () => {
+    const person = { appId, openId: 'a', userId: 7, templateId: 't', result: 'accept', tapId: undefined }
+    const now = START
+    const read = await atTenTimes(
+      2_400,
+      async (db, rows) => {
+        const permit = {
+          app_id: `'${appId}'`,
+          template_id: "'t'",
+          source: "'subscribe'",
+          expire: NEVER_EXPIRES,
+        }
+        const own = { open_id: "'a'", user_id: 7, form_id: "CONCAT('tap-', i)", status: 1 }
+        const others = { open_id: 'i', user_id: '100 + i', form_id: "CONCAT('tap-other', i)", status: 0 }
+        const tapped_at = `${now} - 60000 * i - 3600000`
+        await fillTable(db, 'wx_save_form_id', { ...permit, ...own, tapped_at }, rows)
+        await fillTable(db, 'wx_save_form_id', { ...permit, ...others, tapped_at }, rows)
+        await analyze(db, 'wx_save_form_id')
+      },
+      async () => {
+        const tap = await reportSubscription(meter.db, { ...person, tappedAt: now }, now)
+        expect(tap).toEqual({ outcome: 'accepted' })
+      },
+    )
+    expect(read.small).toBeLessThan(50)
+    expect(read.large).toBeLessThan(50)
+  })
+
+  test('a purge of one account does not grow with the rows of others', async () => {
+    const app_id = "'wxOther'"
+    const wanted = { appId: '', before: START, limit: 500 }
+    const read = await atTenTimes(
+      500,
+      async (db, rows) => {
+        const message = {
+          kind: "'api'",
+          channel: "'form_id'",
+          template_id: "'t'",
+          data: "'{}'",
+          state: "'delivered'",
+        }
+        const i = { user_id: 'i', open_id: 'i', trace_id: 'i' }
+        const settled_at = 1
+        await fillTable(db, 'wx_push_message', { app_id, ...message, ...i, settled_at, ...TIMES }, rows)
+        const run = { job: "'remind'", slot: 'i', triggered_by: "'cron'", state: "'done'" }
+        await fillTable(db, 'wx_job_run', { app_id, ...run, started_at: 1, updated_at: 1 }, rows)
+        await fillTable(db, 'wx_callback_nonce', { app_id, mark: 'i', content: "'c'", received_at: 1 }, rows)
+        const event = { open_id: 'i', event: "'debug'", event_time: 1, event_key: 'i', payload: "'{}'" }
+        const end = { state: "'done'", trace_id: 'i', received_at: 1 }
+        await fillTable(db, 'wx_callback_event', { app_id, ...event, ...end }, rows)
+        await analyze(db, 'wx_push_message', 'wx_job_run', 'wx_callback_nonce', 'wx_callback_event')
+      },
+      async () => {
+        const ours = { ...wanted, appId }
+        for (const slice of [
+          await readMessages(meter.db, 0, ours),
+          await readRuns(meter.db, 0, ours),
+          await readReceived(meter.db, 'wx_callback_nonce', ours),
+          await readReceived(meter.db, 'wx_callback_event', ours),
+        ])
+          expect(slice).toEqual({ old: [], next: undefined })
+      },
+    )
+    expect(read.small).toBeLessThan(20)
+    expect(read.large).toBeLessThan(20)
   })
 
   test('the accounts are found by as many rows as there are accounts', async () => {

@@ -276,6 +276,35 @@ describe.each(dialects)('the sweep on %s', (dialect) => {
     expect(await wrongCounters(db)).toEqual([])
   })
 
+  test('goes on with the daily pass where the process died, in another one', async () => {
+    await sweep(NOW - DAY_MS)
+    const old = (n: number) => NOW - 90 * DAY_MS + n
+    await addPermits(
+      db,
+      Array.from({ length: 250 }, (_, n) => ({ user_id: n, form_id: `${n}`, status: 2, expire: old(n) })),
+    )
+    await addPermits(db, [
+      { user_id: 150, form_id: 'before it died', expire: old(150) },
+      { user_id: 249, form_id: 'after it died', expire: old(249) },
+    ])
+    const dying = openPool(database)
+    const limits = { examined: 1, passSteps: 1_000 }
+    const onProgress = () => void dying.destroy()
+    await expect(sweep(NOW, { on: dying, limits, onProgress })).rejects.toThrow()
+    expect(await runAt(NOW)).toMatchObject({ state: 'running' })
+
+    const queries = recordQueries(db)
+    expect(await sweep(NOW + 1, { limits })).toMatchObject({ expired: 1 })
+    const places = queries
+      .filter(({ sql }) => sql.includes('OFFSET'))
+      .map(({ bindings }) => Number(bindings[1]))
+    // What it wrote down last, some steps before its end.
+    expect(places.find((expire) => expire <= old(249))).toBe(old(99))
+    expect(await statuses(db)).toMatchObject({ 'before it died': 2, 'after it died': 2 })
+    expect(await runAt(NOW + 1)).toMatchObject({ state: 'done', pass_at: null })
+    expect(await wrongCounters(db)).toEqual([])
+  })
+
   test('comes to the end of permits that all ran out at one moment', async () => {
     await addPermits(db, stalePermits(25, 5))
     const limits = { examined: 4, passSteps: 1 }

@@ -3,6 +3,7 @@ import { execute } from '../../src/db/sql.js'
 import { addDays } from '../../src/lib/business-date.js'
 import { dialects } from '../helpers/database.js'
 import { eventually } from '../helpers/eventually.js'
+import { recordQueries } from '../helpers/rows.js'
 import { DAY, HOUR, user, users } from '../helpers/users.js'
 import { refusedUrl } from '../helpers/wechat.js'
 import { createWorld, SEND_PATH, START, TODAY, type World, without } from '../helpers/world.js'
@@ -175,8 +176,11 @@ describe.each(dialects)('the daily run on %s', (dialect) => {
     await world.has(users(1, 50).permits(2))
     const before = await world.books()
     world.wechat.configure({ dailyQuotas: { [SEND_PATH]: 20 } })
-    const report = await world.startProcess().remind()
-    expect(report).toMatchObject({ state: 'paused', delivered: 20, retrying: 0 })
+    const queries = recordQueries(world.db)
+    const report = await world.startProcess({ db: world.db }).remind()
+    expect(report).toMatchObject({ state: 'paused', due: 20, delivered: 20, retrying: 0 })
+    // An outage has a pause each minute.
+    expect(queries.filter(({ sql }) => sql.includes('AS standings'))).toEqual([])
     expect(report.reason).toContain('45009')
     const reminded = world.reminded()
     expect(without(await world.books(), reminded)).toEqual(without(before, reminded))
