@@ -43,17 +43,28 @@ export const { up, down } = tableMigration({
       type: 'int',
       nullable: true,
       comment:
-        '本任务最多占用的消息数（--limit），空 = 不限 | messages it may have claimed, NULL = any number',
+        'claimed 的上限（--limit），空 = 不限 | how far claimed may go, NULL = any number',
     },
     {
       name: 'claimed',
       type: 'int',
       default: 0,
       comment:
-        '已占用且未退还的消息数，仅有上限时计数 | claimed and not given back; counted only with a limit',
+        '设上限后占用且未退还的消息数，仅有上限时计数 | claimed since there is a limit, less what was given back',
     },
-    { name: 'due', type: 'int', default: 0, comment: '应提醒人数 | users due' },
-    { name: 'delivered', type: 'int', default: 0, comment: '成功数 | delivered' },
+    {
+      name: 'due',
+      type: 'int',
+      default: 0,
+      comment: '任务结束时的应提醒人数 | users due, as counted when the run ended',
+    },
+    {
+      name: 'delivered',
+      type: 'int',
+      default: 0,
+      comment:
+        '成功数；五项合计在 running 时截至 updated_at，结束后始终准确 | delivered; these five totals are as of updated_at while the run is running, and always true once it has ended',
+    },
     { name: 'failed', type: 'int', default: 0, comment: '失败数 | failed' },
     { name: 'unknown', type: 'int', default: 0, comment: '结果未知数 | answer never known' },
     { name: 'retrying', type: 'int', default: 0, comment: '待重试数 | still retrying' },

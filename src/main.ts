@@ -35,7 +35,7 @@ import { assignUnassigned } from './permits/assign.js'
 import { expireStale } from './permits/expire.js'
 import { findAppIds } from './permits/store.js'
 import { planRun } from './reminders/plan.js'
-import { runReminders } from './reminders/run.js'
+import { assertToday, runReminders } from './reminders/run.js'
 
 const program = new Command('reminder').description('Sign-in reminders for WeChat mini-programs')
 
@@ -77,32 +77,38 @@ program
   .option('--json', 'one JSON object on stdout', false)
   .action((options: JsonOption & { date?: number; limit?: number }) =>
     command(options, () =>
-      withSending('reminders', async (sending, account) => {
-        const { db, now } = sending
-        const date = options.date ?? businessDate(now(), account.timezone)
-        const progress = await startProgress(
-          'remind',
-          async () => (await planRun(db, account, date, now())).due,
-        )
-        const report = await runReminders(sending, account, {
-          date,
-          triggeredBy: 'manual',
-          signal: stop.signal,
-          onProgress: (tally) => progress.update(settled(tally)),
-          ...(options.limit === undefined ? {} : { limit: options.limit }),
-        }).finally(() => progress.stop())
-        const { runId, skippedSignedIn, ...rest } = report
-        print(
-          options.json,
-          { run_id: runId, ...rest, date: toIsoDate(date), skipped_signed_in: skippedSignedIn },
-          [
-            `Run ${runId} of ${toIsoDate(date)}: ${report.state}${report.reason ? ` – ${report.reason}` : ''}`,
-            `${report.due} due: ${report.delivered} delivered, ${report.failed} failed, ${report.unknown} unknown, ` +
-              `${report.retrying} to be tried again. ${report.cancelled} given back. ${skippedSignedIn} had signed in.`,
-          ],
-        )
-        return report.state === 'done' || report.state === 'limited' ? EXIT.ok : EXIT.notFinished
-      }),
+      withSending(
+        'reminders',
+        async (sending, account) => {
+          const { db, now } = sending
+          const date = options.date ?? businessDate(now(), account.timezone)
+          const progress = await startProgress(
+            'remind',
+            async () => (await planRun(db, account, date, now())).due,
+          )
+          const report = await runReminders(sending, account, {
+            date,
+            triggeredBy: 'manual',
+            signal: stop.signal,
+            onProgress: (tally) => progress.update(settled(tally)),
+            ...(options.limit === undefined ? {} : { limit: options.limit }),
+          }).finally(() => progress.stop())
+          const { runId, skippedSignedIn, ...rest } = report
+          print(
+            options.json,
+            { run_id: runId, ...rest, date: toIsoDate(date), skipped_signed_in: skippedSignedIn },
+            [
+              `Run ${runId} of ${toIsoDate(date)}: ${report.state}${report.reason ? ` – ${report.reason}` : ''}`,
+              `${report.due} due: ${report.delivered} delivered, ${report.failed} failed, ${report.unknown} unknown, ` +
+                `${report.retrying} to be tried again. ${report.cancelled} given back. ${skippedSignedIn} had signed in.`,
+            ],
+          )
+          return report.state === 'done' || report.state === 'limited' ? EXIT.ok : EXIT.notFinished
+        },
+        (account, now) => {
+          if (options.date !== undefined) assertToday(account, options.date, now)
+        },
+      ),
     ),
   )
 

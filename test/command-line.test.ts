@@ -310,15 +310,20 @@ test('a remind that WeChat refuses for a mistake of ours ends with 2 and says wh
   await expectEachOnce(30)
 })
 
-test('a remind for another day than today ends with 1 and sends nothing', async () => {
+test('a remind for another day than today ends with 1, sends nothing and writes nothing', async () => {
   database = await createTestDatabase('sqlite')
   await uploadFor(3)
+  // As a program of before writes them: assigned when a run begins.
+  await execute(database.db, "UPDATE wx_save_form_id SET app_id = ''")
   for (const days of [-1, 1]) {
     const ended = await run('remind', '--date', toIsoDate(addDays(TODAY, days)), '--json')
     expect(ended.code).toBe(1)
     expect(answerOf(ended)).toMatchObject({ error: { code: 'invalid_request' } })
   }
   expect(await selectRows(database.db, 'SELECT id FROM wx_job_run')).toEqual([])
+  expect(await selectRows(database.db, 'SELECT DISTINCT app_id FROM wx_save_form_id')).toEqual([
+    { app_id: '' },
+  ])
   expect(wechat.taken).toEqual([])
 })
 

@@ -1,4 +1,5 @@
 import type { Knex } from 'knex'
+import { lockForSettling, moveTotals } from '../schedule/totals-store.js'
 import { recordStop } from '../users/stop-store.js'
 import { done, type Effect, nextAttempt, payloadOf } from './effect.js'
 import * as store from './store.js'
@@ -75,7 +76,7 @@ export function matchMessage(report: DeliveryReport, messages: store.PersonMessa
   return nearest ? { kind: 'message', message: nearest } : { kind: 'none' }
 }
 
-/** Writes on a message what became of it. Lock order: the message, then the person, as where answers are settled. */
+/** Writes on a message what became of it. Lock order: the run, the message, then the person, as where answers are settled. */
 export async function applyDelivery(
   trx: Knex,
   appId: string,
@@ -100,10 +101,14 @@ export async function applyDelivery(
   if (message.delivery_status !== null) return { kind: 'done', outcome: 'duplicate', ...about }
   const { msgid, status } = report
   const outcome = status === 'success' ? 'delivered' : 'failed'
-  const written = { id: message.id, msgid, status, settlesAs: outcome } as const
+  const written = { id: message.id, state: message.state, msgid, status, settlesAs: outcome } as const
+  const settledOf = message.state === 'unknown' ? message.run_id : null
+  const ended = await lockForSettling(trx, [settledOf], 'alone')
   if (!(await store.recordDelivery(trx, written, now))) {
     return { kind: 'wait', outcome: 'unknown_message', until: nextAttempt(event, now) }
   }
+  if (settledOf !== null && ended.has(settledOf))
+    await moveTotals(trx, settledOf, { from: 'unknown', to: outcome, messages: 1 }, now)
   if (report.channel === 'official' && status.startsWith(USER_BLOCK.status)) {
     const person = { appId, openId, userId: message.user_id }
     await recordStop(trx, person, { kind: 'block', errcode: USER_BLOCK.errcode, messageId: null }, report.at)

@@ -186,6 +186,7 @@ export interface PersonMessage {
   user_id: UserId
   template_id: string
   state: string
+  run_id: number | null
   msgid: string | null
   delivery_status: string | null
   maybe_sent: number
@@ -201,7 +202,7 @@ export function findMessages(
 ): Promise<PersonMessage[]> {
   return selectRows<PersonMessage>(
     trx,
-    `SELECT id, user_id, template_id, state, msgid, delivery_status, maybe_sent, created_at, settled_at, trace_id
+    `SELECT id, user_id, run_id, template_id, state, msgid, delivery_status, maybe_sent, created_at, settled_at, trace_id
      FROM wx_push_message WHERE app_id = ? AND open_id = ? AND channel = ? AND state <> 'cancelled'`,
     [appId, openId, channel],
   )
@@ -213,16 +214,16 @@ export function findMessages(
  */
 export async function recordDelivery(
   trx: Knex,
-  message: { id: number; msgid: string; status: string; settlesAs: 'delivered' | 'failed' },
+  message: { id: number; state: string; msgid: string; status: string; settlesAs: 'delivered' | 'failed' },
   now: number,
 ): Promise<boolean> {
   const { affectedRows } = await execute(
     trx,
     `UPDATE wx_push_message SET msgid = ?, delivery_status = ?, updated_at = ?,
        state = CASE WHEN state = 'unknown' THEN ? ELSE state END
-     WHERE id = ? AND state IN ('unknown', 'delivered', 'failed') AND delivery_status IS NULL
+     WHERE id = ? AND state = ? AND state IN ('unknown', 'delivered', 'failed') AND delivery_status IS NULL
        AND (msgid IS NULL OR msgid = ?)`,
-    [message.msgid, message.status, now, message.settlesAs, message.id, message.msgid],
+    [message.msgid, message.status, now, message.settlesAs, message.id, message.state, message.msgid],
   )
   return affectedRows > 0
 }

@@ -87,15 +87,18 @@ export function withBase<T>(
   }, settings)
 }
 
+/** `check` throws for what is refused, before anything is written. */
 export function withSending<T>(
   purpose: Purpose,
   work: (sending: Sending, account: Account) => Promise<T>,
+  check: (account: Account, now: number) => void = () => {},
 ): Promise<T> {
   const { config, account } = readSettings(env, purpose)
   return withBase(
     'writes',
     async (base) => {
       await assertClocksAgree(base.db, base.now)
+      check(account, base.now())
       await assignUnassigned(base.db, account.appId, base.now())
       const sending = openSending(base, config, account)
       try {

@@ -124,6 +124,7 @@ interface DeliveryRow {
   attempts: number
   maybe_sent: number
   business_date: number | null
+  run_id: number | null
   trace_id: string
   created_at: number
 }
@@ -133,7 +134,7 @@ export async function findDeliveries(trx: Knex, ids: number[], leaseDeadline: nu
   const rows = await selectRows<DeliveryRow>(
     trx,
     `SELECT m.id, m.fence, m.state, m.app_id, m.user_id, m.open_id, m.channel, m.template_id, m.page, m.data, m.permit_id,
-       f.form_id, f.source, m.attempts, m.maybe_sent, m.business_date, m.trace_id, m.created_at
+       f.form_id, f.source, m.attempts, m.maybe_sent, m.business_date, m.run_id, m.trace_id, m.created_at
      FROM wx_push_message m LEFT JOIN wx_save_form_id f ON f.id = m.permit_id
      WHERE m.id IN (${placeholders(ids.length)}) ORDER BY m.id`,
     ids,
@@ -155,6 +156,7 @@ export async function findDeliveries(trx: Knex, ids: number[], leaseDeadline: nu
     attempts: row.attempts,
     maybeSent: row.maybe_sent === 1,
     businessDate: row.business_date,
+    runId: row.run_id,
     traceId: row.trace_id,
     createdAt: row.created_at,
     leaseDeadline,

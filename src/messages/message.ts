@@ -28,6 +28,8 @@ export interface Delivery {
   maybeSent: boolean
   /** Day of a reminder; null for a message that a backend submitted. */
   businessDate: number | null
+  /** The run that claimed it; null for a message that a backend submitted. */
+  runId: number | null
   traceId: string
   /** When it was claimed, in ms: no attempt was made before. */
   createdAt: number

@@ -5,7 +5,8 @@ import { groupBy } from '../lib/group-by.js'
 import { compareUserIds, type UserId } from '../lib/user-id.js'
 import { lockCounters } from '../permits/store.js'
 import { readUsersAgain } from '../schedule/cursor-store.js'
-import { countGivenBack, lockRunsOf } from '../schedule/limit-store.js'
+import { countClaimed } from '../schedule/limit-store.js'
+import * as totals from '../schedule/totals-store.js'
 import { recordStop } from '../users/stop-store.js'
 import type { Delivery } from './message.js'
 import { takeNextPermits } from './next-permit.js'
@@ -91,8 +92,13 @@ async function settlePlain(db: Knex, outcomes: Outcome[], now: number, tally: Ta
   if (outcomes.length === 0) return
   const settlements = outcomes.map((outcome) => toSettlement(outcome, now))
   const settled = await inTransaction(db, async (trx) => {
+    const ended = await totals.lockForSettling(trx, runsOf(outcomes))
     const counts = await store.settle(trx, settlements, now)
     failpoint('settle.in_transaction')
+    for (const { runId, state, messages } of counts) {
+      if (runId === null || !ended.has(runId) || state === 'retry') continue
+      await totals.moveTotals(trx, runId, { from: 'retrying', to: state, messages }, now)
+    }
     for (const { delivery, verdict, answer } of outcomes) {
       if (!('stops' in verdict) || !verdict.stops || answer.errcode === null) continue
       await recordStop(
@@ -106,9 +112,9 @@ async function settlePlain(db: Knex, outcomes: Outcome[], now: number, tally: Ta
   })
   failpoint('settle.committed')
   let total = 0
-  for (const [state, count] of settled) {
-    tally[state] += count
-    total += count
+  for (const { state, messages } of settled) {
+    tally[state] += messages
+    total += messages
   }
   tally.lost += outcomes.length - total
 }
@@ -119,6 +125,7 @@ function toSettlement({ delivery, verdict, answer, attempted }: Outcome, now: nu
   return {
     id: delivery.id,
     fence: delivery.fence,
+    runId: delivery.runId,
     state: verdict.kind as store.Settlement['state'],
     maybeSent: retry?.maybeSent ?? (unknown || delivery.maybeSent),
     attempts: attempted ? 1 : 0,
@@ -138,10 +145,7 @@ async function giveBack(db: Knex, outcomes: Outcome[], now: number, tally: Tally
   const { appId } = first.delivery
   const notAttempted = outcomes.filter(({ attempted }) => !attempted).map(({ delivery }) => delivery.id)
   const cancelled = await inTransaction(db, async (trx) => {
-    const runOf = await lockRunsOf(
-      trx,
-      outcomes.map(({ delivery }) => delivery.id),
-    )
+    const endedRuns = await totals.lockForSettling(trx, runsOf(outcomes), 'alone')
     for (const [runId, users] of await store.findUsersByRun(trx, notAttempted)) {
       await readUsersAgain(trx, runId, users)
     }
@@ -166,9 +170,14 @@ async function giveBack(db: Knex, outcomes: Outcome[], now: number, tally: Tally
       if (change) await store.returnToCounters(trx, appId, sorted(group.map((c) => c.userId)), change, now)
     }
     const heldIds = new Set(held.map(({ id }) => id))
-    await countGivenBack(trx, runOf, [...heldIds])
-    const ended = outcomes.filter(({ delivery }) => heldIds.has(delivery.id))
-    for (const group of groupBy(ended, ({ attempted, answer }) =>
+    const cancelled = outcomes.filter(({ delivery }) => heldIds.has(delivery.id))
+    for (const [runId, { length: messages }] of groupBy(cancelled, ({ delivery }) => delivery.runId)) {
+      if (runId === null) continue
+      await countClaimed(trx, runId, -messages)
+      if (endedRuns.has(runId))
+        await totals.moveTotals(trx, runId, { from: 'retrying', to: 'cancelled', messages }, now)
+    }
+    for (const group of groupBy(cancelled, ({ attempted, answer }) =>
       JSON.stringify([attempted, answer]),
     ).values()) {
       const [one] = group
@@ -211,6 +220,10 @@ function counterChanges(
       lastDateBefore,
     }
   })
+}
+
+function runsOf(outcomes: Outcome[]): (number | null)[] {
+  return outcomes.map(({ delivery }) => delivery.runId)
 }
 
 function sorted<Id extends UserId>(ids: Id[]): Id[] {

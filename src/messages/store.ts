@@ -79,6 +79,7 @@ export async function findReminderIds(
 export interface Settlement {
   id: number
   fence: number
+  runId: number | null
   state: 'delivered' | 'failed' | 'unknown' | 'retry'
   maybeSent: boolean
   /** Attempts to add: 0 for one that was never made. */
@@ -90,21 +91,26 @@ export interface Settlement {
   msgid: string | null
 }
 
+/** How many messages of a run were settled alike. */
+export interface Settled {
+  runId: number | null
+  state: Settlement['state']
+  messages: number
+}
+
 /**
- * Writes verdicts down, one statement for those that have state, code and fence in common. A message that somebody
- * else has taken over is left as it is. Answers how many rows each state took.
+ * Writes verdicts down, one statement for those that have run, state, code and fence in common. A message that somebody
+ * else has taken over is left as it is.
  */
-export async function settle(
-  trx: Knex,
-  settlements: Settlement[],
-  now: number,
-): Promise<Map<Settlement['state'], number>> {
-  const groups = groupBy(settlements, (s) => [s.state, s.fence, s.maybeSent, s.attempts, s.errcode].join(' '))
-  const settled = new Map<Settlement['state'], number>()
+export async function settle(trx: Knex, settlements: Settlement[], now: number): Promise<Settled[]> {
+  const groups = groupBy(settlements, (s) =>
+    [s.runId, s.state, s.fence, s.maybeSent, s.attempts, s.errcode].join(' '),
+  )
+  const settled: Settled[] = []
   for (const group of groups.values()) {
     const [first] = group
     if (!first) continue
-    const { state, fence } = first
+    const { runId, state, fence } = first
     const perRow = (['next_attempt_at', 'errmsg', 'rid', 'msgid'] as const).map((column) =>
       caseById(column, group),
     )
@@ -125,7 +131,7 @@ export async function settle(
         fence,
       ],
     )
-    settled.set(state, (settled.get(state) ?? 0) + affectedRows)
+    settled.push({ runId, state, messages: affectedRows })
   }
   return settled
 }

@@ -19,11 +19,13 @@ export interface AuditReport {
 }
 
 const MAX_VIOLATIONS = 1_000
+/** No message is purged before twice this time. */
+const TOTALS_MS = 7 * 86_400_000
 
 /**
  * Proves on the data of all accounts that counters are exact, nobody was reminded twice on a day, the oldest permits
- * went first, each spent permit has its message, and each message goes to who gave its permit. Reads without locks; beside a busy service a row may be seen in
- * two states, so what is found is looked at once more before it counts.
+ * went first, each spent permit has its message, each message goes to who gave its permit, and the totals of ended runs are
+ * those of their messages. Reads without locks; beside a busy service a row may be seen in two states, so what is found is looked at once more before it counts.
  */
 export async function audit(db: Knex, now: number, fix: boolean): Promise<AuditReport> {
   const fixed = fix ? await fixCounters(db, now) : 0
@@ -34,6 +36,7 @@ export async function audit(db: Knex, now: number, fix: boolean): Promise<AuditR
     await check('spent_permit_has_message', () => store.findSpentWithoutMessage(db, MAX_VIOLATIONS)),
     await check('message_has_permit', () => store.findMessagesWithoutPermit(db, MAX_VIOLATIONS)),
     await check('permit_goes_to_its_giver', () => store.findWrongReceivers(db, MAX_VIOLATIONS)),
+    await check('totals_of_ended_runs', () => store.findWrongTotals(db, now - TOTALS_MS, MAX_VIOLATIONS)),
   ]
   return { ok: checks.every(({ ok }) => ok), checks, fixed }
 }

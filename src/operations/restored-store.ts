@@ -29,20 +29,24 @@ export async function findWindowEnd(
 }
 
 /** Locks messages that were not settled when the dump was taken. Uses the indexes of leases and retries. */
-export async function lockOpen(trx: Knex, appId: string, limit: number): Promise<number[]> {
-  const ids: number[] = []
+export async function lockOpen(
+  trx: Knex,
+  appId: string,
+  limit: number,
+): Promise<{ id: number; run_id: number | null }[]> {
+  const open: { id: number; run_id: number | null }[] = []
   for (const when of [
     "lease_until > 0 AND state IN ('queued', 'sending')",
     "next_attempt_at > 0 AND state = 'retry'",
   ]) {
-    const rows = await selectRows<{ id: number }>(
+    const rows = await selectRows<{ id: number; run_id: number | null }>(
       trx,
-      `SELECT id FROM wx_push_message WHERE app_id = ? AND ${when} LIMIT ?${forUpdate(trx)}`,
+      `SELECT id, run_id FROM wx_push_message WHERE app_id = ? AND ${when} LIMIT ?${forUpdate(trx)}`,
       [appId, limit],
     )
-    ids.push(...rows.map(({ id }) => id))
+    open.push(...rows)
   }
-  return ids.sort((a, b) => a - b).slice(0, limit)
+  return open.sort((a, b) => a.id - b.id).slice(0, limit)
 }
 
 /** Ends messages as unknown: they may have gone out after the dump. */
@@ -52,6 +56,15 @@ export async function endAsUnknown(trx: Knex, ids: number[], errmsg: string, now
     `UPDATE wx_push_message SET state = 'unknown', maybe_sent = 1, fence = fence + 1, errmsg = ?, lease_until = NULL,
        next_attempt_at = NULL, settled_at = ?, updated_at = ? WHERE id IN (${placeholders(ids.length)})`,
     [errmsg, now, now, ...ids],
+  )
+}
+
+/** Adds messages that were claimed for a run that has ended, and are unknown at once, to its totals. */
+export async function addUnknown(trx: Knex, runId: number, messages: number, now: number): Promise<void> {
+  await execute(
+    trx,
+    'UPDATE wx_job_run SET due = due + ?, unknown = unknown + ?, updated_at = ? WHERE id = ?',
+    [messages, messages, now, runId],
   )
 }
 

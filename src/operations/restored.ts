@@ -4,14 +4,16 @@ import { inTransaction } from '../db/transaction.js'
 import { ServiceError } from '../errors.js'
 import { addDays, businessDate } from '../lib/business-date.js'
 import { firingsOn, parseCron } from '../lib/cron.js'
+import { groupBy } from '../lib/group-by.js'
 import { pause } from '../lib/pause.js'
 import type { UserId } from '../lib/user-id.js'
 import { countOpen } from '../messages/open-store.js'
 import { windowEnd } from '../messages/window.js'
 import { isUsable } from '../permits/sources.js'
 import { claimCandidates } from '../reminders/claim.js'
-import { countMessages, findCandidates, recordTotals } from '../reminders/store.js'
+import { findCandidates } from '../reminders/store.js'
 import { findRun, openRun } from '../schedule/store.js'
+import * as totals from '../schedule/totals-store.js'
 import * as store from './restored-store.js'
 
 const CHUNK = 500
@@ -110,7 +112,10 @@ async function endRunOf(db: Knex, appId: string, date: number, now: number): Pro
   const occurrence = { job: 'remind', appId, slot: date } as const
   const opening = { triggeredBy: 'manual', state: 'done', reason: REASON } as const
   const { run } = await openRun(db, occurrence, opening, now)
-  await store.endRun(db, run.id, REASON, now)
+  await inTransaction(db, async (trx) => {
+    await store.endRun(trx, run.id, REASON, now)
+    await totals.countTotals(trx, run.id)
+  })
 }
 
 async function endOpen(db: Knex, appId: string, now: number): Promise<number> {
@@ -118,7 +123,19 @@ async function endOpen(db: Knex, appId: string, now: number): Promise<number> {
   for (;;) {
     const ids = await inTransaction(db, async (trx) => {
       const open = await store.lockOpen(trx, appId, CHUNK)
-      if (open.length > 0) await store.endAsUnknown(trx, open, ERRMSG, now)
+      if (open.length === 0) return open
+      const runs = groupBy(open, ({ run_id }) => run_id)
+      const ended = await totals.lockForSettling(trx, [...runs.keys()], 'alone')
+      await store.endAsUnknown(
+        trx,
+        open.map(({ id }) => id),
+        ERRMSG,
+        now,
+      )
+      for (const [runId, { length: messages }] of runs) {
+        if (runId !== null && ended.has(runId))
+          await totals.moveTotals(trx, runId, { from: 'retrying', to: 'unknown', messages }, now)
+      }
       return open
     })
     if (ids.length === 0) return ended
@@ -158,7 +175,10 @@ async function markDay(
         claim: CHUNK,
       })
       const ids = claimed.map(({ id }) => id).sort((a, b) => a - b)
-      if (ids.length > 0) await store.endAsUnknown(trx, ids, ERRMSG, now)
+      if (ids.length > 0) {
+        await store.endAsUnknown(trx, ids, ERRMSG, now)
+        await store.addUnknown(trx, run.id, ids.length, now)
+      }
       return { marked: ids.length, again }
     })
     users += marked
@@ -167,15 +187,6 @@ async function markDay(
     if (isToday && !dryRun && again === null) await store.writeDay(db, appId, { after, end }, date, now)
     if (again === null) after = end
     await pause(PAUSE_MS, signal)
-  }
-  if (run && !dryRun) {
-    const totals = await countMessages(db, run.id)
-    const { delivered, failed, unknown, retrying } = totals
-    await recordTotals(db, run.id, {
-      ...totals,
-      due: delivered + failed + unknown + retrying,
-      skippedSignedIn: 0,
-    })
   }
   return users
 }

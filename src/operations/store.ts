@@ -133,3 +133,31 @@ export function findWrongReceivers(db: Knex, limit: number): Promise<WrongReceiv
     [limit],
   )
 }
+
+/**
+ * Rule: the totals of a run that has ended are those of its messages. Of runs started after `since`: the messages of older
+ * ones may have been purged.
+ */
+export function findWrongTotals(db: Knex, since: number, limit: number): Promise<{ run_id: number }[]> {
+  const totals = [
+    { total: 'delivered', states: "'delivered'" },
+    { total: 'failed', states: "'failed'" },
+    { total: 'unknown', states: "'unknown'" },
+    { total: 'cancelled', states: "'cancelled'" },
+    { total: 'retrying', states: "'retry', 'queued', 'sending'" },
+  ]
+  const recorded = totals.map(({ total }) => `r.${total}`).join(', ')
+  const counts = totals.map(({ total, states }) => ({
+    total,
+    count: `COUNT(CASE WHEN m.state IN (${states}) THEN 1 END)`,
+  }))
+  return scanRows<{ run_id: number }>(
+    db,
+    `SELECT r.id AS run_id, ${recorded}, ${counts.map(({ total, count }) => `${count} AS ${total}_messages`).join(', ')}
+     FROM wx_job_run r LEFT JOIN wx_push_message m ON m.run_id = r.id
+     WHERE r.job = 'remind' AND r.state <> 'running' AND r.started_at > ?
+     GROUP BY r.id, ${recorded}
+     HAVING ${counts.map(({ total, count }) => `r.${total} <> ${count}`).join(' OR ')} LIMIT ?`,
+    [since, limit],
+  )
+}

@@ -42,15 +42,25 @@ const NO_LOCK_RETRY = 1
 const FIRST_PAUSE_MS = 20
 const MAX_PAUSE_MS = 500
 
+/**
+ * `locked`: would wait for another transaction, which may be that of a process that froze. `waited`: it or one of its
+ * group did wait, in vain, for what no look finds: a row locked after it, or the gap that an upsert locks before its row.
+ */
+type Attempt = UploadOutcome[] | 'locked' | 'waited'
+
 /** The way of every permit into the tables: requests that arrive together are committed together. */
 export function createIngest(db: Knex): Ingest {
-  const groupCommit = createGroupCommit<Request, UploadOutcome[] | 'locked'>({
-    commit: (requests) => commitUnlocked(db, requests),
-    weigh: (request) => request.permits.length,
-    mayBeOneItemsFault: (error) => whyUnavailable(error) === undefined,
-    maxGroupWeight: MAX_GROUP_PERMITS,
-    maxWaitingWeight: MAX_WAITING_PERMITS,
-  })
+  const createLane = (maxGroupWeight: number) =>
+    createGroupCommit<Request, Attempt>({
+      commit: (requests) => commitUnlocked(db, requests),
+      weigh: (request) => request.permits.length,
+      mayBeOneItemsFault: (error) => whyUnavailable(error) === undefined,
+      maxGroupWeight,
+      maxWaitingWeight: MAX_WAITING_PERMITS,
+    })
+  const together = createLane(MAX_GROUP_PERMITS)
+  /** One by one, beside the groups: each that waits costs those behind it a second. */
+  const apart = createLane(1)
 
   const underWay = new Set<Promise<unknown>>()
   let lockedPermits = 0
@@ -58,9 +68,14 @@ export function createIngest(db: Knex): Ingest {
   /** Joins one group after the other until none of its rows is locked: the groups go on without it. */
   async function commit(request: Request): Promise<UploadOutcome[]> {
     const end = performance.now() + MAX_LOCKED_MS
+    let lane = together
     for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(pause * 2, MAX_PAUSE_MS)) {
-      const outcomes = await groupCommit.add(request)
-      if (outcomes !== 'locked') return outcomes
+      const attempt = await lane.add(request)
+      if (Array.isArray(attempt)) return attempt
+      if (attempt === 'waited' && lane === together) {
+        lane = apart
+        continue
+      }
       const weight = request.permits.length
       if (performance.now() + pause > end || lockedPermits + weight > MAX_WAITING_PERMITS)
         throw new ServiceError('overloaded', 'Another transaction holds rows of this user; try again shortly')
@@ -99,8 +114,7 @@ export function createIngest(db: Knex): Ingest {
   }
 }
 
-/** `locked` for those that would wait for another transaction, which may be that of a process that froze. */
-async function commitUnlocked(db: Knex, requests: Request[]): Promise<(UploadOutcome[] | 'locked')[]> {
+async function commitUnlocked(db: Knex, requests: Request[]): Promise<Attempt[]> {
   const locked = await findLocked(db, requests)
   const free = requests.filter((request) => !locked.has(request))
   try {
@@ -108,8 +122,7 @@ async function commitUnlocked(db: Knex, requests: Request[]): Promise<(UploadOut
     const committed = new Map(free.map((request, i) => [request, outcomes[i]]))
     return requests.map((request) => committed.get(request) ?? 'locked')
   } catch (error) {
-    // A row was locked after the look. The next look finds whose it is.
-    if (isLockWait(error)) return requests.map(() => 'locked')
+    if (isLockWait(error)) return requests.map((request) => (locked.has(request) ? 'locked' : 'waited'))
     throw error
   }
 }

@@ -113,11 +113,12 @@ export async function claimCandidates(
   // A hand-over since the look has given a permit to somebody of whom we know nothing: signed in, or claimed already.
   const userOf = new Map(candidates.map(({ permit_id, user_id }) => [permit_id, user_id]))
   const permits = locked.filter((permit) => permit.user_id === userOf.get(permit.id))
-  const lockedUsers = new Set(permits.map((permit) => permit.user_id))
-  const again = candidates.find((candidate) => !lockedUsers.has(candidate.user_id))?.user_id ?? null
-  if (permits.length === 0) return { claimed: [], again }
-
-  const lastDates = await store.lockDueCounters(trx, appId, sorted([...lockedUsers]), date)
+  const lastDates =
+    permits.length === 0
+      ? new Map<UserId, number>()
+      : await store.lockDueCounters(trx, appId, sorted(permits.map((permit) => permit.user_id)), date)
+  // Read again: somebody held the permit or the counter, or it was changed since the look.
+  const again = candidates.find(({ user_id }) => !lastDates.has(user_id))?.user_id ?? null
   const won = permits
     .filter((permit) => lastDates.has(permit.user_id))
     .sort((a, b) => compareUserIds(a.user_id, b.user_id))
@@ -178,6 +179,7 @@ export async function claimCandidates(
       attempts: 0,
       maybeSent: false,
       businessDate: date,
+      runId,
       traceId,
       createdAt: now,
       leaseDeadline,

@@ -14,6 +14,7 @@ import { isUsable } from '../permits/sources.js'
 import * as cursors from '../schedule/cursor-store.js'
 import * as limits from '../schedule/limit-store.js'
 import { closeRun, type JobRun, openRun, type RunState, reopenRun, type Trigger } from '../schedule/store.js'
+import { recordStandings } from '../schedule/totals-store.js'
 import { claimDue } from './claim.js'
 import * as store from './store.js'
 
@@ -109,7 +110,7 @@ export async function runReminders(
  * The reminder of a later day would keep its users from being reminded until then, and that of a day that is over only
  * spoil what its run has said.
  */
-function assertToday({ timezone }: Account, date: number, now: number): void {
+export function assertToday({ timezone }: Account, date: number, now: number): void {
   const today = businessDate(now, timezone)
   if (date === today) return
   throw new ServiceError(
@@ -283,21 +284,21 @@ async function writeReport(
   const day = { date: run.slot, usable: isUsable(account, now) }
   // In an outage a run pauses each minute: of such a pause only the users it has reached are told.
   const standings = ending.state === 'paused' ? undefined : await store.countStandings(db, account.appId, day)
-  const totals = await store.countMessages(db, run.id)
-  const ended = totals.delivered + totals.failed + totals.unknown + totals.retrying
   const stillDue = standings?.due ?? 0
   const skippedSignedIn = standings?.signed_in ?? 0
-  await store.recordTotals(db, run.id, { ...totals, due: ended + stillDue, skippedSignedIn })
+  const retrying = await inTransaction(db, (trx) =>
+    recordStandings(trx, run.id, { stillDue, skippedSignedIn, now }),
+  )
   const { delivered, failed, unknown, cancelled } = tally
   return {
     runId: run.id,
     date: run.slot,
     ...ending,
-    due: delivered + failed + unknown + totals.retrying + stillDue,
+    due: delivered + failed + unknown + retrying + stillDue,
     delivered,
     failed,
     unknown,
-    retrying: totals.retrying,
+    retrying,
     cancelled,
     skippedSignedIn,
   }

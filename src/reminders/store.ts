@@ -110,7 +110,10 @@ export async function lockCandidatePermits(
   )
 }
 
-/** Locks the counters of users who are still due, by ascending user. Answers each one's `last_date`. */
+/**
+ * Locks the counters of users who are still due and that nobody else holds, by ascending user. Answers each one's
+ * `last_date`.
+ */
 export async function lockDueCounters(
   trx: Knex,
   appId: string,
@@ -121,7 +124,7 @@ export async function lockDueCounters(
     trx,
     `SELECT user_id, last_date FROM wx_message_push_status
      WHERE app_id = ? AND user_id IN (${placeholders(userIds.length)}) AND count > 0 AND last_date < ?
-     ORDER BY user_id${forUpdate(trx)}`,
+     ORDER BY user_id${forUpdateSkipLocked(trx)}`,
     [appId, ...userIds, date],
   )
   return new Map(rows.map(({ user_id, last_date }) => [user_id, last_date]))
@@ -248,54 +251,6 @@ export async function countGivenBack(db: Knex, runId: number, date: number): Pro
     [date, runId],
   )
   return row?.users ?? 0
-}
-
-export interface RunTotals {
-  delivered: number
-  failed: number
-  unknown: number
-  cancelled: number
-  /** Not ended yet: being sent, or waiting for another attempt. */
-  retrying: number
-}
-
-/** How the messages of a run stand, whichever process sent them. */
-export async function countMessages(db: Knex, runId: number): Promise<RunTotals> {
-  const rows = await selectRows<{ state: string; messages: number }>(
-    db,
-    'SELECT state, COUNT(*) AS messages FROM wx_push_message WHERE run_id = ? GROUP BY state',
-    [runId],
-  )
-  const of = (state: string): number => rows.find((row) => row.state === state)?.messages ?? 0
-  return {
-    delivered: of('delivered'),
-    failed: of('failed'),
-    unknown: of('unknown'),
-    cancelled: of('cancelled'),
-    retrying: of('retry') + of('queued') + of('sending'),
-  }
-}
-
-export async function recordTotals(
-  db: Knex,
-  runId: number,
-  totals: RunTotals & { due: number; skippedSignedIn: number },
-): Promise<void> {
-  await execute(
-    db,
-    `UPDATE wx_job_run SET due = ?, delivered = ?, failed = ?, unknown = ?, cancelled = ?, retrying = ?,
-       skipped_signed_in = ? WHERE id = ?`,
-    [
-      totals.due,
-      totals.delivered,
-      totals.failed,
-      totals.unknown,
-      totals.cancelled,
-      totals.retrying,
-      totals.skippedSignedIn,
-      runId,
-    ],
-  )
 }
 
 /** Which share of the messages of the last runs failed, of 0 to 1: the account's normal. */

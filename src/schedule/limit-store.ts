@@ -1,10 +1,10 @@
 import type { Knex } from 'knex'
-import { execute, forUpdate, isSqlite, placeholders, selectRows } from '../db/sql.js'
+import { execute, isSqlite, selectRows } from '../db/sql.js'
 import type { RunState } from './store.js'
 
 /**
- * The limit of a run (`remind --limit`) binds every process that works at it: claims count up in their own transaction,
- * and what is given back counts down. Only a run with a limit has such a count: the row would be one that all claims of
+ * The limit of a run (`remind --limit`) binds every process that works at it: claims count up from 0 in their own
+ * transaction, and what is given back counts down, below 0 too if it was claimed before the limit was set. Only a run with a limit has such a count: the row would be one that all claims of
  * a large run wait for. Lock order: the run comes before its ranges.
  */
 export interface ClaimableRun {
@@ -46,17 +46,11 @@ export async function hasRoom(db: Knex, runId: number): Promise<boolean> {
 
 /** Lets a locked run claim so many more users than it has; a smaller limit that it has already stays. */
 export async function limitRun(trx: Knex, runId: number, limit: number): Promise<void> {
-  const [row] = await selectRows<{ claimed: number }>(
-    trx,
-    "SELECT COUNT(*) AS claimed FROM wx_push_message WHERE run_id = ? AND state <> 'cancelled'",
-    [runId],
-  )
-  const claimed = row?.claimed ?? 0
   await execute(
     trx,
-    `UPDATE wx_job_run SET claimed = ?, claim_limit = CASE WHEN claim_limit < ? THEN claim_limit ELSE ? END
-     WHERE id = ?`,
-    [claimed, claimed + limit, claimed + limit, runId],
+    `UPDATE wx_job_run
+     SET claim_limit = CASE WHEN claim_limit < claimed + ? THEN claim_limit ELSE claimed + ? END WHERE id = ?`,
+    [limit, limit, runId],
   )
 }
 
@@ -64,41 +58,10 @@ export async function liftLimit(trx: Knex, runId: number): Promise<void> {
   await execute(trx, 'UPDATE wx_job_run SET claim_limit = NULL, claimed = 0 WHERE id = ?', [runId])
 }
 
+/** Counts claims of a run that has a limit; what is given back counts down. */
 export async function countClaimed(trx: Knex, runId: number, by: number): Promise<void> {
   await execute(trx, 'UPDATE wx_job_run SET claimed = claimed + ? WHERE id = ? AND claim_limit IS NOT NULL', [
     by,
     runId,
   ])
-}
-
-/** Locks the runs of messages that may be given back, and answers which run each of these belongs to. */
-export async function lockRunsOf(trx: Knex, messageIds: number[]): Promise<Map<number, number>> {
-  const rows = await selectRows<{ id: number; run_id: number }>(
-    trx,
-    `SELECT id, run_id FROM wx_push_message WHERE id IN (${placeholders(messageIds.length)}) AND run_id IS NOT NULL`,
-    messageIds,
-  )
-  const runOf = new Map(rows.map(({ id, run_id }) => [id, run_id]))
-  const runIds = [...new Set(runOf.values())].sort((a, b) => a - b)
-  if (runIds.length > 0)
-    await selectRows(
-      trx,
-      `SELECT id FROM wx_job_run WHERE id IN (${placeholders(runIds.length)}) ORDER BY id${forUpdate(trx)}`,
-      runIds,
-    )
-  return runOf
-}
-
-/** Gives locked runs the places back that these of their messages had. */
-export async function countGivenBack(
-  trx: Knex,
-  runOf: Map<number, number>,
-  messageIds: number[],
-): Promise<void> {
-  const places = new Map<number, number>()
-  for (const id of messageIds) {
-    const runId = runOf.get(id)
-    if (runId !== undefined) places.set(runId, (places.get(runId) ?? 0) + 1)
-  }
-  for (const [runId, n] of places) await countClaimed(trx, runId, -n)
 }

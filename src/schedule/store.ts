@@ -1,6 +1,8 @@
 import type { Knex } from 'knex'
 import { isDuplicate } from '../db/errors.js'
 import { execute, selectRows } from '../db/sql.js'
+import { inTransaction } from '../db/transaction.js'
+import { countTotals } from './totals-store.js'
 
 export type Job = 'remind' | 'expire' | 'purge'
 export type Trigger = 'cron' | 'catch-up' | 'manual'
@@ -75,18 +77,24 @@ export async function findLastRun(db: Knex, job: Job, appId: string): Promise<Jo
   return run
 }
 
-/** Ends a run. Only one that is running is ended: a process that comes late does not overwrite what another one said. */
+/**
+ * Ends a run, with the totals of its messages. Only one that is running is ended: a process that comes late does not
+ * overwrite what another one said.
+ */
 export async function closeRun(
   db: Knex,
   id: number,
   ending: { state: RunState; reason: string | null },
   now: number,
 ): Promise<void> {
-  await execute(
-    db,
-    `UPDATE wx_job_run SET state = ?, reason = ?, finished_at = ?, updated_at = ? WHERE id = ? AND state = 'running'`,
-    [ending.state, ending.reason, now, now, id],
-  )
+  await inTransaction(db, async (trx) => {
+    const { affectedRows } = await execute(
+      trx,
+      `UPDATE wx_job_run SET state = ?, reason = ?, finished_at = ?, updated_at = ? WHERE id = ? AND state = 'running'`,
+      [ending.state, ending.reason, now, now, id],
+    )
+    if (affectedRows > 0) await countTotals(trx, id)
+  })
 }
 
 /** Sets an ended run going again. Nothing happens to one that is running. */

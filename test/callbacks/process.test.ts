@@ -8,6 +8,7 @@ import { inTransaction } from '../../src/db/transaction.js'
 import { createLogger } from '../../src/lib/logger.js'
 import { markSending } from '../../src/messages/lease-store.js'
 import { grantSubscription } from '../../src/permits/subscriptions.js'
+import { closeRun } from '../../src/schedule/store.js'
 import { bindUser } from '../../src/users/user-ids.js'
 import { claimOne } from '../helpers/claims.js'
 import { dialects } from '../helpers/database.js'
@@ -284,6 +285,27 @@ describe.each(dialects)('events of WeChat on %s', (dialect) => {
       expect(await message()).toMatchObject({ state, delivery_status, msgid })
       await world.expectAuditClean()
     })
+
+    test.each([
+      ['delivered', 'success', '0'],
+      ['failed', 'failed: user block', '1'],
+    ] as const)(
+      'settles an unknown message as %s, in the totals of its run too',
+      async (state, text, code) => {
+        world.wechat.addFault({ kind: 'cut_after', times: 1, match: { path: SUBSCRIBE_PATH } })
+        await remind()
+        const ending = { state: 'window_closed', reason: null } as const
+        await closeRun(world.db, (await world.runs())[0]?.id ?? 0, ending, world.clock.now())
+        const totals = () => world.db('wx_job_run').first('delivered', 'failed', 'unknown', 'due')
+        expect(await totals()).toEqual({ delivered: 0, failed: 0, unknown: 1, due: 1 })
+        await happens(sent('4711', { ErrorCode: code, ErrorStatus: text }))
+        expect(await message()).toMatchObject({ state })
+        expect(await totals()).toEqual({ delivered: 0, failed: 0, unknown: 0, due: 1, [state]: 1 })
+        await happens(sent('4711', { ErrorCode: code, ErrorStatus: text }))
+        expect(await totals()).toMatchObject({ unknown: 0, [state]: 1 })
+        await world.expectAuditClean()
+      },
+    )
 
     test('that comes before our own settle waits for it', async () => {
       const delivery = { ...(await claimOne({ ...world, account })) }

@@ -23,6 +23,7 @@ export function delivery(changes: Partial<Delivery> = {}): Delivery {
     attempts: 0,
     maybeSent: false,
     businessDate: 20_261_120,
+    runId: null,
     traceId: 'trace',
     leaseDeadline: Number.POSITIVE_INFINITY,
     ...changes,

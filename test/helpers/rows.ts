@@ -112,11 +112,16 @@ export function recordQueries(db: Knex): { sql: string; bindings: readonly unkno
 }
 
 /** Writes down the codes of the errors that a pool meets from now on, also of those that are tried again. */
-export function recordErrors(db: Knex): string[] {
+export function recordErrors(db: Knex, isMeant: (sql: string) => boolean = () => true): string[] {
   const codes: string[] = []
-  db.on('query-error', (error: { code?: string; message: string }) => codes.push(error.code ?? error.message))
+  db.on('query-error', (error: { code?: string; message: string }, { sql }: { sql: string }) => {
+    if (isMeant(sql)) codes.push(error.code ?? error.message)
+  })
   return codes
 }
+
+/** All but an upload's look for locks, which fails where it finds one. */
+export const isNoLook = (sql: string): boolean => !sql.includes('NOWAIT')
 
 /** Makes the database refuse rows of a table on which a condition holds, as only a database can. */
 export async function refuseRows(

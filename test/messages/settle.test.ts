@@ -216,7 +216,7 @@ describe.each(dialects)('settling on %s', (dialect) => {
       ])
       expect(await world.counterOf(1)).toEqual({ count: 1, last_date: TODAY })
       expect(await only()).toMatchObject({
-        state: 'sending',
+        state: 'queued',
         permit_id: permits[1]?.id,
         errcode: 41028,
         attempts: 1,

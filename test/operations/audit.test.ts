@@ -67,6 +67,7 @@ describe.each(dialects)('the audit on %s', (dialect) => {
       ['spent_permit_has_message', true],
       ['message_has_permit', true],
       ['permit_goes_to_its_giver', true],
+      ['totals_of_ended_runs', true],
     ])
     await remindedUsers()
     expect(await found()).toEqual({})
@@ -99,7 +100,7 @@ describe.each(dialects)('the audit on %s', (dialect) => {
       .delete()
     const report = await audit(db, world.clock.now(), true)
     expect(report).toMatchObject({ fixed: 3, ok: false })
-    expect(Object.keys(await found())).toEqual(['spent_permit_has_message'])
+    expect(Object.keys(await found())).toEqual(['spent_permit_has_message', 'totals_of_ended_runs'])
     expect(await world.counterOf(4)).toMatchObject({ count: 1 })
   })
 
@@ -177,6 +178,19 @@ describe.each(dialects)('the audit on %s', (dialect) => {
     expect((await found()).permit_goes_to_its_giver).toEqual([
       { message_id: wrong?.id, permit_id: wrong?.permit_id },
     ])
+  })
+
+  test('names an ended run whose totals are not those of its messages', async () => {
+    const messages = await remindedUsers()
+    await db('wx_push_message')
+      .where({ id: nth(messages, 1).id })
+      .update({ state: 'failed' })
+    const others = messages.length - 1
+    expect((await found()).totals_of_ended_runs).toMatchObject([
+      { delivered: others + 1, delivered_messages: others, failed: 0, failed_messages: 1 },
+    ])
+    await db('wx_job_run').update({ state: 'running' })
+    expect((await found()).totals_of_ended_runs).toBeUndefined()
   })
 
   describe('raises no false alarm', () => {

@@ -133,6 +133,8 @@ describe.each(dialects)('after a dump was put back on %s', (dialect) => {
     expect(await close({ since: START, dryRun: true })).toMatchObject({ open: 4 })
     expect(await close({ since: START })).toEqual({ days: [{ date: TODAY, users: 0 }], open: 4 })
     expect(await messagesByState()).toEqual({ unknown: 4 })
+    const totals = 'SELECT due, unknown, retrying FROM wx_job_run'
+    expect(await selectRows(world.db, totals)).toEqual([{ due: 4, unknown: 4, retrying: 0 }])
     expect(await world.startProcess().recover()).toMatchObject({ delivered: 0 })
   })
 

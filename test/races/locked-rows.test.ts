@@ -1,10 +1,12 @@
+import { randomUUID } from 'node:crypto'
 import type { Knex } from 'knex'
 import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { audit } from '../../src/operations/audit.js'
 import type { UploadedPermit } from '../../src/permits/accept.js'
 import { createIngest } from '../../src/permits/ingest.js'
+import { countUp } from '../../src/permits/store.js'
 import { createTestDatabase, emptyTables, type TestDatabase } from '../helpers/database.js'
-import { counts, NOW, openPool, recordQueries } from '../helpers/rows.js'
+import { counts, DAY_MS, NOW, openPool, recordQueries } from '../helpers/rows.js'
 import { SERVICE_ENV } from '../helpers/service.js'
 
 const APP_ID = SERVICE_ENV.WX_APP_ID
@@ -44,8 +46,19 @@ describe('rows that another transaction holds', () => {
     return holder
   }
 
-  const HELD: [string, (trx: Knex) => PromiseLike<unknown>][] = [
+  const HELD: [string, (trx: Knex, formId: string) => PromiseLike<unknown>][] = [
     ['a counter', (trx) => trx.raw('SELECT * FROM wx_message_push_status WHERE user_id = 1 FOR UPDATE')],
+    [
+      'a form_id that is not committed',
+      (trx, formId) =>
+        trx('wx_save_form_id').insert({
+          app_id: APP_ID,
+          open_id: 'o1',
+          user_id: 1,
+          form_id: formId,
+          expire: NOW,
+        }),
+    ],
     [
       'a new person',
       (trx) =>
@@ -57,23 +70,55 @@ describe('rows that another transaction holds', () => {
           updated_at: NOW,
         }),
     ],
+    [
+      'the gap before a counter, which an upsert locks and no look finds',
+      (trx) => countUp(trx, [{ appId: APP_ID, userId: 10, by: 1 }], NOW),
+    ],
   ]
   test.each(HELD)('keep nobody else waiting: %s', async (_, take) => {
     const ingest = createIngest(db)
-    await ingest.upload([permit(1)], NOW)
+    await ingest.upload([permit(1), permit(8), permit(10)], NOW)
     const holder = await hold()
-    await take(holder)
+    // A new name in each test: what was deleted stays in the index for a while, and then an insert locks a gap too.
+    const formId = `held-${randomUUID()}`
+    await take(holder, formId)
+    const neighbours = (first: number) =>
+      Array.from({ length: 15 }, (_, i) => ingest.upload([permit(first + i)], NOW))
     let ended = false
-    const stuck = ingest.upload([permit(1, 'F1b'), permit(9)], NOW).finally(() => {
+    const before = neighbours(20)
+    const stuck = ingest.upload([permit(1, formId), permit(9)], NOW).finally(() => {
       ended = true
     })
-    const neighbours = Array.from({ length: 30 }, (_, i) => ingest.upload([permit(i + 10)], NOW))
-    expect((await Promise.all(neighbours)).flat()).toEqual(Array(30).fill({ outcome: 'accepted' }))
-    expect(await ingest.upload([permit(50)], NOW)).toEqual([{ outcome: 'accepted' }])
+    const after = neighbours(40)
+    expect((await Promise.all([...before, ...after])).flat()).toEqual(Array(30).fill({ outcome: 'accepted' }))
+    expect(await ingest.upload([permit(60)], NOW)).toEqual([{ outcome: 'accepted' }])
     expect(ended).toBe(false)
     await holder.rollback()
     expect(await stuck).toEqual([{ outcome: 'accepted' }, { outcome: 'accepted' }])
-    expect(await counts(db, APP_ID)).toMatchObject({ 1: 2, 9: 1, 10: 1, 50: 1 })
+    expect(await counts(db, APP_ID)).toMatchObject({ 1: 2, 9: 1, 20: 1, 60: 1 })
+    expect((await audit(db, NOW, false)).ok).toBe(true)
+  })
+
+  test('tell an upload of a form_id what became of it once the other transaction has ended', async () => {
+    const ingest = createIngest(db)
+    const holder = await hold()
+    const formId = `held-${randomUUID()}`
+    await holder('wx_save_form_id').insert({
+      app_id: APP_ID,
+      open_id: 'o2',
+      user_id: 2,
+      form_id: formId,
+      expire: NOW + DAY_MS,
+    })
+    await countUp(holder, [{ appId: APP_ID, userId: 2, by: 1 }], NOW)
+    const stuck = ingest.upload([permit(1, formId), permit(1)], NOW)
+    expect(await ingest.upload([permit(3)], NOW)).toEqual([{ outcome: 'accepted' }])
+    await holder.commit()
+    expect(await stuck).toEqual([
+      { outcome: 'rejected', reason: 'belongs_to_another_user' },
+      { outcome: 'accepted' },
+    ])
+    expect(await counts(db, APP_ID)).toEqual({ 1: 1, 2: 1, 3: 1 })
     expect((await audit(db, NOW, false)).ok).toBe(true)
   })
 

@@ -7,7 +7,7 @@ import { claimAll } from '../helpers/claims.js'
 import { dialects } from '../helpers/database.js'
 import { eventually } from '../helpers/eventually.js'
 import { recordErrors, silentLog } from '../helpers/rows.js'
-import { openSteppingPool, type SteppingPool, someoneWaits } from '../helpers/stepping-pool.js'
+import { openSteppingPool, type SteppingPool } from '../helpers/stepping-pool.js'
 import { DAY, HOUR, openIdOf, user } from '../helpers/users.js'
 import { createWorld, TODAY, type World } from '../helpers/world.js'
 
@@ -20,7 +20,8 @@ import { createWorld, TODAY, type World } from '../helpers/world.js'
  * | `status = 0` in lockCandidatePermits (claim) | the permit that expired since the claim read it |
  * | SKIP LOCKED in lockUnspent | the sweeps that must not wait for a claim or for each other |
  * | SKIP LOCKED in lockCandidatePermits | the claim that must not wait for a sweep |
- * | `again` in moveCursor | the same: the user passed over is forgotten |
+ * | SKIP LOCKED in lockDueCounters | the claim that must not wait for an upload |
+ * | `again` in moveCursor | both of these: the user passed over is forgotten |
  * | counting by what was read before, in place of `count - 1`, `count + n` | the tests in which one waits for the other |
  */
 const MINUTE = 60_000
@@ -134,6 +135,22 @@ describe('side by side on mysql', () => {
     expect(await world.counterOf(1)).toEqual({ count: 0, last_date: TODAY })
   })
 
+  test('a claim passes over a counter that an upload holds, and comes back for the user', async () => {
+    await world.has(user(1).permits(1), user(2).permits(1), user(3).permits(1))
+    const uploader = another()
+    const stop = uploader.stop('before', /^COMMIT/)
+    const uploading = upload(uploader.db, 2, 'F2')
+    await stop.reached
+    const errors = recordErrors(world.db)
+    expect(await claim(world.db)).toEqual([1, 3])
+    expect(errors).toEqual([])
+    stop.goOn()
+    expect(await uploading).toEqual([{ outcome: 'accepted' }])
+    expect(await claim(world.db)).toEqual([2])
+    expect(await statuses(2)).toEqual([1, 0])
+    expect(await world.counterOf(2)).toEqual({ count: 1, last_date: TODAY })
+  })
+
   test('a permit that expired since a claim read it is not spent', async () => {
     await world.has(
       user(1)
@@ -191,10 +208,9 @@ describe('side by side on mysql', () => {
     const stop = sweeper.stop('before', /^COMMIT/)
     const sweeping = sweep(sweeper.db, world.clock.now())
     await stop.reached
-    const claiming = claim(world.db)
-    await someoneWaits(world.db)
+    expect(await claim(world.db)).toEqual([])
     stop.goOn()
-    expect([await sweeping, await claiming]).toEqual([{ expired: 1, users: 1 }, [1]])
+    expect([await sweeping, await claim(world.db)]).toEqual([{ expired: 1, users: 1 }, [1]])
     expect(await world.counterOf(1)).toEqual({ count: 0, last_date: TODAY })
   })
 
@@ -211,21 +227,6 @@ describe('side by side on mysql', () => {
     expect(await sweeping).toEqual({ expired: 2, users: 2 })
     expect(await Promise.all([1, 2, 3].map(statuses))).toEqual([[2, 0], [2], [2]])
     expect(await world.counterOf(1)).toMatchObject({ count: 1 })
-  })
-
-  test('a claim waits for an upload of the same user, and both count', async () => {
-    await world.has(user(1).permits(1))
-    const uploader = another()
-    const errors = [recordErrors(uploader.db), recordErrors(world.db)]
-    const stop = uploader.stop('before', /^COMMIT/)
-    const uploading = upload(uploader.db, 1, 'F1')
-    await stop.reached
-    const claiming = claim(world.db)
-    await someoneWaits(world.db)
-    stop.goOn()
-    expect([await uploading, await claiming]).toEqual([[{ outcome: 'accepted' }], [1]])
-    expect(await world.counterOf(1)).toEqual({ count: 1, last_date: TODAY })
-    expect(errors.flat()).toEqual([])
   })
 
   test('an upload comes back after a claim of the same user, and both count', async () => {

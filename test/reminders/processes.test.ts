@@ -149,6 +149,16 @@ describe.each(dialects)('several processes on %s', (dialect) => {
     expect(await world.runs()).toMatchObject([{ state: 'limited', delivered: 50 }])
   })
 
+  test('count for a limit only what is claimed since, beside what a process without one had claimed', async () => {
+    await world.has(users(1, 10).permits(1))
+    await claimAll(world)
+    await world.lapseLeases()
+    await world.has(users(11, 30).permits(1))
+    expect(await world.startProcess().remind({ limit: 5 })).toMatchObject({ state: 'limited', delivered: 15 })
+    expect(await world.startProcess().remind({ limit: 3 })).toMatchObject({ state: 'limited', delivered: 3 })
+    expect(await world.startProcess().remind()).toMatchObject({ state: 'done', delivered: 12 })
+  })
+
   test('leave a run that has come to its limit to whoever starts it by hand', async () => {
     await world.has(users(1, 30).permits(1))
     const { account, clock } = world

@@ -1,0 +1,95 @@
+import type { Knex } from 'knex'
+import { execute, isSqlite, placeholders, scanRows, selectRows } from '../db/sql.js'
+import type { RunState } from './store.js'
+
+/**
+ * The totals of a run: how its messages stand. Of a run that is `running` they are as of `updated_at`, for each change
+ * would be one more write to a row that all processes share. They are counted when it ends, and from then on whoever
+ * settles one of its messages moves it from one total to another in the same transaction. Each settlement locks the run
+ * before its messages, beside others while the run is running, so that none falls between the count and the end.
+ */
+export interface Totals {
+  delivered: number
+  failed: number
+  unknown: number
+  cancelled: number
+  /** Not ended yet: being sent, or waiting for another attempt. */
+  retrying: number
+}
+
+/** Locks the runs of messages that are to be settled, until the commit. Answers those that have ended. */
+export async function lockForSettling(
+  trx: Knex,
+  runIds: (number | null)[],
+  how: 'beside others' | 'alone' = 'beside others',
+): Promise<Set<number>> {
+  const ids = [...new Set(runIds)].filter((id) => id !== null).sort((a, b) => a - b)
+  if (ids.length === 0) return new Set()
+  const read = async (lock: string): Promise<Set<number>> => {
+    const rows = await selectRows<{ id: number; state: RunState }>(
+      trx,
+      `SELECT id, state FROM wx_job_run WHERE id IN (${placeholders(ids.length)}) ORDER BY id${lock}`,
+      ids,
+    )
+    return new Set(rows.filter(({ state }) => state !== 'running').map(({ id }) => id))
+  }
+  if (isSqlite(trx)) return read('')
+  // Not the shared lock first: two settlements that both write to the run after it would wait for each other.
+  const alone = how === 'alone' || (await read('')).size > 0
+  return read(alone ? ' FOR UPDATE' : ' LOCK IN SHARE MODE')
+}
+
+/** Takes messages of a run that has ended, and is locked, from one total to another. */
+export async function moveTotals(
+  trx: Knex,
+  runId: number,
+  { from, to, messages }: { from: keyof Totals; to: keyof Totals; messages: number },
+  now: number,
+): Promise<void> {
+  if (messages === 0) return
+  await execute(
+    trx,
+    `UPDATE wx_job_run SET ${from} = ${from} - ?, ${to} = ${to} + ?, updated_at = ? WHERE id = ?`,
+    [messages, messages, now, runId],
+  )
+}
+
+/** Writes down how the messages of a locked run stand, whichever process sent them. */
+export async function countTotals(trx: Knex, runId: number): Promise<void> {
+  const rows = await scanRows<{ state: string; messages: number }>(
+    trx,
+    'SELECT state, COUNT(*) AS messages FROM wx_push_message WHERE run_id = ? GROUP BY state',
+    [runId],
+  )
+  const of = (state: string): number => rows.find((row) => row.state === state)?.messages ?? 0
+  const [delivered, failed, unknown] = [of('delivered'), of('failed'), of('unknown')]
+  const retrying = of('retry') + of('queued') + of('sending')
+  await execute(
+    trx,
+    `UPDATE wx_job_run SET due = ?, delivered = ?, failed = ?, unknown = ?, cancelled = ?, retrying = ? WHERE id = ?`,
+    [delivered + failed + unknown + retrying, delivered, failed, unknown, of('cancelled'), retrying, runId],
+  )
+}
+
+/**
+ * When a process leaves a run: brings the totals up to date if others may go on with it, and adds the users who are still
+ * due to those it has claimed. Answers how many messages are not settled.
+ */
+export async function recordStandings(
+  trx: Knex,
+  runId: number,
+  { stillDue, skippedSignedIn, now }: { stillDue: number; skippedSignedIn: number; now: number },
+): Promise<number> {
+  const ended = await lockForSettling(trx, [runId], 'alone')
+  if (!ended.has(runId)) await countTotals(trx, runId)
+  await execute(
+    trx,
+    `UPDATE wx_job_run SET due = delivered + failed + unknown + retrying + ?, skipped_signed_in = ?,
+       updated_at = ? WHERE id = ?`,
+    [stillDue, skippedSignedIn, now, runId],
+  )
+  const [run] = await selectRows<{ retrying: number }>(trx, 'SELECT retrying FROM wx_job_run WHERE id = ?', [
+    runId,
+  ])
+  return run?.retrying ?? 0
+}
