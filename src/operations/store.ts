@@ -1,5 +1,5 @@
 import type { Knex } from 'knex'
-import { execute, scanRows } from '../db/sql.js'
+import { execute, mysqlHint, scanRows } from '../db/sql.js'
 import type { UserId } from '../lib/user-id.js'
 import { VALIDITY_MARGIN_MS } from '../permits/accept.js'
 import { PAY_HOLD_MS } from '../permits/sources.js'
@@ -70,7 +70,7 @@ export function findYoungerSpentFirst(db: Knex, limit: number): Promise<YoungerS
   return scanRows<YoungerSpentFirst>(
     db,
     `SELECT m.id AS message_id, m.user_id, spent.id AS spent_permit, older.id AS older_permit
-     FROM wx_push_message m
+     FROM wx_push_message m${mysqlHint(db, 'FORCE INDEX (PRIMARY)')}
      JOIN wx_save_form_id spent ON spent.id = m.permit_id AND spent.message_id = m.id
      JOIN wx_save_form_id older ON older.app_id = m.app_id AND older.user_id = m.user_id
        AND (older.source = 'subscribe') = (spent.source = 'subscribe')

@@ -338,7 +338,7 @@ const LOOK: Access[] = [
   },
 ]
 
-/** Once a run: they read every message of the run. */
+/** Once a run: it reads every message of the run. */
 const REPORTS = [/SELECT state, COUNT\(\*\) AS messages/]
 
 describe.each(dialects)('hot statements on %s', (dialect) => {
