@@ -126,6 +126,7 @@ async function expectExpireAndAudit(): Promise<void> {
     'spent_permit_has_message',
     'message_has_permit',
     'permit_goes_to_its_giver',
+    'totals_of_ended_runs',
     'last_date_is_past',
   ]
   expect(answerOf(audited)).toEqual({
