@@ -110,6 +110,7 @@ describe.each(dialects)('after a dump was put back on %s', (dialect) => {
 
   test('of several days each costs a user one permit', async () => {
     await world.has(users(1, 3).permits(5), user(4).permitFor(30 * 60_000))
+    world.clock.advance(2 * DAY)
     const report = await close({}, NOW + 2 * DAY)
     const days = [0, 1, 2].map((n) => addDays(TODAY, n))
     expect(report.days).toEqual([
