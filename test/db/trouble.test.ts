@@ -5,7 +5,7 @@ import { whyUnavailable } from '../../src/db/errors.js'
 import { execute } from '../../src/db/sql.js'
 import { inTransaction } from '../../src/db/transaction.js'
 import { expireStale } from '../../src/permits/expire.js'
-import { claimAll } from '../helpers/claims.js'
+import { claimAll, openTodaysRun } from '../helpers/claims.js'
 import { recordErrors, silentLog } from '../helpers/rows.js'
 import { someoneWaits } from '../helpers/stepping-pool.js'
 import { startTcpProxy, type TcpProxy } from '../helpers/tcp-proxy.js'
@@ -216,8 +216,10 @@ describe('a job whose database', () => {
       },
     })
     const process = world.startProcess({ db: impatient })
+    await openTodaysRun(world)
     const holder = await world.db.transaction()
-    await holder.raw('SELECT id FROM wx_message_push_status FOR UPDATE')
+    // A locked permit or counter is passed over, and a locked run is waited for.
+    await holder.raw('SELECT id FROM wx_job_run FOR UPDATE')
     await expect(claimAll({ ...world, db: process.db })).rejects.toMatchObject({
       code: 'ER_LOCK_WAIT_TIMEOUT',
     })

@@ -2,13 +2,11 @@ import type { Account } from '../../src/config.js'
 import type { Delivery } from '../../src/messages/message.js'
 import { claimDue } from '../../src/reminders/claim.js'
 import { resetRanges } from '../../src/schedule/cursor-store.js'
-import { openRun } from '../../src/schedule/store.js'
+import { type JobRun, openRun } from '../../src/schedule/store.js'
 import { TODAY, type World } from './world.js'
 
-/** Opens today's run and claims all who are due, as a process would that dies before it sends anything. */
-export async function claimAll(world: World, changes: Partial<Account> = {}): Promise<Delivery[]> {
-  const { db, clock } = world
-  const account = { ...world.account, ...changes }
+/** Today's run, with its users to be read. */
+export async function openTodaysRun({ db, account, clock }: World): Promise<JobRun> {
   const { appId } = account
   const { run, opened } = await openRun(
     db,
@@ -17,6 +15,14 @@ export async function claimAll(world: World, changes: Partial<Account> = {}): Pr
     clock.now(),
   )
   if (opened) await resetRanges(db, run.id, appId)
+  return run
+}
+
+/** Opens today's run and claims all who are due, as a process would that dies before it sends anything. */
+export async function claimAll(world: World, changes: Partial<Account> = {}): Promise<Delivery[]> {
+  const { db, clock } = world
+  const account = { ...world.account, ...changes }
+  const run = await openTodaysRun({ ...world, account })
   const deliveries: Delivery[] = []
   for (;;) {
     const claim = await claimDue(db, account, {
