@@ -45,14 +45,20 @@ describe.each(dialects)('without a key on %s', (dialect) => {
     return states
   }
 
-  const BUSY: Omit<FaultSpec, 'match'>[] = [
-    ...[-1, 61450, 200001].map((errcode) => ({ kind: 'errcode' as const, errcode })),
-    ...[408, 425, 429, 503].map((status) => ({ kind: 'http_status' as const, status })),
+  const BUSY: [string, Omit<FaultSpec, 'match'>][] = [
+    ...[-1, 61450, 200001].map((errcode): [string, Omit<FaultSpec, 'match'>] => [
+      `${errcode}`,
+      { kind: 'errcode', errcode },
+    ]),
+    ...[408, 425, 429, 503].map((status): [string, Omit<FaultSpec, 'match'>] => [
+      `HTTP ${status}`,
+      { kind: 'http_status', status },
+    ]),
   ]
   for (const after of [20, 0]) {
     test.each(BUSY)(
-      `a busy WeChat ($errcode$status) after ${after} deliveries costs no permit, pauses the run, and it goes on by itself`,
-      async (fault) => {
+      `a busy WeChat (%s) after ${after} deliveries costs no permit, pauses the run, and it goes on by itself`,
+      async (_, fault) => {
         await world.has(users(1, USERS).subscriptions(1))
         world.wechat.addFault({ ...fault, ...ON_SEND, ...(after > 0 ? { after } : {}) })
         expect(await tick()).toBe('paused')
