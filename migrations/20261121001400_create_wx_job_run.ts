@@ -42,8 +42,7 @@ export const { up, down } = tableMigration({
       name: 'claim_limit',
       type: 'int',
       nullable: true,
-      comment:
-        'claimed 的上限（--limit），空 = 不限 | how far claimed may go, NULL = any number',
+      comment: 'claimed 的上限（--limit），空 = 不限 | how far claimed may go, NULL = any number',
     },
     {
       name: 'claimed',
