@@ -51,7 +51,7 @@ describe.each(dialects)('the end of the sending window on %s', (dialect) => {
       await world.has(users(1, 10).permits(1).subscriptions(1))
       let sent = 0
       const process = world.startProcess({
-        rate: 2,
+        rate: 20,
         concurrency: 8,
         send: async () => {
           if (++sent === 3) closeWindow()
