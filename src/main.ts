@@ -1,4 +1,5 @@
 import { Command } from 'commander'
+import { assignUnassigned } from './books/assign.js'
 import { addBringBack } from './cli/bring-back.js'
 import {
   assertFileExists,
@@ -31,7 +32,6 @@ import type { Tally } from './messages/settle.js'
 import { audit } from './operations/audit.js'
 import { assertClocksAgree } from './operations/clock.js'
 import { examine, type Finding } from './operations/doctor.js'
-import { assignUnassigned } from './permits/assign.js'
 import { expireStale } from './permits/expire.js'
 import { findAppIds } from './permits/store.js'
 import { planRun } from './reminders/plan.js'

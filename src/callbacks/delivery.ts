@@ -1,5 +1,5 @@
 import type { Knex } from 'knex'
-import { lockForSettling, moveTotals } from '../schedule/totals-store.js'
+import { lockForSettling, moveTotals } from '../runs/totals.js'
 import { recordStop } from '../users/stop-store.js'
 import { done, type Effect, nextAttempt, payloadOf } from './effect.js'
 import * as store from './store.js'

@@ -1,4 +1,5 @@
 import { statSync } from 'node:fs'
+import { assignUnassigned } from '../books/assign.js'
 import { type Account, type Config, type Purpose, readConfig, readSettings } from '../config.js'
 import { databaseName, sqliteFile } from '../db/database-name.js'
 import { assertMigrated, hasTables, migrateLatest } from '../db/migrate.js'
@@ -6,7 +7,6 @@ import { isSqlite } from '../db/sql.js'
 import { type Base, openBase, openSending, type Sending } from '../deps.js'
 import { ServiceError } from '../errors.js'
 import { assertClocksAgree } from '../operations/clock.js'
-import { assignUnassigned } from '../permits/assign.js'
 import { printDatabase, printError } from './output.js'
 
 /** What commands share: exit codes, the signal to stop, and the ways to the database. */

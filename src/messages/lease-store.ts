@@ -1,9 +1,9 @@
 import type { Knex } from 'knex'
+import type { PermitSource } from '../books/usable.js'
 import { databaseNow, execute, forUpdateSkipLocked, mysqlHint, placeholders, selectRows } from '../db/sql.js'
 import { withoutContention } from '../db/transaction.js'
 import { groupBy } from '../lib/group-by.js'
 import type { UserId } from '../lib/user-id.js'
-import type { PermitSource } from '../permits/sources.js'
 import type { TemplateData } from '../wechat/messages.js'
 import type { Channel, Delivery } from './message.js'
 

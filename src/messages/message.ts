@@ -1,5 +1,5 @@
+import type { PermitSource } from '../books/usable.js'
 import type { UserId } from '../lib/user-id.js'
-import type { PermitSource } from '../permits/sources.js'
 import type { TemplateData } from '../wechat/messages.js'
 
 export type Channel = 'form_id' | 'subscribe' | 'official'

@@ -1,8 +1,8 @@
 import type { Knex } from 'knex'
+import type { Condition, PermitSource } from '../books/usable.js'
 import { databaseNow, execute, forUpdate, placeholders, selectRows } from '../db/sql.js'
 import { groupBy } from '../lib/group-by.js'
 import type { UserId } from '../lib/user-id.js'
-import type { Condition, PermitSource } from '../permits/sources.js'
 import type { Channel } from './message.js'
 
 /**

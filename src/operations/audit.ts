@@ -1,8 +1,8 @@
 import type { Knex } from 'knex'
+import { recountCounter } from '../books/recount.js'
 import { inTransaction } from '../db/transaction.js'
 import { businessDate } from '../lib/business-date.js'
 import { toJson } from '../lib/user-id.js'
-import { recountCounter } from '../permits/recount.js'
 import * as store from './store.js'
 
 export interface AuditCheck {

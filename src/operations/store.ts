@@ -1,8 +1,8 @@
 import type { Knex } from 'knex'
+import { PAY_HOLD_MS } from '../books/usable.js'
 import { execute, mysqlHint, scanRows } from '../db/sql.js'
 import type { UserId } from '../lib/user-id.js'
 import { VALIDITY_MARGIN_MS } from '../permits/accept.js'
-import { PAY_HOLD_MS } from '../permits/sources.js'
 
 /**
  * The statements of the audit. Each reads whole tables and belongs to no hot path. Each answers the rows that break a

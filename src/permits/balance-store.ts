@@ -1,7 +1,7 @@
 import type { Knex } from 'knex'
+import type { Condition } from '../books/usable.js'
 import { selectRows } from '../db/sql.js'
 import type { UserId } from '../lib/user-id.js'
-import type { Condition } from './sources.js'
 
 /** Until when a user's usable permits are valid, the first to run out first. Uses wx_save_form_id_oldest_idx. */
 export async function findExpires(

@@ -5,7 +5,7 @@ import { chunks } from '../lib/chunks.js'
 import { failpoint } from '../lib/failpoint.js'
 import type { Logger } from '../lib/logger.js'
 import { compareUserIds, type UserId } from '../lib/user-id.js'
-import { closeRun, openRun, type Trigger } from '../schedule/store.js'
+import { closeRun, openRun, type Trigger } from '../runs/occurrences.js'
 import * as store from './store.js'
 
 const CHUNK = 999

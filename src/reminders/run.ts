@@ -1,4 +1,5 @@
 import type { Knex } from 'knex'
+import { isUsable } from '../books/usable.js'
 import type { Account } from '../config.js'
 import { inTransaction } from '../db/transaction.js'
 import { ServiceError } from '../errors.js'
@@ -10,11 +11,17 @@ import { findUnfinished } from '../messages/lease-store.js'
 import { takeOver } from '../messages/recovery.js'
 import { addTallies, emptyTally, type Tally } from '../messages/settle.js'
 import { createDeadlines } from '../messages/window.js'
-import { isUsable } from '../permits/sources.js'
-import * as cursors from '../schedule/cursor-store.js'
-import * as limits from '../schedule/limit-store.js'
-import { closeRun, type JobRun, openRun, type RunState, reopenRun, type Trigger } from '../schedule/store.js'
-import { recordStandings } from '../schedule/totals-store.js'
+import * as limits from '../runs/limit.js'
+import {
+  closeRun,
+  type JobRun,
+  openRun,
+  type RunState,
+  reopenRun,
+  type Trigger,
+} from '../runs/occurrences.js'
+import * as cursors from '../runs/ranges.js'
+import { recordStandings } from '../runs/totals.js'
 import { claimDue } from './claim.js'
 import * as store from './store.js'
 

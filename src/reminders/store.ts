@@ -1,9 +1,9 @@
 import type { Knex } from 'knex'
+import type { Condition, PermitSource } from '../books/usable.js'
 import { execute, forUpdate, forUpdateSkipLocked, mysqlHint, placeholders, selectRows } from '../db/sql.js'
 import { MAX_USER_ID, type UserId } from '../lib/user-id.js'
-import type { Condition, PermitSource } from '../permits/sources.js'
-import { type Range, resetRanges } from '../schedule/cursor-store.js'
-import type { RunState } from '../schedule/store.js'
+import type { RunState } from '../runs/occurrences.js'
+import { type Range, resetRanges } from '../runs/ranges.js'
 
 export async function lockRun(trx: Knex, runId: number): Promise<RunState | undefined> {
   const [row] = await selectRows<{ state: RunState }>(

@@ -8,7 +8,7 @@ import { pause } from '../lib/pause.js'
 import { compareUserIds } from '../lib/user-id.js'
 import { findPlace, type Place } from '../permits/store.js'
 import { NEVER_EXPIRES } from '../permits/subscriptions.js'
-import { closeRun, findLastRun, openRun } from '../schedule/store.js'
+import { closeRun, findLastRun, openRun } from '../runs/occurrences.js'
 import { oldestKept } from '../sign-ins/sign-in.js'
 import * as store from './store.js'
 

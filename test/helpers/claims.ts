@@ -1,8 +1,8 @@
 import type { Account } from '../../src/config.js'
 import type { Delivery } from '../../src/messages/message.js'
 import { claimDue } from '../../src/reminders/claim.js'
-import { resetRanges } from '../../src/schedule/cursor-store.js'
-import { type JobRun, openRun } from '../../src/schedule/store.js'
+import { type JobRun, openRun } from '../../src/runs/occurrences.js'
+import { resetRanges } from '../../src/runs/ranges.js'
 import { TODAY, type World } from './world.js'
 
 /** Today's run, with its users to be read. */

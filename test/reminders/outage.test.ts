@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { findDueRun } from '../../src/reminders/due.js'
 import type { FaultSpec } from '../../src/sandbox/faults.js'
-import { findDueRun } from '../../src/schedule/catch-up.js'
 import { dialects } from '../helpers/database.js'
 import { MINUTE_MS } from '../helpers/rows.js'
 import { HOUR, users } from '../helpers/users.js'

@@ -1,5 +1,5 @@
 import type { Channel } from '../messages/message.js'
-import { VALIDITY_MARGIN_MS } from './accept.js'
+import { VALIDITY_MARGIN_MS } from '../permits/accept.js'
 
 /** Where a permit came from: a form submit, a payment, an accepted subscription. */
 export type PermitSource = 'form' | 'pay' | 'subscribe'

@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { execute, selectRows } from '../../src/db/sql.js'
 import type { UserId } from '../../src/lib/user-id.js'
-import { resetRanges } from '../../src/schedule/cursor-store.js'
+import { resetRanges } from '../../src/runs/ranges.js'
 import { dialects } from '../helpers/database.js'
 import { fillTable } from '../helpers/fill.js'
 import { user, users } from '../helpers/users.js'

@@ -8,8 +8,8 @@ import { findRefusals, type Refusal } from '../messages/refusal-store.js'
 import { countUp, lockCounters } from '../permits/store.js'
 import * as subscriptions from '../permits/subscription-store.js'
 import { REFUSED } from '../permits/subscriptions.js'
+import * as store from '../users/stop-store.js'
 import { errcodeOf } from '../wechat/errcodes.js'
-import * as store from './stop-store.js'
 
 const CHUNK = 500
 /** Lets uploads and a run through between two chunks. */

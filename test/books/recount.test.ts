@@ -1,8 +1,8 @@
 import type { Knex } from 'knex'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { recountCounter } from '../../src/books/recount.js'
 import { inTransaction } from '../../src/db/transaction.js'
 import { createIngest, type Ingest } from '../../src/permits/ingest.js'
-import { recountCounter } from '../../src/permits/recount.js'
 import { createTestDatabase, dialects, emptyTables, type TestDatabase } from '../helpers/database.js'
 import { APP_ID, addPermits, counts, NOW, openPool, TODAY } from '../helpers/rows.js'
 

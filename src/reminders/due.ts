@@ -3,7 +3,7 @@ import type { Account } from '../config.js'
 import { addDays, businessDate } from '../lib/business-date.js'
 import { firingsOn, parseCron } from '../lib/cron.js'
 import { windowEnd } from '../messages/window.js'
-import { closeRun, findLastRun, findRun, type JobRun, openRun, type Trigger } from './store.js'
+import { closeRun, findLastRun, findRun, type JobRun, openRun, type Trigger } from '../runs/occurrences.js'
 
 /** A daily run that is to be started, or gone on with, now. */
 export interface DueRun {

@@ -2,7 +2,7 @@ import type { Knex } from 'knex'
 import { isDuplicate } from '../db/errors.js'
 import { execute, selectRows } from '../db/sql.js'
 import { inTransaction } from '../db/transaction.js'
-import { countTotals } from './totals-store.js'
+import { countTotals } from './totals.js'
 
 export type Job = 'remind' | 'expire' | 'purge'
 export type Trigger = 'cron' | 'catch-up' | 'manual'

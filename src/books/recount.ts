@@ -1,6 +1,6 @@
 import type { Knex } from 'knex'
 import type { UserId } from '../lib/user-id.js'
-import * as store from './store.js'
+import * as store from '../permits/store.js'
 
 /**
  * Sets a user's counter to the number of unspent permits, beside whoever changes these. It locks the counter, as every
