@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { readConfig } from '../config.js'
+import { readConfig } from '../config/read.js'
 import { migrateLatest, pendingMigrations } from '../db/migrate.js'
 import { type MigrationPreview, previewMigrations } from '../db/preview.js'
 import { assertFileExists, command, EXIT, env, type JsonOption, withDatabase } from './command.js'
