@@ -1,5 +1,5 @@
 import { Command } from 'commander'
-import { assignUnassigned } from './books/assign.js'
+import { assignUnassigned } from './books/index.js'
 import { addBringBack } from './cli/bring-back.js'
 import {
   assertFileExists,
@@ -28,7 +28,7 @@ import { toJson } from './lib/user-id.js'
 import { describeOpen, openToJson } from './messages/open-messages.js'
 import { countOpen } from './messages/open-store.js'
 import { recover } from './messages/recovery.js'
-import type { Tally } from './messages/settle.js'
+import type { Tally } from './messages/tally.js'
 import { audit } from './operations/audit.js'
 import { assertClocksAgree } from './operations/clock.js'
 import { examine, type Finding } from './operations/doctor.js'

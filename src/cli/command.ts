@@ -1,6 +1,6 @@
 import { statSync } from 'node:fs'
 import type { Account } from '../account.js'
-import { assignUnassigned } from '../books/assign.js'
+import { assignUnassigned } from '../books/index.js'
 import { type Config, type Purpose, readConfig, readSettings } from '../config/read.js'
 import { databaseName, sqliteFile } from '../db/database-name.js'
 import { assertMigrated, hasTables, migrateLatest } from '../db/migrate.js'

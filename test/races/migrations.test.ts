@@ -5,7 +5,7 @@ import { readAccount, readConfig } from '../../src/config/read.js'
 import { assertMigrated, pendingMigrations } from '../../src/db/migrate.js'
 import { createIngest } from '../../src/permits/ingest.js'
 import { type Service, startService } from '../../src/service.js'
-import { claimAll } from '../helpers/claims.js'
+import { claimAll, openTodaysRun } from '../helpers/claims.js'
 import { createEmptyDatabase, type TestDatabase } from '../helpers/database.js'
 import { recordErrors } from '../helpers/rows.js'
 import { API_KEY, SERVICE_ENV } from '../helpers/service.js'
@@ -48,6 +48,7 @@ test('a migration waits for a claim under way; what comes meanwhile waits for it
   try {
     await world.has(users(1, 20).permits(2))
     const errors = [recordErrors(claimer.db), recordErrors(world.db)]
+    await openTodaysRun(world)
     const stop = claimer.stop('before', /^COMMIT/)
     const claiming = claimAll({ ...world, db: claimer.db })
     await stop.reached

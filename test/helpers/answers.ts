@@ -1,10 +1,10 @@
-import type { Delivery } from '../../src/messages/message.js'
+import type { HeldMessage } from '../../src/messages/message.js'
 import type { SendResult } from '../../src/wechat/client.js'
 import { errcodeOf, httpStatusEntry } from '../../src/wechat/errcodes.js'
 import { NOW } from './rows.js'
 
 /** A claimed message as the code hands it around. */
-export function delivery(changes: Partial<Delivery> = {}): Delivery {
+export function held(changes: Partial<HeldMessage> = {}): HeldMessage {
   return {
     id: 1,
     fence: 1,
