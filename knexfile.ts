@@ -1,10 +1,10 @@
 import knex, { type Knex } from 'knex'
-import type { MigrationParams } from './migrations/lib/migration.js'
 import { DEFAULT_DATABASE_URL, knexConfig } from './src/db/connect.js'
 import { databaseName } from './src/db/database-name.js'
-import { listPending, migrationsFor, toStderr } from './src/db/migrate.js'
+import type { MigrationParams } from './src/db/migrate.js'
 import { takeMigrationLock } from './src/db/migration-lock.js'
 import { isSqlite } from './src/db/sql.js'
+import { listPending, migrationsFor } from './src/schema.js'
 
 const WRITES = /^migrate:(latest|up|down|rollback|to|before)$/
 
@@ -27,4 +27,8 @@ export default async function knexfile(): Promise<Knex.Config> {
   } finally {
     await db.destroy()
   }
+}
+
+function toStderr(message: string): void {
+  process.stderr.write(`${message}\n`)
 }

@@ -1,6 +1,6 @@
 import type { Knex } from 'knex'
+import type { MigrationParams } from '../src/db/migrate.js'
 import { dropOldUniqueKeys } from './lib/adopt.js'
-import type { MigrationParams } from './lib/migration.js'
 import { counters, permits } from './lib/public-tables.js'
 
 /** First of all: values that are put right later, such as NULLs, would violate the old keys on the way. */

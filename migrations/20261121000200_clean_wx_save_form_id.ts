@@ -1,10 +1,11 @@
 import type { Knex } from 'knex'
+import type { MigrationParams } from '../src/db/migrate.js'
 import { isSqlite } from '../src/db/sql.js'
 import { NO_FORM_ID } from '../src/permits/accept.js'
 import { isThere } from './lib/adopt.js'
 import { updateInChunks } from './lib/chunks.js'
-import { type MigrationParams, reportRows } from './lib/migration.js'
 import { permits } from './lib/public-tables.js'
+import { reportRows } from './lib/report.js'
 
 const MAX_OPEN_ID = 100
 const MAX_FORM_ID = 128

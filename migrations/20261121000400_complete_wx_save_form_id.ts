@@ -1,7 +1,8 @@
 import type { Knex } from 'knex'
+import type { MigrationParams } from '../src/db/migrate.js'
 import { updateInChunks } from './lib/chunks.js'
-import { type MigrationParams, reportRows } from './lib/migration.js'
 import { permits } from './lib/public-tables.js'
+import { reportRows } from './lib/report.js'
 
 /** Below: no time in ms since 1973. From the lower bound on: a time in seconds since 1973. */
 const FIRST_MS = 100_000_000_000

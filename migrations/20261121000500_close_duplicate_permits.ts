@@ -1,8 +1,9 @@
 import type { Knex } from 'knex'
+import type { MigrationParams } from '../src/db/migrate.js'
 import { execute, isSqlite, selectRows } from '../src/db/sql.js'
 import { forEachRange } from './lib/chunks.js'
-import { type MigrationParams, reportRows } from './lib/migration.js'
 import { permits } from './lib/public-tables.js'
+import { reportRows } from './lib/report.js'
 
 const PLAN = 'wx_adoption_plan'
 

@@ -1,8 +1,9 @@
 import type { Knex } from 'knex'
+import type { MigrationParams } from '../src/db/migrate.js'
 import { isThere } from './lib/adopt.js'
 import { updateInChunks } from './lib/chunks.js'
-import { type MigrationParams, reportRows } from './lib/migration.js'
 import { counters } from './lib/public-tables.js'
+import { reportRows } from './lib/report.js'
 
 export const UNFIT = 'user_id IS NULL OR last_date IS NULL OR count IS NULL OR count < 0'
 

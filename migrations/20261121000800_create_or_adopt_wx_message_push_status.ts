@@ -1,6 +1,6 @@
 import type { Knex } from 'knex'
+import type { MigrationParams } from '../src/db/migrate.js'
 import { createOrAdopt, dropIfEmpty } from './lib/adopt.js'
-import type { MigrationParams } from './lib/migration.js'
 import { counters } from './lib/public-tables.js'
 
 export async function up(db: Knex, params: MigrationParams): Promise<void> {

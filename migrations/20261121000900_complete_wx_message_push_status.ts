@@ -1,9 +1,10 @@
 import type { Knex } from 'knex'
+import type { MigrationParams } from '../src/db/migrate.js'
 import { isSqlite } from '../src/db/sql.js'
 import { businessDate } from '../src/lib/business-date.js'
 import { updateInChunks } from './lib/chunks.js'
-import { type MigrationParams, reportRows } from './lib/migration.js'
 import { counters } from './lib/public-tables.js'
+import { reportRows } from './lib/report.js'
 
 /** No date as YYYYMMDD is as large as this, and every time in seconds since 1973 or in ms is larger. */
 const AFTER_DATES = 100_000_000

@@ -1,8 +1,9 @@
 import type { Knex } from 'knex'
+import type { MigrationParams } from '../src/db/migrate.js'
 import { execute } from '../src/db/sql.js'
 import { forEachRange, updateInChunks } from './lib/chunks.js'
-import { type MigrationParams, reportRows } from './lib/migration.js'
 import { counters, permits } from './lib/public-tables.js'
+import { reportRows } from './lib/report.js'
 
 /** Reads wx_save_form_id_oldest_idx, a few entries per user. */
 const TRUE_COUNT = `(SELECT COUNT(*) FROM ${permits.name} AS p WHERE p.app_id = ${counters.name}.app_id

@@ -1,3 +1,4 @@
+import type { Migration } from '../src/db/migrate.js'
 import * as keepPublishedKeys from './20261121000050_keep_published_keys.js'
 import * as dropOldUniqueKeys from './20261121000100_drop_old_unique_keys.js'
 import * as cleanWxSaveFormId from './20261121000200_clean_wx_save_form_id.js'
@@ -23,8 +24,6 @@ import * as createWxCallbackEvent from './20261121002300_create_wx_callback_even
 import * as createWxCallbackNonce from './20261121002400_create_wx_callback_nonce.js'
 import * as addPersonIndexToWxPushMessage from './20261121002500_add_person_index_to_wx_push_message.js'
 import * as bindOpenIdsOfPermits from './20261121002700_bind_open_ids_of_permits.js'
-
-import type { Migration } from './lib/migration.js'
 
 /**
  * The one list of migrations, in order. Names carry no file extension: Knex records names, and with extensions a

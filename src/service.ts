@@ -4,7 +4,6 @@ import { assignUnassigned } from './books/assign.js'
 import { type CallbackWorker, createCallbackWorker } from './callbacks/process.js'
 import type { Account, Config } from './config.js'
 import { databaseName } from './db/database-name.js'
-import { assertMigrated, migrateLatest } from './db/migrate.js'
 import { isSqlite } from './db/sql.js'
 import { openBase, openLogins, openSending } from './deps.js'
 import type { ConnectionLimits } from './http/connections.js'
@@ -17,6 +16,7 @@ import { findDueRun, latestSweepSlot, recordMissedDays } from './reminders/due.j
 import { runReminders } from './reminders/run.js'
 import { purgeOld } from './retention/purge.js'
 import { createSchedule, type ScheduledJobs } from './schedule/schedule.js'
+import { assertMigrated, migrateLatest } from './schema.js'
 
 /** The quietest hour of a day. */
 const PURGE_HOUR = 4
@@ -58,7 +58,10 @@ export async function startService(
     const { db, log, now } = base
     log.info({ event: 'service.starting', database: databaseName(config.databaseUrl) })
     if (options.migrate || isSqlite(db))
-      await migrateLatest(db, (message) => log.info({ event: 'migrated' }, message), account.appId)
+      await migrateLatest(db, {
+        onMessage: (message) => log.info({ event: 'migrated' }, message),
+        appId: account.appId,
+      })
     await assertMigrated(db)
     await assignUnassigned(db, account.appId, now())
 
@@ -68,6 +71,7 @@ export async function startService(
       ...config,
       db,
       account,
+      assertMigrated,
       exchangeCode: logins.exchangeCode,
       ingest,
       onCallback: callbacks.wake,

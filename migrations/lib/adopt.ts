@@ -1,6 +1,6 @@
 import type { Knex } from 'knex'
+import type { MigrationParams } from '../../src/db/migrate.js'
 import { isSqlite, selectRows } from '../../src/db/sql.js'
-import type { MigrationParams } from './migration.js'
 import { columnNames, columnSql, createTable, type Table, tableOptions } from './tables.js'
 
 /** Columns that tell the published table from any other of the same name. */

@@ -1,6 +1,6 @@
 import type { Knex } from 'knex'
+import type { Migration } from '../../src/db/migrate.js'
 import { isSqlite, selectRows } from '../../src/db/sql.js'
-import type { Migration } from './migration.js'
 
 export interface Column {
   name: string

@@ -1,23 +1,105 @@
 import type { Knex } from 'knex'
-import { migrations } from '../../migrations/index.js'
-import type { MigrationParams } from '../../migrations/lib/migration.js'
 import { ServiceError } from '../errors.js'
 import { withMigrationLock } from './migration-lock.js'
 import { execute, isSqlite, selectRows } from './sql.js'
 
-/**
- * Brings the schema up to date. `onMessage` gets one line for each thing an operator should know; rows of adopted
- * tables go to the account `appId`. Safe in several processes at once: one migrates, the others wait and find it done.
- */
-export async function migrateLatest(
-  db: Knex,
-  onMessage: (message: string) => void = toStderr,
-  appId = process.env.WX_APP_ID ?? '',
-): Promise<void> {
-  await withMigrationLock(db, onMessage, async (locked) => {
-    const [batch] = await locked.migrate.latest(migrationsFor(db, { onMessage, appId }))
-    await joinInterrupted(locked, Number(batch))
-  })
+/** What a migration is told beside its database. */
+export interface MigrationParams {
+  /** Gets one line for each thing an operator should know, such as rows that were there before and are changed. */
+  onMessage: (message: string) => void
+  /** The account that rows without one belong to, or '' when it is not known. */
+  appId: string
+  /** Rows that one statement changes, and so one transaction on MySQL. */
+  chunkRows?: number
+}
+
+export interface Migration {
+  up(db: Knex, params: MigrationParams): PromiseLike<void>
+  down(db: Knex, params: MigrationParams): PromiseLike<void>
+}
+
+/** By name, in order. */
+export type Migrations = Record<string, Migration>
+
+/** Whether a migration was ever begun here. */
+export function hasTables(db: Knex): Promise<boolean> {
+  return db.schema.hasTable('knex_migrations')
+}
+
+/** What brings a database to these migrations, and tells whether it is there. */
+export interface Migrator {
+  /** Brings the schema up to date. Safe in several processes at once: one migrates, the others wait and find it done. */
+  migrateLatest(db: Knex, params: MigrationParams): Promise<void>
+  /**
+   * The names of the migrations that this database still lacks. Those that a newer release has run are passed over: its
+   * instances come up one by one, and the others work on beside them. Changes nothing: asked for its list, Knex creates
+   * the tables of its own first, in whatever database DATABASE_URL names.
+   */
+  pendingMigrations(db: Knex): Promise<string[]>
+  /** As pendingMigrations; creates Knex's own tables if they are not there. */
+  listPending(db: Knex): Promise<string[]>
+  /** Throws `not_ready` with what to do if the database lacks migrations. */
+  assertMigrated(db: Knex): Promise<void>
+  /** Knex's settings for these migrations. */
+  migrationsFor(db: Knex, params: MigrationParams): Knex.MigratorConfig
+}
+
+export function createMigrator(migrations: Migrations): Migrator {
+  const names = Object.keys(migrations)
+
+  async function migrateLatest(db: Knex, params: MigrationParams): Promise<void> {
+    await withMigrationLock(db, params.onMessage, async (locked) => {
+      const [batch] = await locked.migrate.latest(migrationsFor(db, params))
+      await joinInterrupted(locked, Number(batch))
+    })
+  }
+
+  async function pendingMigrations(db: Knex): Promise<string[]> {
+    return (await hasTables(db)) ? listPending(db) : names
+  }
+
+  async function listPending(db: Knex): Promise<string[]> {
+    const [, pending]: [unknown, string[]] = await db.migrate.list({
+      ...migrationsFor(db, { onMessage: () => {}, appId: '' }),
+      disableMigrationsListValidation: true,
+    })
+    return pending
+  }
+
+  async function assertMigrated(db: Knex): Promise<void> {
+    const pending = await pendingMigrations(db)
+    if (pending.length === 0) return
+    const none = pending.length === names.length ? 'This database has no tables of ours: ' : ''
+    throw new ServiceError(
+      'not_ready',
+      `${none}${pending.length} migrations are pending. Run: npm run migrate (or serve --migrate)`,
+    )
+  }
+
+  /**
+   * On SQLite all that are pending run in one transaction. On MySQL they run in none, since DDL commits it half-way and
+   * Knex's savepoints fail after that: there each one can be run again.
+   */
+  function migrationsFor(db: Knex, params: MigrationParams): Knex.MigratorConfig {
+    const config = { transaction: isSqlite(db) }
+    return {
+      migrationSource: {
+        getMigrations: async () => names,
+        getMigrationName: (name: string) => name,
+        getMigration: async (name: string) => {
+          const migration = migrations[name]
+          if (!migration) throw new Error(`Migration ${name} is not in the list of migrations`)
+          return {
+            up: (trx: Knex) => migration.up(trx, params),
+            down: (trx: Knex) => migration.down(trx, params),
+            config,
+          }
+        },
+      },
+    }
+  }
+
+  return { migrateLatest, pendingMigrations, listPending, assertMigrated, migrationsFor }
 }
 
 /** The last migration of the first release. */
@@ -33,66 +115,4 @@ async function joinInterrupted(db: Knex, batch: number): Promise<void> {
     batch,
   ])
   if (end) await execute(db, 'UPDATE knex_migrations SET batch = ? WHERE batch < ?', [batch, batch])
-}
-
-/**
- * The names of the migrations that this database still lacks. Those that a newer release has run are passed over: its
- * instances come up one by one, and the others work on beside them. Changes nothing: asked for its list, Knex creates
- * the tables of its own first, in whatever database DATABASE_URL names.
- */
-export async function pendingMigrations(db: Knex): Promise<string[]> {
-  return (await hasTables(db)) ? listPending(db) : Object.keys(migrations)
-}
-
-/** Whether a migration was ever begun here. */
-export function hasTables(db: Knex): Promise<boolean> {
-  return db.schema.hasTable('knex_migrations')
-}
-
-/** As pendingMigrations; creates Knex's own tables if they are not there. */
-export async function listPending(db: Knex): Promise<string[]> {
-  const [, pending]: [unknown, string[]] = await db.migrate.list({
-    ...migrationsFor(db, { onMessage: toStderr, appId: '' }),
-    disableMigrationsListValidation: true,
-  })
-  return pending
-}
-
-/** Throws `not_ready` with what to do if the database lacks migrations. */
-export async function assertMigrated(db: Knex): Promise<void> {
-  const pending = await pendingMigrations(db)
-  if (pending.length === 0) return
-  const none =
-    pending.length === Object.keys(migrations).length ? 'This database has no tables of ours: ' : ''
-  throw new ServiceError(
-    'not_ready',
-    `${none}${pending.length} migrations are pending. Run: npm run migrate (or serve --migrate)`,
-  )
-}
-
-/**
- * Knex's settings for our migrations. On SQLite all that are pending run in one transaction. On MySQL they run in
- * none, since DDL commits it half-way and Knex's savepoints fail after that: there each one can be run again.
- */
-export function migrationsFor(db: Knex, params: MigrationParams): Knex.MigratorConfig {
-  const config = { transaction: isSqlite(db) }
-  return {
-    migrationSource: {
-      getMigrations: async () => Object.keys(migrations),
-      getMigrationName: (name: string) => name,
-      getMigration: async (name: string) => {
-        const migration = migrations[name]
-        if (!migration) throw new Error(`Migration ${name} is not in migrations/index.ts`)
-        return {
-          up: (trx: Knex) => migration.up(trx, params),
-          down: (trx: Knex) => migration.down(trx, params),
-          config,
-        }
-      },
-    },
-  }
-}
-
-export function toStderr(message: string): void {
-  process.stderr.write(`${message}\n`)
 }

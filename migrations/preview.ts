@@ -1,8 +1,7 @@
 import type { Knex } from 'knex'
-import { previewAdoption, type TablePreview } from '../../migrations/lib/preview.js'
-import { openUnhurried } from './connect.js'
-import { pendingMigrations } from './migrate.js'
-import { isSqlite } from './sql.js'
+import { openUnhurried } from '../src/db/connect.js'
+import { isSqlite } from '../src/db/sql.js'
+import { previewAdoption, type TablePreview } from './lib/preview.js'
 
 export interface MigrationPreview {
   pending: string[]
@@ -17,9 +16,8 @@ const LAST_OF_ADOPTION = '20261121001200_recount_wx_message_push_status'
 /** Measured with MariaDB on two loaded cores: 2,000,000 permits and 380,000 counters took 92 s. */
 const ROWS_PER_SECOND = 2_380_000 / 92
 
-/** What a migration would do, and for how long: by counting, with nothing changed. */
-export async function previewMigrations(db: Knex, now: number): Promise<MigrationPreview> {
-  const pending = await pendingMigrations(db)
+/** What the pending migrations would do, and for how long: by counting, with nothing changed. */
+export async function previewMigrations(db: Knex, pending: string[], now: number): Promise<MigrationPreview> {
   const adopts = pending.some((name) => name >= FIRST_OF_ADOPTION && name <= LAST_OF_ADOPTION)
   const tables = adopts ? await unhurried(db, (reading) => previewAdoption(reading, now)) : []
   const rows = tables.reduce((sum, table) => sum + table.rows, 0)
