@@ -3,10 +3,10 @@ import swagger from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
 import fastify, { type FastifyInstance } from 'fastify'
 import type { Knex } from 'knex'
+import type { Account } from './account.js'
 import { callbackRoutes } from './callbacks/routes.js'
-import type { Account, ApiKey } from './config.js'
 import { SMALL_BODY_BYTES } from './http/body-limits.js'
-import { createCallers } from './http/callers.js'
+import { type ApiKey, createCallers } from './http/callers.js'
 import {
   CONNECTION_LIMITS,
   type ConnectionLimits,

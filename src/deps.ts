@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Knex } from 'knex'
-import type { Account, Config } from './config.js'
+import type { Account } from './account.js'
+import type { Config } from './config/read.js'
 import { openDatabase } from './db/connect.js'
 import { ServiceError } from './errors.js'
 import { createLogger, type Logger } from './lib/logger.js'

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
-import { readAccount, readConfig } from '../src/config.js'
+import { readAccount, readConfig } from '../src/config/read.js'
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
 const DOCS = ['docs/mini-program.md', 'docs/mini-program.zh-CN.md']

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { Command } from 'commander'
 import { beforeAll, describe, expect, test, vi } from 'vitest'
-import { readAccount, readConfig } from '../src/config.js'
+import { readAccount, readConfig } from '../src/config/read.js'
 import { errcodeOf } from '../src/wechat/errcodes.js'
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))

@@ -1,4 +1,4 @@
-import type { Channel } from '../messages/message.js'
+import type { Channel } from '../channel.js'
 import { VALIDITY_MARGIN_MS } from '../permits/accept.js'
 
 /** Where a permit came from: a form submit, a payment, an accepted subscription. */

@@ -1,5 +1,5 @@
 import type { Knex } from 'knex'
-import type { Account } from '../config.js'
+import type { Account } from '../account.js'
 import { grantSubscription, REFUSED, voidSubscriptions } from '../permits/subscriptions.js'
 import { recordOptOut } from '../users/stop-store.js'
 import { userIdOf } from '../users/user-ids.js'

@@ -1,5 +1,5 @@
 import type { Knex } from 'knex'
-import type { Account } from '../config.js'
+import type { Account } from '../account.js'
 import { isContention, isDuplicate, whyUnavailable } from '../db/errors.js'
 import { inRequest } from '../db/transaction.js'
 import { chunks } from '../lib/chunks.js'

@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { readSettings } from '../config.js'
+import { readSettings } from '../config/read.js'
 import { selectRows } from '../db/sql.js'
 import { inTransaction } from '../db/transaction.js'
 import { ServiceError } from '../errors.js'

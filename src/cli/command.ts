@@ -1,6 +1,7 @@
 import { statSync } from 'node:fs'
+import type { Account } from '../account.js'
 import { assignUnassigned } from '../books/assign.js'
-import { type Account, type Config, type Purpose, readConfig, readSettings } from '../config.js'
+import { type Config, type Purpose, readConfig, readSettings } from '../config/read.js'
 import { databaseName, sqliteFile } from '../db/database-name.js'
 import { hasTables, type MigrationParams } from '../db/migrate.js'
 import { isSqlite } from '../db/sql.js'

@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { readConfig } from '../config.js'
+import { readConfig } from '../config/read.js'
 import { type MigrationPreview, migrateLatest, pendingMigrations, previewMigrations } from '../schema.js'
 import {
   assertFileExists,

@@ -1,6 +1,7 @@
 import { SingleBar } from 'cli-progress'
 import { whyUnavailable } from '../db/errors.js'
 import { ConfigError, ServiceError } from '../errors.js'
+import { messageOf } from '../lib/message-of.js'
 import { redact } from '../lib/redact.js'
 import { toJson } from '../lib/user-id.js'
 
@@ -38,12 +39,6 @@ function describeError(error: unknown): { code: string; message: string } {
     }
   }
   return { code: 'internal', message: redact(messageOf(error)) }
-}
-
-/** The error of a host with several addresses has one for each of them, and no message of its own. */
-function messageOf(error: unknown): string {
-  if (error instanceof AggregateError && error.message === '') return error.errors.map(messageOf).join('; ')
-  return error instanceof Error ? error.message : String(error)
 }
 
 export interface Progress {

@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { readSettings } from '../config.js'
+import { readSettings } from '../config/read.js'
 import { toIsoDate } from '../lib/business-date.js'
 import { assertClocksAgree } from '../operations/clock.js'
 import { closeGap } from '../operations/restored.js'

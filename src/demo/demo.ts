@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { rm } from 'node:fs/promises'
-import { type Account, type Config, readAccount, readConfig } from '../config.js'
+import type { Account } from '../account.js'
+import { type Config, readAccount, readConfig } from '../config/read.js'
 import { type Base, openBase, openSending } from '../deps.js'
 import { businessDate, timeOn } from '../lib/business-date.js'
 import { expireStale, type SweepReport } from '../permits/expire.js'

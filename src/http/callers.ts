@@ -1,11 +1,15 @@
 import { timingSafeEqual } from 'node:crypto'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
-import type { ApiKey } from '../config.js'
 import { ServiceError } from '../errors.js'
 import { sha256 } from '../lib/sha256.js'
 import type { UserId } from '../lib/user-id.js'
 import { addressOf, type Failures } from './failures.js'
 import type { Limit } from './limits.js'
+
+export interface ApiKey {
+  name: string
+  key: string
+}
 
 /** Who calls: a backend with an API key, trusted to speak for every user, or one user with a session. */
 export type Caller =

@@ -12,7 +12,7 @@ export function parseProxies(text: string): string[] {
   const proxies = text.split(',').map((proxy) => proxy.trim())
   for (const proxy of proxies) {
     if (!NAMES.has(proxy) && isIP(proxy) === 0 && !isRange(proxy))
-      throw new Error(`"${proxy}" is no address, CIDR range, ${[...NAMES].join(', ')} or none`)
+      throw new Error(`"${proxy}" is not an address, a CIDR range, ${[...NAMES].join(', ')} or none`)
   }
   return proxies
 }

@@ -24,7 +24,7 @@ export function parseRateLimits(text: string): RateLimits {
     const [, name = '', value = ''] = /^(session|key|ip|refused):(unlimited|\d{1,9})$/.exec(entry) ?? []
     if (name === '' || value === '0')
       throw new Error(
-        `"${entry}" is none of session:N, key:N, ip:N, refused:N; N is a number of requests a minute, or unlimited`,
+        `"${entry}" is not one of session:N, key:N, ip:N, refused:N, where N is a number of requests a minute, or unlimited`,
       )
     limits[name as keyof RateLimits] = value === 'unlimited' ? Number.POSITIVE_INFINITY : Number(value)
   }

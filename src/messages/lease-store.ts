@@ -1,11 +1,12 @@
 import type { Knex } from 'knex'
 import type { PermitSource } from '../books/usable.js'
+import type { Channel } from '../channel.js'
 import { databaseNow, execute, forUpdateSkipLocked, mysqlHint, placeholders, selectRows } from '../db/sql.js'
 import { withoutContention } from '../db/transaction.js'
 import { groupBy } from '../lib/group-by.js'
 import type { UserId } from '../lib/user-id.js'
 import type { TemplateData } from '../wechat/messages.js'
-import type { Channel, Delivery } from './message.js'
+import type { Delivery } from './message.js'
 
 /** The statements on messages in somebody's hands: leases, takeovers, and what is to be sent again. */
 

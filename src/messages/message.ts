@@ -1,8 +1,7 @@
 import type { PermitSource } from '../books/usable.js'
+import type { Channel } from '../channel.js'
 import type { UserId } from '../lib/user-id.js'
 import type { TemplateData } from '../wechat/messages.js'
-
-export type Channel = 'form_id' | 'subscribe' | 'official'
 
 /** A claimed message in the hands of one process: what it needs to be sent, and to be settled afterwards. */
 export interface Delivery {

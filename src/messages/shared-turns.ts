@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { Redis } from 'ioredis'
 import type { Logger } from '../lib/logger.js'
+import { messageOf } from '../lib/message-of.js'
 import { CREDIT_MS, createLocalTurns, SLICE_MS, type TakeTurns, type Turns } from './rate.js'
 
 /** The rate of an account, shared out by Redis among the processes that send for it. */
@@ -126,7 +127,7 @@ export function openSharedTurns(options: {
       {
         event: 'rate.redis_lost',
         app_id: appId,
-        reason: reasonOf(error),
+        reason: messageOf(error),
         processes,
         per_second: perSecond / processes,
       },
@@ -160,10 +161,4 @@ export function openSharedTurns(options: {
       opened()
     },
   }
-}
-
-/** Node reports "no connection to any of a name's addresses" as an AggregateError without a message. */
-function reasonOf(error: unknown): string {
-  if (error instanceof AggregateError) return error.errors.map(reasonOf).join(', ')
-  return error instanceof Error ? error.message : String(error)
 }

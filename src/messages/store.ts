@@ -1,9 +1,9 @@
 import type { Knex } from 'knex'
 import type { Condition, PermitSource } from '../books/usable.js'
+import type { Channel } from '../channel.js'
 import { databaseNow, execute, forUpdate, placeholders, selectRows } from '../db/sql.js'
 import { groupBy } from '../lib/group-by.js'
 import type { UserId } from '../lib/user-id.js'
-import type { Channel } from './message.js'
 
 /**
  * The statements that insert and settle messages; those on leases are in lease-store.ts. The callers keep lists sorted

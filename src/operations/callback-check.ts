@@ -1,5 +1,5 @@
+import type { Account } from '../account.js'
 import { testCallback } from '../callbacks/self-test.js'
-import type { Account } from '../config.js'
 import type { CallbackTarget } from './callback-target.js'
 import type { Finding } from './doctor.js'
 

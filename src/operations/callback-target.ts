@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import fastify from 'fastify'
+import type { Account } from '../account.js'
 import { callbackRoutes } from '../callbacks/routes.js'
 import type { CallCallback } from '../callbacks/self-test.js'
-import type { Account, Config } from '../config.js'
+import type { Config } from '../config/read.js'
 import type { Base } from '../deps.js'
 import { handleErrors } from '../http/errors.js'
 

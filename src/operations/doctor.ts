@@ -1,6 +1,6 @@
 import type { Knex } from 'knex'
 import { DateTime } from 'luxon'
-import type { Account } from '../config.js'
+import type { Account } from '../account.js'
 import { codeOf } from '../db/errors.js'
 import { isSqlite, selectRows } from '../db/sql.js'
 import { tryWrite } from '../db/try-write.js'

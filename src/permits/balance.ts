@@ -1,4 +1,4 @@
-import type { Channel } from '../messages/message.js'
+import type { Channel } from '../channel.js'
 import { FORM_ID_LIFETIME_MS, VALIDITY_MARGIN_MS } from './accept.js'
 import { NEVER_EXPIRES } from './subscriptions.js'
 

@@ -1,9 +1,9 @@
 import type { Knex } from 'knex'
 import { isUsable, PAY_HOLD_MS } from '../books/usable.js'
+import type { Channel } from '../channel.js'
 import { addDays, businessDate } from '../lib/business-date.js'
 import { firingsOn, parseCron } from '../lib/cron.js'
 import type { UserId } from '../lib/user-id.js'
-import type { Channel } from '../messages/message.js'
 import { type Balance, balanceOf, ENOUGH_DAYS, type Holdings } from './balance.js'
 import * as store from './balance-store.js'
 

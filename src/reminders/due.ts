@@ -1,5 +1,5 @@
 import type { Knex } from 'knex'
-import type { Account } from '../config.js'
+import type { Account } from '../account.js'
 import { addDays, businessDate } from '../lib/business-date.js'
 import { firingsOn, parseCron } from '../lib/cron.js'
 import { windowEnd } from '../messages/window.js'

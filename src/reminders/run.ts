@@ -1,6 +1,6 @@
 import type { Knex } from 'knex'
+import type { Account } from '../account.js'
 import { isUsable } from '../books/usable.js'
-import type { Account } from '../config.js'
 import { inTransaction } from '../db/transaction.js'
 import { ServiceError } from '../errors.js'
 import { businessDate, toIsoDate } from '../lib/business-date.js'

@@ -1,5 +1,5 @@
 import cron, { type ScheduledTask } from 'node-cron'
-import type { Account } from '../config.js'
+import type { Account } from '../account.js'
 import type { Logger } from '../lib/logger.js'
 
 /** The work of one account that comes round. Each looks for itself whether something is due, and is never run beside itself. */

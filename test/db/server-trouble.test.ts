@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import cron from 'node-cron'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
-import { readAccount, readConfig } from '../../src/config.js'
+import { readAccount, readConfig } from '../../src/config/read.js'
 import { openDatabase } from '../../src/db/connect.js'
 import { selectRows } from '../../src/db/sql.js'
 import { clearTestTiming, setTestTiming } from '../../src/lib/test-timing.js'

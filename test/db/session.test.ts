@@ -1,7 +1,7 @@
 import type { Knex } from 'knex'
 import knex from 'knex'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
-import { readAccount } from '../../src/config.js'
+import { readAccount } from '../../src/config/read.js'
 import { knexConfig, openDatabase } from '../../src/db/connect.js'
 import type { MysqlConnection } from '../../src/db/mysql-session.js'
 import { selectRows } from '../../src/db/sql.js'

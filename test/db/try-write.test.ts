@@ -1,7 +1,7 @@
 import fastify from 'fastify'
 import type { Knex } from 'knex'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { readAccount } from '../../src/config.js'
+import { readAccount } from '../../src/config/read.js'
 import { whyUnavailable } from '../../src/db/errors.js'
 import { selectRows } from '../../src/db/sql.js'
 import { tryWrite } from '../../src/db/try-write.js'

@@ -1,4 +1,4 @@
-import type { Account } from '../../src/config.js'
+import type { Account } from '../../src/account.js'
 import type { Delivery } from '../../src/messages/message.js'
 import { claimDue } from '../../src/reminders/claim.js'
 import { type JobRun, openRun } from '../../src/runs/occurrences.js'

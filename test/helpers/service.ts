@@ -1,5 +1,6 @@
 import type { Knex } from 'knex'
-import { type Account, readAccount, readConfig } from '../../src/config.js'
+import type { Account } from '../../src/account.js'
+import { readAccount, readConfig } from '../../src/config/read.js'
 import type { ConnectionLimits } from '../../src/http/connections.js'
 import { type Service, startService } from '../../src/service.js'
 import { createTestDatabase, type Dialect, type TestDatabase } from './database.js'

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import knex, { type Knex } from 'knex'
 import { expect } from 'vitest'
-import type { Account } from '../../src/config.js'
+import type { Account } from '../../src/account.js'
 import { knexConfig } from '../../src/db/connect.js'
 import { execute, selectRows } from '../../src/db/sql.js'
 import { businessDate } from '../../src/lib/business-date.js'

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import { expect, test } from 'vitest'
 import { buildApp } from '../../src/app.js'
-import { readAccount, readConfig } from '../../src/config.js'
+import { readAccount, readConfig } from '../../src/config/read.js'
 import { createLogger } from '../../src/lib/logger.js'
 import { createIngest } from '../../src/permits/ingest.js'
 import { assertMigrated } from '../../src/schema.js'

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { buildApp } from '../../src/app.js'
-import { readConfig } from '../../src/config.js'
+import { readConfig } from '../../src/config/read.js'
 import { createLogger } from '../../src/lib/logger.js'
 import { createIngest } from '../../src/permits/ingest.js'
 import { assertMigrated } from '../../src/schema.js'

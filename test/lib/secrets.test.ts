@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
-import { readAccount, readConfig } from '../../src/config.js'
+import { readAccount, readConfig } from '../../src/config/read.js'
 import { refuseWeak } from '../../src/lib/secrets.js'
 
 const root = new URL('../../', import.meta.url)

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import type { Channel, Delivery } from '../../src/messages/message.js'
+import type { Channel } from '../../src/channel.js'
+import type { Delivery } from '../../src/messages/message.js'
 import {
   canRepeat,
   judge,

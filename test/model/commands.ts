@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import type { Knex } from 'knex'
 import { expect } from 'vitest'
-import type { Account } from '../../src/config.js'
+import type { Account } from '../../src/account.js'
 import { execute, selectRows } from '../../src/db/sql.js'
 import { businessDate } from '../../src/lib/business-date.js'
 import { markSending } from '../../src/messages/lease-store.js'

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { readAccount } from '../../src/config.js'
+import { readAccount } from '../../src/config/read.js'
 import { openDatabase } from '../../src/db/connect.js'
 import { windowEnd } from '../../src/messages/window.js'
 import { emptyTables, migrate } from '../helpers/database.js'

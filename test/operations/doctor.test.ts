@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { readAccount } from '../../src/config.js'
+import { readAccount } from '../../src/config/read.js'
 import { openDatabase } from '../../src/db/connect.js'
 import { assertClocksAgree, measureSkew } from '../../src/operations/clock.js'
 import { examine } from '../../src/operations/doctor.js'

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { readAccount } from '../../src/config.js'
+import { readAccount } from '../../src/config/read.js'
 import { examine } from '../../src/operations/doctor.js'
 import { examineRedis } from '../../src/operations/redis-check.js'
 import { pendingMigrations } from '../../src/schema.js'

@@ -1,7 +1,7 @@
 import type { Knex } from 'knex'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { migrations } from '../../migrations/index.js'
-import { readAccount, readConfig } from '../../src/config.js'
+import { readAccount, readConfig } from '../../src/config/read.js'
 import { createIngest } from '../../src/permits/ingest.js'
 import { assertMigrated, pendingMigrations } from '../../src/schema.js'
 import { type Service, startService } from '../../src/service.js'

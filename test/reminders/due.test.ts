@@ -1,6 +1,7 @@
 import { DateTime } from 'luxon'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { type Account, readAccount } from '../../src/config.js'
+import type { Account } from '../../src/account.js'
+import { readAccount } from '../../src/config/read.js'
 import { openDatabase } from '../../src/db/connect.js'
 import { selectRows } from '../../src/db/sql.js'
 import { findDueRun, latestSweepSlot, recordMissedDays } from '../../src/reminders/due.js'

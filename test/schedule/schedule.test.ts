@@ -1,6 +1,7 @@
 import cron from 'node-cron'
 import { afterEach, expect, test, vi } from 'vitest'
-import { type Account, readAccount } from '../../src/config.js'
+import type { Account } from '../../src/account.js'
+import { readAccount } from '../../src/config/read.js'
 import { createLogger } from '../../src/lib/logger.js'
 import { createSchedule, type Schedule, type ScheduledJobs } from '../../src/schedule/schedule.js'
 import { eventually } from '../helpers/eventually.js'

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { type Environment, readAccount, readConfig, readSettings } from '../src/config.js'
-import { ConfigError } from '../src/errors.js'
+import { type Environment, readAccount, readConfig, readSettings } from '../../src/config/read.js'
+import { ConfigError } from '../../src/errors.js'
 
 const COMPLETE = {
   WX_APP_ID: 'wx5a6d9e0c1b2f3a48',
@@ -274,7 +274,7 @@ describe('faults are told', () => {
     expect(fails).toThrow(
       [
         'The configuration has faults:',
-        '  - PORT: "x" is no port from 0 to 65535',
+        '  - PORT: "x" is not a port from 0 to 65535',
         '  - WX_APP_ID: is not set',
         '  - WX_APP_SECRET: is not set',
         '  - REMINDER_TEMPLATE_ID: is not set',

@@ -1,0 +1,137 @@
+import { cleanEnv, EnvMissingError } from 'envalid'
+import type { Account } from '../account.js'
+import { ConfigError } from '../errors.js'
+import type { ApiKey } from '../http/callers.js'
+import type { RateLimits } from '../http/rate-limits.js'
+import { parseCron } from '../lib/cron.js'
+import { messageOf } from '../lib/message-of.js'
+import { accountSettings, serviceSettings } from './settings.js'
+
+export interface Config {
+  databaseUrl: string
+  host: string
+  port: number
+  logLevel: string
+  wechatBaseUrl: string
+  sendConcurrency: number
+  /** Messages per second, of all processes together if Redis shares it; undefined = as fast as WeChat answers. */
+  sendRate: number | undefined
+  /** Shares the rate among processes; undefined = each has its own. */
+  redisUrl: string | undefined
+  apiKeys: ApiKey[]
+  /** The first signs sessions, all are good for checking one. None: there are no sessions. */
+  sessionSecrets: string[]
+  rateLimits: RateLimits
+  /** Proxies whose X-Forwarded-For is believed. */
+  trustProxy: string[]
+  /** Whether /docs and /openapi.json are there. */
+  apiDocs: boolean
+  /** Settled messages, used permits, runs and sign-ins are kept for so long. */
+  retentionDays: number
+}
+
+export type Environment = Record<string, string | undefined>
+
+/** What every command needs. Throws ConfigError with all faults at once. */
+export function readConfig(env: Environment): Config {
+  const values = clean(env, serviceSettings)
+  return {
+    databaseUrl: values.DATABASE_URL,
+    host: values.HOST,
+    port: values.PORT,
+    logLevel: values.LOG_LEVEL,
+    wechatBaseUrl: values.WX_API_BASE_URL,
+    sendConcurrency: values.SEND_CONCURRENCY,
+    sendRate: Number.isFinite(values.SEND_RATE) ? values.SEND_RATE : undefined,
+    redisUrl: values.REDIS_URL || undefined,
+    apiKeys: values.API_KEYS,
+    sessionSecrets: values.SESSION_SECRET,
+    rateLimits: values.RATE_LIMITS,
+    trustProxy: values.TRUST_PROXY,
+    apiDocs: values.API_DOCS === 'on',
+    retentionDays: values.RETENTION_DAYS,
+  }
+}
+
+/** The account that the tables and messages are for. Throws ConfigError with all faults at once. */
+export function readAccount(env: Environment): Account {
+  const values = clean(env, accountSettings)
+  assertWindowOpens(values.REMIND_CRON, values.SEND_UNTIL)
+  return {
+    appId: values.WX_APP_ID,
+    appSecret: values.WX_APP_SECRET,
+    channel: values.WX_CHANNEL,
+    tokenMode: values.WX_TOKEN_MODE,
+    userIds: values.USER_IDS,
+    callback: {
+      token: values.WX_CALLBACK_TOKEN,
+      encodingAesKey: values.WX_ENCODING_AES_KEY,
+      url: values.WX_CALLBACK_URL,
+    },
+    templateId: values.REMINDER_TEMPLATE_ID,
+    page: values.REMINDER_PAGE,
+    data: values.REMINDER_DATA,
+    timezone: values.TIMEZONE,
+    remindCron: values.REMIND_CRON,
+    expireCron: values.EXPIRE_CRON,
+    sendUntil: values.SEND_UNTIL,
+  }
+}
+
+/** A run that starts after its window has closed never reminds anybody, and only the users would notice. */
+function assertWindowOpens(remindCron: string, { hour, minute }: Account['sendUntil']): void {
+  const { hours, minutes } = parseCron(remindCron)
+  const first = { hour: Math.min(...hours), minute: Math.min(...minutes) }
+  if (first.hour < hour || (first.hour === hour && first.minute < minute)) return
+  throw new ConfigError([
+    `REMIND_CRON: "${remindCron}" first fires at ${clockTime(first)}, after sending ends at SEND_UNTIL ` +
+      `(${clockTime({ hour, minute })}): nobody would ever be reminded`,
+  ])
+}
+
+function clockTime({ hour, minute }: Account['sendUntil']): string {
+  return [hour, minute].map((part) => String(part).padStart(2, '0')).join(':')
+}
+
+/** What a command sends, if it sends anything. */
+export type Purpose = 'nothing' | 'any message' | 'reminders'
+
+/** Without a secret there is no token, without a template nothing to say. */
+const NEEDED: Record<Purpose, string[]> = {
+  nothing: [],
+  'any message': ['WX_APP_SECRET'],
+  reminders: ['WX_APP_SECRET', 'REMINDER_TEMPLATE_ID', 'REMINDER_DATA'],
+}
+
+/** Settings and account for a command. Throws ConfigError with the faults of both, and what is missing for it, at once. */
+export function readSettings(env: Environment, purpose: Purpose): { config: Config; account: Account } {
+  const faults: string[] = []
+  const config = collectFaults(faults, () => readConfig(env))
+  const account = collectFaults(faults, () => readAccount(env))
+  faults.push(...NEEDED[purpose].filter((name) => !env[name]).map((name) => `${name}: is not set`))
+  if (config === undefined || account === undefined || faults.length > 0) throw new ConfigError(faults)
+  return { config, account }
+}
+
+function collectFaults<T>(faults: string[], read: () => T): T | undefined {
+  try {
+    return read()
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error
+    faults.push(...error.faults)
+    return undefined
+  }
+}
+
+function clean<Spec extends Parameters<typeof cleanEnv>[1]>(env: Environment, spec: Spec) {
+  // A variable that is set to nothing, as in an unfilled .env file, counts as not set.
+  const filled = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''))
+  return cleanEnv(filled, spec, {
+    reporter: ({ errors }) => {
+      const faults = Object.entries(errors).map(
+        ([name, error]) => `${name}: ${error instanceof EnvMissingError ? 'is not set' : messageOf(error)}`,
+      )
+      if (faults.length > 0) throw new ConfigError(faults)
+    },
+  })
+}
