@@ -14,6 +14,8 @@ export interface MigrationParams {
 }
 
 export interface Migration {
+  /** Part of the adoption of tables that were there before: one rollback undoes all of it. */
+  adopts?: boolean
   up(db: Knex, params: MigrationParams): PromiseLike<void>
   down(db: Knex, params: MigrationParams): PromiseLike<void>
 }
@@ -52,6 +54,20 @@ export function createMigrator(migrations: Migrations): Migrator {
       const [batch] = await locked.migrate.latest(migrationsFor(db, params))
       await joinInterrupted(locked, Number(batch))
     })
+  }
+
+  /**
+   * What an interrupted adoption had done belongs to the batch that ended it: one rollback undoes the whole, and leaves
+   * the old tables with the keys that their program counts on.
+   */
+  async function joinInterrupted(db: Knex, batch: number): Promise<void> {
+    const last = names.findLast((name) => migrations[name]?.adopts)
+    if (last === undefined) return
+    const [end] = await selectRows(db, 'SELECT 1 FROM knex_migrations WHERE name = ? AND batch = ?', [
+      last,
+      batch,
+    ])
+    if (end) await execute(db, 'UPDATE knex_migrations SET batch = ? WHERE batch < ?', [batch, batch])
   }
 
   async function pendingMigrations(db: Knex): Promise<string[]> {
@@ -100,19 +116,4 @@ export function createMigrator(migrations: Migrations): Migrator {
   }
 
   return { migrateLatest, pendingMigrations, listPending, assertMigrated, migrationsFor }
-}
-
-/** The last migration of the first release. */
-const END_OF_ADOPTION = '20261121002700_bind_open_ids_of_permits'
-
-/**
- * What an interrupted adoption had done belongs to the batch that ended it: one rollback undoes the whole, and leaves
- * the old tables with the keys that their program counts on.
- */
-async function joinInterrupted(db: Knex, batch: number): Promise<void> {
-  const [end] = await selectRows(db, 'SELECT 1 FROM knex_migrations WHERE name = ? AND batch = ?', [
-    END_OF_ADOPTION,
-    batch,
-  ])
-  if (end) await execute(db, 'UPDATE knex_migrations SET batch = ? WHERE batch < ?', [batch, batch])
 }

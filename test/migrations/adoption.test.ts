@@ -21,7 +21,7 @@ import {
 const DAY1 = 1_560_000_000_000
 const DAY2 = DAY1 + 86_400_000
 const TODAY_IN_CHINA = businessDate(Date.now(), 'Asia/Shanghai')
-const LAST_OF_ADOPTION = '20261121001200_recount_wx_message_push_status'
+const LAST_OF_ADOPTION = '20261121000400_adopt_wx_message_push_status'
 
 const permit = (id: number, values: Partial<OldPermit> = {}): OldPermit => ({
   id,
@@ -159,7 +159,7 @@ describe.each(dialects)('adoption of the published tables on %s', (dialect) => {
       expect.stringMatching(
         /^wx_save_form_id: [45] rows with an id that was NULL, padded, too long or not ASCII: rewritten$/,
       ),
-      'wx_save_form_id: adopted with 36 rows, added app_id, use_no, source, template_id, page, message_id, errcode, created_at, updated_at',
+      'wx_save_form_id: adopted with 36 rows, added app_id, use_no, source, template_id, page, message_id, errcode, tapped_at, confirmed_at, created_at, updated_at',
       'wx_save_form_id: 36 rows without an account: assigned to wxA',
       'wx_save_form_id: 1 row with expire in seconds: now in ms',
       'wx_save_form_id: 7 rows with the form_id of another row: numbered 2 and up in use_no',
@@ -401,6 +401,21 @@ describe('adoption on MySQL', () => {
     expect((await readPermits(db)).map(({ id }) => id)).toEqual([0, 1])
     await db('wx_save_form_id').insert({ open_id: 'o', user_id: 1, form_id: 'next', expire: DAY1 })
     expect((await readPermits(db)).map(({ id }) => id)).toEqual([0, 1, 2])
+  })
+
+  test('starts over where it died before it was on record, whatever was written since', async () => {
+    await createOldTables(db)
+    await insertOldRows(db, [permit(1), permit(2)], [counter(1, 1, 5)])
+    await migrate(db, { appId: 'wxA' })
+    await db('knex_migrations').where('name', 'like', '%adopt%').delete()
+    await db('wx_save_form_id').insert({ open_id: 'o', user_id: 1, form_id: ' form-1', expire: DAY1 })
+    await migrate(db, { appId: 'wxA' })
+    expect((await readPermits(db)).map(({ form_id, use_no, status }) => [form_id, use_no, status])).toEqual([
+      ['form-1', 1, 0],
+      ['form-2', 1, 0],
+      ['form-1', 2, 2],
+    ])
+    expect(await wrongCounters(db)).toEqual([])
   })
 
   const NASTY: [OldPermit[], OldCounter[]] = [rows, NASTY_COUNTERS]

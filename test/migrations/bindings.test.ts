@@ -11,7 +11,7 @@ import {
 import { permitRow } from '../helpers/rows.js'
 import { createOldTables, insertOldRows } from './old-tables.js'
 
-const bindOpenIds = migrations['20261121002700_bind_open_ids_of_permits']
+const bindOpenIds = migrations['20261121001400_bind_open_ids_of_permits']
 
 describe.each(dialects)('open_ids that have permits, on %s,', (dialect) => {
   let database: TestDatabase

@@ -124,7 +124,7 @@ describe.each(dialects)('a dry run of migrations on %s', (dialect) => {
       },
     ])
     const text = await dryRun()
-    expect(text).toContain('20261121000200_clean_wx_save_form_id')
+    expect(text).toContain('20261121000300_adopt_wx_save_form_id')
     expect(text).toContain('  3 unspent duplicate\n')
     expect(text).toMatch(/It may take 1 s, .*Nothing was changed\.\n$/)
     expect(await everything()).toEqual(before)
