@@ -20,8 +20,9 @@ export default async function knexfile(): Promise<Knex.Config> {
   const db = knex(config)
   try {
     if (process.argv.some((word) => WRITES.test(word))) {
-      if (isSqlite(db)) await db.transaction(listPending)
-      else await takeMigrationLock(config, toStderr)
+      if (!isSqlite(db)) await takeMigrationLock(config, toStderr)
+      // Creates Knex's tables, in one transaction because of SQLite, where another command may do so at the same moment.
+      await db.transaction(listPending)
     }
     return { ...config, migrations: migrationsFor(db, params), seeds: { directory: './seeds' } }
   } finally {

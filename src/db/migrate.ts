@@ -35,7 +35,8 @@ export interface Migrator {
   /**
    * The names of the migrations that this database still lacks. Those that a newer release has run are passed over: its
    * instances come up one by one, and the others work on beside them. Changes nothing: asked for its list, Knex creates
-   * the tables of its own first, in whatever database DATABASE_URL names.
+   * the tables of its own first, in whatever database DATABASE_URL names. Throws `not_ready` where other migrations have
+   * run and some of ours have not.
    */
   pendingMigrations(db: Knex): Promise<string[]>
   /** As pendingMigrations; creates Knex's own tables if they are not there. */
@@ -51,6 +52,7 @@ export function createMigrator(migrations: Migrations): Migrator {
 
   async function migrateLatest(db: Knex, params: MigrationParams): Promise<void> {
     await withMigrationLock(db, params.onMessage, async (locked) => {
+      await listPending(locked)
       const [batch] = await locked.migrate.latest(migrationsFor(db, params))
       await joinInterrupted(locked, Number(batch))
     })
@@ -75,10 +77,12 @@ export function createMigrator(migrations: Migrations): Migrator {
   }
 
   async function listPending(db: Knex): Promise<string[]> {
-    const [, pending]: [unknown, string[]] = await db.migrate.list({
+    const [done, pending]: [{ name: string }[], string[]] = await db.migrate.list({
       ...migrationsFor(db, { onMessage: () => {}, appId: '' }),
       disableMigrationsListValidation: true,
     })
+    const unknown = done.find(({ name }) => !Object.hasOwn(migrations, name))
+    if (unknown && pending.length > 0) throw otherHistory(unknown.name)
     return pending
   }
 
@@ -116,4 +120,15 @@ export function createMigrator(migrations: Migrations): Migrator {
   }
 
   return { migrateLatest, pendingMigrations, listPending, assertMigrated, migrationsFor }
+}
+
+/**
+ * A newer release has run ours before its own, so this is another history: Knex would call the folder of migrations
+ * corrupt, and say nothing of the database.
+ */
+function otherHistory(unknown: string): ServiceError {
+  return new ServiceError(
+    'not_ready',
+    `This database was migrated by a version with other migrations (${unknown}), and cannot be brought up to date. If it is for development, delete it (sqlite: its file) or name a new one in DATABASE_URL. To keep permits and counters, roll back with that version first: npm run migrate:rollback -- --all`,
+  )
 }

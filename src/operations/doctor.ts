@@ -84,10 +84,16 @@ async function examineDatabase(db: Knex): Promise<Finding> {
 }
 
 async function examineMigrations({ db, pendingMigrations }: DoctorDeps): Promise<Finding> {
-  const pending = await pendingMigrations(db)
-  return pending.length === 0
-    ? { name: 'migrations', status: 'ok', reason: 'none pending' }
-    : { name: 'migrations', status: 'fail', reason: `${pending.length} pending`, fix: 'Run: npm run migrate' }
+  const name = 'migrations'
+  try {
+    const pending = await pendingMigrations(db)
+    return pending.length === 0
+      ? { name, status: 'ok', reason: 'none pending' }
+      : { name, status: 'fail', reason: `${pending.length} pending`, fix: 'Run: npm run migrate' }
+  } catch (error) {
+    if (error instanceof ServiceError) return { name, status: 'fail', reason: error.message }
+    throw error
+  }
 }
 
 async function examineWrites(db: Knex): Promise<Finding> {

@@ -56,6 +56,14 @@ describe.each(dialects)('the Knex command line on %s', (dialect) => {
     expect(await database.db('wx_user').distinct('app_id').pluck('app_id')).toEqual(['wxA'])
   })
 
+  test('says of a database with other migrations what to do, and not that ours are corrupt', async () => {
+    await knex('migrate:latest')
+    await database.db('knex_migrations').orderBy('id').limit(1).update({ name: '20261121000050_forgotten' })
+    const failure = await npmRun('migrate').catch((error) => error)
+    expect(failure.stderr).toContain('by a version with other migrations (20261121000050_forgotten)')
+    expect(failure.stderr).not.toContain('corrupt')
+  })
+
   test('rolls back', async () => {
     await knex('migrate:latest')
     const { stdout } = await npmRun('migrate:rollback')
