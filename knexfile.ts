@@ -4,7 +4,7 @@ import { databaseName } from './src/db/database-name.js'
 import type { MigrationParams } from './src/db/migrate.js'
 import { takeMigrationLock } from './src/db/migration-lock.js'
 import { isSqlite } from './src/db/sql.js'
-import { listPending, migrationsFor } from './src/schema.js'
+import { joinInterrupted, listPending, migrationsFor } from './src/schema.js'
 
 const WRITES = /^migrate:(latest|up|down|rollback|to|before)$/
 
@@ -21,8 +21,9 @@ export default async function knexfile(): Promise<Knex.Config> {
   try {
     if (process.argv.some((word) => WRITES.test(word))) {
       if (!isSqlite(db)) await takeMigrationLock(config, toStderr)
-      // Creates Knex's tables, in one transaction because of SQLite, where another command may do so at the same moment.
+      // The list creates Knex's tables. In a transaction because of SQLite, where another command may do so at that moment.
       await db.transaction(listPending)
+      await joinInterrupted(db)
     }
     return { ...config, migrations: migrationsFor(db, params), seeds: { directory: './seeds' } }
   } finally {

@@ -41,6 +41,11 @@ export interface Migrator {
   pendingMigrations(db: Knex): Promise<string[]>
   /** As pendingMigrations; creates Knex's own tables if they are not there. */
   listPending(db: Knex): Promise<string[]>
+  /**
+   * Counts what an interrupted adoption had done to the batch that ended it: one rollback undoes the whole, and leaves
+   * the old tables with the keys that their program counts on.
+   */
+  joinInterrupted(db: Knex): Promise<void>
   /** Throws `not_ready` with what to do if the database lacks migrations. */
   assertMigrated(db: Knex): Promise<void>
   /** Knex's settings for these migrations. */
@@ -53,23 +58,20 @@ export function createMigrator(migrations: Migrations): Migrator {
   async function migrateLatest(db: Knex, params: MigrationParams): Promise<void> {
     await withMigrationLock(db, params.onMessage, async (locked) => {
       await listPending(locked)
-      const [batch] = await locked.migrate.latest(migrationsFor(db, params))
-      await joinInterrupted(locked, Number(batch))
+      await locked.migrate.latest(migrationsFor(db, params))
+      await joinInterrupted(locked)
     })
   }
 
-  /**
-   * What an interrupted adoption had done belongs to the batch that ended it: one rollback undoes the whole, and leaves
-   * the old tables with the keys that their program counts on.
-   */
-  async function joinInterrupted(db: Knex, batch: number): Promise<void> {
+  async function joinInterrupted(db: Knex): Promise<void> {
     const last = names.findLast((name) => migrations[name]?.adopts)
     if (last === undefined) return
-    const [end] = await selectRows(db, 'SELECT 1 FROM knex_migrations WHERE name = ? AND batch = ?', [
-      last,
-      batch,
-    ])
-    if (end) await execute(db, 'UPDATE knex_migrations SET batch = ? WHERE batch < ?', [batch, batch])
+    const [end] = await selectRows<{ batch: number }>(
+      db,
+      'SELECT batch FROM knex_migrations WHERE name = ?',
+      [last],
+    )
+    if (end) await execute(db, 'UPDATE knex_migrations SET batch = ? WHERE batch < ?', [end.batch, end.batch])
   }
 
   async function pendingMigrations(db: Knex): Promise<string[]> {
@@ -119,7 +121,14 @@ export function createMigrator(migrations: Migrations): Migrator {
     }
   }
 
-  return { migrateLatest, pendingMigrations, listPending, assertMigrated, migrationsFor }
+  return {
+    migrateLatest,
+    pendingMigrations,
+    listPending,
+    joinInterrupted,
+    assertMigrated,
+    migrationsFor,
+  }
 }
 
 /**
