@@ -1,4 +1,4 @@
-import type { Migration } from '../src/db/migrate.js'
+import type { Migrations } from '../src/db/migrate.js'
 import * as keepPublishedKeys from './20261121000100_keep_published_keys.js'
 import * as dropOldUniqueKeys from './20261121000200_drop_old_unique_keys.js'
 import * as adoptWxSaveFormId from './20261121000300_adopt_wx_save_form_id.js'
@@ -18,7 +18,7 @@ import * as bindOpenIdsOfPermits from './20261121001400_bind_open_ids_of_permits
  * The one list of migrations, in order. Names carry no file extension: Knex records names, and with extensions a
  * database migrated by the TypeScript sources would be refused as corrupt by the compiled program.
  */
-export const migrations: Record<string, Migration> = {
+export const migrations: Migrations = {
   '20261121000100_keep_published_keys': keepPublishedKeys,
   '20261121000200_drop_old_unique_keys': dropOldUniqueKeys,
   '20261121000300_adopt_wx_save_form_id': adoptWxSaveFormId,

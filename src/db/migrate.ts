@@ -57,8 +57,7 @@ export function createMigrator(migrations: Migrations): Migrator {
 
   async function migrateLatest(db: Knex, params: MigrationParams): Promise<void> {
     await withMigrationLock(db, params.onMessage, async (locked) => {
-      await listPending(locked)
-      await locked.migrate.latest(migrationsFor(db, params))
+      if ((await listPending(locked)).length > 0) await locked.migrate.latest(migrationsFor(db, params))
       await joinInterrupted(locked)
     })
   }

@@ -19,6 +19,7 @@ import { createWorld } from '../helpers/world.js'
  * | taken out of the code | fails |
  * |---|---|
  * | the passing over of unknown migrations in pendingMigrations | the older instances that run on or start |
+ * | the look at what is pending in migrateLatest | the older instance that starts with --migrate |
  * | withMigrationLock | the instances that start together |
  *
  * Killed and waiting migrations: test/migrations/lock.test.ts.
@@ -128,6 +129,8 @@ describe('instances', () => {
     await assertMigrated(database.db)
     const another = await boot(false)
     expect([await ready(another), await upload(another, 'F2')]).toEqual([200, 201])
+    const migrating = await boot(true)
+    expect([await ready(migrating), await upload(migrating, 'F3')]).toEqual([200, 201])
   })
 
   test('that start together on an empty database all serve, and it is migrated once', async () => {
