@@ -36,6 +36,7 @@ import { expireStale } from './permits/expire.js'
 import { findAppIds } from './permits/store.js'
 import { planRun } from './reminders/plan.js'
 import { assertToday, runReminders } from './reminders/run.js'
+import { pendingMigrations } from './schema.js'
 
 const program = new Command('reminder').description('Sign-in reminders for WeChat mini-programs')
 
@@ -224,7 +225,7 @@ program
         const redis = url === undefined ? {} : { redis: { url, sendRate } }
         const { findCallbackTarget } = await import('./operations/callback-target.js')
         const callback = await findCallbackTarget(base, config, account)
-        const deps = { db, account, systemNow, getToken, callback, ...redis }
+        const deps = { db, pendingMigrations, account, systemNow, getToken, callback, ...redis }
         const checks = await examine(deps).finally(sending.close)
         const ok = checks.every(({ status }) => status !== 'fail')
         print(options.json, { ok, checks }, checks.map(toLine))

@@ -5,7 +5,6 @@ import { assignUnassigned } from './books/index.js'
 import { createCallbackWorker } from './callbacks/process.js'
 import type { Config } from './config/read.js'
 import { databaseName } from './db/database-name.js'
-import { assertMigrated, migrateLatest } from './db/migrate.js'
 import { isSqlite } from './db/sql.js'
 import { openBase, openLogins, openSending } from './deps.js'
 import type { ConnectionLimits } from './http/connections.js'
@@ -14,6 +13,7 @@ import { assertClocksAgree } from './operations/clock.js'
 import { createIngest } from './permits/ingest.js'
 import { recordMissedDays } from './reminders/due.js'
 import { createSchedule } from './schedule/schedule.js'
+import { assertMigrated, migrateLatest } from './schema.js'
 
 export interface Service {
   /** Where it listens. */
@@ -52,7 +52,10 @@ export async function startService(
     const { db, log, now } = base
     log.info({ event: 'service.starting', database: databaseName(config.databaseUrl) })
     if (options.migrate || isSqlite(db))
-      await migrateLatest(db, (message) => log.info({ event: 'migrated' }, message), account.appId)
+      await migrateLatest(db, {
+        onMessage: (message) => log.info({ event: 'migrated' }, message),
+        appId: account.appId,
+      })
     await assertMigrated(db)
     await assignUnassigned(db, account.appId, now())
 
@@ -62,6 +65,7 @@ export async function startService(
       ...config,
       db,
       account,
+      assertMigrated,
       exchangeCode: logins.exchangeCode,
       ingest,
       onCallback: callbacks.wake,

@@ -1,7 +1,9 @@
 import type { Knex } from 'knex'
+import type { MigrationParams } from '../src/db/migrate.js'
 import { isSqlite, selectRows } from '../src/db/sql.js'
-import type { MigrationParams } from './lib/migration.js'
-import { counters } from './lib/public-tables.js'
+import { counters } from './adoption/public-tables.js'
+
+export const adopts = true
 
 /** Nothing: it is on record before the first key is dropped, so that a rollback puts that back whatever came in between. */
 export async function up(): Promise<void> {}

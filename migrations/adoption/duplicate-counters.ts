@@ -1,16 +1,17 @@
 import type { Knex } from 'knex'
-import { execute, isSqlite, selectRows } from '../src/db/sql.js'
-import { forEachRange } from './lib/chunks.js'
-import { type MigrationParams, reportRows } from './lib/migration.js'
-import { counters } from './lib/public-tables.js'
+import type { MigrationParams } from '../../src/db/migrate.js'
+import { execute, isSqlite, selectRows } from '../../src/db/sql.js'
+import { forEachRange } from '../lib/chunks.js'
+import { reportRows } from '../lib/report.js'
+import { counters } from './public-tables.js'
 
 const PLAN = 'wx_adoption_merge'
 
 /**
- * A user with several rows keeps the first, with the latest last_date. The count is computed in a later migration.
- * The plan has one row for each row to remove; made again after a crash, it has those that are left.
+ * A user with several rows keeps the first, with the latest last_date. The count is computed later, and the rows that go
+ * said nothing else. The plan has one row for each row to remove; made again after a crash, it has those that are left.
  */
-export async function up(db: Knex, params: MigrationParams): Promise<void> {
+export async function mergeDuplicateCounters(db: Knex, params: MigrationParams): Promise<void> {
   await db.schema.dropTableIfExists(PLAN)
   await db.raw(`CREATE TABLE ${PLAN} (seq bigint NOT NULL PRIMARY KEY, extra_id bigint NOT NULL,
     keeper_id bigint NOT NULL, latest bigint NOT NULL)`)
@@ -32,11 +33,6 @@ export async function up(db: Knex, params: MigrationParams): Promise<void> {
   )
   reportRows(params, counters.name, sum?.removed ?? 0, 'merged into another row of the same user')
   await db.schema.dropTable(PLAN)
-}
-
-/** Merged rows said nothing of their own. */
-export async function down(db: Knex): Promise<void> {
-  await db.schema.dropTableIfExists(PLAN)
 }
 
 function keepLatest(db: Knex): string {

@@ -7,10 +7,12 @@ export const { up, down } = tableMigration({
   columns: [
     { name: 'id', type: 'identity', comment: '编号 | run id' },
     {
+      // Without a CHECK, so that a new job needs no migration.
       name: 'job',
-      type: 'varchar(16)',
+      type: 'varchar(32)',
       ascii: true,
-      comment: 'remind 提醒 / expire 清理过期 / purge 删除旧数据 | job',
+      comment:
+        '任务名，如 remind 提醒、expire 清理过期、purge 删除旧数据 | name of the job, such as remind, expire, purge',
     },
     { name: 'app_id', type: 'varchar(64)', ascii: true, comment: '小程序 app_id | account' },
     {
@@ -104,7 +106,6 @@ export const { up, down } = tableMigration({
   // For the purge.
   indexes: { wx_job_run_app_idx: ['app_id'] },
   checks: {
-    wx_job_run_job_ck: oneOf('job', ['remind', 'expire', 'purge']),
     wx_job_run_triggered_by_ck: oneOf('triggered_by', ['cron', 'catch-up', 'manual']),
     wx_job_run_state_ck: oneOf('state', [
       'running',

@@ -1,15 +1,16 @@
 import type { Knex } from 'knex'
-import { execute } from '../src/db/sql.js'
-import { forEachRange, updateInChunks } from './lib/chunks.js'
-import { type MigrationParams, reportRows } from './lib/migration.js'
-import { counters, permits } from './lib/public-tables.js'
+import type { MigrationParams } from '../../src/db/migrate.js'
+import { execute } from '../../src/db/sql.js'
+import { forEachRange, updateInChunks } from '../lib/chunks.js'
+import { reportRows } from '../lib/report.js'
+import { counters, permits } from './public-tables.js'
 
 /** Reads wx_save_form_id_oldest_idx, a few entries per user. */
 const TRUE_COUNT = `(SELECT COUNT(*) FROM ${permits.name} AS p WHERE p.app_id = ${counters.name}.app_id
   AND p.user_id = ${counters.name}.user_id AND p.status = 0)`
 
 /** From here on the counter is exact: count = the number of the user's permits with status 0. */
-export async function up(db: Knex, params: MigrationParams): Promise<void> {
+export async function recountPermits(db: Knex, params: MigrationParams): Promise<void> {
   let created = 0
   await forEachRange(db, params, permits.name, 'id', async (after, upTo) => {
     const { affectedRows } = await execute(
@@ -32,5 +33,3 @@ export async function up(db: Knex, params: MigrationParams): Promise<void> {
   )
   reportRows(params, counters.name, corrected, "given the number of the user's unspent permits as count")
 }
-
-export async function down(): Promise<void> {}

@@ -1,8 +1,10 @@
 import type { Knex } from 'knex'
+import type { MigrationParams } from '../src/db/migrate.js'
 import { execute, isSqlite } from '../src/db/sql.js'
+import { permits } from './adoption/public-tables.js'
 import { forEachRange } from './lib/chunks.js'
-import type { MigrationParams } from './lib/migration.js'
-import { permits } from './lib/public-tables.js'
+
+export const adopts = true
 
 /** Marks the rows that are made here; no other row was created in 1970. */
 const UNKNOWN = 0

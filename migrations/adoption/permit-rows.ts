@@ -1,10 +1,10 @@
 import type { Knex } from 'knex'
-import { isSqlite } from '../src/db/sql.js'
-import { NO_FORM_ID } from '../src/permits/accept.js'
-import { isThere } from './lib/adopt.js'
-import { updateInChunks } from './lib/chunks.js'
-import { type MigrationParams, reportRows } from './lib/migration.js'
-import { permits } from './lib/public-tables.js'
+import type { MigrationParams } from '../../src/db/migrate.js'
+import { isSqlite } from '../../src/db/sql.js'
+import { NO_FORM_ID } from '../../src/permits/accept.js'
+import { updateInChunks } from '../lib/chunks.js'
+import { reportRows } from '../lib/report.js'
+import { permits } from './public-tables.js'
 
 const MAX_OPEN_ID = 100
 const MAX_FORM_ID = 128
@@ -13,15 +13,20 @@ export const NO_PERMIT = `LOWER(TRIM(form_id)) IN (${NO_FORM_ID.texts.map((text)
 
 export const STRANGE_STATUS = 'status IS NULL OR status NOT IN (0, 1, 2)'
 
+/** Below: no time in ms since 1973. From the lower bound on: a time in seconds since 1973. */
+const FIRST_MS = 100_000_000_000
+const FIRST_SECOND = FIRST_MS / 1000
+export const IN_SECONDS = `expire >= ${FIRST_SECOND} AND expire < ${FIRST_MS}`
+
 /** What no program could send to, whatever its status says. */
 export function unusable(db: Knex): string {
   return `user_id IS NULL OR user_id <= 0 OR expire IS NULL
      OR ${noId(db, 'open_id', MAX_OPEN_ID)} OR ${noId(db, 'form_id', MAX_FORM_ID)}`
 }
 
-/** Makes the values of an old table fit for the types to come. No row is deleted: what cannot be sent is expired. */
-export async function up(db: Knex, params: MigrationParams): Promise<void> {
-  if (!(await isThere(db, permits))) return
+/** Makes the values of an old table fit for the types to come. No row is deleted: what cannot be sent is expired. The old
+ * values of ids are not kept: they were none. */
+export async function cleanPermits(db: Knex, params: MigrationParams): Promise<void> {
   const update = (set: string, where: string) => updateInChunks(db, params, permits.name, set, where)
 
   // 2 and not 0: the old program never sent these, and one of them may have been spent.
@@ -60,8 +65,17 @@ export async function up(db: Knex, params: MigrationParams): Promise<void> {
   )
 }
 
-/** The old values are not kept: they were no ids. */
-export async function down(): Promise<void> {}
+/** Gives rows without an account to the one that is known, and times in seconds the ms that the others have. */
+export async function completePermits(db: Knex, params: MigrationParams): Promise<void> {
+  const { appId } = params
+  if (appId !== '') {
+    const assigned = await updateInChunks(db, params, permits.name, 'app_id = ?', "app_id = ''", [appId])
+    reportRows(params, permits.name, assigned, `without an account: assigned to ${appId}`)
+  }
+  // A row that is done is beyond this range, so doing it again after a crash changes nothing.
+  const seconds = await updateInChunks(db, params, permits.name, 'expire = expire * 1000', IN_SECONDS)
+  reportRows(params, permits.name, seconds, 'with expire in seconds: now in ms')
+}
 
 function noId(db: Knex, column: string, max: number): string {
   return `${column} IS NULL OR TRIM(${column}) = '' OR ${tooWide(db, `TRIM(${column})`, max)}`

@@ -1,8 +1,9 @@
 import type { Knex } from 'knex'
-import { execute, isSqlite, selectRows } from '../src/db/sql.js'
-import { forEachRange } from './lib/chunks.js'
-import { type MigrationParams, reportRows } from './lib/migration.js'
-import { permits } from './lib/public-tables.js'
+import type { MigrationParams } from '../../src/db/migrate.js'
+import { execute, isSqlite, selectRows } from '../../src/db/sql.js'
+import { forEachRange } from '../lib/chunks.js'
+import { reportRows } from '../lib/report.js'
+import { permits } from './public-tables.js'
 
 const PLAN = 'wx_adoption_plan'
 
@@ -13,9 +14,10 @@ const PLAN = 'wx_adoption_plan'
  *
  * The plan is a table of its own, carried out in its order and chunk by chunk. A crash half-way leaves every form_id
  * with its first rows moved; the plan made then gives the rest the numbers they would have had, since the leader and
- * the order of the others (expire, id) are the same.
+ * the order of the others (expire, id) are the same. Numbers and closed duplicates stay after a rollback: to open them
+ * again would send twice.
  */
-export async function up(db: Knex, params: MigrationParams): Promise<void> {
+export async function closeDuplicatePermits(db: Knex, params: MigrationParams): Promise<void> {
   await db.schema.dropTableIfExists(PLAN)
   await db.raw(`CREATE TABLE ${PLAN} (seq bigint NOT NULL PRIMARY KEY, permit_id bigint NOT NULL,
     use_no bigint NOT NULL, closes int NOT NULL)`)
@@ -35,11 +37,6 @@ export async function up(db: Knex, params: MigrationParams): Promise<void> {
   )
   reportRows(params, permits.name, Number(sum?.closed ?? 0), 'of these were unspent: set to 2 (expired)')
   await db.schema.dropTable(PLAN)
-}
-
-/** Numbers and closed duplicates stay: to open them again would send twice. */
-export async function down(db: Knex): Promise<void> {
-  await db.schema.dropTableIfExists(PLAN)
 }
 
 // `nth` counts the rows of one status; `leads` is 1 for spent rows, and for the first unspent row where none is spent.

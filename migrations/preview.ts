@@ -1,12 +1,20 @@
 import type { Knex } from 'knex'
-import { isSqlite, selectRows } from '../../src/db/sql.js'
-import { NO_PERMIT, STRANGE_STATUS, unusable } from '../20261121000200_clean_wx_save_form_id.js'
-import { IN_SECONDS } from '../20261121000400_complete_wx_save_form_id.js'
-import { UNFIT } from '../20261121000700_clean_wx_message_push_status.js'
-import { dateOfTime, IS_TIME, todayInChina } from '../20261121000900_complete_wx_message_push_status.js'
-import { isThere } from './adopt.js'
-import { counters, permits } from './public-tables.js'
-import { columnNames, keyNames, type Table } from './tables.js'
+import { openUnhurried } from '../src/db/connect.js'
+import { isSqlite, selectRows } from '../src/db/sql.js'
+import { isThere } from './adoption/adopt.js'
+import { dateOfTime, IS_TIME, todayInChina, UNFIT } from './adoption/counter-rows.js'
+import { IN_SECONDS, NO_PERMIT, STRANGE_STATUS, unusable } from './adoption/permit-rows.js'
+import { counters, permits } from './adoption/public-tables.js'
+import { migrations } from './index.js'
+import { columnNames, keyNames, type Table } from './lib/tables.js'
+
+export interface MigrationPreview {
+  pending: string[]
+  /** The published tables that would be adopted, or whose interrupted adoption would go on. */
+  tables: TablePreview[]
+  /** Roughly, from the number of rows. */
+  seconds: number
+}
 
 export interface TablePreview {
   table: string
@@ -17,11 +25,33 @@ export interface TablePreview {
   changes: Record<string, number>
 }
 
+/** Measured with MariaDB on two loaded cores: 2,000,000 permits and 380,000 counters took 92 s. */
+const ROWS_PER_SECOND = 2_380_000 / 92
+
+/** What the pending migrations would do, and for how long: by counting, with nothing changed. */
+export async function previewMigrations(db: Knex, pending: string[], now: number): Promise<MigrationPreview> {
+  const adopts = pending.some((name) => migrations[name]?.adopts)
+  const tables = adopts ? await unhurried(db, (reading) => previewAdoption(reading, now)) : []
+  const rows = tables.reduce((sum, table) => sum + table.rows, 0)
+  return { pending, tables, seconds: Math.ceil(rows / ROWS_PER_SECOND) }
+}
+
+/** Counting millions of rows takes longer than a statement of the service may. */
+async function unhurried<T>(db: Knex, read: (db: Knex) => Promise<T>): Promise<T> {
+  if (isSqlite(db)) return read(db)
+  const pool = openUnhurried(db)
+  try {
+    return await read(pool)
+  } finally {
+    await pool.destroy()
+  }
+}
+
 /**
  * What the adoption would do to the two published tables; a table that is not there is left out. Reads each table
  * twice, without locks, and changes nothing.
  */
-export async function previewAdoption(db: Knex, now: number): Promise<TablePreview[]> {
+async function previewAdoption(db: Knex, now: number): Promise<TablePreview[]> {
   const tables: TablePreview[] = []
   if (await isThere(db, permits)) tables.push(await preview(db, permits, await permitCounts(db, now)))
   if (await isThere(db, counters)) tables.push(await preview(db, counters, await counterCounts(db, now)))

@@ -1,7 +1,9 @@
 import type { Knex } from 'knex'
-import { dropOldUniqueKeys } from './lib/adopt.js'
-import type { MigrationParams } from './lib/migration.js'
-import { counters, permits } from './lib/public-tables.js'
+import type { MigrationParams } from '../src/db/migrate.js'
+import { dropOldUniqueKeys } from './adoption/adopt.js'
+import { counters, permits } from './adoption/public-tables.js'
+
+export const adopts = true
 
 /** First of all: values that are put right later, such as NULLs, would violate the old keys on the way. */
 export async function up(db: Knex, params: MigrationParams): Promise<void> {

@@ -1,4 +1,4 @@
-import { oneOf, type Table } from './tables.js'
+import { oneOf, type Table } from '../lib/tables.js'
 
 /**
  * The two tables that DBAs and other programs know. They may be there already, in the shape that was published in 2019:
@@ -69,6 +69,19 @@ export const permits: Table = {
       nullable: true,
       comment: "使其失效的微信返回码 | WeChat's answer that spoiled it, e.g. 41028",
     },
+    // They pair a client's report of an accepted subscription with WeChat's event of the same tap: one tap, one permit.
+    {
+      name: 'tapped_at',
+      type: 'bigint',
+      nullable: true,
+      comment: '用户点击订阅的时间（毫秒），仅 subscribe | subscribe: when the user tapped, ms',
+    },
+    {
+      name: 'confirmed_at',
+      type: 'bigint',
+      nullable: true,
+      comment: "微信事件确认时间（毫秒） | subscribe: when WeChat's own event confirmed it, ms",
+    },
     {
       name: 'created_at',
       type: 'bigint',
@@ -82,6 +95,8 @@ export const permits: Table = {
   indexes: {
     wx_save_form_id_oldest_idx: ['app_id', 'user_id', 'expire'],
     wx_save_form_id_stale_idx: ['app_id', 'expire'],
+    // The taps of one person on one template, by time: pairing and refusals do not read the user's other permits.
+    wx_save_form_id_tap_idx: ['app_id', 'open_id', 'template_id', 'tapped_at'],
   },
   checks: {
     wx_save_form_id_status_ck: oneOf('status', [0, 1, 2]),

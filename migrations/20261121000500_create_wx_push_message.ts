@@ -115,6 +115,9 @@ export const { up, down } = tableMigration({
     wx_push_message_lease_idx: ['app_id', 'lease_until'],
     wx_push_message_retry_idx: ['app_id', 'next_attempt_at'],
     wx_push_message_run_idx: ['run_id'],
+    // Finds the message that a delivery event is about: a person has few of them, among which msgid decides, or the
+    // time where the msgid is not known. An index on msgid would be written by every settle, this one only by the claim.
+    wx_push_message_person_idx: ['app_id', 'open_id'],
   },
   checks: {
     wx_push_message_kind_ck: oneOf('kind', ['reminder', 'api']),

@@ -1,7 +1,7 @@
 import type { Knex } from 'knex'
+import type { MigrationParams } from '../../src/db/migrate.js'
 import { isSqlite, selectRows } from '../../src/db/sql.js'
-import type { MigrationParams } from './migration.js'
-import { columnNames, columnSql, createTable, type Table, tableOptions } from './tables.js'
+import { columnNames, columnSql, createTable, type Table, tableOptions } from '../lib/tables.js'
 
 /** Columns that tell the published table from any other of the same name. */
 const PUBLISHED: Record<string, string[]> = {

@@ -1,9 +1,12 @@
 import type { Knex } from 'knex'
-import { isSqlite } from '../src/db/sql.js'
-import { businessDate } from '../src/lib/business-date.js'
-import { updateInChunks } from './lib/chunks.js'
-import { type MigrationParams, reportRows } from './lib/migration.js'
-import { counters } from './lib/public-tables.js'
+import type { MigrationParams } from '../../src/db/migrate.js'
+import { isSqlite } from '../../src/db/sql.js'
+import { businessDate } from '../../src/lib/business-date.js'
+import { updateInChunks } from '../lib/chunks.js'
+import { reportRows } from '../lib/report.js'
+import { counters } from './public-tables.js'
+
+export const UNFIT = 'user_id IS NULL OR last_date IS NULL OR count IS NULL OR count < 0'
 
 /** No date as YYYYMMDD is as large as this, and every time in seconds since 1973 or in ms is larger. */
 const AFTER_DATES = 100_000_000
@@ -13,7 +16,21 @@ const CHINA_OFFSET_SECONDS = 8 * 3600
 const CHINA = 'Asia/Shanghai'
 export const IS_TIME = `last_date >= ${AFTER_DATES}`
 
-export async function up(db: Knex, params: MigrationParams): Promise<void> {
+/** Makes the values of an old table fit for the types and CHECKs to come. The true counts are computed later. */
+export async function cleanCounters(db: Knex, params: MigrationParams): Promise<void> {
+  const rows = await updateInChunks(
+    db,
+    params,
+    counters.name,
+    `user_id = COALESCE(user_id, 0), last_date = COALESCE(last_date, 0),
+     count = CASE WHEN count > 0 THEN count ELSE 0 END`,
+    UNFIT,
+  )
+  reportRows(params, counters.name, rows, 'with a NULL or a negative count: set to 0')
+}
+
+/** Gives rows without an account to the one that is known, and makes days that have been of what is in last_date. */
+export async function completeCounters(db: Knex, params: MigrationParams): Promise<void> {
   const { appId } = params
   if (appId !== '') {
     const assigned = await updateInChunks(db, params, counters.name, 'app_id = ?', "app_id = ''", [appId])
@@ -34,8 +51,6 @@ export async function up(db: Knex, params: MigrationParams): Promise<void> {
   )
   reportRows(params, counters.name, future, 'with a day to come in last_date: now today')
 }
-
-export async function down(): Promise<void> {}
 
 export function todayInChina(now = Date.now()): number {
   return businessDate(now, CHINA)
