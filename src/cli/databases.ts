@@ -14,7 +14,7 @@ import { printDatabase } from './output.js'
 
 /** The ways of commands to the database. */
 
-export interface Settings {
+export interface CommandSettings {
   config: Config
   account?: Account
 }
@@ -30,7 +30,7 @@ export function migrationParams({ env, streams }: Cli): MigrationParams {
 export async function withDatabase<T>(
   cli: Cli,
   work: (base: Base) => Promise<T>,
-  { config, account }: Settings = { config: readConfig(cli.env) },
+  { config, account }: CommandSettings = { config: readConfig(cli.env) },
 ): Promise<T> {
   printDatabase(cli.streams, databaseName(config.databaseUrl))
   const base = openBase(config, account)
@@ -50,7 +50,7 @@ export function withBase<T>(
   cli: Cli,
   use: 'reads' | 'writes',
   work: (base: Base) => Promise<T>,
-  settings: Settings = { config: readConfig(cli.env) },
+  settings: CommandSettings = { config: readConfig(cli.env) },
 ): Promise<T> {
   assertFileExists(settings.config.databaseUrl)
   return withDatabase(
