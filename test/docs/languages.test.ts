@@ -1,9 +1,22 @@
 import { describe, expect, test } from 'vitest'
-import { all, codeIn, commandsIn, PAIRS, read, sorted, tablesOf, withoutCode, wordsIn } from './pages.js'
+import {
+  all,
+  codeIn,
+  commandsIn,
+  PAGES,
+  PAIRS,
+  read,
+  sorted,
+  tablesOf,
+  withoutCode,
+  wordsIn,
+} from './pages.js'
 
 /** The nodes and arrows of a diagram, without what is written on them. */
 const shapeOf = (diagram: string) =>
-  diagram.replace(/"[^"]*"|\(\[.*?\]\)/g, '').replace(/^( *(?:\w+-?->>\w+|Note over \w+):|.* as ).*$/gm, '$1')
+  diagram
+    .replace(/"[^"]*"|\(\[.*?\]\)/g, '')
+    .replace(/^( *(?:\S+ --> \S+|\w+-?->>\w+|Note over \w+):|.* as ).*$/gm, '$1')
 
 /** Words in code that are written in the reader's language: what a person types or WeChat's console shows. */
 const isTranslated = (word: string) => /\p{Script=Han}|^https:\/\/your-domain/u.test(word)
@@ -29,4 +42,8 @@ describe.each(PAIRS)('%s and %s', (...pages) => {
       )
     expect(names(chinese)).toEqual(names(english))
   })
+})
+
+test.each(PAGES)('%s has no semicolon in a diagram: Mermaid would begin a new statement there', (page) => {
+  for (const diagram of codeIn(read(page), 'mermaid')) expect(diagram).not.toContain(';')
 })
