@@ -1,6 +1,6 @@
 import type { Knex } from 'knex'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { recountCounter } from '../../src/books/recount.js'
+import { recountCounter } from '../../src/books/index.js'
 import { inTransaction } from '../../src/db/transaction.js'
 import { createIngest, type Ingest } from '../../src/permits/ingest.js'
 import { createTestDatabase, dialects, emptyTables, type TestDatabase } from '../helpers/database.js'

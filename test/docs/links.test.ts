@@ -26,7 +26,7 @@ describe.each(PAGES)('%s', (page) => {
   })
 
   test('names files of this repository that there are', () => {
-    const named = all(read(page), /`((?:src|test|docs|examples|migrations|seeds|bench)\/[\w./-]*)`/g)
+    const named = all(read(page), /`((?:src|test|docs|examples|migrations|seeds|bench|checks)\/[\w./-]*)`/g)
     expect(named.filter((path) => !exists(path))).toEqual([])
   })
 

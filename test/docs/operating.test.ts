@@ -1,12 +1,18 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { readAccount } from '../../src/config/read.js'
+import { createCallbackWorker } from '../../src/callbacks/process.js'
+import { readAccount, readConfig } from '../../src/config/read.js'
 import { selectRows } from '../../src/db/sql.js'
+import { openBase, openSending } from '../../src/deps.js'
+import { jobsOf } from '../../src/jobs.js'
 import { audit } from '../../src/operations/audit.js'
-import { createSchedule, type ScheduledJobs } from '../../src/schedule/schedule.js'
+import { EXPIRE } from '../../src/permits/expire.js'
+import { REMIND } from '../../src/reminders/run.js'
+import { PURGE } from '../../src/retention/purge.js'
+import type { Job } from '../../src/schedule/job.js'
 import { ERRCODES, tokenEndpointErrcodeOf, tokenStaysRefused } from '../../src/wechat/errcodes.js'
 import { createTestDatabase, type TestDatabase } from '../helpers/database.js'
-import { APP_ID } from '../helpers/service.js'
+import { SERVICE_ENV } from '../helpers/service.js'
 import { all, languagesOf, PAGES, read, rowsOf, sorted, wordOf, wordsIn } from './pages.js'
 
 let database: TestDatabase
@@ -17,33 +23,45 @@ afterAll(() => database.close())
 
 const SOURCES = new URL('../../src/', import.meta.url)
 
+/** Jobs with rows in wx_job_run, which log under their own names. */
+const OCCURRENCES = [REMIND, EXPIRE, PURGE]
+
 /** The name of each event that the service logs. The sandbox logs none. */
 const EVENTS = sorted(
   readdirSync(SOURCES, { recursive: true, encoding: 'utf8' })
     .filter((file) => file.endsWith('.ts'))
     .map((file) => readFileSync(new URL(file, SOURCES), 'utf8'))
-    .flatMap((source) => all(source, /(?:\bevent: |\? |: )'([a-z]+(?:\.[a-z_]+)|migrated)'/g)),
+    .flatMap((source) => [
+      ...all(source, /(?:\bevent: |\? |: )'([a-z]+\.[a-z_]+|migrated)'/g),
+      ...all(source, /\bevent: `\$\{job\}(\.[a-z_]+)`/g).flatMap((event) =>
+        OCCURRENCES.map((job) => job + event),
+      ),
+    ]),
 )
 
-/** The jobs that a schedule looks at when it starts. */
-async function jobNames(): Promise<string[]> {
-  const names: string[] = []
-  const jobs = new Proxy({} as ScheduledJobs, {
-    get: (_, name) => async () => {
-      names.push(String(name))
-    },
-  })
-  const nothing = () => {}
-  const log = { debug: nothing, info: nothing, warn: nothing, error: nothing }
-  const schedule = createSchedule(readAccount({ WX_APP_ID: APP_ID }), jobs, log)
-  schedule.start()
-  await schedule.stop()
-  return names
+/** The jobs of a service. */
+async function findJobs(): Promise<Job[]> {
+  const env = { ...SERVICE_ENV, DATABASE_URL: database.url }
+  const account = readAccount(env)
+  const base = openBase(readConfig(env), account)
+  const sending = openSending(base, readConfig(env), account)
+  const callbacks = createCallbackWorker({ ...base, account })
+  const jobs = jobsOf(account, { sending, callbacks, retentionDays: 90, assertClock: async () => {} })
+  await callbacks.stop()
+  await sending.close()
+  await base.close()
+  return jobs
 }
 
 describe.each(languagesOf('docs/operating.md'))('%s', (page) => {
-  test('lists exactly the jobs of the schedule', async () => {
-    expect(sorted(rowsOf(page, 'job', '任务').map(([job]) => wordOf(job)))).toEqual(sorted(await jobNames()))
+  test('lists exactly the jobs of the schedule, and when they are looked at', async () => {
+    const jobs = await findJobs()
+    const rows = new Map(rowsOf(page, 'job', '任务').map(([name, when = '']) => [wordOf(name), when]))
+    expect(sorted(rows.keys())).toEqual(sorted(jobs.map(({ name }) => name)))
+    for (const { name, ticks } of jobs) {
+      const seconds = all(ticks.join(), /^\*\/(\d+) \* \* \* \* \*$/g)
+      expect(all(rows.get(name) ?? '', /(\d+) (?:s\b|秒)/g), name).toEqual(seconds)
+    }
   })
 
   test('lists exactly the states of a run', async () => {

@@ -5,8 +5,9 @@ import { join } from 'node:path'
 import type { Knex } from 'knex'
 import { inject } from 'vitest'
 import { openDatabase } from '../../src/db/connect.js'
-import { migrateLatest } from '../../src/db/migrate.js'
+import type { MigrationParams } from '../../src/db/migrate.js'
 import { isSqlite, selectRows } from '../../src/db/sql.js'
+import { migrateLatest } from '../../src/schema.js'
 
 export const dialects = ['sqlite', 'mysql'] as const
 export type Dialect = (typeof dialects)[number]
@@ -19,12 +20,17 @@ export interface TestDatabase {
   close(): Promise<void>
 }
 
+/** Migrates without a word, and without an account, unless `params` say otherwise. */
+export function migrate(db: Knex, params: Partial<MigrationParams> = {}): Promise<void> {
+  return migrateLatest(db, { onMessage: () => {}, appId: '', ...params })
+}
+
 /** A database of its own, migrated. Two calls never share anything. */
 export async function createTestDatabase(dialect: Dialect): Promise<TestDatabase> {
   const database = await createEmptyDatabase(dialect)
   try {
     if (dialect === 'mysql') await copyTemplate(database.db)
-    else await migrateLatest(database.db)
+    else await migrate(database.db)
     return database
   } catch (error) {
     await database.close()

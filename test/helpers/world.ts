@@ -7,14 +7,14 @@ import { execute, selectRows } from '../../src/db/sql.js'
 import { businessDate } from '../../src/lib/business-date.js'
 import { createLogger } from '../../src/lib/logger.js'
 import type { UserId } from '../../src/lib/user-id.js'
-import type { DeliverDeps } from '../../src/messages/deliver.js'
-import type { Delivery } from '../../src/messages/message.js'
+import type { DeliverDeps } from '../../src/messages/delivery.js'
+import type { HeldMessage } from '../../src/messages/message.js'
 import { createRate } from '../../src/messages/rate.js'
 import { recover } from '../../src/messages/recovery.js'
 import { createSender } from '../../src/messages/send.js'
-import type { Tally } from '../../src/messages/settle.js'
+import type { Tally } from '../../src/messages/tally.js'
 import { audit } from '../../src/operations/audit.js'
-import { type RunOptions, type RunReport, runReminders } from '../../src/reminders/run.js'
+import { type RemindOptions, type RunReport, runReminders } from '../../src/reminders/run.js'
 import { DEMO_APP_ID, DEMO_APP_SECRET, DEMO_PAGE, DEMO_TEMPLATE_ID } from '../../src/sandbox/accounts.js'
 import type { SandboxControl } from '../../src/sandbox/control.js'
 import { startSandbox } from '../../src/sandbox/sandbox.js'
@@ -87,12 +87,12 @@ export interface ProcessOptions {
   /** How long it waits for WeChat's answer. */
   timeoutMs?: number
   /** What it does in place of asking WeChat. */
-  send?(delivery: Delivery): Promise<SendResult>
+  send?(message: HeldMessage): Promise<SendResult>
 }
 
 /** What one process of the service has: its own pools, token, and signal to stop. */
 export interface Process extends DeliverDeps {
-  remind(options?: Partial<RunOptions> & { account?: Partial<Account> }): Promise<RunReport>
+  remind(options?: Partial<RemindOptions> & { account?: Partial<Account> }): Promise<RunReport>
   recover(account?: Partial<Account>): Promise<Tally>
   /** As SIGTERM does. */
   stop(): void
@@ -333,9 +333,9 @@ export async function createWorld(
 }
 
 /** A stand-in for WeChat's client, which asks right before each request whether it may leave. */
-function whenItMayLeave(send: (delivery: Delivery) => Promise<SendResult>): DeliverDeps['send'] {
-  return async (delivery, mayLeave = async () => true) =>
-    (await mayLeave()) ? send(delivery) : { kind: 'unreachable', reason: 'aborted' }
+function whenItMayLeave(send: (message: HeldMessage) => Promise<SendResult>): DeliverDeps['send'] {
+  return async (message, mayLeave = async () => true) =>
+    (await mayLeave()) ? send(message) : { kind: 'unreachable', reason: 'aborted' }
 }
 
 const CONCURRENCY = 16

@@ -2,9 +2,8 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { readAccount } from '../../src/config/read.js'
 import { openDatabase } from '../../src/db/connect.js'
-import { migrateLatest } from '../../src/db/migrate.js'
 import { windowEnd } from '../../src/messages/window.js'
-import { emptyTables } from '../helpers/database.js'
+import { emptyTables, migrate } from '../helpers/database.js'
 import { START } from '../helpers/world.js'
 import { begin, commands, finish, type Real } from './commands.js'
 import { Model } from './model.js'
@@ -24,7 +23,7 @@ const TIME_LIMIT_MS = 15_000
 test('messages do what the model does, whatever crashes, lapses or is answered', async () => {
   const db = openDatabase('sqlite::memory:')
   const account = { ...readAccount({ WX_APP_ID: 'wx1' }), templateId: 'template' }
-  await migrateLatest(db, () => {})
+  await migrate(db)
   try {
     let messages = 0
     const property = fc.asyncProperty(

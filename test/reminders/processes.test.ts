@@ -3,9 +3,9 @@ import { execute } from '../../src/db/sql.js'
 import { findDueRun } from '../../src/reminders/due.js'
 import { closeRun } from '../../src/runs/occurrences.js'
 import type { SendResult } from '../../src/wechat/client.js'
+import { ACCEPTED } from '../helpers/answers.js'
 import { claimAll } from '../helpers/claims.js'
 import { dialects } from '../helpers/database.js'
-import { ACCEPTED } from '../helpers/deliveries.js'
 import { eventually } from '../helpers/eventually.js'
 import { user, users } from '../helpers/users.js'
 import { createWorld, SEND_PATH, TODAY, type World, without } from '../helpers/world.js'
@@ -57,7 +57,7 @@ describe.each(dialects)('several processes on %s', (dialect) => {
     const claimed = await claimAll(world)
     // Half of them it had already sent.
     const dead = world.startProcess()
-    for (const delivery of claimed.slice(0, 30)) await dead.send(delivery)
+    for (const message of claimed.slice(0, 30)) await dead.send(message)
     await dead.kill()
     await world.lapseLeases()
     const processes = [world.startProcess(), world.startProcess()]
@@ -111,12 +111,12 @@ describe.each(dialects)('several processes on %s', (dialect) => {
     const real = world.startProcess()
     let first = true
     const slow = world.startProcess({
-      send: async (delivery) => {
+      send: async (message) => {
         if (first) {
           first = false
           await new Promise<SendResult>((resolve) => held.push(resolve))
         }
-        return real.send(delivery)
+        return real.send(message)
       },
     })
     const running = slow.remind()
@@ -135,9 +135,9 @@ describe.each(dialects)('several processes on %s', (dialect) => {
     const started = () => world.logged.filter((line) => line.includes('remind.started')).length
     const before = started()
     const first = world.startProcess({
-      send: async (delivery) => {
+      send: async (message) => {
         await eventually('the others have joined', () => started() === before + 4)
-        return send(delivery)
+        return send(message)
       },
     })
     const limited = first.remind({ limit: 50 })
