@@ -26,18 +26,19 @@ const SOURCES = new URL('../../src/', import.meta.url)
 /** Jobs with rows in wx_job_run, which log under their own names. */
 const OCCURRENCES = [REMIND, EXPIRE, PURGE]
 
+/** The whole program, file by file. */
+const SOURCE = readdirSync(SOURCES, { recursive: true, encoding: 'utf8' })
+  .filter((file) => file.endsWith('.ts'))
+  .map((file) => readFileSync(new URL(file, SOURCES), 'utf8'))
+  .join('\n')
+
 /** The name of each event that the service logs. The sandbox logs none. */
-const EVENTS = sorted(
-  readdirSync(SOURCES, { recursive: true, encoding: 'utf8' })
-    .filter((file) => file.endsWith('.ts'))
-    .map((file) => readFileSync(new URL(file, SOURCES), 'utf8'))
-    .flatMap((source) => [
-      ...all(source, /(?:\bevent: |\? |: )'([a-z]+\.[a-z_]+|migrated)'/g),
-      ...all(source, /\bevent: `\$\{job\}(\.[a-z_]+)`/g).flatMap((event) =>
-        OCCURRENCES.map((job) => job + event),
-      ),
-    ]),
-)
+const EVENTS = sorted([
+  ...all(SOURCE, /(?:\bevent: |\? |: )'([a-z]+\.[a-z_]+|migrated)'/g),
+  ...all(SOURCE, /\bevent: `\$\{job\}(\.[a-z_]+)`/g).flatMap((event) =>
+    OCCURRENCES.map((job) => job + event),
+  ),
+])
 
 /** The jobs of a service. */
 async function findJobs(): Promise<Job[]> {
@@ -89,6 +90,16 @@ describe.each(languagesOf('docs/operating.md'))('%s', (page) => {
     const names = symptoms.flatMap((symptom) => all(symptom, /4\d{4} `(\w+)`/g))
     expect(names.length).toBe(2)
     expect(known.map(({ name }) => name)).toEqual(expect.arrayContaining(names))
+  })
+
+  test('quotes messages that the program has', () => {
+    const symptoms = rowsOf(page, 'symptom', '现象').map(([symptom = '']) => symptom)
+    const quoted = symptoms
+      .flatMap((symptom) => [...all(symptom, /["“]([^"”]+)["”]/g), ...wordsIn(symptom)])
+      .filter((text) => text.includes(' '))
+      .map((message) => message.replace(/^… |:.*$/g, ''))
+    expect(quoted.length).toBe(4)
+    for (const message of quoted) expect(SOURCE, message).toContain(message)
   })
 })
 
