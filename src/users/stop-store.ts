@@ -132,6 +132,16 @@ export async function countStopped(db: Knex, named: Named): Promise<{ persons: n
   return row ?? { persons: 0, stopped: 0 }
 }
 
+/** How many persons of the account messages have stopped. */
+export async function countStoppedByMessages(db: Knex, appId: string): Promise<number> {
+  const [row] = await selectRows<{ persons: number }>(
+    db,
+    'SELECT COUNT(*) AS persons FROM wx_user WHERE app_id = ? AND stop_message_id IS NOT NULL',
+    [appId],
+  )
+  return row?.persons ?? 0
+}
+
 /** Records a wish. The time of an earlier one stays; what WeChat's answers recorded becomes the person's own. */
 export async function recordWish(trx: Knex.Transaction, named: Named, now: number): Promise<void> {
   const { sql, bindings } = isNamed(named)
