@@ -24,15 +24,15 @@ interface Options extends JsonOption {
 export const addBringBack: AddCommand = (program, cli) => {
   program
     .command('bring-back')
-    .description('send again to people whom refusals of WeChat have stopped')
-    .option('--run <id>', 'those whom the messages of this run stopped', toCount)
+    .description('send again to people whom WeChat’s refusals have stopped')
+    .option('--run <id>', 'the people whom messages of this run stopped', toCount)
     .option(
       '--since <time>',
-      'those whom messages stopped since then: YYYY-MM-DD HH:MM in TIMEZONE, or ISO 8601',
+      'the people whom messages stopped since then: YYYY-MM-DD HH:MM in TIMEZONE, or ISO 8601',
     )
-    .option('--user <id>', 'this user, whatever stopped the user', parseUserId)
-    .option('--open-id <id>', 'this person, whatever stopped the person')
-    .option('--dry-run', 'count, and change nothing', false)
+    .option('--user <id>', 'this user, whatever the reason', parseUserId)
+    .option('--open-id <id>', 'this person, whatever the reason')
+    .option('--dry-run', 'only count, change nothing', false)
     .option('--json', 'one JSON object on stdout', false)
     .action((options: Options) => cli.end(options, () => bringPeopleBack(cli, options)))
 }
