@@ -40,7 +40,7 @@ export interface AppDeps {
   apiDocs: boolean
   /** Overrides CONNECTION_LIMITS. */
   connections?: Partial<ConnectionLimits>
-  /** A sign-in of an older day is not recorded: its row would be deleted the next night. */
+  /** A sign-in older than this is not recorded: its row would be deleted the next night. */
   retentionDays: number
   ingest: Ingest
   /** Called when events of WeChat have been stored. */

@@ -15,7 +15,7 @@ export interface Settling {
   settle(judged: JudgedMessage): Promise<HeldMessage | undefined>
   /** Leaves a message to whoever took it over. */
   abandon(message: HeldMessage): void
-  /** Whether so many verdicts wait to be written that no more requests should start. */
+  /** Whether too many verdicts wait to be written for more requests to start. */
   isBacklogged(): boolean
   drain(): Promise<void>
   readonly tally: Tally

@@ -137,7 +137,10 @@ export async function lockHeld(
     }))
 }
 
-/** Cancels messages. Without a business date they no longer stand in the way of another one for that day. */
+/**
+ * Cancels messages, and clears their business date so that they do not keep another one for that day from being
+ * written.
+ */
 export async function cancel(
   trx: Knex.Transaction,
   ids: number[],

@@ -17,7 +17,7 @@ export type Verdict =
   /** The permit is spoiled: same message, with the user's next one. */
   | { kind: 'next_permit' }
   | { kind: 'failed'; stops?: 'opt_out' | 'block' }
-  /** It may have been delivered, and nothing that we can ask would tell us. */
+  /** It may have been delivered, and no further request would tell us. */
   | { kind: 'unknown'; stops?: 'opt_out' | 'block' }
   /** Certainly not delivered, and not the user's fault: permit and counter are restored. */
   | { kind: 'give_back' }

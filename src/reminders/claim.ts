@@ -146,7 +146,7 @@ export async function claimCandidates(
   return { claimed: messages, again }
 }
 
-/** Field by field: spreading objects costs several us a message. */
+/** Built field by field: spreading objects costs several us per message. */
 function toHeldMessage(
   id: number,
   batch: ReminderBatch,

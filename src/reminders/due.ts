@@ -30,7 +30,7 @@ export async function findDueRun(db: Knex, account: Account, now: number): Promi
   const run = await findRun(db, { job: REMIND, appId, slot: date })
   const wasStartedForIt = run !== undefined && run.started_at >= firing
   if (wasStartedForIt && run.state !== 'running') return undefined
-  // Someone set a limit: whether to go on is for them to decide.
+  // Someone set a limit: it is for them to decide whether the run continues.
   if (run?.state === 'limited') return undefined
   if (now >= windowEnd(account, date)) {
     if (!run)
