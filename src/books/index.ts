@@ -13,7 +13,9 @@
  *
  * One lock order everywhere, so that transactions wait in order and do not deadlock: the run and its
  * ranges (src/runs), the person (`wx_user`), permits by ascending id, counters by ascending user, messages by ascending
- * id. A statement on several rows takes sorted keys, at most MAX_LIST of them.
+ * id. A statement on several rows takes sorted keys, at most MAX_LIST of them. The one exception: a verdict that stops
+ * a person locks the person after its message. Where that meets a transaction going the other way, the database ends
+ * one of the two, and inTransaction tries it again.
  */
 export { type Assigned, assignUnassigned } from './assign.js'
 export { type Candidate, type ClaimedPermit, claimPermits } from './claim.js'
