@@ -52,7 +52,7 @@ export async function expireStale(
       const sweep = createRangeSweep(
         db,
         signal,
-        { appId, from, now, examined: limits.examined },
+        { appId, now, examined: limits.examined },
         record,
         (chunk) => {
           done.expired += chunk.expired

@@ -25,11 +25,11 @@ export type RangeSweep = (
   steps?: number,
 ) => Promise<boolean>
 
-/** `of.from` and `of.now` are those of the whole sweep; `examined` rows are read by one statement. */
+/** `of.now` is that of the whole sweep; one statement examines `examined` rows. */
 export function createRangeSweep(
   db: Knex,
   signal: AbortSignal,
-  of: { appId: string; from: number; now: number; examined: number },
+  of: { appId: string; now: number; examined: number },
   record: () => Promise<void>,
   onChunk: (chunk: SweepCount) => void,
 ): RangeSweep {
@@ -47,7 +47,7 @@ export function createRangeSweep(
       const stale = await store.findStale(db, appId, place, to)
       for (const chunk of chunks(stale, MAX_LIST)) {
         if (signal.aborted) return false
-        const { ids, users } = await expireChunk(db, of, chunk)
+        const { ids, users } = await expireChunk(db, { appId, from, now: of.now }, chunk)
         passedOver = Math.min(passedOver, chunk.find(({ id }) => !ids.has(id))?.expire ?? until)
         moveTo(chunk.at(-1) ?? to)
         onChunk({ expired: ids.size, users })

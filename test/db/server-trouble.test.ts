@@ -150,7 +150,7 @@ describe('a service in the middle of its run', () => {
       await eventually('all is written down', async () => {
         const rows = await selectRows(
           db,
-          "SELECT id FROM wx_push_message WHERE state IN ('sending', 'retry')",
+          "SELECT id FROM wx_push_message WHERE state IN ('queued', 'sending', 'retry')",
         )
         return rows.length === 0
       })
