@@ -15,9 +15,7 @@ export async function isThere(db: Knex, table: Table): Promise<boolean> {
   const names = new Set(await columnNames(db, table.name))
   const missing = (PUBLISHED[table.name] ?? []).filter((name) => !names.has(name))
   if (missing.length > 0)
-    throw new Error(
-      `${table.name} is there but has no ${missing.join(', ')}: rename it or add what is missing`,
-    )
+    throw new Error(`${table.name} exists but has no ${missing.join(', ')}: rename it or add what is missing`)
   return true
 }
 

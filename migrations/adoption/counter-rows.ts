@@ -49,7 +49,7 @@ export async function completeCounters(db: Knex, params: MigrationParams): Promi
     `last_date = ${today}`,
     `last_date > ${today}`,
   )
-  reportRows(params, counters.name, future, 'with a day to come in last_date: now today')
+  reportRows(params, counters.name, future, 'with a future day in last_date: set to today')
 }
 
 export function todayInChina(now = Date.now()): number {

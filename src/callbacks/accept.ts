@@ -16,7 +16,7 @@ export async function acceptPush(
   now: number,
 ): Promise<number> {
   const received = readEvents(appId, push.fields)
-  if (!received) throw refusal('body', 'The push has no MsgType, or an event without its name')
+  if (!received) throw refusal('body', 'The push has no MsgType, or its event has no name')
   // One list may name the same item twice.
   const events = [...new Map(received.map((event) => [event.key, event])).values()]
   return inRequest(
@@ -25,7 +25,7 @@ export async function acceptPush(
       const { mark, content } = push
       const seen = await store.findContent(trx, appId, mark)
       if (seen === content) return 0
-      if (seen !== undefined) throw refusal('reused', 'This signature was used before, for another body')
+      if (seen !== undefined) throw refusal('reused', 'This signature was already used for another body')
       await store.insertMark(trx, { appId, mark, content }, now)
       if (events.length === 0) return 0
       const known = await store.findKnownKeys(

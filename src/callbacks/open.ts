@@ -113,7 +113,7 @@ export function checkPush(secrets: CallbackSecrets, query: PushQuery, body: stri
     return { text: body, signature: requireSignature(query.signature, token, timestamp, nonce) }
   }
   const text = cutEncrypted(body)
-  if (text === undefined) throw refusal('body', 'The body has no Encrypt')
+  if (text === undefined) throw refusal('body', 'The body has no Encrypt field')
   return { text, signature: requireSignature(query.msg_signature, token, timestamp, nonce, text) }
 }
 
@@ -140,15 +140,15 @@ function readEncrypted({ encodingAesKey, appId }: CallbackSecrets, encrypted: st
   const decrypted = decrypt(decodeAesKey(encodingAesKey), encrypted, appId)
   if (!decrypted.ok) {
     throw decrypted.reason === 'app_id'
-      ? refusal('app_id', 'The push is for another app_id than WX_APP_ID')
-      : refusal('cipher', 'The push cannot be decrypted; WX_ENCODING_AES_KEY must be that of the console')
+      ? refusal('app_id', 'The push is for an app_id other than WX_APP_ID')
+      : refusal('cipher', 'The push cannot be decrypted; WX_ENCODING_AES_KEY must be the one in the console')
   }
   return parseBody(decrypted.message)
 }
 
 function readStamp({ timestamp, nonce }: PushQuery, now: number): Stamp {
   if (typeof timestamp !== 'string' || !/^\d{1,12}$/.test(timestamp) || typeof nonce !== 'string') {
-    throw refusal('unsigned', 'Only WeChat calls this address, with timestamp, nonce and signature')
+    throw refusal('unsigned', 'Only WeChat may call this address, with timestamp, nonce and signature')
   }
   if (Math.abs(Number(timestamp) * 1000 - now) > AGE_LIMIT_MS) {
     throw refusal('timestamp', 'The timestamp is more than 10 minutes off; set the clock of this machine')
@@ -158,7 +158,7 @@ function readStamp({ timestamp, nonce }: PushQuery, now: number): Stamp {
 
 function requireSignature(given: unknown, ...parts: string[]): string {
   if (typeof given !== 'string' || !isSignedBy(given, ...parts)) {
-    throw refusal('signature', 'The signature is not made with WX_CALLBACK_TOKEN')
+    throw refusal('signature', 'The signature was not made with WX_CALLBACK_TOKEN')
   }
   return given
 }

@@ -118,7 +118,7 @@ async function workOff(deps: WorkerDeps, id: number): Promise<'ended' | 'waits' 
     // One event that cannot be applied must not stand in the way of the others.
     log.error(
       { event: 'callback.failed', app_id: appId, event_id: id, err: error },
-      'it is tried again later',
+      'it will be retried later',
     )
     const pause = isContention(error) ? PAUSE_AFTER_LOCK_MS : PAUSE_AFTER_ERROR_MS
     await store.postpone(db, id, 'error', now() + pause)
@@ -164,6 +164,6 @@ function logEffect(log: Logger, appId: string, event: store.EventRow, effect: Ef
       open_id: maskOpenId(event.open_id),
       ...(about?.messageId === undefined ? {} : { message_id: about.messageId }),
     },
-    'event of WeChat',
+    'event from WeChat',
   )
 }

@@ -47,7 +47,7 @@ export function callbackRoutes(deps: {
 
   function secretsFor(appId: string | undefined): CallbackSecrets {
     if (appId !== undefined && appId !== account.appId) {
-      throw new ServiceError('not_found', 'This service has no account of this app_id')
+      throw new ServiceError('not_found', 'This service has no account with this app_id')
     }
     if (account.callback.token === '') {
       throw new ServiceError('not_found', 'Callbacks are off: set WX_CALLBACK_TOKEN as in the console', {
@@ -77,7 +77,7 @@ export function callbackRoutes(deps: {
     if (reason === undefined || secrets.encodingAesKey === '') return error
     unreadable.count(request, reason)
     log.warn({ event: 'callback.refused', trace_id: request.id, app_id: secrets.appId, reason })
-    return refusal('content', 'The push is signed, and cannot be read; the log of the service says why')
+    return refusal('content', 'The push is signed but cannot be read; the log of the service says why')
   }
 
   return async (app) => {

@@ -45,7 +45,7 @@ export async function testCallback(
   return (
     (await step('check of the URL', () => checkUrl(secrets, call, now))) ??
     (await step(`event in ${mode} mode`, () => pushEvent(secrets, call, now))) ?? {
-      reason: `echostr and an event in ${mode} mode are answered as WeChat wants it`,
+      reason: `echostr and an event in ${mode} mode are answered as WeChat expects`,
     }
   )
 }
@@ -74,7 +74,7 @@ async function checkUrl(
   if (answer.body === echostr) return undefined
   return {
     reason: 'the answer is not the echostr, unchanged',
-    fix: 'Something before the service answers or changes the answer: look at the reverse proxy, and whether the URL is that of the service.',
+    fix: 'Something in front of the service answers or changes the answer: check the reverse proxy, and that the URL is that of the service.',
   }
 }
 
@@ -104,7 +104,7 @@ function judge(answer: CallbackAnswer): SelfTest | undefined {
   if (answer.body === 'success') return undefined
   return {
     reason: 'the answer is not "success"',
-    fix: 'Something before the service answers or changes the answer: look at the reverse proxy.',
+    fix: 'Something in front of the service answers or changes the answer: check the reverse proxy.',
   }
 }
 
@@ -120,9 +120,9 @@ function refused({ status, body }: CallbackAnswer): SelfTest {
     }
   }
   if (status >= 300 && status < 400) {
-    return { reason: `answered ${status}`, fix: 'WeChat follows no redirect: enter the final address.' }
+    return { reason: `answered ${status}`, fix: 'WeChat does not follow redirects: enter the final address.' }
   }
-  return { reason: `answered ${status}`, fix: 'Look at the log of the service and of the reverse proxy.' }
+  return { reason: `answered ${status}`, fix: 'Check the logs of the service and of the reverse proxy.' }
 }
 
 /** details.reason of our own errors. */

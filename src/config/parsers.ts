@@ -96,7 +96,7 @@ export const webUrl = makeExactValidator<string>((text) => {
 /** An id that WeChat gave out, as the tables hold it. */
 export const wechatId = makeExactValidator<string>((text) => {
   if (!/^[\x21-\x7e]{1,64}$/.test(text))
-    throw new Error(`"${text}" is not a WeChat id: up to 64 letters, digits and signs, without spaces`)
+    throw new Error(`"${text}" is not a WeChat id: up to 64 letters, digits and symbols, without spaces`)
   return text
 })
 
@@ -110,7 +110,8 @@ export const callbackToken = makeExactValidator<string>((text) => {
 })
 
 export const encodingAesKey = makeExactValidator<string>((text) => {
-  if (!/^[A-Za-z0-9]{43}$/.test(text)) throw new Error('must be the 43 letters and digits of the console')
+  if (!/^[A-Za-z0-9]{43}$/.test(text))
+    throw new Error('must be the 43 letters and digits shown in the console')
   refuseWeak(text, 43, 'let the console generate one')
   return text
 })
@@ -127,7 +128,7 @@ export const apiKeys = makeExactValidator<ApiKey[]>((text) =>
       if (separator < 1 || name === '' || key === '') throw new Error('write it as name:key,name:key')
       if (!/^[\x21-\x7e]+$/.test(key)) {
         throw new Error(
-          `the key of "${name}" cannot be sent in a header: use letters, digits and signs, without spaces`,
+          `the key of "${name}" cannot be sent in a header: use letters, digits and symbols, without spaces`,
         )
       }
       naming(`the key of "${name}"`, () => refuseWeak(key, 16))

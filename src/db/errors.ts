@@ -58,9 +58,9 @@ export function isReadOnly(error: unknown): boolean {
 }
 
 /** What is wrong with the database itself, whatever the statement: nothing that a caller could mend. */
-export function whyUnavailable(error: unknown): 'does not answer' | 'takes no writes' | undefined {
+export function whyUnavailable(error: unknown): 'does not answer' | 'accepts no writes' | undefined {
   const code = codeOf(error)
-  if (isReadOnly(error) || FULL.has(code) || code.startsWith('SQLITE_READONLY')) return 'takes no writes'
+  if (isReadOnly(error) || FULL.has(code) || code.startsWith('SQLITE_READONLY')) return 'accepts no writes'
   // A connection that was lost already: fatal, without a code (mysql2).
   const isClosed = error instanceof Error && 'fatal' in error && error.fatal === true && code === ''
   const isAway = CONNECTION.has(code) || isTimeout(error) || isClosed

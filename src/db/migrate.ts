@@ -90,7 +90,7 @@ export function createMigrator(migrations: Migrations): Migrator {
   async function assertMigrated(db: Knex): Promise<void> {
     const pending = await pendingMigrations(db)
     if (pending.length === 0) return
-    const none = pending.length === names.length ? 'This database has no tables of ours: ' : ''
+    const none = pending.length === names.length ? 'This database has none of our tables: ' : ''
     throw new ServiceError(
       'not_ready',
       `${none}${pending.length} migrations are pending. Run: npm run migrate (or serve --migrate)`,

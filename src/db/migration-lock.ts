@@ -77,5 +77,5 @@ async function freeStaleLock(session: Knex, onMessage: (message: string) => void
   if (!(await session.schema.hasTable('knex_migrations_lock'))) return
   const freed = await session('knex_migrations_lock').where({ is_locked: 1 }).update({ is_locked: 0 })
   if (freed > 0)
-    onMessage('A migration was interrupted here. Its lock is released, and it goes on where it stopped')
+    onMessage('A migration was interrupted here. Its lock is released, and it resumes where it stopped')
 }

@@ -6,7 +6,7 @@ import { execute, isSqlite } from './sql.js'
 /** A row that refers to nothing and that nothing waits for: no process tries with the name of another one. */
 const INSERT = 'INSERT INTO wx_user_number (app_id, last_user_id, updated_at) VALUES'
 
-/** Writes a row and takes it back. Throws the database's own error if it takes no writes. */
+/** Writes a row and takes it back. Throws the database's own error if it accepts no writes. */
 export async function tryWrite(db: Knex): Promise<void> {
   const name = `write-test-${randomUUID()}`
   if (isSqlite(db)) return tryWriteSqlite(db, name)

@@ -142,7 +142,7 @@ function summary(uploads: Uploads, sweep: SweepCount | undefined, report: RunRep
     `sign-ins  ${uploads.signIns}`,
     `expiry    ${sweep?.expired ?? 0} permits of ${sweep?.users ?? 0} users ran out`,
     `reminders ${report.due} due: ${report.delivered} delivered, ${report.failed} failed, ${report.unknown} unknown; ${report.skippedSignedIn} had signed in today`,
-    `          ${books.answersLost} of WeChat's answers were lost on purpose; asked again with the same form_id, it said "used": delivered once`,
+    `          ${books.answersLost} of WeChat's answers were lost on purpose; asked again with the same form_id, WeChat said "used": delivered once`,
     '',
     `our books ${books.ours} delivered, audit ${books.auditOk ? 'clean' : 'NOT CLEAN'}`,
     `WeChat's  ${books.theirs} delivered, ${books.repeated} users reminded twice (simulated WeChat)`,

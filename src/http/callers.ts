@@ -99,7 +99,7 @@ export function createCallers(
     if (userId === undefined) {
       throw new ServiceError(
         'user_not_bound',
-        'This open_id has no user yet: let your backend bind it (PUT /v1/users), then send this again; the session stays good',
+        'This open_id has no user yet: let your backend bind it (PUT /v1/users), then send this again; the session stays valid',
       )
     }
     request.caller = { kind: 'session', appId: sessions.appId, openId, userId }
@@ -130,7 +130,7 @@ export function createCallers(
 /** Who a request comes from. For handlers behind a hook of Callers. */
 export function callerOf(request: FastifyRequest): Caller {
   if (!request.caller)
-    throw new Error(`${request.routeOptions.url} asks who calls, and no hook has found out`)
+    throw new Error(`${request.routeOptions.url} needs to know the caller, but no hook has identified it`)
   return request.caller
 }
 

@@ -20,7 +20,10 @@ const RETRY_AFTER_SECONDS = 5
 const BY_FASTIFY_CODE: Record<string, [ErrorCode, string]> = {
   FST_ERR_CTP_INVALID_JSON_BODY: ['malformed_json', 'The body is not valid JSON'],
   FST_ERR_CTP_EMPTY_JSON_BODY: ['malformed_json', 'The body is empty; send JSON'],
-  FST_ERR_CTP_INVALID_CONTENT_LENGTH: ['malformed_json', 'The body is not as long as Content-Length says'],
+  FST_ERR_CTP_INVALID_CONTENT_LENGTH: [
+    'malformed_json',
+    'The body does not have the length given in Content-Length',
+  ],
   FST_ERR_CTP_BODY_TOO_LARGE: [...BODY_TOO_LARGE],
   FST_ERR_CTP_INVALID_MEDIA_TYPE: [
     'unsupported_media_type',
@@ -56,7 +59,7 @@ function notFound({ method, url }: FastifyRequest): ServiceError {
 }
 
 /** Nobody reads the answer: this is for the log, where a caller that left is no outage of ours. */
-const HUNG_UP = new ServiceError('malformed_request', 'The caller hung up before the whole body had come')
+const HUNG_UP = new ServiceError('malformed_request', 'The caller hung up before the whole body had arrived')
 
 function isHangUp(error: Error, { raw }: FastifyRequest): boolean {
   return raw.readableAborted && !(error instanceof ServiceError)
@@ -92,7 +95,7 @@ function toServiceError(error: FastifyError): ServiceError {
   const why = whyUnavailable(error)
   if (why) return new ServiceError('not_ready', `The database ${why}; try again shortly`)
   if (isContention(error))
-    return new ServiceError('overloaded', 'Another transaction holds what this needs; try again shortly')
+    return new ServiceError('overloaded', 'Another transaction holds rows that this needs; try again shortly')
   if (error.statusCode !== undefined && error.statusCode < 500)
     return new ServiceError('malformed_request', error.message)
   return new ServiceError('internal', 'Something went wrong on our side; the log says what')

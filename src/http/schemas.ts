@@ -44,7 +44,7 @@ export const UserId = Type.Unsafe<number | string>({
   maximum: Number.MAX_SAFE_INTEGER,
   pattern: USER_ID_PATTERN,
   description:
-    "The owner's number of the user, 0 to 9223372036854775807. Taken as a number or as a string of its digits; in answers a string beyond 9007199254740991",
+    "The owner's number for the user, 0 to 9223372036854775807. Accepted as a number or as a string of digits; answers give a string above 9007199254740991",
   examples: [10086, '1234567890123456789'],
 })
 

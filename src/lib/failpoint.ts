@@ -30,7 +30,7 @@ const armed = new Map<Failpoint, { action: Action; hitsLeft: number }>()
 export function armFailpoints(text: string): void {
   for (const entry of text.split(',')) {
     const [, name, action, hits] = /^([\w.]+)=(kill|stop):(\d+)$/.exec(entry) ?? []
-    if (!isFailpoint(name)) throw new Error(`REMINDER_FAILPOINTS: "${entry}" is no failpoint=kill|stop:n`)
+    if (!isFailpoint(name)) throw new Error(`REMINDER_FAILPOINTS: "${entry}" is not failpoint=kill|stop:n`)
     armed.set(name, { action: action as Action, hitsLeft: Number(hits) })
   }
 }

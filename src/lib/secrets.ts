@@ -13,7 +13,7 @@ export function refuseWeak(
   minLength: number,
   make = 'make one with "openssl rand -hex 32"',
 ): void {
-  if (secret.length < minLength) throw new Error(`needs ${minLength} characters or more; ${make}`)
-  if (SAMPLES.has(secret)) throw new Error(`is a sample that everybody can read in the documents; ${make}`)
+  if (secret.length < minLength) throw new Error(`needs at least ${minLength} characters; ${make}`)
+  if (SAMPLES.has(secret)) throw new Error(`is a sample from the public documentation; ${make}`)
   if (new Set(secret).size < MIN_DIFFERENT) throw new Error(`repeats a few characters; ${make}`)
 }

@@ -25,7 +25,8 @@ export function setTestTiming(text: string): void {
   for (const entry of text.split(',')) {
     const [key, value] = entry.split('=')
     const name = NAMES.find((known) => known === key)
-    if (!name || !(Number(value) > 0)) throw new Error(`REMINDER_TEST_TIMING: "${entry}" is none of ${NAMES}`)
+    if (!name || !(Number(value) > 0))
+      throw new Error(`REMINDER_TEST_TIMING: "${entry}" is not one of ${NAMES}`)
     timing[name] = Number(value)
   }
   current = timing

@@ -34,7 +34,6 @@ export async function examineCallback(
 function callbackOff({ channel }: Account): Finding {
   const finding = { name: NAME, reason: 'off, WX_CALLBACK_TOKEN is not set' }
   if (channel === 'form_id') return { ...finding, status: 'ok' }
-  const fix =
-    'Set WX_CALLBACK_TOKEN and WX_ENCODING_AES_KEY: refusals and lost answers are known by events only.'
+  const fix = 'Set WX_CALLBACK_TOKEN and WX_ENCODING_AES_KEY: only events tell of refusals and lost answers.'
   return { ...finding, status: 'warn', fix }
 }

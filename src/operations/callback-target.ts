@@ -30,7 +30,7 @@ export async function findCallbackTarget(
     const name = `${local}/wechat/callback`
     return { name, call: callOverHttp(name) }
   }
-  return { name: 'in this process, as no service runs here', call: callInProcess(base, account) }
+  return { name: 'in this process, because no service is running here', call: callInProcess(base, account) }
 }
 
 async function isUp(local: string): Promise<boolean> {

@@ -51,7 +51,7 @@ async function examineDatabase(db: Knex): Promise<Finding> {
     const sql = isSqlite(db) ? 'SELECT sqlite_version() AS version' : 'SELECT VERSION() AS version'
     const [row] = await selectRows<{ version: string }>(db, sql)
     const version = row?.version ?? ''
-    if (isSqlite(db)) return { name, status: 'ok', reason: `SQLite ${version}; for one process` }
+    if (isSqlite(db)) return { name, status: 'ok', reason: `SQLite ${version}; for one process only` }
     const kind = version.includes('MariaDB') ? 'mariadb' : 'mysql'
     const [major = 0, minor = 0] = version.split('.').map((part) => Number.parseInt(part, 10))
     const [oldestMajor, oldestMinor] = OLDEST[kind]
@@ -70,7 +70,7 @@ async function examineDatabase(db: Knex): Promise<Finding> {
       name,
       status: 'fail',
       reason: `cannot be reached: ${codeOf(error) || 'no answer'}`,
-      fix: 'Check DATABASE_URL, and that the server runs.',
+      fix: 'Check DATABASE_URL and that the server is running.',
     }
   }
 }
@@ -92,13 +92,13 @@ async function examineWrites(db: Knex): Promise<Finding> {
   const name = 'writes'
   try {
     await tryWrite(db)
-    return { name, status: 'ok', reason: 'a row was written and taken back' }
+    return { name, status: 'ok', reason: 'a row was written and rolled back' }
   } catch (error) {
     return {
       name,
       status: 'fail',
       reason: `refused: ${codeOf(error) || 'no answer'}`,
-      fix: 'Check the rights of the user, room on the disk, and that it is the primary and no replica.',
+      fix: 'Check the privileges of the user, the free disk space, and that the server is the primary, not a replica.',
     }
   }
 }
@@ -132,7 +132,7 @@ async function examineClock({ db, systemNow }: DoctorDeps): Promise<Finding> {
   const reason = `database ${Math.abs(skew)} ms ${skew < 0 ? 'behind' : 'ahead of'} this process`
   const fix = 'Set the clocks of both machines by NTP.'
   if (Math.abs(skew) > SKEW_LIMIT_MS)
-    return { name: 'clock', status: 'fail', reason: `${reason}; no job runs like this`, fix }
+    return { name: 'clock', status: 'fail', reason: `${reason}; no job runs until they agree`, fix }
   return Math.abs(skew) > SKEW_WARN_MS
     ? { name: 'clock', status: 'warn', reason, fix }
     : { name: 'clock', status: 'ok', reason }
@@ -140,7 +140,8 @@ async function examineClock({ db, systemNow }: DoctorDeps): Promise<Finding> {
 
 async function examinePool(db: Knex): Promise<Finding> {
   const max: number = db.client.pool.max
-  if (isSqlite(db)) return { name: 'pool', status: 'ok', reason: 'one connection, as SQLite has one writer' }
+  if (isSqlite(db))
+    return { name: 'pool', status: 'ok', reason: 'one connection, because SQLite has one writer' }
   const [limit] = await selectRows<{ n: number }>(db, 'SELECT @@max_connections AS n')
   const rows = await selectRows<{ Value: string }>(db, "SHOW STATUS LIKE 'Threads_connected'")
   const connected = Number(rows[0]?.Value ?? 0)

@@ -59,6 +59,6 @@ async function assertReady({ db, assertMigrated }: HealthDeps): Promise<void> {
   } catch (error) {
     // It answers; whatever it says but that it is away, it has refused: rights, a full disk, a file that cannot be written.
     if (whyUnavailable(error) !== undefined) throw error
-    throw new ServiceError('not_ready', 'The database takes no writes')
+    throw new ServiceError('not_ready', 'The database accepts no writes')
   }
 }

@@ -25,8 +25,8 @@ export async function examineRedis(redisUrl: string, sendRate: number | undefine
       : {
           name,
           status: 'warn',
-          reason: `cannot be reached: ${code ?? 'no answer'}; each process goes on with its part of SEND_RATE`,
-          fix: 'Check REDIS_URL, and that Redis runs.',
+          reason: `cannot be reached: ${code ?? 'no answer'}; each process goes on with its share of SEND_RATE`,
+          fix: 'Check REDIS_URL and that Redis is running.',
         }
   }
   const ms = Math.round(performance.now() - started)
@@ -34,7 +34,7 @@ export async function examineRedis(redisUrl: string, sendRate: number | undefine
     ? {
         name,
         status: 'warn',
-        reason: `answers in ${ms} ms, and is not used: without SEND_RATE there is nothing to share`,
+        reason: `answers in ${ms} ms but is not used: without SEND_RATE there is nothing to share`,
         fix: 'Set SEND_RATE, or remove REDIS_URL.',
       }
     : { name, status: 'ok', reason: `answers in ${ms} ms; shares ${sendRate} messages a second` }

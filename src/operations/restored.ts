@@ -20,7 +20,8 @@ import * as store from './restored-store.js'
 const CHUNK = 500
 const PAUSE_MS = 10
 /** Marks the runs that are ours to go on with, when a call that was cut short is repeated. */
-const REASON = 'restored: the books of this day were lost after the dump; who was due counts as reminded'
+const REASON =
+  'restored: what was recorded on this day after the dump is lost; everyone who was due counts as reminded'
 const ERRMSG = 'restored: it may have been sent after the dump was taken'
 
 export interface RestoredOptions {
@@ -66,12 +67,12 @@ export async function closeGap(
 ): Promise<RestoredReport> {
   const { appId } = account
   const { since, dryRun, signal } = options
-  if (since > now) throw new ServiceError('invalid_request', 'The dump cannot have been taken after now')
+  if (since > now) throw new ServiceError('invalid_request', 'The dump cannot have been taken in the future')
   const before = await countOpen(db, appId, now)
   if (before.inHand > 0)
     throw new ServiceError(
       'conflict',
-      `${before.inHand} messages are in the hands of a process. Stop every process of the service first, and wait 15 seconds`,
+      `${before.inHand} messages are held by a process. Stop every process of the service first, and wait 15 seconds`,
     )
   const days = await findGapDays(db, account, since, now)
   const report: RestoredReport = { days: [], open: before.lapsed + before.retriesDue + before.retriesLater }

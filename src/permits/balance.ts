@@ -35,7 +35,7 @@ export interface Balance {
   daysCovered: number
   /** The day of the last of them. */
   coveredUntil: number | undefined
-  /** Whether another permit would be of use now, and why or why not. */
+  /** Whether another permit would be useful now, and why or why not. */
   ask: boolean
   reason: AskReason
 }

@@ -156,7 +156,7 @@ export async function claimCandidates(
 
 function idOf(ids: Map<UserId, number>, userId: UserId): number {
   const id = ids.get(userId)
-  if (id === undefined) throw new Error(`The reminder of user ${userId} was inserted and is not there`)
+  if (id === undefined) throw new Error(`The reminder of user ${userId} was inserted but is not there`)
   return id
 }
 

@@ -10,7 +10,7 @@ export interface EarlyDeaths {
 
 /** For the log: the one sign of a second refresher that can be seen from here. */
 export const EARLY_DEATH_HINT =
-  'WeChat refused a token before its time. Another program seems to fetch tokens of this account: give it the stable token, or set WX_TOKEN_MODE=stable here; nobody should use force_refresh.'
+  'WeChat refused a token before its time was up. Another program seems to fetch tokens for this account: give it the stable token, or set WX_TOKEN_MODE=stable here; nobody should use force_refresh.'
 
 /**
  * Whether `failing` was still the stored token, so that none of our processes replaced it, and not near its end. Only

@@ -42,9 +42,9 @@ async function fetchOnce(fetchToken: FetchToken, timeoutMs: number): Promise<Fet
 function tokenError(result: Exclude<FetchTokenResult, FetchedToken>): TokenError {
   if (result.kind === 'refused')
     return new TokenError(
-      `WeChat gives no access token: ${result.errcode} ${redact(result.errmsg)}`.trimEnd(),
+      `WeChat did not give an access token: ${result.errcode} ${redact(result.errmsg)}`.trimEnd(),
       result.entry,
     )
   const detail = result.detail === undefined ? '' : ` (${result.detail})`
-  return new TokenError(`WeChat cannot be asked for an access token: ${result.reason}${detail}`)
+  return new TokenError(`Could not ask WeChat for an access token: ${result.reason}${detail}`)
 }

@@ -31,7 +31,7 @@ export interface CurrentToken {
 /** WeChat gave the very token that it refuses. */
 export class UnchangedTokenError extends TokenError {
   constructor() {
-    super('WeChat gives the same access token that it refuses', tokenStaysRefused(CODE.invalidCredential))
+    super('WeChat keeps giving the access token that it refuses', tokenStaysRefused(CODE.invalidCredential))
     this.name = 'UnchangedTokenError'
   }
 }
@@ -59,7 +59,7 @@ export async function currentToken(deps: RefreshDeps, failing?: string): Promise
       return { ...works, refreshInMs: timing.failurePauseMs }
     }
     if (waitedMs >= timing.waitLimitMs)
-      throw new TokenError('No access token: another process is fetching it and does not come to an end')
+      throw new TokenError('No access token: another process is fetching it and does not finish')
     await sleep(pauseMs)
   }
 }

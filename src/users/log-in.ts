@@ -85,10 +85,10 @@ function refusalOf(result: Failure): ServiceError {
       case CODE.invalidLoginCode:
         return new ServiceError(
           'invalid_code',
-          'WeChat does not know this code, or it is older than five minutes, or of another app: call wx.login again',
+          'WeChat does not know this code, or it is more than five minutes old, or from another app: call wx.login again',
         )
       case CODE.loginCodeUsed:
-        return new ServiceError('code_used', 'This code was used already: call wx.login again')
+        return new ServiceError('code_used', 'This code was already used: call wx.login again')
       case CODE.highRiskUser:
         return new ServiceError(
           'high_risk_user',
@@ -97,7 +97,7 @@ function refusalOf(result: Failure): ServiceError {
       case CODE.minuteQuota:
         return new ServiceError(
           'too_many_requests',
-          'WeChat takes no more logins in this minute; try again in the next one',
+          'WeChat accepts no more logins this minute; try again in the next one',
           undefined,
           MINUTE_SECONDS,
         )
@@ -105,12 +105,12 @@ function refusalOf(result: Failure): ServiceError {
     if (isOurFault(result)) {
       return new ServiceError(
         'login_misconfigured',
-        'WeChat refuses this service itself; nobody can log in until its operator has mended that. Its log says what',
+        'WeChat refuses this service itself; nobody can log in until its operator fixes that. The log of the service says what is wrong',
       )
     }
   }
   return new ServiceError(
     'wechat_unavailable',
-    'WeChat does not answer the login right now; call wx.login again and try with its new code',
+    'WeChat is not answering logins right now; call wx.login again and try with the new code',
   )
 }

@@ -41,7 +41,7 @@ export async function personsOf(
   const openIds = items.map(({ open_id, user_id }, i) => {
     if (open_id === undefined) throw invalid(`${pathOf(i)}open_id`, 'is missing')
     if (user_id === undefined && account.userIds === 'backend')
-      throw invalid(`${pathOf(i)}user_id`, 'is missing; only with USER_IDS=auto it may be left out')
+      throw invalid(`${pathOf(i)}user_id`, 'is missing; it may be left out only with USER_IDS=auto')
     return open_id
   })
   const unnamed = openIds.filter((_, i) => items[i]?.user_id === undefined)
@@ -81,7 +81,7 @@ export async function userIdFor(
   }
   const found = (await findOrAllotUsers(db, account, [openId], now)).get(openId)
   if (found === undefined)
-    throw new ServiceError('user_not_bound', 'This open_id has no user yet: name its user_id as well')
+    throw new ServiceError('user_not_bound', 'This open_id has no user yet: send its user_id as well')
   return found
 }
 
@@ -97,7 +97,7 @@ export async function userIdNamed(
     return caller.userId
   }
   if (userId !== undefined) {
-    if (openId !== undefined) throw invalid('open_id', 'must be left out beside a user_id')
+    if (openId !== undefined) throw invalid('open_id', 'must be left out when there is a user_id')
     return readUserId(userId, 'user_id')
   }
   if (openId === undefined) throw invalid('user_id', 'is missing')
@@ -123,7 +123,7 @@ function userOf(users: Map<string, UserId>, openId: string): UserId {
 function refuseNames(item: Named, path: string): void {
   for (const name of ['open_id', 'user_id'] as const) {
     if (item[name] !== undefined)
-      throw invalid(`${path}${name}`, 'must be left out: with a session, it is about the user of the session')
+      throw invalid(`${path}${name}`, 'must be left out: a session acts for its own user only')
   }
 }
 

@@ -66,7 +66,10 @@ export function createSessionTokens({
           if (!(error instanceof errors.JOSEError)) throw error
         }
       }
-      throw new ServiceError('unauthorized', 'This is no session of ours: log in with POST /v1/sessions')
+      throw new ServiceError(
+        'unauthorized',
+        'This is not a session of this service: log in with POST /v1/sessions',
+      )
     },
   }
 }

@@ -22,7 +22,8 @@ export class TokenError extends Error {
   /** What to do about it. */
   get remedy(): string {
     return (
-      this.entry?.meaning ?? 'It is tried again by itself. If it stays, check the network and the database.'
+      this.entry?.meaning ??
+      'The service retries by itself. If it persists, check the network and the database.'
     )
   }
 
