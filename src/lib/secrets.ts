@@ -1,4 +1,7 @@
-/** Values that stand in our documents: everybody knows them. Kept complete by a test that reads the documents. */
+/**
+ * Sample values from our documents, which everybody knows. A test that reads the documents keeps this list
+ * complete.
+ */
 const SAMPLES = new Set([
   'a-long-random-text',
   'replace-me-with-32-or-more-random-characters',
@@ -7,7 +10,10 @@ const SAMPLES = new Set([
 ])
 const MIN_DIFFERENT = 5
 
-/** Throws why somebody else might know or guess a secret, and how to make a better one; nothing of it is in the message. */
+/**
+ * Throws if somebody else might know or guess a secret, and says why and how to make a better one; the
+ * message contains nothing of the secret.
+ */
 export function refuseWeak(
   secret: string,
   minLength: number,
