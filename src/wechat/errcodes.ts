@@ -1,14 +1,15 @@
 import { HOUR_MS, MINUTE_MS, SECOND_MS } from '../lib/durations.js'
 /**
- * What WeChat's answers mean. Each class has one effect on message, permit, user and run; who sends decides by class.
+ * What WeChat's answers mean. Each class has one effect on message, permit, user and run; the sender decides
+ * by class.
  *
  * - `transient`: try again later, the permit is kept.
  * - `token`: the access token is not accepted; refresh it once.
  * - `dead_permit`: this permit is spoiled; take the user's next one.
  * - `user`: this person cannot or will not be reached.
- * - `configuration`: somebody has to mend something; sending on would only burn permits.
+ * - `configuration`: somebody has to fix something; sending on would only burn permits.
  * - `quota`: nothing more goes out today.
- * - `duplicate`: WeChat has this message already.
+ * - `duplicate`: WeChat already has this message.
  */
 export type ErrcodeClass =
   | 'ok'
@@ -28,16 +29,20 @@ export interface ErrcodeEntry {
   /** What it means and what to do, for operators. */
   meaning: string
   meaning_zh: string
-  /** The code says that this person asked for no messages (`opt_out`), or that the platform lets none through (`block`). */
+  /**
+   * The code says that this person wants no messages (`opt_out`), or that the platform lets none through
+   * (`block`).
+   */
   stops?: 'opt_out' | 'block'
-  /** Earlier than this a retry is pointless: the limit that refused has not moved on. */
+  /** A retry before this is pointless: the limit that refused has not moved on. */
   retryAfterMs?: number
   /**
-   * A refusal by all that is documented, though an error inside WeChat, or something in front of it, could say the same of
-   * a message that went out. A form_id resolves that: "already used" at the retry means delivered. What has no key is
-   * sent again on the word of the answer: WeChat's own page tells callers to try again after -1 (全局返回码: 系统繁忙，此时
-   * 请开发者稍候再试), 61450 and 200001 are the same error of other services, and RFC 9110, 6585 and 8470 define 408, 425,
-   * 429 and 503 as a request that was not carried out. A 500, 502 or 504 says nothing of the kind: it is a doubt.
+   * A refusal according to all documents, though an error inside WeChat, or something in front of it, could
+   * say the same of a message that went out. A form_id resolves that: "already used" at the retry means
+   * delivered. A channel without such a key resends because the answer says so: WeChat's own page tells
+   * callers to try again after -1 (全局返回码: 系统繁忙，此时请开发者稍候再试), 61450 and 200001 are the same error of other
+   * services, and RFC 9110, 6585 and 8470 define 408, 425, 429 and 503 as a request that was not carried out.
+   * A 500, 502 or 504 says nothing of the kind: it leaves a doubt.
    */
   maybeSent?: true
 }
@@ -46,8 +51,8 @@ type Extra = Pick<ErrcodeEntry, 'stops' | 'retryAfterMs' | 'maybeSent'>
 type Line = [errcode: number, name: string, meaning: string, meaning_zh: string, extra?: Extra]
 
 /**
- * Sources: WeChat's pages 全局返回码, 发送订阅消息, 模板消息, 公众号模板消息, 获取稳定版接口调用凭据, code2Session; codes
- * seen in answers and on no page: 40163, 40241, 40249 to 40252, 43116, 43117.
+ * Sources: WeChat's pages 全局返回码, 发送订阅消息, 模板消息, 公众号模板消息, 获取稳定版接口调用凭据, code2Session; codes seen in answers but
+ * on no page: 40163, 40241, 40249 to 40252, 43116, 43117.
  */
 const LINES: Record<Exclude<ErrcodeClass, 'unknown'>, Line[]> = {
   ok: [[0, 'ok', 'Accepted.', '成功']],
@@ -370,10 +375,13 @@ const TABLE: ReadonlyMap<number, ErrcodeEntry> = new Map(
   ),
 )
 
-/** Every code that is known, for pages and for the sandbox. */
+/** Every known code, for pages and for the sandbox. */
 export const ERRCODES: readonly ErrcodeEntry[] = [...TABLE.values()]
 
-/** The entry of a code that WeChat answered to a business call. A code that is in no table has class `unknown`. */
+/**
+ * The entry for a code that WeChat answered to a business call. A code that is in no table has class
+ * `unknown`.
+ */
 export function errcodeOf(errcode: number): ErrcodeEntry {
   return (
     TABLE.get(errcode) ?? {
@@ -387,8 +395,8 @@ export function errcodeOf(errcode: number): ErrcodeEntry {
 }
 
 /**
- * Codes that mean something else where a token is asked for: there 40001 is a wrong secret, which no refresh mends
- * (获取稳定版接口调用凭据, 错误码).
+ * Codes that mean something else in the answer to a request for a token: there 40001 is a wrong secret, which
+ * no refresh fixes (获取稳定版接口调用凭据, 错误码).
  */
 const TOKEN_ENDPOINT: ReadonlyMap<number, ErrcodeEntry> = new Map([
   [
@@ -403,12 +411,15 @@ const TOKEN_ENDPOINT: ReadonlyMap<number, ErrcodeEntry> = new Map([
   ],
 ])
 
-/** The entry of a code that a token endpoint answered. */
+/** The entry for a code that a token endpoint answered. */
 export function tokenEndpointErrcodeOf(errcode: number): ErrcodeEntry {
   return TOKEN_ENDPOINT.get(errcode) ?? errcodeOf(errcode)
 }
 
-/** The second refusal of a token, or the same token again after a refresh: from here on it is for a human. */
+/**
+ * For a token that was refused twice, or the same token again after a refresh: from here on it needs a
+ * person.
+ */
 export function tokenStaysRefused(errcode: number): ErrcodeEntry {
   return {
     errcode,
@@ -421,12 +432,13 @@ export function tokenStaysRefused(errcode: number): ErrcodeEntry {
   }
 }
 
-/** Statuses by which a server says that it did not take the request up (RFC 9110, RFC 6585, RFC 8470). */
+/** Statuses by which a server says that it did not process the request (RFC 9110, RFC 6585, RFC 8470). */
 const NOT_TAKEN_UP = new Set([408, 425, 429, 503])
 
 /**
- * The entry for an HTTP status that came without any WeChat answer in it, or undefined where the status leaves open
- * whether the request had its effect. HTTP statuses and WeChat's codes do not overlap, so the status stands as errcode.
+ * The entry for an HTTP status that came without a WeChat answer, or undefined where the status leaves open
+ * whether the request had its effect. HTTP statuses and WeChat's codes do not overlap, so the status serves
+ * as errcode.
  */
 export function httpStatusEntry(status: number): ErrcodeEntry | undefined {
   if (NOT_TAKEN_UP.has(status))
