@@ -30,7 +30,7 @@ export function signInRoutes(deps: {
 }): FastifyPluginAsyncTypebox {
   const { db, account, now } = deps
 
-  /** The day that is meant: today in the account's zone, or from a backend an earlier one. */
+  /** The day of the sign-in: today in the account's zone, or an earlier day if a backend names one. */
   function dayOf(caller: Caller, date: string | undefined): number {
     const today = businessDate(now(), account.timezone)
     if (date === undefined) return today

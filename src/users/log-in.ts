@@ -15,7 +15,7 @@ export interface LogInDeps {
   db: Knex
   account: Numbering
   tokens: SessionTokens
-  /** Asks WeChat who the code of wx.login belongs to. */
+  /** Asks WeChat whose code of wx.login this is. */
   exchangeCode(code: string): Promise<LoginResult>
   log: Logger
 }
@@ -27,12 +27,12 @@ export interface Session {
   userId: UserId | undefined
 }
 
-/** A minute quota of WeChat's ends with the minute. */
+/** A WeChat quota per minute ends with the minute. */
 const MINUTE_SECONDS = 60
 
 /**
- * Turns a code of wx.login into a session of ours. The person is found or created by open_id. Throws a ServiceError for
- * each of WeChat's refusals.
+ * Exchanges a code of wx.login for a session of ours. The person is found or created by open_id. Throws a
+ * ServiceError for each of WeChat's refusals.
  */
 export async function logIn(
   deps: LogInDeps,
@@ -63,7 +63,7 @@ export async function logIn(
 
 type Failure = Exclude<LoginResult, { kind: 'logged_in' }>
 
-/** A wrong app_id or secret, an IP that is not listed: no client can do anything about it. */
+/** A wrong app_id or secret, an IP that is not listed: no client can fix it. */
 function isOurFault(result: Failure): result is Refused {
   return (
     result.kind === 'refused' && (result.entry.class === 'configuration' || result.entry.class === 'token')
@@ -78,7 +78,7 @@ function logRefusal(log: Logger, call: Record<string, string>, result: Failure):
   else log.info(fields)
 }
 
-/** What a client is told, and what it can do. Codes: 小程序登录凭证校验; 40163 is missing there. */
+/** What a client is told, and what it can do. Codes: 小程序登录凭证校验; that page lacks 40163. */
 function refusalOf(result: Failure): ServiceError {
   if (result.kind === 'refused') {
     switch (result.errcode) {

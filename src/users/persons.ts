@@ -6,7 +6,7 @@ import { MAX_USER_ID, toUserId, type UserId } from '../lib/user-id.js'
 import { findPersons } from './store.js'
 import { bindUser, findOrAllotUsers, type Numbering } from './user-ids.js'
 
-/** Whom a call says it is about. A session says nothing: it is about its own user. */
+/** The person a call names. A session names nobody: it acts for its own user. */
 interface Named {
   open_id?: string | undefined
   user_id?: number | string | undefined
@@ -17,12 +17,13 @@ export interface Person {
   userId: UserId
 }
 
-/** More in one call of a page would be no page's doing. */
+/** No page sends more in one call. */
 const MAX_SESSION_ITEMS = 20
 
 /**
- * Whom each item of a call is about. With a session it is its user, and an item that names somebody is refused. A
- * backend names an open_id and, unless user ids are allotted here, a user_id. Binds nothing that it names.
+ * The person each item of a call is about. With a session it is the session's user, and an item that names
+ * somebody is refused. A backend names an open_id and, unless user ids are allotted here, a user_id. Binds
+ * nothing that the call names.
  */
 export async function personsOf(
   db: Knex,
@@ -55,8 +56,9 @@ export async function personsOf(
 }
 
 /**
- * The user that a call is about. A backend names a user_id or an open_id; if both, they are bound to each other. Throws
- * `user_not_bound` for an open_id of nobody, `conflict` for one of somebody else.
+ * The user that a call is about. A backend names a user_id or an open_id; if it names both, they are bound to
+ * each other. Throws `user_not_bound` for an open_id without a user, `conflict` for an open_id of another
+ * user.
  */
 export async function userIdFor(
   db: Knex,
@@ -106,7 +108,7 @@ export async function userIdNamed(
   return person.userId
 }
 
-/** A user_id as the schemas let it through: a safe integer, or up to 19 digits. */
+/** A user_id as the schemas accept it: a safe integer, or up to 19 digits. */
 export function readUserId(value: number | string, field: string): UserId {
   if (typeof value === 'number') return value
   const userId = toUserId(value)

@@ -30,7 +30,7 @@ const BindingAnswer = Type.Object({
   moved: Type.Integer({ description: 'Unspent permits that were handed over' }),
 })
 
-/** PUT /v1/users. The open_id stands in the body: URLs are logged on the way. */
+/** PUT /v1/users. The open_id is in the body because URLs are logged on the way. */
 export function userRoutes(deps: {
   db: Knex
   account: Numbering

@@ -21,7 +21,7 @@ const SessionAnswer = Type.Object({
   user_id: Type.Optional(UserId),
 })
 
-/** POST /v1/sessions. Without `sessions` it says that there are none. */
+/** POST /v1/sessions. Without `sessions` it answers that sessions are off. */
 export function sessionRoutes(deps: {
   appId: string
   sessions: LogInDeps | undefined
