@@ -92,7 +92,9 @@ export function permitRoutes(deps: {
   }
 }
 
-/** Each item has one of the two. A client could make up payments: only a backend knows which went through. */
+/**
+ * Each item has one of the two. A client could make up payments: only a backend knows which ones succeeded.
+ */
 function checkPermits(
   caller: Caller,
   { items, pathOf }: { items: UploadItem[]; pathOf(i: number): string },
