@@ -6,9 +6,10 @@ import { type OpenedPush, refusal } from './open.js'
 import * as store from './store.js'
 
 /**
- * Stores the events of a push that are not known yet, in one transaction with the push's mark, and answers how many
- * they are. Sent again, by WeChat or by somebody who overheard it, a push stores nothing. Throws `forbidden` if its
- * signature was used before for another body, `malformed_request` for what is no push.
+ * Stores the events of a push that are not known yet, in one transaction with the push's mark, and returns
+ * how many there were. A push that is sent again, by WeChat or by an eavesdropper, stores nothing. Throws
+ * `forbidden` if its signature was used before for another body, `malformed_request` for a body that is not a
+ * push.
  */
 export async function acceptPush(
   db: Knex,
@@ -36,7 +37,7 @@ export async function acceptPush(
       if (fresh.length > 0) await store.insertEvents(trx, appId, fresh, traceId, now)
       return fresh.length
     },
-    // Another process stored the same a moment ago: look again.
+    // Another process stored the same push a moment ago: look again.
     isDuplicate,
   )
 }

@@ -11,7 +11,7 @@ export interface CallbackAnswer {
 /** Calls the callback's address with a query, as WeChat does; `body` makes it a POST. Throws if there is no answer. */
 export type CallCallback = (query: Record<string, string>, body?: string) => Promise<CallbackAnswer>
 
-/** `fix` is there when something is wrong. */
+/** `fix` is present if something is wrong. */
 export interface SelfTest {
   reason: string
   fix?: string
@@ -22,7 +22,7 @@ const SAME_TOKEN =
 const SAME_KEY =
   'Set the same WX_ENCODING_AES_KEY for the service there, here and in the console, and restart it.'
 
-/** What to do about a refusal of our own service, by details.reason. */
+/** What to do about a refusal by our own service, by details.reason. */
 const FIXES: Record<string, string> = {
   off: 'Start the service with WX_CALLBACK_TOKEN.',
   signature: SAME_TOKEN,
@@ -33,8 +33,8 @@ const FIXES: Record<string, string> = {
 }
 
 /**
- * Plays WeChat's part: the check of the URL, then a harmless event in the mode that is configured. The event leaves one
- * row in wx_callback_event, with outcome `ignored`. Stops at the first step that fails.
+ * Plays WeChat's part: the check of the URL, then a harmless event in the configured mode. The event leaves
+ * one row in wx_callback_event, with outcome `ignored`. Stops at the first step that fails.
  */
 export async function testCallback(
   secrets: CallbackSecrets,
@@ -139,7 +139,7 @@ function newStamp(now: number): { timestamp: string; nonce: string } {
   return { timestamp: String(Math.floor(now / 1000)), nonce: String(randomInt(2 ** 47)) }
 }
 
-/** fetch hides the reason of a connection that failed in the cause. */
+/** fetch hides the reason of a failed connection in the cause. */
 function whyOf(error: unknown): string {
   if (!(error instanceof Error)) return 'unknown'
   const { cause } = error
