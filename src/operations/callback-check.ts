@@ -5,7 +5,7 @@ import type { Finding } from './finding.js'
 
 const NAME = 'callback'
 
-/** Tests the message push, with the token and key that are configured here. */
+/** Tests the message push with the configured token and key. */
 export async function examineCallback(
   account: Account,
   target: CallbackTarget,
@@ -24,7 +24,7 @@ export async function examineCallback(
       fix: 'Plain pushes can be forged: choose safe mode, and set WX_ENCODING_AES_KEY.',
     }
   }
-  // URL leaves out the port that belongs to the scheme.
+  // URL omits the port that is the default of its scheme.
   if (url !== '' && new URL(url).port !== '') {
     return { ...ok, status: 'warn', fix: 'WeChat calls ports 80 and 443 only.' }
   }

@@ -23,20 +23,22 @@ export interface DoctorDeps {
   getToken(): Promise<string>
   /** Where to test the message push; undefined = nowhere. */
   callback?: CallbackTarget
-  /** Where SEND_RATE is to be shared; undefined = nowhere. */
+  /** Where SEND_RATE should be shared; undefined = nowhere. */
   redis?: { url: string; sendRate: number | undefined }
 }
 
 const OLDEST = { mariadb: [10, 6], mysql: [8, 0] } as const
 
-/** Looks at everything that a run needs, changes nothing, and goes on after a finding as far as it makes sense. */
+/**
+ * Checks everything that a run needs, changes nothing, and goes on after a finding as far as it makes sense.
+ */
 export async function examine(deps: DoctorDeps): Promise<Finding[]> {
   const database = await examineDatabase(deps.db)
   if (database.status === 'fail') return [database]
   const migrations = await examineMigrations(deps)
   const rest = [await examineZone(deps), await examineClock(deps), await examinePool(deps.db)]
   if (deps.redis) rest.push(await examineRedis(deps.redis.url, deps.redis.sendRate))
-  // Without the tables there is nowhere to keep a token, or an event.
+  // Without the tables there is no place for a token or an event.
   if (migrations.status === 'ok') {
     rest.push(await examineWrites(deps.db), await examineMessages(deps))
     rest.push(await examineToken(deps))
