@@ -19,7 +19,7 @@ export interface DeliveryReport {
 }
 
 /**
- * The receiver of a service account's message refuses its messages: gets the code of `follower switched off
+ * The receiver refuses messages of the service account. This takes the code of `follower switched off
  * receiving`.
  */
 const USER_BLOCK = { status: 'failed: user block', errcode: CODE.receivingTurnedOff }
