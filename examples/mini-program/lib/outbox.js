@@ -67,7 +67,7 @@ function createOutbox({ storage, now, hint }) {
       const oldest = now() - FORM_ID_LIFETIME_MS
       const young = items.filter(({ kind, at }) => kind !== 'form_id' || at > oldest)
       if (young.length < items.length) {
-        hint('formIds older than 7 days were dropped: WeChat takes them no more')
+        hint('formIds older than 7 days were dropped: WeChat no longer accepts them')
         replace(young)
       }
       return items.filter(({ kind }) => kind === items[0]?.kind).slice(0, most)

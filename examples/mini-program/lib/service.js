@@ -2,7 +2,7 @@ const { send, errorCode, field, whatItSays } = require('./http')
 
 const TOKEN_KEY = 'reminder.session'
 const NOT_BOUND =
-  'the service numbers no users itself and does not know this one: let your backend bind the open_id, see "User ids" in ' +
+  'the service does not number users itself and does not know this one: let your backend bind the open_id, see "User ids" in ' +
   'docs/mini-program.md. Until then nothing of this user is stored there'
 
 /**
