@@ -8,7 +8,7 @@ export const addAudit: AddCommand = (program, cli) => {
   program
     .command('audit')
     .description(
-      'prove from the data that counters are exact, nobody was reminded twice and the oldest permits went first',
+      'prove from the data that counters are exact, nobody was reminded twice, and the oldest permits went first',
     )
     .option('--fix', 'recount wrong counters, and correct any last_date in the future', false)
     .option('--json', 'one JSON object on stdout', false)

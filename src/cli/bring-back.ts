@@ -24,14 +24,14 @@ interface Options extends JsonOption {
 export const addBringBack: AddCommand = (program, cli) => {
   program
     .command('bring-back')
-    .description('send again to people stopped by refusals from WeChat')
-    .option('--run <id>', 'people stopped by messages of this run', toCount)
+    .description('send again to people whom WeChat’s refusals have stopped')
+    .option('--run <id>', 'the people whom messages of this run stopped', toCount)
     .option(
       '--since <time>',
-      'people stopped by messages since then: YYYY-MM-DD HH:MM in TIMEZONE, or ISO 8601',
+      'the people whom messages stopped since then: YYYY-MM-DD HH:MM in TIMEZONE, or ISO 8601',
     )
-    .option('--user <id>', 'this user, whatever the cause of the stop', parseUserId)
-    .option('--open-id <id>', 'this person, whatever the cause of the stop')
+    .option('--user <id>', 'this user, whatever the reason', parseUserId)
+    .option('--open-id <id>', 'this person, whatever the reason')
     .option('--dry-run', 'only count, change nothing', false)
     .option('--json', 'one JSON object on stdout', false)
     .action((options: Options) => cli.end(options, () => bringPeopleBack(cli, options)))

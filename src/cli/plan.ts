@@ -10,7 +10,7 @@ import { print } from './output.js'
 export const addPlan: AddCommand = (program, cli) => {
   program
     .command('plan')
-    .description('what remind would do and whom it would skip; sends nothing')
+    .description('say what remind would do and whom it would pass over; send nothing')
     .option('--date <YYYY-MM-DD>', 'business date; default today', toDate)
     .option('--json', 'one JSON object on stdout', false)
     .action((options: JsonOption & { date?: number }) =>

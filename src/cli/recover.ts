@@ -8,7 +8,7 @@ import { print } from './output.js'
 export const addRecover: AddCommand = (program, cli) => {
   program
     .command('recover')
-    .description('send or settle what a crash left behind, and send retries that are due')
+    .description('send or settle what a crash left, and the retries that are due')
     .option('--json', 'one JSON object on stdout', false)
     .action((options: JsonOption) =>
       cli.end(options, async () =>

@@ -15,7 +15,7 @@ interface Options extends JsonOption {
 export const addRestored: AddCommand = (program, cli) => {
   program
     .command('restored')
-    .description('after a dump was restored: keeps users who were reminded since then from being reminded again')
+    .description('after a dump was restored: make sure that nobody is reminded again of what was sent since')
     .requiredOption('--since <time>', 'when the dump was taken: YYYY-MM-DD HH:MM in TIMEZONE, or ISO 8601')
     .option('--dry-run', 'only count, change nothing', false)
     .option('--json', 'one JSON object on stdout', false)

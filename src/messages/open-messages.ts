@@ -1,6 +1,6 @@
 import type { OpenMessages } from './open-store.js'
 
-/** What a person is told of them; undefined if there are none. */
+/** Describes them for a person; undefined if there are none. */
 export function describeOpen(open: OpenMessages): string | undefined {
   const parts: string[] = []
   if (open.inHand > 0)
@@ -14,7 +14,7 @@ export function describeOpen(open: OpenMessages): string | undefined {
   return parts.length > 0 ? parts.join('. ') : undefined
 }
 
-/** As commands answer it with --json. */
+/** The same, as commands print it with --json. */
 export function openToJson(open: OpenMessages): Record<string, number | string | null> {
   return {
     in_hand: open.inHand,

@@ -17,8 +17,8 @@ const PLACEHOLDERS: Record<string, (facts: ReminderFacts) => string> = {
 const PLACEHOLDER = /\{(\w+)\}/g
 
 /**
- * Reads REMINDER_DATA: a JSON object of texts, one per key of the template and at least one. Throws with the reason if it is none, or
- * if a text has a placeholder that nobody fills.
+ * Reads REMINDER_DATA: a JSON object with at least one text, one per key of the template. Throws with the reason if
+ * it is anything else, or if a text has an unknown placeholder.
  */
 export function parseReminderData(json: string): Record<string, string> {
   const data: unknown = JSON.parse(json)
