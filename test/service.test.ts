@@ -234,7 +234,7 @@ describe('a database that is not up to date', () => {
   test('on MySQL is refused, with what to do, and left as it is', async () => {
     const database = await empty('mysql')
     await expect(start({ DATABASE_URL: database.url })).rejects.toThrow(
-      /^This database has no tables of ours: \d+ migrations are pending\. Run: npm run migrate \(or serve --migrate\)$/,
+      /^This database has none of our tables: \d+ migrations are pending\. Run: npm run migrate \(or serve --migrate\)$/,
     )
     expect(await database.db.schema.hasTable('wx_save_form_id')).toBe(false)
     await eventually('its connections are closed', async () => (await connections(database)) <= 1)

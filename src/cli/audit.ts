@@ -29,6 +29,6 @@ function describe({ checks, fixed, fixed_dates }: AuditReport, hasFixed: boolean
       `${ok ? 'ok  ' : 'FAIL'} ${name}`,
       ...violations.map((row) => `       ${toJson(row)}`),
     ]),
-    ...(hasFixed ? [`${fixed} counters recounted, ${fixed_dates} future last_date set back.`] : []),
+    ...(hasFixed ? [`${fixed} counters recounted, ${fixed_dates} future last_date corrected.`] : []),
   ]
 }

@@ -105,6 +105,6 @@ export function assertFileExists(databaseUrl: string): void {
   if (stats?.isFile() && stats.size > 0) return
   throw new ServiceError(
     'not_ready',
-    `There is no database in ${file}. Check DATABASE_URL; a new one is created by: npm run migrate (or serve)`,
+    `There is no database at ${file}. Check DATABASE_URL; to create a new one, run: npm run migrate (or serve)`,
   )
 }

@@ -33,7 +33,7 @@ function describeError(error: unknown): { code: string; message: string } {
     const { code = 'timeout' } = error as Error & { code?: string }
     return {
       code: 'not_ready',
-      message: `The database ${why} (${code}). Check DATABASE_URL, and that it runs.`,
+      message: `The database ${why} (${code}). Check DATABASE_URL and that it is running.`,
     }
   }
   return { code: 'internal', message: redact(messageOf(error)) }

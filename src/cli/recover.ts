@@ -19,7 +19,7 @@ export const addRecover: AddCommand = (program, cli) => {
           const left = describeOpen(open)
           const answer = { delivered, failed, unknown, cancelled, retrying: retry, ...openToJson(open) }
           print(cli.streams, options.json, answer, [
-            `${delivered} delivered, ${failed} failed, ${unknown} unknown, ${cancelled} given back, ${retry} to be tried again.`,
+            `${delivered} delivered, ${failed} failed, ${unknown} unknown, ${cancelled} given back, ${retry} to be retried.`,
             ...(left === undefined ? [] : [`Left: ${left}.`]),
           ])
           return EXIT.ok

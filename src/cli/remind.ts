@@ -54,6 +54,6 @@ function describe(report: RunReport): string[] {
   return [
     `Run ${runId} of ${toIsoDate(date)}: ${state}${reason ? ` – ${reason}` : ''}`,
     `${report.due} due: ${report.delivered} delivered, ${report.failed} failed, ${report.unknown} unknown, ` +
-      `${report.retrying} to be tried again. ${report.cancelled} given back. ${skippedSignedIn} had signed in.`,
+      `${report.retrying} to be retried. ${report.cancelled} given back. ${skippedSignedIn} had signed in.`,
   ]
 }

@@ -45,7 +45,7 @@ async function restored(cli: Cli, { since: time, dryRun, json }: Options): Promi
         ...days.map(
           ({ date, users }) => `${date}: ${users} users ${dryRun ? 'would count' : 'count'} as reminded.`,
         ),
-        `${permits} permits are in doubt, and ${report.open} messages that were open in the dump.`,
+        `${permits} permits are in doubt, and so are ${report.open} messages that were open in the dump.`,
       ])
       return signal.aborted ? EXIT.notFinished : EXIT.ok
     },

@@ -75,7 +75,7 @@ export function createBrake(normalRefusals = 0): Brake {
   function pause(): void {
     halt = {
       state: 'paused',
-      reason: `WeChat takes no messages just now: ${lastOutage}. The service tries again each minute while the sending window is open.`,
+      reason: `WeChat is not accepting messages right now: ${lastOutage}. The service tries again every minute while the sending window is open.`,
       passing: true,
     }
   }
@@ -130,7 +130,7 @@ export function createBrake(normalRefusals = 0): Brake {
           if (hasRisen(blame === 'user'))
             halt = {
               state: 'halted',
-              reason: `Most users of late were refused: ${answer} Look why, then run remind again.`,
+              reason: `Most of the latest users were refused: ${answer} Find out why, then run remind again.`,
             }
       }
     },

@@ -5,12 +5,12 @@ export function describeOpen(open: OpenMessages): string | undefined {
   const parts: string[] = []
   if (open.inHand > 0)
     parts.push(
-      `${open.inHand} in the hands of a process; if it is dead, they can be taken over from ${isoTime(open.inHandUntil)} on`,
+      `${open.inHand} held by a process; if it is dead, they can be taken over from ${isoTime(open.inHandUntil)} on`,
     )
   if (open.lapsed > 0) parts.push(`${open.lapsed} left by a process that died, to be taken over now`)
-  if (open.retriesDue > 0) parts.push(`${open.retriesDue} to be tried again now`)
+  if (open.retriesDue > 0) parts.push(`${open.retriesDue} to be retried now`)
   if (open.retriesLater > 0)
-    parts.push(`${open.retriesLater} to be tried again later, the first at ${isoTime(open.nextRetryAt)}`)
+    parts.push(`${open.retriesLater} to be retried later, the first at ${isoTime(open.nextRetryAt)}`)
   return parts.length > 0 ? parts.join('. ') : undefined
 }
 

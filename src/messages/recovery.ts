@@ -54,8 +54,8 @@ export async function takeOver(
 }
 
 const NOT_WANTED = {
-  signed_in: 'not sent again: the user has signed in meanwhile',
-  stopped: 'not sent again: the user has opted out or is blocked meanwhile',
+  signed_in: 'not sent again: the user has signed in since',
+  stopped: 'not sent again: the user has opted out or been blocked since',
 }
 
 /** What becomes of a message that is not to be sent any more; undefined if it is to be sent. */
@@ -69,7 +69,7 @@ function endingWithoutSending(
   const isClosed = businessDate !== null && now >= windowEnd(window, businessDate)
   if (message.maybeSent) {
     if (!canRepeat(message, now)) {
-      const why = 'its attempt broke off, and sent again it could come twice'
+      const why = 'its attempt broke off, and sending it again could deliver it twice'
       return judgedUnsent(message, { kind: 'unknown' }, why)
     }
     if (!isClosed) return undefined

@@ -60,7 +60,7 @@ export function createSettling(
     abandon(message) {
       log.warn(
         { event: 'lease.lapsed', trace_id: message.traceId, message_id: message.id },
-        'left to whoever took it over',
+        'left to the process that took it over',
       )
       leases.release(message.id)
       tally = addTallies(tally, { ...emptyTally(), lost: 1 })

@@ -141,7 +141,7 @@ export function openSharedTurns(options: {
         processes,
         per_second: perSecond / processes,
       },
-      'going on with a share of SEND_RATE, until Redis answers again',
+      'going on with a share of SEND_RATE until Redis answers again',
     )
     opened()
   }

@@ -180,7 +180,7 @@ function toHeldMessage(
 
 function idOf(ids: Map<UserId, number>, userId: UserId): number {
   const id = ids.get(userId)
-  if (id === undefined) throw new Error(`The reminder of user ${userId} was inserted and is not there`)
+  if (id === undefined) throw new Error(`The reminder of user ${userId} was inserted but is not there`)
   return id
 }
 

@@ -45,7 +45,7 @@ export async function findDueRun(db: Knex, account: Account, now: number): Promi
 function whyMissed(firing: number, closesAt: number): string {
   return firing < closesAt
     ? 'no process was running before its sending window closed'
-    : 'its time (REMIND_CRON) came when its sending window (SEND_UNTIL) had closed'
+    : 'its time (REMIND_CRON) came after its sending window (SEND_UNTIL) had closed'
 }
 
 /**

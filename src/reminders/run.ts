@@ -97,7 +97,7 @@ export function assertToday({ timezone }: Account, date: number, now: number): v
   if (date === today) return
   throw new ServiceError(
     'invalid_request',
-    `${toIsoDate(date)} cannot be reminded now: in ${timezone} today is ${toIsoDate(today)}, and only today's users are reminded`,
+    `${toIsoDate(date)} is not today: in ${timezone} today is ${toIsoDate(today)}, and only today's reminders can be sent`,
   )
 }
 

@@ -161,7 +161,7 @@ export function createReminderSource(
 
 const LIMITED: RunEnding = {
   state: 'limited',
-  reason: 'it has reminded as many as --limit lets it; run remind again for the rest',
+  reason: 'it has reminded as many users as --limit allows; run remind again for the rest',
 }
 
 function windowReason({ sendUntil, timezone }: Account): string {

@@ -26,7 +26,7 @@ export function parseReminderData(json: string): Record<string, string> {
     throw new Error('must be a JSON object such as {"keyword1":"日领积分","keyword4":"{date}"}')
   }
   for (const [key, text] of Object.entries(data)) {
-    if (typeof text !== 'string' || text === '') throw new Error(`"${key}" must be a text that is not empty`)
+    if (typeof text !== 'string' || text === '') throw new Error(`"${key}" must be a non-empty text`)
     for (const [, name = ''] of text.matchAll(PLACEHOLDER)) {
       if (!Object.hasOwn(PLACEHOLDERS, name)) {
         throw new Error(`"${key}" has {${name}}; known are {${Object.keys(PLACEHOLDERS).join('}, {')}}`)

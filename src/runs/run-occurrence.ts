@@ -38,7 +38,7 @@ export async function runOccurrence<Result>(
     const { job, appId } = occurrence
     log.error(
       { event: `${job}.failed`, app_id: appId, run_id: run.id, err: error },
-      'it is tried again later',
+      'it will be retried later',
     )
     if (ifItFails === 'halt')
       await closeRun(

@@ -117,8 +117,8 @@ describe('a service in the middle of its run', () => {
       () => server.restart(),
     ],
     [
-      'takes no writes',
-      'The database takes no writes',
+      'accepts no writes',
+      'The database accepts no writes',
       () => asRoot('SET GLOBAL read_only = 1'),
       () => asRoot('SET GLOBAL read_only = 0'),
     ],

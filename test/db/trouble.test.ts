@@ -139,12 +139,12 @@ describe('a job whose database', () => {
     await expectToGoOn(process, 12)
   })
 
-  test('moved away and left connections to one that takes no writes: they are replaced', async () => {
+  test('moved away and left connections to one that accepts no writes: they are replaced', async () => {
     await world.has(users(1, 12).permits(2))
     const process = world.startProcess({ db: pool({ pool: { min: 0, max: 1 } }) })
     // As a primary that was demoted and kept its sessions.
     await process.db.raw('SET SESSION TRANSACTION READ ONLY')
-    expect(whyUnavailable(await process.remind().catch((error: unknown) => error))).toBe('takes no writes')
+    expect(whyUnavailable(await process.remind().catch((error: unknown) => error))).toBe('accepts no writes')
     await expectToGoOn(process, 12)
   })
 

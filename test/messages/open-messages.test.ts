@@ -50,7 +50,7 @@ describe.each(dialects)('messages that are not settled on %s', (dialect) => {
     expect(await askDoctor()).toEqual({ name: 'messages', status: 'ok', reason: 'all settled' })
   })
 
-  test('are told apart: in hand and until when, left by the dead, to be tried again now and later', async () => {
+  test('are told apart: in hand and until when, left by the dead, to be retried now and later', async () => {
     await world.has(users(1, 10).permits(1))
     await claimAll(world)
     const until = Date.now() + 60 * MINUTE_MS
@@ -77,7 +77,7 @@ describe.each(dialects)('messages that are not settled on %s', (dialect) => {
       reason: describeOpen(open),
       fix: expect.stringContaining('recover'),
     })
-    expect(describeOpen(open)).toMatch(/^2 in the hands .* 3 left by .* 2 to be tried again now.* 2 to be/)
+    expect(describeOpen(open)).toMatch(/^2 held by .* 3 left by .* 2 to be retried now.* 2 to be/)
   })
 
   test('in the hands of a process are nothing to warn of', async () => {
@@ -86,7 +86,7 @@ describe.each(dialects)('messages that are not settled on %s', (dialect) => {
     await set(`lease_until = ${Date.now() + 60 * MINUTE_MS}`, '> 0')
     expect(await askDoctor()).toMatchObject({
       status: 'ok',
-      reason: expect.stringMatching(/^3 in the hands/),
+      reason: expect.stringMatching(/^3 held by/),
     })
   })
 
