@@ -46,7 +46,7 @@ describe('a service whose callers are slow', () => {
   test('takes so many connections at once, and more when some have gone', async () => {
     const url = await start({ connections: 2 })
     const first = await openSocket(url)
-    await openSocket(url)
+    const second = await openSocket(url)
     const third = await openSocket(url, 'GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n')
     expect(await third.closed).toBe('')
     first.socket.destroy()
@@ -54,6 +54,8 @@ describe('a service whose callers are slow', () => {
       const next = await openSocket(url, 'GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n')
       if ((await next.closed).startsWith('HTTP/1.1 200 ')) break
     }
+    // A stop waits ten seconds for whoever may still be asking something.
+    second.socket.destroy()
   })
 })
 
