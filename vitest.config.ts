@@ -1,12 +1,31 @@
+import type { ProvidedContext } from 'vitest'
 import { defineConfig } from 'vitest/config'
 
-export default defineConfig({
-  test: {
-    include: ['test/**/*.test.ts'],
-    globalSetup: ['test/helpers/global-setup.ts'],
-    testTimeout: 30_000,
-    hookTimeout: 120_000,
-    // Two cores are shared with a database server: more workers only make each other wait.
-    maxWorkers: 2,
-  },
+/** The address is for who forgets a tag: such a test fails with it. */
+const QUICK: Partial<ProvidedContext> = {
+  dialects: ['sqlite'],
+  mysqlServerUrl: 'mysql://tests-on-mysql-have-the-tag-mysql.invalid',
+  databasePrefix: '',
+}
+
+/** `--mode quick`: what needs no server and starts no program, on SQLite. For a look while one works, not for a commit. */
+export default defineConfig(({ mode }) => {
+  const isQuick = mode === 'quick'
+  return {
+    test: {
+      include: ['test/**/*.test.ts'],
+      globalSetup: ['test/helpers/sqlite-setup.ts', ...(isQuick ? [] : ['test/helpers/full-setup.ts'])],
+      provide: isQuick ? QUICK : { dialects: ['sqlite', 'mysql'] },
+      tags: [
+        { name: 'mysql', description: 'Needs MySQL, beside those that hold on every database.' },
+        { name: 'redis', description: 'Starts a Redis of its own.' },
+        { name: 'programs', description: 'Starts programs: the command line, or processes that are killed.' },
+      ],
+      ...(isQuick ? { tagsFilter: ['!(mysql || redis || programs)'] } : {}),
+      testTimeout: 30_000,
+      hookTimeout: 120_000,
+      // Two cores are shared with a database server: more workers only make each other wait.
+      maxWorkers: 2,
+    },
+  }
 })

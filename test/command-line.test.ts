@@ -21,6 +21,8 @@ import { noonZone } from './helpers/noon-zone.js'
 import { type StandIn, startStandIn } from './helpers/stand-in.js'
 import { json, refusedUrl } from './helpers/wechat.js'
 
+// @module-tag programs
+
 const APP_ID = 'wx5a6d9e0c1b2f3a48'
 const ZONE = noonZone()
 const TODAY = businessDate(Date.now(), ZONE)

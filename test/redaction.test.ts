@@ -8,6 +8,9 @@ import { type StandIn, startStandIn } from './helpers/stand-in.js'
 import { startTcpProxy, type TcpProxy } from './helpers/tcp-proxy.js'
 import { json } from './helpers/wechat.js'
 
+// @module-tag mysql
+// @module-tag programs
+
 const BUSY_MS = 60_000
 vi.setConfig({ testTimeout: 2 * BUSY_MS })
 

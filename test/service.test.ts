@@ -231,7 +231,7 @@ async function connections({ db, url }: TestDatabase): Promise<number> {
 describe('a database that is not up to date', () => {
   const empty = (dialect: Dialect) => keep(createEmptyDatabase(dialect), ({ close }) => close())
 
-  test('on MySQL is refused, with what to do, and left as it is', async () => {
+  test('on MySQL is refused, with what to do, and left as it is', { tags: ['mysql'] }, async () => {
     const database = await empty('mysql')
     await expect(start({ DATABASE_URL: database.url })).rejects.toThrow(
       /^This database has no tables of ours: \d+ migrations are pending\. Run: npm run migrate \(or serve --migrate\)$/,
@@ -240,7 +240,7 @@ describe('a database that is not up to date', () => {
     await eventually('its connections are closed', async () => (await connections(database)) <= 1)
   })
 
-  test('on MySQL is migrated when that is wanted', async () => {
+  test('on MySQL is migrated when that is wanted', { tags: ['mysql'] }, async () => {
     const database = await empty('mysql')
     const service = await keep(start({ DATABASE_URL: database.url }, { migrate: true }), ({ stop }) => stop())
     expect((await fetch(`${service.url}/readyz`)).status).toBe(200)

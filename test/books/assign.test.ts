@@ -154,7 +154,7 @@ describe.each(dialects)('rows without an account on %s', (dialect) => {
   })
 })
 
-describe('assigning on MySQL beside an ingest', () => {
+describe('assigning on MySQL beside an ingest', { tags: ['mysql'] }, () => {
   test('keeps the counters exact', async () => {
     const { db, close } = await createTestDatabase('mysql')
     try {

@@ -4,6 +4,8 @@ import { businessDate } from '../../src/lib/business-date.js'
 import { runCommand } from '../helpers/command-line.js'
 import { createTestDatabase, type TestDatabase } from '../helpers/database.js'
 
+// @module-tag programs
+
 vi.setConfig({ testTimeout: 120_000 })
 
 const APP_ID = 'wx5a6d9e0c1b2f3a48'

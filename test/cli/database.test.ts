@@ -7,6 +7,8 @@ import { type Ended, runByNpm, runCommand } from '../helpers/command-line.js'
 import { createEmptyDatabase, createTestDatabase, dialects } from '../helpers/database.js'
 import { refusedUrl } from '../helpers/wechat.js'
 
+// @module-tag programs
+
 /** A process takes one or two seconds to start, and on a busy machine several times that. */
 vi.setConfig({ testTimeout: 120_000 })
 

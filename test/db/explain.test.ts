@@ -418,7 +418,7 @@ describe.each(dialects)('hot statements on %s', (dialect) => {
   })
 })
 
-describe('the look for locks of an upload on mysql', () => {
+describe('the look for locks of an upload on mysql', { tags: ['mysql'] }, () => {
   let world: World
 
   beforeAll(async () => {

@@ -15,6 +15,8 @@ import { type Meter, openMeter } from '../helpers/rows-read.js'
 import { DAY } from '../helpers/users.js'
 import { createWorld, START, TODAY, type World } from '../helpers/world.js'
 
+// @module-tag mysql
+
 const TIMES = { created_at: 1, updated_at: 1 }
 
 /** What a statement reads must not grow with the table. Compared at ten times the rows, and never by the clock. */

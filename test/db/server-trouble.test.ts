@@ -15,6 +15,8 @@ import { noonZone } from '../helpers/noon-zone.js'
 import { API_KEY, SERVICE_ENV } from '../helpers/service.js'
 import { openIdOf, users } from '../helpers/users.js'
 
+// @module-tag mysql
+
 const USERS = 120
 
 /** The whole service with its schedule, on a server of its own that gets into trouble during the daily run. */

@@ -12,6 +12,8 @@ import { startTcpProxy, type TcpProxy } from '../helpers/tcp-proxy.js'
 import { DAY, HOUR, user, users } from '../helpers/users.js'
 import { createWorld, type Process, TODAY, type World } from '../helpers/world.js'
 
+// @module-tag mysql
+
 /**
  * Each of these must end a job with an error that says so, in bounded time; then the same pool goes on by itself. What
  * was seen to fail: the limit of a statement taken out (the two that hang), the replacement of a connection that takes

@@ -15,7 +15,7 @@ declare module 'vitest' {
   }
 }
 
-/** What all test files share. Answers how to take it down. */
+/** What a full run needs beside SQLite: MySQL and the program. Answers how to take it down. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const program = await buildProgram()
   project.provide('program', program.main)

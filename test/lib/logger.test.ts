@@ -2,6 +2,8 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createLogger } from '../../src/lib/logger.js'
 import { createTestDatabase, type TestDatabase } from '../helpers/database.js'
 
+// @module-tag mysql
+
 const OPEN_ID = 'oAbC-9_0001xYzQwErTyUiOpAsDf'
 
 let database: TestDatabase

@@ -12,6 +12,10 @@ import { type RedisServer, startRedisServer } from '../helpers/redis-server.js'
 import { largestBurst } from '../helpers/turns.js'
 import { insertUsers, users } from '../helpers/users.js'
 
+// @module-tag mysql
+// @module-tag programs
+// @module-tag redis
+
 /** Two processes of the program take their time to start on a busy machine. */
 const START_MS = 60_000
 vi.setConfig({ testTimeout: 2 * START_MS })

@@ -1,13 +1,14 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { execute } from '../../src/db/sql.js'
 import type { Delivery } from '../../src/messages/message.js'
 import { takeOver } from '../../src/messages/recovery.js'
 import { emptyTally, type Outcome, settleBatch, type Tally } from '../../src/messages/settle.js'
 import type { Verdict } from '../../src/messages/verdict.js'
 import { claimAll, claimOne } from '../helpers/claims.js'
+import { DAY_MS, HOUR_MS, TODAY } from '../helpers/constants.js'
 import { dialects } from '../helpers/database.js'
-import { DAY, HOUR, user, users } from '../helpers/users.js'
-import { createWorld, TODAY, type World } from '../helpers/world.js'
+import { user, users } from '../helpers/users.js'
+import { useWorld } from '../helpers/world.js'
 
 const SAID = { errcode: null, errmsg: null, rid: null, msgid: null }
 
@@ -18,13 +19,7 @@ const outcome = (
 ): Outcome => ({ delivery, verdict, answer: { ...SAID, errcode }, attempted })
 
 describe.each(dialects)('settling on %s', (dialect) => {
-  let world: World
-
-  beforeAll(async () => {
-    world = await createWorld(dialect)
-  })
-  afterEach(() => world.expectAuditClean().finally(world.reset))
-  afterAll(() => world.close())
+  const world = useWorld(dialect)
 
   async function settle(...outcomes: Outcome[]): Promise<{ next: (Delivery | undefined)[]; tally: Tally }> {
     const tally = emptyTally()
@@ -172,11 +167,11 @@ describe.each(dialects)('settling on %s', (dialect) => {
     test('does not count a permit that ran out meanwhile', async () => {
       await world.has(
         user(1)
-          .permitFor(2 * HOUR)
-          .permitFor(DAY),
+          .permitFor(2 * HOUR_MS)
+          .permitFor(DAY_MS),
       )
       const delivery = await claimOne(world)
-      world.clock.advance(3 * HOUR)
+      world.clock.advance(3 * HOUR_MS)
       await settle(outcome(delivery, { kind: 'give_back' }))
       expect((await world.permitsOf(1)).map(({ status }) => status)).toEqual([2, 0])
       expect(await world.counterOf(1)).toEqual({ count: 1, last_date: 0 })
@@ -226,12 +221,12 @@ describe.each(dialects)('settling on %s', (dialect) => {
     test('passes over one that runs out within a minute', async () => {
       await world.has(
         user(1)
-          .permitFor(HOUR)
-          .permitFor(HOUR + 30_000)
-          .permitFor(DAY),
+          .permitFor(HOUR_MS)
+          .permitFor(HOUR_MS + 30_000)
+          .permitFor(DAY_MS),
       )
       const delivery = await claimOne(world)
-      world.clock.advance(HOUR - 10_000)
+      world.clock.advance(HOUR_MS - 10_000)
       const { next } = await settle(outcome(delivery, { kind: 'next_permit' }, { errcode: 41029 }))
       expect(next[0]?.permitId).toBe((await world.permitsOf(1))[2]?.id)
     })

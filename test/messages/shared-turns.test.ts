@@ -11,6 +11,8 @@ import { type RedisServer, startRedisServer } from '../helpers/redis-server.js'
 import { startTcpProxy } from '../helpers/tcp-proxy.js'
 import { largestBurst, type Times, takeTurns } from '../helpers/turns.js'
 
+// @module-tag redis
+
 const RATE = 400
 /** A slice comes as late as Redis' answer, which is waited for so long: the turns of that time may come together. */
 const LATEST_ANSWER_MS = 500

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { migrations } from '../../migrations/index.js'
 import { migrateLatest } from '../../src/db/migrate.js'
 import { createEmptyDatabase, createTestDatabase, dialects, type TestDatabase } from '../helpers/database.js'
-import { permitRow } from '../helpers/rows.js'
+import { type PermitRow, permitRow as rowOf } from '../helpers/rows.js'
 import { createOldTables, insertOldRows } from './old-tables.js'
 
 const bindOpenIds = migrations['20261121002700_bind_open_ids_of_permits']
@@ -24,6 +24,7 @@ describe.each(dialects)('open_ids that have permits, on %s,', (dialect) => {
         user_id,
       ]),
     )
+  const permitRow = (row: PermitRow) => rowOf({ app_id: 'wxA', ...row })
   const up = (chunkRows: number) => bindOpenIds?.up(db, { onMessage: () => {}, appId: '', chunkRows })
 
   test.each([1, 2, 1_000])('are bound to their one user, %i rows at a time', async (chunkRows) => {

@@ -5,6 +5,8 @@ import { examineRedis } from '../../src/operations/redis-check.js'
 import { createTestDatabase } from '../helpers/database.js'
 import { type RedisServer, startRedisServer } from '../helpers/redis-server.js'
 
+// @module-tag redis
+
 describe('the doctor on Redis', () => {
   let server: RedisServer
 

@@ -7,6 +7,8 @@ import { countStandings } from '../../src/reminders/store.js'
 import { users } from '../helpers/users.js'
 import { createWorld, TODAY, type World } from '../helpers/world.js'
 
+// @module-tag mysql
+
 /** MariaDB renews statistics in the background: for a while after many rows came, it plans as if there were none. */
 const TABLES = ['wx_save_form_id', 'wx_message_push_status', 'wx_push_message', 'wx_sign_in', 'wx_user']
 const USERS = 1_000

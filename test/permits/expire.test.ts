@@ -1,18 +1,14 @@
 import { setImmediate } from 'node:timers/promises'
 import type { Knex } from 'knex'
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { expireStale, type Sweep } from '../../src/permits/expire.js'
 import { createIngest } from '../../src/permits/ingest.js'
-import { createTestDatabase, dialects, emptyTables, type TestDatabase } from '../helpers/database.js'
+import { APP_ID, DAY_MS, HOUR_MS, MINUTE_MS, NOW } from '../helpers/constants.js'
+import { createTestDatabase, dialects, useDatabase } from '../helpers/database.js'
 import {
-  APP_ID,
   addPermits,
   counts,
-  DAY_MS,
-  HOUR_MS,
   isNoLook,
-  MINUTE_MS,
-  NOW,
   openPool,
   permitRow,
   recordErrors,
@@ -27,15 +23,8 @@ const CHUNK = 999
 const YESTERDAY = NOW - DAY_MS
 
 describe.each(dialects)('the sweep on %s', (dialect) => {
-  let database: TestDatabase
-  let db: Knex
-
-  beforeAll(async () => {
-    database = await createTestDatabase(dialect)
-    db = database.db
-  })
-  beforeEach(() => emptyTables(db))
-  afterAll(() => database.close())
+  const database = useDatabase(dialect)
+  const { db } = database
 
   const sweep = (
     now: number,
@@ -353,7 +342,7 @@ describe.each(dialects)('the sweep on %s', (dialect) => {
   })
 })
 
-describe('the sweep on MySQL', () => {
+describe('the sweep on MySQL', { tags: ['mysql'] }, () => {
   test('passes over a permit that somebody holds, and the next one finds it', async () => {
     const database = await createTestDatabase('mysql')
     const { db } = database

@@ -352,7 +352,7 @@ describe.each(dialects)('uploads on %s', (dialect) => {
   })
 })
 
-describe('uploads to a MySQL that goes away', () => {
+describe('uploads to a MySQL that goes away', { tags: ['mysql'] }, () => {
   test('are each answered with the error, and none is half stored', async () => {
     const database = await createTestDatabase('mysql')
     const proxy = await startTcpProxy(database.url)

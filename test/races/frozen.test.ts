@@ -11,6 +11,9 @@ import { createTestDatabase } from '../helpers/database.js'
 import { eventually } from '../helpers/eventually.js'
 import { noonZone } from '../helpers/noon-zone.js'
 
+// @module-tag mysql
+// @module-tag programs
+
 const USERS = 1_200
 
 /** SQLite has one lock for all, and no server that would end the session of whoever freezes with it. */

@@ -8,6 +8,8 @@ import { openSteppingPool, type SteppingPool } from '../helpers/stepping-pool.js
 import { openIdOf, user, users } from '../helpers/users.js'
 import { createWorld, type World } from '../helpers/world.js'
 
+// @module-tag mysql
+
 /**
  * Permits that change their user between the look and the lock of whoever wants to spend them. What each test was seen
  * to catch:

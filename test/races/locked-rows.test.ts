@@ -9,6 +9,8 @@ import { createTestDatabase, emptyTables, type TestDatabase } from '../helpers/d
 import { counts, DAY_MS, NOW, openPool, recordQueries } from '../helpers/rows.js'
 import { SERVICE_ENV } from '../helpers/service.js'
 
+// @module-tag mysql
+
 const APP_ID = SERVICE_ENV.WX_APP_ID
 
 const permit = (userId: number, formId = `F${userId}`): UploadedPermit => ({

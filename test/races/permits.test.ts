@@ -102,7 +102,7 @@ describe.each(dialects)('one after the other on %s', (dialect) => {
   })
 })
 
-describe('side by side on mysql', () => {
+describe('side by side on mysql', { tags: ['mysql'] }, () => {
   let world: World
   const { another, closePools, sweep, claim, upload, statuses } = tools(() => world)
 

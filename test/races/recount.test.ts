@@ -13,6 +13,8 @@ import { openSteppingPool, someoneWaits } from '../helpers/stepping-pool.js'
 import { HOUR, openIdOf, user } from '../helpers/users.js'
 import { createWorld, type World } from '../helpers/world.js'
 
+// @module-tag mysql
+
 const NOWAIT = /NOWAIT/
 
 /**

@@ -104,7 +104,7 @@ describe.each(dialects)('after a takeover on %s', (dialect) => {
   })
 })
 
-describe('beside a takeover on mysql', () => {
+describe('beside a takeover on mysql', { tags: ['mysql'] }, () => {
   let world: World
   const { another, closePools, settle, takeAll, state, lapsed } = tools(() => world)
 

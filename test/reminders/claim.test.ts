@@ -212,7 +212,7 @@ describe.each(dialects)('claiming on %s', (dialect) => {
   })
 })
 
-describe('claiming on mysql', () => {
+describe('claiming on mysql', { tags: ['mysql'] }, () => {
   let world: World
 
   beforeAll(async () => {

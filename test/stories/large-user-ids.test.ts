@@ -298,7 +298,7 @@ describe.each(dialects)('user ids of up to 19 digits on %s', (dialect) => {
     })
   })
 
-  test('stand in the answers of commands and in logs as they are', async () => {
+  test('stand in the answers of commands and in logs as they are', { tags: ['programs'] }, async () => {
     await inCommands(dialect)
     const lines: string[] = []
     const log = createLogger({ level: 'info', secrets: [], output: { write: (line) => lines.push(line) } })

@@ -6,6 +6,8 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { createTestDatabase, dialects, type TestDatabase } from '../helpers/database.js'
 import { hang, json, startWechatStub, type WechatStub } from '../helpers/wechat.js'
 
+// @module-tag programs
+
 const script = fileURLToPath(new URL('../helpers/token-process.ts', import.meta.url))
 
 interface TokenProcess {

@@ -1,0 +1,26 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { TestProject } from 'vitest/node'
+import { openDatabase } from '../../src/db/connect.js'
+import { migrateLatest } from '../../src/db/migrate.js'
+import type { Dialect } from './database.js'
+
+declare module 'vitest' {
+  export interface ProvidedContext {
+    /** What tests that hold on every database run on; vitest.config.ts says which. */
+    dialects: Dialect[]
+    /** All SQLite databases of this run are below it, and template.db, which is migrated and empty. */
+    sqliteFolder: string
+  }
+}
+
+/** A folder for the SQLite databases of all test files. Answers how to take it down. */
+export default async function setup(project: TestProject): Promise<() => void> {
+  const folder = mkdtempSync(join(tmpdir(), 'reminder-sqlite-'))
+  const db = openDatabase(`sqlite:${join(folder, 'template.db')}`)
+  await migrateLatest(db)
+  await db.destroy()
+  project.provide('sqliteFolder', folder)
+  return () => rmSync(folder, { recursive: true, force: true })
+}
