@@ -3,7 +3,7 @@ import { selectRows } from '../../src/db/sql.js'
 import { audit } from '../../src/operations/audit.js'
 import { type Sandbox, startSandbox } from '../../src/sandbox/sandbox.js'
 import { Phone, type Reminder } from '../examples/phone.js'
-import { openScreen } from '../examples/screen.js'
+import { openScreen, useScreens } from '../examples/screen.js'
 import { createClock } from '../helpers/clock.js'
 import { dialects } from '../helpers/database.js'
 import { eventually } from '../helpers/eventually.js'
@@ -166,6 +166,8 @@ async function expectBooksClean(): Promise<void> {
   const { checks } = await audit(service.db, clock.now(), false)
   expect(checks.filter(({ ok }) => !ok)).toEqual([])
 }
+
+useScreens()
 
 describe.each(dialects)('%s', (dialect) => {
   async function begin(env: Record<string, string>): Promise<void> {
