@@ -1,9 +1,9 @@
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import type { TestProject } from 'vitest/node'
 import { openDatabase } from '../../src/db/connect.js'
 import { migrateLatest } from '../../src/db/migrate.js'
+import { makeDataFolder } from './data-folder.js'
 import type { Dialect } from './database.js'
 
 declare module 'vitest' {
@@ -17,7 +17,7 @@ declare module 'vitest' {
 
 /** A folder for the SQLite databases of all test files. Answers how to take it down. */
 export default async function setup(project: TestProject): Promise<() => void> {
-  const folder = mkdtempSync(join(tmpdir(), 'reminder-sqlite-'))
+  const folder = makeDataFolder('reminder-sqlite-')
   const db = openDatabase(`sqlite:${join(folder, 'template.db')}`)
   await migrateLatest(db)
   await db.destroy()
