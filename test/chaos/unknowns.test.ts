@@ -32,6 +32,16 @@ describe('a message that ended as unknown', () => {
     expect(explainUnknowns([late], [kill(2_005)]).counts).toMatchObject({ under_way: 1 })
   })
 
+  test('is explained by the freeze of its process past its lease, if its request arrives as that wakes', () => {
+    const freeze: Disturbance = { kind: 'freeze', client: 'a', from: 2_000, until: 5_000 }
+    const sent = (at: number) => unknown(1, { requests: [{ ...accepted, at, endedAt: at + 6 }] })
+    expect(explainUnknowns([sent(5_001)], [freeze]).counts).toMatchObject({ under_way: 1 })
+    expect(explainUnknowns([sent(6_000)], [freeze])).toMatchObject({
+      counts: { under_way: 0 },
+      lost_unsent: [{ id: 1 }],
+    })
+  })
+
   test('is explained by a process that was still at it when another one ended it', () => {
     const late = unknown(1, { requests: [{ ...accepted, at: 9_500, endedAt: 9_510 }] })
     expect(explainUnknowns([late], []).counts).toMatchObject({ stalled: 1 })
