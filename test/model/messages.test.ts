@@ -11,8 +11,10 @@ import { Model } from './model.js'
 import { StandIn } from './stand-in.js'
 
 const SEED = 20_261_120
+/** Some 4 s of work. All of them on each machine, however busy: what a run finds must not depend on the time of day. */
 const RUNS = 80
-const TIME_LIMIT_MS = 15_000
+/** Far more than they take on a busy one. */
+const TIMEOUT_MS = 240_000
 
 /**
  * Whatever happens to messages, in any order: the tables say after each step what a simple model says, and keep the
@@ -39,10 +41,10 @@ test('messages do what the model does, whatever crashes, lapses or is answered',
         messages += model.messages.length
       },
     )
-    await fc.assert(property, { seed: SEED, numRuns: RUNS, interruptAfterTimeLimit: TIME_LIMIT_MS })
+    await fc.assert(property, { seed: SEED, numRuns: RUNS })
     // It was about something.
     expect(messages).toBeGreaterThan(RUNS)
   } finally {
     await db.destroy()
   }
-}, 60_000)
+}, TIMEOUT_MS)
