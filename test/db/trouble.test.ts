@@ -186,12 +186,16 @@ describe('a job whose database', () => {
     /** Has written more than we have, so that the server lets it through, and then waits for what we hold. */
     const crossWithRival = async () => {
       const rival = await there.transaction()
+      // On a busy machine it may be longer than the second of a pool before we ask for what it holds.
+      await rival.raw('SET SESSION innodb_lock_wait_timeout = 60')
       for (const userId of [2, 3, 4, 5, 6, 7, 8]) await touch(rival, userId)
       rivals.push(touch(rival, 1).then(async () => void (await rival.commit())))
       await someoneWaits(world.db)
     }
     const before = await world.db('wx_message_push_status').sum('updated_at as sum').first()
     await inTransaction(here, async (trx) => {
+      // The one before has what we had by now, and is to let go of it: else we might wait in vain and not deadlock.
+      await rivals.at(-1)
       await touch(trx, 1)
       if (rivals.length < 3) await crossWithRival()
       await touch(trx, 2)
