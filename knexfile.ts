@@ -1,10 +1,10 @@
 import knex, { type Knex } from 'knex'
-import type { MigrationParams } from './migrations/lib/migration.js'
 import { DEFAULT_DATABASE_URL, knexConfig } from './src/db/connect.js'
 import { databaseName } from './src/db/database-name.js'
-import { listPending, migrationsFor, toStderr } from './src/db/migrate.js'
+import type { MigrationParams } from './src/db/migrate.js'
 import { takeMigrationLock } from './src/db/migration-lock.js'
 import { isSqlite } from './src/db/sql.js'
+import { joinInterrupted, listPending, migrationsFor } from './src/schema.js'
 
 const WRITES = /^migrate:(latest|up|down|rollback|to|before)$/
 
@@ -20,11 +20,17 @@ export default async function knexfile(): Promise<Knex.Config> {
   const db = knex(config)
   try {
     if (process.argv.some((word) => WRITES.test(word))) {
-      if (isSqlite(db)) await db.transaction(listPending)
-      else await takeMigrationLock(config, toStderr)
+      if (!isSqlite(db)) await takeMigrationLock(config, toStderr)
+      // The list creates Knex's tables. In a transaction because of SQLite, where another command may do so at that moment.
+      await db.transaction(listPending)
+      await joinInterrupted(db)
     }
     return { ...config, migrations: migrationsFor(db, params), seeds: { directory: './seeds' } }
   } finally {
     await db.destroy()
   }
+}
+
+function toStderr(message: string): void {
+  process.stderr.write(`${message}\n`)
 }

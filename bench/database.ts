@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Knex } from 'knex'
 import { openDatabase } from '../src/db/connect.js'
-import { migrateLatest } from '../src/db/migrate.js'
 import { execute, isSqlite, MAX_LIST, rowPlaceholders } from '../src/db/sql.js'
+import { migrateLatest } from '../src/schema.js'
 import { startMysqlServer } from '../test/helpers/mysql-server.js'
 
 export interface BenchDatabase {
@@ -19,7 +19,7 @@ export async function createBenchDatabase(kind: 'mysql' | 'sqlite'): Promise<Ben
     const folder = await mkdtemp(join(tmpdir(), 'reminder-bench-'))
     const url = `sqlite:${join(folder, 'bench.db')}`
     const db = openDatabase(url)
-    await migrateLatest(db)
+    await migrateLatest(db, { onMessage: () => {}, appId: '' })
     return {
       db,
       url,
@@ -36,7 +36,7 @@ export async function createBenchDatabase(kind: 'mysql' | 'sqlite'): Promise<Ben
   const url = new URL(server.url)
   url.pathname = '/bench'
   const db = openDatabase(url.href)
-  await migrateLatest(db)
+  await migrateLatest(db, { onMessage: () => {}, appId: '' })
   return {
     db,
     url: url.href,

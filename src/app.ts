@@ -35,6 +35,8 @@ import { findOrAllotUsers } from './users/user-ids.js'
 
 export interface AppDeps {
   db: Knex
+  /** Throws what is missing in a database that cannot be worked on. */
+  assertMigrated(db: Knex): Promise<void>
   account: Account
   apiKeys: ApiKey[]
   /** The first signs; none = no sessions. */
@@ -147,7 +149,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
       now,
     }),
   )
-  await app.register(healthRoutes({ db }))
+  await app.register(healthRoutes({ db, assertMigrated: deps.assertMigrated }))
   return app
 }
 

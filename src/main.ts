@@ -1,5 +1,5 @@
 import { Command } from 'commander'
-import { assignUnassigned } from './books/assign.js'
+import { assignUnassigned } from './books/index.js'
 import { addBringBack } from './cli/bring-back.js'
 import {
   assertFileExists,
@@ -28,7 +28,7 @@ import { toJson } from './lib/user-id.js'
 import { describeOpen, openToJson } from './messages/open-messages.js'
 import { countOpen } from './messages/open-store.js'
 import { recover } from './messages/recovery.js'
-import type { Tally } from './messages/settle.js'
+import type { Tally } from './messages/tally.js'
 import { audit } from './operations/audit.js'
 import { assertClocksAgree } from './operations/clock.js'
 import { examine, type Finding } from './operations/doctor.js'
@@ -36,6 +36,7 @@ import { expireStale } from './permits/expire.js'
 import { findAppIds } from './permits/store.js'
 import { planRun } from './reminders/plan.js'
 import { assertToday, runReminders } from './reminders/run.js'
+import { pendingMigrations } from './schema.js'
 
 const program = new Command('reminder').description('Sign-in reminders for WeChat mini-programs')
 
@@ -224,7 +225,7 @@ program
         const redis = url === undefined ? {} : { redis: { url, sendRate } }
         const { findCallbackTarget } = await import('./operations/callback-target.js')
         const callback = await findCallbackTarget(base, config, account)
-        const deps = { db, account, systemNow, getToken, callback, ...redis }
+        const deps = { db, pendingMigrations, account, systemNow, getToken, callback, ...redis }
         const checks = await examine(deps).finally(sending.close)
         const ok = checks.every(({ status }) => status !== 'fail')
         print(options.json, { ok, checks }, checks.map(toLine))

@@ -1,26 +1,19 @@
 import type { FastifyInstance } from 'fastify'
 import type { Account } from './account.js'
 import { buildApp } from './app.js'
-import { assignUnassigned } from './books/assign.js'
-import { type CallbackWorker, createCallbackWorker } from './callbacks/process.js'
+import { assignUnassigned } from './books/index.js'
+import { createCallbackWorker } from './callbacks/process.js'
 import type { Config } from './config/read.js'
 import { databaseName } from './db/database-name.js'
-import { assertMigrated, migrateLatest } from './db/migrate.js'
 import { isSqlite } from './db/sql.js'
 import { openBase, openLogins, openSending } from './deps.js'
 import type { ConnectionLimits } from './http/connections.js'
-import { businessDate, timeOn } from './lib/business-date.js'
-import { recover } from './messages/recovery.js'
+import { jobsOf } from './jobs.js'
 import { assertClocksAgree } from './operations/clock.js'
-import { expireStale } from './permits/expire.js'
 import { createIngest } from './permits/ingest.js'
-import { findDueRun, latestSweepSlot, recordMissedDays } from './reminders/due.js'
-import { runReminders } from './reminders/run.js'
-import { purgeOld } from './retention/purge.js'
-import { createSchedule, type ScheduledJobs } from './schedule/schedule.js'
-
-/** The quietest hour of a day. */
-const PURGE_HOUR = 4
+import { recordMissedDays } from './reminders/due.js'
+import { createSchedule } from './schedule/schedule.js'
+import { assertMigrated, migrateLatest } from './schema.js'
 
 export interface Service {
   /** Where it listens. */
@@ -59,7 +52,10 @@ export async function startService(
     const { db, log, now } = base
     log.info({ event: 'service.starting', database: databaseName(config.databaseUrl) })
     if (options.migrate || isSqlite(db))
-      await migrateLatest(db, (message) => log.info({ event: 'migrated' }, message), account.appId)
+      await migrateLatest(db, {
+        onMessage: (message) => log.info({ event: 'migrated' }, message),
+        appId: account.appId,
+      })
     await assertMigrated(db)
     await assignUnassigned(db, account.appId, now())
 
@@ -69,6 +65,7 @@ export async function startService(
       ...config,
       db,
       account,
+      assertMigrated,
       exchangeCode: logins.exchangeCode,
       ingest,
       onCallback: callbacks.wake,
@@ -87,12 +84,17 @@ export async function startService(
     for (const date of await recordMissedDays(db, account, now())) {
       log.warn({ event: 'remind.missed', app_id: account.appId, date }, 'no process was running on that day')
     }
-    const stopped = new AbortController()
-    const schedule = createSchedule(account, scheduledJobs(stopped.signal, callbacks), log)
-    undo.push(() => {
-      stopped.abort()
-      return schedule.stop()
+    const jobs = jobsOf(account, {
+      sending,
+      callbacks,
+      retentionDays: config.retentionDays,
+      // A clock that a demo or a test has set agrees with nothing.
+      assertClock: async () => {
+        if (!options.now) await assertClocksAgree(db, now)
+      },
     })
+    const schedule = createSchedule(jobs, account.timezone, log)
+    undo.push(() => schedule.stop())
     if (account.templateId === '') {
       log.warn(
         { event: 'remind.off', app_id: account.appId },
@@ -112,49 +114,6 @@ export async function startService(
   } catch (error) {
     await stop()
     throw error
-  }
-
-  /** A clock that a demo or a test has set agrees with nothing. */
-  async function checkClock(): Promise<void> {
-    if (!options.now) await assertClocksAgree(base.db, base.now)
-  }
-
-  function scheduledJobs(signal: AbortSignal, callbacks: CallbackWorker): ScheduledJobs {
-    const { db, log, now } = base
-    let lastSweep = 0
-    let lastPurge = 0
-    return {
-      async remind() {
-        if (account.templateId === '') return
-        const due = await findDueRun(db, account, now())
-        if (!due) return
-        await checkClock()
-        await runReminders(sending, account, { ...due, signal })
-      },
-      async expire() {
-        const slot = latestSweepSlot(account, now())
-        if (slot === undefined || slot === lastSweep) return
-        await checkClock()
-        await assignUnassigned(db, account.appId, now())
-        await expireStale({ db, log, signal }, { appId: account.appId, slot, triggeredBy: 'cron' }, now())
-        lastSweep = slot
-      },
-      async purge() {
-        const date = businessDate(now(), account.timezone)
-        if (date === lastPurge || now() < timeOn(date, PURGE_HOUR, 0, account.timezone)) return
-        const settings = { ...account, retentionDays: config.retentionDays }
-        // While another process has it, or it failed, it is asked for again each minute.
-        if (await purgeOld({ db, log, signal }, settings, now())) lastPurge = date
-      },
-      async callbacks() {
-        await callbacks.workDue()
-      },
-      async recover() {
-        const tally = await recover(sending, account, { signal })
-        const { delivered, failed, unknown, cancelled } = tally
-        if (delivered + failed + unknown + cancelled > 0) log.info({ event: 'recovery.done', ...tally })
-      },
-    }
   }
 }
 

@@ -1,6 +1,6 @@
 import type { Knex } from 'knex'
+import type { MigrationParams } from '../../src/db/migrate.js'
 import { execute, selectRows } from '../../src/db/sql.js'
-import type { MigrationParams } from './migration.js'
 
 const CHUNK_ROWS = 20_000
 

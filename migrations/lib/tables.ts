@@ -1,6 +1,6 @@
 import type { Knex } from 'knex'
+import type { Migration } from '../../src/db/migrate.js'
 import { isSqlite, selectRows } from '../../src/db/sql.js'
-import type { Migration } from './migration.js'
 
 export interface Column {
   name: string
@@ -81,36 +81,6 @@ export async function dropKeys(db: Knex, table: Table): Promise<void> {
       .map((name) => `DROP CONSTRAINT ${name}`),
   ]
   if (parts.length > 0) await db.raw(`ALTER TABLE ${table.name} ${parts.join(', ')}`)
-}
-
-/** Adds the columns that are missing. On MySQL in one ALTER: all of them or none. */
-export async function addColumns(db: Knex, table: string, columns: Column[]): Promise<void> {
-  const present = await columnNames(db, table)
-  await alterColumns(
-    db,
-    table,
-    columns
-      .filter(({ name }) => !present.includes(name))
-      .map((column) => `ADD COLUMN ${columnSql(db, column)}`),
-  )
-}
-
-export async function dropColumns(db: Knex, table: string, columns: Column[]): Promise<void> {
-  const present = await columnNames(db, table)
-  await alterColumns(
-    db,
-    table,
-    columns.filter(({ name }) => present.includes(name)).map(({ name }) => `DROP COLUMN ${name}`),
-  )
-}
-
-async function alterColumns(db: Knex, table: string, parts: string[]): Promise<void> {
-  if (parts.length === 0) return
-  if (!isSqlite(db)) {
-    await db.raw(`ALTER TABLE ${table} ${parts.join(', ')}`)
-    return
-  }
-  for (const part of parts) await db.raw(`ALTER TABLE ${table} ${part}`)
 }
 
 /** A migration that creates a table of ours and drops it again, rows and all. */

@@ -1,14 +1,47 @@
 import type { Knex } from 'knex'
+import { execute, isSqlite, selectRows } from '../db/sql.js'
 import type { UserId } from '../lib/user-id.js'
-import * as store from '../permits/store.js'
 
 /**
  * Sets a user's counter to the number of unspent permits, beside whoever changes these. It locks the counter, as every
  * transaction that changes a permit does before it commits, and then reads the permits without locks: what is committed
- * is in the counter that was locked, and who is not that far adds his change to the one that is set here. Locks of the
- * permits would not keep an upload from committing a new one between the look at them and the counter.
+ * is in the counter that was locked, and a transaction that is not that far adds its change to the one that is set here.
+ * Locks of the permits would not keep an upload from committing a new one between the look at them and the counter.
  */
-export async function recountCounter(trx: Knex, appId: string, userId: UserId, now: number): Promise<void> {
-  await store.lockCounter(trx, appId, userId, now)
-  await store.setCounter(trx, appId, userId, await store.countUnspentOf(trx, appId, userId), now)
+export async function recountCounter(
+  trx: Knex.Transaction,
+  appId: string,
+  userId: UserId,
+  now: number,
+): Promise<void> {
+  await lockCounter(trx, appId, userId, now)
+  const count = await countUnspent(trx, appId, userId)
+  await execute(
+    trx,
+    'UPDATE wx_message_push_status SET count = ?, updated_at = ? WHERE app_id = ? AND user_id = ?',
+    [count, now, appId, userId],
+  )
+}
+
+/** Locks a user's counter, creating it if need be. */
+async function lockCounter(trx: Knex.Transaction, appId: string, userId: UserId, now: number): Promise<void> {
+  const onDuplicate = isSqlite(trx)
+    ? 'ON CONFLICT (app_id, user_id) DO NOTHING'
+    : 'ON DUPLICATE KEY UPDATE user_id = VALUES(user_id)'
+  await execute(
+    trx,
+    `INSERT INTO wx_message_push_status (app_id, user_id, count, last_date, created_at, updated_at)
+     VALUES (?, ?, 0, 0, ?, ?) ${onDuplicate}`,
+    [appId, userId, now, now],
+  )
+}
+
+/** Uses wx_save_form_id_oldest_idx. */
+async function countUnspent(trx: Knex.Transaction, appId: string, userId: UserId): Promise<number> {
+  const [row] = await selectRows<{ permits: number }>(
+    trx,
+    'SELECT COUNT(*) AS permits FROM wx_save_form_id WHERE app_id = ? AND user_id = ? AND status = 0',
+    [appId, userId],
+  )
+  return row?.permits ?? 0
 }

@@ -1,8 +1,9 @@
 import type { Knex } from 'knex'
 import type { Account } from '../account.js'
-import { grantSubscription, REFUSED, voidSubscriptions } from '../permits/subscriptions.js'
+import { grantSubscription, voidSubscriptions } from '../permits/subscriptions.js'
 import { recordOptOut } from '../users/stop-store.js'
 import { userIdOf } from '../users/user-ids.js'
+import { CODE } from '../wechat/codes.js'
 import { done, type Effect, nextAttempt, payloadOf } from './effect.js'
 import * as store from './store.js'
 
@@ -63,7 +64,7 @@ export async function applyChange(
   await voidSubscriptions(trx, { ...person, refusedAt }, now)
   if (templateId !== account.templateId) return done('voided')
   if (await store.hasAcceptedSince(trx, person, refusedAt)) return done('voided')
-  await recordOptOut(trx, { ...person, errcode: REFUSED, at: refusedAt }, now)
+  await recordOptOut(trx, { ...person, errcode: CODE.refusedByUser, at: refusedAt }, now)
   return done('opted_out')
 }
 

@@ -1,6 +1,7 @@
 import type { Knex } from 'knex'
 import { lockForSettling, moveTotals } from '../runs/totals.js'
 import { recordStop } from '../users/stop-store.js'
+import { CODE } from '../wechat/codes.js'
 import { done, type Effect, nextAttempt, payloadOf } from './effect.js'
 import * as store from './store.js'
 
@@ -17,7 +18,7 @@ export interface DeliveryReport {
 }
 
 /** The receiver of a service account's message refuses them: code of `follower switched off receiving`. */
-const USER_BLOCK = { status: 'failed: user block', errcode: 48002 }
+const USER_BLOCK = { status: 'failed: user block', errcode: CODE.receivingTurnedOff }
 const MAX_STATUS = 64
 
 /** How far WeChat's clock may be from ours. */
@@ -78,7 +79,7 @@ export function matchMessage(report: DeliveryReport, messages: store.PersonMessa
 
 /** Writes on a message what became of it. Lock order: the run, the message, then the person, as where answers are settled. */
 export async function applyDelivery(
-  trx: Knex,
+  trx: Knex.Transaction,
   appId: string,
   event: store.EventRow,
   now: number,

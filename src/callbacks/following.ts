@@ -1,32 +1,30 @@
 import type { Knex } from 'knex'
 import { liftBlock, recordBlock } from '../users/stop-store.js'
+import { CODE } from '../wechat/codes.js'
 import { done, type Effect } from './effect.js'
 import * as store from './store.js'
 
-/** require subscribe: what a message to somebody who does not follow the service account is answered. */
-const NOT_FOLLOWING = 43004
-
 /** Somebody unfollowed the service account: nothing reaches them until they follow it again. */
 export async function applyUnfollow(
-  trx: Knex,
+  trx: Knex.Transaction,
   appId: string,
   event: store.EventRow,
   now: number,
 ): Promise<Effect> {
   if (await store.hasNewer(trx, appId, event, 'subscribe')) return done('outdated')
-  const block = { appId, openId: event.open_id, errcode: NOT_FOLLOWING, at: event.event_time * 1000 }
+  const block = { appId, openId: event.open_id, errcode: CODE.notFollowing, at: event.event_time * 1000 }
   await recordBlock(trx, block, now)
   return done('blocked')
 }
 
 /** Somebody follows again. A block for another reason, or by hand, stays. */
 export async function applyFollow(
-  trx: Knex,
+  trx: Knex.Transaction,
   appId: string,
   event: store.EventRow,
   now: number,
 ): Promise<Effect> {
   if (await store.hasNewer(trx, appId, event, 'unsubscribe')) return done('outdated')
-  const lifted = await liftBlock(trx, { appId, openId: event.open_id, errcode: NOT_FOLLOWING }, now)
+  const lifted = await liftBlock(trx, { appId, openId: event.open_id, errcode: CODE.notFollowing }, now)
   return done(lifted ? 'unblocked' : 'ignored')
 }

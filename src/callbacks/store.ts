@@ -23,7 +23,11 @@ export type Outcome =
   | 'error'
 
 /** The content of an accepted push with this mark, if there was one. Uses wx_callback_nonce_mark_uq. */
-export async function findContent(trx: Knex, appId: string, mark: string): Promise<string | undefined> {
+export async function findContent(
+  trx: Knex.Transaction,
+  appId: string,
+  mark: string,
+): Promise<string | undefined> {
   const [row] = await selectRows<{ content: string }>(
     trx,
     'SELECT content FROM wx_callback_nonce WHERE app_id = ? AND mark = ?',
@@ -34,7 +38,7 @@ export async function findContent(trx: Knex, appId: string, mark: string): Promi
 
 /** Throws a duplicate error if another transaction was first with it. */
 export async function insertMark(
-  trx: Knex,
+  trx: Knex.Transaction,
   push: { appId: string; mark: string; content: string },
   now: number,
 ): Promise<void> {
@@ -46,7 +50,7 @@ export async function insertMark(
 }
 
 /** Those of the keys that are stored already, without locks. Uses wx_callback_event_key_uq. */
-export async function findKnownKeys(trx: Knex, keys: string[]): Promise<Set<string>> {
+export async function findKnownKeys(trx: Knex.Transaction, keys: string[]): Promise<Set<string>> {
   const rows = await selectRows<{ event_key: string }>(
     trx,
     `SELECT event_key FROM wx_callback_event WHERE event_key IN (${placeholders(keys.length)})`,
@@ -57,7 +61,7 @@ export async function findKnownKeys(trx: Knex, keys: string[]): Promise<Set<stri
 
 /** Throws a duplicate error if another transaction was first with one of them. */
 export async function insertEvents(
-  trx: Knex,
+  trx: Knex.Transaction,
   appId: string,
   events: ReceivedEvent[],
   traceId: string,
@@ -111,7 +115,7 @@ export interface EventRow {
 }
 
 /** Locks an event if it is still to be worked off, and nobody else is at it. */
-export async function lockDue(trx: Knex, id: number, now: number): Promise<EventRow | undefined> {
+export async function lockDue(trx: Knex.Transaction, id: number, now: number): Promise<EventRow | undefined> {
   const [row] = await selectRows<EventRow>(
     trx,
     `SELECT id, open_id, event, event_time, template_id, msgid, event_key, payload, trace_id, received_at
@@ -121,7 +125,12 @@ export async function lockDue(trx: Knex, id: number, now: number): Promise<Event
   return row
 }
 
-export async function finish(trx: Knex, id: number, outcome: Outcome, now: number): Promise<void> {
+export async function finish(
+  trx: Knex.Transaction,
+  id: number,
+  outcome: Outcome,
+  now: number,
+): Promise<void> {
   await execute(
     trx,
     `UPDATE wx_callback_event SET state = 'done', outcome = ?, next_attempt_at = NULL, processed_at = ? WHERE id = ?`,
@@ -151,7 +160,7 @@ export async function endWaitForUser(db: Knex, appId: string, openId: string, no
 
 /** Whether an event of this name is known that is newer; of those of one second, one that came later. */
 export async function hasNewer(
-  trx: Knex,
+  trx: Knex.Transaction,
   appId: string,
   { id, open_id, event_time }: EventRow,
   event: string,
@@ -167,7 +176,7 @@ export async function hasNewer(
 
 /** Whether the person is known to have turned a template off at this second or later. */
 export async function hasRefusedSince(
-  trx: Knex,
+  trx: Knex.Transaction,
   appId: string,
   { open_id, event_time }: EventRow,
   templateId: string,
@@ -197,7 +206,7 @@ export interface PersonMessage {
 
 /** The messages of a person on a channel, without locks. Uses wx_push_message_person_idx. */
 export function findMessages(
-  trx: Knex,
+  trx: Knex.Transaction,
   { appId, openId, channel }: { appId: string; openId: string; channel: 'subscribe' | 'official' },
 ): Promise<PersonMessage[]> {
   return selectRows<PersonMessage>(
@@ -213,7 +222,7 @@ export function findMessages(
  * message in somebody's hands is settled by them, and the first report of a delivery stands.
  */
 export async function recordDelivery(
-  trx: Knex,
+  trx: Knex.Transaction,
   message: { id: number; state: string; msgid: string; status: string; settlesAs: 'delivered' | 'failed' },
   now: number,
 ): Promise<boolean> {
@@ -235,7 +244,7 @@ interface Person {
 
 /** Whether the user has accepted this template after a moment; spent or not. Uses wx_save_form_id_oldest_idx. */
 export async function hasAcceptedSince(
-  trx: Knex,
+  trx: Knex.Transaction,
   person: Person & { userId: UserId; templateId: string },
   since: number,
 ): Promise<boolean> {

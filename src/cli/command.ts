@@ -1,14 +1,15 @@
 import { statSync } from 'node:fs'
 import type { Account } from '../account.js'
-import { assignUnassigned } from '../books/assign.js'
+import { assignUnassigned } from '../books/index.js'
 import { type Config, type Purpose, readConfig, readSettings } from '../config/read.js'
 import { databaseName, sqliteFile } from '../db/database-name.js'
-import { assertMigrated, hasTables, migrateLatest } from '../db/migrate.js'
+import { hasTables, type MigrationParams } from '../db/migrate.js'
 import { isSqlite } from '../db/sql.js'
 import { type Base, openBase, openSending, type Sending } from '../deps.js'
 import { ServiceError } from '../errors.js'
 import { assertClocksAgree } from '../operations/clock.js'
-import { printDatabase, printError } from './output.js'
+import { assertMigrated, migrateLatest } from '../schema.js'
+import { printDatabase, printError, printMessage } from './output.js'
 
 /** What commands share: exit codes, the signal to stop, and the ways to the database. */
 
@@ -20,6 +21,7 @@ export interface JsonOption {
 }
 
 export const { env } = process
+export const migrationParams: MigrationParams = { onMessage: printMessage, appId: env.WX_APP_ID ?? '' }
 export const stop = new AbortController()
 
 /** Runs a command to its exit code. Only the code is set: the process ends when everything is closed. */
@@ -82,7 +84,8 @@ export function withBase<T>(
 ): Promise<T> {
   assertFileExists(settings.config.databaseUrl)
   return withDatabase(async (base) => {
-    if (use === 'writes' && isSqlite(base.db) && (await hasTables(base.db))) await migrateLatest(base.db)
+    if (use === 'writes' && isSqlite(base.db) && (await hasTables(base.db)))
+      await migrateLatest(base.db, migrationParams)
     await assertMigrated(base.db)
     return work(base)
   }, settings)

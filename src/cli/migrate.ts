@@ -1,8 +1,15 @@
 import type { Command } from 'commander'
 import { readConfig } from '../config/read.js'
-import { migrateLatest, pendingMigrations } from '../db/migrate.js'
-import { type MigrationPreview, previewMigrations } from '../db/preview.js'
-import { assertFileExists, command, EXIT, env, type JsonOption, withDatabase } from './command.js'
+import { type MigrationPreview, migrateLatest, pendingMigrations, previewMigrations } from '../schema.js'
+import {
+  assertFileExists,
+  command,
+  EXIT,
+  env,
+  type JsonOption,
+  migrationParams,
+  withDatabase,
+} from './command.js'
 import { print } from './output.js'
 
 export function addMigrate(program: Command): void {
@@ -19,7 +26,7 @@ export function addMigrate(program: Command): void {
 function migrate({ json }: JsonOption): Promise<number> {
   return withDatabase(async ({ db }) => {
     const migrated = await pendingMigrations(db)
-    await migrateLatest(db)
+    await migrateLatest(db, migrationParams)
     print(json, { migrated }, [
       migrated.length === 0 ? 'Nothing to migrate.' : `Migrated: ${migrated.join(', ')}`,
     ])

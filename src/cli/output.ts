@@ -15,6 +15,11 @@ export function printDatabase(name: string): void {
   process.stderr.write(`Database: ${name}\n`)
 }
 
+/** Something an operator should know that is not the answer. */
+export function printMessage(message: string): void {
+  process.stderr.write(`${message}\n`)
+}
+
 /** What went wrong: words on stderr, and with --json an object on stdout, so that a program always has one to read. */
 export function printError(json: boolean, error: unknown): void {
   const { code, message } = describeError(error)

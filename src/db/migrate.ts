@@ -1,98 +1,142 @@
 import type { Knex } from 'knex'
-import { migrations } from '../../migrations/index.js'
-import type { MigrationParams } from '../../migrations/lib/migration.js'
 import { ServiceError } from '../errors.js'
 import { withMigrationLock } from './migration-lock.js'
 import { execute, isSqlite, selectRows } from './sql.js'
 
-/**
- * Brings the schema up to date. `onMessage` gets one line for each thing an operator should know; rows of adopted
- * tables go to the account `appId`. Safe in several processes at once: one migrates, the others wait and find it done.
- */
-export async function migrateLatest(
-  db: Knex,
-  onMessage: (message: string) => void = toStderr,
-  appId = process.env.WX_APP_ID ?? '',
-): Promise<void> {
-  await withMigrationLock(db, onMessage, async (locked) => {
-    const [batch] = await locked.migrate.latest(migrationsFor(db, { onMessage, appId }))
-    await joinInterrupted(locked, Number(batch))
-  })
+/** What a migration is told beside its database. */
+export interface MigrationParams {
+  /** Gets one line for each thing an operator should know, such as rows that were there before and are changed. */
+  onMessage: (message: string) => void
+  /** The account that rows without one belong to, or '' when it is not known. */
+  appId: string
+  /** Rows that one statement changes, and so one transaction on MySQL. */
+  chunkRows?: number
 }
 
-/** The last migration of the first release. */
-const END_OF_ADOPTION = '20261121002700_bind_open_ids_of_permits'
-
-/**
- * What an interrupted adoption had done belongs to the batch that ended it: one rollback undoes the whole, and leaves
- * the old tables with the keys that their program counts on.
- */
-async function joinInterrupted(db: Knex, batch: number): Promise<void> {
-  const [end] = await selectRows(db, 'SELECT 1 FROM knex_migrations WHERE name = ? AND batch = ?', [
-    END_OF_ADOPTION,
-    batch,
-  ])
-  if (end) await execute(db, 'UPDATE knex_migrations SET batch = ? WHERE batch < ?', [batch, batch])
+export interface Migration {
+  /** Part of the adoption of tables that were there before: one rollback undoes all of it. */
+  adopts?: boolean
+  up(db: Knex, params: MigrationParams): PromiseLike<void>
+  down(db: Knex, params: MigrationParams): PromiseLike<void>
 }
 
-/**
- * The names of the migrations that this database still lacks. Those that a newer release has run are passed over: its
- * instances come up one by one, and the others work on beside them. Changes nothing: asked for its list, Knex creates
- * the tables of its own first, in whatever database DATABASE_URL names.
- */
-export async function pendingMigrations(db: Knex): Promise<string[]> {
-  return (await hasTables(db)) ? listPending(db) : Object.keys(migrations)
-}
+/** By name, in order. */
+export type Migrations = Record<string, Migration>
 
 /** Whether a migration was ever begun here. */
 export function hasTables(db: Knex): Promise<boolean> {
   return db.schema.hasTable('knex_migrations')
 }
 
-/** As pendingMigrations; creates Knex's own tables if they are not there. */
-export async function listPending(db: Knex): Promise<string[]> {
-  const [, pending]: [unknown, string[]] = await db.migrate.list({
-    ...migrationsFor(db, { onMessage: toStderr, appId: '' }),
-    disableMigrationsListValidation: true,
-  })
-  return pending
+/** What brings a database to these migrations, and tells whether it is there. */
+export interface Migrator {
+  /** Brings the schema up to date. Safe in several processes at once: one migrates, the others wait and find it done. */
+  migrateLatest(db: Knex, params: MigrationParams): Promise<void>
+  /**
+   * The names of the migrations that this database still lacks. Those that a newer release has run are passed over: its
+   * instances come up one by one, and the others work on beside them. Changes nothing: asked for its list, Knex creates
+   * the tables of its own first, in whatever database DATABASE_URL names. Throws `not_ready` where other migrations have
+   * run and some of ours have not.
+   */
+  pendingMigrations(db: Knex): Promise<string[]>
+  /** As pendingMigrations; creates Knex's own tables if they are not there. */
+  listPending(db: Knex): Promise<string[]>
+  /**
+   * Counts what an interrupted adoption had done to the batch that ended it: one rollback undoes the whole, and leaves
+   * the old tables with the keys that their program counts on.
+   */
+  joinInterrupted(db: Knex): Promise<void>
+  /** Throws `not_ready` with what to do if the database lacks migrations. */
+  assertMigrated(db: Knex): Promise<void>
+  /** Knex's settings for these migrations. */
+  migrationsFor(db: Knex, params: MigrationParams): Knex.MigratorConfig
 }
 
-/** Throws `not_ready` with what to do if the database lacks migrations. */
-export async function assertMigrated(db: Knex): Promise<void> {
-  const pending = await pendingMigrations(db)
-  if (pending.length === 0) return
-  const none =
-    pending.length === Object.keys(migrations).length ? 'This database has no tables of ours: ' : ''
-  throw new ServiceError(
-    'not_ready',
-    `${none}${pending.length} migrations are pending. Run: npm run migrate (or serve --migrate)`,
-  )
-}
+export function createMigrator(migrations: Migrations): Migrator {
+  const names = Object.keys(migrations)
 
-/**
- * Knex's settings for our migrations. On SQLite all that are pending run in one transaction. On MySQL they run in
- * none, since DDL commits it half-way and Knex's savepoints fail after that: there each one can be run again.
- */
-export function migrationsFor(db: Knex, params: MigrationParams): Knex.MigratorConfig {
-  const config = { transaction: isSqlite(db) }
-  return {
-    migrationSource: {
-      getMigrations: async () => Object.keys(migrations),
-      getMigrationName: (name: string) => name,
-      getMigration: async (name: string) => {
-        const migration = migrations[name]
-        if (!migration) throw new Error(`Migration ${name} is not in migrations/index.ts`)
-        return {
-          up: (trx: Knex) => migration.up(trx, params),
-          down: (trx: Knex) => migration.down(trx, params),
-          config,
-        }
+  async function migrateLatest(db: Knex, params: MigrationParams): Promise<void> {
+    await withMigrationLock(db, params.onMessage, async (locked) => {
+      if ((await listPending(locked)).length > 0) await locked.migrate.latest(migrationsFor(db, params))
+      await joinInterrupted(locked)
+    })
+  }
+
+  async function joinInterrupted(db: Knex): Promise<void> {
+    const last = names.findLast((name) => migrations[name]?.adopts)
+    if (last === undefined) return
+    const [end] = await selectRows<{ batch: number }>(
+      db,
+      'SELECT batch FROM knex_migrations WHERE name = ?',
+      [last],
+    )
+    if (end) await execute(db, 'UPDATE knex_migrations SET batch = ? WHERE batch < ?', [end.batch, end.batch])
+  }
+
+  async function pendingMigrations(db: Knex): Promise<string[]> {
+    return (await hasTables(db)) ? listPending(db) : names
+  }
+
+  async function listPending(db: Knex): Promise<string[]> {
+    const [done, pending]: [{ name: string }[], string[]] = await db.migrate.list({
+      ...migrationsFor(db, { onMessage: () => {}, appId: '' }),
+      disableMigrationsListValidation: true,
+    })
+    const unknown = done.find(({ name }) => !Object.hasOwn(migrations, name))
+    if (unknown && pending.length > 0) throw otherHistory(unknown.name)
+    return pending
+  }
+
+  async function assertMigrated(db: Knex): Promise<void> {
+    const pending = await pendingMigrations(db)
+    if (pending.length === 0) return
+    const none = pending.length === names.length ? 'This database has no tables of ours: ' : ''
+    throw new ServiceError(
+      'not_ready',
+      `${none}${pending.length} migrations are pending. Run: npm run migrate (or serve --migrate)`,
+    )
+  }
+
+  /**
+   * On SQLite all that are pending run in one transaction. On MySQL they run in none, since DDL commits it half-way and
+   * Knex's savepoints fail after that: there each one can be run again.
+   */
+  function migrationsFor(db: Knex, params: MigrationParams): Knex.MigratorConfig {
+    const config = { transaction: isSqlite(db) }
+    return {
+      migrationSource: {
+        getMigrations: async () => names,
+        getMigrationName: (name: string) => name,
+        getMigration: async (name: string) => {
+          const migration = migrations[name]
+          if (!migration) throw new Error(`Migration ${name} is not in the list of migrations`)
+          return {
+            up: (trx: Knex) => migration.up(trx, params),
+            down: (trx: Knex) => migration.down(trx, params),
+            config,
+          }
+        },
       },
-    },
+    }
+  }
+
+  return {
+    migrateLatest,
+    pendingMigrations,
+    listPending,
+    joinInterrupted,
+    assertMigrated,
+    migrationsFor,
   }
 }
 
-export function toStderr(message: string): void {
-  process.stderr.write(`${message}\n`)
+/**
+ * A newer release has run ours before its own, so this is another history: Knex would call the folder of migrations
+ * corrupt, and say nothing of the database.
+ */
+function otherHistory(unknown: string): ServiceError {
+  return new ServiceError(
+    'not_ready',
+    `This database was migrated by a version with other migrations (${unknown}), and cannot be brought up to date. If it is for development, delete it (sqlite: its file) or name a new one in DATABASE_URL. To keep permits and counters, roll back with that version first: npm run migrate:rollback -- --all`,
+  )
 }

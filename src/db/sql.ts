@@ -33,7 +33,10 @@ export function forUpdateNowait(db: Knex): string {
   return isSqlite(db) ? '' : ' FOR UPDATE NOWAIT'
 }
 
-/** An index hint of MySQL's, for a table whose plan was seen to go wrong there. Name only PRIMARY: that cannot be dropped. */
+/**
+ * An index hint of MySQL's, for a table whose plan was seen to go wrong there. A statement that forces an index other than
+ * PRIMARY fails once a DBA drops that index: only for one that would read the account for each row without it.
+ */
 export function mysqlHint(db: Knex, hint: string): string {
   return isSqlite(db) ? '' : ` ${hint}`
 }

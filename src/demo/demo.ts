@@ -4,8 +4,9 @@ import type { Account } from '../account.js'
 import { type Config, readAccount, readConfig } from '../config/read.js'
 import { type Base, openBase, openSending } from '../deps.js'
 import { businessDate, timeOn } from '../lib/business-date.js'
-import { expireStale, type SweepReport } from '../permits/expire.js'
+import { expireStale } from '../permits/expire.js'
 import { type RunReport, runReminders } from '../reminders/run.js'
+import type { SweepCount } from '../runs/sweep-progress.js'
 import { DEMO_APP_ID, DEMO_APP_SECRET, DEMO_PAGE, DEMO_TEMPLATE_ID } from '../sandbox/accounts.js'
 import { type Sandbox, startSandbox } from '../sandbox/sandbox.js'
 import { type Service, startService } from '../service.js'
@@ -121,7 +122,7 @@ async function sweepAndRemind(
   config: Config,
   account: Account,
   sandbox: Sandbox,
-): Promise<{ sweep: SweepReport | undefined; report: RunReport; books: Books }> {
+): Promise<{ sweep: SweepCount | undefined; report: RunReport; books: Books }> {
   const { db, log, now } = base
   const { signal } = new AbortController()
   const { appId } = account
@@ -134,12 +135,7 @@ async function sweepAndRemind(
   return { sweep, report, books: await compareBooks(db, sandbox.control, now()) }
 }
 
-function summary(
-  uploads: Uploads,
-  sweep: SweepReport | undefined,
-  report: RunReport,
-  books: Books,
-): string[] {
+function summary(uploads: Uploads, sweep: SweepCount | undefined, report: RunReport, books: Books): string[] {
   const reasons = [...uploads.reasons].map(([reason, count]) => `${reason} ${count}`).join(', ')
   return [
     '',

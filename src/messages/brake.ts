@@ -1,4 +1,5 @@
 import type { SendResult } from '../wechat/client.js'
+import { type Policy, policyOf } from './policy.js'
 import type { Verdict } from './verdict.js'
 
 export interface Halt {
@@ -33,7 +34,7 @@ const IN_A_ROW = 5
 const WINDOW = 100
 const REFUSED_SHARE = 0.5
 
-type Streak = 'configuration' | 'unknown_code' | 'exhausted'
+type Streak = Exclude<Policy['brake'], 'go_on' | 'quota'>
 
 /**
  * Halts on a configuration code before anything was accepted, or on five bad answers of one kind in a row; a single
@@ -75,6 +76,12 @@ export function createBrake(normalRefusals = 0): Brake {
     }
   }
 
+  function observeOutage(verdict: Verdict): void {
+    if (verdict.kind === 'unknown') doubts++
+    const hasEnded = verdict.kind !== 'retry' || verdict.exhausted === true
+    if (hasEnded && count('outage') >= IN_A_ROW) pause()
+  }
+
   return {
     get halt() {
       return halt
@@ -95,34 +102,32 @@ export function createBrake(normalRefusals = 0): Brake {
       if (halt) return
       if (verdict.kind === 'delivered') accepted = true
       const answer = describe(result)
-      const kind = result.kind === 'refused' ? result.entry.class : result.kind
-      const isOutage = kind === 'unreachable' || kind === 'ambiguous' || kind === 'transient'
-      if (isOutage) {
-        lastOutage = answer
-        if (verdict.kind === 'unknown') doubts++
-      } else {
+      const { brake, blame } = policyOf(result)
+      if (brake !== 'outage') {
         answered = true
         doubts = 0
       }
-      if (kind === 'quota') {
-        halt = { state: 'paused', reason: answer }
-      } else if (kind === 'configuration' || kind === 'token') {
-        if (count('configuration') >= IN_A_ROW || !accepted) halt = { state: 'halted', reason: answer }
-      } else if (kind === 'unknown') {
-        if (count('unknown_code') >= IN_A_ROW) {
-          halt = { state: 'halted', reason: `${answer} (${IN_A_ROW} times in a row)` }
-        }
-      } else if (isOutage) {
-        const hasEnded = verdict.kind !== 'retry' || verdict.exhausted === true
-        if (hasEnded && count('exhausted') >= IN_A_ROW) pause()
-      } else {
-        streak = undefined
-        if (hasRisen(kind === 'user')) {
-          halt = {
-            state: 'halted',
-            reason: `Most users of late were refused: ${answer} Look why, then run remind again.`,
-          }
-        }
+      switch (brake) {
+        case 'outage':
+          lastOutage = answer
+          return observeOutage(verdict)
+        case 'quota':
+          halt = { state: 'paused', reason: answer }
+          return
+        case 'mistake':
+          if (count('mistake') >= IN_A_ROW || !accepted) halt = { state: 'halted', reason: answer }
+          return
+        case 'strange':
+          if (count('strange') >= IN_A_ROW)
+            halt = { state: 'halted', reason: `${answer} (${IN_A_ROW} times in a row)` }
+          return
+        case 'go_on':
+          streak = undefined
+          if (hasRisen(blame === 'user'))
+            halt = {
+              state: 'halted',
+              reason: `Most users of late were refused: ${answer} Look why, then run remind again.`,
+            }
       }
     },
   }

@@ -1,12 +1,12 @@
 import type { Knex } from 'knex'
-import type { PermitSource } from '../books/usable.js'
+import type { PermitSource } from '../books/index.js'
 import type { Channel } from '../channel.js'
 import { databaseNow, execute, forUpdateSkipLocked, mysqlHint, placeholders, selectRows } from '../db/sql.js'
 import { withoutContention } from '../db/transaction.js'
 import { groupBy } from '../lib/group-by.js'
 import type { UserId } from '../lib/user-id.js'
 import type { TemplateData } from '../wechat/messages.js'
-import type { Delivery } from './message.js'
+import type { HeldMessage } from './message.js'
 
 /** The statements on messages in somebody's hands: leases, takeovers, and what is to be sent again. */
 
@@ -24,13 +24,13 @@ export async function renewLeases(db: Knex, fence: number, ids: number[], leaseM
  * Writes down that the requests of these messages may leave from now on. Answers for each whether it is still in the
  * hands of who claimed it: what somebody has taken over is not marked, and must not be sent.
  */
-export async function markSending(db: Knex, deliveries: Delivery[]): Promise<boolean[]> {
+export async function markSending(db: Knex, messages: HeldMessage[]): Promise<boolean[]> {
   const marked = new Set<number>()
-  for (const [fence, group] of groupBy(deliveries, (delivery) => delivery.fence)) {
+  for (const [fence, group] of groupBy(messages, (message) => message.fence)) {
     const ids = group.map(({ id }) => id).sort((a, b) => a - b)
     for (const id of await withoutContention(() => markSendingOf(db, fence, ids))) marked.add(id)
   }
-  return deliveries.map(({ id }) => marked.has(id))
+  return messages.map(({ id }) => marked.has(id))
 }
 
 async function markSendingOf(db: Knex, fence: number, ids: number[]): Promise<number[]> {
@@ -53,7 +53,7 @@ async function markSendingOf(db: Knex, fence: number, ids: number[]): Promise<nu
  * Locks messages whose holder let the lease lapse. Ordered by lease and not by id: by id, every lapsed row would be
  * sorted and locked for the few that are wanted. Uses wx_push_message_lease_idx.
  */
-export async function lockLapsed(trx: Knex, appId: string, limit: number): Promise<number[]> {
+export async function lockLapsed(trx: Knex.Transaction, appId: string, limit: number): Promise<number[]> {
   const rows = await selectRows<{ id: number }>(
     trx,
     `SELECT id FROM wx_push_message
@@ -65,7 +65,12 @@ export async function lockLapsed(trx: Knex, appId: string, limit: number): Promi
 }
 
 /** Locks messages whose next attempt is due. Uses wx_push_message_retry_idx. */
-export async function lockRetryDue(trx: Knex, appId: string, now: number, limit: number): Promise<number[]> {
+export async function lockRetryDue(
+  trx: Knex.Transaction,
+  appId: string,
+  now: number,
+  limit: number,
+): Promise<number[]> {
   const rows = await selectRows<{ id: number }>(
     trx,
     `SELECT id FROM wx_push_message WHERE app_id = ? AND next_attempt_at <= ? AND state = 'retry'
@@ -80,7 +85,12 @@ export async function lockRetryDue(trx: Knex, appId: string, now: number, limit:
  * while `sending` was attempted, and may have reached WeChat. The columns are set from the left on MySQL, and all at
  * once on SQLite: state comes last.
  */
-export async function takeOver(trx: Knex, ids: number[], leaseMs: number, now: number): Promise<void> {
+export async function makeOurs(
+  trx: Knex.Transaction,
+  ids: number[],
+  leaseMs: number,
+  now: number,
+): Promise<void> {
   await execute(
     trx,
     `UPDATE wx_push_message SET fence = fence + 1,
@@ -93,7 +103,10 @@ export async function takeOver(trx: Knex, ids: number[], leaseMs: number, now: n
 }
 
 /** Of these reminders, those whose user has signed in on that day or is not to be reminded any more, and why. */
-export async function findUnwanted(trx: Knex, ids: number[]): Promise<Map<number, 'signed_in' | 'stopped'>> {
+export async function findUnwanted(
+  trx: Knex.Transaction,
+  ids: number[],
+): Promise<Map<number, 'signed_in' | 'stopped'>> {
   const rows = await selectRows<{ id: number; why: 'signed_in' | 'stopped' }>(
     trx,
     `SELECT m.id, CASE WHEN s.user_id IS NULL THEN 'stopped' ELSE 'signed_in' END AS why FROM wx_push_message m
@@ -108,7 +121,7 @@ export async function findUnwanted(trx: Knex, ids: number[]): Promise<Map<number
   return new Map(rows.map(({ id, why }) => [id, why]))
 }
 
-interface DeliveryRow {
+interface HeldRow {
   id: number
   fence: number
   state: 'queued' | 'sending'
@@ -131,8 +144,12 @@ interface DeliveryRow {
 }
 
 /** Messages as they are to be sent, with the permit that each of them keeps. */
-export async function findDeliveries(trx: Knex, ids: number[], leaseDeadline: number): Promise<Delivery[]> {
-  const rows = await selectRows<DeliveryRow>(
+export async function findHeld(
+  trx: Knex.Transaction,
+  ids: number[],
+  leaseDeadline: number,
+): Promise<HeldMessage[]> {
+  const rows = await selectRows<HeldRow>(
     trx,
     `SELECT m.id, m.fence, m.state, m.app_id, m.user_id, m.open_id, m.channel, m.template_id, m.page, m.data, m.permit_id,
        f.form_id, f.source, m.attempts, m.maybe_sent, m.business_date, m.run_id, m.trace_id, m.created_at

@@ -4,31 +4,31 @@ import { chunks } from '../lib/chunks.js'
 import { groupBy } from '../lib/group-by.js'
 import type { Logger } from '../lib/logger.js'
 import { renewLeases } from './lease-store.js'
-import type { Delivery } from './message.js'
+import type { HeldMessage } from './message.js'
 
 /** A lease is seconds: that is how long a crash can delay a message. */
 export const LEASE_MS = 15_000
 
 /** The messages in this process's hands. Their leases are renewed for as long as they are there. */
 export interface Leases {
-  hold(deliveries: Delivery[]): void
+  hold(messages: HeldMessage[]): void
   /** Whether this process may still act on it. A process that was paused past its lease may not: somebody else has it. */
-  isHeld(delivery: Delivery): boolean
+  isHeld(message: HeldMessage): boolean
   release(id: number): void
   readonly size: number
   stop(): void
 }
 
 export function createLeases(db: Knex, leaseMs: number, log: Logger): Leases {
-  const held = new Map<number, Delivery>()
+  const held = new Map<number, HeldMessage>()
   let renewing = false
 
   async function renew(): Promise<void> {
     const leaseDeadline = performance.now() + leaseMs
     // A lapsed one is not renewed: it may be another process's by now, even if no one has taken it over yet.
-    const mine = [...held.values()].filter((delivery) => delivery.leaseDeadline > performance.now())
-    for (const [fence, deliveries] of groupBy(mine, (delivery) => delivery.fence)) {
-      const sorted = deliveries.sort((a, b) => a.id - b.id)
+    const mine = [...held.values()].filter((message) => message.leaseDeadline > performance.now())
+    for (const [fence, messages] of groupBy(mine, (message) => message.fence)) {
+      const sorted = messages.sort((a, b) => a.id - b.id)
       for (const chunk of chunks(sorted, MAX_LIST)) {
         await renewLeases(
           db,
@@ -36,7 +36,7 @@ export function createLeases(db: Knex, leaseMs: number, log: Logger): Leases {
           chunk.map(({ id }) => id),
           leaseMs,
         )
-        for (const delivery of chunk) delivery.leaseDeadline = leaseDeadline
+        for (const message of chunk) message.leaseDeadline = leaseDeadline
       }
     }
   }
@@ -55,10 +55,10 @@ export function createLeases(db: Knex, leaseMs: number, log: Logger): Leases {
   timer.unref()
 
   return {
-    hold(deliveries) {
-      for (const delivery of deliveries) held.set(delivery.id, delivery)
+    hold(messages) {
+      for (const message of messages) held.set(message.id, message)
     },
-    isHeld: (delivery) => delivery.leaseDeadline > performance.now(),
+    isHeld: (message) => message.leaseDeadline > performance.now(),
     release: (id) => held.delete(id),
     get size() {
       return held.size

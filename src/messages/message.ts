@@ -1,10 +1,10 @@
-import type { PermitSource } from '../books/usable.js'
+import type { PermitSource } from '../books/index.js'
 import type { Channel } from '../channel.js'
 import type { UserId } from '../lib/user-id.js'
 import type { TemplateData } from '../wechat/messages.js'
 
-/** A claimed message in the hands of one process: what it needs to be sent, and to be settled afterwards. */
-export interface Delivery {
+/** A claimed message in the hands of this process: what it needs to be sent, and to be settled afterwards. */
+export interface HeldMessage {
   id: number
   /** Goes up with every takeover; a verdict is written only by the one who still has the number. */
   fence: number

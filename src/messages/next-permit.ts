@@ -1,13 +1,13 @@
 import type { Knex } from 'knex'
-import { isUsable } from '../books/usable.js'
+import { isUsable, lockNextPermits, type NextPermit, recordDead, reserve } from '../books/index.js'
 import { inTransaction } from '../db/transaction.js'
 import { failpoint } from '../lib/failpoint.js'
 import { groupBy } from '../lib/group-by.js'
-import { compareUserIds, type UserId } from '../lib/user-id.js'
-import { lockCounters } from '../permits/store.js'
-import type { Delivery } from './message.js'
-import type { Outcome } from './settle.js'
+import { sortedUnique } from '../lib/sorted.js'
+import type { JudgedMessage } from './judged.js'
+import type { HeldMessage } from './message.js'
 import * as store from './store.js'
+import { emptyTally, type Tally } from './tally.js'
 
 /**
  * So many requests of one message in a row, then it waits, with its next permit reserved, while others are served.
@@ -21,93 +21,102 @@ const MAX_REQUESTS = 20
 
 export interface NextPermits {
   /** By message: the same one with its next permit, already reserved. */
-  next: Map<number, Delivery>
-  /** How many go on later, with their next permit. */
-  waiting: number
-  /** Messages that get none now, with the verdict that follows. */
-  without: Outcome[]
+  next: Map<number, HeldMessage>
+  /** Messages that get none now, with the verdict that follows. They are not in the tally yet. */
+  without: JudgedMessage[]
+  tally: Tally
 }
 
 /** The spoiled permit stays spent, with WeChat's code on it; the user's next oldest one is reserved for the same message. */
 export async function takeNextPermits(
   db: Knex,
-  outcomes: Outcome[],
+  judged: JudgedMessage[],
   leaseMs: number,
   now: number,
 ): Promise<NextPermits> {
-  const [first] = outcomes
-  if (!first) return { next: new Map(), waiting: 0, without: [] }
-  const { appId } = first.delivery
-  const users = sorted(outcomes.map(({ delivery }) => delivery.userId))
+  const [first] = judged
+  if (!first) return { next: new Map(), without: [], tally: emptyTally() }
+  const { appId } = first.message
   return inTransaction(db, async (trx) => {
-    const oldest = await store.findOldestPermits(trx, appId, users, isUsable(first.delivery, now))
-    const permits = await store.lockPermits(
+    const permits = await lockNextPermits(
       trx,
-      sorted([...oldest.values(), ...outcomes.map(({ delivery }) => delivery.permitId)]),
+      {
+        appId,
+        users: judged.map(({ message }) => message.userId),
+        spoiled: judged.map(({ message }) => message.permitId),
+      },
+      isUsable(first.message, now),
     )
-    await lockCounters(trx, appId, users)
-    const held = new Set(
-      (
-        await store.lockHeld(
-          trx,
-          outcomes.map(({ delivery }) => delivery),
-        )
-      ).map(({ id }) => id),
+    const held = await store.lockHeld(
+      trx,
+      judged.map(({ message }) => message),
     )
-    const mine = outcomes.filter(({ delivery }) => held.has(delivery.id))
-    for (const group of groupBy(mine, ({ answer }) => answer.errcode).values()) {
-      const [one] = group
-      const dead = sorted(group.map(({ delivery }) => delivery.permitId))
-      await store.recordDeadPermits(trx, dead, one?.answer.errcode ?? null, now)
-    }
+    const heldIds = new Set(held.map(({ id }) => id))
+    const mine = judged.filter(({ message }) => heldIds.has(message.id))
+    await recordSpoiled(trx, mine, now)
 
-    const next = new Map<number, Delivery>()
-    const without: Outcome[] = []
-    let waiting = 0
-    const leaseDeadline = performance.now() + leaseMs
-    for (const outcome of mine) {
-      const { delivery, answer } = outcome
-      const permit = permits.get(oldest.get(delivery.userId) ?? 0)
-      const attempts = delivery.attempts + 1
-      if (!permit || attempts >= MAX_REQUESTS) {
-        without.push({ ...outcome, verdict: { kind: 'failed' } })
-        continue
+    const next = new Map<number, HeldMessage>()
+    const without: JudgedMessage[] = []
+    const tally = { ...emptyTally(), lost: judged.length - mine.length }
+    for (const one of mine) {
+      const permit = permits.get(one.message.userId)
+      const ending = endingWithout(one, permit)
+      if (ending || !permit) without.push(ending ?? one)
+      else {
+        // Another message of the same user must not take it as well.
+        permit.isFree = false
+        const message = await goOnWith(trx, one, permit, leaseMs, now)
+        if (message) next.set(message.id, message)
+        else tally.retry++
       }
-      if (permit.status !== 0 || permit.user_id !== delivery.userId) {
-        // Spent or handed over since we looked, or spent by a message of the same user a line above. The retry meets the dead permit again
-        // and so comes back here.
-        without.push({ ...outcome, verdict: { kind: 'retry', afterMs: 0, maybeSent: false } })
-        continue
-      }
-      permit.status = 1
-      await store.reserve(
-        trx,
-        { id: delivery.id, appId, userId: delivery.userId, errcode: answer.errcode },
-        permit,
-        leaseMs,
-        now,
-      )
-      if (attempts % REQUESTS_IN_A_GO === 0) {
-        await store.putOff(trx, delivery.id, now + PAUSE_MS)
-        waiting++
-        continue
-      }
-      next.set(delivery.id, {
-        ...delivery,
-        state: 'queued',
-        openId: permit.open_id,
-        permitId: permit.id,
-        formId: permit.form_id,
-        permitSource: permit.source,
-        attempts,
-        leaseDeadline,
-      })
     }
     failpoint('next_permit.in_transaction')
-    return { next, waiting, without }
+    return { next, without, tally }
   })
 }
 
-function sorted<Id extends UserId>(ids: Id[]): Id[] {
-  return [...new Set(ids)].sort(compareUserIds)
+async function recordSpoiled(trx: Knex.Transaction, judged: JudgedMessage[], now: number): Promise<void> {
+  for (const [errcode, group] of groupBy(judged, ({ answer }) => answer.errcode)) {
+    const ids = sortedUnique(group.map(({ message }) => message.permitId))
+    await recordDead(trx, ids, errcode, now)
+  }
+}
+
+/** Why a message does not go on now with that permit; undefined if it does. */
+function endingWithout(judged: JudgedMessage, permit: NextPermit | undefined): JudgedMessage | undefined {
+  if (!permit || judged.message.attempts + 1 >= MAX_REQUESTS)
+    return { ...judged, verdict: { kind: 'failed' } }
+  // Spent or handed over since we looked, or reserved for a message of the same user a line above. The retry meets the
+  // dead permit again and so comes back here.
+  if (!permit.isFree) return { ...judged, verdict: { kind: 'retry', afterMs: 0, maybeSent: false } }
+  return undefined
+}
+
+/** Reserves the permit for the message. Answers the message as it goes on now; undefined if it goes on later. */
+async function goOnWith(
+  trx: Knex.Transaction,
+  { message, answer }: JudgedMessage,
+  permit: NextPermit,
+  leaseMs: number,
+  now: number,
+): Promise<HeldMessage | undefined> {
+  const { id, appId, userId } = message
+  const attempts = message.attempts + 1
+  const leaseDeadline = performance.now() + leaseMs
+  await reserve(trx, { permitId: permit.id, messageId: id, appId, userId }, now)
+  await store.goOnWith(trx, id, { permit, errcode: answer.errcode }, leaseMs, now)
+  if (attempts % REQUESTS_IN_A_GO === 0) {
+    await store.putOff(trx, id, now + PAUSE_MS)
+    return undefined
+  }
+  return {
+    ...message,
+    state: 'queued',
+    openId: permit.openId,
+    permitId: permit.id,
+    formId: permit.formId,
+    permitSource: permit.source,
+    attempts,
+    leaseDeadline,
+  }
 }

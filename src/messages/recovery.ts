@@ -1,21 +1,26 @@
 import type { Knex } from 'knex'
 import { inTransaction } from '../db/transaction.js'
 import { failpoint } from '../lib/failpoint.js'
+import { sortedUnique } from '../lib/sorted.js'
 import { createBrake } from './brake.js'
 import { type DeliverDeps, deliverAll, type Source } from './deliver.js'
+import { type JudgedMessage, judgedUnsent } from './judged.js'
 import * as store from './lease-store.js'
-import type { Delivery } from './message.js'
-import { type AnswerRecord, addTallies, emptyTally, type Outcome, settleBatch, type Tally } from './settle.js'
-import { canRepeat, type Verdict } from './verdict.js'
+import type { HeldMessage } from './message.js'
+import { settleBatch } from './settle.js'
+import { addTallies, emptyTally, type Tally } from './tally.js'
+import { canRepeat } from './verdict.js'
 import { createDeadlines, type SendingWindow, windowEnd } from './window.js'
 
 const BATCH = 500
 
 export interface Takeover {
   /** To be sent now. */
-  deliveries: Delivery[]
+  messages: HeldMessage[]
   /** How many were taken over, those that were settled at once among them. */
   taken: number
+  /** Of those that were settled at once. */
+  tally: Tally
 }
 
 /**
@@ -27,26 +32,25 @@ export async function takeOver(
   db: Knex,
   window: SendingWindow,
   { limit, leaseMs, now }: { limit: number; leaseMs: number; now: number },
-  tally: Tally = emptyTally(),
 ): Promise<Takeover> {
-  const { deliveries, unwanted } = await inTransaction(db, async (trx) => {
+  const { messages, unwanted } = await inTransaction(db, async (trx) => {
     const leaseDeadline = performance.now() + leaseMs
     const lapsed = await store.lockLapsed(trx, window.appId, limit)
     const due = await store.lockRetryDue(trx, window.appId, now, limit - lapsed.length)
-    const ids = sorted([...lapsed, ...due])
-    if (ids.length === 0) return { deliveries: [], unwanted: new Map<number, never>() }
-    await store.takeOver(trx, ids, leaseMs, now)
+    const ids = sortedUnique([...lapsed, ...due])
+    if (ids.length === 0) return { messages: [], unwanted: new Map<number, never>() }
+    await store.makeOurs(trx, ids, leaseMs, now)
     const unwanted = await store.findUnwanted(trx, ids)
-    return { deliveries: await store.findDeliveries(trx, ids, leaseDeadline), unwanted }
+    return { messages: await store.findHeld(trx, ids, leaseDeadline), unwanted }
   })
   failpoint('take_over.committed')
-  const endings = deliveries.flatMap((delivery) => {
-    const ending = endingWithoutSending(delivery, unwanted.get(delivery.id), window, now)
+  const endings = messages.flatMap((message) => {
+    const ending = endingWithoutSending(message, unwanted.get(message.id), window, now)
     return ending ? [ending] : []
   })
-  if (endings.length > 0) await settleBatch(db, endings, { leaseMs, now }, tally)
-  const ended = new Set(endings.map(({ delivery }) => delivery.id))
-  return { deliveries: deliveries.filter(({ id }) => !ended.has(id)), taken: deliveries.length }
+  const tally = endings.length > 0 ? (await settleBatch(db, endings, { leaseMs, now })).tally : emptyTally()
+  const ended = new Set(endings.map(({ message }) => message.id))
+  return { messages: messages.filter(({ id }) => !ended.has(id)), taken: messages.length, tally }
 }
 
 const NOT_WANTED = {
@@ -56,31 +60,24 @@ const NOT_WANTED = {
 
 /** A message that is not to be sent any more, and what becomes of it; undefined if it is to be sent. */
 function endingWithoutSending(
-  delivery: Delivery,
+  message: HeldMessage,
   unwanted: keyof typeof NOT_WANTED | undefined,
   window: SendingWindow,
   now: number,
-): Outcome | undefined {
-  const { businessDate } = delivery
+): JudgedMessage | undefined {
+  const { businessDate } = message
   const isClosed = businessDate !== null && now >= windowEnd(window, businessDate)
-  if (delivery.maybeSent) {
-    if (!canRepeat(delivery, now))
-      return end(delivery, { kind: 'unknown' }, 'its attempt broke off, and sent again it could come twice')
+  if (message.maybeSent) {
+    if (!canRepeat(message, now)) {
+      const why = 'its attempt broke off, and sent again it could come twice'
+      return judgedUnsent(message, { kind: 'unknown' }, why)
+    }
     if (!isClosed) return undefined
     const why = 'its attempt broke off, and its sending window closed before it could be repeated'
-    return end(delivery, { kind: 'unknown' }, why)
+    return judgedUnsent(message, { kind: 'unknown' }, why)
   }
-  if (isClosed) return end(delivery, { kind: 'give_back' }, 'not sent: its sending window closed')
-  return unwanted ? end(delivery, { kind: 'give_back' }, NOT_WANTED[unwanted]) : undefined
-}
-
-function end(delivery: Delivery, verdict: Verdict, errmsg: string): Outcome {
-  const answer: AnswerRecord = { errcode: null, errmsg, rid: null, msgid: null }
-  return { delivery, verdict, answer, attempted: false }
-}
-
-function sorted(ids: number[]): number[] {
-  return [...ids].sort((a, b) => a - b)
+  if (isClosed) return judgedUnsent(message, { kind: 'give_back' }, 'not sent: its sending window closed')
+  return unwanted ? judgedUnsent(message, { kind: 'give_back' }, NOT_WANTED[unwanted]) : undefined
 }
 
 /**
@@ -93,12 +90,12 @@ export async function recover(
   options: { signal: AbortSignal; onProgress?(tally: Tally): void },
 ): Promise<Tally> {
   const { db, leaseMs, now } = deps
-  const settledAtOnce = emptyTally()
+  let settledAtOnce = emptyTally()
   const source: Source = {
     async next() {
-      const limits = { limit: BATCH, leaseMs, now: now() }
-      const { deliveries, taken } = await takeOver(db, window, limits, settledAtOnce)
-      return taken > 0 ? deliveries : undefined
+      const { messages, taken, tally } = await takeOver(db, window, { limit: BATCH, leaseMs, now: now() })
+      settledAtOnce = addTallies(settledAtOnce, tally)
+      return taken > 0 ? messages : undefined
     },
   }
   const closesAt = createDeadlines(window)

@@ -1,7 +1,10 @@
+import { MINUTE_MS } from '../lib/durations.js'
 import type { SendResult } from '../wechat/client.js'
+import { CODE } from '../wechat/codes.js'
 import type { ErrcodeEntry } from '../wechat/errcodes.js'
 import { backoff } from './backoff.js'
-import type { Delivery } from './message.js'
+import type { HeldMessage } from './message.js'
+import { POLICIES } from './policy.js'
 
 /** What an attempt means for its message and permit. Every one of them is written down by messages/settle.ts. */
 export type Verdict =
@@ -23,19 +26,20 @@ export const MAX_ATTEMPTS = 6
  * What may have been delivered is asked about on and on, until its sending window closes: an outage can take hours, and
  * the answer still tells. Twelve hours of it are about a hundred attempts; the limit is for a window that never closes.
  */
-const DOUBT_PAUSE_MS = 5 * 60_000
+const DOUBT_PAUSE_MS = 5 * MINUTE_MS
 export const MAX_ATTEMPTS_IN_DOUBT = 200
 
-const FORM_ID_USED = 41029
-
 /** client_msg_id holds for 10 minutes (公众号模板消息); a minute less, for what waits in the queue meanwhile. */
-const CLIENT_MSG_ID_MS = 9 * 60_000
+const CLIENT_MSG_ID_MS = 9 * MINUTE_MS
 
 /**
  * Whether the permit itself tells at any later time if an earlier attempt arrived. A form_id does: it is single-use at
  * WeChat. A prepay_id does not: it has three uses.
  */
-export function isOwnKey(channel: Delivery['channel'], permitSource: Delivery['permitSource']): boolean {
+export function isOwnKey(
+  channel: HeldMessage['channel'],
+  permitSource: HeldMessage['permitSource'],
+): boolean {
   return channel === 'form_id' && permitSource === 'form'
 }
 
@@ -44,67 +48,65 @@ export function isOwnKey(channel: Delivery['channel'], permitSource: Delivery['p
  * a service account's client_msg_id holds. A subscribe message has no key at all (发送订阅消息).
  */
 export function canRepeat(
-  { channel, permitSource, createdAt }: Pick<Delivery, 'channel' | 'permitSource' | 'createdAt'>,
+  { channel, permitSource, createdAt }: Pick<HeldMessage, 'channel' | 'permitSource' | 'createdAt'>,
   now: number,
 ): boolean {
   return isOwnKey(channel, permitSource) || (channel === 'official' && now < createdAt + CLIENT_MSG_ID_MS)
 }
 
 /** The verdict on one attempt. `random` in [0, 1) spreads the retries. */
-export function judge(delivery: Delivery, result: SendResult, random: number, now: number): Verdict {
+export function judge(message: HeldMessage, result: SendResult, random: number, now: number): Verdict {
   switch (result.kind) {
     case 'accepted':
       return { kind: 'delivered' }
     case 'unreachable':
-      return tryAgain(delivery, random, now)
+      return tryAgain(message, random, now)
     case 'ambiguous':
-      return canRepeat(delivery, now)
-        ? tryAgain({ ...delivery, maybeSent: true }, random, now)
+      return canRepeat(message, now)
+        ? tryAgain({ ...message, maybeSent: true }, random, now)
         : { kind: 'unknown' }
     case 'refused':
-      return judgeRefusal(delivery, result.entry, random, now)
+      return judgeRefusal(message, result.entry, random, now)
   }
 }
 
-function judgeRefusal(delivery: Delivery, entry: ErrcodeEntry, random: number, now: number): Verdict {
+function judgeRefusal(message: HeldMessage, entry: ErrcodeEntry, random: number, now: number): Verdict {
   // Some refusals may hide a message that went out (see errcodes.ts). Where the permit resolves a doubt it costs nothing
   // to have one; elsewhere a refusal is taken at its word, or a busy WeChat would cost everybody their permit.
-  const hidesDelivery = entry.maybeSent === true && isOwnKey(delivery.channel, delivery.permitSource)
-  const maybeSent = delivery.maybeSent || hidesDelivery
-  switch (entry.class) {
-    case 'ok':
-    case 'duplicate':
+  const hidesDelivery = entry.maybeSent === true && isOwnKey(message.channel, message.permitSource)
+  const maybeSent = message.maybeSent || hidesDelivery
+  const { permit } = POLICIES[entry.class]
+  switch (permit) {
+    case 'delivers':
       return { kind: 'delivered' }
-    case 'dead_permit':
-      if (delivery.channel !== 'form_id') return { kind: 'failed' }
-      if (!delivery.maybeSent) return { kind: 'next_permit' }
+    case 'replaced':
+      if (message.channel !== 'form_id') return { kind: 'failed' }
+      if (!message.maybeSent) return { kind: 'next_permit' }
       // The earlier attempt used it up: that one was the delivery. Any other death after it proves nothing.
-      return entry.errcode === FORM_ID_USED ? { kind: 'delivered' } : { kind: 'unknown' }
-    case 'user':
-    case 'unknown': {
+      return entry.errcode === CODE.formIdUsed ? { kind: 'delivered' } : { kind: 'unknown' }
+    case 'lost': {
       // That it is refused now says nothing of an earlier attempt: that one may have been the delivery.
-      const kind = delivery.maybeSent ? 'unknown' : 'failed'
+      const kind = message.maybeSent ? 'unknown' : 'failed'
       return entry.stops ? { kind, stops: entry.stops } : { kind }
     }
-    case 'transient':
-      return tryAgain({ ...delivery, maybeSent }, random, now, entry.retryAfterMs)
-    case 'configuration':
-    case 'quota':
-    case 'token':
+    case 'kept':
+    case 'in_doubt':
+      return tryAgain({ ...message, maybeSent }, random, now, entry.retryAfterMs)
+    case 'given_back':
       // What may have been delivered is never given back: a second message could follow it.
-      return maybeSent ? tryAgain({ ...delivery, maybeSent }, random, now) : { kind: 'give_back' }
+      return maybeSent ? tryAgain({ ...message, maybeSent }, random, now) : { kind: 'give_back' }
   }
 }
 
-function tryAgain(delivery: Delivery, random: number, now: number, atLeastMs = 0): Verdict {
-  const { maybeSent } = delivery
-  const attempts = delivery.attempts + 1
+function tryAgain(message: HeldMessage, random: number, now: number, atLeastMs = 0): Verdict {
+  const { maybeSent } = message
+  const attempts = message.attempts + 1
   if (attempts < MAX_ATTEMPTS) {
     return { kind: 'retry', afterMs: atLeastMs + backoff(attempts, random), maybeSent }
   }
   if (!maybeSent) return { kind: 'give_back' }
   const afterMs = Math.max(atLeastMs, Math.round(DOUBT_PAUSE_MS * (1 + random)))
-  return attempts < MAX_ATTEMPTS_IN_DOUBT && canRepeat(delivery, now + afterMs)
+  return attempts < MAX_ATTEMPTS_IN_DOUBT && canRepeat(message, now + afterMs)
     ? { kind: 'retry', afterMs, maybeSent, exhausted: true }
     : { kind: 'unknown' }
 }

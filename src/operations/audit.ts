@@ -1,5 +1,5 @@
 import type { Knex } from 'knex'
-import { recountCounter } from '../books/recount.js'
+import { recountCounter, setLastDateBack } from '../books/index.js'
 import { inTransaction } from '../db/transaction.js'
 import { businessDate } from '../lib/business-date.js'
 import { toJson } from '../lib/user-id.js'
@@ -81,6 +81,6 @@ async function fixFutureDates(db: Knex, latest: number, now: number): Promise<nu
     const users = await store.findFutureDates(db, latest, MAX_VIOLATIONS)
     if (users.length === 0) return fixed
     for (const { app_id, user_id } of users)
-      fixed += await store.setDateBack(db, { app_id, user_id, latest, today, now })
+      if (await setLastDateBack(db, { appId: app_id, userId: user_id, latest, today }, now)) fixed++
   }
 }

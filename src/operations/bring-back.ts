@@ -1,14 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Knex } from 'knex'
-import { MAX_LIST } from '../db/sql.js'
+import { restoreVoided } from '../books/index.js'
 import { inTransaction } from '../db/transaction.js'
-import { chunks } from '../lib/chunks.js'
-import { compareUserIds, type UserId } from '../lib/user-id.js'
 import { findRefusals, type Refusal } from '../messages/refusal-store.js'
-import { countUp, lockCounters } from '../permits/store.js'
 import * as subscriptions from '../permits/subscription-store.js'
-import { REFUSED } from '../permits/subscriptions.js'
 import * as store from '../users/stop-store.js'
+import { CODE } from '../wechat/codes.js'
 import { errcodeOf } from '../wechat/errcodes.js'
 
 const CHUNK = 500
@@ -69,7 +66,7 @@ async function bringBackChunk(
   const ids = refusals.map(({ id }) => id)
   return inTransaction(db, async (trx) => {
     const people = await store.lockStoppedBy(trx, appId, refused)
-    const voided = await subscriptions.findVoidedBy(trx, ids, REFUSED)
+    const voided = await subscriptions.findVoidedBy(trx, ids, CODE.refusedByUser)
     if (dryRun) return { people: people.length, permits: voided.length }
     for (const kind of ['opt_out', 'block'] as const) {
       const openIds = people.filter((person) => errcodeOf(person.stop_errcode).stops === kind)
@@ -81,7 +78,7 @@ async function bringBackChunk(
         now,
       )
     }
-    const permits = await unvoid(
+    const permits = await restoreVoided(
       trx,
       appId,
       voided.map(({ id }) => id),
@@ -89,33 +86,4 @@ async function bringBackChunk(
     )
     return { people: people.length, permits }
   })
-}
-
-async function unvoid(trx: Knex, appId: string, ids: number[], now: number): Promise<number> {
-  const gains = new Map<UserId, number>()
-  let permits = 0
-  for (const chunk of chunks(ids, MAX_LIST)) {
-    const locked = await subscriptions.lockVoided(trx, chunk)
-    if (locked.length === 0) continue
-    for (const { user_id } of locked) gains.set(user_id, (gains.get(user_id) ?? 0) + 1)
-    await subscriptions.unvoidPermits(
-      trx,
-      locked.map(({ id }) => id),
-      now,
-    )
-    permits += locked.length
-  }
-  if (permits === 0) return 0
-  const users = [...gains].sort(([a], [b]) => compareUserIds(a, b))
-  await lockCounters(
-    trx,
-    appId,
-    users.map(([userId]) => userId),
-  )
-  await countUp(
-    trx,
-    users.map(([userId, by]) => ({ appId, userId, by })),
-    now,
-  )
-  return permits
 }

@@ -2,7 +2,6 @@ import type { Knex } from 'knex'
 import { DateTime } from 'luxon'
 import type { Account } from '../account.js'
 import { codeOf } from '../db/errors.js'
-import { pendingMigrations } from '../db/migrate.js'
 import { isSqlite, selectRows } from '../db/sql.js'
 import { tryWrite } from '../db/try-write.js'
 import { ServiceError } from '../errors.js'
@@ -25,6 +24,8 @@ export interface Finding {
 
 export interface DoctorDeps {
   db: Knex
+  /** The names of the migrations that the database lacks. */
+  pendingMigrations(db: Knex): Promise<string[]>
   account: Account
   systemNow(): number
   getToken(): Promise<string>
@@ -40,7 +41,7 @@ const OLDEST = { mariadb: [10, 6], mysql: [8, 0] } as const
 export async function examine(deps: DoctorDeps): Promise<Finding[]> {
   const database = await examineDatabase(deps.db)
   if (database.status === 'fail') return [database]
-  const migrations = await examineMigrations(deps.db)
+  const migrations = await examineMigrations(deps)
   const rest = [await examineZone(deps), await examineClock(deps), await examinePool(deps.db)]
   if (deps.redis) rest.push(await examineRedis(deps.redis.url, deps.redis.sendRate))
   // Without the tables there is nowhere to keep a token, or an event.
@@ -82,11 +83,17 @@ async function examineDatabase(db: Knex): Promise<Finding> {
   }
 }
 
-async function examineMigrations(db: Knex): Promise<Finding> {
-  const pending = await pendingMigrations(db)
-  return pending.length === 0
-    ? { name: 'migrations', status: 'ok', reason: 'none pending' }
-    : { name: 'migrations', status: 'fail', reason: `${pending.length} pending`, fix: 'Run: npm run migrate' }
+async function examineMigrations({ db, pendingMigrations }: DoctorDeps): Promise<Finding> {
+  const name = 'migrations'
+  try {
+    const pending = await pendingMigrations(db)
+    return pending.length === 0
+      ? { name, status: 'ok', reason: 'none pending' }
+      : { name, status: 'fail', reason: `${pending.length} pending`, fix: 'Run: npm run migrate' }
+  } catch (error) {
+    if (error instanceof ServiceError) return { name, status: 'fail', reason: error.message }
+    throw error
+  }
 }
 
 async function examineWrites(db: Knex): Promise<Finding> {

@@ -2,7 +2,6 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { Knex } from 'knex'
 import { Type } from 'typebox'
 import { whyUnavailable } from '../db/errors.js'
-import { assertMigrated } from '../db/migrate.js'
 import { tryWrite } from '../db/try-write.js'
 import { ServiceError } from '../errors.js'
 import { ErrorBody } from '../http/errors.js'
@@ -13,16 +12,22 @@ const Healthy = Type.Object({ status: Type.Literal('ok') })
 /** Less than the patience of whoever asks, who would learn nothing from a request that hangs. */
 const READY_LIMIT_MS = 3_000
 
+export interface HealthDeps {
+  db: Knex
+  /** Throws what is missing in a database that cannot be worked on. */
+  assertMigrated(db: Knex): Promise<void>
+}
+
 /**
  * GET /healthz: the process answers. GET /readyz: it can do its work, i.e. the database answers soon, takes writes and
  * has all migrations.
  */
-export function healthRoutes({ db }: { db: Knex }): FastifyPluginAsyncTypebox {
+export function healthRoutes(deps: HealthDeps): FastifyPluginAsyncTypebox {
   let checking: Promise<void> | undefined
 
   /** One at a time: while a database hangs, each would hold a connection of the pool. */
   function check(): Promise<void> {
-    checking ??= assertReady(db).finally(() => {
+    checking ??= assertReady(deps).finally(() => {
       checking = undefined
     })
     return checking
@@ -47,7 +52,7 @@ export function healthRoutes({ db }: { db: Knex }): FastifyPluginAsyncTypebox {
   }
 }
 
-async function assertReady(db: Knex): Promise<void> {
+async function assertReady({ db, assertMigrated }: HealthDeps): Promise<void> {
   await assertMigrated(db)
   try {
     await tryWrite(db)

@@ -4,15 +4,6 @@ import type { UserId } from '../lib/user-id.js'
 
 /** The statements that close the gap after a dump was restored. None is on a hot path; each is bounded. */
 
-/** Ends a run whatever its state was. Started now: the schedule takes an earlier start for one that is still due. */
-export async function endRun(db: Knex, runId: number, reason: string, now: number): Promise<void> {
-  await execute(
-    db,
-    `UPDATE wx_job_run SET state = 'done', reason = ?, started_at = ?, finished_at = ?, updated_at = ? WHERE id = ?`,
-    [reason, now, now, now, runId],
-  )
-}
-
 /** The last of the next users who have a counter; undefined after the last one. */
 export async function findWindowEnd(
   db: Knex,
@@ -30,7 +21,7 @@ export async function findWindowEnd(
 
 /** Locks messages that were not settled when the dump was taken. Uses the indexes of leases and retries. */
 export async function lockOpen(
-  trx: Knex,
+  trx: Knex.Transaction,
   appId: string,
   limit: number,
 ): Promise<{ id: number; run_id: number | null }[]> {
@@ -50,36 +41,16 @@ export async function lockOpen(
 }
 
 /** Ends messages as unknown: they may have gone out after the dump. */
-export async function endAsUnknown(trx: Knex, ids: number[], errmsg: string, now: number): Promise<void> {
+export async function endAsUnknown(
+  trx: Knex.Transaction,
+  ids: number[],
+  errmsg: string,
+  now: number,
+): Promise<void> {
   await execute(
     trx,
     `UPDATE wx_push_message SET state = 'unknown', maybe_sent = 1, fence = fence + 1, errmsg = ?, lease_until = NULL,
        next_attempt_at = NULL, settled_at = ?, updated_at = ? WHERE id IN (${placeholders(ids.length)})`,
     [errmsg, now, now, ...ids],
-  )
-}
-
-/** Adds messages that were claimed for a run that has ended, and are unknown at once, to its totals. */
-export async function addUnknown(trx: Knex, runId: number, messages: number, now: number): Promise<void> {
-  await execute(
-    trx,
-    'UPDATE wx_job_run SET due = due + ?, unknown = unknown + ?, updated_at = ? WHERE id = ?',
-    [messages, messages, now, runId],
-  )
-}
-
-/** Writes the day to users of a window who were reminded on no later one. */
-export async function writeDay(
-  db: Knex,
-  appId: string,
-  { after, end }: { after: UserId; end: UserId },
-  date: number,
-  now: number,
-): Promise<void> {
-  await execute(
-    db,
-    `UPDATE wx_message_push_status SET last_date = ?, updated_at = ?
-     WHERE app_id = ? AND user_id > ? AND user_id <= ? AND last_date < ?`,
-    [date, now, appId, after, end, date],
   )
 }

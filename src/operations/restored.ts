@@ -1,6 +1,6 @@
 import type { Knex } from 'knex'
 import type { Account } from '../account.js'
-import { isUsable } from '../books/usable.js'
+import { isUsable, lastRemindedOn } from '../books/index.js'
 import { inTransaction } from '../db/transaction.js'
 import { ServiceError } from '../errors.js'
 import { addDays, businessDate } from '../lib/business-date.js'
@@ -10,9 +10,9 @@ import { pause } from '../lib/pause.js'
 import type { UserId } from '../lib/user-id.js'
 import { countOpen } from '../messages/open-store.js'
 import { windowEnd } from '../messages/window.js'
-import { claimCandidates } from '../reminders/claim.js'
+import { candidatesOf, claimCandidates } from '../reminders/claim.js'
 import { findCandidates } from '../reminders/store.js'
-import { findRun, openRun } from '../runs/occurrences.js'
+import { endRun, findRun, openRun } from '../runs/occurrences.js'
 import * as totals from '../runs/totals.js'
 import * as store from './restored-store.js'
 
@@ -113,7 +113,7 @@ async function endRunOf(db: Knex, appId: string, date: number, now: number): Pro
   const opening = { triggeredBy: 'manual', state: 'done', reason: REASON } as const
   const { run } = await openRun(db, occurrence, opening, now)
   await inTransaction(db, async (trx) => {
-    await store.endRun(trx, run.id, REASON, now)
+    await endRun(trx, run.id, REASON, now)
     await totals.countTotals(trx, run.id)
   })
 }
@@ -162,29 +162,25 @@ async function markDay(
     const range = { range_no: 0, cur: after, hi: end }
     const { marked, again } = await inTransaction(db, async (trx) => {
       const read = await findCandidates(trx, appId, range, { date, usable: isUsable(account, at) }, CHUNK)
-      const due = read.flatMap(({ user_id, permit_id }) =>
-        permit_id === null ? [] : [{ user_id, permit_id }],
-      )
+      const due = candidatesOf(read)
       if (dryRun || !run) return { marked: due.length, again: null }
       const { claimed, again } = await claimCandidates(trx, account, due, {
         runId: run.id,
         date,
         leaseMs: 0,
         now: at,
-        read: CHUNK,
-        claim: CHUNK,
       })
       const ids = claimed.map(({ id }) => id).sort((a, b) => a - b)
       if (ids.length > 0) {
         await store.endAsUnknown(trx, ids, ERRMSG, now)
-        await store.addUnknown(trx, run.id, ids.length, now)
+        await totals.addUnknown(trx, run.id, ids.length, now)
       }
       return { marked: ids.length, again }
     })
     users += marked
     onMarked(marked)
     // Who had no permit in these books may have been reminded too, with one that came after the dump.
-    if (isToday && !dryRun && again === null) await store.writeDay(db, appId, { after, end }, date, now)
+    if (isToday && !dryRun && again === null) await lastRemindedOn(db, appId, { after, end }, date, now)
     if (again === null) after = end
     await pause(PAUSE_MS, signal)
   }

@@ -1,8 +1,7 @@
 import type { Knex } from 'knex'
-import { PAY_HOLD_MS } from '../books/usable.js'
-import { execute, mysqlHint, scanRows } from '../db/sql.js'
+import { PAY_HOLD_MS, VALIDITY_MARGIN_MS } from '../books/index.js'
+import { mysqlHint, scanRows } from '../db/sql.js'
 import type { UserId } from '../lib/user-id.js'
-import { VALIDITY_MARGIN_MS } from '../permits/accept.js'
 
 /**
  * The statements of the audit. Each reads whole tables and belongs to no hot path. Each answers the rows that break a
@@ -175,20 +174,4 @@ export function findFutureDates(db: Knex, latest: number, limit: number): Promis
     'SELECT app_id, user_id, last_date FROM wx_message_push_status WHERE last_date > ? LIMIT ?',
     [latest, limit],
   )
-}
-
-/** Sets a last_date that is still in the future to the day of the last reminder, else to today. */
-export async function setDateBack(
-  db: Knex,
-  of: { app_id: string; user_id: UserId; latest: number; today: number; now: number },
-): Promise<number> {
-  const { affectedRows } = await execute(
-    db,
-    `UPDATE wx_message_push_status SET updated_at = ?, last_date = COALESCE(
-       (SELECT MAX(m.business_date) FROM wx_push_message m WHERE m.app_id = ? AND m.user_id = ?
-         AND m.kind = 'reminder' AND m.state <> 'cancelled' AND m.business_date <= ?), ?)
-     WHERE app_id = ? AND user_id = ? AND last_date > ?`,
-    [of.now, of.app_id, of.user_id, of.latest, of.today, of.app_id, of.user_id, of.latest],
-  )
-  return affectedRows
 }

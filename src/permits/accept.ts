@@ -1,10 +1,6 @@
+import { FORM_ID_LIFETIME_MS, VALIDITY_MARGIN_MS } from '../books/index.js'
 import type { UserId } from '../lib/user-id.js'
 
-const DAY_MS = 24 * 60 * 60 * 1000
-/** A form_id may be used for 7 days (WeChat: template-message). Whether that means 7 x 24 h is not documented. */
-export const FORM_ID_LIFETIME_MS = 7 * DAY_MS
-/** A permit counts as valid only if it lives this much longer: a request may arrive that late. */
-export const VALIDITY_MARGIN_MS = 60_000
 const MAX_FORM_ID_LENGTH = 128
 /**
  * As many messages as a user may have in store. Who submits a form 28 times a day for the 7 days that a form_id lives

@@ -1,5 +1,5 @@
 import type { Knex } from 'knex'
-import type { Condition } from '../books/usable.js'
+import { type Condition, OLDEST_FIRST } from '../books/index.js'
 import { selectRows } from '../db/sql.js'
 import type { UserId } from '../lib/user-id.js'
 
@@ -14,7 +14,7 @@ export async function findExpires(
   const rows = await selectRows<{ expire: number }>(
     db,
     `SELECT f.expire FROM wx_save_form_id f WHERE f.app_id = ? AND f.user_id = ? AND ${usable.sql}
-     ORDER BY f.expire LIMIT ?`,
+     ORDER BY ${OLDEST_FIRST} LIMIT ?`,
     [appId, userId, ...usable.bindings, limit],
   )
   return rows.map(({ expire }) => expire)

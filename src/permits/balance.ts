@@ -1,6 +1,5 @@
+import { FORM_ID_LIFETIME_MS, NEVER_EXPIRES, VALIDITY_MARGIN_MS } from '../books/index.js'
 import type { Channel } from '../channel.js'
-import { FORM_ID_LIFETIME_MS, VALIDITY_MARGIN_MS } from './accept.js'
-import { NEVER_EXPIRES } from './subscriptions.js'
 
 /**
  * With so many days covered a page need not ask. A form_id lives for seven days, so an eighth would run out unused; of

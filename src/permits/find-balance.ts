@@ -1,5 +1,5 @@
 import type { Knex } from 'knex'
-import { isUsable, PAY_HOLD_MS } from '../books/usable.js'
+import { isUsable, PAY_HOLD_MS } from '../books/index.js'
 import type { Channel } from '../channel.js'
 import { addDays, businessDate } from '../lib/business-date.js'
 import { firingsOn, parseCron } from '../lib/cron.js'

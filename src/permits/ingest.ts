@@ -1,12 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Knex } from 'knex'
+import { grantPermits, type NewPermit } from '../books/index.js'
 import { isDuplicate, isLockWait, whyUnavailable } from '../db/errors.js'
 import { inTransaction } from '../db/transaction.js'
 import { ServiceError } from '../errors.js'
 import { failpoint } from '../lib/failpoint.js'
 import { groupBy } from '../lib/group-by.js'
 import { createGroupCommit } from '../lib/group-commit.js'
-import { compareUserIds, type UserId } from '../lib/user-id.js'
+import type { UserId } from '../lib/user-id.js'
 import { bindUsers } from '../users/user-ids.js'
 import { accept, MAX_UNSPENT_PERMITS, type RejectionReason, type UploadedPermit, USES } from './accept.js'
 import { findLocked } from './locked.js'
@@ -24,7 +25,7 @@ export interface Ingest {
 }
 
 /** A form_id or prepay_id that is to be stored, with all the uses it has. */
-type Accepted = Omit<store.NewPermit, 'useNo'>
+type Accepted = Omit<NewPermit, 'useNo'>
 
 interface Request {
   permits: Accepted[]
@@ -158,9 +159,7 @@ function commitUploads(db: Knex, requests: Request[]): Promise<UploadOutcome[][]
       )
       // Sorted by key: transactions of other processes lock the same index entries and counters in the same order.
       fresh.sort((a, b) => compare(keyOf(a), keyOf(b)))
-      const rows = fresh.flatMap(usesOf)
-      await store.insertPermits(trx, rows, now)
-      await store.countUp(trx, countByUser(rows), now)
+      await grantPermits(trx, fresh.flatMap(usesOf), now)
       await assertRoom(trx, fresh, room)
       failpoint('ingest.in_transaction')
       return outcomes
@@ -172,7 +171,11 @@ function commitUploads(db: Knex, requests: Request[]): Promise<UploadOutcome[][]
 }
 
 /** To whom each open_id belongs, by account and open_id: to the first who uploads for it, unless it is bound already. */
-async function bindOpenIds(trx: Knex, permits: Accepted[], now: number): Promise<Map<string, UserId>> {
+async function bindOpenIds(
+  trx: Knex.Transaction,
+  permits: Accepted[],
+  now: number,
+): Promise<Map<string, UserId>> {
   const users = new Map<string, UserId>()
   for (const appId of new Set(permits.map((permit) => permit.appId))) {
     const bindings = permits.filter((permit) => permit.appId === appId)
@@ -182,12 +185,12 @@ async function bindOpenIds(trx: Knex, permits: Accepted[], now: number): Promise
   return users
 }
 
-function usesOf(permit: Accepted): store.NewPermit[] {
+function usesOf(permit: Accepted): NewPermit[] {
   return Array.from({ length: USES[permit.source] }, (_, i) => ({ ...permit, useNo: i + 1 }))
 }
 
 /** How many permits each user with a counter may still have. */
-async function findRoom(trx: Knex, permits: Accepted[]): Promise<Map<string, number>> {
+async function findRoom(trx: Knex.Transaction, permits: Accepted[]): Promise<Map<string, number>> {
   const room = new Map<string, number>()
   for (const [appId, ofAccount] of groupBy(permits, (permit) => permit.appId)) {
     const users = [...new Set(ofAccount.map(({ userId }) => userId))]
@@ -203,14 +206,18 @@ class OverfullError extends Error {}
  * Other processes may have counted up the same users since findRoom. Looked at again where half of the room is gone:
  * only three at the same moment could then go beyond it, by half of it each.
  */
-async function assertRoom(trx: Knex, fresh: Accepted[], room: Map<string, number>): Promise<void> {
+async function assertRoom(
+  trx: Knex.Transaction,
+  fresh: Accepted[],
+  room: Map<string, number>,
+): Promise<void> {
   const close = fresh.filter((permit) => (room.get(userKey(permit)) ?? 0) < MAX_UNSPENT_PERMITS / 2)
   for (const left of (await findRoom(trx, close)).values()) if (left < 0) throw new OverfullError()
 }
 
 type Owner = Pick<Accepted, 'openId' | 'userId'>
 
-async function findOwners(trx: Knex, permits: Accepted[]): Promise<Map<string, Owner>> {
+async function findOwners(trx: Knex.Transaction, permits: Accepted[]): Promise<Map<string, Owner>> {
   const owners = new Map<string, Owner>()
   for (const appId of new Set(permits.map((permit) => permit.appId))) {
     const formIds = permits.filter((permit) => permit.appId === appId).map((permit) => permit.formId)
@@ -219,18 +226,6 @@ async function findOwners(trx: Knex, permits: Accepted[]): Promise<Map<string, O
     }
   }
   return owners
-}
-
-function countByUser(permits: store.NewPermit[]): store.CounterChange[] {
-  const changes = new Map<string, store.CounterChange>()
-  for (const permit of permits) {
-    const { appId, userId } = permit
-    const key = userKey(permit)
-    const change = changes.get(key) ?? { appId, userId, by: 0 }
-    change.by++
-    changes.set(key, change)
-  }
-  return [...changes.values()].sort((a, b) => compare(a.appId, b.appId) || compareUserIds(a.userId, b.userId))
 }
 
 function keyOf(permit: { appId: string; formId: string }): string {

@@ -1,8 +1,10 @@
 import type { Knex } from 'knex'
+import * as books from '../books/index.js'
 import { sha256 } from '../lib/sha256.js'
 import type { UserId } from '../lib/user-id.js'
-import { liftRefusal } from '../users/stop-store.js'
-import { countDown, countUp, findCounts, lockCounters } from './store.js'
+import { liftRefusal, lockPerson } from '../users/stop-store.js'
+import { CODE } from '../wechat/codes.js'
+import { findCounts } from './store.js'
 import * as store from './subscription-store.js'
 
 /**
@@ -39,10 +41,6 @@ export const MAX_UNSPENT_SUBSCRIPTIONS = 366
 
 /** How far the clocks of a phone and of WeChat may be apart. Two reports of one tap that are further apart count twice. */
 const PAIRING_MS = 10 * 60 * 1000
-/** 9999-12-31: the column has to hold a time. */
-export const NEVER_EXPIRES = 253_402_214_400_000
-/** What sending to the user would be answered: user refuse to accept the msg. */
-export const REFUSED = 43101
 
 /**
  * Counts an accepted subscription, once for each tap. A tap after a refusal is also the consent to be sent to again.
@@ -55,19 +53,19 @@ export async function grantSubscription(
 ): Promise<GrantOutcome> {
   const { appId, userId } = report
   const name = nameOf(report)
-  const stop = await store.lockPerson(trx, report, now)
+  const stop = await lockPerson(trx, report, now)
   if (await store.isKnown(trx, appId, name)) return 'duplicate'
   if (await pairWithOther(trx, report, name, now)) return 'duplicate'
   if (stop.refusedAt !== null && report.tappedAt <= stop.refusedAt) return 'outdated'
 
   if (stop.refusedAt !== null) {
-    await voidTappedUntil(trx, { ...report, until: stop.refusedAt, messageId: stop.messageId }, now)
+    const refusal = { errcode: CODE.refusedByUser, messageId: stop.messageId }
+    await books.voidSubscriptions(trx, { ...report, until: stop.refusedAt }, refusal, now)
     await liftRefusal(trx, report, now)
   }
   const unspent = (await findCounts(trx, appId, [userId])).get(userId) ?? 0
   if (unspent >= MAX_UNSPENT_SUBSCRIPTIONS) return 'too_many'
-  await store.insertSubscription(trx, { ...report, name, expire: NEVER_EXPIRES }, now)
-  await countUp(trx, [{ appId, userId, by: 1 }], now)
+  await books.grantSubscription(trx, { ...report, name, isConfirmed: report.reporter === 'event' }, now)
   return 'accepted'
 }
 
@@ -80,28 +78,13 @@ export async function voidSubscriptions(
   refusal: { appId: string; openId: string; userId: UserId; templateId: string; refusedAt: number },
   now: number,
 ): Promise<number> {
-  await store.lockPerson(trx, refusal, now)
-  return voidTappedUntil(trx, { ...refusal, until: refusal.refusedAt, messageId: null }, now)
-}
-
-async function voidTappedUntil(
-  trx: Knex.Transaction,
-  which: {
-    appId: string
-    openId: string
-    userId: UserId
-    templateId: string
-    until: number
-    messageId: number | null
-  },
-  now: number,
-): Promise<number> {
-  const ids = await store.lockUnspentSubscriptions(trx, which)
-  if (ids.length === 0) return 0
-  await lockCounters(trx, which.appId, [which.userId])
-  await store.voidPermits(trx, ids, { errcode: REFUSED, messageId: which.messageId }, now)
-  await countDown(trx, which.appId, [which.userId], ids.length, now)
-  return ids.length
+  await lockPerson(trx, refusal, now)
+  return books.voidSubscriptions(
+    trx,
+    { ...refusal, until: refusal.refusedAt },
+    { errcode: CODE.refusedByUser, messageId: null },
+    now,
+  )
 }
 
 /** The other's report of this tap, if it came first, stands for both. */
@@ -113,9 +96,9 @@ async function pairWithOther(
 ): Promise<boolean> {
   const other = await store.findUnpaired(trx, report, PAIRING_MS)
   if (other === undefined) return false
-  if (report.reporter === 'event') await store.confirm(trx, other, now)
+  if (report.reporter === 'event') await books.confirmTap(trx, other, now)
   // From now on a repeated report of the client finds its name.
-  else await store.rename(trx, other, name, now)
+  else await books.renameTap(trx, other, name, now)
   return true
 }
 

@@ -4,6 +4,7 @@ import { addDays, businessDate } from '../lib/business-date.js'
 import { firingsOn, parseCron } from '../lib/cron.js'
 import { windowEnd } from '../messages/window.js'
 import { closeRun, findLastRun, findRun, type JobRun, openRun, type Trigger } from '../runs/occurrences.js'
+import { REMIND } from './run.js'
 
 /** A daily run that is to be started, or gone on with, now. */
 export interface DueRun {
@@ -25,7 +26,7 @@ export async function findDueRun(db: Knex, account: Account, now: number): Promi
   const firings = firingsOn(parseCron(account.remindCron), date, timezone)
   const firing = firings.findLast((time) => time <= now)
   if (firing === undefined) return undefined
-  const run = await findRun(db, { job: 'remind', appId, slot: date })
+  const run = await findRun(db, { job: REMIND, appId, slot: date })
   const wasStartedForIt = run !== undefined && run.started_at >= firing
   if (wasStartedForIt && run.state !== 'running') return undefined
   // Somebody wanted so many and no more: going on is for them to decide.
@@ -54,7 +55,7 @@ export async function recordMissedDays(db: Knex, account: Account, now: number):
   const { appId, timezone } = account
   const cron = parseCron(account.remindCron)
   const today = businessDate(now, timezone)
-  const last = await findLastRun(db, 'remind', appId)
+  const last = await findLastRun(db, REMIND, appId)
   if (!last) return []
   if (now >= windowEnd(account, last.slot)) await closeAbandoned(db, last, now)
   const missed: number[] = []
@@ -87,15 +88,8 @@ async function recordMissed(
 ): Promise<void> {
   await openRun(
     db,
-    { job: 'remind', appId, slot: date },
+    { job: REMIND, appId, slot: date },
     { triggeredBy: 'catch-up', state: 'missed', reason },
     now,
   )
-}
-
-/** The sweep's newest firing of the day, as the slot of its occurrence; undefined before the first. */
-export function latestSweepSlot(account: Account, now: number): number | undefined {
-  const { timezone, expireCron } = account
-  const firings = firingsOn(parseCron(expireCron), businessDate(now, timezone), timezone)
-  return firings.findLast((time) => time <= now)
 }

@@ -1,6 +1,6 @@
 import type { Knex } from 'knex'
 import type { Account } from '../account.js'
-import { isUsable } from '../books/usable.js'
+import { isUsable } from '../books/index.js'
 import { addDays } from '../lib/business-date.js'
 import { MAX_USER_ID, type UserId } from '../lib/user-id.js'
 import { findRun } from '../runs/occurrences.js'

@@ -1,30 +1,8 @@
 import type { Knex } from 'knex'
-import type { Condition, PermitSource } from '../books/usable.js'
-import { execute, forUpdate, forUpdateSkipLocked, mysqlHint, placeholders, selectRows } from '../db/sql.js'
+import { type Condition, oldestUsablePermit } from '../books/index.js'
+import { mysqlHint, selectRows } from '../db/sql.js'
 import { MAX_USER_ID, type UserId } from '../lib/user-id.js'
-import type { RunState } from '../runs/occurrences.js'
-import { type Range, resetRanges } from '../runs/ranges.js'
-
-export async function lockRun(trx: Knex, runId: number): Promise<RunState | undefined> {
-  const [row] = await selectRows<{ state: RunState }>(
-    trx,
-    `SELECT state FROM wx_job_run WHERE id = ?${forUpdate(trx)}`,
-    [runId],
-  )
-  return row?.state
-}
-
-/** Lets a run that is still open read all its users again, and notes what kept it from reminding them. */
-export async function startOver(
-  trx: Knex,
-  runId: number,
-  appId: string,
-  reason: string | null,
-): Promise<void> {
-  if ((await lockRun(trx, runId)) !== 'running') return
-  await execute(trx, 'UPDATE wx_job_run SET reason = ? WHERE id = ?', [reason, runId])
-  await resetRanges(trx, runId, appId)
-}
+import type { Range } from '../runs/ranges.js'
 
 /** A business date, and which permits its reminders may spend at the moment of asking. */
 export interface Day {
@@ -32,7 +10,7 @@ export interface Day {
   usable: Condition
 }
 
-export interface Candidate {
+export interface FoundUser {
   user_id: UserId
   /** Oldest usable permit; null if the counter says there is one and there is none to be used now. */
   permit_id: number | null
@@ -43,9 +21,9 @@ export interface Candidate {
  * alone. Without this bound a claim where millions are not due reads all of them, and MySQL was seen to read the
  * account from its first user at each claim (ref on app_id alone, with 50,000 users).
  */
-export async function boundRange(trx: Knex, appId: string, range: Range, counters: number): Promise<Range> {
+export async function boundRange(db: Knex, appId: string, range: Range, counters: number): Promise<Range> {
   const [last] = await selectRows<{ user_id: number }>(
-    trx,
+    db,
     `SELECT user_id FROM wx_message_push_status WHERE app_id = ? AND user_id > ? AND user_id <= ?
      ORDER BY user_id LIMIT 1 OFFSET ${counters - 1}`,
     [appId, range.cur, range.hi],
@@ -63,104 +41,25 @@ export async function boundRange(trx: Knex, appId: string, range: Range, counter
  * it. And users by the account alone while wx_user is small.
  */
 export async function findCandidates(
-  trx: Knex,
+  db: Knex,
   appId: string,
   range: Range,
   day: Day,
   limit: number,
-): Promise<Candidate[]> {
-  return selectRows<Candidate>(
-    trx,
-    `SELECT p.user_id, (SELECT f.id FROM wx_save_form_id f
-       WHERE f.app_id = p.app_id AND f.user_id = p.user_id AND ${day.usable.sql}
-       ORDER BY f.expire, f.id LIMIT 1) AS permit_id
+): Promise<FoundUser[]> {
+  return selectRows<FoundUser>(
+    db,
+    `SELECT p.user_id, ${oldestUsablePermit(db, day.usable)} AS permit_id
      FROM wx_message_push_status p
-     LEFT JOIN wx_sign_in s${mysqlHint(trx, 'FORCE INDEX (PRIMARY)')}
+     LEFT JOIN wx_sign_in s${mysqlHint(db, 'FORCE INDEX (PRIMARY)')}
        ON s.app_id = p.app_id AND s.user_id = p.user_id AND s.day = ?
-     LEFT JOIN wx_user u${mysqlHint(trx, 'IGNORE INDEX (PRIMARY)')}
+     LEFT JOIN wx_user u${mysqlHint(db, 'IGNORE INDEX (PRIMARY)')}
        ON u.app_id = p.app_id AND u.user_id = p.user_id AND (u.opted_out_at IS NOT NULL OR u.blocked_at IS NOT NULL)
      LEFT JOIN wx_push_message m ON m.app_id = p.app_id AND m.user_id = p.user_id AND m.business_date = ?
      WHERE p.app_id = ? AND p.user_id > ? AND p.user_id <= ? AND p.count > 0 AND p.last_date < ?
        AND s.user_id IS NULL AND u.app_id IS NULL AND m.id IS NULL
      ORDER BY p.user_id LIMIT ?`,
     [...day.usable.bindings, day.date, day.date, appId, range.cur, range.hi, day.date, limit],
-  )
-}
-
-export interface ClaimablePermit {
-  id: number
-  user_id: UserId
-  open_id: string
-  form_id: string
-  source: PermitSource
-}
-
-/** Locks the candidates' permits that are still unspent and that nobody else holds, by ascending id. */
-export async function lockCandidatePermits(
-  trx: Knex,
-  permitIds: number[],
-  validUntil: number,
-): Promise<ClaimablePermit[]> {
-  return selectRows<ClaimablePermit>(
-    trx,
-    `SELECT id, user_id, open_id, form_id, source FROM wx_save_form_id
-     WHERE id IN (${placeholders(permitIds.length)}) AND status = 0 AND expire > ?
-     ORDER BY id${forUpdateSkipLocked(trx)}`,
-    [...permitIds, validUntil],
-  )
-}
-
-/**
- * Locks the counters of users who are still due and that nobody else holds, by ascending user. Answers each one's
- * `last_date`.
- */
-export async function lockDueCounters(
-  trx: Knex,
-  appId: string,
-  userIds: UserId[],
-  date: number,
-): Promise<Map<UserId, number>> {
-  const rows = await selectRows<{ user_id: UserId; last_date: number }>(
-    trx,
-    `SELECT user_id, last_date FROM wx_message_push_status
-     WHERE app_id = ? AND user_id IN (${placeholders(userIds.length)}) AND count > 0 AND last_date < ?
-     ORDER BY user_id${forUpdateSkipLocked(trx)}`,
-    [appId, ...userIds, date],
-  )
-  return new Map(rows.map(({ user_id, last_date }) => [user_id, last_date]))
-}
-
-/** Counts claimed users down and writes the day to them. */
-export async function countClaimed(
-  trx: Knex,
-  appId: string,
-  userIds: UserId[],
-  date: number,
-  now: number,
-): Promise<void> {
-  await execute(
-    trx,
-    `UPDATE wx_message_push_status SET count = count - 1, last_date = ?, updated_at = ?
-     WHERE app_id = ? AND user_id IN (${placeholders(userIds.length)})`,
-    [date, now, appId, ...userIds],
-  )
-}
-
-/** Spends the claimed permits on the reminders of their users. */
-export async function spendPermits(
-  trx: Knex,
-  appId: string,
-  permitIds: number[],
-  date: number,
-  now: number,
-): Promise<void> {
-  await execute(
-    trx,
-    `UPDATE wx_save_form_id SET status = 1, updated_at = ?, message_id = (
-       SELECT m.id FROM wx_push_message m
-       WHERE m.app_id = ? AND m.user_id = wx_save_form_id.user_id AND m.business_date = ?)
-     WHERE id IN (${placeholders(permitIds.length)})`,
-    [now, appId, date, ...permitIds],
   )
 }
 
@@ -223,9 +122,7 @@ function countStandingsOf(
          WHEN m.state IN ('queued', 'sending', 'retry') THEN 'in_hand'
          WHEN p.last_date >= ? OR m.id IS NOT NULL THEN 'reminded'
          WHEN p.count <= 0 THEN 'no_permit'
-         WHEN (SELECT f.id FROM wx_save_form_id f${mysqlHint(db, 'FORCE INDEX (wx_save_form_id_oldest_idx)')}
-           WHERE f.app_id = p.app_id AND f.user_id = p.user_id AND ${day.usable.sql}
-           ORDER BY f.expire, f.id LIMIT 1) IS NULL THEN 'no_valid_permit'
+         WHEN ${oldestUsablePermit(db, day.usable)} IS NULL THEN 'no_valid_permit'
          WHEN (SELECT u.user_id FROM wx_user u${mysqlHint(db, 'FORCE INDEX (wx_user_user_idx)')}
            WHERE u.app_id = p.app_id AND u.user_id = p.user_id AND (u.opted_out_at IS NOT NULL OR u.blocked_at IS NOT NULL)
            LIMIT 1) IS NOT NULL THEN 'stopped'

@@ -1,9 +1,8 @@
 import type { Knex } from 'knex'
+import { FORM_ID_LIFETIME_MS, NEVER_EXPIRES } from '../books/index.js'
 import { execute, mysqlHint, placeholders, selectRows } from '../db/sql.js'
 import type { UserId } from '../lib/user-id.js'
-import { FORM_ID_LIFETIME_MS } from '../permits/accept.js'
 import { isBetween, type Place } from '../permits/store.js'
-import { NEVER_EXPIRES } from '../permits/subscriptions.js'
 
 /** What a purge asks for: rows of one account that ended before `before`, the next `limit` rows examined. */
 export interface Wanted {
@@ -142,18 +141,15 @@ function toSlice(rows: Row[], before: number, limit: number): Slice {
 }
 
 /**
- * Deletes by id and looks once more at what may have changed since the rows were read. A permit that is unspent again
- * (given back) counts in its user's counter, and stays.
+ * Deletes by id. A message that is not settled any more stays.
  */
 export async function deleteRows(
   db: Knex,
-  table: 'wx_push_message' | 'wx_save_form_id' | 'wx_job_run' | 'wx_callback_event' | 'wx_callback_nonce',
+  table: 'wx_push_message' | 'wx_callback_event' | 'wx_callback_nonce',
   ids: number[],
 ): Promise<number> {
   const still = {
     wx_push_message: 'settled_at IS NOT NULL',
-    wx_save_form_id: 'status <> 0',
-    wx_job_run: "state <> 'running'",
     wx_callback_event: '1 = 1',
     wx_callback_nonce: '1 = 1',
   }
@@ -163,11 +159,6 @@ export async function deleteRows(
     ids,
   )
   return affectedRows
-}
-
-/** Cursors of runs that are gone. */
-export async function deleteCursors(db: Knex, runIds: number[]): Promise<void> {
-  await execute(db, `DELETE FROM wx_job_cursor WHERE run_id IN (${placeholders(runIds.length)})`, runIds)
 }
 
 /** The oldest sign-ins before a day. The streak up to a later day is kept in that day's own row. Uses wx_sign_in_day_idx. */
@@ -196,24 +187,4 @@ export async function deleteSignIns(
     [appId, day, ...userIds],
   )
   return affectedRows
-}
-
-export async function recordPurge(db: Knex, runId: number, purged: number): Promise<void> {
-  await execute(db, 'UPDATE wx_job_run SET purged = purged + ? WHERE id = ?', [purged, runId])
-}
-
-/** Sets a purge going again that failed or was stopped some time ago. true for exactly one caller. */
-export async function reopenPurge(
-  db: Knex,
-  runId: number,
-  endedBefore: number,
-  now: number,
-): Promise<boolean> {
-  const { affectedRows } = await execute(
-    db,
-    `UPDATE wx_job_run SET state = 'running', reason = NULL, finished_at = NULL, updated_at = ?
-     WHERE id = ? AND state IN ('halted', 'paused') AND updated_at <= ?`,
-    [now, runId, endedBefore],
-  )
-  return affectedRows > 0
 }

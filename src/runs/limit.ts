@@ -15,7 +15,7 @@ export interface ClaimableRun {
 }
 
 /** Locks the run for a claim: beside other claims if it has no limit, alone if it has one. */
-export async function lockForClaim(trx: Knex, runId: number): Promise<ClaimableRun | undefined> {
+export async function lockForClaim(trx: Knex.Transaction, runId: number): Promise<ClaimableRun | undefined> {
   const read = async (lock: string): Promise<ClaimableRun | undefined> => {
     const [run] = await selectRows<ClaimableRun>(
       trx,
@@ -45,7 +45,7 @@ export async function hasRoom(db: Knex, runId: number): Promise<boolean> {
 }
 
 /** Lets a locked run claim so many more users than it has; a smaller limit that it has already stays. */
-export async function limitRun(trx: Knex, runId: number, limit: number): Promise<void> {
+export async function limitRun(trx: Knex.Transaction, runId: number, limit: number): Promise<void> {
   await execute(
     trx,
     `UPDATE wx_job_run
@@ -54,12 +54,12 @@ export async function limitRun(trx: Knex, runId: number, limit: number): Promise
   )
 }
 
-export async function liftLimit(trx: Knex, runId: number): Promise<void> {
+export async function liftLimit(trx: Knex.Transaction, runId: number): Promise<void> {
   await execute(trx, 'UPDATE wx_job_run SET claim_limit = NULL, claimed = 0 WHERE id = ?', [runId])
 }
 
 /** Counts claims of a run that has a limit; what is given back counts down. */
-export async function countClaimed(trx: Knex, runId: number, by: number): Promise<void> {
+export async function countClaimed(trx: Knex.Transaction, runId: number, by: number): Promise<void> {
   await execute(trx, 'UPDATE wx_job_run SET claimed = claimed + ? WHERE id = ? AND claim_limit IS NOT NULL', [
     by,
     runId,

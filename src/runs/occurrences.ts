@@ -1,16 +1,17 @@
 import type { Knex } from 'knex'
 import { isDuplicate } from '../db/errors.js'
-import { execute, selectRows } from '../db/sql.js'
+import { execute, forUpdate, selectRows } from '../db/sql.js'
 import { inTransaction } from '../db/transaction.js'
+import { resetRanges } from './ranges.js'
 import { countTotals } from './totals.js'
 
-export type Job = 'remind' | 'expire' | 'purge'
 export type Trigger = 'cron' | 'catch-up' | 'manual'
 export type RunState = 'running' | 'done' | 'halted' | 'paused' | 'limited' | 'window_closed' | 'missed'
 
 /** One firing of one job: a row of wx_job_run. Its unique key is what keeps two processes from opening it twice. */
 export interface Occurrence {
-  job: Job
+  /** The name of the job. */
+  job: string
   appId: string
   /** Business date of a daily run or a purge, ms of the firing of a sweep. */
   slot: number
@@ -28,7 +29,7 @@ export interface JobRun {
 export async function openRun(
   db: Knex,
   { job, appId, slot }: Occurrence,
-  opening: { triggeredBy: Trigger; state: RunState; reason?: string; claimLimit?: number },
+  opening: { triggeredBy: Trigger; state: RunState; reason?: string; claimLimit?: number | undefined },
   now: number,
 ): Promise<{ run: JobRun; opened: boolean }> {
   const { triggeredBy, state, reason = null, claimLimit = null } = opening
@@ -67,8 +68,18 @@ export async function findRemindRuns(db: Knex, appId: string, fromDate: number):
   return rows.map(({ id }) => id)
 }
 
+/** Occurrences that are running and that nobody has touched since then. Uses wx_job_run_app_idx. */
+export async function findRunningSince(db: Knex, appId: string, before: number): Promise<number[]> {
+  const rows = await selectRows<{ id: number }>(
+    db,
+    "SELECT id FROM wx_job_run WHERE app_id = ? AND state = 'running' AND updated_at < ? ORDER BY id",
+    [appId, before],
+  )
+  return rows.map(({ id }) => id)
+}
+
 /** The newest occurrence of a job, whatever became of it. */
-export async function findLastRun(db: Knex, job: Job, appId: string): Promise<JobRun | undefined> {
+export async function findLastRun(db: Knex, job: string, appId: string): Promise<JobRun | undefined> {
   const [run] = await selectRows<JobRun>(
     db,
     'SELECT id, slot, state, reason, started_at FROM wx_job_run WHERE job = ? AND app_id = ? ORDER BY slot DESC LIMIT 1',
@@ -104,5 +115,35 @@ export async function reopenRun(db: Knex, id: number, triggeredBy: Trigger, now:
     `UPDATE wx_job_run SET state = 'running', reason = NULL, triggered_by = ?, started_at = ?, finished_at = NULL,
        updated_at = ? WHERE id = ? AND state <> 'running'`,
     [triggeredBy, now, now, id],
+  )
+}
+
+export async function lockRun(trx: Knex.Transaction, runId: number): Promise<RunState | undefined> {
+  const [row] = await selectRows<{ state: RunState }>(
+    trx,
+    `SELECT state FROM wx_job_run WHERE id = ?${forUpdate(trx)}`,
+    [runId],
+  )
+  return row?.state
+}
+
+/** Lets a run that is still open read all its users again, and notes what kept it from reminding them. */
+export async function startOver(
+  trx: Knex.Transaction,
+  runId: number,
+  appId: string,
+  reason: string | null,
+): Promise<void> {
+  if ((await lockRun(trx, runId)) !== 'running') return
+  await execute(trx, 'UPDATE wx_job_run SET reason = ? WHERE id = ?', [reason, runId])
+  await resetRanges(trx, runId, appId)
+}
+
+/** Ends a run whatever its state was. Started now: the schedule takes an earlier start for one that is still due. */
+export async function endRun(db: Knex, runId: number, reason: string, now: number): Promise<void> {
+  await execute(
+    db,
+    `UPDATE wx_job_run SET state = 'done', reason = ?, started_at = ?, finished_at = ?, updated_at = ? WHERE id = ?`,
+    [reason, now, now, now, runId],
   )
 }

@@ -44,7 +44,7 @@ const MAX_STEP = 100_000
  * Users at known positions, in order, read from the index alone. (Measured on MariaDB with 1,000,000 users: 227
  * statements, 0.3 s, the longest 13 ms.)
  */
-async function findMarks(trx: Knex, appId: string): Promise<Mark[]> {
+async function findMarks(trx: Knex.Transaction, appId: string): Promise<Mark[]> {
   const read = (after: UserId, limit: number, offset: number): Promise<{ user_id: UserId }[]> =>
     selectRows(
       trx,
@@ -67,7 +67,7 @@ async function findMarks(trx: Knex, appId: string): Promise<Mark[]> {
 }
 
 /** Where one range ends and the next begins: about as many users in each, however their numbers are spread. */
-async function findEdges(trx: Knex, appId: string): Promise<UserId[]> {
+async function findEdges(trx: Knex.Transaction, appId: string): Promise<UserId[]> {
   const marks = await findMarks(trx, appId)
   const users = marks.at(-1)?.position ?? 0
   return Array.from({ length: RANGES - 1 }, (_, i) => {
@@ -80,7 +80,7 @@ async function findEdges(trx: Knex, appId: string): Promise<UserId[]> {
  * Sets all ranges of a run to their beginnings. The outer ones are open, for users who come while it runs. A run that has
  * ranges keeps their edges: those of the same day.
  */
-export async function resetRanges(trx: Knex, runId: number, appId: string): Promise<void> {
+export async function resetRanges(trx: Knex.Transaction, runId: number, appId: string): Promise<void> {
   const known = await selectRows<{ hi: UserId }>(
     trx,
     'SELECT hi FROM wx_job_cursor WHERE run_id = ? ORDER BY range_no',
@@ -98,7 +98,7 @@ export async function resetRanges(trx: Knex, runId: number, appId: string): Prom
 }
 
 /** Locks a range that nobody holds and that has users left to read. */
-export async function lockRange(trx: Knex, runId: number): Promise<Range | undefined> {
+export async function lockRange(trx: Knex.Transaction, runId: number): Promise<Range | undefined> {
   const [range] = await selectRows<Range>(
     trx,
     `SELECT range_no, cur, hi FROM wx_job_cursor WHERE run_id = ? AND cur < hi
@@ -113,7 +113,7 @@ export async function lockRange(trx: Knex, runId: number): Promise<Range | undef
  * lock. LEAST would be NULL with a NULL, hence the CASE.
  */
 export async function moveCursor(
-  trx: Knex,
+  trx: Knex.Transaction,
   runId: number,
   rangeNo: number,
   cursor: UserId,
@@ -128,7 +128,7 @@ export async function moveCursor(
 }
 
 /** Takes finished ranges back to the first user who was passed over. Answers whether there was any. */
-export async function rereadPassedOver(trx: Knex, runId: number): Promise<boolean> {
+export async function rereadPassedOver(trx: Knex.Transaction, runId: number): Promise<boolean> {
   const { affectedRows } = await execute(
     trx,
     'UPDATE wx_job_cursor SET cur = again - 1, again = NULL WHERE run_id = ? AND again IS NOT NULL AND cur >= hi',
@@ -138,7 +138,7 @@ export async function rereadPassedOver(trx: Knex, runId: number): Promise<boolea
 }
 
 /** Makes the run read users again that its cursors have passed. `userIds` sorted; locks ranges in their order. */
-export async function readUsersAgain(trx: Knex, runId: number, userIds: UserId[]): Promise<void> {
+export async function readUsersAgain(trx: Knex.Transaction, runId: number, userIds: UserId[]): Promise<void> {
   const ranges = await selectRows<Range>(
     trx,
     'SELECT range_no, cur, hi FROM wx_job_cursor WHERE run_id = ? ORDER BY range_no',

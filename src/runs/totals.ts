@@ -19,7 +19,7 @@ export interface Totals {
 
 /** Locks the runs of messages that are to be settled, until the commit. Answers those that have ended. */
 export async function lockForSettling(
-  trx: Knex,
+  trx: Knex.Transaction,
   runIds: (number | null)[],
   how: 'beside others' | 'alone' = 'beside others',
 ): Promise<Set<number>> {
@@ -41,7 +41,7 @@ export async function lockForSettling(
 
 /** Takes messages of a run that has ended, and is locked, from one total to another. */
 export async function moveTotals(
-  trx: Knex,
+  trx: Knex.Transaction,
   runId: number,
   { from, to, messages }: { from: keyof Totals; to: keyof Totals; messages: number },
   now: number,
@@ -55,7 +55,7 @@ export async function moveTotals(
 }
 
 /** Writes down how the messages of a locked run stand, whichever process sent them. */
-export async function countTotals(trx: Knex, runId: number): Promise<void> {
+export async function countTotals(trx: Knex.Transaction, runId: number): Promise<void> {
   const rows = await scanRows<{ state: string; messages: number }>(
     trx,
     'SELECT state, COUNT(*) AS messages FROM wx_push_message WHERE run_id = ? GROUP BY state',
@@ -76,7 +76,7 @@ export async function countTotals(trx: Knex, runId: number): Promise<void> {
  * due to those it has claimed. Answers how many messages are not settled.
  */
 export async function recordStandings(
-  trx: Knex,
+  trx: Knex.Transaction,
   runId: number,
   { stillDue, skippedSignedIn, now }: { stillDue: number; skippedSignedIn: number; now: number },
 ): Promise<number> {
@@ -92,4 +92,18 @@ export async function recordStandings(
     runId,
   ])
   return run?.retrying ?? 0
+}
+
+/** Adds messages that were claimed for a run that has ended, and are unknown at once, to its totals. */
+export async function addUnknown(
+  trx: Knex.Transaction,
+  runId: number,
+  messages: number,
+  now: number,
+): Promise<void> {
+  await execute(
+    trx,
+    'UPDATE wx_job_run SET due = due + ?, unknown = unknown + ?, updated_at = ? WHERE id = ?',
+    [messages, messages, now, runId],
+  )
 }

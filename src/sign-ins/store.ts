@@ -10,7 +10,7 @@ export interface SignInRow {
 
 /** Adds the day's row unless it is there. Answers whether it was added. */
 export async function insertDay(
-  trx: Knex,
+  trx: Knex.Transaction,
   appId: string,
   userId: UserId,
   day: BusinessDate,
@@ -27,7 +27,7 @@ export async function insertDay(
 
 /** The user's days from `from` on, in order, locked. Waits for rows that another transaction is about to add. */
 export async function lockDaysFrom(
-  trx: Knex,
+  trx: Knex.Transaction,
   appId: string,
   userId: UserId,
   from: BusinessDate,
@@ -55,7 +55,7 @@ export async function findFirstFrom(
 }
 
 export async function setStreak(
-  trx: Knex,
+  trx: Knex.Transaction,
   appId: string,
   userId: UserId,
   { day, streak }: SignInRow,

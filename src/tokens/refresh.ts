@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Knex } from 'knex'
 import { failpoint } from '../lib/failpoint.js'
+import { CODE } from '../wechat/codes.js'
 import { tokenStaysRefused } from '../wechat/errcodes.js'
 import { TokenError } from '../wechat/token-error.js'
 import { type FetchToken, fetchWithRetry } from './fetch-with-retry.js'
@@ -30,7 +31,7 @@ export interface CurrentToken {
 /** WeChat gave the very token that it refuses. */
 export class UnchangedTokenError extends TokenError {
   constructor() {
-    super('WeChat gives the same access token that it refuses', tokenStaysRefused(40001))
+    super('WeChat gives the same access token that it refuses', tokenStaysRefused(CODE.invalidCredential))
     this.name = 'UnchangedTokenError'
   }
 }

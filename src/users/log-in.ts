@@ -5,6 +5,7 @@ import type { Logger } from '../lib/logger.js'
 import { maskOpenId } from '../lib/redact.js'
 import type { UserId } from '../lib/user-id.js'
 import type { Refused } from '../wechat/answer.js'
+import { CODE } from '../wechat/codes.js'
 import type { LoginResult } from '../wechat/login.js'
 import type { SessionTokens } from './session-token.js'
 import * as store from './store.js'
@@ -81,19 +82,19 @@ function logRefusal(log: Logger, call: Record<string, string>, result: Failure):
 function refusalOf(result: Failure): ServiceError {
   if (result.kind === 'refused') {
     switch (result.errcode) {
-      case 40029:
+      case CODE.invalidLoginCode:
         return new ServiceError(
           'invalid_code',
           'WeChat does not know this code, or it is older than five minutes, or of another app: call wx.login again',
         )
-      case 40163:
+      case CODE.loginCodeUsed:
         return new ServiceError('code_used', 'This code was used already: call wx.login again')
-      case 40226:
+      case CODE.highRiskUser:
         return new ServiceError(
           'high_risk_user',
           'WeChat blocks the login of this person as high-risk; do not try again',
         )
-      case 45011:
+      case CODE.minuteQuota:
         return new ServiceError(
           'too_many_requests',
           'WeChat takes no more logins in this minute; try again in the next one',

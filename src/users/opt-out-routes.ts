@@ -38,7 +38,7 @@ export function optOutRoutes(deps: {
 
   async function change(
     digits: string,
-    write: (trx: Knex, named: store.Named, now: number) => Promise<void>,
+    write: (trx: Knex.Transaction, named: store.Named, now: number) => Promise<void>,
   ): Promise<Type.Static<typeof Answer>> {
     const userId = readUserId(digits, 'user_id')
     const named = { appId, userId }

@@ -1,5 +1,5 @@
 import type { Knex } from 'knex'
-import * as permits from '../permits/store.js'
+import { handOver } from '../books/index.js'
 import * as store from './store.js'
 import { bindUser, type Numbering } from './user-ids.js'
 
@@ -12,7 +12,7 @@ import { bindUser, type Numbering } from './user-ids.js'
  * commits stays with the old user.
  */
 export async function rebindUser(
-  trx: Knex,
+  trx: Knex.Transaction,
   { appId, userIds }: Numbering,
   { openId, userId, movePermits }: store.Binding & { movePermits: boolean },
   now: number,
@@ -26,13 +26,7 @@ export async function rebindUser(
   await store.bindUnbound(trx, appId, [{ openId, userId }], now)
   const oldUserId = await store.lockUserOf(trx, appId, openId)
   if (oldUserId === userId) return 0
-  const ids = await permits.lockUnspentGivenBy(trx, appId, oldUserId, openId)
-  if (ids.length > 0) {
-    await permits.lockCounters(trx, appId, [oldUserId, userId])
-    await permits.givePermits(trx, ids, userId, now)
-    await permits.countDown(trx, appId, [oldUserId], ids.length, now)
-    await permits.countUp(trx, [{ appId, userId, by: ids.length }], now)
-  }
+  const moved = await handOver(trx, { appId, openId, from: oldUserId, to: userId }, now)
   await store.changeUser(trx, appId, openId, userId, now)
-  return ids.length
+  return moved
 }

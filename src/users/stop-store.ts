@@ -19,7 +19,7 @@ interface Person {
  * an act of the person's that a bulk bring-back must not undo.
  */
 export async function recordStop(
-  trx: Knex,
+  trx: Knex.Transaction,
   person: { appId: string; openId: string; userId: UserId },
   stop: { kind: 'opt_out' | 'block'; errcode: number; messageId: number | null },
   now: number,
@@ -46,7 +46,7 @@ export async function recordStop(
 
 /** The code stands for the block if there is one too: that is what a follow looks at. */
 export async function recordOptOut(
-  trx: Knex,
+  trx: Knex.Transaction,
   person: Person & { userId: UserId; errcode: number; at: number },
   now: number,
 ): Promise<void> {
@@ -61,7 +61,7 @@ export async function recordOptOut(
 
 /** Works for a person of no user as well: the block is there when a user is bound. */
 export async function recordBlock(
-  trx: Knex,
+  trx: Knex.Transaction,
   { appId, openId, errcode, at }: Person & { errcode: number; at: number },
   now: number,
 ): Promise<void> {
@@ -82,7 +82,11 @@ export async function recordBlock(
 }
 
 /** Ends an opt-out. The code stays for a block beside it. */
-export async function liftRefusal(trx: Knex, { appId, openId }: Person, now: number): Promise<void> {
+export async function liftRefusal(
+  trx: Knex.Transaction,
+  { appId, openId }: Person,
+  now: number,
+): Promise<void> {
   await execute(
     trx,
     `UPDATE wx_user SET opted_out_at = NULL, updated_at = ?,
@@ -95,7 +99,7 @@ export async function liftRefusal(trx: Knex, { appId, openId }: Person, now: num
 
 /** Ends a block of this code. An opt-out beside it stays. false if there was none. */
 export async function liftBlock(
-  trx: Knex,
+  trx: Knex.Transaction,
   { appId, openId, errcode }: Person & { errcode: number },
   now: number,
 ): Promise<boolean> {
@@ -129,7 +133,7 @@ export async function countStopped(db: Knex, named: Named): Promise<{ persons: n
 }
 
 /** Records a wish. The time of an earlier one stays; what WeChat's answers recorded becomes the person's own. */
-export async function recordWish(trx: Knex, named: Named, now: number): Promise<void> {
+export async function recordWish(trx: Knex.Transaction, named: Named, now: number): Promise<void> {
   const { sql, bindings } = isNamed(named)
   // MySQL assigns from left to right: the time must look at the code before that goes.
   await execute(
@@ -141,7 +145,7 @@ export async function recordWish(trx: Knex, named: Named, now: number): Promise<
 }
 
 /** Ends whatever keeps somebody from being sent to. If it still holds at WeChat, the next message is refused again. */
-export async function liftAll(trx: Knex, named: Named, now: number): Promise<void> {
+export async function liftAll(trx: Knex.Transaction, named: Named, now: number): Promise<void> {
   const { sql, bindings } = isNamed(named)
   await execute(
     trx,
@@ -158,7 +162,7 @@ export interface RefusedPerson {
 
 /** Locks, by open_id, those persons whose stop was recorded by this very message. `refused` at most 999. */
 export async function lockStoppedBy(
-  trx: Knex,
+  trx: Knex.Transaction,
   appId: string,
   refused: RefusedPerson[],
 ): Promise<{ open_id: string; stop_errcode: number }[]> {
@@ -175,7 +179,7 @@ export async function lockStoppedBy(
 
 /** Ends the stops of one kind of locked persons. One of the other kind beside it stays. */
 export async function liftStops(
-  trx: Knex,
+  trx: Knex.Transaction,
   appId: string,
   openIds: string[],
   kind: 'opt_out' | 'block',
@@ -189,4 +193,36 @@ export async function liftStops(
      WHERE app_id = ? AND open_id IN (${placeholders(openIds.length)})`,
     [now, appId, ...openIds],
   )
+}
+
+/**
+ * Locks the person's row of wx_user, creating it if need be: reports of one tap that come at once wait for each other.
+ * Answers when the person refused messages, and which one, if WeChat told us so; what was recorded by hand stays as it is.
+ */
+export async function lockPerson(
+  trx: Knex.Transaction,
+  { appId, openId, userId }: Person & { userId: UserId },
+  now: number,
+): Promise<{ refusedAt: number | null; messageId: number | null }> {
+  const onDuplicate = isSqlite(trx)
+    ? 'ON CONFLICT (app_id, open_id) DO NOTHING'
+    : 'ON DUPLICATE KEY UPDATE open_id = VALUES(open_id)'
+  await execute(
+    trx,
+    `INSERT INTO wx_user (app_id, open_id, user_id, created_at, updated_at) VALUES (?, ?, ?, ?, ?) ${onDuplicate}`,
+    [appId, openId, userId, now, now],
+  )
+  const [row] = await selectRows<{
+    opted_out_at: number | null
+    stop_errcode: number | null
+    stop_message_id: number | null
+  }>(
+    trx,
+    `SELECT opted_out_at, stop_errcode, stop_message_id FROM wx_user WHERE app_id = ? AND open_id = ?${forUpdate(trx)}`,
+    [appId, openId],
+  )
+  return {
+    refusedAt: row && row.stop_errcode !== null ? row.opted_out_at : null,
+    messageId: row?.stop_message_id ?? null,
+  }
 }

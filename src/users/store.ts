@@ -39,7 +39,7 @@ export async function findPersons(
 
 /** Inserts bindings of open_ids that had no row when we looked, sorted by open_id. Answers how many still had none. */
 export async function insertBindings(
-  trx: Knex,
+  trx: Knex.Transaction,
   appId: string,
   bindings: Binding[],
   now: number,
@@ -58,7 +58,12 @@ export async function insertBindings(
 }
 
 /** Binds open_ids that belong to nobody yet and leaves the others as they are. `bindings` sorted by open_id. */
-export async function bindUnbound(trx: Knex, appId: string, bindings: Binding[], now: number): Promise<void> {
+export async function bindUnbound(
+  trx: Knex.Transaction,
+  appId: string,
+  bindings: Binding[],
+  now: number,
+): Promise<void> {
   // MySQL assigns from left to right: updated_at must look at user_id before it is set.
   const onDuplicate = isSqlite(trx)
     ? `ON CONFLICT (app_id, open_id) DO UPDATE SET user_id = excluded.user_id, updated_at = excluded.updated_at
@@ -76,7 +81,7 @@ export async function bindUnbound(trx: Knex, appId: string, bindings: Binding[],
 }
 
 /** Locks a person that is bound, and answers to whom. */
-export async function lockUserOf(trx: Knex, appId: string, openId: string): Promise<UserId> {
+export async function lockUserOf(trx: Knex.Transaction, appId: string, openId: string): Promise<UserId> {
   const [row] = await selectRows<{ user_id: UserId }>(
     trx,
     `SELECT user_id FROM wx_user WHERE app_id = ? AND open_id = ? AND user_id IS NOT NULL${forUpdate(trx)}`,
@@ -87,7 +92,7 @@ export async function lockUserOf(trx: Knex, appId: string, openId: string): Prom
 }
 
 export async function changeUser(
-  trx: Knex,
+  trx: Knex.Transaction,
   appId: string,
   openId: string,
   userId: UserId,
@@ -103,7 +108,7 @@ export async function changeUser(
 
 /** Keeps who logged in, with or without a user. A unionid that is known stays when a login names none. */
 export async function recordLogin(
-  trx: Knex,
+  trx: Knex.Transaction,
   { appId, openId, unionId }: { appId: string; openId: string; unionId: string | undefined },
   now: number,
 ): Promise<void> {
@@ -119,7 +124,7 @@ export async function recordLogin(
 }
 
 /** Locks the account's row of numbers, creating it, and answers the number that was allotted last; 0 = none yet. */
-export async function lockLastNumber(trx: Knex, appId: string, now: number): Promise<number> {
+export async function lockLastNumber(trx: Knex.Transaction, appId: string, now: number): Promise<number> {
   // An upsert that changes nothing, and not INSERT IGNORE: that would take a shared lock first, and two of them deadlock.
   const onDuplicate = isSqlite(trx)
     ? 'ON CONFLICT (app_id) DO NOTHING'
@@ -137,7 +142,12 @@ export async function lockLastNumber(trx: Knex, appId: string, now: number): Pro
   return row?.last_user_id ?? 0
 }
 
-export async function setLastNumber(trx: Knex, appId: string, userId: number, now: number): Promise<void> {
+export async function setLastNumber(
+  trx: Knex.Transaction,
+  appId: string,
+  userId: number,
+  now: number,
+): Promise<void> {
   await execute(trx, 'UPDATE wx_user_number SET last_user_id = ?, updated_at = ? WHERE app_id = ?', [
     userId,
     now,
@@ -156,7 +166,7 @@ const TABLES_WITH_USERS = [
 
 /** The highest user id from `from` to `to` that any table of ours knows. */
 export async function highestUsed(
-  trx: Knex,
+  trx: Knex.Transaction,
   appId: string,
   from: number,
   to: number,

@@ -21,7 +21,7 @@ const OWN_RANGE = 2 ** 52
  * or had. `backend`: undefined until the owner's backend has bound it.
  */
 export async function userIdOf(
-  trx: Knex,
+  trx: Knex.Transaction,
   account: Numbering,
   openId: string,
   now: number,
@@ -31,7 +31,7 @@ export async function userIdOf(
 
 /** userIdOf for many: open_id -> user id. Those of no user are left out. */
 export async function userIdsOf(
-  trx: Knex,
+  trx: Knex.Transaction,
   { appId, userIds }: Numbering,
   openIds: string[],
   now: number,
@@ -62,7 +62,12 @@ export async function findOrAllotUsers(
 }
 
 /** The first of `n` numbers in a row that nobody has, after the one allotted last. */
-async function findFreeNumbers(trx: Knex, appId: string, last: number, n: number): Promise<number> {
+async function findFreeNumbers(
+  trx: Knex.Transaction,
+  appId: string,
+  last: number,
+  n: number,
+): Promise<number> {
   const afterUsed = async (from: number, to: number) =>
     ((await store.highestUsed(trx, appId, from, to)) ?? from - 1) + 1
   // The first number follows all there are, gaps included: whoever had one of those may be known elsewhere.
@@ -79,7 +84,7 @@ async function findFreeNumbers(trx: Knex, appId: string, last: number, n: number
  * open_id has one user. A user may have several open_ids (a second WeChat account).
  */
 export async function bindUsers(
-  trx: Knex,
+  trx: Knex.Transaction,
   appId: string,
   bindings: readonly store.Binding[],
   now: number,
@@ -116,7 +121,7 @@ export async function bindUsers(
 
 /** Binds an open_id to a user; binding it again changes nothing. Throws `conflict` if it belongs to another user. */
 export async function bindUser(
-  trx: Knex,
+  trx: Knex.Transaction,
   { appId, openId, userId }: { appId: string; openId: string; userId: UserId },
   now: number,
 ): Promise<void> {

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { assignUnassigned } from '../../src/books/assign.js'
+import { assignUnassigned } from '../../src/books/index.js'
 import { inTransaction } from '../../src/db/transaction.js'
 import { createTestDatabase, dialects, emptyTables, type TestDatabase } from '../helpers/database.js'
 import { readCounters, readPermits, wrongCounters } from '../migrations/old-tables.js'

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { recountCounter } from '../../src/books/recount.js'
+import { recountCounter } from '../../src/books/index.js'
 import { inTransaction } from '../../src/db/transaction.js'
 import { createIngest, type Ingest } from '../../src/permits/ingest.js'
 import { APP_ID, NOW, TODAY } from '../helpers/constants.js'

@@ -1,7 +1,7 @@
 import type { Knex } from 'knex'
+import { VALIDITY_MARGIN_MS } from '../../src/books/index.js'
 import { selectRows } from '../../src/db/sql.js'
 import { audit } from '../../src/operations/audit.js'
-import { VALIDITY_MARGIN_MS } from '../../src/permits/accept.js'
 import type { Delivery } from '../../src/sandbox/ledger.js'
 import type { SendRequest } from '../../src/sandbox/send-request.js'
 import { checkFormIds, checkSubscriptions } from './check-channel.js'

@@ -2,10 +2,10 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { migrateLatest } from '../../src/db/migrate.js'
 import { DEMO_APP_ID } from '../../src/sandbox/accounts.js'
 import { startSandbox } from '../../src/sandbox/sandbox.js'
 import type { SendRequest } from '../../src/sandbox/send-request.js'
+import { migrateLatest } from '../../src/schema.js'
 import type { MysqlServer } from '../helpers/mysql-server.js'
 import { createDatabase, openForLooking } from './chaos-database.js'
 import { findViolations } from './check.js'
@@ -112,7 +112,7 @@ class Chaos {
     const { url, server } = await createDatabase(options.database, this.#undo)
     const db = openForLooking(url)
     this.#undo.push(() => db.destroy())
-    await migrateLatest(db, () => {}, DEMO_APP_ID)
+    await migrateLatest(db, { onMessage: () => {}, appId: DEMO_APP_ID })
     const onSendRequest = (request: SendRequest) => void this.#requests.push(request)
     const sandbox = await startSandbox({ seed: options.seed, onSendRequest })
     this.#undo.push(sandbox.close)

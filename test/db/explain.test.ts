@@ -1,5 +1,6 @@
 import type { Knex } from 'knex'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { NEVER_EXPIRES } from '../../src/books/index.js'
 import { acceptPush } from '../../src/callbacks/accept.js'
 import { createCallbackWorker } from '../../src/callbacks/process.js'
 import { isSqlite, selectRows } from '../../src/db/sql.js'
@@ -7,7 +8,6 @@ import type { UploadedPermit } from '../../src/permits/accept.js'
 import { expireStale } from '../../src/permits/expire.js'
 import { findBalance } from '../../src/permits/find-balance.js'
 import { createIngest } from '../../src/permits/ingest.js'
-import { NEVER_EXPIRES } from '../../src/permits/subscriptions.js'
 import { readMessages, readReceived, readRuns } from '../../src/retention/store.js'
 import { recordSignIn } from '../../src/sign-ins/sign-in.js'
 import { rebindUser } from '../../src/users/rebind.js'
@@ -98,8 +98,8 @@ const HOT: { name: string; sql: RegExp; accesses: Access[] }[] = [
   },
   {
     name: 'lock of the candidates’ permits',
-    sql: /SELECT id, user_id, open_id, form_id, source FROM wx_save_form_id/,
-    accesses: [{ table: 'wx_save_form_id', key: 'PRIMARY' }],
+    sql: /SELECT f\.id, f\.user_id, f\.open_id, f\.form_id, f\.source FROM wx_save_form_id f/,
+    accesses: [{ table: 'f', key: 'PRIMARY' }],
   },
   {
     name: 'lock of the due counters',
@@ -146,7 +146,7 @@ const HOT: { name: string; sql: RegExp; accesses: Access[] }[] = [
   },
   {
     name: 'stale permits of the sweep',
-    sql: /SELECT expire, id FROM wx_save_form_id .* AND status = 0/s,
+    sql: /SELECT expire, id, user_id FROM wx_save_form_id .* AND status = 0/s,
     accesses: [{ table: 'wx_save_form_id', key: 'wx_save_form_id_stale_idx', by: ['app_id', 'expire'] }],
   },
   {
@@ -411,7 +411,9 @@ describe.each(dialects)('hot statements on %s', (dialect) => {
     const pool = openPool(world.database)
     try {
       await pool.raw(`DROP INDEX ${index}${isSqlite(db) ? '' : ` ON ${table}`}`)
-      expect(sorted(await explain(pool, statement))).not.toEqual(sorted(hot.accesses))
+      // MySQL refuses a statement that forces an index which is not there.
+      const accesses = await explain(pool, statement).catch(() => [])
+      expect(sorted(accesses)).not.toEqual(sorted(hot.accesses))
     } finally {
       await pool.destroy()
     }

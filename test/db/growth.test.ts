@@ -1,10 +1,9 @@
 import type { Knex } from 'knex'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
-import { isUsable } from '../../src/books/usable.js'
+import { isUsable, NEVER_EXPIRES } from '../../src/books/index.js'
 import { findUnfinished, lockLapsed, lockRetryDue } from '../../src/messages/lease-store.js'
 import { reportSubscription } from '../../src/permits/report-subscription.js'
 import { findAppIds, findPlace, findStale } from '../../src/permits/store.js'
-import { NEVER_EXPIRES } from '../../src/permits/subscriptions.js'
 import { claimDue } from '../../src/reminders/claim.js'
 import { countStandings } from '../../src/reminders/store.js'
 import { readMessages, readReceived, readRuns } from '../../src/retention/store.js'
@@ -59,7 +58,7 @@ describe('rows that MySQL reads', () => {
       { triggeredBy: 'cron', state: 'running' },
       START,
     )
-    await resetRanges(meter.db, run.id, appId)
+    await meter.db.transaction((trx) => resetRanges(trx, run.id, appId))
     return run.id
   }
 

@@ -1,14 +1,15 @@
 import type { Knex } from 'knex'
 import knex from 'knex'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { FORM_ID_LIFETIME_MS } from '../../src/books/index.js'
 import { readAccount } from '../../src/config/read.js'
 import { knexConfig, openDatabase } from '../../src/db/connect.js'
-import { migrateLatest } from '../../src/db/migrate.js'
 import type { MysqlConnection } from '../../src/db/mysql-session.js'
 import { selectRows } from '../../src/db/sql.js'
 import { examine } from '../../src/operations/doctor.js'
-import { FORM_ID_LIFETIME_MS } from '../../src/permits/accept.js'
 import { createIngest } from '../../src/permits/ingest.js'
+import { pendingMigrations } from '../../src/schema.js'
+import { migrate } from '../helpers/database.js'
 import { eventually } from '../helpers/eventually.js'
 import { type MysqlServer, startMysqlServer } from '../helpers/mysql-server.js'
 import { SERVICE_ENV } from '../helpers/service.js'
@@ -73,7 +74,7 @@ describe.each(SERVERS)('a server that %s', (_, options, page) => {
 
   test('stores what a client sends as it came, and as nothing else', async () => {
     const db = open()
-    await migrateLatest(db, () => {}, 'wx0123456789abcdef')
+    await migrate(db, { appId: 'wx0123456789abcdef' })
     const upload = {
       appId: 'wx0123456789abcdef',
       openId: 'o-1',
@@ -98,6 +99,7 @@ describe.each(SERVERS)('a server that %s', (_, options, page) => {
     await expect(db.raw('SELECT 1')).rejects.toThrow(new RegExp(says))
     const findings = await examine({
       db,
+      pendingMigrations,
       account: readAccount(SERVICE_ENV),
       systemNow: () => NOW,
       getToken: async () => '',

@@ -103,9 +103,9 @@ describe('a job whose database', () => {
     let sent = 0
     const hanging = world.startProcess({
       db: process.db,
-      send: (delivery) => {
+      send: (message) => {
         if (++sent === 5) line.hang()
-        return process.send(delivery)
+        return process.send(message)
       },
     })
     await expectUnavailable(hanging.remind())

@@ -8,6 +8,7 @@ import { tryWrite } from '../../src/db/try-write.js'
 import { handleErrors } from '../../src/http/errors.js'
 import { examine } from '../../src/operations/doctor.js'
 import { healthRoutes } from '../../src/operations/health-routes.js'
+import { assertMigrated, pendingMigrations } from '../../src/schema.js'
 import { createTestDatabase, dialects, type TestDatabase } from '../helpers/database.js'
 import { openPool, refuseRows, silentLog } from '../helpers/rows.js'
 
@@ -16,14 +17,20 @@ const account = readAccount({ WX_APP_ID: 'wx1', WX_APP_SECRET: 'secret' })
 async function askReady(db: Knex): Promise<{ status: number; body: unknown }> {
   const app = fastify()
   handleErrors(app, silentLog)
-  await app.register(healthRoutes({ db }))
+  await app.register(healthRoutes({ db, assertMigrated }))
   const answer = await app.inject({ method: 'GET', url: '/readyz' })
   await app.close()
   return { status: answer.statusCode, body: answer.json() }
 }
 
 async function askDoctor(db: Knex): Promise<object | undefined> {
-  const findings = await examine({ db, account, systemNow: Date.now, getToken: async () => 'token' })
+  const findings = await examine({
+    db,
+    pendingMigrations,
+    account,
+    systemNow: Date.now,
+    getToken: async () => 'token',
+  })
   return findings.find(({ name }) => name === 'writes')
 }
 

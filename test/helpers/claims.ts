@@ -1,29 +1,32 @@
 import type { Account } from '../../src/account.js'
-import type { Delivery } from '../../src/messages/message.js'
+import type { HeldMessage } from '../../src/messages/message.js'
 import { claimDue } from '../../src/reminders/claim.js'
-import { type JobRun, openRun } from '../../src/runs/occurrences.js'
+import { findRun, type JobRun, openRun } from '../../src/runs/occurrences.js'
 import { resetRanges } from '../../src/runs/ranges.js'
 import { TODAY, type World } from './world.js'
 
-/** Today's run, with its users to be read. */
+/** Today's run, with its users to be read. One that is there already is found without an error of the database. */
 export async function openTodaysRun({ db, account, clock }: World): Promise<JobRun> {
   const { appId } = account
+  const occurrence = { job: 'remind', appId, slot: TODAY }
+  const known = await findRun(db, occurrence)
+  if (known) return known
   const { run, opened } = await openRun(
     db,
-    { job: 'remind', appId, slot: TODAY },
+    occurrence,
     { triggeredBy: 'cron', state: 'running' },
     clock.now(),
   )
-  if (opened) await resetRanges(db, run.id, appId)
+  if (opened) await db.transaction((trx) => resetRanges(trx, run.id, appId))
   return run
 }
 
 /** Opens today's run and claims all who are due, as a process would that dies before it sends anything. */
-export async function claimAll(world: World, changes: Partial<Account> = {}): Promise<Delivery[]> {
+export async function claimAll(world: World, changes: Partial<Account> = {}): Promise<HeldMessage[]> {
   const { db, clock } = world
   const account = { ...world.account, ...changes }
   const run = await openTodaysRun({ ...world, account })
-  const deliveries: Delivery[] = []
+  const messages: HeldMessage[] = []
   for (;;) {
     const claim = await claimDue(db, account, {
       runId: run.id,
@@ -34,14 +37,14 @@ export async function claimAll(world: World, changes: Partial<Account> = {}): Pr
       read: 500,
       claim: 500,
     })
-    if (claim.kind !== 'claimed') return deliveries
-    deliveries.push(...claim.deliveries)
+    if (claim.kind !== 'claimed') return messages
+    messages.push(...claim.messages)
   }
 }
 
 /** Claims all who are due when there is but one of them. */
-export async function claimOne(world: World, changes: Partial<Account> = {}): Promise<Delivery> {
-  const [delivery, ...others] = await claimAll(world, changes)
-  if (!delivery || others.length > 0) throw new Error('One user was to be due, and there were others or none')
-  return delivery
+export async function claimOne(world: World, changes: Partial<Account> = {}): Promise<HeldMessage> {
+  const [message, ...others] = await claimAll(world, changes)
+  if (!message || others.length > 0) throw new Error('One user was to be due, and there were others or none')
+  return message
 }

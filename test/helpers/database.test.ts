@@ -1,12 +1,13 @@
 import type { Knex } from 'knex'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { migrateLatest, pendingMigrations } from '../../src/db/migrate.js'
 import { isSqlite, selectRows } from '../../src/db/sql.js'
+import { pendingMigrations } from '../../src/schema.js'
 import {
   createEmptyDatabase,
   createTestDatabase,
   dialects,
   emptyTables,
+  migrate,
   type TestDatabase,
 } from './database.js'
 
@@ -29,7 +30,7 @@ describe.each(dialects)('a test database on %s', (dialect) => {
   })
 
   test('has the tables that the migrations make, and none pending', async () => {
-    await migrateLatest(one.db)
+    await migrate(one.db)
     expect(await describeTables(other.db)).toEqual(await describeTables(one.db))
     expect(await pendingMigrations(other.db)).toEqual([])
   })

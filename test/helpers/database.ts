@@ -4,7 +4,9 @@ import { dirname, join } from 'node:path'
 import type { Knex } from 'knex'
 import { afterAll, beforeAll, beforeEach, inject } from 'vitest'
 import { openDatabase } from '../../src/db/connect.js'
+import type { MigrationParams } from '../../src/db/migrate.js'
 import { isSqlite, selectRows } from '../../src/db/sql.js'
+import { migrateLatest } from '../../src/schema.js'
 
 export type Dialect = 'sqlite' | 'mysql'
 
@@ -17,6 +19,11 @@ export interface TestDatabase {
   url: string
   /** Closes the pool and removes the database. */
   close(): Promise<void>
+}
+
+/** Migrates without a word, and without an account, unless `params` say otherwise. */
+export function migrate(db: Knex, params: Partial<MigrationParams> = {}): Promise<void> {
+  return migrateLatest(db, { onMessage: () => {}, appId: '', ...params })
 }
 
 /**

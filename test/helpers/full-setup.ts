@@ -1,6 +1,6 @@
 import type { TestProject } from 'vitest/node'
 import { openDatabase } from '../../src/db/connect.js'
-import { migrateLatest } from '../../src/db/migrate.js'
+import { migrateLatest } from '../../src/schema.js'
 import { startMysqlServer } from './mysql-server.js'
 import { buildProgram } from './program.js'
 
@@ -51,7 +51,7 @@ async function createTemplate(serverUrl: string, prefix: string): Promise<void> 
   const url = new URL(serverUrl)
   url.pathname = `/${name}`
   const db = openDatabase(url.href)
-  await migrateLatest(db)
+  await migrateLatest(db, { onMessage: () => {}, appId: '' })
   await db.destroy()
 }
 

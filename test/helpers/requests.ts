@@ -1,10 +1,10 @@
 import type { Source } from '../../src/messages/deliver.js'
-import type { Delivery } from '../../src/messages/message.js'
+import type { HeldMessage } from '../../src/messages/message.js'
 import type { SendResult } from '../../src/wechat/client.js'
 
 /** Hands out what was claimed before, in batches. */
-export function sourceOf(deliveries: Delivery[], batch = 500): Source & { handedOut: number } {
-  const left = [...deliveries]
+export function sourceOf(messages: HeldMessage[], batch = 500): Source & { handedOut: number } {
+  const left = [...messages]
   const source = {
     handedOut: 0,
     async next() {

@@ -2,7 +2,7 @@ import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import type { TestProject } from 'vitest/node'
 import { openDatabase } from '../../src/db/connect.js'
-import { migrateLatest } from '../../src/db/migrate.js'
+import { migrateLatest } from '../../src/schema.js'
 import { makeDataFolder } from './data-folder.js'
 import type { Dialect } from './database.js'
 
@@ -19,7 +19,7 @@ declare module 'vitest' {
 export default async function setup(project: TestProject): Promise<() => void> {
   const folder = makeDataFolder('reminder-sqlite-')
   const db = openDatabase(`sqlite:${join(folder, 'template.db')}`)
-  await migrateLatest(db)
+  await migrateLatest(db, { onMessage: () => {}, appId: '' })
   await db.destroy()
   project.provide('sqliteFolder', folder)
   return () => rmSync(folder, { recursive: true, force: true })

@@ -1,10 +1,9 @@
 import type { Knex } from 'knex'
+import { FORM_ID_LIFETIME_MS, NEVER_EXPIRES } from '../../src/books/index.js'
 import { execute, rowPlaceholders } from '../../src/db/sql.js'
 import { addDays } from '../../src/lib/business-date.js'
 import { chunks } from '../../src/lib/chunks.js'
 import type { UserId } from '../../src/lib/user-id.js'
-import { FORM_ID_LIFETIME_MS } from '../../src/permits/accept.js'
-import { NEVER_EXPIRES } from '../../src/permits/subscriptions.js'
 import type { SandboxControl } from '../../src/sandbox/control.js'
 import { DAY_MS, HOUR_MS, TEMPLATE_ID } from './constants.js'
 

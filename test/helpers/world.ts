@@ -10,11 +10,11 @@ import { createLogger } from '../../src/lib/logger.js'
 import { clearTestTiming, setTestTiming } from '../../src/lib/test-timing.js'
 import type { UserId } from '../../src/lib/user-id.js'
 import type { DeliverDeps } from '../../src/messages/deliver.js'
-import type { Delivery } from '../../src/messages/message.js'
+import type { HeldMessage } from '../../src/messages/message.js'
 import { recover } from '../../src/messages/recovery.js'
-import type { Tally } from '../../src/messages/settle.js'
+import type { Tally } from '../../src/messages/tally.js'
 import { audit } from '../../src/operations/audit.js'
-import { type RunOptions, type RunReport, runReminders } from '../../src/reminders/run.js'
+import { type RemindOptions, type RunReport, runReminders } from '../../src/reminders/run.js'
 import { DEMO_ACCOUNT } from '../../src/sandbox/accounts.js'
 import type { SandboxControl } from '../../src/sandbox/control.js'
 import { type Sandbox, startSandbox } from '../../src/sandbox/sandbox.js'
@@ -81,12 +81,12 @@ export interface ProcessOptions {
   /** How long it waits for WeChat's answer. */
   timeoutMs?: number
   /** What it does in place of asking WeChat. */
-  send?(delivery: Delivery): Promise<SendResult>
+  send?(message: HeldMessage): Promise<SendResult>
 }
 
 /** What one process of the service has: its own pools, token, and signal to stop. */
 export interface Process extends DeliverDeps {
-  remind(options?: Partial<RunOptions> & { account?: Partial<Account> }): Promise<RunReport>
+  remind(options?: Partial<RemindOptions> & { account?: Partial<Account> }): Promise<RunReport>
   recover(account?: Partial<Account>): Promise<Tally>
   /** As SIGTERM does. */
   stop(): void
@@ -373,9 +373,9 @@ function withWechatTimeout(ms: number, open: () => Sending): Sending {
 }
 
 /** A stand-in for WeChat's client, which asks right before each request whether it may leave. */
-function whenItMayLeave(send: (delivery: Delivery) => Promise<SendResult>): DeliverDeps['send'] {
-  return async (delivery, mayLeave = async () => true) =>
-    (await mayLeave()) ? send(delivery) : { kind: 'unreachable', reason: 'aborted' }
+function whenItMayLeave(send: (message: HeldMessage) => Promise<SendResult>): DeliverDeps['send'] {
+  return async (message, mayLeave = async () => true) =>
+    (await mayLeave()) ? send(message) : { kind: 'unreachable', reason: 'aborted' }
 }
 
 const CONCURRENCY = 16

@@ -3,6 +3,7 @@ import { buildApp } from '../../src/app.js'
 import { readAccount, readConfig } from '../../src/config/read.js'
 import { createLogger } from '../../src/lib/logger.js'
 import { createIngest } from '../../src/permits/ingest.js'
+import { assertMigrated } from '../../src/schema.js'
 import { createTestDatabase } from '../helpers/database.js'
 import { API_KEY, OTHER_API_KEY, SERVICE_ENV } from '../helpers/service.js'
 import { type SessionService, startSessionService } from '../helpers/sessions.js'
@@ -83,6 +84,7 @@ test('the log has a line a minute about them, however many there are', async () 
   now = NOW
   const app = await buildApp({
     db,
+    assertMigrated,
     account: readAccount(SERVICE_ENV),
     ...readConfig(SERVICE_ENV),
     exchangeCode: () => Promise.reject(new Error('nobody logs in')),

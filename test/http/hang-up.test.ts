@@ -4,6 +4,7 @@ import { buildApp } from '../../src/app.js'
 import { readAccount, readConfig } from '../../src/config/read.js'
 import { createLogger } from '../../src/lib/logger.js'
 import { createIngest } from '../../src/permits/ingest.js'
+import { assertMigrated } from '../../src/schema.js'
 import { createTestDatabase } from '../helpers/database.js'
 import { eventually } from '../helpers/eventually.js'
 import { openSocket } from '../helpers/raw-socket.js'
@@ -20,6 +21,7 @@ test.each([
   const output = { write: (line: string) => lines.push(JSON.parse(line)) }
   const app = await buildApp({
     db,
+    assertMigrated,
     account: readAccount(SERVICE_ENV),
     ...readConfig(SERVICE_ENV),
     exchangeCode: () => Promise.reject(new Error('nobody logs in')),

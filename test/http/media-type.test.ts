@@ -3,12 +3,14 @@ import { buildApp } from '../../src/app.js'
 import { readConfig } from '../../src/config/read.js'
 import { createLogger } from '../../src/lib/logger.js'
 import { createIngest } from '../../src/permits/ingest.js'
+import { assertMigrated } from '../../src/schema.js'
 import { createTestDatabase } from '../helpers/database.js'
 
 test('a body that is not called JSON is refused as such, plain text included', async () => {
   const { db, close } = await createTestDatabase('sqlite')
   const app = await buildApp({
     db,
+    assertMigrated,
     account: { appId: 'wxA', timezone: 'Asia/Shanghai' } as Parameters<typeof buildApp>[0]['account'],
     ...readConfig({ API_KEYS: 'backend:key-of-the-media-types' }),
     exchangeCode: () => Promise.reject(new Error('nobody logs in')),

@@ -125,8 +125,8 @@ describe.each(dialects)('after any history on %s', (dialect) => {
         const dying = world.startProcess({
           db,
           concurrency: 3,
-          send: async (delivery) => {
-            await process.send(delivery)
+          send: async (message) => {
+            await process.send(message)
             throw new Error('the process died')
           },
         })

@@ -1,16 +1,16 @@
 import { describe, expect, test } from 'vitest'
 import { createBrake } from '../../src/messages/brake.js'
-import type { Delivery } from '../../src/messages/message.js'
+import type { HeldMessage } from '../../src/messages/message.js'
 import { judge, MAX_ATTEMPTS } from '../../src/messages/verdict.js'
 import type { SendResult } from '../../src/wechat/client.js'
-import { ACCEPTED, CUT, delivery, REFUSED_CONNECTION, refusal } from '../helpers/deliveries.js'
+import { ACCEPTED, CUT, held, REFUSED_CONNECTION, refusal } from '../helpers/answers.js'
 import { NOW } from '../helpers/rows.js'
 
 /** A brake that hears answers, each judged as a run would. */
 function brakeAfter(...answers: SendResult[]) {
   const brake = createBrake()
-  const hear = (answer: SendResult, changes: Partial<Delivery> = {}, othersUnderWay = 0) => {
-    brake.observe(answer, judge(delivery(changes), answer, 0, NOW))
+  const hear = (answer: SendResult, changes: Partial<HeldMessage> = {}, othersUnderWay = 0) => {
+    brake.observe(answer, judge(held(changes), answer, 0, NOW))
     if (othersUnderWay === 0) brake.drained()
     return brake.halt
   }
@@ -150,7 +150,7 @@ describe('an outage', () => {
   test('is not what a message in doubt meets that WeChat refuses', () => {
     const { brake } = brakeAfter(ACCEPTED)
     for (let i = 0; i < 20; i++) {
-      const doubt = delivery({ maybeSent: true })
+      const doubt = held({ maybeSent: true })
       for (const answer of [refusal(41028), refusal(43101), ACCEPTED]) {
         brake.observe(answer, judge(doubt, answer, 0, NOW))
       }
@@ -203,7 +203,7 @@ describe('a rise of refusals by users', () => {
   test('is measured by what is normal for the account', () => {
     const brake = createBrake(0.4)
     const most = [...times(25, ACCEPTED), ...times(75, refusal(43101))]
-    for (const answer of most) brake.observe(answer, judge(delivery({}), answer, 0, NOW))
+    for (const answer of most) brake.observe(answer, judge(held({}), answer, 0, NOW))
     expect(brake.halt).toBeUndefined()
   })
 })

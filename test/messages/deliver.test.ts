@@ -3,11 +3,11 @@ import { selectRows } from '../../src/db/sql.js'
 import { createBrake } from '../../src/messages/brake.js'
 import { deliverAll, type Source } from '../../src/messages/deliver.js'
 import { takeOver } from '../../src/messages/recovery.js'
-import type { Tally } from '../../src/messages/settle.js'
+import type { Tally } from '../../src/messages/tally.js'
 import { createDeadlines } from '../../src/messages/window.js'
+import { ACCEPTED, refusal } from '../helpers/answers.js'
 import { claimAll, claimOne } from '../helpers/claims.js'
 import { dialects } from '../helpers/database.js'
-import { ACCEPTED, refusal } from '../helpers/deliveries.js'
 import { eventually } from '../helpers/eventually.js'
 import { heldRequests, sourceOf } from '../helpers/requests.js'
 import { user, users } from '../helpers/users.js'
@@ -133,10 +133,10 @@ describe.each(dialects)('delivering on %s', (dialect) => {
 
   test('throws when the database goes away, and leaves the rows to be taken over', async () => {
     await world.has(users(1, 20).permits(1))
-    const deliveries = await claimAll(world)
+    const messages = await claimAll(world)
     const requests = heldRequests()
     const dying = world.startProcess({ poolMax: 1, concurrency: 4, send: requests.send })
-    const delivering = deliver(dying, sourceOf(deliveries))
+    const delivering = deliver(dying, sourceOf(messages))
     await eventually('four requests under way', () => requests.underWay === 4)
     await dying.db.destroy()
     requests.answerAll(ACCEPTED)
@@ -152,10 +152,10 @@ describe.each(dialects)('delivering on %s', (dialect) => {
 
   test('throws too when it cannot claim any more, and settles what it has', async () => {
     await world.has(users(1, 5).permits(1))
-    const deliveries = await claimAll(world)
+    const messages = await claimAll(world)
     const failing: Source = {
       async next() {
-        if (deliveries.length > 0) return deliveries.splice(0)
+        if (messages.length > 0) return messages.splice(0)
         throw new Error('no more')
       },
     }
@@ -166,10 +166,10 @@ describe.each(dialects)('delivering on %s', (dialect) => {
 
   test('keeps the lease of a message whose request takes longer than a lease', async () => {
     await world.has(user(1).permits(1))
-    const delivery = await claimOne(world)
+    const message = await claimOne(world)
     const requests = heldRequests()
     const process = world.startProcess({ leaseMs: 150, send: requests.send })
-    const delivering = deliver(process, sourceOf([delivery]))
+    const delivering = deliver(process, sourceOf([message]))
     const leaseOf = async () => (await world.messages())[0]?.lease_until ?? 0
     // The first renewal replaces the long lease of the claim; the next ones show that it goes on.
     const long = await leaseOf()
@@ -179,14 +179,14 @@ describe.each(dialects)('delivering on %s', (dialect) => {
     })
     await eventually('four leases later it is still held', async () => (await leaseOf()) > first + 600)
     const limits = { limit: 10, leaseMs: 150, now: world.clock.now() }
-    expect(await takeOver(world.db, world.account, limits)).toEqual({ deliveries: [], taken: 0 })
+    expect(await takeOver(world.db, world.account, limits)).toMatchObject({ messages: [], taken: 0 })
     requests.answerAll(ACCEPTED)
     expect(await delivering).toMatchObject({ delivered: 1, lost: 0 })
   })
 
   test('does not send a message whose lease it let lapse', async () => {
     await world.has(user(1).permits(1))
-    const delivery = await claimOne(world)
+    const message = await claimOne(world)
     let sent = 0
     const process = world.startProcess({
       send: async () => {
@@ -194,7 +194,7 @@ describe.each(dialects)('delivering on %s', (dialect) => {
         return ACCEPTED
       },
     })
-    const lapsed = { ...delivery, leaseDeadline: performance.now() - 1 }
+    const lapsed = { ...message, leaseDeadline: performance.now() - 1 }
     expect(await deliver(process, sourceOf([lapsed]))).toMatchObject({ delivered: 0, lost: 1 })
     expect(sent).toBe(0)
     expect((await world.messages())[0]).toMatchObject({ state: 'sending', fence: 1 })
@@ -202,7 +202,7 @@ describe.each(dialects)('delivering on %s', (dialect) => {
 
   test('goes on to the next permit only when it is reserved', async () => {
     await world.has(user(1).permits(3))
-    const delivery = await claimOne(world)
+    const message = await claimOne(world)
     const seen: { formId: string; status: number | undefined; count: number | undefined }[] = []
     const process = world.startProcess({
       send: async ({ formId, permitId }) => {
@@ -216,7 +216,7 @@ describe.each(dialects)('delivering on %s', (dialect) => {
         return seen.length < 3 ? refusal(41028) : ACCEPTED
       },
     })
-    expect(await deliver(process, sourceOf([delivery]))).toMatchObject({ delivered: 1 })
+    expect(await deliver(process, sourceOf([message]))).toMatchObject({ delivered: 1 })
     const permits = await world.permitsOf(1)
     expect(seen).toEqual(permits.map(({ form_id }, i) => ({ formId: form_id, status: 1, count: 2 - i })))
     expect(permits.map(({ errcode }) => errcode)).toEqual([41028, 41028, null])

@@ -1,9 +1,9 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { FORM_ID_LIFETIME_MS } from '../../src/books/index.js'
 import { execute, selectRows } from '../../src/db/sql.js'
 import type { UserId } from '../../src/lib/user-id.js'
 import { takeOver } from '../../src/messages/recovery.js'
-import { emptyTally, settleBatch } from '../../src/messages/settle.js'
-import { FORM_ID_LIFETIME_MS } from '../../src/permits/accept.js'
+import { settleBatch } from '../../src/messages/settle.js'
 import { rebindUser } from '../../src/users/rebind.js'
 import { claimOne } from '../helpers/claims.js'
 import { dialects } from '../helpers/database.js'
@@ -67,33 +67,29 @@ describe.each(dialects)('the next permit on %s', (dialect) => {
     expect(claimed.openId).toBe(openIdOf(1))
     const answer = { errcode: 41028, errmsg: null, rid: null, msgid: null }
     const times = { leaseMs: 15_000, now: world.clock.now() }
-    const dead = { delivery: claimed, verdict: { kind: 'next_permit' } as const, answer, attempted: true }
-    const [next] = await settleBatch(world.db, [dead], times, emptyTally())
+    const dead = { message: claimed, verdict: { kind: 'next_permit' } as const, answer, attempted: true }
+    const {
+      next: [next],
+    } = await settleBatch(world.db, [dead], times)
     if (!next) throw new Error('There was a next permit')
     expect(next.openId).toBe(SECOND)
     const later = { kind: 'retry', afterMs: 0, maybeSent: false } as const
-    await settleBatch(
-      world.db,
-      [{ delivery: next, verdict: later, answer, attempted: true }],
-      times,
-      emptyTally(),
-    )
+    await settleBatch(world.db, [{ message: next, verdict: later, answer, attempted: true }], times)
     const {
-      deliveries: [retried],
+      messages: [retried],
     } = await takeOver(world.db, world.account, { limit: 1, ...times })
     expect(retried).toMatchObject({ openId: SECOND, formId: next.formId })
     await world.lapseLeases()
     const {
-      deliveries: [takenOver],
+      messages: [takenOver],
     } = await takeOver(world.db, world.account, { limit: 1, ...times })
     expect(takenOver).toMatchObject({ openId: SECOND, formId: next.formId })
     if (!takenOver) throw new Error('It had lapsed')
     expect(await world.startProcess().send(takenOver)).toMatchObject({ kind: 'accepted' })
     await settleBatch(
       world.db,
-      [{ delivery: takenOver, verdict: { kind: 'delivered' }, answer, attempted: true }],
+      [{ message: takenOver, verdict: { kind: 'delivered' }, answer, attempted: true }],
       times,
-      emptyTally(),
     )
   })
 
@@ -110,8 +106,8 @@ describe.each(dialects)('the next permit on %s', (dialect) => {
     )
     const answer = { errcode: 41028, errmsg: null, rid: null, msgid: null }
     const times = { leaseMs: 15_000, now: world.clock.now() }
-    const dead = { delivery: claimed, verdict: { kind: 'next_permit' } as const, answer, attempted: true }
-    expect(await settleBatch(world.db, [dead], times, emptyTally())).toEqual([undefined])
+    const dead = { message: claimed, verdict: { kind: 'next_permit' } as const, answer, attempted: true }
+    expect((await settleBatch(world.db, [dead], times)).next).toEqual([undefined])
     expect(await world.counterOf(2)).toMatchObject({ count: 1 })
     expect(await world.startProcess().remind()).toMatchObject({ delivered: 1 })
     expect(sentTo()).toEqual([SECOND])
@@ -153,9 +149,9 @@ describe.each(dialects)('the next permit on %s', (dialect) => {
       const { send } = world.startProcess({ timeoutMs })
       const sent: UserId[] = []
       const process = world.startProcess({
-        send: (delivery) => {
-          sent.push(delivery.userId)
-          return send(delivery)
+        send: (message) => {
+          sent.push(message.userId)
+          return send(message)
         },
       })
       return { process, sent }

@@ -3,6 +3,7 @@ import { execute } from '../../src/db/sql.js'
 import { describeOpen, openToJson } from '../../src/messages/open-messages.js'
 import { countOpen } from '../../src/messages/open-store.js'
 import { examine } from '../../src/operations/doctor.js'
+import { pendingMigrations } from '../../src/schema.js'
 import { claimAll } from '../helpers/claims.js'
 import { dialects } from '../helpers/database.js'
 import { MINUTE_MS } from '../helpers/rows.js'
@@ -33,7 +34,13 @@ describe.each(dialects)('messages that are not settled on %s', (dialect) => {
 
   async function askDoctor() {
     const { db, account } = world
-    const findings = await examine({ db, account, systemNow: () => START, getToken: async () => 'token' })
+    const findings = await examine({
+      db,
+      pendingMigrations,
+      account,
+      systemNow: () => START,
+      getToken: async () => 'token',
+    })
     return findings.find(({ name }) => name === 'messages')
   }
 

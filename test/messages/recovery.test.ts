@@ -1,7 +1,8 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { execute } from '../../src/db/sql.js'
 import { takeOver } from '../../src/messages/recovery.js'
-import { emptyTally, settleBatch } from '../../src/messages/settle.js'
+import { settleBatch } from '../../src/messages/settle.js'
+import { emptyTally } from '../../src/messages/tally.js'
 import { windowEnd } from '../../src/messages/window.js'
 import { claimAll, claimOne } from '../helpers/claims.js'
 import { dialects } from '../helpers/database.js'
@@ -29,17 +30,17 @@ describe.each(dialects)('recovery on %s', (dialect) => {
 
   const takeAll = async () => {
     const limits = { limit: 100, leaseMs: 15_000, now: world.clock.now() }
-    return (await takeOver(world.db, world.account, limits)).deliveries
+    return (await takeOver(world.db, world.account, limits)).messages
   }
 
   async function retryIn(afterMs: number, maybeSent: boolean): Promise<void> {
-    const outcomes = (await claimAll(world)).map((delivery) => ({
-      delivery,
+    const outcomes = (await claimAll(world)).map((message) => ({
+      message,
       verdict: { kind: 'retry', afterMs, maybeSent } as const,
       answer: { errcode: -1, errmsg: 'busy', rid: null, msgid: null },
       attempted: true,
     }))
-    await settleBatch(world.db, outcomes, { leaseMs: 15_000, now: world.clock.now() }, emptyTally())
+    await settleBatch(world.db, outcomes, { leaseMs: 15_000, now: world.clock.now() })
   }
 
   const setChannel = (channel: string) =>
@@ -65,9 +66,9 @@ describe.each(dialects)('recovery on %s', (dialect) => {
 
   test('finds out that a lost attempt was the delivery, and spends no second permit', async () => {
     await world.has(user(1).permits(2))
-    const delivery = await claimOne(world)
+    const message = await claimOne(world)
     // The dead process had sent it and never saw the answer.
-    await world.startProcess().send(delivery)
+    await world.startProcess().send(message)
     await world.lapseLeases()
     expect(await world.startProcess().recover()).toMatchObject({ delivered: 1 })
     expect(world.reminded()).toEqual([1])
@@ -81,8 +82,8 @@ describe.each(dialects)('recovery on %s', (dialect) => {
     await world.has(users(1, 2).permits(1))
     await claimAll(world)
     await world.lapseLeases()
-    for (const delivery of await takeAll())
-      expect(delivery).toMatchObject({ maybeSent: true, attempts: 1, fence: 2 })
+    for (const message of await takeAll())
+      expect(message).toMatchObject({ maybeSent: true, attempts: 1, fence: 2 })
     await world.reset()
     await world.has(user(1).permits(1))
     await retryIn(0, false)
@@ -105,7 +106,7 @@ describe.each(dialects)('recovery on %s', (dialect) => {
     const processes = [world.startProcess(), world.startProcess(), world.startProcess()]
     const options = { limit: 40, leaseMs: 15_000, now: world.clock.now() }
     const taken = await Promise.all(processes.map(({ db }) => takeOver(db, world.account, options)))
-    const ids = taken.flatMap(({ deliveries }) => deliveries).map(({ id }) => id)
+    const ids = taken.flatMap(({ messages }) => messages).map(({ id }) => id)
     expect(new Set(ids).size).toBe(ids.length)
     await Promise.all(processes.map((process) => process.recover()))
     expect(ids.length + world.reminded().length).toBe(100)
@@ -117,7 +118,7 @@ describe.each(dialects)('recovery on %s', (dialect) => {
     await world.lapseLeases()
     const other = { ...world.account, appId: 'wxOther' }
     const limits = { limit: 10, leaseMs: 15_000, now: world.clock.now() }
-    expect(await takeOver(world.db, other, limits)).toEqual({ deliveries: [], taken: 0 })
+    expect(await takeOver(world.db, other, limits)).toMatchObject({ messages: [], taken: 0 })
     expect(await takeAll()).toHaveLength(1)
   })
 

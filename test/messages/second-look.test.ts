@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { execute } from '../../src/db/sql.js'
-import { emptyTally, settleBatch } from '../../src/messages/settle.js'
+import { settleBatch } from '../../src/messages/settle.js'
+import { emptyTally } from '../../src/messages/tally.js'
 import { claimAll } from '../helpers/claims.js'
 import { dialects } from '../helpers/database.js'
 import { openIdOf, users } from '../helpers/users.js'
@@ -34,13 +35,13 @@ describe.each(dialects)('before a message is sent again on %s', (dialect) => {
   /** Users 1 to 3, claimed, and waiting for another attempt. */
   async function waiting(channel: Channel, maybeSent: boolean): Promise<void> {
     await world.has(users(1, 3).permits(2).subscriptions(2))
-    const outcomes = (await claimAll(world, { channel })).map((delivery) => ({
-      delivery,
+    const outcomes = (await claimAll(world, { channel })).map((message) => ({
+      message,
       verdict: { kind: 'retry', afterMs: 0, maybeSent } as const,
       answer: { errcode: 45011, errmsg: 'busy', rid: null, msgid: null },
       attempted: true,
     }))
-    await settleBatch(world.db, outcomes, { leaseMs: 15_000, now: world.clock.now() }, emptyTally())
+    await settleBatch(world.db, outcomes, { leaseMs: 15_000, now: world.clock.now() })
   }
 
   const CHANGES: [string, (userId: number) => Promise<unknown>][] = [

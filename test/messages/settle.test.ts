@@ -1,8 +1,10 @@
 import { describe, expect, test } from 'vitest'
 import { execute } from '../../src/db/sql.js'
-import type { Delivery } from '../../src/messages/message.js'
+import type { JudgedMessage } from '../../src/messages/judged.js'
+import type { HeldMessage } from '../../src/messages/message.js'
 import { takeOver } from '../../src/messages/recovery.js'
-import { emptyTally, type Outcome, settleBatch, type Tally } from '../../src/messages/settle.js'
+import { settleBatch } from '../../src/messages/settle.js'
+import { emptyTally, type Tally } from '../../src/messages/tally.js'
 import type { Verdict } from '../../src/messages/verdict.js'
 import { claimAll, claimOne } from '../helpers/claims.js'
 import { DAY_MS, HOUR_MS, TODAY } from '../helpers/constants.js'
@@ -13,27 +15,26 @@ import { useWorld } from '../helpers/world.js'
 const SAID = { errcode: null, errmsg: null, rid: null, msgid: null }
 
 const outcome = (
-  delivery: Delivery,
+  message: HeldMessage,
   verdict: Verdict,
   { attempted = true, errcode = null }: { attempted?: boolean; errcode?: number | null } = {},
-): Outcome => ({ delivery, verdict, answer: { ...SAID, errcode }, attempted })
+): JudgedMessage => ({ message, verdict, answer: { ...SAID, errcode }, attempted })
 
 describe.each(dialects)('settling on %s', (dialect) => {
   const world = useWorld(dialect)
 
-  async function settle(...outcomes: Outcome[]): Promise<{ next: (Delivery | undefined)[]; tally: Tally }> {
-    const tally = emptyTally()
-    const now = world.clock.now()
-    const next = await settleBatch(world.db, outcomes, { leaseMs: 15_000, now }, tally)
-    return { next, tally }
+  async function settle(
+    ...outcomes: JudgedMessage[]
+  ): Promise<{ next: (HeldMessage | undefined)[]; tally: Tally }> {
+    return settleBatch(world.db, outcomes, { leaseMs: 15_000, now: world.clock.now() })
   }
 
-  async function takenOver(): Promise<Delivery> {
+  async function takenOver(): Promise<HeldMessage> {
     await world.lapseLeases()
     const limits = { limit: 10, leaseMs: 15_000, now: world.clock.now() }
-    const [delivery] = (await takeOver(world.db, world.account, limits)).deliveries
-    if (!delivery) throw new Error('There was nothing to take over')
-    return delivery
+    const [message] = (await takeOver(world.db, world.account, limits)).messages
+    if (!message) throw new Error('There was nothing to take over')
+    return message
   }
 
   const only = async () => (await world.messages())[0]
@@ -115,10 +116,10 @@ describe.each(dialects)('settling on %s', (dialect) => {
 
   test('a verdict that comes a second time changes nothing', async () => {
     await world.has(user(1).permits(2))
-    const delivery = await claimOne(world)
-    await settle(outcome(delivery, { kind: 'give_back' }))
+    const message = await claimOne(world)
+    await settle(outcome(message, { kind: 'give_back' }))
     const books = await world.books()
-    expect((await settle(outcome(delivery, { kind: 'give_back' }))).tally).toMatchObject({
+    expect((await settle(outcome(message, { kind: 'give_back' }))).tally).toMatchObject({
       cancelled: 0,
       lost: 1,
     })
@@ -170,18 +171,18 @@ describe.each(dialects)('settling on %s', (dialect) => {
           .permitFor(2 * HOUR_MS)
           .permitFor(DAY_MS),
       )
-      const delivery = await claimOne(world)
+      const message = await claimOne(world)
       world.clock.advance(3 * HOUR_MS)
-      await settle(outcome(delivery, { kind: 'give_back' }))
+      await settle(outcome(message, { kind: 'give_back' }))
       expect((await world.permitsOf(1)).map(({ status }) => status)).toEqual([2, 0])
       expect(await world.counterOf(1)).toEqual({ count: 1, last_date: 0 })
     })
 
     test('leaves a last_date alone that somebody wrote meanwhile', async () => {
       await world.has(user(1).permits(1).lastReminded(20_261_101))
-      const delivery = await claimOne(world)
+      const message = await claimOne(world)
       await execute(world.db, 'UPDATE wx_message_push_status SET last_date = 20261110')
-      await settle(outcome(delivery, { kind: 'give_back' }))
+      await settle(outcome(message, { kind: 'give_back' }))
       expect(await world.counterOf(1)).toEqual({ count: 1, last_date: 20_261_110 })
     })
 
@@ -198,16 +199,16 @@ describe.each(dialects)('settling on %s', (dialect) => {
   describe('a dead permit', () => {
     test('stays spent with its code, and the next oldest is reserved for the same message', async () => {
       await world.has(user(1).permits(3))
-      const delivery = await claimOne(world)
-      const { next } = await settle(outcome(delivery, { kind: 'next_permit' }, { errcode: 41028 }))
+      const message = await claimOne(world)
+      const { next } = await settle(outcome(message, { kind: 'next_permit' }, { errcode: 41028 }))
       const permits = await world.permitsOf(1)
       expect(permits).toMatchObject([
-        { status: 1, message_id: delivery.id, errcode: 41028 },
-        { status: 1, message_id: delivery.id, errcode: null },
+        { status: 1, message_id: message.id, errcode: 41028 },
+        { status: 1, message_id: message.id, errcode: null },
         { status: 0, message_id: null, errcode: null },
       ])
       expect(next).toMatchObject([
-        { id: delivery.id, fence: 1, permitId: permits[1]?.id, formId: permits[1]?.form_id, attempts: 1 },
+        { id: message.id, fence: 1, permitId: permits[1]?.id, formId: permits[1]?.form_id, attempts: 1 },
       ])
       expect(await world.counterOf(1)).toEqual({ count: 1, last_date: TODAY })
       expect(await only()).toMatchObject({
@@ -225,16 +226,16 @@ describe.each(dialects)('settling on %s', (dialect) => {
           .permitFor(HOUR_MS + 30_000)
           .permitFor(DAY_MS),
       )
-      const delivery = await claimOne(world)
+      const message = await claimOne(world)
       world.clock.advance(HOUR_MS - 10_000)
-      const { next } = await settle(outcome(delivery, { kind: 'next_permit' }, { errcode: 41029 }))
+      const { next } = await settle(outcome(message, { kind: 'next_permit' }, { errcode: 41029 }))
       expect(next[0]?.permitId).toBe((await world.permitsOf(1))[2]?.id)
     })
 
     test('without another one fails its message', async () => {
       await world.has(user(1).permits(1))
-      const delivery = await claimOne(world)
-      const { next, tally } = await settle(outcome(delivery, { kind: 'next_permit' }, { errcode: 41028 }))
+      const message = await claimOne(world)
+      const { next, tally } = await settle(outcome(message, { kind: 'next_permit' }, { errcode: 41028 }))
       expect(next).toEqual([undefined])
       expect(tally).toEqual({ ...emptyTally(), failed: 1 })
       expect(await only()).toMatchObject({ state: 'failed', errcode: 41028, attempts: 1 })

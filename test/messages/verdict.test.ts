@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { Channel } from '../../src/channel.js'
-import type { Delivery } from '../../src/messages/message.js'
+import type { HeldMessage } from '../../src/messages/message.js'
 import {
   canRepeat,
   judge,
@@ -11,7 +11,7 @@ import {
 } from '../../src/messages/verdict.js'
 import type { SendResult } from '../../src/wechat/client.js'
 import { ERRCODES } from '../../src/wechat/errcodes.js'
-import { ACCEPTED, CUT, delivery, REFUSED_CONNECTION, refusal } from '../helpers/deliveries.js'
+import { ACCEPTED, CUT, held, REFUSED_CONNECTION, refusal } from '../helpers/answers.js'
 import { MINUTE_MS, NOW } from '../helpers/rows.js'
 
 const CHANNELS: Channel[] = ['form_id', 'subscribe', 'official']
@@ -191,7 +191,7 @@ const CASES = TABLE.flatMap((row) =>
 describe('the verdict on one attempt', () => {
   test.each(CASES)('$title', ({ result, channel, first, last, doubtful, doubtfulLast }) => {
     const verdict = (attempts: number, maybeSent: boolean): Expected => {
-      const { kind, ...more } = judge(delivery({ channel, attempts, maybeSent }), result, 0, NOW)
+      const { kind, ...more } = judge(held({ channel, attempts, maybeSent }), result, 0, NOW)
       if (kind !== 'retry') return kind
       if ('exhausted' in more) return 'ask_on'
       return 'maybeSent' in more && more.maybeSent ? 'retry?' : 'retry'
@@ -219,34 +219,34 @@ describe('the verdict on one attempt', () => {
     [48002, 'block'],
     [40003, undefined],
   ])('%i records the stop %s', (errcode, stops) => {
-    expect(judge(delivery(), refusal(errcode), 0, NOW)).toEqual(
+    expect(judge(held(), refusal(errcode), 0, NOW)).toEqual(
       stops ? { kind: 'failed', stops } : { kind: 'failed' },
     )
     // The person is stopped too when an earlier attempt may have arrived.
-    expect(judge(delivery({ maybeSent: true }), refusal(errcode), 0, NOW)).toEqual(
+    expect(judge(held({ maybeSent: true }), refusal(errcode), 0, NOW)).toEqual(
       stops ? { kind: 'unknown', stops } : { kind: 'unknown' },
     )
   })
 
   test('a limit that moves on by the minute is not asked again before the minute is over', () => {
-    expect(judge(delivery(), refusal(45011), 0, NOW)).toMatchObject({ kind: 'retry', afterMs: 60_000 })
-    expect(judge(delivery(), refusal(43108), 0, NOW)).toMatchObject({ kind: 'retry', afterMs: 2_000 })
+    expect(judge(held(), refusal(45011), 0, NOW)).toMatchObject({ kind: 'retry', afterMs: 60_000 })
+    expect(judge(held(), refusal(43108), 0, NOW)).toMatchObject({ kind: 'retry', afterMs: 2_000 })
   })
 
   test('a doubt is asked about every five to ten minutes, on the official channel while its key holds', () => {
     const doubt = { attempts: 50, maybeSent: true }
-    expect(judge(delivery(doubt), CUT, 0, NOW)).toMatchObject({ kind: 'retry', afterMs: 5 * MINUTE_MS })
-    expect(judge(delivery(doubt), CUT, 0.99, NOW + 11 * 60 * MINUTE_MS)).toMatchObject({
+    expect(judge(held(doubt), CUT, 0, NOW)).toMatchObject({ kind: 'retry', afterMs: 5 * MINUTE_MS })
+    expect(judge(held(doubt), CUT, 0.99, NOW + 11 * 60 * MINUTE_MS)).toMatchObject({
       kind: 'retry',
       afterMs: 597_000,
     })
-    const official = delivery({ ...doubt, channel: 'official' })
+    const official = held({ ...doubt, channel: 'official' })
     expect(judge(official, CUT, 0, NOW + 3 * MINUTE_MS)).toMatchObject({ kind: 'retry' })
     expect(judge(official, CUT, 0, NOW + 5 * MINUTE_MS)).toEqual({ kind: 'unknown' })
   })
 
   test('luck decides within the cap of the attempt', () => {
-    expect(judge(delivery({ attempts: 2 }), CUT, 0.5, NOW)).toMatchObject({ kind: 'retry', afterMs: 2_000 })
+    expect(judge(held({ attempts: 2 }), CUT, 0.5, NOW)).toMatchObject({ kind: 'retry', afterMs: 2_000 })
   })
 })
 
@@ -269,7 +269,7 @@ describe('whatever WeChat answers', () => {
   test('a message that may have been sent is never given back and never gets another permit', () => {
     fc.assert(
       fc.property(anyCase, ({ result, channel, attempts, random }) => {
-        const verdict = judge(delivery({ channel, attempts, maybeSent: true }), result, random, NOW)
+        const verdict = judge(held({ channel, attempts, maybeSent: true }), result, random, NOW)
         expect(verdict.kind).not.toBe('give_back')
         expect(verdict.kind).not.toBe('next_permit')
       }),
@@ -280,7 +280,7 @@ describe('whatever WeChat answers', () => {
   test('a doubt, once there, stays with every retry', () => {
     fc.assert(
       fc.property(anyCase, ({ result, channel, attempts, random }) => {
-        const verdict = judge(delivery({ channel, attempts, maybeSent: true }), result, random, NOW)
+        const verdict = judge(held({ channel, attempts, maybeSent: true }), result, random, NOW)
         if (verdict.kind === 'retry') expect(verdict.maybeSent).toBe(true)
       }),
       { numRuns: 2_000 },
@@ -291,7 +291,7 @@ describe('whatever WeChat answers', () => {
     fc.assert(
       fc.property(anyCase, fc.boolean(), ({ result, channel, random }, maybeSent) => {
         const verdict = judge(
-          delivery({ channel, attempts: MAX_ATTEMPTS_IN_DOUBT - 1, maybeSent }),
+          held({ channel, attempts: MAX_ATTEMPTS_IN_DOUBT - 1, maybeSent }),
           result,
           random,
           NOW,
@@ -302,7 +302,7 @@ describe('whatever WeChat answers', () => {
     )
   })
 
-  test.each<[string, Partial<Delivery>]>([
+  test.each<[string, Partial<HeldMessage>]>([
     ['a subscribe message', { channel: 'subscribe', permitSource: 'subscribe' }],
     ['a form_id message on a payment, whose prepay_id has more uses', { permitSource: 'pay' }],
     ['a form_id message whose permit is gone', { permitSource: null }],
@@ -312,13 +312,13 @@ describe('whatever WeChat answers', () => {
     ],
   ])('%s is never sent again after a broken attempt', (_, kind) => {
     for (let attempts = 0; attempts <= MAX_ATTEMPTS; attempts++) {
-      expect(judge(delivery({ ...kind, attempts }), CUT, 0, NOW)).toEqual({ kind: 'unknown' })
+      expect(judge(held({ ...kind, attempts }), CUT, 0, NOW)).toEqual({ kind: 'unknown' })
     }
   })
 
   test('a form_id can be sent again at any time, a client_msg_id for nine minutes', () => {
-    expect(canRepeat(delivery({ channel: 'form_id' }), NOW + 24 * 60 * MINUTE_MS)).toBe(true)
-    const official = delivery({ channel: 'official' })
+    expect(canRepeat(held({ channel: 'form_id' }), NOW + 24 * 60 * MINUTE_MS)).toBe(true)
+    const official = held({ channel: 'official' })
     expect(canRepeat(official, NOW + 9 * MINUTE_MS - 1)).toBe(true)
     expect(canRepeat(official, NOW + 9 * MINUTE_MS)).toBe(false)
   })

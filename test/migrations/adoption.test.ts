@@ -2,11 +2,11 @@ import fc from 'fast-check'
 import knex, { type Knex } from 'knex'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { knexConfig } from '../../src/db/connect.js'
-import { migrateLatest, migrationsFor } from '../../src/db/migrate.js'
 import { withMigrationLock } from '../../src/db/migration-lock.js'
 import { selectRows } from '../../src/db/sql.js'
 import { businessDate } from '../../src/lib/business-date.js'
-import { createEmptyDatabase, dialects, type TestDatabase } from '../helpers/database.js'
+import { migrationsFor } from '../../src/schema.js'
+import { createEmptyDatabase, dialects, migrate, type TestDatabase } from '../helpers/database.js'
 import {
   createOldTables,
   dropAllTables,
@@ -21,7 +21,7 @@ import {
 const DAY1 = 1_560_000_000_000
 const DAY2 = DAY1 + 86_400_000
 const TODAY_IN_CHINA = businessDate(Date.now(), 'Asia/Shanghai')
-const LAST_OF_ADOPTION = '20261121001200_recount_wx_message_push_status'
+const LAST_OF_ADOPTION = '20261121000400_adopt_wx_message_push_status'
 
 const permit = (id: number, values: Partial<OldPermit> = {}): OldPermit => ({
   id,
@@ -116,7 +116,7 @@ describe.each(dialects)('adoption of the published tables on %s', (dialect) => {
     const messages: string[] = []
     await createOldTables(db, { uniqueUser: false })
     await insertOldRows(db, permits, counters)
-    await migrateLatest(db, (message) => messages.push(message), appId)
+    await migrate(db, { onMessage: (message) => messages.push(message), appId })
     return messages
   }
   const adoptNasty = (appId = '') =>
@@ -159,7 +159,7 @@ describe.each(dialects)('adoption of the published tables on %s', (dialect) => {
       expect.stringMatching(
         /^wx_save_form_id: [45] rows with an id that was NULL, padded, too long or not ASCII: rewritten$/,
       ),
-      'wx_save_form_id: adopted with 36 rows, added app_id, use_no, source, template_id, page, message_id, errcode, created_at, updated_at',
+      'wx_save_form_id: adopted with 36 rows, added app_id, use_no, source, template_id, page, message_id, errcode, tapped_at, confirmed_at, created_at, updated_at',
       'wx_save_form_id: 36 rows without an account: assigned to wxA',
       'wx_save_form_id: 1 row with expire in seconds: now in ms',
       'wx_save_form_id: 7 rows with the form_id of another row: numbered 2 and up in use_no',
@@ -198,7 +198,7 @@ describe.each(dialects)('adoption of the published tables on %s', (dialect) => {
       ],
       [],
     )
-    await migrateLatest(db, () => {})
+    await migrate(db)
     expect((await readPermits(db)).map(({ id, status }) => [id, status])).toEqual([
       [1, 2],
       [2, 2],
@@ -212,7 +212,7 @@ describe.each(dialects)('adoption of the published tables on %s', (dialect) => {
     await createOldTables(db)
     await db.raw("ALTER TABLE wx_save_form_id ADD COLUMN remark varchar(20) DEFAULT 'vip'")
     await insertOldRows(db, [permit(1)], [])
-    await migrateLatest(db, () => {})
+    await migrate(db)
     expect(await db('wx_save_form_id').select('id', 'remark')).toEqual([{ id: 1, remark: 'vip' }])
   })
 
@@ -220,11 +220,11 @@ describe.each(dialects)('adoption of the published tables on %s', (dialect) => {
     await adoptNasty('wxA')
     const before = [await readPermits(db), await readCounters(db)]
     const messages: string[] = []
-    await migrateLatest(db, (message) => messages.push(message))
+    await migrate(db, { onMessage: (message) => messages.push(message) })
     expect(messages).toEqual([])
     await db.migrate.rollback(migrationsFor(db, { onMessage: () => {}, appId: '' }), true)
     expect([await readPermits(db), await readCounters(db)]).toEqual(before)
-    await migrateLatest(db, (message) => messages.push(message))
+    await migrate(db, { onMessage: (message) => messages.push(message) })
     // The published unique key, which the rollback had put back.
     expect(messages.filter((message) => !message.includes('unique key user_id'))).toEqual([])
     expect([await readPermits(db), await readCounters(db)]).toEqual(before)
@@ -238,7 +238,7 @@ describe.each(dialects)('adoption of the published tables on %s', (dialect) => {
       { open_id: 'oOpen', user_id: 1, form_id: 'again', expire: DAY1 },
       { open_id: 'oOpen', user_id: 1, form_id: 'form-2', expire: DAY1 },
     ])
-    await migrateLatest(db, () => {}, 'wxA')
+    await migrate(db, { appId: 'wxA' })
     const written = (await readPermits(db)).filter(({ id }) => id > 4_000_000_000)
     expect(written.map(({ form_id, use_no, status }) => [form_id, use_no, status])).toEqual([
       ['again', 2, 2],
@@ -249,7 +249,7 @@ describe.each(dialects)('adoption of the published tables on %s', (dialect) => {
   })
 
   test('keeps the three uses of a prepay_id through a rollback', async () => {
-    await migrateLatest(db, () => {})
+    await migrate(db)
     const use = (use_no: number) => ({
       ...permit(use_no, { form_id: 'prepay' }),
       app_id: 'wxA',
@@ -258,7 +258,7 @@ describe.each(dialects)('adoption of the published tables on %s', (dialect) => {
     })
     await db('wx_save_form_id').insert([use(1), use(2), use(3)])
     await db.migrate.rollback(migrationsFor(db, { onMessage: () => {}, appId: '' }), true)
-    await migrateLatest(db, () => {})
+    await migrate(db)
     expect((await readPermits(db)).map(({ use_no, status }) => [use_no, status])).toEqual([
       [1, 0],
       [2, 0],
@@ -268,9 +268,7 @@ describe.each(dialects)('adoption of the published tables on %s', (dialect) => {
 
   test('refuses a table of the same name that is another one', async () => {
     await db.raw('CREATE TABLE wx_save_form_id (id int, form_id char(100))')
-    await expect(migrateLatest(db, () => {})).rejects.toThrow(
-      /wx_save_form_id is there but has no open_id, user_id, expire/,
-    )
+    await expect(migrate(db)).rejects.toThrow(/wx_save_form_id is there but has no open_id, user_id, expire/)
   })
 
   test('holds the rules on any data', async () => {
@@ -347,7 +345,7 @@ describe('adoption on MySQL', () => {
     await insertOldRows(db, rows, [counter(1, 1, 5), counter(2, null, 1), counter(3, null, 2)])
     await db.raw('ALTER TABLE wx_save_form_id ROW_FORMAT=FIXED')
     const messages: string[] = []
-    await migrateLatest(db, (message) => messages.push(message))
+    await migrate(db, { onMessage: (message) => messages.push(message) })
     expect(messages).toContain(
       'wx_message_push_status: unique key user_id (user_id) dropped, one with app_id takes its place',
     )
@@ -363,7 +361,7 @@ describe('adoption on MySQL', () => {
   test('puts the published unique key back on a rollback', async () => {
     await createOldTables(db)
     await insertOldRows(db, [], [counter(1, 1, 5)])
-    await migrateLatest(db, () => {})
+    await migrate(db)
     await db.migrate.rollback(migrationsFor(db, { onMessage: () => {}, appId: '' }), true)
     await expect(db('wx_message_push_status').insert({ user_id: 1 })).rejects.toThrow(/Duplicate entry/)
   })
@@ -388,7 +386,7 @@ describe('adoption on MySQL', () => {
     const life = writes.findIndex((sql) => last.test(sql)) + 1
     expect(life).toBeGreaterThan(1)
     expect(await migrateWith(life)).toHaveLength(life)
-    if (carriesOn) await migrateLatest(db, () => {}, 'wxA')
+    if (carriesOn) await migrate(db, { appId: 'wxA' })
     else await db.migrate.forceFreeMigrationsLock()
     await db.migrate.rollback(migrationsFor(db, params))
     const twin = db('wx_message_push_status').insert({ user_id: 1, count: 1 })
@@ -399,10 +397,25 @@ describe('adoption on MySQL', () => {
     await createOldTables(db)
     await insertOldRows(db, [permit(0), permit(1)], [])
     await db.raw('ALTER TABLE wx_save_form_id MODIFY id int unsigned NOT NULL, DROP PRIMARY KEY')
-    await migrateLatest(db, () => {})
+    await migrate(db)
     expect((await readPermits(db)).map(({ id }) => id)).toEqual([0, 1])
     await db('wx_save_form_id').insert({ open_id: 'o', user_id: 1, form_id: 'next', expire: DAY1 })
     expect((await readPermits(db)).map(({ id }) => id)).toEqual([0, 1, 2])
+  })
+
+  test('starts over where it died before it was on record, whatever was written since', async () => {
+    await createOldTables(db)
+    await insertOldRows(db, [permit(1), permit(2)], [counter(1, 1, 5)])
+    await migrate(db, { appId: 'wxA' })
+    await db('knex_migrations').where('name', 'like', '%adopt%').delete()
+    await db('wx_save_form_id').insert({ open_id: 'o', user_id: 1, form_id: ' form-1', expire: DAY1 })
+    await migrate(db, { appId: 'wxA' })
+    expect((await readPermits(db)).map(({ form_id, use_no, status }) => [form_id, use_no, status])).toEqual([
+      ['form-1', 1, 0],
+      ['form-2', 1, 0],
+      ['form-1', 2, 2],
+    ])
+    expect(await wrongCounters(db)).toEqual([])
   })
 
   const NASTY: [OldPermit[], OldCounter[]] = [rows, NASTY_COUNTERS]

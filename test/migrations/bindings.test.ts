@@ -1,12 +1,17 @@
 import type { Knex } from 'knex'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { migrations } from '../../migrations/index.js'
-import { migrateLatest } from '../../src/db/migrate.js'
-import { createEmptyDatabase, createTestDatabase, dialects, type TestDatabase } from '../helpers/database.js'
+import {
+  createEmptyDatabase,
+  createTestDatabase,
+  dialects,
+  migrate,
+  type TestDatabase,
+} from '../helpers/database.js'
 import { type PermitRow, permitRow as rowOf } from '../helpers/rows.js'
 import { createOldTables, insertOldRows } from './old-tables.js'
 
-const bindOpenIds = migrations['20261121002700_bind_open_ids_of_permits']
+const bindOpenIds = migrations['20261121001400_bind_open_ids_of_permits']
 
 describe.each(dialects)('open_ids that have permits, on %s,', (dialect) => {
   let database: TestDatabase
@@ -68,7 +73,7 @@ test.each(dialects)('whoever had permits in adopted tables is that user, on %s',
     await createOldTables(database.db)
     const permit = { open_id: 'oA', user_id: 17, form_id: 'F', expire: 1_560_000_000_000, status: 0 }
     await insertOldRows(database.db, [{ id: 1, ...permit }], [])
-    await migrateLatest(database.db, () => {}, 'wxA')
+    await migrate(database.db, { appId: 'wxA' })
     expect(await database.db('wx_user')).toMatchObject([{ app_id: 'wxA', open_id: 'oA', user_id: 17 }])
   } finally {
     await database.close()

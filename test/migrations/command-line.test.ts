@@ -56,12 +56,38 @@ describe.each(dialects)('the Knex command line on %s', (dialect) => {
     expect(await database.db('wx_user').distinct('app_id').pluck('app_id')).toEqual(['wxA'])
   })
 
+  test('says of a database with other migrations what to do, and not that ours are corrupt', async () => {
+    await knex('migrate:latest')
+    await database.db('knex_migrations').orderBy('id').limit(1).update({ name: '20261121000050_forgotten' })
+    const failure = await npmRun('migrate').catch((error) => error)
+    expect(failure.stderr).toContain('by a version with other migrations (20261121000050_forgotten)')
+    expect(failure.stderr).not.toContain('corrupt')
+  })
+
   test('rolls back', async () => {
     await knex('migrate:latest')
     const { stdout } = await npmRun('migrate:rollback')
     expect(stdout).toContain(`Batch 1 rolled back: ${NAMES.length} migrations`)
     expect(await database.db.schema.hasTable('wx_save_form_id')).toBe(false)
   })
+})
+
+test('an adoption that was interrupted is rolled back in one go, from the command line too', async () => {
+  const { db, url, close } = await createEmptyDatabase('mysql')
+  try {
+    await createOldTables(db)
+    await insertOldRows(db, [], [{ id: 1, user_id: 1, count: 0, last_date: 0 }])
+    const npmRun = (word: string) =>
+      run('npm', ['run', '-s', word], { cwd: ROOT, env: { ...process.env, DATABASE_URL: url } })
+    await npmRun('migrate')
+    // As Knex records a run that goes on where another one died.
+    await db('knex_migrations').where('name', '>', '20261121000300').update({ batch: 2 })
+    expect((await npmRun('migrate:rollback')).stdout).toContain(`rolled back: ${NAMES.length} migrations`)
+    const twin = db('wx_message_push_status').insert({ user_id: 1, count: 1 })
+    await expect(twin).rejects.toThrow(/Duplicate entry/)
+  } finally {
+    await close()
+  }
 })
 
 /** The compiler takes ten seconds on two cores that it has for itself. */

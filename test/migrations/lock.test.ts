@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { migrations } from '../../migrations/index.js'
 import { openDatabase } from '../../src/db/connect.js'
-import { listPending, migrateLatest, pendingMigrations } from '../../src/db/migrate.js'
 import { takeMigrationLock } from '../../src/db/migration-lock.js'
-import { createEmptyDatabase, type TestDatabase } from '../helpers/database.js'
+import { listPending, pendingMigrations } from '../../src/schema.js'
+import { createEmptyDatabase, migrate, type TestDatabase } from '../helpers/database.js'
 
 describe('the migration lock on MySQL', () => {
   let database: TestDatabase
@@ -16,7 +16,7 @@ describe('the migration lock on MySQL', () => {
   test('lets one of several processes migrate, and the others find it done', async () => {
     const pools = [1, 2, 3].map(() => openDatabase(database.url))
     try {
-      await Promise.all(pools.map((pool) => migrateLatest(pool, () => {})))
+      await Promise.all(pools.map((pool) => migrate(pool)))
       const names = await database.db('knex_migrations').orderBy('id').pluck('name')
       expect(names).toEqual(Object.keys(migrations))
     } finally {
@@ -29,7 +29,7 @@ describe('the migration lock on MySQL', () => {
     await listPending(db)
     await db('knex_migrations_lock').update({ is_locked: 1 })
     const messages: string[] = []
-    await migrateLatest(db, (message) => messages.push(message))
+    await migrate(db, { onMessage: (message) => messages.push(message) })
     expect(messages).toEqual([
       'A migration was interrupted here. Its lock is released, and it goes on where it stopped',
     ])
@@ -42,7 +42,7 @@ describe('the migration lock on MySQL', () => {
     const release = await takeMigrationLock(db.client.config, () => {})
     let migrated: Promise<void> | undefined
     const announced = await new Promise<string>((resolve) => {
-      migrated = migrateLatest(db, resolve)
+      migrated = migrate(db, { onMessage: resolve })
     })
     expect(announced).toMatch(/^Another process is migrating this database: connection \d+ /)
     expect(await pendingMigrations(db)).toEqual(Object.keys(migrations))
@@ -57,7 +57,7 @@ describe('the migration lock on MySQL', () => {
     const release = await takeMigrationLock(db.client.config, () => {})
     const [[{ id }]] = await db.raw(`SELECT IS_USED_LOCK(CONCAT('wx_migrate_', MD5(DATABASE()))) AS id`)
     await db.raw(`KILL ${id}`)
-    await migrateLatest(db, (message) => messages.push(message))
+    await migrate(db, { onMessage: (message) => messages.push(message) })
     expect(await pendingMigrations(db)).toEqual([])
     await release()
   })
@@ -66,7 +66,7 @@ describe('the migration lock on MySQL', () => {
     const other = await createEmptyDatabase('mysql')
     const release = await takeMigrationLock(database.db.client.config, () => {})
     try {
-      await migrateLatest(other.db, () => {})
+      await migrate(other.db)
     } finally {
       await release()
       await other.close()

@@ -1,11 +1,10 @@
 import { existsSync } from 'node:fs'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { migrations } from '../../migrations/index.js'
-import { migrateLatest } from '../../src/db/migrate.js'
-import { type MigrationPreview, previewMigrations } from '../../src/db/preview.js'
 import { isSqlite, selectRows } from '../../src/db/sql.js'
+import { type MigrationPreview, previewMigrations } from '../../src/schema.js'
 import { runCommand } from '../helpers/command-line.js'
-import { createEmptyDatabase, dialects, type TestDatabase } from '../helpers/database.js'
+import { createEmptyDatabase, dialects, migrate, type TestDatabase } from '../helpers/database.js'
 import { createOldTables, insertOldRows, type OldPermit } from './old-tables.js'
 
 const PAST = 1_560_000_000_000
@@ -125,14 +124,14 @@ describe.each(dialects)('a dry run of migrations on %s', (dialect) => {
       },
     ])
     const text = await dryRun()
-    expect(text).toContain('20261121000200_clean_wx_save_form_id')
+    expect(text).toContain('20261121000300_adopt_wx_save_form_id')
     expect(text).toContain('  3 unspent duplicate\n')
     expect(text).toMatch(/It may take 1 s, .*Nothing was changed\.\n$/)
     expect(await everything()).toEqual(before)
 
     // What it said is what the migration then says.
     const said: string[] = []
-    await migrateLatest(db, (line) => said.push(line), 'wxA')
+    await migrate(db, { onMessage: (line) => said.push(line), appId: 'wxA' })
     for (const line of [
       'wx_save_form_id: 1 row with a status other than 0, 1, 2',
       'wx_save_form_id: 2 rows unspent, without a usable',

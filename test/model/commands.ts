@@ -2,14 +2,14 @@ import fc from 'fast-check'
 import type { Knex } from 'knex'
 import { expect } from 'vitest'
 import type { Account } from '../../src/account.js'
+import { FORM_ID_LIFETIME_MS } from '../../src/books/index.js'
 import { execute, selectRows } from '../../src/db/sql.js'
 import { businessDate } from '../../src/lib/business-date.js'
 import { markSending } from '../../src/messages/lease-store.js'
-import type { Delivery } from '../../src/messages/message.js'
+import type { HeldMessage } from '../../src/messages/message.js'
 import { takeOver } from '../../src/messages/recovery.js'
-import { emptyTally, settleBatch } from '../../src/messages/settle.js'
+import { settleBatch } from '../../src/messages/settle.js'
 import { judge, type Verdict } from '../../src/messages/verdict.js'
-import { FORM_ID_LIFETIME_MS } from '../../src/permits/accept.js'
 import { expireStale } from '../../src/permits/expire.js'
 import { createIngest } from '../../src/permits/ingest.js'
 import { claimDue } from '../../src/reminders/claim.js'
@@ -28,9 +28,9 @@ export interface Real {
   account: Account
   wechat: StandIn
   /** Messages in the hands of processes that live. */
-  hands: Delivery[]
+  hands: HeldMessage[]
   /** Messages in the hands of processes that let the lease lapse: frozen ones, which may still wake up. */
-  frozen: { delivery: Delivery; result: SendResult | undefined }[]
+  frozen: { message: HeldMessage; result: SendResult | undefined }[]
 }
 
 type Command = fc.AsyncCommand<Model, Real>
@@ -90,13 +90,13 @@ const claim: Command = command('claim', always, async (model, real) => {
   if (!model.isOpen(date)) return
   const occurrence = { job: 'remind', appId: account.appId, slot: date } as const
   const { run } = await openRun(db, occurrence, { triggeredBy: 'cron', state: 'running' }, model.now)
-  await resetRanges(db, run.id, account.appId)
-  const claimed: Delivery[] = []
+  await db.transaction((trx) => resetRanges(trx, run.id, account.appId))
+  const claimed: HeldMessage[] = []
   for (;;) {
     const options = { runId: run.id, date, leaseMs: LEASE_MS, now: model.now, read: 2, claim: 2 }
     const next = await claimDue(db, account, options)
     if (next.kind !== 'claimed') break
-    claimed.push(...next.deliveries)
+    claimed.push(...next.messages)
   }
   const due = model.due(date)
   const pairs = claimed.map(({ userId, formId }) => `${userId} ${formId}`).sort()
@@ -108,63 +108,63 @@ const claim: Command = command('claim', always, async (model, real) => {
 async function write(
   model: Model,
   real: Real,
-  delivery: Delivery,
+  message: HeldMessage,
   result: SendResult | 'not sent',
 ): Promise<void> {
-  const notSent: Verdict = delivery.maybeSent
+  const notSent: Verdict = message.maybeSent
     ? { kind: 'retry', afterMs: 0, maybeSent: true }
     : { kind: 'give_back' }
-  const verdict = result === 'not sent' ? notSent : judge(delivery, result, 0, model.now)
+  const verdict = result === 'not sent' ? notSent : judge(message, result, 0, model.now)
   const errcode = result !== 'not sent' && result.kind === 'refused' ? result.errcode : null
   const answer = { errcode, errmsg: null, rid: null, msgid: null }
-  const outcome = { delivery, verdict, answer, attempted: result !== 'not sent' }
-  const [next] = await settleBatch(real.db, [outcome], { leaseMs: LEASE_MS, now: model.now }, emptyTally())
-  const { id, fence, attempts, maybeSent } = delivery
+  const outcome = { message, verdict, answer, attempted: result !== 'not sent' }
+  const settled = await settleBatch(real.db, [outcome], { leaseMs: LEASE_MS, now: model.now })
+  const [next] = settled.next
+  const { id, fence, attempts, maybeSent } = message
   expect(next?.formId).toEqual(model.settle(id, fence, { attempts, doubt: maybeSent }, result))
   if (next) real.hands.push(next)
 }
 
 /** Right before the request leaves; whoever has lost the message meanwhile is told so, and sends nothing. */
-async function mark(model: Model, { db }: Real, delivery: Delivery): Promise<boolean> {
-  if (delivery.state === 'sending') return true
-  const [isMarked = false] = await markSending(db, [delivery])
-  expect(isMarked).toBe(model.mark(delivery.id, delivery.fence))
-  if (isMarked) delivery.state = 'sending'
+async function mark(model: Model, { db }: Real, message: HeldMessage): Promise<boolean> {
+  if (message.state === 'sending') return true
+  const [isMarked = false] = await markSending(db, [message])
+  expect(isMarked).toBe(model.mark(message.id, message.fence))
+  if (isMarked) message.state = 'sending'
   return isMarked
 }
 
-function send(model: Model, { wechat }: Real, delivery: Delivery, fate: Fate): SendResult {
-  return wechat.answer(delivery, fate, model.permit(delivery.formId).expire <= model.now)
+function send(model: Model, { wechat }: Real, message: HeldMessage, fate: Fate): SendResult {
+  return wechat.answer(message, fate, model.permit(message.formId).expire <= model.now)
 }
 
 const attempt = (n: number, fate: Fate): Command =>
   command(`attempt ${n}: ${fate}`, isAnyHeld, async (model, real) => {
-    const delivery = pick(real.hands, n)
-    if (!delivery) return
-    real.hands.splice(real.hands.indexOf(delivery), 1)
-    if (await mark(model, real, delivery))
-      await write(model, real, delivery, send(model, real, delivery, fate))
+    const message = pick(real.hands, n)
+    if (!message) return
+    real.hands.splice(real.hands.indexOf(message), 1)
+    if (await mark(model, real, message)) await write(model, real, message, send(model, real, message, fate))
   })
 
 const giveBack = (n: number): Command =>
   command(`stop ${n} before it is sent`, isAnyHeld, async (model, real) => {
-    const delivery = pick(real.hands, n)
-    if (!delivery) return
-    real.hands.splice(real.hands.indexOf(delivery), 1)
-    await write(model, real, delivery, 'not sent')
+    const message = pick(real.hands, n)
+    if (!message) return
+    real.hands.splice(real.hands.indexOf(message), 1)
+    await write(model, real, message, 'not sent')
   })
 
 /** `fate`: it dies or freezes when WeChat has answered; without, before it has sent. */
 const lapse = (n: number, fate: Fate | undefined): Command =>
   command(`freeze ${n} ${fate ? `after: ${fate}` : 'before it is sent'}`, isAnyHeld, async (model, real) => {
-    const delivery = pick(real.hands, n)
-    if (!delivery) return
-    real.hands.splice(real.hands.indexOf(delivery), 1)
-    const isSent = fate !== undefined && (await mark(model, real, delivery))
-    real.frozen.push({ delivery, result: isSent ? send(model, real, delivery, fate) : undefined })
-    await execute(real.db, 'UPDATE wx_push_message SET lease_until = 1 WHERE id = ?', [delivery.id])
-    const message = model.messages.find(({ id }) => id === delivery.id)
-    if (message) message.held = false
+    const message = pick(real.hands, n)
+    if (!message) return
+    real.hands.splice(real.hands.indexOf(message), 1)
+    const isSent = fate !== undefined && (await mark(model, real, message))
+    real.frozen.push({ message, result: isSent ? send(model, real, message, fate) : undefined })
+    await execute(real.db, 'UPDATE wx_push_message SET lease_until = 1 WHERE id = ?', [message.id])
+    const modelled = model.messages.find(({ id }) => id === message.id)
+    if (modelled) modelled.held = false
   })
 
 const wake = (n: number): Command =>
@@ -172,7 +172,7 @@ const wake = (n: number): Command =>
     const frozen = pick(real.frozen, n)
     if (!frozen) return
     real.frozen.splice(real.frozen.indexOf(frozen), 1)
-    await write(model, real, frozen.delivery, frozen.result ?? 'not sent')
+    await write(model, real, frozen.message, frozen.result ?? 'not sent')
   })
 
 /** It had looked at its clock just before it froze, and so sends after all. */
@@ -182,23 +182,23 @@ const sendLate = (n: number, fate: Fate): Command =>
       real.frozen.filter(({ result }) => result === undefined),
       n,
     )
-    if (frozen && (await mark(model, real, frozen.delivery)))
-      frozen.result = send(model, real, frozen.delivery, fate)
+    if (frozen && (await mark(model, real, frozen.message)))
+      frozen.result = send(model, real, frozen.message, fate)
   })
 
 export const recover: Command = command('take over', always, async (model, real) => {
   const options = { limit: 100, leaseMs: LEASE_MS, now: model.now }
-  const { deliveries } = await takeOver(real.db, real.account, options)
+  const { messages } = await takeOver(real.db, real.account, options)
   const { sent } = model.takeOver()
-  const shape = ({ id, fence, formId, attempts }: (typeof sent)[number] | Delivery) => ({
+  const shape = ({ id, fence, formId, attempts }: (typeof sent)[number] | HeldMessage) => ({
     id,
     fence,
     formId,
     attempts,
   })
   const byId = (a: { id: number }, b: { id: number }) => a.id - b.id
-  expect(deliveries.map(shape).sort(byId)).toEqual(sent.map(shape).sort(byId))
-  real.hands.push(...deliveries)
+  expect(messages.map(shape).sort(byId)).toEqual(sent.map(shape).sort(byId))
+  real.hands.push(...messages)
 })
 
 /** One and the same answer to all that are open, time and again. */

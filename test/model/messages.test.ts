@@ -2,9 +2,8 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { readAccount } from '../../src/config/read.js'
 import { openDatabase } from '../../src/db/connect.js'
-import { migrateLatest } from '../../src/db/migrate.js'
 import { windowEnd } from '../../src/messages/window.js'
-import { emptyTables } from '../helpers/database.js'
+import { emptyTables, migrate } from '../helpers/database.js'
 import { START } from '../helpers/world.js'
 import { begin, commands, finish, type Real } from './commands.js'
 import { Model } from './model.js'
@@ -23,28 +22,32 @@ const TIMEOUT_MS = 240_000
  * lockHeld, `maybe_sent` at a takeover of a lapsed message, the doubt in front of a next permit, the doubt in front of a
  * give-back, the return of last_date, the order of permits by their end.
  */
-test('messages do what the model does, whatever crashes, lapses or is answered', async () => {
-  const db = openDatabase('sqlite::memory:')
-  const account = { ...readAccount({ WX_APP_ID: 'wx1' }), templateId: 'template' }
-  await migrateLatest(db, () => {})
-  try {
-    let messages = 0
-    const property = fc.asyncProperty(
-      fc.commands(commands, { maxCommands: 60, size: 'max' }),
-      async (run) => {
-        await emptyTables(db)
-        const model = new Model(START, (date) => windowEnd(account, date))
-        const real: Real = { db, account, wechat: new StandIn(), hands: [], frozen: [] }
-        await begin(model, real)
-        await fc.asyncModelRun(() => ({ model, real }), run)
-        await finish(model, real)
-        messages += model.messages.length
-      },
-    )
-    await fc.assert(property, { seed: SEED, numRuns: RUNS })
-    // It was about something.
-    expect(messages).toBeGreaterThan(RUNS)
-  } finally {
-    await db.destroy()
-  }
-}, TIMEOUT_MS)
+test(
+  'messages do what the model does, whatever crashes, lapses or is answered',
+  async () => {
+    const db = openDatabase('sqlite::memory:')
+    const account = { ...readAccount({ WX_APP_ID: 'wx1' }), templateId: 'template' }
+    await migrate(db)
+    try {
+      let messages = 0
+      const property = fc.asyncProperty(
+        fc.commands(commands, { maxCommands: 60, size: 'max' }),
+        async (run) => {
+          await emptyTables(db)
+          const model = new Model(START, (date) => windowEnd(account, date))
+          const real: Real = { db, account, wechat: new StandIn(), hands: [], frozen: [] }
+          await begin(model, real)
+          await fc.asyncModelRun(() => ({ model, real }), run)
+          await finish(model, real)
+          messages += model.messages.length
+        },
+      )
+      await fc.assert(property, { seed: SEED, numRuns: RUNS })
+      // It was about something.
+      expect(messages).toBeGreaterThan(RUNS)
+    } finally {
+      await db.destroy()
+    }
+  },
+  TIMEOUT_MS,
+)

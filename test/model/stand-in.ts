@@ -1,6 +1,6 @@
-import type { Delivery } from '../../src/messages/message.js'
+import type { HeldMessage } from '../../src/messages/message.js'
 import type { SendResult } from '../../src/wechat/client.js'
-import { ACCEPTED, CUT, REFUSED_CONNECTION, refusal } from '../helpers/deliveries.js'
+import { ACCEPTED, CUT, REFUSED_CONNECTION, refusal } from '../helpers/answers.js'
 
 /** What becomes of one request, as a test decides it. Where WeChat judges the message, its rule says what it answers. */
 export const FATES = [
@@ -38,8 +38,8 @@ export class StandIn {
   readonly #spoiled = new Set<string>()
   readonly delivered: { messageId: number; userId: number; formId: string }[] = []
 
-  answer(delivery: Delivery, fate: Fate, isStale: boolean): SendResult {
-    const { formId } = delivery
+  answer(message: HeldMessage, fate: Fate, isStale: boolean): SendResult {
+    const { formId } = message
     const code = CODES[fate]
     if (code !== undefined) return refusal(code)
     switch (fate) {
@@ -49,19 +49,19 @@ export class StandIn {
         return CUT
       case 'spoiled permit':
         if (!this.#used.has(formId)) this.#spoiled.add(formId)
-        return this.#judge(delivery, isStale)
+        return this.#judge(message, isStale)
       case 'judged, answer lost':
-        this.#judge(delivery, isStale)
+        this.#judge(message, isStale)
         return CUT
       case 'judged, answered as busy':
-        this.#judge(delivery, isStale)
+        this.#judge(message, isStale)
         return refusal(-1)
       default:
-        return this.#judge(delivery, isStale)
+        return this.#judge(message, isStale)
     }
   }
 
-  #judge({ id, userId, formId }: Delivery, isStale: boolean): SendResult {
+  #judge({ id, userId, formId }: HeldMessage, isStale: boolean): SendResult {
     if (isStale || this.#spoiled.has(formId)) return refusal(41028)
     if (this.#used.has(formId)) return refusal(41029)
     this.#used.add(formId)

@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { execute, selectRows } from '../../src/db/sql.js'
 import { inTransaction } from '../../src/db/transaction.js'
 import type { UserId } from '../../src/lib/user-id.js'
-import { emptyTally, settleBatch } from '../../src/messages/settle.js'
+import { settleBatch } from '../../src/messages/settle.js'
 import { bringBack } from '../../src/operations/bring-back.js'
 import { grantSubscription } from '../../src/permits/subscriptions.js'
 import { recordOptOut, recordStop, recordWish } from '../../src/users/stop-store.js'
@@ -25,14 +25,14 @@ describe.each(dialects)('bringing people back on %s', (dialect) => {
   async function refuseAll(errcode = 43101): Promise<number> {
     const claimed = await claimAll(world)
     const stops = errcode === 43101 ? 'opt_out' : 'block'
-    const outcomes = claimed.map((delivery) => ({
-      delivery,
+    const outcomes = claimed.map((message) => ({
+      message,
       verdict: { kind: 'failed', stops } as const,
       answer: { errcode, errmsg: 'refused', rid: null, msgid: null },
       attempted: true,
     }))
     await execute(world.db, "UPDATE wx_push_message SET state = 'sending' WHERE state = 'queued'")
-    await settleBatch(world.db, outcomes, { leaseMs: 1_000, now: world.clock.now() }, emptyTally())
+    await settleBatch(world.db, outcomes, { leaseMs: 1_000, now: world.clock.now() })
     const [run] = await world.runs()
     return run?.id ?? 0
   }

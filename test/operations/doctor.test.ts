@@ -3,12 +3,14 @@ import { readAccount } from '../../src/config/read.js'
 import { openDatabase } from '../../src/db/connect.js'
 import { assertClocksAgree, measureSkew } from '../../src/operations/clock.js'
 import { examine } from '../../src/operations/doctor.js'
+import { pendingMigrations } from '../../src/schema.js'
 import { errcodeOf } from '../../src/wechat/errcodes.js'
 import { TokenError } from '../../src/wechat/token-error.js'
 import { createEmptyDatabase, createTestDatabase, dialects, type TestDatabase } from '../helpers/database.js'
 
 const account = readAccount({ WX_APP_ID: 'wx1', WX_APP_SECRET: 'secret' })
 const getToken = async (): Promise<string> => 'token'
+const known = { pendingMigrations, account, getToken }
 
 describe.each(dialects)('the doctor on %s', (dialect) => {
   let database: TestDatabase
@@ -18,7 +20,7 @@ describe.each(dialects)('the doctor on %s', (dialect) => {
   afterAll(() => database.close())
 
   const statuses = async (deps: Partial<Parameters<typeof examine>[0]>) => {
-    const findings = await examine({ db: database.db, account, systemNow: Date.now, getToken, ...deps })
+    const findings = await examine({ db: database.db, ...known, systemNow: Date.now, ...deps })
     return Object.fromEntries(findings.map(({ name, status }) => [name, status]))
   }
 
@@ -37,7 +39,7 @@ describe.each(dialects)('the doctor on %s', (dialect) => {
 
   it('names pending migrations and the command for them', async () => {
     const empty = await createEmptyDatabase(dialect)
-    const findings = await examine({ db: empty.db, account, systemNow: Date.now, getToken })
+    const findings = await examine({ db: empty.db, ...known, systemNow: Date.now })
     await empty.close()
     expect(findings).toContainEqual({
       name: 'migrations',
@@ -56,7 +58,7 @@ describe.each(dialects)('the doctor on %s', (dialect) => {
     const refused = new TokenError('WeChat gives no access token: 40164', errcodeOf(40164))
     const findings = await examine({
       db: database.db,
-      account,
+      ...known,
       systemNow: Date.now,
       getToken: () => Promise.reject(refused),
     })
@@ -81,7 +83,7 @@ describe.each(dialects)('the doctor on %s', (dialect) => {
 
 it('the doctor says of a database that cannot be reached just that', async () => {
   const db = openDatabase('mysql://nobody:hidden@127.0.0.1:1/none')
-  const findings = await examine({ db, account, systemNow: Date.now, getToken })
+  const findings = await examine({ db, ...known, systemNow: Date.now })
   await db.destroy()
   expect(findings).toEqual([
     {

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { readAccount } from '../../src/config/read.js'
 import { examine } from '../../src/operations/doctor.js'
 import { examineRedis } from '../../src/operations/redis-check.js'
+import { pendingMigrations } from '../../src/schema.js'
 import { createTestDatabase } from '../helpers/database.js'
 import { type RedisServer, startRedisServer } from '../helpers/redis-server.js'
 
@@ -53,6 +54,7 @@ describe('the doctor on Redis', () => {
     const account = readAccount({ WX_APP_ID: 'wx1', WX_APP_SECRET: 'secret' })
     const findings = await examine({
       db: database.db,
+      pendingMigrations,
       account,
       systemNow: Date.now,
       getToken: async () => 'token',

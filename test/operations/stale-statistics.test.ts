@@ -1,6 +1,6 @@
 import type { Knex } from 'knex'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { isUsable } from '../../src/books/usable.js'
+import { isUsable } from '../../src/books/index.js'
 import { selectRows } from '../../src/db/sql.js'
 import * as auditStore from '../../src/operations/store.js'
 import { countStandings } from '../../src/reminders/store.js'

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { accept, FORM_ID_LIFETIME_MS, type UploadedPermit } from '../../src/permits/accept.js'
+import { FORM_ID_LIFETIME_MS } from '../../src/books/index.js'
+import { accept, type UploadedPermit } from '../../src/permits/accept.js'
 import { DAY_MS, MINUTE_MS, NOW } from '../helpers/rows.js'
 
 const upload = (formId: string | null, submittedAt?: number): UploadedPermit => ({

@@ -1,5 +1,6 @@
 import type { Knex } from 'knex'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { NEVER_EXPIRES } from '../../src/books/index.js'
 import { isDuplicate } from '../../src/db/errors.js'
 import { inTransaction } from '../../src/db/transaction.js'
 import { chunks } from '../../src/lib/chunks.js'
@@ -7,7 +8,6 @@ import {
   type GrantOutcome,
   grantSubscription,
   MAX_UNSPENT_SUBSCRIPTIONS,
-  NEVER_EXPIRES,
   type SubscriptionReport,
   voidSubscriptions,
 } from '../../src/permits/subscriptions.js'

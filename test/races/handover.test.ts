@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { execute } from '../../src/db/sql.js'
 import { compareUserIds, type UserId } from '../../src/lib/user-id.js'
-import { emptyTally, settleBatch } from '../../src/messages/settle.js'
+import { settleBatch } from '../../src/messages/settle.js'
 import { rebindUser } from '../../src/users/rebind.js'
 import { claimAll, claimOne } from '../helpers/claims.js'
 import { openSteppingPool, type SteppingPool } from '../helpers/stepping-pool.js'
@@ -79,23 +79,22 @@ describe('beside a hand-over on mysql', () => {
   test('a next permit is none of another user’s', async () => {
     await world.has(user(1).permits(2), user(2))
     await bound()
-    const delivery = await claimOne(world)
+    const message = await claimOne(world)
     pool = openSteppingPool(world.database)
     const stop = pool.stop('after', LOOK)
     const answer = { errcode: 41028, errmsg: null, rid: null, msgid: null }
     const settling = settleBatch(
       pool.db,
-      [{ delivery, verdict: { kind: 'next_permit' }, answer, attempted: true }],
+      [{ message, verdict: { kind: 'next_permit' }, answer, attempted: true }],
       { leaseMs: 15_000, now: world.clock.now() },
-      emptyTally(),
     )
     await stop.reached
     await handOver(2)
     stop.goOn()
-    expect(await settling).toEqual([undefined])
+    expect((await settling).next).toEqual([undefined])
     expect(await world.counterOf(2)).toMatchObject({ count: 1 })
     expect(await world.messages()).toMatchObject([
-      { user_id: 1, state: 'retry', permit_id: delivery.permitId },
+      { user_id: 1, state: 'retry', permit_id: message.permitId },
     ])
   })
 })

@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto'
 import type { Knex } from 'knex'
 import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { countUp } from '../../src/books/counters.js'
 import { audit } from '../../src/operations/audit.js'
 import type { UploadedPermit } from '../../src/permits/accept.js'
 import { createIngest } from '../../src/permits/ingest.js'
-import { countUp } from '../../src/permits/store.js'
 import { createTestDatabase, emptyTables, type TestDatabase } from '../helpers/database.js'
 import { counts, DAY_MS, NOW, openPool, recordQueries } from '../helpers/rows.js'
 import { SERVICE_ENV } from '../helpers/service.js'
@@ -48,7 +48,7 @@ describe('rows that another transaction holds', () => {
     return holder
   }
 
-  const HELD: [string, (trx: Knex, formId: string) => PromiseLike<unknown>][] = [
+  const HELD: [string, (trx: Knex.Transaction, formId: string) => PromiseLike<unknown>][] = [
     ['a counter', (trx) => trx.raw('SELECT * FROM wx_message_push_status WHERE user_id = 1 FOR UPDATE')],
     [
       'a form_id that is not committed',

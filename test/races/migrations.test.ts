@@ -2,10 +2,10 @@ import type { Knex } from 'knex'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { migrations } from '../../migrations/index.js'
 import { readAccount, readConfig } from '../../src/config/read.js'
-import { assertMigrated, pendingMigrations } from '../../src/db/migrate.js'
 import { createIngest } from '../../src/permits/ingest.js'
+import { assertMigrated, pendingMigrations } from '../../src/schema.js'
 import { type Service, startService } from '../../src/service.js'
-import { claimAll } from '../helpers/claims.js'
+import { claimAll, openTodaysRun } from '../helpers/claims.js'
 import { createEmptyDatabase, type TestDatabase } from '../helpers/database.js'
 import { recordErrors } from '../helpers/rows.js'
 import { API_KEY, SERVICE_ENV } from '../helpers/service.js'
@@ -19,6 +19,7 @@ import { createWorld } from '../helpers/world.js'
  * | taken out of the code | fails |
  * |---|---|
  * | the passing over of unknown migrations in pendingMigrations | the older instances that run on or start |
+ * | the look at what is pending in migrateLatest | the older instance that starts with --migrate |
  * | withMigrationLock | the instances that start together |
  *
  * Killed and waiting migrations: test/migrations/lock.test.ts.
@@ -48,6 +49,7 @@ test('a migration waits for a claim under way; what comes meanwhile waits for it
   try {
     await world.has(users(1, 20).permits(2))
     const errors = [recordErrors(claimer.db), recordErrors(world.db)]
+    await openTodaysRun(world)
     const stop = claimer.stop('before', /^COMMIT/)
     const claiming = claimAll({ ...world, db: claimer.db })
     await stop.reached
@@ -128,6 +130,8 @@ describe('instances', () => {
     await assertMigrated(database.db)
     const another = await boot(false)
     expect([await ready(another), await upload(another, 'F2')]).toEqual([200, 201])
+    const migrating = await boot(true)
+    expect([await ready(migrating), await upload(migrating, 'F3')]).toEqual([200, 201])
   })
 
   test('that start together on an empty database all serve, and it is migrated once', async () => {

@@ -3,7 +3,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { execute } from '../../src/db/sql.js'
 import { expireStale } from '../../src/permits/expire.js'
 import { createIngest } from '../../src/permits/ingest.js'
-import { claimAll } from '../helpers/claims.js'
+import { claimAll, openTodaysRun } from '../helpers/claims.js'
 import { dialects } from '../helpers/database.js'
 import { eventually } from '../helpers/eventually.js'
 import { recordErrors, silentLog } from '../helpers/rows.js'
@@ -41,7 +41,11 @@ function tools(worldOf: () => World) {
         { appId: worldOf().account.appId, slot: now, triggeredBy: 'cron' },
         now,
       ),
-    claim: async (db: Knex) => (await claimAll({ ...worldOf(), db })).map(({ userId }) => userId),
+    /** The run is opened by another connection, so that the first COMMIT on `db` is the claim's. */
+    async claim(db: Knex) {
+      await openTodaysRun(worldOf())
+      return (await claimAll({ ...worldOf(), db })).map(({ userId }) => userId)
+    },
     upload: (db: Knex, userId: number, formId: string) =>
       createIngest(db).upload(
         [
@@ -158,7 +162,7 @@ describe('side by side on mysql', { tags: ['mysql'] }, () => {
         .permitFor(DAY),
     )
     const claimer = another()
-    const stop = claimer.stop('before', /FROM wx_save_form_id\s+WHERE id IN/)
+    const stop = claimer.stop('before', /FROM wx_save_form_id f\s+WHERE f\.id IN/)
     const claiming = claim(claimer.db)
     await stop.reached
     world.clock.advance(HOUR)

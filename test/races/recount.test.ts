@@ -1,9 +1,9 @@
 import type { Knex } from 'knex'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
-import { recountCounter } from '../../src/books/recount.js'
+import { recountCounter } from '../../src/books/index.js'
 import { inTransaction } from '../../src/db/transaction.js'
-import type { Delivery } from '../../src/messages/message.js'
-import { emptyTally, settleBatch } from '../../src/messages/settle.js'
+import type { HeldMessage } from '../../src/messages/message.js'
+import { settleBatch } from '../../src/messages/settle.js'
 import { findWrongCounters } from '../../src/operations/store.js'
 import { expireStale } from '../../src/permits/expire.js'
 import { createIngest } from '../../src/permits/ingest.js'
@@ -24,7 +24,7 @@ const NOWAIT = /NOWAIT/
  */
 describe('a recount on mysql', () => {
   let world: World
-  let held: Delivery
+  let held: HeldMessage
 
   beforeAll(async () => {
     world = await createWorld('mysql')
@@ -60,14 +60,13 @@ describe('a recount on mysql', () => {
         db,
         [
           {
-            delivery: held,
+            message: held,
             verdict: { kind: 'give_back' },
             answer: { errcode: null, errmsg: null, rid: null, msgid: null },
             attempted: false,
           },
         ],
         { leaseMs: 15_000, now: world.clock.now() },
-        emptyTally(),
       ),
   }
 

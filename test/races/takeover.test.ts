@@ -1,9 +1,10 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { execute } from '../../src/db/sql.js'
 import { renewLeases } from '../../src/messages/lease-store.js'
-import type { Delivery } from '../../src/messages/message.js'
+import type { HeldMessage } from '../../src/messages/message.js'
 import { takeOver } from '../../src/messages/recovery.js'
-import { emptyTally, settleBatch, type Tally } from '../../src/messages/settle.js'
+import { settleBatch } from '../../src/messages/settle.js'
+import { emptyTally, type Tally } from '../../src/messages/tally.js'
 import type { Verdict } from '../../src/messages/verdict.js'
 import { claimOne } from '../helpers/claims.js'
 import { dialects } from '../helpers/database.js'
@@ -46,32 +47,29 @@ function tools(worldOf: () => World) {
     },
     closePools: () => Promise.all(pools.splice(0).map((pool) => pool.close())),
     async settle(
-      delivery: Delivery,
+      message: HeldMessage,
       verdict: Verdict,
       db = worldOf().db,
-    ): Promise<{ next: Delivery | undefined; tally: Tally }> {
-      const tally = emptyTally()
+    ): Promise<{ next: HeldMessage | undefined; tally: Tally }> {
       const answer = { errcode: 41028, errmsg: 'said', rid: null, msgid: null }
-      const [next] = await settleBatch(
-        db,
-        [{ delivery, verdict, answer, attempted: true }],
-        { leaseMs: LEASE_MS, now: worldOf().clock.now() },
-        tally,
-      )
-      return { next, tally }
+      const settled = await settleBatch(db, [{ message, verdict, answer, attempted: true }], {
+        leaseMs: LEASE_MS,
+        now: worldOf().clock.now(),
+      })
+      return { next: settled.next[0], tally: settled.tally }
     },
-    async takeAll(db = worldOf().db): Promise<Delivery[]> {
+    async takeAll(db = worldOf().db): Promise<HeldMessage[]> {
       const limits = { limit: 10, leaseMs: LEASE_MS, now: worldOf().clock.now() }
-      return (await takeOver(db, worldOf().account, limits)).deliveries
+      return (await takeOver(db, worldOf().account, limits)).messages
     },
     /** All that a verdict could touch. */
     state: async () => ({ books: await worldOf().books(), messages: await worldOf().messages() }),
     /** A message whose holder let its lease lapse, and knows nothing of it. */
-    async lapsed(): Promise<Delivery> {
+    async lapsed(): Promise<HeldMessage> {
       await worldOf().has(user(1).permits(3))
-      const delivery = await claimOne(worldOf())
+      const message = await claimOne(worldOf())
       await worldOf().lapseLeases()
-      return delivery
+      return message
     },
   }
 }

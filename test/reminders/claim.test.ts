@@ -28,7 +28,7 @@ describe.each(dialects)('claiming on %s', (dialect) => {
       { triggeredBy: 'cron', state: 'running' },
       world.clock.now(),
     )
-    await resetRanges(world.db, run.id, appId)
+    await world.db.transaction((trx) => resetRanges(trx, run.id, appId))
     return run.id
   }
 
@@ -40,15 +40,15 @@ describe.each(dialects)('claiming on %s', (dialect) => {
     for (;;) {
       const next = await claim(runId, limits, process.db)
       if (next.kind === 'exhausted') return userIds
-      if (next.kind === 'claimed') userIds.push(...next.deliveries.map(({ userId }) => Number(userId)))
+      if (next.kind === 'claimed') userIds.push(...next.messages.map(({ userId }) => Number(userId)))
     }
   }
 
   test('writes the intent down before anything is sent: permit, counter, day and message', async () => {
     await world.has(user(7).permits(2).streak(3).lastReminded(20_261_118))
-    const delivery = await claimOne(world)
+    const held = await claimOne(world)
     const [oldest, next] = await world.permitsOf(7)
-    expect(delivery).toMatchObject({
+    expect(held).toMatchObject({
       userId: 7,
       openId: openIdOf(7),
       permitId: oldest?.id,
@@ -61,12 +61,12 @@ describe.each(dialects)('claiming on %s', (dialect) => {
       page: DEMO.page,
       data: { keyword2: { value: '已经连续答题3天' }, keyword4: { value: '2026.11.20 星期五' } },
     })
-    expect(oldest).toMatchObject({ status: 1, message_id: delivery.id })
+    expect(oldest).toMatchObject({ status: 1, message_id: held.id })
     expect(next).toMatchObject({ status: 0, message_id: null })
     expect(await world.counterOf(7)).toEqual({ count: 1, last_date: TODAY })
     const [message] = await world.messages()
     expect(message).toMatchObject({
-      id: delivery.id,
+      id: held.id,
       state: 'sending',
       business_date: TODAY,
       permit_id: oldest?.id,
@@ -75,7 +75,7 @@ describe.each(dialects)('claiming on %s', (dialect) => {
       maybe_sent: 0,
       fence: 1,
     })
-    expect(JSON.parse(message?.data ?? '')).toEqual(delivery.data)
+    expect(JSON.parse(message?.data ?? '')).toEqual(held.data)
     expect(message?.lease_until).toBeGreaterThan(Date.now())
   })
 
@@ -133,7 +133,8 @@ describe.each(dialects)('claiming on %s', (dialect) => {
     await world.has(users(1, 3).permits(3))
     expect(await claimedUsers()).toEqual([1, 2, 3])
     await execute(world.db, 'UPDATE wx_message_push_status SET last_date = 0')
-    await resetRanges(world.db, (await world.runs())[0]?.id ?? 0, world.account.appId)
+    const [run] = await world.runs()
+    await world.db.transaction((trx) => resetRanges(trx, run?.id ?? 0, world.account.appId))
     expect(await claimedUsers()).toEqual([])
   })
 

@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { ACCEPTED, refusal } from '../helpers/answers.js'
 import { claimAll } from '../helpers/claims.js'
 import { dialects } from '../helpers/database.js'
-import { ACCEPTED, refusal } from '../helpers/deliveries.js'
 import { eventually } from '../helpers/eventually.js'
 import { heldRequests } from '../helpers/requests.js'
 import { MINUTE_MS } from '../helpers/rows.js'

@@ -1,13 +1,13 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { createBrake } from '../../src/messages/brake.js'
 import { deliverAll } from '../../src/messages/deliver.js'
-import { emptyTally } from '../../src/messages/settle.js'
+import { emptyTally } from '../../src/messages/tally.js'
 import { createDeadlines } from '../../src/messages/window.js'
 import { findDueRun } from '../../src/reminders/due.js'
 import type { FaultSpec } from '../../src/sandbox/faults.js'
+import { ACCEPTED } from '../helpers/answers.js'
 import { claimAll, claimOne } from '../helpers/claims.js'
 import { dialects } from '../helpers/database.js'
-import { ACCEPTED } from '../helpers/deliveries.js'
 import { eventually } from '../helpers/eventually.js'
 import { heldRequests, sourceOf } from '../helpers/requests.js'
 import { HOUR, user, users } from '../helpers/users.js'
@@ -138,10 +138,10 @@ describe.each(dialects)('without a key on %s', (dialect) => {
 
   test('when the database goes away, only the requests under way are in doubt', async () => {
     await world.has(users(1, 20).subscriptions(1))
-    const deliveries = await claimAll(world, SUBSCRIBE)
+    const messages = await claimAll(world, SUBSCRIBE)
     const requests = heldRequests()
     const dying = world.startProcess({ poolMax: 1, concurrency: 4, send: requests.send })
-    const delivering = deliverAll(dying, sourceOf(deliveries), {
+    const delivering = deliverAll(dying, sourceOf(messages), {
       brake: createBrake(),
       closesAt: createDeadlines(world.account),
       signal: new AbortController().signal,
@@ -157,12 +157,12 @@ describe.each(dialects)('without a key on %s', (dialect) => {
 
   test('a process that wakes up after its message was taken over does not send it', async () => {
     await world.has(user(1).subscriptions(1))
-    const delivery = await claimOne(world, SUBSCRIBE)
+    const message = await claimOne(world, SUBSCRIBE)
     await world.lapseLeases()
     const heir = world.startProcess()
     expect(await heir.recover(SUBSCRIBE)).toMatchObject({ delivered: 1 })
     const late = world.startProcess()
-    const tally = await deliverAll(late, sourceOf([delivery]), {
+    const tally = await deliverAll(late, sourceOf([message]), {
       brake: createBrake(),
       closesAt: createDeadlines(world.account),
       signal: new AbortController().signal,

@@ -3,9 +3,10 @@ import { execute } from '../../src/db/sql.js'
 import { findDueRun } from '../../src/reminders/due.js'
 import { closeRun } from '../../src/runs/occurrences.js'
 import type { SendResult } from '../../src/wechat/client.js'
+import { ACCEPTED } from '../helpers/answers.js'
 import { claimAll } from '../helpers/claims.js'
+import { MINUTE_MS } from '../helpers/constants.js'
 import { dialects } from '../helpers/database.js'
-import { ACCEPTED } from '../helpers/deliveries.js'
 import { eventually } from '../helpers/eventually.js'
 import { user, users } from '../helpers/users.js'
 import { createWorld, SEND_PATH, TODAY, type World, without } from '../helpers/world.js'
@@ -44,11 +45,16 @@ describe.each(dialects)('several processes on %s', (dialect) => {
     expect(reports.map(({ state, reason }) => ({ state, reason }))).toEqual(
       Array(3).fill({ state: 'done', reason: null }),
     )
-    // 41028 after a lost answer leaves it open whether that was the delivery: such a message is not sent again.
+    // Six bad answers in a row come to one message in a hundred of these races: it is asked about again minutes later.
+    world.wechat.clearFaults()
+    world.clock.advance(10 * MINUTE_MS)
+    await world.startProcess().recover()
     const messages = await world.messages()
     expect(messages).toHaveLength(300)
-    expect(new Set(messages.map(({ state }) => state))).toEqual(new Set(['delivered', 'unknown']))
-    expect(messages.filter(({ state }) => state === 'unknown').length).toBeLessThan(30)
+    // 41028 after a lost answer leaves it open whether that was the delivery: such a message is not sent again.
+    const unknown = messages.filter(({ state }) => state === 'unknown')
+    expect(unknown.length).toBeLessThan(30)
+    expect(messages.filter(({ state }) => state === 'delivered')).toHaveLength(300 - unknown.length)
     expect(new Set(world.reminded()).size).toBe(world.reminded().length)
   })
 
@@ -57,7 +63,7 @@ describe.each(dialects)('several processes on %s', (dialect) => {
     const claimed = await claimAll(world)
     // Half of them it had already sent.
     const dead = world.startProcess()
-    for (const delivery of claimed.slice(0, 30)) await dead.send(delivery)
+    for (const message of claimed.slice(0, 30)) await dead.send(message)
     await dead.kill()
     await world.lapseLeases()
     const processes = [world.startProcess(), world.startProcess()]
@@ -111,12 +117,12 @@ describe.each(dialects)('several processes on %s', (dialect) => {
     const real = world.startProcess()
     let first = true
     const slow = world.startProcess({
-      send: async (delivery) => {
+      send: async (message) => {
         if (first) {
           first = false
           await new Promise<SendResult>((resolve) => held.push(resolve))
         }
-        return real.send(delivery)
+        return real.send(message)
       },
     })
     const running = slow.remind()
@@ -135,9 +141,9 @@ describe.each(dialects)('several processes on %s', (dialect) => {
     const started = () => world.logged.filter((line) => line.includes('remind.started')).length
     const before = started()
     const first = world.startProcess({
-      send: async (delivery) => {
+      send: async (message) => {
         await eventually('the others have joined', () => started() === before + 4)
-        return send(delivery)
+        return send(message)
       },
     })
     const limited = first.remind({ limit: 50 })

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { expect, test } from 'vitest'
 import { businessDate } from '../../src/lib/business-date.js'
-import { emptyTally, settleBatch } from '../../src/messages/settle.js'
+import { settleBatch } from '../../src/messages/settle.js'
 import { expireStale } from '../../src/permits/expire.js'
 import { createIngest } from '../../src/permits/ingest.js'
 import { reportSubscription } from '../../src/permits/report-subscription.js'
@@ -52,31 +52,29 @@ test.concurrent.each(lives)(
       const date = businessDate(now, TIMEZONE)
       const occurrence = { job: 'remind', appId, slot: date } as const
       const { run } = await openRun(db, occurrence, { triggeredBy: 'cron', state: 'running' }, now)
-      await resetRanges(db, run.id, appId)
+      await db.transaction((trx) => resetRanges(trx, run.id, appId))
       const options = { runId: run.id, date, leaseMs: 60_000, now, read: 50, claim: 50 }
       for (;;) {
         const claim = await claimDue(db, account, options)
         if (claim.kind !== 'claimed') break
         const answer = { errcode: 0, errmsg: 'ok', rid: null, msgid: null }
-        const outcomes = claim.deliveries.map((delivery) => ({
-          delivery,
+        const outcomes = claim.messages.map((message) => ({
+          message,
           // Now and then the oldest turns out dead, and the next one is sent.
-          verdict: (date + Number(delivery.userId)) % 5 ? { kind: 'delivered' as const } : DEAD,
+          verdict: (date + Number(message.userId)) % 5 ? { kind: 'delivered' as const } : DEAD,
           answer,
           attempted: true,
         }))
         const settling = { leaseMs: 60_000, now }
-        const next = (await settleBatch(db, outcomes, settling, emptyTally())).filter(
-          (one) => one !== undefined,
-        )
-        const second = next.map((delivery) => ({
-          delivery,
+        const next = (await settleBatch(db, outcomes, settling)).next.filter((one) => one !== undefined)
+        const second = next.map((message) => ({
+          message,
           verdict: { kind: 'delivered' as const },
           answer,
           attempted: true,
         }))
-        await settleBatch(db, second, settling, emptyTally())
-        reminded += claim.deliveries.length
+        await settleBatch(db, second, settling)
+        reminded += claim.messages.length
       }
       await closeRun(db, run.id, { state: 'done', reason: null }, now)
     }

@@ -163,6 +163,17 @@ describe.each(dialects)('the purge on %s', (dialect) => {
     expect(await run()).toMatchObject({ state: 'done', reason: null, purged: 1 })
   })
 
+  it('ends the sweep of a process that was killed, and leaves one that may be at work', async () => {
+    await addRun({ id: 1, slot: NOW - DAY_MS, state: 'running', at: NOW - DAY_MS })
+    await addRun({ id: 2, slot: NOW - 60_000, state: 'running', at: NOW - 60_000 })
+    await database.db('wx_job_run').update({ job: 'expire' })
+    expect(await purge()).toBeDefined()
+    expect(await database.db('wx_job_run').where({ job: 'expire' }).orderBy('id')).toMatchObject([
+      { id: 1, state: 'halted', reason: 'its process ended' },
+      { id: 2, state: 'running' },
+    ])
+  })
+
   it('ends the run of a process that died in its purge on another day', async () => {
     await addRun({ id: 1, slot: 20261119, state: 'running', at: NOW - DAY_MS })
     await database.db('wx_job_run').update({ job: 'purge' })

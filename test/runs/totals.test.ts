@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { selectRows } from '../../src/db/sql.js'
-import type { Delivery } from '../../src/messages/message.js'
-import { emptyTally, settleBatch } from '../../src/messages/settle.js'
+import type { HeldMessage } from '../../src/messages/message.js'
+import { settleBatch } from '../../src/messages/settle.js'
 import type { Verdict } from '../../src/messages/verdict.js'
 import { findDueRun } from '../../src/reminders/due.js'
 import { closeRun } from '../../src/runs/occurrences.js'
@@ -30,17 +30,16 @@ describe.each(dialects)('the totals of a run on %s', (dialect) => {
   }
   const NONE = { delivered: 0, failed: 0, unknown: 0, cancelled: 0, retrying: 0 }
 
-  const settle = (deliveries: Delivery[], verdict: Verdict, db = world.db) =>
+  const settle = (messages: HeldMessage[], verdict: Verdict, db = world.db) =>
     settleBatch(
       db,
-      deliveries.map((delivery) => ({
-        delivery,
+      messages.map((message) => ({
+        message,
         verdict,
         answer: { errcode: 41028, errmsg: null, rid: null, msgid: null },
         attempted: true,
       })),
       { leaseMs: 15_000, now: world.clock.now() },
-      emptyTally(),
     )
   const close = async (db = world.db) =>
     closeRun(db, (await world.runs())[0]?.id ?? 0, { state: 'done', reason: null }, world.clock.now())

@@ -1,21 +1,22 @@
 import cron from 'node-cron'
 import { afterEach, expect, test, vi } from 'vitest'
-import type { Account } from '../../src/account.js'
-import { readAccount } from '../../src/config/read.js'
 import { createLogger } from '../../src/lib/logger.js'
-import { createSchedule, type Schedule, type ScheduledJobs } from '../../src/schedule/schedule.js'
+import type { Job } from '../../src/schedule/job.js'
+import { createSchedule, type Schedule } from '../../src/schedule/schedule.js'
 import { eventually } from '../helpers/eventually.js'
 
 const EVERY_SECOND = '* * * * * *'
 
-/** Jobs that end when they are told to, and count. */
-function controlledJobs() {
-  const started = { remind: 0, expire: 0, recover: 0, callbacks: 0, purge: 0 }
+const EVERY_MINUTE = '* * * * *'
+
+/** Two jobs that end when they are told to, and count. */
+function controlledJobs({ ticks = [EVERY_MINUTE] }: { ticks?: string[] } = {}) {
+  const started = { quick: 0, slow: 0 }
   let underWay = 0
   let mostAtOnce = 0
   const finish: ((error?: Error) => void)[] = []
   let held = false
-  const run = (name: keyof ScheduledJobs) => async () => {
+  const look = (name: keyof typeof started) => async () => {
     started[name]++
     if (!held) return
     underWay++
@@ -27,13 +28,10 @@ function controlledJobs() {
     })
   }
   return {
-    jobs: {
-      remind: run('remind'),
-      expire: run('expire'),
-      recover: run('recover'),
-      callbacks: run('callbacks'),
-      purge: run('purge'),
-    },
+    jobs: [
+      { name: 'quick', ticks, look: look('quick') },
+      { name: 'slow', ticks: [EVERY_MINUTE], look: look('slow') },
+    ],
     started,
     hold: () => {
       held = true
@@ -70,9 +68,8 @@ function countTicks(): () => number {
 }
 
 const schedules: Schedule[] = []
-function schedule(jobs: ScheduledJobs, { account = {}, log = recordedLog().log } = {}): Schedule {
-  const settings: Account = { ...readAccount({ WX_APP_ID: 'wx1' }), ...account }
-  const created = createSchedule(settings, jobs, log)
+function schedule(jobs: Job[], { timezone = 'Asia/Shanghai', log = recordedLog().log } = {}): Schedule {
+  const created = createSchedule(jobs, timezone, log)
   schedules.push(created)
   return created
 }
@@ -85,49 +82,49 @@ afterEach(async () => {
 test('what may have been missed is looked for at once when it starts', () => {
   const { jobs, started } = controlledJobs()
   schedule(jobs).start()
-  expect(started).toEqual({ remind: 1, expire: 1, recover: 1, callbacks: 1, purge: 1 })
+  expect(started).toEqual({ quick: 1, slow: 1 })
 })
 
-test('jobs tick in the zone of the account, each at its own expression and once a minute', () => {
+test('jobs tick in the zone they are given, each at all of its expressions', () => {
   const create = vi.spyOn(cron, 'schedule')
-  schedule(controlledJobs().jobs, {
-    account: { timezone: 'America/Havana', remindCron: '7 7 * * *' },
-  }).start()
-  const account = readAccount({ WX_APP_ID: 'wx1' })
-  expect(create.mock.calls.map(([expression]) => expression)).toEqual(
-    expect.arrayContaining(['7 7 * * *', account.expireCron, '* * * * *']),
-  )
+  const { jobs } = controlledJobs({ ticks: ['7 7 * * *', EVERY_MINUTE] })
+  schedule(jobs, { timezone: 'America/Havana' }).start()
+  expect(create.mock.calls.map(([expression]) => expression)).toEqual([
+    '7 7 * * *',
+    EVERY_MINUTE,
+    EVERY_MINUTE,
+  ])
   for (const [, , options] of create.mock.calls) expect(options).toEqual({ timezone: 'America/Havana' })
 })
 
 test('a job is not started beside itself, however many ticks come', async () => {
-  const { jobs, started, hold, finishAll, mostAtOnce } = controlledJobs()
+  const { jobs, started, hold, finishAll, mostAtOnce } = controlledJobs({ ticks: [EVERY_SECOND] })
   hold()
   const ticks = countTicks()
-  schedule(jobs, { account: { remindCron: EVERY_SECOND } }).start()
+  schedule(jobs).start()
   await eventually('two ticks of the clock', () => ticks() >= 2)
-  expect(started.remind).toBe(1)
+  expect(started.quick).toBe(1)
   finishAll()
-  await eventually('the next tick starts it again', () => started.remind > 1)
-  // Five jobs, each once.
-  expect(mostAtOnce()).toBe(5)
+  await eventually('the next tick starts it again', () => started.quick > 1)
+  // Two jobs, each once.
+  expect(mostAtOnce()).toBe(2)
 })
 
 test('a job that fails is logged and tried again by the next tick', async () => {
-  const { jobs, started, hold, finishAll } = controlledJobs()
+  const { jobs, started, hold, finishAll } = controlledJobs({ ticks: [EVERY_SECOND] })
   const { log, lines } = recordedLog()
   hold()
-  schedule(jobs, { account: { remindCron: EVERY_SECOND }, log }).start()
+  schedule(jobs, { log }).start()
   finishAll(new Error('the database is gone'))
-  await eventually('the next tick', () => started.remind > 1)
+  await eventually('the next tick', () => started.quick > 1)
   const failures = lines.filter(({ event }) => event === 'schedule.job_failed')
-  expect(failures.map(({ job }) => job).sort()).toEqual(['callbacks', 'expire', 'purge', 'recover', 'remind'])
+  expect(failures.map(({ job }) => job).sort()).toEqual(['quick', 'slow'])
 })
 
 test('a stop waits for the jobs under way, and starts no other', async () => {
-  const { jobs, started, hold, finishAll } = controlledJobs()
+  const { jobs, started, hold, finishAll } = controlledJobs({ ticks: [EVERY_SECOND] })
   hold()
-  const under = schedule(jobs, { account: { remindCron: EVERY_SECOND } })
+  const under = schedule(jobs)
   under.start()
   let stopped = false
   const stopping = under.stop().then(() => {
@@ -138,9 +135,9 @@ test('a stop waits for the jobs under way, and starts no other', async () => {
   finishAll()
   await stopping
   const atStop = { ...started }
-  const beside = controlledJobs()
-  schedule(beside.jobs, { account: { remindCron: EVERY_SECOND } }).start()
-  await eventually('another schedule ticks twice', () => beside.started.remind > 2)
+  const beside = controlledJobs({ ticks: [EVERY_SECOND] })
+  schedule(beside.jobs).start()
+  await eventually('another schedule ticks twice', () => beside.started.quick > 2)
   expect(started).toEqual(atStop)
 })
 
@@ -152,7 +149,7 @@ test('starting twice ticks once, stopping twice is one stop', async () => {
   const tasks = create.mock.calls.length
   twice.start()
   expect(create.mock.calls).toHaveLength(tasks)
-  expect(started.remind).toBe(1)
+  expect(started.quick).toBe(1)
   await Promise.all([twice.stop(), twice.stop()])
   await twice.stop()
 })
@@ -164,5 +161,5 @@ test('a stop before the start is a stop, and a start after it does nothing', asy
   await never.stop()
   never.start()
   expect(create).not.toHaveBeenCalled()
-  expect(started).toEqual({ remind: 0, expire: 0, recover: 0, callbacks: 0, purge: 0 })
+  expect(started).toEqual({ quick: 0, slow: 0 })
 })

@@ -3,8 +3,8 @@ import { selectRows } from '../../src/db/sql.js'
 import { addDays } from '../../src/lib/business-date.js'
 import { createLogger } from '../../src/lib/logger.js'
 import { MAX_USER_ID, type UserId } from '../../src/lib/user-id.js'
-import type { Delivery } from '../../src/messages/message.js'
-import { emptyTally, settleBatch } from '../../src/messages/settle.js'
+import type { HeldMessage } from '../../src/messages/message.js'
+import { settleBatch } from '../../src/messages/settle.js'
 import type { Verdict } from '../../src/messages/verdict.js'
 import { expireStale } from '../../src/permits/expire.js'
 import { createIngest } from '../../src/permits/ingest.js'
@@ -231,17 +231,14 @@ describe.each(dialects)('user ids of up to 19 digits on %s', (dialect) => {
     })
 
     /** Ends what was claimed, each in the same way. */
-    async function settle(claimed: Delivery[], verdict: Verdict, errcode: number | null) {
+    async function settle(claimed: HeldMessage[], verdict: Verdict, errcode: number | null) {
       const answer = { errcode, errmsg: null, rid: null, msgid: null }
       const attempted = errcode !== null
-      const tally = emptyTally()
-      const next = await settleBatch(
+      return settleBatch(
         world.db,
-        claimed.map((delivery) => ({ delivery, verdict, answer, attempted })),
+        claimed.map((message) => ({ message, verdict, answer, attempted })),
         { leaseMs: 15_000, now: world.clock.now() },
-        tally,
       )
-      return { tally, next }
     }
 
     test('get back what was claimed for them, and are claimed again', async () => {
@@ -260,7 +257,7 @@ describe.each(dialects)('user ids of up to 19 digits on %s', (dialect) => {
       await upload(LARGE, 2)
       const claimed = await claimAll(world)
       const { next } = await settle(claimed, { kind: 'next_permit' }, 41028)
-      expect(next.map((delivery) => delivery?.userId)).toEqual(LARGE)
+      expect(next.map((message) => message?.userId)).toEqual(LARGE)
       const messages = await selectRows<{ user_id: UserId; owner: UserId }>(
         world.db,
         `SELECT m.user_id, f.user_id AS owner FROM wx_push_message m

@@ -1,0 +1,68 @@
+import type { Knex } from 'knex'
+import {
+  execute,
+  forUpdate,
+  isSqlite,
+  MAX_LIST,
+  placeholders,
+  rowPlaceholders,
+  selectRows,
+} from '../db/sql.js'
+import { chunks } from '../lib/chunks.js'
+import type { UserId } from '../lib/user-id.js'
+
+/** The counters' half of every verb. Nothing outside this folder calls it: a counter never moves alone. */
+
+export interface CounterChange {
+  appId: string
+  userId: UserId
+  by: number
+}
+
+/** Locks counters by ascending user. `userIds` sorted. */
+export async function lockCounters(trx: Knex.Transaction, appId: string, userIds: UserId[]): Promise<void> {
+  await selectRows(
+    trx,
+    `SELECT user_id FROM wx_message_push_status WHERE app_id = ? AND user_id IN (${placeholders(userIds.length)})
+     ORDER BY user_id${forUpdate(trx)}`,
+    [appId, ...userIds],
+  )
+}
+
+/** Counts users up, creating their row with the first permit. `changes` sorted by account and user. */
+export async function countUp(trx: Knex.Transaction, changes: CounterChange[], now: number): Promise<void> {
+  const onDuplicate = isSqlite(trx)
+    ? 'ON CONFLICT (app_id, user_id) DO UPDATE SET count = count + excluded.count, updated_at = excluded.updated_at'
+    : 'ON DUPLICATE KEY UPDATE count = count + VALUES(count), updated_at = VALUES(updated_at)'
+  for (const chunk of chunks(changes, MAX_LIST)) {
+    await execute(
+      trx,
+      `INSERT INTO wx_message_push_status (app_id, user_id, count, last_date, created_at, updated_at)
+       VALUES ${rowPlaceholders(chunk.length, 6)} ${onDuplicate}`,
+      chunk.flatMap((change) => [change.appId, change.userId, change.by, 0, now, now]),
+    )
+  }
+}
+
+/** Counts users down by the same amount. A counter that was set too low by hand stops at 0; the audit names it. */
+export async function countDown(
+  trx: Knex.Transaction,
+  appId: string,
+  userIds: UserId[],
+  by: number,
+  now: number,
+): Promise<void> {
+  await execute(
+    trx,
+    `UPDATE wx_message_push_status SET count = CASE WHEN count > ? THEN count - ? ELSE 0 END, updated_at = ?
+     WHERE app_id = ? AND user_id IN (${placeholders(userIds.length)})`,
+    [by, by, now, appId, ...userIds],
+  )
+}
+
+/** How many of the rows each user has. */
+export function countByUser(rows: { user_id: UserId }[]): Map<UserId, number> {
+  const counts = new Map<UserId, number>()
+  for (const { user_id } of rows) counts.set(user_id, (counts.get(user_id) ?? 0) + 1)
+  return counts
+}

@@ -1,0 +1,42 @@
+import type { Knex } from 'knex'
+import { execute, forUpdateSkipLocked, placeholders, selectRows } from '../db/sql.js'
+import { sortedUnique } from '../lib/sorted.js'
+import type { UserId } from '../lib/user-id.js'
+import { countByUser, countDown, lockCounters } from './counters.js'
+
+/**
+ * Expires those of the permits that are still unspent and that nobody else holds: status 2, and each user counted down
+ * by exactly as many. `ids` at most MAX_LIST. Answers the ids that were expired, and the users who lost one.
+ */
+export async function expirePermits(
+  trx: Knex.Transaction,
+  appId: string,
+  ids: number[],
+  now: number,
+): Promise<{ expired: Set<number>; users: UserId[] }> {
+  const permits = await lockUnspent(trx, sortedUnique(ids))
+  if (permits.length === 0) return { expired: new Set(), users: [] }
+  const losses = countByUser(permits)
+  const users = sortedUnique(losses.keys())
+  await lockCounters(trx, appId, users)
+  const expired = permits.map(({ id }) => id)
+  await execute(
+    trx,
+    `UPDATE wx_save_form_id SET status = 2, updated_at = ? WHERE id IN (${placeholders(expired.length)})`,
+    [now, ...expired],
+  )
+  for (const by of new Set(losses.values())) {
+    const losers = users.filter((userId) => losses.get(userId) === by)
+    await countDown(trx, appId, losers, by, now)
+  }
+  return { expired: new Set(expired), users }
+}
+
+async function lockUnspent(trx: Knex.Transaction, ids: number[]): Promise<{ id: number; user_id: UserId }[]> {
+  return selectRows(
+    trx,
+    `SELECT id, user_id FROM wx_save_form_id WHERE id IN (${placeholders(ids.length)}) AND status = 0
+     ORDER BY id${forUpdateSkipLocked(trx)}`,
+    ids,
+  )
+}

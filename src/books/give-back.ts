@@ -1,0 +1,111 @@
+import type { Knex } from 'knex'
+import { execute, placeholders } from '../db/sql.js'
+import { groupBy } from '../lib/group-by.js'
+import { sortedUnique } from '../lib/sorted.js'
+import type { UserId } from '../lib/user-id.js'
+import { lockCounters } from './counters.js'
+import { type LockedPermit, lockPermits } from './locked-permits.js'
+
+/** A permit that a message spent, locked. */
+export type SpentPermit = LockedPermit
+
+/** Locks permits that may be given back, and then their users' counters. Answers the permits by id. */
+export async function lockSpent(
+  trx: Knex.Transaction,
+  { appId, users, permitIds }: { appId: string; users: UserId[]; permitIds: number[] },
+): Promise<Map<number, SpentPermit>> {
+  const permits = await lockPermits(trx, sortedUnique(permitIds))
+  await lockCounters(trx, appId, sortedUnique(users))
+  return permits
+}
+
+/** What a message that never went out gives back. */
+export interface GivenBack {
+  userId: UserId
+  permitId: number
+  /** Day of a reminder; null for another message. */
+  businessDate: number | null
+  /** `last_date` of the user before the message was claimed. */
+  lastDateBefore: number
+}
+
+/**
+ * Gives back the locked permits of messages that were certainly not delivered: unspent again, counter up, `last_date` as
+ * it was. A permit that ran out meanwhile becomes expired instead, and keeps its message for the record; one that is no
+ * longer spent is left as it is.
+ */
+export async function giveBack(
+  trx: Knex.Transaction,
+  appId: string,
+  messages: GivenBack[],
+  locked: Map<number, SpentPermit>,
+  now: number,
+): Promise<void> {
+  const spent = messages.flatMap(({ permitId }) => locked.get(permitId) ?? []).filter((p) => p.status === 1)
+  await returnPermits(trx, sortedUnique(spent.map(({ id }) => id)), now)
+  const unspent = new Set(spent.filter(({ expire }) => expire > now).map(({ id }) => id))
+  const returns = [...groupBy(messages, ({ userId }) => userId)].map(([userId, ofUser]) =>
+    returnOf(userId, ofUser, unspent),
+  )
+  const alike = groupBy(returns, (r) => [r.permits, r.businessDate, r.lastDateBefore].join(' '))
+  for (const group of alike.values()) {
+    const [first] = group
+    if (first) await returnToCounters(trx, appId, sortedUnique(group.map(({ userId }) => userId)), first, now)
+  }
+}
+
+async function returnPermits(trx: Knex.Transaction, ids: number[], now: number): Promise<void> {
+  if (ids.length === 0) return
+  await execute(
+    trx,
+    `UPDATE wx_save_form_id SET message_id = CASE WHEN expire > ? THEN NULL ELSE message_id END,
+       status = CASE WHEN expire > ? THEN 0 ELSE 2 END, updated_at = ?
+     WHERE id IN (${placeholders(ids.length)})`,
+    [now, now, now, ...ids],
+  )
+}
+
+interface CounterReturn {
+  userId: UserId
+  /** Permits that are unspent again. */
+  permits: number
+  /** Restores `last_date` of those who still have the day of the reminder that was given back. */
+  businessDate: number | null
+  lastDateBefore: number
+}
+
+/**
+ * One change for each user, even if several of their messages are given back at once. Reminders of several days (one
+ * waited over midnight) take `last_date` back step by step, from the newest on.
+ */
+function returnOf(userId: UserId, messages: GivenBack[], unspent: Set<number>): CounterReturn {
+  const [newest, ...older] = messages
+    .filter(({ businessDate }) => businessDate !== null)
+    .sort((a, b) => Number(b.businessDate) - Number(a.businessDate))
+  let lastDateBefore = newest?.lastDateBefore ?? 0
+  for (const message of older) {
+    if (message.businessDate === lastDateBefore) lastDateBefore = message.lastDateBefore
+  }
+  return {
+    userId,
+    permits: messages.filter(({ permitId }) => unspent.has(permitId)).length,
+    businessDate: newest?.businessDate ?? null,
+    lastDateBefore,
+  }
+}
+
+async function returnToCounters(
+  trx: Knex.Transaction,
+  appId: string,
+  userIds: UserId[],
+  { permits, businessDate, lastDateBefore }: CounterReturn,
+  now: number,
+): Promise<void> {
+  await execute(
+    trx,
+    `UPDATE wx_message_push_status
+     SET count = count + ?, last_date = CASE WHEN last_date = ? THEN ? ELSE last_date END, updated_at = ?
+     WHERE app_id = ? AND user_id IN (${placeholders(userIds.length)})`,
+    [permits, businessDate ?? -1, lastDateBefore, now, appId, ...userIds],
+  )
+}

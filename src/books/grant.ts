@@ -1,0 +1,101 @@
+import type { Knex } from 'knex'
+import { execute, MAX_LIST, rowPlaceholders } from '../db/sql.js'
+import { chunks } from '../lib/chunks.js'
+import { groupBy } from '../lib/group-by.js'
+import { compareUserIds, type UserId } from '../lib/user-id.js'
+import { type CounterChange, countUp } from './counters.js'
+import { NEVER_EXPIRES } from './permit.js'
+
+export interface NewPermit {
+  appId: string
+  openId: string
+  userId: UserId
+  formId: string
+  /** 1, and 2 and 3 of a prepay_id. */
+  useNo: number
+  source: 'form' | 'pay'
+  page: string | undefined
+  expire: number
+}
+
+/**
+ * Grants form_ids and prepay_ids: the permits are there and their users counted up. `permits` sorted by account, form_id
+ * and use, so that the transactions of other processes lock the same index entries in the same order. Throws a duplicate
+ * error if another transaction was first with one of them.
+ */
+export async function grantPermits(trx: Knex.Transaction, permits: NewPermit[], now: number): Promise<void> {
+  for (const chunk of chunks(permits, MAX_LIST)) {
+    await execute(
+      trx,
+      `INSERT INTO wx_save_form_id
+         (app_id, open_id, user_id, form_id, use_no, source, page, expire, created_at, updated_at)
+       VALUES ${rowPlaceholders(chunk.length, 10)}`,
+      chunk.flatMap((p) => [
+        p.appId,
+        p.openId,
+        p.userId,
+        p.formId,
+        p.useNo,
+        p.source,
+        p.page ?? null,
+        p.expire,
+        now,
+        now,
+      ]),
+    )
+  }
+  await countUp(trx, changesOf(permits), now)
+}
+
+function changesOf(permits: NewPermit[]): CounterChange[] {
+  const changes: CounterChange[] = []
+  for (const [appId, ofAccount] of groupBy(permits, (permit) => permit.appId))
+    for (const [userId, { length: by }] of groupBy(ofAccount, (permit) => permit.userId))
+      changes.push({ appId, userId, by })
+  return changes.sort((a, b) => compareAppIds(a.appId, b.appId) || compareUserIds(a.userId, b.userId))
+}
+
+function compareAppIds(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0
+}
+
+export interface NewSubscription {
+  appId: string
+  openId: string
+  userId: UserId
+  /** As form_id. */
+  name: string
+  templateId: string
+  tappedAt: number
+  /** WeChat's own event tells of it. */
+  isConfirmed: boolean
+}
+
+/** Grants an accepted subscription: a permit that does not expire. Throws a duplicate error if its name is known. */
+export async function grantSubscription(
+  trx: Knex.Transaction,
+  { appId, openId, userId, name, templateId, tappedAt, isConfirmed }: NewSubscription,
+  now: number,
+): Promise<void> {
+  await execute(
+    trx,
+    `INSERT INTO wx_save_form_id (app_id, open_id, user_id, form_id, source, template_id, tapped_at, confirmed_at,
+       expire, created_at, updated_at) VALUES (?, ?, ?, ?, 'subscribe', ?, ?, ?, ?, ?, ?)`,
+    [appId, openId, userId, name, templateId, tappedAt, isConfirmed ? now : null, NEVER_EXPIRES, now, now],
+  )
+  await countUp(trx, [{ appId, userId, by: 1 }], now)
+}
+
+/** WeChat's event tells of a tap that the client has reported. It is one permit all the same. */
+export async function confirmTap(trx: Knex.Transaction, id: number, now: number): Promise<void> {
+  await execute(trx, 'UPDATE wx_save_form_id SET confirmed_at = ?, updated_at = ? WHERE id = ?', [
+    now,
+    now,
+    id,
+  ])
+}
+
+/** The client reports a tap that WeChat's event has told of: from now on a repeated report finds its name. */
+export async function renameTap(trx: Knex.Transaction, id: number, name: string, now: number): Promise<void> {
+  await execute(trx, 'UPDATE wx_save_form_id SET form_id = ?, updated_at = ? WHERE id = ?', [name, now, id])
+}

@@ -1,0 +1,34 @@
+import type { Knex } from 'knex'
+import { execute, forUpdate, MAX_LIST, placeholders, selectRows } from '../db/sql.js'
+import { chunks } from '../lib/chunks.js'
+import { sortedUnique } from '../lib/sorted.js'
+import type { UserId } from '../lib/user-id.js'
+import { countDown, countUp, lockCounters } from './counters.js'
+
+/**
+ * Hands the unspent permits that an open_id gave for one user over to another: they are good for messages to this person,
+ * whoever that is in the owner's books. Those being spent stay. Answers how many went. Uses wx_save_form_id_oldest_idx.
+ */
+export async function handOver(
+  trx: Knex.Transaction,
+  { appId, openId, from, to }: { appId: string; openId: string; from: UserId; to: UserId },
+  now: number,
+): Promise<number> {
+  const rows = await selectRows<{ id: number }>(
+    trx,
+    `SELECT id FROM wx_save_form_id WHERE app_id = ? AND user_id = ? AND open_id = ? AND status = 0
+     ORDER BY id${forUpdate(trx)}`,
+    [appId, from, openId],
+  )
+  if (rows.length === 0) return 0
+  await lockCounters(trx, appId, sortedUnique([from, to]))
+  for (const chunk of chunks(rows, MAX_LIST))
+    await execute(
+      trx,
+      `UPDATE wx_save_form_id SET user_id = ?, updated_at = ? WHERE id IN (${placeholders(chunk.length)})`,
+      [to, now, ...chunk.map(({ id }) => id)],
+    )
+  await countDown(trx, appId, [from], rows.length, now)
+  await countUp(trx, [{ appId, userId: to, by: rows.length }], now)
+  return rows.length
+}

@@ -1,0 +1,36 @@
+/**
+ * The books: `wx_save_form_id` (permits) and `wx_message_push_status` (counters), the two tables that DBAs and other
+ * programs know. Every statement that writes to either stands in this folder; `npm run check` refuses one elsewhere.
+ *
+ * At every commit a user's `count` is the number of the user's permits with status 0, so each verb moves both tables in
+ * the caller's transaction:
+ *
+ *   grant      a new permit                            claim        permits for the reminders of a run
+ *   reserve    the next permit of a message            give back    permits whose message never went out
+ *   expire     permits that ran out                    void         subscriptions that a refusal ended
+ *   hand over  permits to the giver's new user         assign       rows without an account
+ *   recount    a counter from its permits              purge        spent and expired permits of long ago
+ *
+ * One lock order everywhere, so that transactions wait for each other in line and do not deadlock: the run and its
+ * ranges (src/runs), the person (`wx_user`), permits by ascending id, counters by ascending user, messages by ascending
+ * id. A statement over several rows gets its keys sorted, at most MAX_LIST of them.
+ */
+export { type Assigned, assignUnassigned } from './assign.js'
+export { type Candidate, type ClaimedPermit, claimPermits } from './claim.js'
+export { expirePermits } from './expire.js'
+export { type GivenBack, giveBack, lockSpent, type SpentPermit } from './give-back.js'
+export { confirmTap, grantPermits, grantSubscription, type NewPermit, renameTap } from './grant.js'
+export { handOver } from './hand-over.js'
+export { lastRemindedOn, setLastDateBack } from './last-date.js'
+export {
+  FORM_ID_LIFETIME_MS,
+  NEVER_EXPIRES,
+  PAY_HOLD_MS,
+  type PermitSource,
+  VALIDITY_MARGIN_MS,
+} from './permit.js'
+export { purgePermits } from './purge.js'
+export { recountCounter } from './recount.js'
+export { lockNextPermits, type NextPermit, recordDead, reserve } from './reserve.js'
+export { type Condition, isUsable, OLDEST_FIRST, oldestUsablePermit } from './usable.js'
+export { restoreVoided, voidSubscriptions } from './void.js'

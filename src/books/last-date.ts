@@ -1,0 +1,38 @@
+import type { Knex } from 'knex'
+import { execute } from '../db/sql.js'
+import type { UserId } from '../lib/user-id.js'
+
+/** The acts on `last_date` alone: no permit changes hands, so no counter does. */
+
+/** Writes the day to users between two numbers, the second included, who were reminded on no later one. */
+export async function lastRemindedOn(
+  db: Knex,
+  appId: string,
+  { after, end }: { after: UserId; end: UserId },
+  date: number,
+  now: number,
+): Promise<void> {
+  await execute(
+    db,
+    `UPDATE wx_message_push_status SET last_date = ?, updated_at = ?
+     WHERE app_id = ? AND user_id > ? AND user_id <= ? AND last_date < ?`,
+    [date, now, appId, after, end, date],
+  )
+}
+
+/** Sets a `last_date` later than `latest` to the day of the last reminder on record, else to `today`. Answers whether it was. */
+export async function setLastDateBack(
+  db: Knex,
+  { appId, userId, latest, today }: { appId: string; userId: UserId; latest: number; today: number },
+  now: number,
+): Promise<boolean> {
+  const { affectedRows } = await execute(
+    db,
+    `UPDATE wx_message_push_status SET updated_at = ?, last_date = COALESCE(
+       (SELECT MAX(m.business_date) FROM wx_push_message m WHERE m.app_id = ? AND m.user_id = ?
+         AND m.kind = 'reminder' AND m.state <> 'cancelled' AND m.business_date <= ?), ?)
+     WHERE app_id = ? AND user_id = ? AND last_date > ?`,
+    [now, appId, userId, latest, today, appId, userId, latest],
+  )
+  return affectedRows > 0
+}

@@ -1,0 +1,75 @@
+import type { Knex } from 'knex'
+import { execute, forUpdate, MAX_LIST, placeholders, selectRows } from '../db/sql.js'
+import { chunks } from '../lib/chunks.js'
+import { sortedUnique } from '../lib/sorted.js'
+import type { UserId } from '../lib/user-id.js'
+import { countByUser, countDown, countUp, lockCounters } from './counters.js'
+
+/**
+ * Voids a person's unspent subscriptions of one template that were tapped until a moment: status 2 with the code of the
+ * refusal, counter down. `messageId` is the message whose refusal proved them void, so that bring-back finds them; null
+ * if it was no message. A user has no more of them than may be unspent, so it is one small transaction. Answers how many
+ * there were. Uses wx_save_form_id_tap_idx.
+ */
+export async function voidSubscriptions(
+  trx: Knex.Transaction,
+  which: { appId: string; openId: string; userId: UserId; templateId: string; until: number },
+  refusal: { errcode: number; messageId: number | null },
+  now: number,
+): Promise<number> {
+  const { appId, userId, openId, templateId, until } = which
+  const rows = await selectRows<{ id: number }>(
+    trx,
+    `SELECT id FROM wx_save_form_id
+     WHERE app_id = ? AND user_id = ? AND source = 'subscribe' AND open_id = ? AND template_id = ? AND status = 0
+       AND tapped_at <= ? ORDER BY id${forUpdate(trx)}`,
+    [appId, userId, openId, templateId, until],
+  )
+  if (rows.length === 0) return 0
+  await lockCounters(trx, appId, [userId])
+  for (const chunk of chunks(rows, MAX_LIST))
+    await execute(
+      trx,
+      `UPDATE wx_save_form_id SET status = 2, errcode = ?, message_id = ?, updated_at = ?
+       WHERE id IN (${placeholders(chunk.length)})`,
+      [refusal.errcode, refusal.messageId, now, ...chunk.map(({ id }) => id)],
+    )
+  await countDown(trx, appId, [userId], rows.length, now)
+  return rows.length
+}
+
+/** Takes a voiding back: unspent again, counters up. Permits that are not void any more are left. Answers how many were. */
+export async function restoreVoided(
+  trx: Knex.Transaction,
+  appId: string,
+  ids: number[],
+  now: number,
+): Promise<number> {
+  const restored: { id: number; user_id: UserId }[] = []
+  for (const chunk of chunks(sortedUnique(ids), MAX_LIST)) {
+    const locked = await selectRows<{ id: number; user_id: UserId }>(
+      trx,
+      `SELECT id, user_id FROM wx_save_form_id WHERE id IN (${placeholders(chunk.length)}) AND status = 2
+       ORDER BY id${forUpdate(trx)}`,
+      chunk,
+    )
+    if (locked.length === 0) continue
+    await execute(
+      trx,
+      `UPDATE wx_save_form_id SET status = 0, errcode = NULL, message_id = NULL, updated_at = ?
+       WHERE id IN (${placeholders(locked.length)})`,
+      [now, ...locked.map(({ id }) => id)],
+    )
+    restored.push(...locked)
+  }
+  if (restored.length === 0) return 0
+  const gains = countByUser(restored)
+  const users = sortedUnique(gains.keys())
+  await lockCounters(trx, appId, users)
+  await countUp(
+    trx,
+    users.map((userId) => ({ appId, userId, by: gains.get(userId) ?? 0 })),
+    now,
+  )
+  return restored.length
+}

@@ -1,0 +1,28 @@
+import type { Account } from './account.js'
+import { callbacksJob } from './callbacks/job.js'
+import type { CallbackWorker } from './callbacks/process.js'
+import type { DeliverDeps } from './messages/deliver.js'
+import { recoverJob } from './messages/job.js'
+import { expireJob } from './permits/job.js'
+import { remindJob } from './reminders/job.js'
+import { purgeJob } from './retention/job.js'
+import type { Job } from './schedule/job.js'
+
+export interface JobDeps {
+  sending: DeliverDeps
+  callbacks: CallbackWorker
+  retentionDays: number
+  /** Throws where our clock and the database's are apart: what is due, and what has run out, would be wrong. */
+  assertClock(): Promise<void>
+}
+
+/** Everything that the schedule does for an account. A new job is a file beside its work, and a line here. */
+export function jobsOf(account: Account, { sending, callbacks, retentionDays, assertClock }: JobDeps): Job[] {
+  return [
+    recoverJob(sending, account),
+    callbacksJob(callbacks),
+    remindJob(sending, account, assertClock),
+    expireJob(sending, account, assertClock),
+    purgeJob(sending, { ...account, retentionDays }),
+  ]
+}

@@ -1,0 +1,108 @@
+import { failpoint } from '../lib/failpoint.js'
+import type { Logger } from '../lib/logger.js'
+import { maskOpenId } from '../lib/redact.js'
+import type { Wake } from '../lib/wake.js'
+import type { SendResult } from '../wechat/client.js'
+import type { DeliverDeps, DeliverOptions } from './deliver.js'
+import { type JudgedMessage, judgedUnsent, recordOf } from './judged.js'
+import type { Leases } from './leases.js'
+import { createMarking } from './marking.js'
+import type { HeldMessage } from './message.js'
+import type { Pace } from './pace.js'
+import { policyOf } from './policy.js'
+import type { Stopping } from './stopping.js'
+import { judge, type Verdict } from './verdict.js'
+
+/**
+ * One attempt to send a message: waits for its turn, lets the request leave if it still may, and judges the answer.
+ * Answers the verdict, or undefined if the lease has lapsed meanwhile: then the message is another process's.
+ */
+export type Attempt = (message: HeldMessage) => Promise<JudgedMessage | undefined>
+
+export function createAttempt(
+  deps: DeliverDeps,
+  { brake, closesAt }: DeliverOptions,
+  { pace, leases, stopping, wake }: { pace: Pace; leases: Leases; stopping: Stopping; wake: Wake },
+): Attempt {
+  const mark = createMarking(deps.db)
+  let underWay = 0
+
+  const isClosed = (message: HeldMessage): boolean => deps.now() >= closesAt(message.businessDate)
+  const isWanted = (message: HeldMessage): boolean =>
+    !stopping.isStopping() && !isClosed(message) && leases.isHeld(message)
+
+  /** After a doubt, one request alone may probe whether WeChat judges again. */
+  function isHeldBack(): boolean {
+    const mayProbe = brake.doubts === 1 && underWay === 0
+    return brake.doubts > 0 && !mayProbe && !stopping.isStopping()
+  }
+
+  async function mayLeave(message: HeldMessage): Promise<boolean> {
+    if (!isWanted(message)) return false
+    const isMarked = await mark(message).catch((error: unknown) => {
+      stopping.fail(error)
+      return false
+    })
+    return isMarked && isWanted(message)
+  }
+
+  async function request(message: HeldMessage): Promise<{ result: SendResult; left: boolean }> {
+    let left = false
+    const result = await deps.send(message, async () => {
+      if (!(await mayLeave(message))) return false
+      left = true
+      failpoint('send.before')
+      return true
+    })
+    return { result, left }
+  }
+
+  /** Claimed and then not sent: undone, unless an earlier attempt may have been delivered. */
+  function notSent(message: HeldMessage): JudgedMessage {
+    const closed = isClosed(message)
+    const why = closed ? 'its sending window closed' : brake.halt ? 'the run halted' : 'the service stopped'
+    return judgedUnsent(message, verdictUnsent(message, closed), `not sent: ${why}`)
+  }
+
+  return async (message) => {
+    if (stopping.isStopping() || isClosed(message)) return notSent(message)
+    await pace.enter()
+    // Not by until(): of several that wake up at once the first one is to be seen by the others.
+    while (isHeldBack()) await wake.next()
+    underWay++
+    let answered: SendResult | undefined
+    try {
+      const { result, left } = await request(message)
+      if (!left && !isWanted(message)) return leases.isHeld(message) ? notSent(message) : undefined
+      answered = result
+      failpoint('send.after')
+      const verdict = judge(message, result, deps.random(), deps.now())
+      brake.observe(result, verdict)
+      logVerdict(deps.log, message, result, verdict)
+      return { message, verdict, answer: recordOf(result), attempted: true }
+    } finally {
+      pace.leave(answered ? policyOf(answered).pace : 'neither')
+      if (--underWay === 0) brake.drained()
+      stopping.look()
+    }
+  }
+}
+
+function verdictUnsent({ maybeSent }: HeldMessage, closed: boolean): Verdict {
+  if (!maybeSent) return { kind: 'give_back' }
+  return closed ? { kind: 'unknown' } : { kind: 'retry', afterMs: 0, maybeSent }
+}
+
+/** At debug: a line for each message of a large run would be more than anybody reads; the row of the message says the same. */
+function logVerdict(log: Logger, message: HeldMessage, result: SendResult, verdict: Verdict): void {
+  log.debug({
+    event: 'message.attempted',
+    trace_id: message.traceId,
+    message_id: message.id,
+    user_id: message.userId,
+    open_id: maskOpenId(message.openId),
+    verdict: verdict.kind,
+    answer: result.kind,
+    errcode: result.kind === 'refused' ? result.errcode : undefined,
+  })
+}

@@ -1,0 +1,83 @@
+import type { Knex } from 'knex'
+import { giveBack, lockSpent } from '../books/index.js'
+import { inTransaction } from '../db/transaction.js'
+import { failpoint } from '../lib/failpoint.js'
+import { groupBy } from '../lib/group-by.js'
+import { countClaimed } from '../runs/limit.js'
+import { readUsersAgain } from '../runs/ranges.js'
+import * as totals from '../runs/totals.js'
+import type { JudgedMessage } from './judged.js'
+import * as store from './store.js'
+import { emptyTally, type Tally } from './tally.js'
+
+/**
+ * Undoes claims of messages that were certainly not delivered: the permit unspent, the counter up, `last_date` as it was,
+ * and the message cancelled, so that the same day's run can claim the user again. Whoever was not even tried is put
+ * before the run's cursors again; who was, and failed, waits for a run that is started over.
+ */
+export async function giveBackMessages(db: Knex, judged: JudgedMessage[], now: number): Promise<Tally> {
+  const [first] = judged
+  if (!first) return emptyTally()
+  const { appId } = first.message
+  const cancelled = await inTransaction(db, async (trx) => {
+    const endedRuns = await totals.lockForSettling(
+      trx,
+      judged.map(({ message }) => message.runId),
+      'alone',
+    )
+    await readUntriedAgain(trx, judged)
+    const permits = await lockSpent(trx, {
+      appId,
+      users: judged.map(({ message }) => message.userId),
+      permitIds: judged.map(({ message }) => message.permitId),
+    })
+    const held = await store.lockHeld(
+      trx,
+      judged.map(({ message }) => message),
+    )
+    if (held.length === 0) return 0
+    await giveBack(trx, appId, held, permits, now)
+    const heldIds = new Set(held.map(({ id }) => id))
+    const mine = judged.filter(({ message }) => heldIds.has(message.id))
+    await takeFromRuns(trx, mine, endedRuns, now)
+    await cancel(trx, mine, now)
+    failpoint('give_back.in_transaction')
+    return held.length
+  })
+  return { ...emptyTally(), cancelled, lost: judged.length - cancelled }
+}
+
+async function readUntriedAgain(trx: Knex.Transaction, judged: JudgedMessage[]): Promise<void> {
+  const untried = judged.filter(({ attempted }) => !attempted).map(({ message }) => message.id)
+  for (const [runId, users] of await store.findUsersByRun(trx, untried))
+    await readUsersAgain(trx, runId, users)
+}
+
+async function takeFromRuns(
+  trx: Knex.Transaction,
+  judged: JudgedMessage[],
+  endedRuns: Set<number>,
+  now: number,
+): Promise<void> {
+  for (const [runId, { length: messages }] of groupBy(judged, ({ message }) => message.runId)) {
+    if (runId === null) continue
+    await countClaimed(trx, runId, -messages)
+    if (endedRuns.has(runId))
+      await totals.moveTotals(trx, runId, { from: 'retrying', to: 'cancelled', messages }, now)
+  }
+}
+
+async function cancel(trx: Knex.Transaction, judged: JudgedMessage[], now: number): Promise<void> {
+  const alike = groupBy(judged, ({ attempted, answer }) => JSON.stringify([attempted, answer]))
+  for (const group of alike.values()) {
+    const [one] = group
+    if (!one) continue
+    const why = { attempts: one.attempted ? 1 : 0, ...one.answer }
+    await store.cancel(
+      trx,
+      group.map(({ message }) => message.id),
+      why,
+      now,
+    )
+  }
+}

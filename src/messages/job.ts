@@ -1,0 +1,19 @@
+import { defineJob, EVERY_FEW_SECONDS, type Job } from '../schedule/job.js'
+import type { DeliverDeps } from './deliver.js'
+import { recover } from './recovery.js'
+import type { SendingWindow } from './window.js'
+
+/** Takes over what dead processes left, and sends what is to be tried again. */
+export function recoverJob(deps: DeliverDeps, window: SendingWindow): Job {
+  return defineJob({
+    name: 'recover',
+    ticks: [EVERY_FEW_SECONDS],
+    // To look costs as much as to begin: recover itself finds that nothing is left.
+    findDue: async () => window,
+    async run(_, signal) {
+      const tally = await recover(deps, window, { signal })
+      const { delivered, failed, unknown, cancelled } = tally
+      if (delivered + failed + unknown + cancelled > 0) deps.log.info({ event: 'recovery.done', ...tally })
+    },
+  })
+}

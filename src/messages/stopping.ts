@@ -1,0 +1,34 @@
+import type { Brake } from './brake.js'
+
+/** Whether anything more may leave: not after a signal, a halt of the brake, or an error. */
+export interface Stopping {
+  isStopping(): boolean
+  /** Keeps the first error, and stops. */
+  fail(error: unknown): void
+  /** To be called when the brake may have halted. */
+  look(): void
+  readonly failure: unknown
+  /** The signal is no longer listened to. */
+  end(): void
+}
+
+/** `onStop` is told each time there is a new reason, so that nobody waits for what will not come. */
+export function createStopping(signal: AbortSignal, brake: Brake, onStop: () => void): Stopping {
+  let failure: unknown
+  signal.addEventListener('abort', onStop)
+  if (signal.aborted) onStop()
+  return {
+    isStopping: () => signal.aborted || brake.halt !== undefined || failure !== undefined,
+    fail(error) {
+      failure ??= error
+      onStop()
+    },
+    look() {
+      if (brake.halt) onStop()
+    },
+    get failure() {
+      return failure
+    },
+    end: () => signal.removeEventListener('abort', onStop),
+  }
+}

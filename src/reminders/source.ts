@@ -1,0 +1,163 @@
+import type { Account } from '../account.js'
+import { pause } from '../lib/pause.js'
+import type { Brake } from '../messages/brake.js'
+import type { DeliverDeps, Source } from '../messages/deliver.js'
+import { findUnfinished } from '../messages/lease-store.js'
+import type { HeldMessage } from '../messages/message.js'
+import { takeOver } from '../messages/recovery.js'
+import { addTallies, emptyTally, type Tally } from '../messages/tally.js'
+import { windowEnd } from '../messages/window.js'
+import { hasRoom } from '../runs/limit.js'
+import { reopenRun, type Trigger } from '../runs/occurrences.js'
+import { hasUnreadRanges } from '../runs/ranges.js'
+import { createCanary } from './canary.js'
+import { type Claim, claimDue } from './claim.js'
+import type { RunEnding } from './run.js'
+
+const BATCH = 500
+/** With a slow SEND_RATE no more is claimed than goes out in this time: a stop then has little to give back. */
+const BATCH_SECONDS = 5
+/** How often a busy run looks for messages that others left: they are there at a start, and rarely afterwards. */
+const LOOK_FOR_LEFT_MS = 1_000
+/** Retries that are due later than this are left to the recovery: a minute's quota and a back-off fit in, an hour does not. */
+const PATIENCE_MS = 150_000
+const POLL_MS = 100
+const MAX_POLL_MS = 1_000
+
+/** Where the run stands. */
+type Phase =
+  | { kind: 'claiming' }
+  /** Nobody is left to claim just now; retries, and what other processes have in hand, may be. */
+  | { kind: 'draining'; because: 'all_read' | 'limited' | 'ended_elsewhere' }
+  | { kind: 'over'; ending: RunEnding }
+
+const DONE: RunEnding = { state: 'done', reason: null }
+
+export interface ReminderSource extends Source {
+  /** How the run ended, as far as the source knows. */
+  ending(): RunEnding
+  /** What was taken over too late to be sent, and settled without it. */
+  readonly settledAtOnce: Tally
+}
+
+/** The messages of one run: its canaries, what others left, its claims, and how it came to an end. */
+export function createReminderSource(
+  deps: DeliverDeps,
+  account: Account,
+  brake: Brake,
+  run: { runId: number; date: number; triggeredBy: Trigger; signal: AbortSignal },
+): ReminderSource {
+  const { db, now, leaseMs } = deps
+  const { runId, date, triggeredBy, signal } = run
+  const perSecond = deps.rate.perSecond ?? Number.POSITIVE_INFINITY
+  const batch = Math.max(1, Math.min(BATCH, Math.ceil(perSecond * BATCH_SECONDS)))
+  const closesAt = windowEnd(account, date)
+  const canary = createCanary(brake)
+  let phase: Phase = { kind: 'claiming' }
+  let settledAtOnce = emptyTally()
+  let lookedAt = Number.NEGATIVE_INFINITY
+  let pollMs = POLL_MS
+
+  const is = (kind: Phase['kind']): boolean => phase.kind === kind
+
+  function end(ending: RunEnding): undefined {
+    phase = { kind: 'over', ending }
+  }
+
+  async function wait(): Promise<[]> {
+    await pause(pollMs, signal)
+    pollMs = Math.min(MAX_POLL_MS, pollMs * 2)
+    return []
+  }
+
+  async function takeOverLeft(): Promise<HeldMessage[]> {
+    const lookedAgo = performance.now() - lookedAt
+    if (lookedAgo < LOOK_FOR_LEFT_MS && is('claiming') && !canary.mustRepeat) return []
+    lookedAt = performance.now()
+    const limit = canary.isPassed ? batch : 1
+    const { messages, tally } = await takeOver(db, account, { limit, leaseMs, now: now() })
+    settledAtOnce = addTallies(settledAtOnce, tally)
+    return messages
+  }
+
+  async function claimNext(): Promise<HeldMessage[]> {
+    const wanted = { read: BATCH, claim: canary.isPassed ? batch : 1 }
+    const claim = await claimDue(db, account, { runId, date, leaseMs, now: now(), ...wanted })
+    switch (claim.kind) {
+      case 'claimed':
+        return claim.messages
+      case 'busy':
+        return wait()
+      case 'exhausted':
+        phase = { kind: 'draining', because: 'all_read' }
+        return []
+      case 'limited':
+        phase = { kind: 'draining', because: 'limited' }
+        return []
+      case 'ended':
+        await leaveEnded(claim)
+        return []
+    }
+  }
+
+  async function leaveEnded({ state, reason }: Extract<Claim, { kind: 'ended' }>): Promise<void> {
+    // Users were given back after it was ended; here the run goes on.
+    if (state === 'done' && (await hasUnreadRanges(db, runId))) await reopenRun(db, runId, triggeredBy, now())
+    else if (state === 'done' || state === 'running' || state === 'missed')
+      phase = { kind: 'draining', because: 'ended_elsewhere' }
+    else end({ state, reason })
+  }
+
+  /** Nothing to send or claim just now: waits for what may still come, or ends the run. */
+  async function drain(idle: () => Promise<boolean>): Promise<HeldMessage[] | undefined> {
+    if (!(await idle())) return undefined
+    const { sending, nextRetryAt } = await findUnfinished(db, account.appId)
+    const isSoon = nextRetryAt !== undefined && nextRetryAt - now() < PATIENCE_MS
+    if (canary.mustRepeat && !isSoon) {
+      canary.tryAnother()
+      return []
+    }
+    // Also waits for what another process has in hand: if that one dies, its messages are taken over here.
+    if (sending || isSoon) return wait()
+    if (phase.kind !== 'draining' || phase.because === 'ended_elsewhere') return end(DONE)
+    if (phase.because === 'limited' && !(await hasRoom(db, runId))) return end(LIMITED)
+    // If it was stopped, it has given users back behind the cursors.
+    if (!(await hasUnreadRanges(db, runId))) return end(DONE)
+    phase = { kind: 'claiming' }
+    return []
+  }
+
+  return {
+    get settledAtOnce() {
+      return settledAtOnce
+    },
+    ending() {
+      if (signal.aborted) return { state: 'paused', reason: 'stopped by a signal; run it again to go on' }
+      return phase.kind === 'over' ? phase.ending : DONE
+    },
+    async next(idle) {
+      if (is('over') || !(await canary.settle(idle))) return undefined
+      if (now() >= closesAt) return end({ state: 'window_closed', reason: windowReason(account) })
+      const left = await takeOverLeft()
+      const mayClaim = left.length === 0 && is('claiming') && !canary.mustRepeat
+      const messages = mayClaim ? await claimNext() : left
+      if (messages.length > 0) {
+        pollMs = POLL_MS
+        canary.goesOut()
+        return messages
+      }
+      if (is('over')) return undefined
+      return is('claiming') && !canary.mustRepeat ? [] : drain(idle)
+    },
+  }
+}
+
+const LIMITED: RunEnding = {
+  state: 'limited',
+  reason: 'it has reminded as many as --limit lets it; run remind again for the rest',
+}
+
+function windowReason({ sendUntil, timezone }: Account): string {
+  const time = [sendUntil.hour, sendUntil.minute].map((part) => String(part).padStart(2, '0')).join(':')
+  return `the sending window of that day closed at ${time} ${timezone} (SEND_UNTIL)`
+}

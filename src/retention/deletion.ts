@@ -1,0 +1,125 @@
+import type { Knex } from 'knex'
+import { NEVER_EXPIRES, purgePermits } from '../books/index.js'
+import { inTransaction } from '../db/transaction.js'
+import { DAY_MS } from '../lib/durations.js'
+import { groupBy } from '../lib/group-by.js'
+import { pause } from '../lib/pause.js'
+import { sortedUnique } from '../lib/sorted.js'
+import { findPlace, type Place } from '../permits/store.js'
+import { deleteRuns } from '../runs/purge-progress.js'
+import { oldestKept } from '../sign-ins/sign-in.js'
+import * as store from './store.js'
+
+const CHUNK = 500
+/** A purge has all night; what runs beside it must hardly notice. */
+const PAUSE_MS = 50
+
+export interface Purged {
+  messages: number
+  permits: number
+  runs: number
+  signIns: number
+  events: number
+}
+
+export interface Deletion {
+  /** What is deleted so far. */
+  readonly purged: Purged
+  /** Deletes until nothing is old, or until the signal. */
+  run(): Promise<void>
+}
+
+type Deleted = Partial<Purged>
+
+/**
+ * Deletes what was ended before `before`, a few hundred rows at a time: settled messages together with their permits once
+ * both are that old, then the spent and expired permits of no message, then runs without messages, sign-ins, and WeChat's
+ * events. Never a row that something young refers to, so that the audit finds the same before and after.
+ */
+export function createDeletion(
+  db: Knex,
+  signal: AbortSignal,
+  of: { appId: string; timezone: string; retentionDays: number; before: number; now: number },
+): Deletion {
+  const { appId, before } = of
+  const wanted = { appId, before, limit: CHUNK }
+  const purged: Purged = { messages: 0, permits: 0, runs: 0, signIns: 0, events: 0 }
+
+  async function remove(work: (trx: Knex.Transaction) => Promise<Deleted>): Promise<void> {
+    // Counted after the commit: a transaction that met another one is begun anew.
+    const deleted = await inTransaction(db, work)
+    for (const kind of Object.keys(purged) as (keyof Purged)[]) purged[kind] += deleted[kind] ?? 0
+    await pause(PAUSE_MS, signal)
+  }
+
+  async function fromTable(
+    read: (db: Knex, after: number, wanted: store.Wanted) => Promise<store.Slice>,
+    removeRows: (trx: Knex.Transaction, ids: number[]) => Promise<Deleted>,
+  ): Promise<void> {
+    for (let position: number | undefined = 0; position !== undefined && !signal.aborted; ) {
+      const { old, next } = await read(db, position, wanted)
+      if (old.length > 0) await remove((trx) => removeRows(trx, old))
+      position = next
+    }
+  }
+
+  async function permitsOfNoMessage(from: Place, until: number): Promise<void> {
+    for (let place: Place | undefined = from; place && !signal.aborted; ) {
+      const next: Place | undefined = await findPlace(db, appId, place, until, CHUNK)
+      const ids = await store.findOldPermits(db, place, next ?? { expire: until, id: 0 }, wanted)
+      if (ids.length > 0) await remove(async (trx) => ({ permits: await purgePermits(trx, ids) }))
+      place = next
+    }
+  }
+
+  async function signIns(): Promise<void> {
+    const beforeDay = oldestKept(of.now, of.retentionDays, of.timezone)
+    while (!signal.aborted) {
+      const rows = await store.findOldSignIns(db, appId, beforeDay, CHUNK)
+      if (rows.length === 0) return
+      for (const [day, group] of groupBy(rows, (row) => row.day)) {
+        const users = sortedUnique(group.map((row) => row.user_id))
+        await remove(async (trx) => ({ signIns: await store.deleteSignIns(trx, appId, day, users) }))
+      }
+    }
+  }
+
+  async function received(): Promise<void> {
+    await fromTable(
+      (on) => store.readReceived(on, 'wx_callback_event', wanted),
+      async (trx, ids) => ({ events: await store.deleteRows(trx, 'wx_callback_event', ids) }),
+    )
+    // A push is refused for its age long before.
+    const marks = { ...wanted, before: of.now - DAY_MS }
+    await fromTable(
+      (on) => store.readReceived(on, 'wx_callback_nonce', marks),
+      async (trx, ids) => {
+        await store.deleteRows(trx, 'wx_callback_nonce', ids)
+        return {}
+      },
+    )
+  }
+
+  return {
+    purged,
+    async run() {
+      await fromTable(store.readMessages, (trx, ids) => deleteMessages(trx, ids, wanted))
+      await permitsOfNoMessage({ expire: 0, id: 0 }, before)
+      await permitsOfNoMessage({ expire: NEVER_EXPIRES, id: 0 }, NEVER_EXPIRES + 1)
+      await fromTable(store.readRuns, async (trx, ids) => ({ runs: await deleteRuns(trx, ids) }))
+      await signIns()
+      await received()
+    },
+  }
+}
+
+/** Lock order: permits, then messages. A message whose permits are not all old stays with them. */
+async function deleteMessages(trx: Knex.Transaction, ids: number[], wanted: store.Wanted): Promise<Deleted> {
+  const permits = await store.findPermitsOf(trx, ids, wanted)
+  const kept = new Set(permits.filter(({ is_old }) => is_old === 0).map(({ message_id }) => message_id))
+  const going = permits.filter(({ message_id }) => !kept.has(message_id)).map(({ id }) => id)
+  const deleted = await purgePermits(trx, going)
+  const messages = ids.filter((id) => !kept.has(id))
+  if (messages.length === 0) return {}
+  return { permits: deleted, messages: await store.deleteRows(trx, 'wx_push_message', messages) }
+}

@@ -1,0 +1,33 @@
+import type { Knex } from 'knex'
+import { execute, placeholders } from '../db/sql.js'
+
+export async function recordPurged(db: Knex, runId: number, rows: number): Promise<void> {
+  await execute(db, 'UPDATE wx_job_run SET purged = purged + ? WHERE id = ?', [rows, runId])
+}
+
+/** Sets an occurrence going again that failed or was stopped some time ago. true for exactly one caller. */
+export async function reopenFailed(
+  db: Knex,
+  runId: number,
+  endedBefore: number,
+  now: number,
+): Promise<boolean> {
+  const { affectedRows } = await execute(
+    db,
+    `UPDATE wx_job_run SET state = 'running', reason = NULL, finished_at = NULL, updated_at = ?
+     WHERE id = ? AND state IN ('halted', 'paused') AND updated_at <= ?`,
+    [now, runId, endedBefore],
+  )
+  return affectedRows > 0
+}
+
+/** Deletes occurrences that have ended, and their ranges. Answers how many were deleted. */
+export async function deleteRuns(trx: Knex.Transaction, ids: number[]): Promise<number> {
+  await execute(trx, `DELETE FROM wx_job_cursor WHERE run_id IN (${placeholders(ids.length)})`, ids)
+  const { affectedRows } = await execute(
+    trx,
+    `DELETE FROM wx_job_run WHERE id IN (${placeholders(ids.length)}) AND state <> 'running'`,
+    ids,
+  )
+  return affectedRows
+}

@@ -1,0 +1,12 @@
+/** Codes of WeChat that mean more to the service than their class does. Their meanings stand in errcodes.ts. */
+export const CODE = {
+  invalidCredential: 40001,
+  invalidLoginCode: 40029,
+  loginCodeUsed: 40163,
+  highRiskUser: 40226,
+  formIdUsed: 41029,
+  notFollowing: 43004,
+  refusedByUser: 43101,
+  minuteQuota: 45011,
+  receivingTurnedOff: 48002,
+} as const
