@@ -1,7 +1,7 @@
 import type { Account } from './account.js'
 import { callbacksJob } from './callbacks/job.js'
 import type { CallbackWorker } from './callbacks/process.js'
-import type { DeliverDeps } from './messages/deliver.js'
+import type { DeliverDeps } from './messages/delivery.js'
 import { recoverJob } from './messages/job.js'
 import { expireJob } from './permits/job.js'
 import { remindJob } from './reminders/job.js'

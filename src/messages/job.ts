@@ -1,5 +1,5 @@
 import { defineJob, EVERY_FEW_SECONDS, type Job } from '../schedule/job.js'
-import type { DeliverDeps } from './deliver.js'
+import type { DeliverDeps } from './delivery.js'
 import { recover } from './recovery.js'
 import type { SendingWindow } from './window.js'
 

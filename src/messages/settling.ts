@@ -1,7 +1,7 @@
 import { MAX_LIST } from '../db/sql.js'
 import { createGroupCommit } from '../lib/group-commit.js'
 import type { Wake } from '../lib/wake.js'
-import type { DeliverDeps } from './deliver.js'
+import type { DeliverDeps } from './delivery.js'
 import type { JudgedMessage } from './judged.js'
 import type { Leases } from './leases.js'
 import type { HeldMessage } from './message.js'

@@ -1,7 +1,7 @@
 import type { Account } from '../account.js'
 import { testCallback } from '../callbacks/self-test.js'
 import type { CallbackTarget } from './callback-target.js'
-import type { Finding } from './doctor.js'
+import type { Finding } from './finding.js'
 
 const NAME = 'callback'
 

@@ -11,16 +11,8 @@ import { TokenError } from '../wechat/token-error.js'
 import { examineCallback } from './callback-check.js'
 import type { CallbackTarget } from './callback-target.js'
 import { measureSkew, SKEW_LIMIT_MS, SKEW_WARN_MS } from './clock.js'
+import type { Finding } from './finding.js'
 import { examineRedis } from './redis-check.js'
-
-export interface Finding {
-  name: string
-  status: 'ok' | 'warn' | 'fail'
-  /** What was found. */
-  reason: string
-  /** What to do about it; only where there is something to do. */
-  fix?: string
-}
 
 export interface DoctorDeps {
   db: Knex

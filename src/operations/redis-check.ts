@@ -1,5 +1,5 @@
 import { Redis } from 'ioredis'
-import type { Finding } from './doctor.js'
+import type { Finding } from './finding.js'
 
 const TIMEOUT_MS = 2_000
 /** What the shared rate asks of Redis: a script, and its clock. */

@@ -3,7 +3,8 @@ import type { Account } from '../account.js'
 import { addDays, businessDate } from '../lib/business-date.js'
 import { firingsOn, parseCron } from '../lib/cron.js'
 import { windowEnd } from '../messages/window.js'
-import { closeRun, findLastRun, findRun, type JobRun, openRun, type Trigger } from '../runs/occurrences.js'
+import { closeRun, findLastRun, findRun, openRun } from '../runs/occurrences.js'
+import type { JobRun, Trigger } from '../runs/run.js'
 import { REMIND } from './run.js'
 
 /** A daily run that is to be started, or gone on with, now. */

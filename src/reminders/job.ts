@@ -1,5 +1,5 @@
 import type { Account } from '../account.js'
-import type { DeliverDeps } from '../messages/deliver.js'
+import type { DeliverDeps } from '../messages/delivery.js'
 import { defineJob, EVERY_MINUTE, type Job } from '../schedule/job.js'
 import { findDueRun } from './due.js'
 import { REMIND, runReminders } from './run.js'

@@ -5,22 +5,17 @@ import { inTransaction } from '../db/transaction.js'
 import { ServiceError } from '../errors.js'
 import { businessDate, toIsoDate } from '../lib/business-date.js'
 import { createBrake } from '../messages/brake.js'
-import { type DeliverDeps, deliverAll } from '../messages/deliver.js'
+import { deliverAll } from '../messages/deliver.js'
+import type { DeliverDeps } from '../messages/delivery.js'
 import { addTallies, type Tally } from '../messages/tally.js'
 import { createDeadlines } from '../messages/window.js'
 import { liftLimit, limitRun } from '../runs/limit.js'
-import {
-  type JobRun,
-  lockRun,
-  type Occurrence,
-  reopenRun,
-  startOver,
-  type Trigger,
-} from '../runs/occurrences.js'
+import { lockRun, reopenRun, startOver } from '../runs/occurrences.js'
 import { hasUnreadRanges, resetRanges } from '../runs/ranges.js'
+import type { JobRun, Occurrence, Trigger } from '../runs/run.js'
 import { runOccurrence } from '../runs/run-occurrence.js'
 import { recordStandings } from '../runs/totals.js'
-import { createReminderSource } from './source.js'
+import { createReminderSource, type RunEnding } from './source.js'
 import * as store from './store.js'
 
 export const REMIND = 'remind'
@@ -32,11 +27,6 @@ export interface RemindOptions {
   /** Users to claim at most from now on, in all processes that work at the run. */
   limit?: number
   onProgress?(tally: Tally): void
-}
-
-export interface RunEnding {
-  state: 'done' | 'halted' | 'paused' | 'limited' | 'window_closed'
-  reason: string | null
 }
 
 /** What this process did for the run, and how the run ended. */

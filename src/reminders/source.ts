@@ -1,18 +1,18 @@
 import type { Account } from '../account.js'
 import { pause } from '../lib/pause.js'
 import type { Brake } from '../messages/brake.js'
-import type { DeliverDeps, Source } from '../messages/deliver.js'
+import type { DeliverDeps, Source } from '../messages/delivery.js'
 import { findUnfinished } from '../messages/lease-store.js'
 import type { HeldMessage } from '../messages/message.js'
 import { takeOver } from '../messages/recovery.js'
 import { addTallies, emptyTally, type Tally } from '../messages/tally.js'
 import { windowEnd } from '../messages/window.js'
 import { hasRoom } from '../runs/limit.js'
-import { reopenRun, type Trigger } from '../runs/occurrences.js'
+import { reopenRun } from '../runs/occurrences.js'
 import { hasUnreadRanges } from '../runs/ranges.js'
+import type { Trigger } from '../runs/run.js'
 import { createCanary } from './canary.js'
 import { type Claim, claimDue } from './claim.js'
-import type { RunEnding } from './run.js'
 
 const BATCH = 500
 /** With a slow SEND_RATE no more is claimed than goes out in this time: a stop then has little to give back. */
@@ -23,6 +23,11 @@ const LOOK_FOR_LEFT_MS = 1_000
 const PATIENCE_MS = 150_000
 const POLL_MS = 100
 const MAX_POLL_MS = 1_000
+
+export interface RunEnding {
+  state: 'done' | 'halted' | 'paused' | 'limited' | 'window_closed'
+  reason: string | null
+}
 
 /** Where the run stands. */
 type Phase =

@@ -1,6 +1,6 @@
 import type { Knex } from 'knex'
 import { execute, isSqlite, selectRows } from '../db/sql.js'
-import type { RunState } from './occurrences.js'
+import type { RunState } from './run.js'
 
 /**
  * The limit of a run (`remind --limit`) binds every process that works at it: claims count up from 0 in their own

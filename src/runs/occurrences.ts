@@ -3,27 +3,8 @@ import { isDuplicate } from '../db/errors.js'
 import { execute, forUpdate, selectRows } from '../db/sql.js'
 import { inTransaction } from '../db/transaction.js'
 import { resetRanges } from './ranges.js'
+import type { JobRun, Occurrence, RunState, Trigger } from './run.js'
 import { countTotals } from './totals.js'
-
-export type Trigger = 'cron' | 'catch-up' | 'manual'
-export type RunState = 'running' | 'done' | 'halted' | 'paused' | 'limited' | 'window_closed' | 'missed'
-
-/** One firing of one job: a row of wx_job_run. Its unique key is what keeps two processes from opening it twice. */
-export interface Occurrence {
-  /** The name of the job. */
-  job: string
-  appId: string
-  /** Business date of a daily run or a purge, ms of the firing of a sweep. */
-  slot: number
-}
-
-export interface JobRun {
-  id: number
-  slot: number
-  state: RunState
-  reason: string | null
-  started_at: number
-}
 
 /** Opens the occurrence, or finds the one that is there. `opened` is true for exactly one caller. */
 export async function openRun(

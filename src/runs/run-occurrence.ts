@@ -1,18 +1,7 @@
 import type { Knex } from 'knex'
 import type { Logger } from '../lib/logger.js'
-import {
-  closeRun,
-  type JobRun,
-  type Occurrence,
-  openRun,
-  type RunState,
-  type Trigger,
-} from './occurrences.js'
-
-export interface Ending {
-  state: RunState
-  reason: string | null
-}
+import { closeRun, openRun } from './occurrences.js'
+import type { Ending, JobRun, Occurrence, Trigger } from './run.js'
 
 export interface RunOptions {
   triggeredBy: Trigger

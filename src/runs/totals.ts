@@ -1,6 +1,6 @@
 import type { Knex } from 'knex'
 import { execute, isSqlite, placeholders, scanRows, selectRows } from '../db/sql.js'
-import type { RunState } from './occurrences.js'
+import type { RunState } from './run.js'
 
 /**
  * The totals of a run: how its messages stand. Of a run that is `running` they are as of `updated_at`, for each change

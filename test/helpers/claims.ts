@@ -1,8 +1,9 @@
 import type { Account } from '../../src/account.js'
 import type { HeldMessage } from '../../src/messages/message.js'
 import { claimDue } from '../../src/reminders/claim.js'
-import { findRun, type JobRun, openRun } from '../../src/runs/occurrences.js'
+import { findRun, openRun } from '../../src/runs/occurrences.js'
 import { resetRanges } from '../../src/runs/ranges.js'
+import type { JobRun } from '../../src/runs/run.js'
 import { TODAY, type World } from './world.js'
 
 /** Today's run, with its users to be read. One that is there already is found without an error of the database. */

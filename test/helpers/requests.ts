@@ -1,4 +1,4 @@
-import type { Source } from '../../src/messages/deliver.js'
+import type { Source } from '../../src/messages/delivery.js'
 import type { HeldMessage } from '../../src/messages/message.js'
 import type { SendResult } from '../../src/wechat/client.js'
 
