@@ -47,6 +47,8 @@ export interface ServiceOptions {
   /** In place of what it would have. */
   env?: Record<string, string>
   databaseUrl?(url: string): string
+  /** Asked for when it starts. */
+  wechatUrl?(): string
   now?: () => number
   connections?: Partial<ConnectionLimits>
 }
@@ -74,7 +76,7 @@ export async function startTestService(dialect: Dialect, options: ServiceOptions
 
 function makeService(
   database: TestDatabase,
-  { databaseUrl = (url) => url, env: changes, now, connections }: ServiceOptions,
+  { databaseUrl = (url) => url, wechatUrl, env: changes, now, connections }: ServiceOptions,
 ): { service: TestService; open(): Promise<void> } {
   const env = { ...SERVICE_ENV, DATABASE_URL: databaseUrl(database.url), ...changes }
   const account = readAccount(env)
@@ -126,11 +128,15 @@ function makeService(
     },
   }
   const open = async (): Promise<void> => {
-    started = await startService(readConfig(env), account, {
-      migrate: true,
-      ...(now ? { now } : {}),
-      ...(connections ? { connections } : {}),
-    })
+    started = await startService(
+      readConfig({ ...env, ...(wechatUrl ? { WX_API_BASE_URL: wechatUrl() } : {}) }),
+      account,
+      {
+        migrate: true,
+        ...(now ? { now } : {}),
+        ...(connections ? { connections } : {}),
+      },
+    )
   }
   return { service, open }
 }
