@@ -4,7 +4,7 @@ import type { HeldMessage } from '../../src/messages/message.js'
 import { judge, MAX_ATTEMPTS } from '../../src/messages/verdict.js'
 import type { SendResult } from '../../src/wechat/client.js'
 import { ACCEPTED, CUT, held, REFUSED_CONNECTION, refusal } from '../helpers/answers.js'
-import { NOW } from '../helpers/rows.js'
+import { NOW } from '../helpers/constants.js'
 
 /** A brake that hears answers, each judged as a run would. */
 function brakeAfter(...answers: SendResult[]) {

@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { selectRows } from '../../src/db/sql.js'
 import { createBrake } from '../../src/messages/brake.js'
 import { deliverAll } from '../../src/messages/deliver.js'
@@ -12,16 +12,10 @@ import { dialects } from '../helpers/database.js'
 import { eventually } from '../helpers/eventually.js'
 import { heldRequests, sourceOf } from '../helpers/requests.js'
 import { user, users } from '../helpers/users.js'
-import { createWorld, type Process, type World, without } from '../helpers/world.js'
+import { type Process, useWorld, without } from '../helpers/world.js'
 
 describe.each(dialects)('delivering on %s', (dialect) => {
-  let world: World
-
-  beforeAll(async () => {
-    world = await createWorld(dialect)
-  })
-  afterEach(() => world.reset())
-  afterAll(() => world.close())
+  const world = useWorld(dialect, { leaves: 'anything' })
 
   const deliver = (
     process: Process,

@@ -1,12 +1,12 @@
 import { setMaxListeners } from 'node:events'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { CREDIT_MS, createRate, SLICE_MS, type Turns } from '../../src/messages/rate.js'
 import { ACCEPTED } from '../helpers/answers.js'
 import { claimAll } from '../helpers/claims.js'
 import { eventually } from '../helpers/eventually.js'
 import { largestBurst, type Times, takeTurns } from '../helpers/turns.js'
 import { users } from '../helpers/users.js'
-import { createWorld, type World } from '../helpers/world.js'
+import { useWorld } from '../helpers/world.js'
 
 /** What timers and the collector of garbage may add between a turn and its record here. */
 const JITTER_MS = 20
@@ -123,12 +123,7 @@ test('a rate is kept by the real clock too, in any stretch of time', async () =>
 })
 
 describe('the rate of a process', () => {
-  let world: World
-
-  beforeAll(async () => {
-    world = await createWorld('sqlite')
-  })
-  afterAll(() => world.close())
+  const world = useWorld('sqlite', { leaves: 'anything' })
 
   test('is one for its run and its recovery', async () => {
     await world.has(users(1, 100).permits(1))

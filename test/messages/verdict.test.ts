@@ -12,7 +12,7 @@ import {
 import type { SendResult } from '../../src/wechat/client.js'
 import { ERRCODES } from '../../src/wechat/errcodes.js'
 import { ACCEPTED, CUT, held, REFUSED_CONNECTION, refusal } from '../helpers/answers.js'
-import { MINUTE_MS, NOW } from '../helpers/rows.js'
+import { MINUTE_MS, NOW } from '../helpers/constants.js'
 
 const CHANNELS: Channel[] = ['form_id', 'subscribe', 'official']
 const LAST = MAX_ATTEMPTS - 1
