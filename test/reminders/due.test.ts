@@ -1,5 +1,5 @@
 import { DateTime } from 'luxon'
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import type { Account } from '../../src/account.js'
 import { readAccount } from '../../src/config/read.js'
 import { openDatabase } from '../../src/db/connect.js'
@@ -8,7 +8,7 @@ import { latestSweepSlot } from '../../src/permits/job.js'
 import { findDueRun, recordMissedDays } from '../../src/reminders/due.js'
 import { closeRun, openRun } from '../../src/runs/occurrences.js'
 import type { JobRun, RunState } from '../../src/runs/run.js'
-import { createTestDatabase, dialects, emptyTables, type TestDatabase } from '../helpers/database.js'
+import { dialects, useDatabase } from '../helpers/database.js'
 
 const APP_ID = 'wx1'
 
@@ -24,13 +24,7 @@ function at(text: string, zone = 'Asia/Shanghai'): number {
 }
 
 describe.each(dialects)('on %s', (dialect) => {
-  let database: TestDatabase
-
-  beforeAll(async () => {
-    database = await createTestDatabase(dialect)
-  })
-  beforeEach(() => emptyTables(database.db))
-  afterAll(() => database.close())
+  const database = useDatabase(dialect)
 
   const runs = () =>
     selectRows<{ slot: number; state: RunState; triggered_by: string; reason: string | null }>(

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { FaultSpec } from '../../src/sandbox/faults.js'
+import { MINUTE_MS, SEND_PATH } from '../helpers/constants.js'
 import { createTestDatabase, dialects, type TestDatabase } from '../helpers/database.js'
-import { MINUTE_MS } from '../helpers/rows.js'
 import { users } from '../helpers/users.js'
-import { createWorld, SEND_PATH, type World } from '../helpers/world.js'
+import { createWorld, type World } from '../helpers/world.js'
 
 const USERS = 30
 

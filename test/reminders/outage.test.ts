@@ -1,23 +1,17 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { findDueRun } from '../../src/reminders/due.js'
 import type { FaultSpec } from '../../src/sandbox/faults.js'
+import { HOUR_MS, MINUTE_MS, NOW, SEND_PATH, TODAY } from '../helpers/constants.js'
 import { dialects } from '../helpers/database.js'
-import { MINUTE_MS } from '../helpers/rows.js'
-import { HOUR, users } from '../helpers/users.js'
+import { users } from '../helpers/users.js'
 import { refusedUrl } from '../helpers/wechat.js'
-import { createWorld, type ProcessOptions, SEND_PATH, START, TODAY, type World } from '../helpers/world.js'
+import { type ProcessOptions, useWorld } from '../helpers/world.js'
 
 const USERS = 40
 const ON_SEND = { match: { path: SEND_PATH } }
 
 describe.each(dialects)('an outage of WeChat for hours on %s', (dialect) => {
-  let world: World
-
-  beforeAll(async () => {
-    world = await createWorld(dialect)
-  })
-  afterEach(() => world.expectSound().finally(world.reset))
-  afterAll(() => world.close())
+  const world = useWorld(dialect, { leaves: 'sound books' })
 
   /** What the schedule does at a tick: the recovery every few seconds, the run once a minute if it is due. */
   async function tick(options: ProcessOptions = {}): Promise<string> {
@@ -34,13 +28,13 @@ describe.each(dialects)('an outage of WeChat for hours on %s', (dialect) => {
   const inDoubt = async () => (await world.messages()).filter(({ state }) => state === 'retry').length
 
   async function outlast(options: ProcessOptions = {}): Promise<void> {
-    world.clock.set(START)
+    world.clock.set(NOW)
     expect(await tick(options)).toBe('paused')
     const [run] = await world.runs()
     expect(run).toMatchObject({ slot: TODAY, state: 'running' })
     expect(run?.reason).toMatch(/WeChat takes no messages just now/)
     for (let hour = 1; hour <= 3; hour++) {
-      world.clock.advance(HOUR)
+      world.clock.advance(HOUR_MS)
       expect(await tick(options)).toBe('paused')
     }
     expect(world.reminded()).toEqual([])
@@ -102,7 +96,7 @@ describe.each(dialects)('an outage of WeChat for hours on %s', (dialect) => {
     world.wechat.addFault({ kind: 'cut_before', ...ON_SEND })
     await outlast()
     const doubtful = await inDoubt()
-    world.clock.set(START + 12 * HOUR)
+    world.clock.set(NOW + 12 * HOUR_MS)
     expect(await tick()).toBe('not due')
     expect(await world.runs()).toMatchObject([
       {

@@ -1,24 +1,18 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { execute } from '../../src/db/sql.js'
 import { findDueRun } from '../../src/reminders/due.js'
 import { closeRun } from '../../src/runs/occurrences.js'
 import type { SendResult } from '../../src/wechat/client.js'
 import { ACCEPTED } from '../helpers/answers.js'
 import { claimAll } from '../helpers/claims.js'
-import { MINUTE_MS } from '../helpers/constants.js'
+import { MINUTE_MS, SEND_PATH, TODAY } from '../helpers/constants.js'
 import { dialects } from '../helpers/database.js'
 import { eventually } from '../helpers/eventually.js'
 import { user, users } from '../helpers/users.js'
-import { createWorld, SEND_PATH, TODAY, type World, without } from '../helpers/world.js'
+import { createWorld, useWorld, without } from '../helpers/world.js'
 
 describe.each(dialects)('several processes on %s', (dialect) => {
-  let world: World
-
-  beforeAll(async () => {
-    world = await createWorld(dialect)
-  })
-  afterEach(() => world.expectSound().finally(world.reset))
-  afterAll(() => world.close())
+  const world = useWorld(dialect, { leaves: 'sound books' })
 
   const sorted = (ids: number[]): number[] => [...ids].sort((a, b) => a - b)
 
