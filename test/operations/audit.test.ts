@@ -5,9 +5,10 @@ import { audit } from '../../src/operations/audit.js'
 import { expireStale } from '../../src/permits/expire.js'
 import { createIngest } from '../../src/permits/ingest.js'
 import { claimOne } from '../helpers/claims.js'
+import { DAY_MS, HOUR_MS } from '../helpers/constants.js'
 import { dialects } from '../helpers/database.js'
 import { silentLog } from '../helpers/rows.js'
-import { DAY, HOUR, openIdOf, user, users } from '../helpers/users.js'
+import { openIdOf, user, users } from '../helpers/users.js'
 import { createWorld, type World } from '../helpers/world.js'
 
 const MINUTE = 60_000
@@ -116,7 +117,7 @@ describe.each(dialects)('the audit on %s', (dialect) => {
       { app_id: appId, user_id: 2, last_date: 20991231 },
       { app_id: appId, user_id: 3, last_date: 20991231 },
     ])
-    world.clock.advance(3 * DAY)
+    world.clock.advance(3 * DAY_MS)
     expect(await audit(db, world.clock.now(), true)).toMatchObject({ ok: true, fixed: 0, fixed_dates: 2 })
     // The day of the reminder on record; today for the one who may have been reminded by another program.
     expect(await world.counterOf(2)).toMatchObject({ last_date: today })
@@ -154,7 +155,7 @@ describe.each(dialects)('the audit on %s', (dialect) => {
     }
     expect(await found()).toEqual({ oldest_permit_first: [violation] })
     // It is still found after the older one has run out.
-    world.clock.advance(2 * DAY)
+    world.clock.advance(2 * DAY_MS)
     await sweep()
     expect(await found()).toEqual({ oldest_permit_first: [violation] })
   })
@@ -234,18 +235,18 @@ describe.each(dialects)('the audit on %s', (dialect) => {
     test('after a message took its next permit so late that one between had run out', async () => {
       await world.has(
         user(1)
-          .permitFor(5 * HOUR)
-          .permitFor(HOUR)
-          .permitFor(2 * DAY),
+          .permitFor(5 * HOUR_MS)
+          .permitFor(HOUR_MS)
+          .permitFor(2 * DAY_MS),
       )
       // The oldest lives for ten minutes only and is dead; the service was down while the second ran out.
       await db('wx_save_form_id')
-        .where({ expire: world.clock.now() + 5 * HOUR })
+        .where({ expire: world.clock.now() + 5 * HOUR_MS })
         .update({ expire: world.clock.now() + 10 * MINUTE })
       await claimOne(world)
       world.wechat.addFault({ kind: 'errcode', errcode: 41028, times: 1, match: { open_id: openIdOf(1) } })
       await db('wx_push_message').update({ state: 'retry', lease_until: null, next_attempt_at: 1 })
-      world.clock.advance(3 * HOUR)
+      world.clock.advance(3 * HOUR_MS)
       await sweep()
       expect(await world.startProcess().recover()).toMatchObject({ delivered: 1 })
       expect((await world.permitsOf(1)).map(({ status }) => status)).toEqual([1, 2, 1])
@@ -253,30 +254,30 @@ describe.each(dialects)('the audit on %s', (dialect) => {
     })
 
     test('after an upload that was submitted before the permit that was spent', async () => {
-      await world.has(users(1, 3).permitFor(3 * DAY))
+      await world.has(users(1, 3).permitFor(3 * DAY_MS))
       await remind()
       world.clock.advance(MINUTE)
-      await upload(2, world.clock.now() - 6 * DAY)
+      await upload(2, world.clock.now() - 6 * DAY_MS)
       expect(await found()).toEqual({})
-      world.clock.advance(2 * DAY)
+      world.clock.advance(2 * DAY_MS)
       expect(await sweep()).toMatchObject({ expired: 1 })
       expect(await found()).toEqual({})
     })
 
     test('after rows that were written by hand with an earlier expiry', async () => {
       const { appId } = world.account
-      await world.has(users(1, 3).permitFor(3 * DAY))
+      await world.has(users(1, 3).permitFor(3 * DAY_MS))
       await remind()
       await db('wx_save_form_id').insert({
         app_id: appId,
         open_id: openIdOf(2),
         user_id: 2,
         form_id: 'by-hand',
-        expire: world.clock.now() + DAY,
+        expire: world.clock.now() + DAY_MS,
       })
       await db('wx_message_push_status').where({ user_id: 2 }).increment('count')
       expect(await found()).toEqual({})
-      world.clock.advance(2 * DAY)
+      world.clock.advance(2 * DAY_MS)
       expect(await sweep()).toMatchObject({ expired: 1 })
       expect(await found()).toEqual({})
     })
@@ -285,11 +286,11 @@ describe.each(dialects)('the audit on %s', (dialect) => {
       await world.has(
         users(1, 5)
           .permitFor(MINUTE / 2)
-          .permitFor(HOUR)
-          .permitFor(2 * HOUR),
+          .permitFor(HOUR_MS)
+          .permitFor(2 * HOUR_MS),
       )
       expect(await remind()).toMatchObject({ delivered: 5 })
-      world.clock.advance(3 * HOUR)
+      world.clock.advance(3 * HOUR_MS)
       expect(await sweep()).toMatchObject({ expired: 10 })
       expect(await found()).toEqual({})
     })

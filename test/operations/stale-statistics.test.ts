@@ -4,8 +4,9 @@ import { isUsable } from '../../src/books/index.js'
 import { selectRows } from '../../src/db/sql.js'
 import * as auditStore from '../../src/operations/store.js'
 import { countStandings } from '../../src/reminders/store.js'
+import { TODAY } from '../helpers/constants.js'
 import { users } from '../helpers/users.js'
-import { createWorld, TODAY, type World } from '../helpers/world.js'
+import { createWorld, type World } from '../helpers/world.js'
 
 // @module-tag mysql
 
