@@ -1,9 +1,9 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { execute, selectRows } from '../../src/db/sql.js'
 import { createLogger } from '../../src/lib/logger.js'
 import { audit } from '../../src/operations/audit.js'
 import { purgeOld } from '../../src/retention/purge.js'
-import { createTestDatabase, dialects, emptyTables, type TestDatabase } from '../helpers/database.js'
+import { dialects, useDatabase } from '../helpers/database.js'
 import { refuseRows } from '../helpers/rows.js'
 
 const DAY_MS = 24 * 60 * 60 * 1000
@@ -13,12 +13,7 @@ const YOUNG = NOW - 10 * DAY_MS
 const PURGE = { appId: 'wx1', timezone: 'Asia/Shanghai', retentionDays: 90 }
 
 describe.each(dialects)('the purge on %s', (dialect) => {
-  let database: TestDatabase
-  beforeAll(async () => {
-    database = await createTestDatabase(dialect)
-  })
-  beforeEach(() => emptyTables(database.db))
-  afterAll(() => database.close())
+  const database = useDatabase(dialect)
 
   const purge = (now = NOW) =>
     purgeOld(
