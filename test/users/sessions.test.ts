@@ -1,28 +1,22 @@
 import { SignJWT } from 'jose'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { beforeEach, describe, expect, test } from 'vitest'
 import { audit } from '../../src/operations/audit.js'
 import { MINUTE } from '../../src/sandbox/clock.js'
-import { dialects, emptyTables } from '../helpers/database.js'
-import { countRows, counts, DAY_MS, NOW } from '../helpers/rows.js'
-import { API_KEY, APP_ID, startTestService, type TestService } from '../helpers/service.js'
-import { SESSION_SECRET, type SessionService, startSessionService } from '../helpers/sessions.js'
+import { APP_ID, DAY_MS, NOW } from '../helpers/constants.js'
+import { dialects } from '../helpers/database.js'
+import { countRows, counts } from '../helpers/rows.js'
+import { API_KEY, useService } from '../helpers/service.js'
+import { SESSION_SECRET, useSessionService } from '../helpers/sessions.js'
 
 const LOGIN = '/sns/jscode2session'
 const failure = (code: string) => ({ error: { code, message: expect.stringMatching(/.{10,}/) } })
 
 describe.each(dialects)('sessions on %s', (dialect) => {
-  let service: SessionService
   let now = NOW
-
-  beforeAll(async () => {
-    service = await startSessionService(dialect, { now: () => now, env: { RATE_LIMITS: 'ip:unlimited' } })
-  })
-  beforeEach(async () => {
+  beforeEach(() => {
     now = NOW
-    await emptyTables(service.db)
   })
-  afterEach(() => service.sandbox.control.clearFaults())
-  afterAll(() => service.close())
+  const service = useSessionService(dialect, { now: () => now, env: { RATE_LIMITS: 'ip:unlimited' } })
 
   const login = (body: unknown) => service.post('/v1/sessions', body)
   const bind = (body: object) =>
@@ -241,13 +235,7 @@ describe.each(dialects)('sessions on %s', (dialect) => {
 })
 
 describe.each(dialects)('sessions where user ids are allotted, on %s', (dialect) => {
-  let service: SessionService
-
-  beforeAll(async () => {
-    service = await startSessionService(dialect, { env: { USER_IDS: 'auto', RATE_LIMITS: 'ip:unlimited' } })
-  })
-  beforeEach(() => emptyTables(service.db))
-  afterAll(() => service.close())
+  const service = useSessionService(dialect, { env: { USER_IDS: 'auto', RATE_LIMITS: 'ip:unlimited' } })
 
   test('a first login gets a user, and needs no backend', async () => {
     const { body } = await service.logIn('oA')
@@ -295,11 +283,7 @@ describe.each(dialects)('sessions where user ids are allotted, on %s', (dialect)
 })
 
 describe('a service without SESSION_SECRET', () => {
-  let service: TestService
-  beforeAll(async () => {
-    service = await startTestService('sqlite')
-  })
-  afterAll(() => service.close())
+  const service = useService('sqlite')
 
   test('says that there are no sessions', async () => {
     expect(await service.post('/v1/sessions', { code: 'c' })).toMatchObject({

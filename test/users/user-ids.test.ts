@@ -1,30 +1,21 @@
-import type { Knex } from 'knex'
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { afterAll, describe, expect, test } from 'vitest'
 import { inTransaction } from '../../src/db/transaction.js'
 import { MAX_USER_ID, type UserId } from '../../src/lib/user-id.js'
 import { recordStop } from '../../src/users/stop-store.js'
 import { bindUser, bindUsers, type Numbering, userIdOf, userIdsOf } from '../../src/users/user-ids.js'
-import { createTestDatabase, dialects, emptyTables, type TestDatabase } from '../helpers/database.js'
-import { APP_ID, addPermits, NOW, openPool } from '../helpers/rows.js'
+import { APP_ID, NOW } from '../helpers/constants.js'
+import { dialects, useDatabase } from '../helpers/database.js'
+import { addPermits, openPool } from '../helpers/rows.js'
 
 const AUTO: Numbering = { appId: APP_ID, userIds: 'auto' }
 const BACKEND: Numbering = { appId: APP_ID, userIds: 'backend' }
 
 describe.each(dialects)('user ids on %s', (dialect) => {
-  let database: TestDatabase
-  let db: Knex
-  let pools: Knex[]
-
-  beforeAll(async () => {
-    database = await createTestDatabase(dialect)
-    db = database.db
-    pools = [db, openPool(database), openPool(database)]
-  })
-  beforeEach(() => emptyTables(db))
-  afterAll(async () => {
-    await Promise.all(pools.slice(1).map((pool) => pool.destroy()))
-    await database.close()
-  })
+  const database = useDatabase(dialect)
+  const { db } = database
+  const others = [openPool(database), openPool(database)]
+  const pools = [db, ...others]
+  afterAll(() => Promise.all(others.map((pool) => pool.destroy())))
 
   const idOf = (account: Numbering, openId: string, pool = db) =>
     inTransaction(pool, (trx) => userIdOf(trx, account, openId, NOW))
