@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { FORM_ID_LIFETIME_MS } from '../../src/books/index.js'
 import { accept, type UploadedPermit } from '../../src/permits/accept.js'
-import { DAY_MS, MINUTE_MS, NOW } from '../helpers/rows.js'
+import { DAY_MS, MINUTE_MS, NOW } from '../helpers/constants.js'
 
 const upload = (formId: string | null, submittedAt?: number): UploadedPermit => ({
   appId: 'wxA',

@@ -1,19 +1,10 @@
 import type { Knex } from 'knex'
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { afterAll, beforeEach, describe, expect, test } from 'vitest'
 import { MAX_UNSPENT_PERMITS, type UploadedPermit } from '../../src/permits/accept.js'
 import { createIngest, type Ingest, type UploadOutcome } from '../../src/permits/ingest.js'
-import { createTestDatabase, dialects, emptyTables, type TestDatabase } from '../helpers/database.js'
-import {
-  APP_ID,
-  addPermits,
-  counts,
-  DAY_MS,
-  NOW,
-  openPool,
-  recordQueries,
-  refuseRows,
-  statuses,
-} from '../helpers/rows.js'
+import { APP_ID, DAY_MS, NOW } from '../helpers/constants.js'
+import { createTestDatabase, dialects, useDatabase } from '../helpers/database.js'
+import { addPermits, counts, openPool, recordQueries, refuseRows, statuses } from '../helpers/rows.js'
 import { startTcpProxy } from '../helpers/tcp-proxy.js'
 import { readPermits, wrongCounters } from '../migrations/old-tables.js'
 
@@ -35,24 +26,15 @@ const outcomesOf = (outcomes: UploadOutcome[]) =>
   outcomes.map((one) => (one.outcome === 'rejected' ? one.reason : one.outcome))
 
 describe.each(dialects)('uploads on %s', (dialect) => {
-  let database: TestDatabase
-  let db: Knex
-  let pools: [Knex, Knex]
+  const database = useDatabase(dialect)
+  const { db } = database
+  const pools = [openPool(database), openPool(database)] as const
   let ingest: Ingest
 
-  beforeAll(async () => {
-    database = await createTestDatabase(dialect)
-    db = database.db
-    pools = [openPool(database), openPool(database)]
-  })
-  beforeEach(async () => {
-    await emptyTables(db)
+  beforeEach(() => {
     ingest = createIngest(db)
   })
-  afterAll(async () => {
-    await Promise.all(pools.map((pool) => pool.destroy()))
-    await database.close()
-  })
+  afterAll(() => Promise.all(pools.map((pool) => pool.destroy())))
 
   const upload = async (...uploads: UploadedPermit[]) => outcomesOf(await ingest.upload(uploads, NOW))
 

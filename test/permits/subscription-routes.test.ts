@@ -1,25 +1,19 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { inTransaction } from '../../src/db/transaction.js'
 import { audit } from '../../src/operations/audit.js'
 import { grantSubscription } from '../../src/permits/subscriptions.js'
-import { dialects, emptyTables } from '../helpers/database.js'
-import { counts, NOW } from '../helpers/rows.js'
-import { APP_ID } from '../helpers/service.js'
-import { type SessionService, startSessionService } from '../helpers/sessions.js'
+import { APP_ID, NOW } from '../helpers/constants.js'
+import { dialects } from '../helpers/database.js'
+import { counts } from '../helpers/rows.js'
+import { useSessionService } from '../helpers/sessions.js'
 
 const PATH = '/v1/subscriptions'
 
 describe.each(dialects)('POST /v1/subscriptions on %s', (dialect) => {
-  let service: SessionService
-
-  beforeAll(async () => {
-    service = await startSessionService(dialect, {
-      now: () => NOW,
-      env: { RATE_LIMITS: 'session:unlimited', WX_CHANNEL: 'subscribe' },
-    })
+  const service = useSessionService(dialect, {
+    now: () => NOW,
+    env: { RATE_LIMITS: 'session:unlimited', WX_CHANNEL: 'subscribe' },
   })
-  beforeEach(() => emptyTables(service.db))
-  afterAll(() => service.close())
 
   const item = (values: object = {}) => ({
     open_id: 'o1',

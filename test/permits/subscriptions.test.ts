@@ -1,5 +1,4 @@
-import type { Knex } from 'knex'
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { NEVER_EXPIRES } from '../../src/books/index.js'
 import { isDuplicate } from '../../src/db/errors.js'
 import { inTransaction } from '../../src/db/transaction.js'
@@ -11,8 +10,9 @@ import {
   type SubscriptionReport,
   voidSubscriptions,
 } from '../../src/permits/subscriptions.js'
-import { createTestDatabase, dialects, emptyTables, type TestDatabase } from '../helpers/database.js'
-import { APP_ID, counts, DAY_MS, MINUTE_MS, NOW, openPool, recordQueries } from '../helpers/rows.js'
+import { APP_ID, DAY_MS, MINUTE_MS, NOW } from '../helpers/constants.js'
+import { dialects, emptyTables, useDatabase } from '../helpers/database.js'
+import { counts, openPool, recordQueries } from '../helpers/rows.js'
 import { wrongCounters } from '../migrations/old-tables.js'
 
 const TAP: SubscriptionReport = {
@@ -37,15 +37,8 @@ const event = (n: number, values: Partial<SubscriptionReport> = {}): Subscriptio
 })
 
 describe.each(dialects)('accepted subscriptions on %s', (dialect) => {
-  let database: TestDatabase
-  let db: Knex
-
-  beforeAll(async () => {
-    database = await createTestDatabase(dialect)
-    db = database.db
-  })
-  beforeEach(() => emptyTables(db))
-  afterAll(() => database.close())
+  const database = useDatabase(dialect)
+  const { db } = database
 
   const grant = (report: SubscriptionReport, on = db, now = NOW): Promise<GrantOutcome> =>
     inTransaction(on, (trx) => grantSubscription(trx, report, now), isDuplicate)
