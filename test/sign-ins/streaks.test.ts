@@ -1,25 +1,15 @@
-import type { Knex } from 'knex'
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { afterAll, describe, expect, test } from 'vitest'
 import { recordSignIn } from '../../src/sign-ins/sign-in.js'
 import { findStreaks } from '../../src/sign-ins/store.js'
-import { createTestDatabase, dialects, emptyTables, type TestDatabase } from '../helpers/database.js'
-import { APP_ID, NOW, openPool } from '../helpers/rows.js'
+import { APP_ID, NOW } from '../helpers/constants.js'
+import { dialects, useDatabase } from '../helpers/database.js'
+import { openPool } from '../helpers/rows.js'
 
 describe.each(dialects)('sign-ins on %s', (dialect) => {
-  let database: TestDatabase
-  let db: Knex
-  let pools: [Knex, Knex]
-
-  beforeAll(async () => {
-    database = await createTestDatabase(dialect)
-    db = database.db
-    pools = [openPool(database), openPool(database)]
-  })
-  beforeEach(() => emptyTables(db))
-  afterAll(async () => {
-    await Promise.all(pools.map((pool) => pool.destroy()))
-    await database.close()
-  })
+  const database = useDatabase(dialect)
+  const { db } = database
+  const pools = [openPool(database), openPool(database)] as const
+  afterAll(() => Promise.all(pools.map((pool) => pool.destroy())))
 
   const signIn = (day: number, { userId = 1, appId = APP_ID, on = db } = {}) =>
     recordSignIn(on, { appId, userId, day }, NOW)
