@@ -1,21 +1,19 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { beforeEach, describe, expect, test } from 'vitest'
 import { eventually } from '../helpers/eventually.js'
 import { openSocket, readAnswer } from '../helpers/raw-socket.js'
 import { API_KEY } from '../helpers/service.js'
-import { type SessionService, startSessionService } from '../helpers/sessions.js'
+import { useSessionService } from '../helpers/sessions.js'
 
 const KIB = 1024
 const JSON_TYPE = { 'content-type': 'application/json' }
 
-let service: SessionService
+const service = useSessionService('sqlite', {
+  env: { USER_IDS: 'auto', RATE_LIMITS: 'ip:unlimited,session:unlimited' },
+})
 let token: string
-beforeAll(async () => {
-  service = await startSessionService('sqlite', {
-    env: { USER_IDS: 'auto', RATE_LIMITS: 'ip:unlimited,session:unlimited' },
-  })
+beforeEach(async () => {
   token = await service.tokenOf('oBodyLimits')
 })
-afterAll(() => service.close())
 
 /** JSON of so many bytes, nested as deeply as that goes. */
 const nested = (bytes: number) => `{"items":${'['.repeat(bytes / 2 - 10)}${']'.repeat(bytes / 2 - 10)}}`

@@ -1,7 +1,7 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { afterEach, describe, expect, test } from 'vitest'
 import { CONNECTION_LIMITS, type ConnectionLimits } from '../../src/http/connections.js'
 import { openSocket, readAnswer } from '../helpers/raw-socket.js'
-import { API_KEY, startTestService, type TestService } from '../helpers/service.js'
+import { API_KEY, startTestService, type TestService, useService } from '../helpers/service.js'
 
 const HEAD = 'POST /v1/sign-ins HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n'
 const AUTHORIZED = `${HEAD}Authorization: Bearer ${API_KEY}\r\n`
@@ -73,11 +73,7 @@ test('by default nothing waits for ever', async () => {
 })
 
 describe('bytes that are no request', () => {
-  let service: TestService
-  beforeAll(async () => {
-    service = await startTestService('sqlite')
-  })
-  afterAll(() => service.close())
+  const service = useService('sqlite')
 
   test.each([
     ['no HTTP at all', 'hello\r\n\r\n', 400, 'malformed_request'],

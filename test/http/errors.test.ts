@@ -1,16 +1,12 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { countRows } from '../helpers/rows.js'
-import { API_KEY, OTHER_API_KEY, startTestService, type TestService } from '../helpers/service.js'
+import { API_KEY, OTHER_API_KEY, useService } from '../helpers/service.js'
 
 const UPLOAD = JSON.stringify({ open_id: 'o1', user_id: 1, form_id: 'F1' })
 const JSON_TYPE = { 'content-type': 'application/json' }
 const AUTHORIZED = { authorization: `Bearer ${API_KEY}` }
 
-let service: TestService
-beforeAll(async () => {
-  service = await startTestService('sqlite')
-})
-afterAll(() => service.close())
+const service = useService('sqlite')
 
 const failure = (code: string) => ({ error: { code, message: expect.stringMatching(/.{10,}/) } })
 
