@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { selectRows } from '../../src/db/sql.js'
 import { addDays } from '../../src/lib/business-date.js'
 import { createLogger } from '../../src/lib/logger.js'
@@ -11,11 +11,11 @@ import { createIngest } from '../../src/permits/ingest.js'
 import { findStreaks } from '../../src/sign-ins/store.js'
 import { claimAll } from '../helpers/claims.js'
 import { runCommand } from '../helpers/command-line.js'
+import { APP_ID, DAY_MS, TODAY } from '../helpers/constants.js'
 import { type Dialect, dialects } from '../helpers/database.js'
-import { API_KEY, APP_ID } from '../helpers/service.js'
-import { type SessionService, startSessionService } from '../helpers/sessions.js'
-import { DAY } from '../helpers/users.js'
-import { createWorld, TODAY, type World } from '../helpers/world.js'
+import { API_KEY } from '../helpers/service.js'
+import { startSessionService, useSessionService } from '../helpers/sessions.js'
+import { useWorld } from '../helpers/world.js'
 
 /** Neighbours that are one number to JSON.parse and to a double, the largest of all, and an ordinary one. */
 const IDS: UserId[] = [
@@ -34,12 +34,7 @@ const inAnswers = (id: UserId) => (typeof id === 'bigint' ? String(id) : id)
 
 describe.each(dialects)('user ids of up to 19 digits on %s', (dialect) => {
   describe('in the API', () => {
-    let service: SessionService
-
-    beforeAll(async () => {
-      service = await startSessionService(dialect)
-    })
-    afterAll(() => service.close())
+    const service = useSessionService(dialect)
 
     const get = (query: string, credential = API_KEY) =>
       service.request('GET', `/v1/permits?${query}`, { headers: { authorization: `Bearer ${credential}` } })
@@ -154,13 +149,7 @@ describe.each(dialects)('user ids of up to 19 digits on %s', (dialect) => {
   })
 
   describe('in the daily work', () => {
-    let world: World
-
-    beforeAll(async () => {
-      world = await createWorld(dialect)
-    })
-    afterEach(() => world.expectAuditClean().finally(world.reset))
-    afterAll(() => world.close())
+    const world = useWorld(dialect)
 
     /** So many permits of each, which run out in 1, 2, 3 … days. */
     async function upload(ids: UserId[], permits: number): Promise<void> {
@@ -169,7 +158,7 @@ describe.each(dialects)('user ids of up to 19 digits on %s', (dialect) => {
       const uploads = ids.flatMap((userId) =>
         Array.from({ length: permits }, (_, i) => {
           const openId = openIdOf(userId)
-          const submittedAt = now - (6 - i) * DAY
+          const submittedAt = now - (6 - i) * DAY_MS
           const formId = world.wechat.issueFormId({ appId, openId, at: submittedAt })
           return { appId, openId, userId, formId, source: 'form' as const, page: undefined, submittedAt }
         }),
@@ -269,7 +258,7 @@ describe.each(dialects)('user ids of up to 19 digits on %s', (dialect) => {
 
     test('lose their own permits to the sweep', async () => {
       await upload(IDS, 2)
-      const now = world.clock.now() + 1.5 * DAY
+      const now = world.clock.now() + 1.5 * DAY_MS
       const sweep = { appId: world.account.appId, slot: now, triggeredBy: 'manual' } as const
       const job = {
         db: world.db,
