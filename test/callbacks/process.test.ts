@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { beforeEach, describe, expect, test } from 'vitest'
 import type { Account } from '../../src/account.js'
 import { acceptPush } from '../../src/callbacks/accept.js'
 import { type CallbackSecrets, checkPush, readPush } from '../../src/callbacks/open.js'
@@ -11,42 +11,35 @@ import { grantSubscription } from '../../src/permits/subscriptions.js'
 import { closeRun } from '../../src/runs/occurrences.js'
 import { bindUser } from '../../src/users/user-ids.js'
 import { claimOne } from '../helpers/claims.js'
+import { HOUR_MS, MINUTE_MS, NOW } from '../helpers/constants.js'
 import { dialects } from '../helpers/database.js'
 import { eventually } from '../helpers/eventually.js'
 import { compose, eventMessage, type Sender } from '../helpers/pushes.js'
-import { HOUR_MS, MINUTE_MS, openPool, refuseRows } from '../helpers/rows.js'
+import { openPool, refuseRows } from '../helpers/rows.js'
 import { openIdOf } from '../helpers/users.js'
-import { createWorld, DEMO, START, type World } from '../helpers/world.js'
+import { DEMO, useWorld } from '../helpers/world.js'
 
 const USER = 7
 const OPEN_ID = openIdOf(USER)
 const SUBSCRIBE_PATH = '/cgi-bin/message/subscribe/send'
 
 describe.each(dialects)('events of WeChat on %s', (dialect) => {
-  let world: World
-  let sender: Sender
-  let secrets: CallbackSecrets
-  let account: Account
+  const world = useWorld(dialect, { leaves: 'anything' })
+  const account: Account = { ...world.account, channel: 'subscribe' }
+  const secrets: CallbackSecrets = {
+    appId: account.appId,
+    token: 'TokenOfTheTests2026',
+    encodingAesKey: 'u8jzPde0IgxLd6GncfBAepfJBd0Kh8oOOL8dKLzdocJ',
+  }
+  const sender: Sender = { ...secrets, mode: 'safe', format: 'xml' }
   let worker: CallbackWorker
 
-  beforeAll(async () => {
-    world = await createWorld(dialect)
-    account = { ...world.account, channel: 'subscribe' }
-    const settings = {
-      token: 'TokenOfTheTests2026',
-      encodingAesKey: 'u8jzPde0IgxLd6GncfBAepfJBd0Kh8oOOL8dKLzdocJ',
-    }
-    secrets = { appId: account.appId, ...settings }
-    sender = { ...secrets, mode: 'safe', format: 'xml' }
-  })
   beforeEach(async () => {
-    await world.reset()
     worker = createWorker()
     await inTransaction(world.db, (trx) =>
-      bindUser(trx, { appId: account.appId, openId: OPEN_ID, userId: USER }, START),
+      bindUser(trx, { appId: account.appId, openId: OPEN_ID, userId: USER }, NOW),
     )
   })
-  afterAll(() => world.close())
 
   const createWorker = (changes: Partial<Account> = {}, db = world.db) =>
     createCallbackWorker({
@@ -69,7 +62,7 @@ describe.each(dialects)('events of WeChat on %s', (dialect) => {
   }
   /** Stores an event as the route does, and does no more, as if the process died then. */
   async function store({ name, item = {}, openId = OPEN_ID, at }: Event, db = world.db): Promise<number> {
-    const happened = at === undefined ? world.clock.now() : START + at
+    const happened = at === undefined ? world.clock.now() : NOW + at
     const message = eventMessage(sender, { name, openId, at: happened, items: [item] })
     const push = compose(sender, message, world.clock.now())
     const opened = readPush(secrets, checkPush(secrets, push.query, push.body))
@@ -114,7 +107,7 @@ describe.each(dialects)('events of WeChat on %s', (dialect) => {
             openId: OPEN_ID,
             userId: USER,
             templateId: DEMO.templateId,
-            tappedAt: START + at,
+            tappedAt: NOW + at,
             reportId: `tap at ${at}`,
             reporter: 'client',
           },
@@ -195,7 +188,7 @@ describe.each(dialects)('events of WeChat on %s', (dialect) => {
       expect(await happens(turnedOff(3 * MINUTE_MS))).toBe('opted_out')
       expect(await count()).toBe(1)
       expect((await world.permitsOf(USER)).map(({ status }) => status)).toEqual([2, 2, 0])
-      expect(await person()).toMatchObject({ opted_out_at: START + 3 * MINUTE_MS, stop_errcode: 43101 })
+      expect(await person()).toMatchObject({ opted_out_at: NOW + 3 * MINUTE_MS, stop_errcode: 43101 })
       await world.expectAuditClean()
     })
 
@@ -237,7 +230,7 @@ describe.each(dialects)('events of WeChat on %s', (dialect) => {
     test('does not take back a later refusal', async () => {
       await happens(turnedOff(2 * MINUTE_MS))
       await happens(turnedOff(MINUTE_MS))
-      expect(await person()).toMatchObject({ opted_out_at: START + 2 * MINUTE_MS })
+      expect(await person()).toMatchObject({ opted_out_at: NOW + 2 * MINUTE_MS })
       expect(await happens(accepted(MINUTE_MS + 30_000))).toBe('outdated')
       expect(await count()).toBe(0)
     })
@@ -387,7 +380,7 @@ describe.each(dialects)('events of WeChat on %s', (dialect) => {
   describe('following a service account', () => {
     test('ends with unsubscribe, and comes back with subscribe', async () => {
       expect(await happens({ name: 'unsubscribe', at: 0 })).toBe('blocked')
-      expect(await person()).toMatchObject({ blocked_at: START, stop_errcode: 43004, user_id: USER })
+      expect(await person()).toMatchObject({ blocked_at: NOW, stop_errcode: 43004, user_id: USER })
       expect(await happens({ name: 'subscribe', at: 1_000 })).toBe('unblocked')
       expect(await person()).toMatchObject({ blocked_at: null, stop_errcode: null })
     })
@@ -398,7 +391,7 @@ describe.each(dialects)('events of WeChat on %s', (dialect) => {
       expect(await person()).toMatchObject({ blocked_at: null })
       await happens({ name: 'unsubscribe', at: 9_000 })
       expect(await happens({ name: 'subscribe', at: 7_000 })).toBe('outdated')
-      expect(await person()).toMatchObject({ blocked_at: START + 9_000 })
+      expect(await person()).toMatchObject({ blocked_at: NOW + 9_000 })
     })
 
     test('goes by the order of arrival within one second', async () => {

@@ -1,8 +1,8 @@
 import * as wecom from '@wecom/crypto'
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { emptyTables } from '../helpers/database.js'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { APP_ID } from '../helpers/constants.js'
 import { compose, eventMessage, type Message, type Push, type Sender } from '../helpers/pushes.js'
-import { type Answer, APP_ID, startTestService, type TestService } from '../helpers/service.js'
+import { type Answer, type TestService, useService } from '../helpers/service.js'
 import { V1 } from './vectors.js'
 
 const TOKEN = 'TokenOfTheTests2026'
@@ -24,30 +24,18 @@ const popup = (sender: Sender, at = NOW): Message =>
     items: TEMPLATES.map((TemplateId) => ({ TemplateId, SubscribeStatusString: 'reject', PopupScene: '0' })),
   })
 
-/** Services with the callback off, in plain mode, and in safe mode, which is compatible mode too. */
-const services: Record<'off' | 'plain' | 'safe', TestService | undefined> = {
-  off: undefined,
-  plain: undefined,
-  safe: undefined,
-}
-function serviceOf(mode: Sender['mode'] | 'off'): TestService {
-  const service = services[mode === 'compatible' ? 'safe' : mode]
-  if (!service) throw new Error('not started')
-  return service
-}
-
 let now = NOW
-beforeAll(async () => {
-  // No test here is about how many are refused.
-  const limits = { RATE_LIMITS: 'refused:unlimited' }
-  const start = (env: Record<string, string>) =>
-    startTestService('sqlite', { env: { ...limits, ...env }, now: () => now })
-  services.off = await start({})
-  services.plain = await start({ WX_CALLBACK_TOKEN: TOKEN })
-  services.safe = await start({ WX_CALLBACK_TOKEN: TOKEN, WX_ENCODING_AES_KEY: AES_KEY })
-})
-beforeEach(() => Promise.all(Object.values(services).map((service) => service && emptyTables(service.db))))
-afterAll(() => Promise.all(Object.values(services).map((service) => service?.close())))
+// No test here is about how many are refused.
+const use = (env: Record<string, string>) =>
+  useService('sqlite', { env: { RATE_LIMITS: 'refused:unlimited', ...env }, now: () => now })
+/** Services with the callback off, in plain mode, and in safe mode, which is compatible mode too. */
+const services = {
+  off: use({}),
+  plain: use({ WX_CALLBACK_TOKEN: TOKEN }),
+  safe: use({ WX_CALLBACK_TOKEN: TOKEN, WX_ENCODING_AES_KEY: AES_KEY }),
+}
+const serviceOf = (mode: Sender['mode'] | 'off'): TestService =>
+  services[mode === 'compatible' ? 'safe' : mode]
 
 const send = (
   mode: Sender['mode'] | 'off',
