@@ -1,20 +1,14 @@
 import fc from 'fast-check'
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { assignUnassigned } from '../../src/books/index.js'
 import { inTransaction } from '../../src/db/transaction.js'
-import { createTestDatabase, dialects, emptyTables, type TestDatabase } from '../helpers/database.js'
+import { createTestDatabase, dialects, emptyTables, useDatabase } from '../helpers/database.js'
 import { readCounters, readPermits, wrongCounters } from '../migrations/old-tables.js'
 
 const NOW = 1_700_000_000_000
 
 describe.each(dialects)('rows without an account on %s', (dialect) => {
-  let database: TestDatabase
-
-  beforeAll(async () => {
-    database = await createTestDatabase(dialect)
-  })
-  beforeEach(() => emptyTables(database.db))
-  afterAll(() => database.close())
+  const database = useDatabase(dialect)
 
   const permit = (form_id: string, values: object = {}) => ({
     app_id: '',
