@@ -6,11 +6,12 @@ import { execute } from '../../src/db/sql.js'
 import { inTransaction } from '../../src/db/transaction.js'
 import { expireStale } from '../../src/permits/expire.js'
 import { claimAll, openTodaysRun } from '../helpers/claims.js'
+import { DAY_MS, HOUR_MS, TODAY } from '../helpers/constants.js'
 import { recordErrors, silentLog } from '../helpers/rows.js'
 import { someoneWaits } from '../helpers/stepping-pool.js'
 import { startTcpProxy, type TcpProxy } from '../helpers/tcp-proxy.js'
-import { DAY, HOUR, user, users } from '../helpers/users.js'
-import { createWorld, type Process, TODAY, type World } from '../helpers/world.js'
+import { user, users } from '../helpers/users.js'
+import { type Process, useWorld } from '../helpers/world.js'
 
 // @module-tag mysql
 
@@ -20,23 +21,18 @@ import { createWorld, type Process, TODAY, type World } from '../helpers/world.j
  * no writes, the ROLLBACK whose failure hides what happened (each cut line).
  */
 describe('a job whose database', () => {
-  let world: World
+  const world = useWorld('mysql', { leaves: 'sound books' })
   let line: TcpProxy
   const pools: Knex[] = []
 
   beforeAll(async () => {
-    world = await createWorld('mysql')
     line = await startTcpProxy(world.database.url)
   })
   afterEach(async () => {
     line.mend()
     await Promise.all(pools.splice(0).map((pool) => pool.destroy()))
-    await world.expectSound().finally(world.reset)
   })
-  afterAll(async () => {
-    await line.close()
-    await world.close()
-  })
+  afterAll(() => line.close())
 
   const silent = { warn() {}, error() {}, debug() {}, deprecate() {} }
 
@@ -153,8 +149,8 @@ describe('a job whose database', () => {
   test('is gone in the middle of a sweep: whole chunks are done, and the next sweep finishes', async () => {
     await world.has(
       users(1, 30)
-        .permitFor(HOUR)
-        .permitFor(8 * DAY),
+        .permitFor(HOUR_MS)
+        .permitFor(8 * DAY_MS),
     )
     const db = pool()
     const sweep = (slot: number) =>
@@ -163,7 +159,7 @@ describe('a job whose database', () => {
         { appId: world.account.appId, slot, triggeredBy: 'cron' },
         world.clock.now(),
       )
-    world.clock.advance(2 * HOUR)
+    world.clock.advance(2 * HOUR_MS)
     line.cutAt('UPDATE wx_message_push_status')
     await expectUnavailable(sweep(world.clock.now()))
     line.mend()

@@ -134,6 +134,8 @@ export type Left =
   | 'sound books'
   /** The test is about books that are not in order. */
   | 'anything'
+  /** What the next test goes on with: nothing is looked at, and nothing put back. */
+  | 'its rows'
 
 /**
  * A world for the tests of a describe or of a file, which is ten o'clock, without a user, at the start of each. Its
@@ -143,6 +145,8 @@ export function useWorld(dialect: Dialect, { leaves = 'clean books' }: { leaves?
   const database = useDatabase(dialect, { keepRows: true })
   const { world, open } = makeWorld(database, APP_ID)
   beforeAll(open)
+  afterAll(world.close)
+  if (leaves === 'its rows') return world
   afterEach(async () => {
     try {
       if (leaves === 'clean books') await world.expectAuditClean()
@@ -151,7 +155,6 @@ export function useWorld(dialect: Dialect, { leaves = 'clean books' }: { leaves?
       await world.reset()
     }
   })
-  afterAll(world.close)
   return world
 }
 

@@ -1,28 +1,18 @@
-import type { Knex } from 'knex'
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { isSqlite } from '../../src/db/sql.js'
 import { audit } from '../../src/operations/audit.js'
 import { expireStale } from '../../src/permits/expire.js'
 import { createIngest } from '../../src/permits/ingest.js'
 import { claimOne } from '../helpers/claims.js'
-import { DAY_MS, HOUR_MS } from '../helpers/constants.js'
+import { DAY_MS, HOUR_MS, MINUTE_MS } from '../helpers/constants.js'
 import { dialects } from '../helpers/database.js'
 import { silentLog } from '../helpers/rows.js'
 import { openIdOf, user, users } from '../helpers/users.js'
-import { createWorld, type World } from '../helpers/world.js'
-
-const MINUTE = 60_000
+import { useWorld } from '../helpers/world.js'
 
 describe.each(dialects)('the audit on %s', (dialect) => {
-  let world: World
-  let db: Knex
-
-  beforeAll(async () => {
-    world = await createWorld(dialect)
-    db = world.db
-  })
-  beforeEach(() => world.reset())
-  afterAll(() => world.close())
+  const world = useWorld(dialect, { leaves: 'anything' })
+  const { db } = world
 
   /** The rows that each check names; a check that finds none is left out. */
   const found = async () => {
@@ -219,7 +209,7 @@ describe.each(dialects)('the audit on %s', (dialect) => {
       await world.has(users(1, 20).permits(2))
       expect(await world.startProcess({ appSecret: 'wrong' }).remind()).toMatchObject({ state: 'halted' })
       expect(await found()).toEqual({})
-      world.clock.advance(MINUTE)
+      world.clock.advance(MINUTE_MS)
       expect(await remind()).toMatchObject({ state: 'done', delivered: 20 })
       expect(await found()).toEqual({})
     })
@@ -242,7 +232,7 @@ describe.each(dialects)('the audit on %s', (dialect) => {
       // The oldest lives for ten minutes only and is dead; the service was down while the second ran out.
       await db('wx_save_form_id')
         .where({ expire: world.clock.now() + 5 * HOUR_MS })
-        .update({ expire: world.clock.now() + 10 * MINUTE })
+        .update({ expire: world.clock.now() + 10 * MINUTE_MS })
       await claimOne(world)
       world.wechat.addFault({ kind: 'errcode', errcode: 41028, times: 1, match: { open_id: openIdOf(1) } })
       await db('wx_push_message').update({ state: 'retry', lease_until: null, next_attempt_at: 1 })
@@ -256,7 +246,7 @@ describe.each(dialects)('the audit on %s', (dialect) => {
     test('after an upload that was submitted before the permit that was spent', async () => {
       await world.has(users(1, 3).permitFor(3 * DAY_MS))
       await remind()
-      world.clock.advance(MINUTE)
+      world.clock.advance(MINUTE_MS)
       await upload(2, world.clock.now() - 6 * DAY_MS)
       expect(await found()).toEqual({})
       world.clock.advance(2 * DAY_MS)
@@ -285,7 +275,7 @@ describe.each(dialects)('the audit on %s', (dialect) => {
     test('after permits ran out beside the one that was spent', async () => {
       await world.has(
         users(1, 5)
-          .permitFor(MINUTE / 2)
+          .permitFor(MINUTE_MS / 2)
           .permitFor(HOUR_MS)
           .permitFor(2 * HOUR_MS),
       )
