@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { afterEach, describe, expect, test } from 'vitest'
 import { execute } from '../../src/db/sql.js'
 import { compareUserIds, type UserId } from '../../src/lib/user-id.js'
 import { settleBatch } from '../../src/messages/settle.js'
@@ -6,7 +6,7 @@ import { rebindUser } from '../../src/users/rebind.js'
 import { claimAll, claimOne } from '../helpers/claims.js'
 import { openSteppingPool, type SteppingPool } from '../helpers/stepping-pool.js'
 import { openIdOf, user, users } from '../helpers/users.js'
-import { createWorld, type World } from '../helpers/world.js'
+import { useWorld } from '../helpers/world.js'
 
 // @module-tag mysql
 
@@ -20,17 +20,9 @@ import { createWorld, type World } from '../helpers/world.js'
  * | the comparison of users in takeNextPermits | the next permit |
  */
 describe('beside a hand-over on mysql', () => {
-  let world: World
+  const world = useWorld('mysql')
   let pool: SteppingPool | undefined
-
-  beforeAll(async () => {
-    world = await createWorld('mysql')
-  })
-  afterEach(async () => {
-    await pool?.close()
-    await world.expectAuditClean().finally(world.reset)
-  })
-  afterAll(() => world.close())
+  afterEach(() => pool?.close())
 
   const LOOK = /ORDER BY f\.expire, f\.id LIMIT 1/
 

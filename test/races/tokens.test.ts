@@ -1,8 +1,8 @@
 import type { Knex } from 'knex'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { selectRows } from '../../src/db/sql.js'
 import { createSharedToken, type SharedToken } from '../../src/tokens/shared-token.js'
-import { createTestDatabase, dialects, emptyTables, type TestDatabase } from '../helpers/database.js'
+import { dialects, useDatabase } from '../helpers/database.js'
 import { openSteppingPool, type SteppingPool } from '../helpers/stepping-pool.js'
 import { fetched, recordingLogger, type TokenEndpoint, tokenEndpoint } from '../helpers/tokens.js'
 
@@ -19,21 +19,16 @@ import { fetched, recordingLogger, type TokenEndpoint, tokenEndpoint } from '../
  * Frozen and killed refreshers as real processes: test/tokens/processes.test.ts.
  */
 describe.each(dialects)('two token refreshers on %s', (dialect) => {
-  let database: TestDatabase
+  const database = useDatabase(dialect)
   let wechat: TokenEndpoint
   const pools: SteppingPool[] = []
 
-  beforeAll(async () => {
-    database = await createTestDatabase(dialect)
-  })
   beforeEach(() => {
     wechat = tokenEndpoint()
   })
   afterEach(async () => {
     for (const pool of pools.splice(0)) await pool.close()
-    await emptyTables(database.db)
   })
-  afterAll(() => database.close())
 
   function another(): SteppingPool {
     const pool = openSteppingPool(database)
