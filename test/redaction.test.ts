@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { selectRows } from '../src/db/sql.js'
 import { type Ended, runCommand, startCommand } from './helpers/command-line.js'
-import { createTestDatabase, type TestDatabase } from './helpers/database.js'
+import { useDatabase } from './helpers/database.js'
 import { eventually } from './helpers/eventually.js'
 import { noonZone } from './helpers/noon-zone.js'
 import { type StandIn, startStandIn } from './helpers/stand-in.js'
@@ -28,13 +28,12 @@ const openId = (userId: number) => `oAbC-9_${String(userId).padStart(4, '0')}xYz
 const REFUSED_UPLOAD = 666
 const REFUSED_CLAIM = 777
 
-let database: TestDatabase
+const database = useDatabase('mysql', { keepRows: true })
 let line: TcpProxy
 let wechat: StandIn
 const outputs: { of: string; text: string }[] = []
 
 beforeAll(async () => {
-  database = await createTestDatabase('mysql')
   const { db } = database
   await db.raw('CREATE USER ?? IDENTIFIED BY ?', [DATABASE_USER, DATABASE_PASSWORD])
   await db.raw('GRANT ALL ON ??.* TO ??', [new URL(database.url).pathname.slice(1), DATABASE_USER])
@@ -48,7 +47,6 @@ afterAll(async () => {
   await wechat.close()
   await line.close()
   await database.db.raw('DROP USER IF EXISTS ??', [DATABASE_USER])
-  await database.close()
 })
 
 function environment(): Record<string, string> {

@@ -8,6 +8,7 @@ import { audit } from '../src/operations/audit.js'
 import { type Sandbox, startSandbox } from '../src/sandbox/sandbox.js'
 import { type Service, startService } from '../src/service.js'
 import { createClock } from './helpers/clock.js'
+import { APP_ID, APP_SECRET } from './helpers/constants.js'
 import {
   createEmptyDatabase,
   createTestDatabase,
@@ -16,7 +17,7 @@ import {
   type TestDatabase,
 } from './helpers/database.js'
 import { eventually } from './helpers/eventually.js'
-import { API_KEY, APP_ID, APP_SECRET, SERVICE_ENV } from './helpers/service.js'
+import { API_KEY, SERVICE_ENV } from './helpers/service.js'
 import { refusedUrl } from './helpers/wechat.js'
 
 const SEND_PATH = '/cgi-bin/message/wxopen/template/send'

@@ -3,9 +3,9 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { selectRows } from '../../src/db/sql.js'
 import { type Sandbox, startSandbox } from '../../src/sandbox/sandbox.js'
 import { createClock } from '../helpers/clock.js'
-import { API_KEY, startTestService, type TestService } from '../helpers/service.js'
+import { DAY_MS, HOUR_MS } from '../helpers/constants.js'
+import { API_KEY, useService } from '../helpers/service.js'
 import { startTcpProxy, type TcpProxy } from '../helpers/tcp-proxy.js'
-import { DAY, HOUR } from '../helpers/users.js'
 import { Phone, type Reminder } from './phone.js'
 
 const START = Date.parse('2026-11-20T09:00:00+08:00')
@@ -17,7 +17,16 @@ const SESSIONS = { USER_IDS: 'auto', SESSION_SECRET: 'a-secret-of-32-letters-or-
 
 const clock = createClock(START)
 let wechat: Sandbox
-let service: TestService
+beforeAll(async () => {
+  wechat = await startSandbox({ now: clock.now })
+})
+afterAll(() => wechat.close())
+const service = useService('sqlite', {
+  env: SESSIONS,
+  wechatUrl: () => wechat.url,
+  now: clock.now,
+  keepRows: true,
+})
 /** The line between the phone and the service. */
 let line: TcpProxy
 let openId: string
@@ -25,18 +34,9 @@ let phone: Phone
 let app: Reminder
 
 beforeAll(async () => {
-  wechat = await startSandbox({ now: clock.now })
-  service = await startTestService('sqlite', {
-    env: { ...SESSIONS, WX_API_BASE_URL: wechat.url },
-    now: clock.now,
-  })
   line = await startTcpProxy(service.url)
 })
-afterAll(async () => {
-  await line.close()
-  await service.close()
-  await wechat.close()
-})
+afterAll(() => line.close())
 
 /** Each test is about a person of its own, with a phone of their own. */
 beforeEach(() => {
@@ -95,7 +95,7 @@ describe('a session', () => {
 
   test('is renewed when it has expired, once for all calls at the same time', async () => {
     await app.signIn()
-    clock.advance(365 * DAY)
+    clock.advance(365 * DAY_MS)
     app.addFormId(formId(), PAGE)
     const [signIn] = await Promise.all([app.signIn(), app.signIn()])
     await phone.settled()
@@ -125,11 +125,11 @@ describe('what was collected', () => {
     const id = formId()
     app.addFormId(id, PAGE)
     await phone.settled()
-    clock.advance(5 * HOUR)
+    clock.advance(5 * HOUR_MS)
     phone.goOnline()
     await phone.settled()
     expect(phone.pending()).toEqual([])
-    expect((await books()).permits).toEqual([{ form_id: id, expire: START + 7 * DAY, source: 'form' }])
+    expect((await books()).permits).toEqual([{ form_id: id, expire: START + 7 * DAY_MS, source: 'form' }])
     phone.expectHints()
   })
 
@@ -241,9 +241,9 @@ describe('what was collected', () => {
     const [old, young] = [formId(), formId()]
     app.addFormId(old, PAGE)
     await phone.settled()
-    clock.advance(3 * DAY)
+    clock.advance(3 * DAY_MS)
     app.addFormId(young, PAGE)
-    clock.advance(4 * DAY + 1)
+    clock.advance(4 * DAY_MS + 1)
     phone.goOnline()
     await phone.settled()
     expect((await books()).formIds).toEqual([young])
@@ -301,11 +301,11 @@ describe('an accepted subscription', () => {
   })
 
   test('is told with the time of its tap, though it is uploaded days later from a phone with a wrong clock', async () => {
-    phone.clockAhead = -3 * DAY
+    phone.clockAhead = -3 * DAY_MS
     phone.goOffline()
     app.addSubscription(app.newTap(), TEMPLATE, 'accept')
     await phone.settled()
-    clock.advance(2 * DAY)
+    clock.advance(2 * DAY_MS)
     phone.goOnline()
     await phone.settled()
     const [row] = await selectRows<{ tapped_at: number }>(
@@ -329,19 +329,19 @@ test('asking is useful until a week of reminders is covered', async () => {
 
 describe('a phone whose clock is wrong', () => {
   test.each([
-    ['ten days behind', -10 * DAY],
-    ['ten days ahead', 10 * DAY],
+    ['ten days behind', -10 * DAY_MS],
+    ['ten days ahead', 10 * DAY_MS],
   ])('by being %s keeps the true age of a formId', async (_, ahead) => {
     phone.clockAhead = ahead
     phone.goOffline()
     app.addFormId(formId(), PAGE)
-    clock.advance(2 * DAY)
+    clock.advance(2 * DAY_MS)
     app = phone.startApp()
     phone.goOnline()
     await phone.settled()
     const [permit] = (await books()).permits
     // The date of an answer has whole seconds.
-    expect(Math.abs((permit?.expire ?? 0) - (START + 7 * DAY))).toBeLessThanOrEqual(SECOND)
+    expect(Math.abs((permit?.expire ?? 0) - (START + 7 * DAY_MS))).toBeLessThanOrEqual(SECOND)
   })
 })
 
@@ -466,14 +466,11 @@ test('mock formIds are neither stored nor sent', async () => {
 })
 
 describe('a user whom the service does not know and may not number', () => {
-  let backend: TestService
-  beforeAll(async () => {
-    backend = await startTestService('sqlite', {
-      env: { ...SESSIONS, USER_IDS: 'backend', WX_API_BASE_URL: wechat.url },
-      now: clock.now,
-    })
+  const backend = useService('sqlite', {
+    env: { ...SESSIONS, USER_IDS: 'backend' },
+    wechatUrl: () => wechat.url,
+    now: clock.now,
   })
-  afterAll(() => backend.close())
 
   test('keeps what was collected until the backend has bound the open_id', async () => {
     phone = newPhone(backend.url)

@@ -4,7 +4,7 @@ import { businessDate } from '../../src/lib/business-date.js'
 import { type Sandbox, startSandbox } from '../../src/sandbox/sandbox.js'
 import { startCommand } from '../helpers/command-line.js'
 import { APP_ID, APP_SECRET, PAGE, TEMPLATE_ID } from '../helpers/constants.js'
-import { createTestDatabase, emptyTables, type TestDatabase } from '../helpers/database.js'
+import { useDatabase } from '../helpers/database.js'
 import { eventually } from '../helpers/eventually.js'
 import { noonZone } from '../helpers/noon-zone.js'
 import { freePort } from '../helpers/private-server.js'
@@ -20,18 +20,14 @@ import { insertUsers, users } from '../helpers/users.js'
 const START_MS = 60_000
 vi.setConfig({ testTimeout: 2 * START_MS })
 
-let database: TestDatabase
+const database = useDatabase('mysql')
 let redis: RedisServer
 let sandbox: Sandbox
 
 beforeAll(async () => {
-  database = await createTestDatabase('mysql')
   redis = await startRedisServer()
 })
-afterAll(async () => {
-  await redis.stop()
-  await database.close()
-})
+afterAll(() => redis.stop())
 beforeEach(async () => {
   sandbox = await startSandbox({
     accounts: [
@@ -44,10 +40,7 @@ beforeEach(async () => {
     ],
   })
 })
-afterEach(async () => {
-  await sandbox.close()
-  await emptyTables(database.db)
-})
+afterEach(() => sandbox.close())
 
 const TIMEZONE = noonZone()
 

@@ -3,8 +3,8 @@ import { expect, test } from 'vitest'
 import { readAccount } from '../../src/config/read.js'
 import { openDatabase } from '../../src/db/connect.js'
 import { windowEnd } from '../../src/messages/window.js'
+import { NOW } from '../helpers/constants.js'
 import { emptyTables, migrate } from '../helpers/database.js'
-import { START } from '../helpers/world.js'
 import { begin, commands, finish, type Real } from './commands.js'
 import { Model } from './model.js'
 import { StandIn } from './stand-in.js'
@@ -34,7 +34,7 @@ test(
         fc.commands(commands, { maxCommands: 60, size: 'max' }),
         async (run) => {
           await emptyTables(db)
-          const model = new Model(START, (date) => windowEnd(account, date))
+          const model = new Model(NOW, (date) => windowEnd(account, date))
           const real: Real = { db, account, wechat: new StandIn(), hands: [], frozen: [] }
           await begin(model, real)
           await fc.asyncModelRun(() => ({ model, real }), run)

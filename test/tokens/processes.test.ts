@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { createTestDatabase, dialects, type TestDatabase } from '../helpers/database.js'
+import { dialects, useDatabase } from '../helpers/database.js'
 import { hang, json, startWechatStub, type WechatStub } from '../helpers/wechat.js'
 
 // @module-tag programs
@@ -17,12 +17,11 @@ interface TokenProcess {
 }
 
 describe.each(dialects)('processes on %s', (dialect) => {
-  let database: TestDatabase
+  const database = useDatabase(dialect)
   let stub: WechatStub
   let started: TokenProcess[] = []
 
   beforeEach(async () => {
-    database = await createTestDatabase(dialect)
     stub = await startWechatStub()
     let given = 0
     stub.otherwise((response, asked) => {
@@ -33,7 +32,6 @@ describe.each(dialects)('processes on %s', (dialect) => {
     for (const { child } of started) child.kill('SIGKILL')
     started = []
     await stub.close()
-    await database.close()
   })
 
   async function startProcess(leaseMs: number): Promise<TokenProcess> {

@@ -1,11 +1,11 @@
 import type { Knex } from 'knex'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { openDatabase } from '../../src/db/connect.js'
 import { databaseNow, execute, selectRows } from '../../src/db/sql.js'
 import { createSharedToken, type SharedToken } from '../../src/tokens/shared-token.js'
 import type { TokenTiming } from '../../src/tokens/timing.js'
 import { TokenError } from '../../src/wechat/token-error.js'
-import { createTestDatabase, dialects, emptyTables, type TestDatabase } from '../helpers/database.js'
+import { dialects, useDatabase } from '../helpers/database.js'
 import { fetched, recordingLogger, refused, type TokenEndpoint, tokenEndpoint } from '../helpers/tokens.js'
 
 const MINUTE = 60_000
@@ -18,18 +18,12 @@ const quick: Partial<TokenTiming> = {
 }
 
 describe.each(dialects)('the shared token on %s', (dialect) => {
-  let database: TestDatabase
-  let db: Knex
+  const database = useDatabase(dialect)
+  const { db } = database
   let pools: Knex[] = []
   let wechat: TokenEndpoint
   let logger: ReturnType<typeof recordingLogger>
   let now: number
-
-  beforeAll(async () => {
-    database = await createTestDatabase(dialect)
-    db = database.db
-  })
-  afterAll(() => database.close())
 
   beforeEach(() => {
     wechat = tokenEndpoint()
@@ -39,7 +33,6 @@ describe.each(dialects)('the shared token on %s', (dialect) => {
   afterEach(async () => {
     await Promise.all(pools.map((pool) => pool.destroy()))
     pools = []
-    await emptyTables(db)
   })
 
   /** What one process has: its own memory, its own owner id, and if asked its own pool. */
