@@ -91,13 +91,13 @@ export function openSending({ db, log, now }: Base, config: Config, account: Acc
 }
 
 /** What asks WeChat who logs in, with connections of its own: behind a run of messages a login would wait for minutes. */
-export interface Logins {
+export interface LoginClient {
   /** Rejects with `overloaded` if too many wait. */
   exchangeCode(code: string): Promise<LoginResult>
   close(): Promise<void>
 }
 
-export function openLogins(config: Config, account: Account): Logins {
+export function openLoginClient(config: Config, account: Account): LoginClient {
   const http = createWechatHttp({
     baseUrl: config.wechatBaseUrl,
     connections: LOGIN_CONNECTIONS,

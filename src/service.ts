@@ -6,7 +6,7 @@ import { createCallbackWorker } from './callbacks/process.js'
 import type { Config } from './config/read.js'
 import { databaseName } from './db/database-name.js'
 import { isSqlite } from './db/sql.js'
-import { openBase, openLogins, openSending } from './deps.js'
+import { openBase, openLoginClient, openSending } from './deps.js'
 import type { ConnectionLimits } from './http/connections.js'
 import { jobsOf } from './jobs.js'
 import { assertClocksAgree } from './operations/clock.js'
@@ -41,7 +41,7 @@ export async function startService(
 ): Promise<Service> {
   const base = openBase(config, account, options.now)
   const sending = openSending(base, config, account)
-  const logins = openLogins(config, account)
+  const logins = openLoginClient(config, account)
   const undo: (() => Promise<unknown>)[] = [() => base.close(), () => sending.close(), () => logins.close()]
   let stopping: Promise<void> | undefined
   async function stop(): Promise<void> {

@@ -10,7 +10,8 @@ import {
   selectRows,
 } from '../db/sql.js'
 import { inTransaction } from '../db/transaction.js'
-import { compareUserIds, type UserId } from '../lib/user-id.js'
+import { sortedUnique } from '../lib/sorted.js'
+import type { UserId } from '../lib/user-id.js'
 
 const CHUNK = 500
 const MAX_ATTEMPTS = 5
@@ -72,7 +73,7 @@ async function assignPermits(trx: Knex.Transaction, appId: string, now: number):
     `SELECT id FROM wx_save_form_id WHERE app_id = '' LIMIT ${CHUNK}`,
   )
   if (found.length === 0) return null
-  const ids = found.map(({ id }) => id).sort(ascending)
+  const ids = sortedUnique(found.map(({ id }) => id))
   const rows = await selectRows<Row>(
     trx,
     `SELECT id, user_id, form_id, use_no FROM wx_save_form_id
@@ -123,7 +124,7 @@ async function sortOut(
 ): Promise<{ fresh: number[]; duplicates: { id: number; useNo: number }[] }> {
   const textOf = ({ form_id }: { form_id: string }) => asCompared(trx, form_id)
   const permitKey = (permit: { form_id: string; use_no: number }) => `${textOf(permit)} ${permit.use_no}`
-  const formIds = [...new Set(rows.map(({ form_id }) => form_id))].sort()
+  const formIds = sortedUnique(rows.map(({ form_id }) => form_id))
   const uses = await selectRows<{ app_id: string; form_id: string; use_no: number }>(
     trx,
     `SELECT app_id, form_id, use_no FROM wx_save_form_id
@@ -227,6 +228,4 @@ function onConflict(trx: Knex.Transaction, mode: 'touch' | 'set'): string {
        updated_at = VALUES(updated_at)`
 }
 
-const ascending = (a: number, b: number) => a - b
-const usersOf = (rows: { user_id: UserId }[]) =>
-  [...new Set(rows.map(({ user_id }) => user_id))].sort(compareUserIds)
+const usersOf = (rows: { user_id: UserId }[]) => sortedUnique(rows.map(({ user_id }) => user_id))

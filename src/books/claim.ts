@@ -1,7 +1,7 @@
 import type { Knex } from 'knex'
 import { execute, forUpdateSkipLocked, placeholders, selectRows } from '../db/sql.js'
-import { sortedUnique } from '../lib/sorted.js'
-import { compareUserIds, type UserId } from '../lib/user-id.js'
+import { compareKeys, sortedUnique } from '../lib/sorted.js'
+import type { UserId } from '../lib/user-id.js'
 import type { PermitSource } from './permit.js'
 import { isValid } from './usable.js'
 
@@ -50,7 +50,7 @@ export async function claimPermits(
       const lastDateBefore = lastDates.get(userId)
       return lastDateBefore === undefined ? [] : [{ id, userId, openId, formId, source, lastDateBefore }]
     })
-    .sort((a, b) => compareUserIds(a.userId, b.userId))
+    .sort((a, b) => compareKeys(a.userId, b.userId))
   if (claimed.length === 0) return { claimed, again }
   await countDownFor(trx, appId, claimed, date, now)
   await writeReminders(claimed)

@@ -2,7 +2,8 @@ import type { Knex } from 'knex'
 import { execute, MAX_LIST, rowPlaceholders } from '../db/sql.js'
 import { chunks } from '../lib/chunks.js'
 import { groupBy } from '../lib/group-by.js'
-import { compareUserIds, type UserId } from '../lib/user-id.js'
+import { compareKeys } from '../lib/sorted.js'
+import type { UserId } from '../lib/user-id.js'
 import { type CounterChange, countUp } from './counters.js'
 import { NEVER_EXPIRES } from './permit.js'
 
@@ -52,11 +53,7 @@ function changesOf(permits: NewPermit[]): CounterChange[] {
   for (const [appId, ofAccount] of groupBy(permits, (permit) => permit.appId))
     for (const [userId, { length: by }] of groupBy(ofAccount, (permit) => permit.userId))
       changes.push({ appId, userId, by })
-  return changes.sort((a, b) => compareAppIds(a.appId, b.appId) || compareUserIds(a.userId, b.userId))
-}
-
-function compareAppIds(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0
+  return changes.sort((a, b) => compareKeys(a.appId, b.appId) || compareKeys(a.userId, b.userId))
 }
 
 export interface NewSubscription {

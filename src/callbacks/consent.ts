@@ -1,6 +1,6 @@
 import type { Knex } from 'knex'
 import type { Account } from '../account.js'
-import { grantSubscription, voidSubscriptions } from '../permits/subscriptions.js'
+import { acceptTap, endSubscriptions } from '../permits/subscriptions.js'
 import { recordOptOut } from '../users/stop-store.js'
 import { userIdOf } from '../users/user-ids.js'
 import { CODE } from '../wechat/codes.js'
@@ -27,7 +27,7 @@ export async function applyPopup(
   if (userId === undefined) return waitForUser(event, now)
   // A still later accept has lifted that refusal, and with it the record of it.
   if (await store.hasRefusedSince(trx, appId, event, templateId)) return done('outdated')
-  const outcome = await grantSubscription(
+  const outcome = await acceptTap(
     trx,
     {
       appId,
@@ -61,7 +61,7 @@ export async function applyChange(
   if (userId === undefined) return waitForUser(event, now)
   const refusedAt = event.event_time * 1000
   const person = { appId, openId, userId, templateId }
-  await voidSubscriptions(trx, { ...person, refusedAt }, now)
+  await endSubscriptions(trx, { ...person, refusedAt }, now)
   if (templateId !== account.templateId) return done('voided')
   if (await store.hasAcceptedSince(trx, person, refusedAt)) return done('voided')
   await recordOptOut(trx, { ...person, errcode: CODE.refusedByUser, at: refusedAt }, now)

@@ -1,4 +1,5 @@
 import type { Knex } from 'knex'
+import { DAY_MS, MINUTE_MS } from '../lib/durations.js'
 import { lockForSettling, moveTotals } from '../runs/totals.js'
 import { recordStop } from '../users/stop-store.js'
 import { CODE } from '../wechat/codes.js'
@@ -22,12 +23,12 @@ const USER_BLOCK = { status: 'failed: user block', errcode: CODE.receivingTurned
 const MAX_STATUS = 64
 
 /** How far WeChat's clock may be from ours. */
-const SKEW_MS = 2 * 60_000
+const SKEW_MS = 2 * MINUTE_MS
 /** How late the event of a message may be that was settled without a msgid. */
-const LATE_MS = 10 * 60_000
+const LATE_MS = 10 * MINUTE_MS
 /** An event comes before our own settle, by milliseconds; or hours before, if the process that sent it has died. */
-const WAIT_FOR_MESSAGE_MS = 10 * 60_000
-const WAIT_FOR_SETTLE_MS = 24 * 60 * 60_000
+const WAIT_FOR_MESSAGE_MS = 10 * MINUTE_MS
+const WAIT_FOR_SETTLE_MS = DAY_MS
 
 export function readReport(event: store.EventRow): DeliveryReport | undefined {
   const { msgid, template_id: templateId, event_time } = event

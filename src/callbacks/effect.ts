@@ -1,16 +1,17 @@
-import type { EventRow, Outcome } from './store.js'
+import { HOUR_MS } from '../lib/durations.js'
+import type { EventOutcome, EventRow } from './store.js'
 
 /** What applying an event came to. `wait`: what it is about is not there yet, and may come until `until`. */
 export type Effect =
-  | { kind: 'done'; outcome: Outcome; messageId?: number; traceId?: string }
+  | { kind: 'done'; outcome: EventOutcome; messageId?: number; traceId?: string }
   | { kind: 'wait'; outcome: 'no_user' | 'unknown_message'; until: number }
 
-export function done(outcome: Outcome): Effect {
+export function done(outcome: EventOutcome): Effect {
   return { kind: 'done', outcome }
 }
 
 const PAUSE_MIN_MS = 2_000
-const PAUSE_MAX_MS = 6 * 60 * 60 * 1000
+const PAUSE_MAX_MS = 6 * HOUR_MS
 
 /** When a waiting event is looked at again: it waits as long again as it has waited, within limits. */
 export function nextAttempt(event: Pick<EventRow, 'received_at'>, now: number): number {

@@ -1,4 +1,5 @@
 import { ServiceError } from '../errors.js'
+import { MINUTE_MS } from '../lib/durations.js'
 import type { Fields } from '../lib/lossless-json.js'
 import { sha256 } from '../lib/sha256.js'
 import { decodeAesKey, decrypt } from './cipher.js'
@@ -38,10 +39,10 @@ export interface OpenedPush {
  * How far a push's timestamp may be from our clock, either way. WeChat sends again within 15 s; the rest is for clocks
  * that are wrong.
  */
-export const AGE_LIMIT_MS = 10 * 60 * 1000
+export const AGE_LIMIT_MS = 10 * MINUTE_MS
 
 /** Why a push was refused, for programs: the self-test tells from it what to mend. */
-export type Refusal =
+export type PushRefusal =
   | 'unsigned'
   | 'signature'
   | 'timestamp'
@@ -53,7 +54,7 @@ export type Refusal =
   | 'reused'
   | 'content'
 
-export function refusal(reason: Refusal, message: string): ServiceError {
+export function refusal(reason: PushRefusal, message: string): ServiceError {
   return new ServiceError(reason === 'body' ? 'malformed_request' : 'forbidden', message, { reason })
 }
 

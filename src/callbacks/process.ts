@@ -3,6 +3,7 @@ import type { Account } from '../account.js'
 import { isContention, isDuplicate, whyUnavailable } from '../db/errors.js'
 import { inRequest } from '../db/transaction.js'
 import { chunks } from '../lib/chunks.js'
+import { MINUTE_MS } from '../lib/durations.js'
 import { failpoint } from '../lib/failpoint.js'
 import type { Logger } from '../lib/logger.js'
 import { maskOpenId } from '../lib/redact.js'
@@ -27,7 +28,7 @@ export interface CallbackWorker {
 const BATCH = 100
 /** Each has a connection of the pool; the sending and the requests need theirs. */
 const AT_ONCE = 3
-const PAUSE_AFTER_ERROR_MS = 10 * 60_000
+const PAUSE_AFTER_ERROR_MS = 10 * MINUTE_MS
 /** By then the session of a process that froze has been ended. */
 const PAUSE_AFTER_LOCK_MS = 20_000
 

@@ -1,10 +1,11 @@
 import type { Knex } from 'knex'
 import { execute, forUpdateSkipLocked, placeholders, rowPlaceholders, selectRows } from '../db/sql.js'
 import type { UserId } from '../lib/user-id.js'
+import type { BoundPerson } from '../users/person.js'
 import type { ReceivedEvent } from './events.js'
 
 /** What came of an event, or what it waits for (`no_user`, `unknown_message` while its state is waiting). */
-export type Outcome =
+export type EventOutcome =
   | 'granted'
   | 'duplicate'
   | 'outdated'
@@ -128,7 +129,7 @@ export async function lockDue(trx: Knex.Transaction, id: number, now: number): P
 export async function finish(
   trx: Knex.Transaction,
   id: number,
-  outcome: Outcome,
+  outcome: EventOutcome,
   now: number,
 ): Promise<void> {
   await execute(
@@ -139,7 +140,7 @@ export async function finish(
 }
 
 /** Leaves an event for later, unless somebody has ended it meanwhile. */
-export async function postpone(db: Knex, id: number, outcome: Outcome, until: number): Promise<void> {
+export async function postpone(db: Knex, id: number, outcome: EventOutcome, until: number): Promise<void> {
   await execute(
     db,
     `UPDATE wx_callback_event SET state = 'waiting', outcome = ?, next_attempt_at = ?
@@ -237,15 +238,10 @@ export async function recordDelivery(
   return affectedRows > 0
 }
 
-interface Person {
-  appId: string
-  openId: string
-}
-
 /** Whether the user has accepted this template after a moment; spent or not. Uses wx_save_form_id_oldest_idx. */
 export async function hasAcceptedSince(
   trx: Knex.Transaction,
-  person: Person & { userId: UserId; templateId: string },
+  person: BoundPerson & { templateId: string },
   since: number,
 ): Promise<boolean> {
   const rows = await selectRows(

@@ -1,44 +1,36 @@
-import type { Command } from 'commander'
 import { readConfig } from '../config/read.js'
 import { type MigrationPreview, migrateLatest, pendingMigrations, previewMigrations } from '../schema.js'
-import {
-  assertFileExists,
-  command,
-  EXIT,
-  env,
-  type JsonOption,
-  migrationParams,
-  withDatabase,
-} from './command.js'
+import { type AddCommand, type Cli, EXIT, type JsonOption } from './command.js'
+import { assertFileExists, migrationParams, withDatabase } from './databases.js'
 import { print } from './output.js'
 
-export function addMigrate(program: Command): void {
+export const addMigrate: AddCommand = (program, cli) => {
   program
     .command('migrate')
     .description('bring the database up to date')
     .option('--dry-run', 'say what would change and how long it may take, and change nothing', false)
     .option('--json', 'one JSON object on stdout', false)
     .action((options: JsonOption & { dryRun: boolean }) =>
-      command(options, () => (options.dryRun ? preview(options) : migrate(options))),
+      cli.end(options, () => (options.dryRun ? preview(cli, options) : migrate(cli, options))),
     )
 }
 
-function migrate({ json }: JsonOption): Promise<number> {
-  return withDatabase(async ({ db }) => {
+function migrate(cli: Cli, { json }: JsonOption): Promise<number> {
+  return withDatabase(cli, async ({ db }) => {
     const migrated = await pendingMigrations(db)
-    await migrateLatest(db, migrationParams)
-    print(json, { migrated }, [
+    await migrateLatest(db, migrationParams(cli))
+    print(cli.streams, json, { migrated }, [
       migrated.length === 0 ? 'Nothing to migrate.' : `Migrated: ${migrated.join(', ')}`,
     ])
     return EXIT.ok
   })
 }
 
-function preview({ json }: JsonOption): Promise<number> {
-  assertFileExists(readConfig(env).databaseUrl)
-  return withDatabase(async ({ db, now }) => {
+async function preview(cli: Cli, { json }: JsonOption): Promise<number> {
+  assertFileExists(readConfig(cli.env).databaseUrl)
+  return withDatabase(cli, async ({ db, now }) => {
     const report = await previewMigrations(db, now())
-    print(json, report, describe(report))
+    print(cli.streams, json, report, describe(report))
     return EXIT.ok
   })
 }

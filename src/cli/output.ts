@@ -4,27 +4,23 @@ import { ConfigError, ServiceError } from '../errors.js'
 import { messageOf } from '../lib/message-of.js'
 import { redact } from '../lib/redact.js'
 import { toJson } from '../lib/user-id.js'
+import type { Streams } from './command.js'
 
 /** A command's answer on stdout: one JSON object with --json, else lines for a person. */
-export function print(json: boolean, answer: object, lines: string[]): void {
-  process.stdout.write(json ? `${toJson(answer)}\n` : `${lines.join('\n')}\n`)
+export function print({ stdout }: Streams, json: boolean, answer: object, lines: string[]): void {
+  stdout.write(json ? `${toJson(answer)}\n` : `${lines.join('\n')}\n`)
 }
 
 /** Which database a command works on: on stderr, as stdout belongs to its answer. */
-export function printDatabase(name: string): void {
-  process.stderr.write(`Database: ${name}\n`)
-}
-
-/** Something an operator should know that is not the answer. */
-export function printMessage(message: string): void {
-  process.stderr.write(`${message}\n`)
+export function printDatabase({ stderr }: Streams, name: string): void {
+  stderr.write(`Database: ${name}\n`)
 }
 
 /** What went wrong: words on stderr, and with --json an object on stdout, so that a program always has one to read. */
-export function printError(json: boolean, error: unknown): void {
+export function printError({ stdout, stderr }: Streams, json: boolean, error: unknown): void {
   const { code, message } = describeError(error)
-  if (json) process.stdout.write(`${JSON.stringify({ error: { code, message } })}\n`)
-  process.stderr.write(`${message}\n`)
+  if (json) stdout.write(`${JSON.stringify({ error: { code, message } })}\n`)
+  stderr.write(`${message}\n`)
 }
 
 /** A driver's message may quote values: it passes through the redaction as a log line does. */
@@ -50,8 +46,12 @@ export interface Progress {
  * A bar on a terminal, nothing elsewhere. `total` is asked for only if there is a terminal to show it; a number that
  * counts up is shown where it would have to be counted through the whole table first.
  */
-export async function startProgress(label: string, total?: () => Promise<number>): Promise<Progress> {
-  if (!process.stderr.isTTY) return { update: () => {}, stop: () => {} }
+export async function startProgress(
+  { stderr }: Streams,
+  label: string,
+  total?: () => Promise<number>,
+): Promise<Progress> {
+  if (!stderr.isTTY) return { update: () => {}, stop: () => {} }
   const format = total ? `${label} {bar} {value}/{total} {eta_formatted}` : `${label} {value}`
   const bar = new SingleBar({ format, hideCursor: true })
   bar.start(total ? await total() : 0, 0)

@@ -1,10 +1,11 @@
 import knex, { type Knex } from 'knex'
+import { MINUTE_MS } from '../lib/durations.js'
 import { openUnhurried } from './connect.js'
 import { isSqlite, selectRows } from './sql.js'
 
 const WAIT_SECONDS = 5
 /** A migration of a few million adopted rows takes minutes. */
-const MAX_WAIT_MS = 30 * 60_000
+const MAX_WAIT_MS = 30 * MINUTE_MS
 /** Well below the server's limit for a session that says nothing, which ends the lock of a process that froze. */
 const KEEP_ALIVE_MS = 5_000
 /** Of this database, since names of GET_LOCK are one for the whole server. At most 64 characters. */

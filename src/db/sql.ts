@@ -1,4 +1,5 @@
 import type { Knex } from 'knex'
+import { MINUTE_MS } from '../lib/durations.js'
 import { toUserId } from '../lib/user-id.js'
 
 type Value = string | number | bigint | null
@@ -67,7 +68,7 @@ export async function selectRows<Row>(db: Knex, sql: string, bindings: Value[] =
 }
 
 /** As long as the SELECT over a whole table may take: an audit of many millions of rows. */
-const SCAN_TIMEOUT_MS = 10 * 60_000
+const SCAN_TIMEOUT_MS = 10 * MINUTE_MS
 
 /** The rows of a SELECT that reads whole tables, for which the limit of other statements is too short. */
 export async function scanRows<Row>(db: Knex, sql: string, bindings: Value[] = []): Promise<Row[]> {

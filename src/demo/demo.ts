@@ -4,6 +4,7 @@ import type { Account } from '../account.js'
 import { type Config, readAccount, readConfig } from '../config/read.js'
 import { type Base, openBase, openSending } from '../deps.js'
 import { businessDate, timeOn } from '../lib/business-date.js'
+import { DAY_MS, HOUR_MS } from '../lib/durations.js'
 import { expireStale } from '../permits/expire.js'
 import { type RunReport, runReminders } from '../reminders/run.js'
 import type { SweepCount } from '../runs/sweep-progress.js'
@@ -16,8 +17,6 @@ import { emptyUploads, type Uploads, uploadDay } from './upload.js'
 
 const DATABASE_FILE = './data/demo.db'
 export const DEMO_DATABASE_URL = `sqlite:${DATABASE_FILE}`
-const DAY_MS = 24 * 60 * 60 * 1000
-const HOUR_MS = 60 * 60 * 1000
 /** The demo's "now" is today at the hour of the daily run, so that it tells the same story at any time of day. */
 const RUN_HOUR = 10
 /** Some of WeChat's answers are lost on their way, to show that the retry delivers nobody twice. */

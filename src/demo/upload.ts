@@ -1,3 +1,4 @@
+import { DAY_MS } from '../lib/durations.js'
 import type { SandboxControl } from '../sandbox/control.js'
 import { JUNK_FORM_IDS, type SampleDay, type SampleUser } from './sample.js'
 
@@ -27,8 +28,6 @@ interface UploadAnswer {
   rejected: number
   results: { outcome: string; reason?: string }[]
 }
-
-const DAY_MS = 24 * 60 * 60 * 1000
 
 /** One day's uploads and sign-ins, as a mini-program's backend would send them. */
 export async function uploadDay(

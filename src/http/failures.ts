@@ -1,6 +1,7 @@
 import { isIPv6 } from 'node:net'
 import type { FastifyRequest } from 'fastify'
 import { ServiceError } from '../errors.js'
+import { MINUTE_MS } from '../lib/durations.js'
 import type { Logger } from '../lib/logger.js'
 
 /** Failed attempts by address, in this process: wrong keys, tokens and signatures. What succeeds is not counted. */
@@ -10,7 +11,6 @@ export interface Failures {
   count(request: FastifyRequest, reason: string): void
 }
 
-const MINUTE_MS = 60_000
 /** Addresses that are counted at once, each some 200 bytes. More push out those that failed first. */
 const MAX_ADDRESSES = 20_000
 

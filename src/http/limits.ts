@@ -1,11 +1,11 @@
 import rateLimit from '@fastify/rate-limit'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { ServiceError } from '../errors.js'
+import { MINUTE_MS } from '../lib/durations.js'
 
 /** Counts a request of whoever `nameOf` names it for. Throws `too_many_requests` with the time to wait. */
 export type Limit = (request: FastifyRequest) => Promise<void>
 
-const MINUTE_MS = 60_000
 /** Names that are counted at once, each some 200 bytes. More push out those that were seen longest ago. */
 const MAX_NAMES = 20_000
 

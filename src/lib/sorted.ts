@@ -1,6 +1,9 @@
-import { compareUserIds, type UserId } from './user-id.js'
+/** Keys in ascending order, each once: the order in which rows are locked. */
+export function sortedUnique<Key extends string | number | bigint>(keys: Iterable<Key>): Key[] {
+  return [...new Set(keys)].sort(compareKeys)
+}
 
-/** Ids in ascending order, each once: the order in which rows are locked. */
-export function sortedUnique<Id extends UserId>(ids: Iterable<Id>): Id[] {
-  return [...new Set(ids)].sort(compareUserIds)
+/** For sort: a - b works neither for text nor between numbers and bigints. */
+export function compareKeys<Key extends string | number | bigint>(a: Key, b: Key): number {
+  return a < b ? -1 : a > b ? 1 : 0
 }

@@ -26,11 +26,6 @@ export function toJson(value: unknown): string {
   return JSON.stringify(value, (_, field: unknown) => (typeof field === 'bigint' ? String(field) : field))
 }
 
-/** For sort: a - b does not work between the two kinds. */
-export function compareUserIds(a: UserId, b: UserId): number {
-  return a < b ? -1 : a > b ? 1 : 0
-}
-
 /** The number before. */
 export function userIdBefore(userId: UserId): UserId {
   return typeof userId === 'bigint' ? toUserId(userId - 1n) : userId - 1

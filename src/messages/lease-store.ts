@@ -4,6 +4,7 @@ import type { Channel } from '../channel.js'
 import { databaseNow, execute, forUpdateSkipLocked, mysqlHint, placeholders, selectRows } from '../db/sql.js'
 import { withoutContention } from '../db/transaction.js'
 import { groupBy } from '../lib/group-by.js'
+import { sortedUnique } from '../lib/sorted.js'
 import type { UserId } from '../lib/user-id.js'
 import type { TemplateData } from '../wechat/messages.js'
 import type { HeldMessage } from './message.js'
@@ -27,7 +28,7 @@ export async function renewLeases(db: Knex, fence: number, ids: number[], leaseM
 export async function markSending(db: Knex, messages: HeldMessage[]): Promise<boolean[]> {
   const marked = new Set<number>()
   for (const [fence, group] of groupBy(messages, (message) => message.fence)) {
-    const ids = group.map(({ id }) => id).sort((a, b) => a - b)
+    const ids = sortedUnique(group.map(({ id }) => id))
     for (const id of await withoutContention(() => markSendingOf(db, fence, ids))) marked.add(id)
   }
   return messages.map(({ id }) => marked.has(id))

@@ -1,4 +1,5 @@
 import { setMaxListeners } from 'node:events'
+import { SECOND_MS } from '../lib/durations.js'
 import type { Rate } from './rate.js'
 
 /** How many requests may be under way at once, and when the next may start. */
@@ -10,8 +11,6 @@ export interface Pace {
   /** From now on nobody waits for the rate: what is left will not be sent. */
   stop(): void
 }
-
-const SECOND = 1_000
 
 /**
  * Additive increase, multiplicative decrease: a busy WeChat halves the requests under way, at most once a second, and
@@ -43,7 +42,7 @@ export function createPace(concurrency: number, rate: Rate): Pace {
     leave(outcome) {
       underWay--
       if (outcome === 'went_well') allowed = Math.min(concurrency, allowed + 1 / allowed)
-      if (outcome === 'slow_down' && performance.now() - halvedAt > SECOND) {
+      if (outcome === 'slow_down' && performance.now() - halvedAt > SECOND_MS) {
         allowed = Math.max(1, allowed / 2)
         halvedAt = performance.now()
       }

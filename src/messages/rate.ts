@@ -1,3 +1,4 @@
+import { SECOND_MS } from '../lib/durations.js'
 /** SEND_RATE: one for all messages that this process sends for an account, whichever job sends them. */
 export interface Rate {
   /** Messages per second, of all processes together if they share it; undefined = no limit. */
@@ -16,7 +17,6 @@ export interface Turns {
 /** Gives so many turns, which nobody else gets. Never rejects. */
 export type TakeTurns = (count: number) => Promise<Turns>
 
-const SECOND = 1_000
 /**
  * The size of the bucket: turns of so long ago may still be used. Timers and requests are late by some milliseconds,
  * and without it each time would be lost. So no second has more than a twentieth above the rate, and one message.
@@ -25,12 +25,12 @@ export const CREDIT_MS = 50
 /** How much is taken at a time: ten requests a second to whoever shares the rate out, and as little lost in a crash. */
 export const SLICE_MS = 100
 /** Timers cannot wait for months. */
-const LONGEST_WAIT_MS = 60 * SECOND
+const LONGEST_WAIT_MS = 60 * SECOND_MS
 
 /** Without `take` the rate is this process's alone. */
 export function createRate(perSecond: number | undefined, take?: TakeTurns): Rate {
   if (perSecond === undefined) return { perSecond, turn: async () => {} }
-  return { perSecond, turn: createQueue(perSecond, take ?? createLocalTurns(SECOND / perSecond)) }
+  return { perSecond, turn: createQueue(perSecond, take ?? createLocalTurns(SECOND_MS / perSecond)) }
 }
 
 /** A token bucket of this process. Who takes `slower`, three for a third of the rate, takes so much more of its time. */
@@ -45,7 +45,7 @@ export function createLocalTurns(intervalMs: number): (count: number, slower?: n
 
 /** One queue and one timer, however many wait: whoever is next gets the next turn when its time has come. */
 function createQueue(perSecond: number, take: TakeTurns): Rate['turn'] {
-  const slice = Math.max(1, Math.floor((perSecond * SLICE_MS) / SECOND))
+  const slice = Math.max(1, Math.floor((perSecond * SLICE_MS) / SECOND_MS))
   const waiting = new Set<() => void>()
   let turns: Turns = { at: 0, count: 0, intervalMs: 0 }
   let taking = false

@@ -2,7 +2,7 @@ import type { Knex } from 'knex'
 import { selectRows } from '../db/sql.js'
 import { errcodeOf } from '../wechat/errcodes.js'
 
-export interface Refusal {
+export interface RefusedMessage {
   id: number
   open_id: string
 }
@@ -15,8 +15,8 @@ export async function findRefusals(
   db: Knex,
   runId: number,
   { after, since, limit }: { after: number; since: number; limit: number },
-): Promise<{ refusals: Refusal[]; next: number | undefined }> {
-  const rows = await selectRows<Refusal & { errcode: number | null; settled_at: number | null }>(
+): Promise<{ refusals: RefusedMessage[]; next: number | undefined }> {
+  const rows = await selectRows<RefusedMessage & { errcode: number | null; settled_at: number | null }>(
     db,
     `SELECT id, open_id, errcode, settled_at FROM wx_push_message WHERE run_id = ? AND id > ? ORDER BY id LIMIT ?`,
     [runId, after, limit],

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { Redis } from 'ioredis'
+import { SECOND_MS } from '../lib/durations.js'
 import type { Logger } from '../lib/logger.js'
 import { messageOf } from '../lib/message-of.js'
 import { CREDIT_MS, createLocalTurns, SLICE_MS, type TakeTurns, type Turns } from './rate.js'
@@ -11,15 +12,14 @@ export interface SharedTurns {
   close(): void
 }
 
-const SECOND = 1_000
 /** A request waits no longer for Redis: the messages behind it wait too. */
 const COMMAND_TIMEOUT_MS = 500
-const CONNECT_TIMEOUT_MS = 2 * SECOND
+const CONNECT_TIMEOUT_MS = 2 * SECOND_MS
 /** Short, so that all processes come back at about the same time: while some are, and take all of the rate, the others add their share. */
 const RECONNECT_MS = 200
 /** How often a process says that it is there, sending or not, and notices that Redis is not. */
-const BEAT_MS = 3 * SECOND
-const FORGOTTEN_AFTER_MS = 10 * SECOND
+const BEAT_MS = 3 * SECOND_MS
+const FORGOTTEN_AFTER_MS = 10 * SECOND_MS
 /** Until Redis has told once how many there are. */
 const ASSUMED_PROCESSES = 4
 /** What so many processes may have ahead of them. A next turn later than that comes from a clock that was set back. */
@@ -63,7 +63,7 @@ export function openSharedTurns(options: {
   log: Logger
 }): SharedTurns {
   const { appId, perSecond, log } = options
-  const intervalMs = SECOND / perSecond
+  const intervalMs = SECOND_MS / perSecond
   const redis = new Redis(options.redisUrl, {
     commandTimeout: COMMAND_TIMEOUT_MS,
     connectTimeout: CONNECT_TIMEOUT_MS,

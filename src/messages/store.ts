@@ -3,6 +3,7 @@ import type { GivenBack } from '../books/index.js'
 import type { Channel } from '../channel.js'
 import { databaseNow, execute, forUpdate, placeholders, selectRows } from '../db/sql.js'
 import { groupBy } from '../lib/group-by.js'
+import { sortedUnique } from '../lib/sorted.js'
 import type { UserId } from '../lib/user-id.js'
 
 /**
@@ -209,7 +210,7 @@ export async function lockHeld(
     trx,
     `SELECT id, fence, user_id, permit_id, business_date, last_date_before FROM wx_push_message
      WHERE id IN (${placeholders(held.length)}) AND state IN ('queued', 'sending') ORDER BY id${forUpdate(trx)}`,
-    held.map(({ id }) => id).sort((a, b) => a - b),
+    sortedUnique(held.map(({ id }) => id)),
   )
   return rows
     .filter((row) => row.fence === fences.get(row.id))

@@ -2,6 +2,7 @@ import type { Knex } from 'knex'
 import { recountCounter, setLastDateBack } from '../books/index.js'
 import { inTransaction } from '../db/transaction.js'
 import { businessDate } from '../lib/business-date.js'
+import { DAY_MS } from '../lib/durations.js'
 import { toJson } from '../lib/user-id.js'
 import * as store from './store.js'
 
@@ -23,7 +24,7 @@ export interface AuditReport {
 
 const MAX_VIOLATIONS = 1_000
 /** No message is purged before twice this time. */
-const TOTALS_MS = 7 * 86_400_000
+const TOTALS_MS = 7 * DAY_MS
 /** No account is on a later day than its clocks show. */
 const EARLIEST_ZONE = 'Pacific/Kiritimati'
 /** Where the programs ran that wrote last_date by hand. */

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Knex } from 'knex'
 import { restoreVoided } from '../books/index.js'
 import { inTransaction } from '../db/transaction.js'
-import { findRefusals, type Refusal } from '../messages/refusal-store.js'
+import { findRefusals, type RefusedMessage } from '../messages/refusal-store.js'
 import * as subscriptions from '../permits/subscription-store.js'
 import * as store from '../users/stop-store.js'
 import { CODE } from '../wechat/codes.js'
@@ -59,7 +59,7 @@ export async function bringBack(db: Knex, options: BringBackOptions, now: number
 async function bringBackChunk(
   db: Knex,
   { appId, dryRun }: BringBackOptions,
-  refusals: Refusal[],
+  refusals: RefusedMessage[],
   now: number,
 ): Promise<BroughtBack> {
   const refused = refusals.map(({ id, open_id }) => ({ openId: open_id, messageId: id }))

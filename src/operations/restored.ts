@@ -7,6 +7,7 @@ import { addDays, businessDate } from '../lib/business-date.js'
 import { firingsOn, parseCron } from '../lib/cron.js'
 import { groupBy } from '../lib/group-by.js'
 import { pause } from '../lib/pause.js'
+import { sortedUnique } from '../lib/sorted.js'
 import type { UserId } from '../lib/user-id.js'
 import { countOpen } from '../messages/open-store.js'
 import { windowEnd } from '../messages/window.js'
@@ -170,7 +171,7 @@ async function markDay(
         leaseMs: 0,
         now: at,
       })
-      const ids = claimed.map(({ id }) => id).sort((a, b) => a - b)
+      const ids = sortedUnique(claimed.map(({ id }) => id))
       if (ids.length > 0) {
         await store.endAsUnknown(trx, ids, ERRMSG, now)
         await totals.addUnknown(trx, run.id, ids.length, now)

@@ -7,6 +7,7 @@ import { ServiceError } from '../errors.js'
 import { failpoint } from '../lib/failpoint.js'
 import { groupBy } from '../lib/group-by.js'
 import { createGroupCommit } from '../lib/group-commit.js'
+import { compareKeys } from '../lib/sorted.js'
 import type { UserId } from '../lib/user-id.js'
 import { bindUsers } from '../users/user-ids.js'
 import { accept, MAX_UNSPENT_PERMITS, type RejectionReason, type UploadedPermit, USES } from './accept.js'
@@ -158,7 +159,7 @@ function commitUploads(db: Knex, requests: Request[]): Promise<UploadOutcome[][]
         }),
       )
       // Sorted by key: transactions of other processes lock the same index entries and counters in the same order.
-      fresh.sort((a, b) => compare(keyOf(a), keyOf(b)))
+      fresh.sort((a, b) => compareKeys(keyOf(a), keyOf(b)))
       await grantPermits(trx, fresh.flatMap(usesOf), now)
       await assertRoom(trx, fresh, room)
       failpoint('ingest.in_transaction')
@@ -234,8 +235,4 @@ function keyOf(permit: { appId: string; formId: string }): string {
 
 function userKey({ appId, userId }: { appId: string; userId: UserId }): string {
   return `${appId} ${userId}`
-}
-
-function compare(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0
 }

@@ -4,7 +4,7 @@ import { isDuplicate } from '../db/errors.js'
 import { inRequest } from '../db/transaction.js'
 import type { UserId } from '../lib/user-id.js'
 import { bindUsers } from '../users/user-ids.js'
-import { grantSubscription } from './subscriptions.js'
+import { acceptTap } from './subscriptions.js'
 
 /** What a page got from wx.requestSubscribeMessage for one template. */
 export interface SubscriptionResult {
@@ -59,7 +59,7 @@ export async function reportSubscription(
       const users = await bindUsers(trx, appId, [{ openId, userId }], now)
       if (users.get(openId) !== userId) return { outcome: 'refused', reason: 'open_id_of_another_user' }
       const tap = { appId, openId, userId, templateId, tappedAt: Math.min(tappedAt ?? now, now), reportId }
-      const outcome = await grantSubscription(trx, { ...tap, reporter: 'client' }, now)
+      const outcome = await acceptTap(trx, { ...tap, reporter: 'client' }, now)
       return outcome === 'outdated' || outcome === 'too_many'
         ? { outcome: 'refused', reason: outcome }
         : { outcome }

@@ -1,6 +1,7 @@
 import type { Knex } from 'knex'
 import { forUpdateNowait, isSqlite, MAX_LIST, placeholders, selectRows } from '../db/sql.js'
 import { chunks } from '../lib/chunks.js'
+import { sortedUnique } from '../lib/sorted.js'
 import type { UserId } from '../lib/user-id.js'
 
 interface Uploaded {
@@ -63,10 +64,6 @@ export async function assertNothingLocked(db: Knex, appId: string, permits: Uplo
       looks.flatMap(({ bindings }) => bindings),
     )
   }
-}
-
-function sortedUnique<T>(values: T[]): T[] {
-  return [...new Set(values)].sort()
 }
 
 /** The counters of users that have one, without locks. */

@@ -1,15 +1,10 @@
 import type { Knex } from 'knex'
 import { placeholders, selectRows } from '../db/sql.js'
 import type { UserId } from '../lib/user-id.js'
+import type { BoundPerson } from '../users/person.js'
 
 /** The form_id of a subscription tells who reported it first, or both once they are paired: then it has the client's. */
 export const PREFIX = { client: 'tap-', event: 'event-' } as const
-
-interface Person {
-  appId: string
-  openId: string
-  userId: UserId
-}
 
 export async function isKnown(trx: Knex.Transaction, appId: string, name: string): Promise<boolean> {
   const rows = await selectRows(
@@ -26,7 +21,7 @@ export async function isKnown(trx: Knex.Transaction, appId: string, name: string
  */
 export async function findUnpaired(
   trx: Knex.Transaction,
-  report: Person & { templateId: string; tappedAt: number; reporter: 'client' | 'event' },
+  report: BoundPerson & { templateId: string; tappedAt: number; reporter: 'client' | 'event' },
   withinMs: number,
 ): Promise<number | undefined> {
   const { appId, userId, openId, templateId, tappedAt } = report

@@ -1,5 +1,6 @@
 import type { Knex } from 'knex'
 import * as books from '../books/index.js'
+import { MINUTE_MS } from '../lib/durations.js'
 import { sha256 } from '../lib/sha256.js'
 import type { UserId } from '../lib/user-id.js'
 import { liftRefusal, lockPerson } from '../users/stop-store.js'
@@ -40,13 +41,13 @@ export type GrantOutcome = 'accepted' | 'duplicate' | 'outdated' | 'too_many'
 export const MAX_UNSPENT_SUBSCRIPTIONS = 366
 
 /** How far the clocks of a phone and of WeChat may be apart. Two reports of one tap that are further apart count twice. */
-const PAIRING_MS = 10 * 60 * 1000
+const PAIRING_MS = 10 * MINUTE_MS
 
 /**
  * Counts an accepted subscription, once for each tap. A tap after a refusal is also the consent to be sent to again.
  * Call it in inTransaction with isDuplicate as alsoRetry. Lock order: the person, permits, counter.
  */
-export async function grantSubscription(
+export async function acceptTap(
   trx: Knex.Transaction,
   report: SubscriptionReport,
   now: number,
@@ -73,7 +74,7 @@ export async function grantSubscription(
  * Ends the unspent subscriptions of one template that were tapped until the user turned it off: status 2, counter down.
  * Answers how many there were. Lock order: the person, permits, counter.
  */
-export async function voidSubscriptions(
+export async function endSubscriptions(
   trx: Knex.Transaction,
   refusal: { appId: string; openId: string; userId: UserId; templateId: string; refusedAt: number },
   now: number,

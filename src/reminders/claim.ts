@@ -11,6 +11,7 @@ import {
 import type { Channel } from '../channel.js'
 import { inTransaction } from '../db/transaction.js'
 import { addDays } from '../lib/business-date.js'
+import { MINUTE_MS } from '../lib/durations.js'
 import { failpoint } from '../lib/failpoint.js'
 import { type UserId, userIdBefore } from '../lib/user-id.js'
 import type { HeldMessage } from '../messages/message.js'
@@ -160,7 +161,7 @@ function idOf(ids: Map<UserId, number>, userId: UserId): number {
 }
 
 /** With less left of the window, nobody may be there in time to ask WeChat about what a dead process had in hand. */
-const TIME_TO_ASK_MS = 30 * 60_000
+const TIME_TO_ASK_MS = 30 * MINUTE_MS
 
 /**
  * A claim is not a send: a message waits as `queued` until its request leaves. Only where a second request cannot be a

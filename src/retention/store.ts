@@ -1,6 +1,7 @@
 import type { Knex } from 'knex'
 import { FORM_ID_LIFETIME_MS, NEVER_EXPIRES } from '../books/index.js'
 import { execute, mysqlHint, placeholders, selectRows } from '../db/sql.js'
+import { sortedUnique } from '../lib/sorted.js'
 import type { UserId } from '../lib/user-id.js'
 import { isBetween, type Place } from '../permits/store.js'
 
@@ -103,7 +104,7 @@ export async function findOldPermits(
      WHERE f.app_id = ? AND ${between.sql} AND ${IS_OLD_PERMIT} AND m.id IS NULL`,
     [appId, ...between.bindings, before, before],
   )
-  return rows.map(({ id }) => id).sort((a, b) => a - b)
+  return sortedUnique(rows.map(({ id }) => id))
 }
 
 /** Ended runs whose messages are gone. Uses wx_job_run_app_idx. */

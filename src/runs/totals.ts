@@ -1,5 +1,6 @@
 import type { Knex } from 'knex'
 import { execute, isSqlite, placeholders, scanRows, selectRows } from '../db/sql.js'
+import { sortedUnique } from '../lib/sorted.js'
 import type { RunState } from './run.js'
 
 /**
@@ -23,7 +24,7 @@ export async function lockForSettling(
   runIds: (number | null)[],
   how: 'beside others' | 'alone' = 'beside others',
 ): Promise<Set<number>> {
-  const ids = [...new Set(runIds)].filter((id) => id !== null).sort((a, b) => a - b)
+  const ids = sortedUnique(runIds.filter((id) => id !== null))
   if (ids.length === 0) return new Set()
   const read = async (lock: string): Promise<Set<number>> => {
     const rows = await selectRows<{ id: number; state: RunState }>(

@@ -21,7 +21,7 @@ export const DEMO_ACCOUNT: AccountOptions = {
   pages: [DEMO_PAGE],
 }
 
-export class Account {
+export class SandboxAccount {
   readonly appId: string
   readonly secret: string
   readonly #templates: Map<string, string[]> | undefined
@@ -54,18 +54,18 @@ function pagePath(page: string): string {
 }
 
 export class Accounts {
-  readonly #byAppId: Map<string, Account>
-  readonly #first: Account
+  readonly #byAppId: Map<string, SandboxAccount>
+  readonly #first: SandboxAccount
 
   constructor(options: readonly AccountOptions[]) {
-    const accounts = options.map((each) => new Account(each))
+    const accounts = options.map((each) => new SandboxAccount(each))
     const [first] = accounts
     if (!first) throw new ControlError('the sandbox needs at least one account')
     this.#first = first
     this.#byAppId = new Map(accounts.map((account) => [account.appId, account]))
   }
 
-  get(appId: string): Account | undefined {
+  get(appId: string): SandboxAccount | undefined {
     return this.#byAppId.get(appId)
   }
 
@@ -78,7 +78,7 @@ export class Accounts {
   }
 
   /** The account that a control call names; with no name, the first. */
-  named(appId: string | undefined): Account {
+  named(appId: string | undefined): SandboxAccount {
     const account = appId === undefined ? this.#first : this.get(appId)
     if (!account) throw new ControlError(`no account ${appId} in this sandbox`)
     return account

@@ -5,7 +5,7 @@ import { closed, Name } from './control-schemas.js'
 import { faultRoutes } from './fault-routes.js'
 import { ledgerRoutes } from './ledger-routes.js'
 import { loginRoutes } from './login-routes.js'
-import { permitRoutes } from './permit-routes.js'
+import { grantRoutes } from './permit-routes.js'
 import { pushRoutes } from './push-routes.js'
 
 const AdvanceClock = closed({ advance_ms: Type.Integer() })
@@ -54,7 +54,7 @@ export const controlRoutes: FastifyPluginAsyncTypebox<{ control: SandboxControl 
     return reply.code(204).send()
   })
 
-  await app.register(permitRoutes, { control })
+  await app.register(grantRoutes, { control })
   await app.register(loginRoutes, { control })
   await app.register(faultRoutes, { control })
   await app.register(pushRoutes, { control })

@@ -7,12 +7,12 @@ import type { PushRecord } from './pushes.js'
 import type { World } from './world.js'
 
 /** In every call here, the first account is meant when `appId` is left out. */
-export interface Person {
+export interface Receiver {
   appId?: string | undefined
   openId: string
 }
 
-export interface Settings {
+export interface SandboxSettings {
   retired?: boolean | undefined
   acceptUnknownFormIds?: boolean | undefined
   /** Calls a day and account, by path. */
@@ -50,12 +50,12 @@ export class SandboxControl {
   }
 
   /** What a form submit gives: good for one message to this user, for seven days from `at` (default now). */
-  issueFormId({ appId, openId, at = this.now() }: Person & { at?: number | undefined }): string {
+  issueFormId({ appId, openId, at = this.now() }: Receiver & { at?: number | undefined }): string {
     return this.#world.formIds.issue(this.#remember(appId, openId), openId, at)
   }
 
   /** What a payment gives: good for three messages. */
-  issuePrepayId({ appId, openId, at = this.now() }: Person & { at?: number | undefined }): string {
+  issuePrepayId({ appId, openId, at = this.now() }: Receiver & { at?: number | undefined }): string {
     return this.#world.formIds.issuePrepay(this.#remember(appId, openId), openId, at)
   }
 
@@ -65,7 +65,7 @@ export class SandboxControl {
     openId,
     formId,
     at = this.now(),
-  }: Person & { formId: string; at?: number | undefined }): void {
+  }: Receiver & { formId: string; at?: number | undefined }): void {
     this.#world.formIds.register(this.#remember(appId, openId), openId, formId, at)
   }
 
@@ -75,7 +75,7 @@ export class SandboxControl {
     openId,
     templateId,
     count = 1,
-  }: Person & { templateId: string; count?: number | undefined }): void {
+  }: Receiver & { templateId: string; count?: number | undefined }): void {
     const named = this.#remember(appId, openId)
     for (let ago = count - 1; ago >= 0; ago--) {
       this.#tap(named, openId, { [templateId]: 'accept' }, this.now() - ago * SECOND)
@@ -83,12 +83,12 @@ export class SandboxControl {
   }
 
   /** The user answers a popup that asks for one or several templates. */
-  tap({ appId, openId, answers }: Person & { answers: Record<string, 'accept' | 'reject'> }): void {
+  tap({ appId, openId, answers }: Receiver & { answers: Record<string, 'accept' | 'reject'> }): void {
     this.#tap(this.#remember(appId, openId), openId, answers, this.now())
   }
 
   /** The user turns templates off in the settings of the mini-program. */
-  turnOff({ appId, openId, templateIds }: Person & { templateIds: string[] }): void {
+  turnOff({ appId, openId, templateIds }: Receiver & { templateIds: string[] }): void {
     const named = this.#remember(appId, openId)
     for (const templateId of templateIds) this.#world.users.revoke(named, openId, templateId)
     const items = templateIds.map((TemplateId) => ({ TemplateId, SubscribeStatusString: 'reject' }))
@@ -101,22 +101,22 @@ export class SandboxControl {
     openId,
     unionId,
     at = this.now(),
-  }: Person & { unionId?: string | undefined; at?: number | undefined }): string {
+  }: Receiver & { unionId?: string | undefined; at?: number | undefined }): string {
     return this.#world.logins.issue(this.#remember(appId, openId), openId, unionId, at)
   }
 
   /** The platform takes the person for high-risk, or no longer: logins are refused with 40226. */
-  markHighRisk({ appId, openId, highRisk = true }: Person & { highRisk?: boolean | undefined }): void {
+  markHighRisk({ appId, openId, highRisk = true }: Receiver & { highRisk?: boolean | undefined }): void {
     this.#world.logins.setHighRisk(this.#remember(appId, openId), openId, highRisk)
   }
 
-  follow({ appId, openId }: Person): void {
+  follow({ appId, openId }: Receiver): void {
     const named = this.#world.accounts.named(appId).appId
     this.#world.users.follow(named, openId)
     this.#world.pushes.add(named, { name: 'subscribe', openId, at: this.now(), items: [{ EventKey: '' }] })
   }
 
-  unfollow({ appId, openId }: Person): void {
+  unfollow({ appId, openId }: Receiver): void {
     const named = this.#world.accounts.named(appId).appId
     this.#world.users.unfollow(named, openId)
     this.#world.pushes.add(named, { name: 'unsubscribe', openId, at: this.now(), items: [{ EventKey: '' }] })
@@ -153,7 +153,7 @@ export class SandboxControl {
     return this.#world.tokens.killAll(appId, this.now())
   }
 
-  configure({ retired, acceptUnknownFormIds, dailyQuotas = {} }: Settings): void {
+  configure({ retired, acceptUnknownFormIds, dailyQuotas = {} }: SandboxSettings): void {
     const world = this.#world
     if (retired !== undefined) world.retired = retired
     if (acceptUnknownFormIds !== undefined) world.formIds.acceptUnknown = acceptUnknownFormIds

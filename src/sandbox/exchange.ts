@@ -1,13 +1,13 @@
 import type { ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { FastifyReply } from 'fastify'
-import type { Answer } from './answers.js'
 import type { Call } from './call.js'
+import type { Reply } from './replies.js'
 import type { SendRequest } from './send-request.js'
 import type { World } from './world.js'
 
 /** An endpoint of this WeChat: has its effect on the world and says what is answered. */
-export type Endpoint = (world: World, call: Call) => Answer
+export type Endpoint = (world: World, call: Call) => Reply
 
 /** The header of real answers, which names the encoding in its own way. */
 export const JSON_TYPE = 'application/json; encoding=utf-8'
@@ -18,7 +18,7 @@ export class Exchange {
   readonly call: Call
   readonly #endpoint: Endpoint
   readonly #reply: FastifyReply
-  #effect: Answer | undefined
+  #effect: Reply | undefined
   #truthful = false
   readonly #witnessed: SendRequest | undefined
 
@@ -33,14 +33,14 @@ export class Exchange {
     reply.raw.once('close', () => this.#close(socket))
   }
 
-  takeEffect(): Answer {
+  takeEffect(): Reply {
     this.#effect = this.#endpoint(this.world, this.call)
     if (this.#witnessed && this.#effect.delivery) this.#witnessed.delivery = this.#effect.delivery
     return this.#effect
   }
 
   /** Writes the true answer, if need be in a disguise that a client should see through. */
-  answer(answer: Answer, contentType = JSON_TYPE, body = answer.body): void {
+  answer(answer: Reply, contentType = JSON_TYPE, body = answer.body): void {
     this.#truthful = true
     this.count(answer.errcode)
     this.write(200, { 'content-type': contentType }, body)

@@ -67,7 +67,7 @@ export const FaultSpec = Type.Object(
 
 export type FaultSpec = Static<typeof FaultSpec>
 export type FaultKind = FaultSpec['kind']
-export type Effect = 'before' | 'after'
+export type FaultMoment = 'before' | 'after'
 
 /** A fault in place, with how many matching calls it saw and how many it struck. */
 export type FaultStatus = FaultSpec & { id: string; seen: number; struck: number }
@@ -75,12 +75,12 @@ export type FaultStatus = FaultSpec & { id: string; seen: number; struck: number
 /** What strikes one call. */
 export interface Strike {
   /** Waiting time before and after the effect of the call. */
-  delays: Record<Effect, number>
+  delays: Record<FaultMoment, number>
   fault?: FaultSpec
-  effect: Effect
+  effect: FaultMoment
 }
 
-const DEFAULT_EFFECT: Record<FaultKind, Effect> = {
+const DEFAULT_EFFECT: Record<FaultKind, FaultMoment> = {
   latency: 'after',
   errcode: 'before',
   http_status: 'before',

@@ -1,6 +1,5 @@
+import type { Channel } from '../channel.js'
 import { beijingDay, dayToDate } from './clock.js'
-
-export type Channel = 'form_id' | 'subscribe' | 'official'
 
 /** One message that reached a user. Control plane records have the same shape in process and in JSON. */
 export interface Delivery {

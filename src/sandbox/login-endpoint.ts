@@ -1,13 +1,13 @@
 import { randomBytes } from 'node:crypto'
-import { type Answer, plain, refuse } from './answers.js'
 import type { Call } from './call.js'
+import { plain, type Reply, refuse } from './replies.js'
 import { identify } from './token-endpoints.js'
 import type { World } from './world.js'
 
 export const LOGIN_PATH = '/sns/jscode2session'
 
 /** GET /sns/jscode2session: parameters in the query, and no access token. */
-export function login(world: World, call: Call): Answer {
+export function login(world: World, call: Call): Reply {
   const { account, refusal } = identify(world, call.query, 'authorization_code')
   if (!account) return refusal
   const result = world.logins.exchange(account.appId, call.query.js_code, world.clock.now())

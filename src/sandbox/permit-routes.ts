@@ -28,7 +28,7 @@ const Followers = closed({
 })
 
 /** What users do in the mini-program or with the service account, in bulk. */
-export const permitRoutes: FastifyPluginAsyncTypebox<{ control: SandboxControl }> = async (
+export const grantRoutes: FastifyPluginAsyncTypebox<{ control: SandboxControl }> = async (
   app,
   { control },
 ) => {

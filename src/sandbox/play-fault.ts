@@ -1,15 +1,15 @@
 import type { ServerResponse } from 'node:http'
 import { setTimeout } from 'node:timers/promises'
-import { type Answer, refuseWith } from './answers.js'
 import { type Exchange, JSON_TYPE } from './exchange.js'
 import type { FaultKind, FaultSpec, Strike } from './faults.js'
+import { type Reply, refuseWith } from './replies.js'
 
 export const HUGE_BODY_BYTES = 16 * 1024 * 1024
 
 /** Where a redirect sends the client: nothing is there, so that following it shows in the counts. */
 const REDIRECT_TARGET = '/redirected'
 
-type Play = (exchange: Exchange, fault: FaultSpec, answer: Answer | undefined) => void
+type Play = (exchange: Exchange, fault: FaultSpec, answer: Reply | undefined) => void
 
 /** How each kind answers, or keeps from it; `answer` is there when the call has had its effect. */
 const PLAY: Record<FaultKind, Play> = {
@@ -65,7 +65,7 @@ async function pause(ms: number): Promise<void> {
   if (ms > 0) await setTimeout(ms, undefined, { ref: false })
 }
 
-function answerTruly(exchange: Exchange, answer: Answer | undefined, contentType?: string): void {
+function answerTruly(exchange: Exchange, answer: Reply | undefined, contentType?: string): void {
   if (answer) exchange.answer(answer, contentType)
 }
 
@@ -83,7 +83,7 @@ function cut(exchange: Exchange, { kind }: FaultSpec): void {
 /** Promises the whole answer and sends half of it. */
 function writeHalf(
   exchange: Exchange,
-  answer: Answer | undefined,
+  answer: Reply | undefined,
   afterwards?: (response: ServerResponse) => void,
 ): void {
   const body = answer?.body ?? ''

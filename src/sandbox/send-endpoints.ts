@@ -1,9 +1,10 @@
-import type { Account } from './accounts.js'
-import { type Answer, accepted, acceptedBefore, refuse } from './answers.js'
+import type { Channel } from '../channel.js'
+import type { SandboxAccount } from './accounts.js'
 import type { Call } from './call.js'
 import type { Errcode } from './errors.js'
-import type { Channel, Delivery } from './ledger.js'
+import type { Delivery } from './ledger.js'
 import { dataProblem } from './message-data.js'
+import { accepted, acceptedBefore, type Reply, refuse } from './replies.js'
 import type { World } from './world.js'
 
 export const FORM_ID_SEND_PATH = '/cgi-bin/message/wxopen/template/send'
@@ -11,7 +12,7 @@ export const SUBSCRIBE_SEND_PATH = '/cgi-bin/message/subscribe/send'
 export const OFFICIAL_SEND_PATH = '/cgi-bin/message/template/send'
 
 /** Mini-program template message: one form_id, one message. */
-export function sendByFormId(world: World, call: Call): Answer {
+export function sendByFormId(world: World, call: Call): Reply {
   const admitted = admit(world, call)
   if (!('account' in admitted)) return refuse(admitted.errcode)
   if (world.retired) return refuse(45103)
@@ -29,7 +30,7 @@ export function sendByFormId(world: World, call: Call): Answer {
 }
 
 /** Mini-program subscribe message: one accepted subscription, one message; there is no idempotency key. */
-export function sendSubscribe(world: World, call: Call): Answer {
+export function sendSubscribe(world: World, call: Call): Reply {
   const admitted = admit(world, call)
   if (!('account' in admitted)) return refuse(admitted.errcode)
   const { account, body } = admitted
@@ -47,7 +48,7 @@ export function sendSubscribe(world: World, call: Call): Answer {
 }
 
 /** Service-account template message, to followers; client_msg_id keeps a repeated call from a second message. */
-export function sendOfficial(world: World, call: Call): Answer {
+export function sendOfficial(world: World, call: Call): Reply {
   const admitted = admit(world, call)
   if (!('account' in admitted)) return refuse(admitted.errcode)
   const { account, body, now } = admitted
@@ -75,7 +76,7 @@ interface Refused {
 }
 
 interface Admitted {
-  account: Account
+  account: SandboxAccount
   body: NonNullable<Call['body']>
   now: number
 }
@@ -99,7 +100,7 @@ function admit(world: World, call: Call): Admitted | Refused {
   return { account, body: call.body, now }
 }
 
-function address(world: World, account: Account, body: Admitted['body']): Addressed | Refused {
+function address(world: World, account: SandboxAccount, body: Admitted['body']): Addressed | Refused {
   const { touser, template_id } = body
   if (!world.users.mayBeOpenIdOf(account.appId, touser)) return { errcode: 40003 }
   const keys = account.templateKeys(template_id)

@@ -1,13 +1,13 @@
-import type { Account } from './accounts.js'
-import { type Answer, plain, refuse } from './answers.js'
+import type { SandboxAccount } from './accounts.js'
 import type { Call } from './call.js'
+import { plain, type Reply, refuse } from './replies.js'
 import type { World } from './world.js'
 
 export const TOKEN_PATH = '/cgi-bin/token'
 export const STABLE_TOKEN_PATH = '/cgi-bin/stable_token'
 
 /** GET /cgi-bin/token: parameters in the query. */
-export function classicToken(world: World, call: Call): Answer {
+export function classicToken(world: World, call: Call): Reply {
   const { account, refusal } = identify(world, call.query, 'client_credential')
   if (!account) return refusal
   const now = world.clock.now()
@@ -16,7 +16,7 @@ export function classicToken(world: World, call: Call): Answer {
 }
 
 /** POST /cgi-bin/stable_token: parameters in a JSON body. */
-export function stableToken(world: World, call: Call): Answer {
+export function stableToken(world: World, call: Call): Reply {
   if (call.method !== 'POST') return refuse(43002)
   if (!call.hasBody) return refuse(44002)
   if (!call.body) return refuse(47001)
@@ -28,7 +28,7 @@ export function stableToken(world: World, call: Call): Answer {
   return tokenAnswer(world.tokens.stable(account.appId, call.body.force_refresh === true, now))
 }
 
-type Identified = { account: Account; refusal?: never } | { account?: never; refusal: Answer }
+type Identified = { account: SandboxAccount; refusal?: never } | { account?: never; refusal: Reply }
 
 /** Which account calls with its app_id and secret, as the token and login endpoints are called. */
 export function identify(
@@ -46,6 +46,6 @@ export function identify(
   return { refusal: refuse(world.accounts.ownsSecret(secret) ? 40001 : 40125) }
 }
 
-function tokenAnswer({ value, expiresIn }: { value: string; expiresIn: number }): Answer {
+function tokenAnswer({ value, expiresIn }: { value: string; expiresIn: number }): Reply {
   return plain({ access_token: value, expires_in: expiresIn })
 }

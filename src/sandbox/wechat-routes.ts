@@ -1,9 +1,9 @@
 import type { FastifyInstance } from 'fastify'
-import { refuse } from './answers.js'
 import { readCall } from './call.js'
 import { type Endpoint, Exchange, JSON_TYPE } from './exchange.js'
 import { LOGIN_PATH, login } from './login-endpoint.js'
 import { playStrike } from './play-fault.js'
+import { refuse } from './replies.js'
 import {
   FORM_ID_SEND_PATH,
   OFFICIAL_SEND_PATH,

@@ -1,5 +1,6 @@
 import { type AccountOptions, Accounts, DEMO_ACCOUNT } from './accounts.js'
 import type { Call } from './call.js'
+import { CallCounts } from './call-counts.js'
 import { ClientMsgIds } from './client-msg-ids.js'
 import { Clock } from './clock.js'
 import { Faults } from './faults.js'
@@ -9,7 +10,6 @@ import { Logins } from './logins.js'
 import { Pushes } from './pushes.js'
 import { Quotas } from './quotas.js'
 import { type SendRequest, toSendRequest } from './send-request.js'
-import { Tally } from './tally.js'
 import { Tokens } from './tokens.js'
 import { Users } from './users.js'
 
@@ -38,7 +38,7 @@ export class World {
   readonly logins = new Logins()
   readonly clientMsgIds = new ClientMsgIds()
   readonly ledger = new Ledger()
-  readonly tally = new Tally()
+  readonly tally = new CallCounts()
   readonly faults: Faults
   readonly pushes: Pushes
   retired = false

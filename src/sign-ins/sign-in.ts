@@ -1,10 +1,9 @@
 import type { Knex } from 'knex'
 import { inRequest } from '../db/transaction.js'
 import { addDays, type BusinessDate, businessDate, daysBetween } from '../lib/business-date.js'
+import { DAY_MS } from '../lib/durations.js'
 import type { UserId } from '../lib/user-id.js'
 import * as store from './store.js'
-
-const DAY_MS = 24 * 60 * 60 * 1000
 
 /**
  * Records that a user signed in on a day and answers the streak: consecutive days up to that one. Recording it again

@@ -1,8 +1,9 @@
 import { errors, jwtVerify, SignJWT } from 'jose'
 import { ServiceError } from '../errors.js'
+import { DAY_MS } from '../lib/durations.js'
 
 /** Logging in again asks nothing of the user, so a token need not outlive a week without a visit. */
-export const SESSION_LIFETIME_MS = 7 * 24 * 60 * 60 * 1000
+export const SESSION_LIFETIME_MS = 7 * DAY_MS
 const ISSUER = 'sign-in-reminder'
 const ALGORITHM = 'HS256'
 

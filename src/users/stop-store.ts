@@ -1,17 +1,13 @@
 import type { Knex } from 'knex'
 import { execute, forUpdate, isSqlite, placeholders, rowPlaceholders, selectRows } from '../db/sql.js'
 import type { UserId } from '../lib/user-id.js'
+import type { BoundPerson, PersonKey } from './person.js'
 
 /**
  * The statements on who is not to be sent to: opted_out_at, blocked_at, stop_errcode and stop_message_id of wx_user. An
  * opt-out without a code is the person's own wish, or was written by hand: nothing that WeChat says takes its place.
  */
 const IS_NO_WISH = '(opted_out_at IS NULL OR stop_errcode IS NOT NULL)'
-
-interface Person {
-  appId: string
-  openId: string
-}
 
 /**
  * Records that a person is not to be sent to: asked for it, or cannot be reached at all. A login may have left a row
@@ -20,7 +16,7 @@ interface Person {
  */
 export async function recordStop(
   trx: Knex.Transaction,
-  person: { appId: string; openId: string; userId: UserId },
+  person: BoundPerson,
   stop: { kind: 'opt_out' | 'block'; errcode: number; messageId: number | null },
   now: number,
 ): Promise<void> {
@@ -47,7 +43,7 @@ export async function recordStop(
 /** The code stands for the block if there is one too: that is what a follow looks at. */
 export async function recordOptOut(
   trx: Knex.Transaction,
-  person: Person & { userId: UserId; errcode: number; at: number },
+  person: BoundPerson & { errcode: number; at: number },
   now: number,
 ): Promise<void> {
   await execute(
@@ -62,7 +58,7 @@ export async function recordOptOut(
 /** Works for a person of no user as well: the block is there when a user is bound. */
 export async function recordBlock(
   trx: Knex.Transaction,
-  { appId, openId, errcode, at }: Person & { errcode: number; at: number },
+  { appId, openId, errcode, at }: PersonKey & { errcode: number; at: number },
   now: number,
 ): Promise<void> {
   const set = (column: string) =>
@@ -84,7 +80,7 @@ export async function recordBlock(
 /** Ends an opt-out. The code stays for a block beside it. */
 export async function liftRefusal(
   trx: Knex.Transaction,
-  { appId, openId }: Person,
+  { appId, openId }: PersonKey,
   now: number,
 ): Promise<void> {
   await execute(
@@ -100,7 +96,7 @@ export async function liftRefusal(
 /** Ends a block of this code. An opt-out beside it stays. false if there was none. */
 export async function liftBlock(
   trx: Knex.Transaction,
-  { appId, openId, errcode }: Person & { errcode: number },
+  { appId, openId, errcode }: PersonKey & { errcode: number },
   now: number,
 ): Promise<boolean> {
   const { affectedRows } = await execute(
@@ -130,6 +126,16 @@ export async function countStopped(db: Knex, named: Named): Promise<{ persons: n
     bindings,
   )
   return row ?? { persons: 0, stopped: 0 }
+}
+
+/** How many persons of the account messages have stopped. */
+export async function countStoppedByMessages(db: Knex, appId: string): Promise<number> {
+  const [row] = await selectRows<{ persons: number }>(
+    db,
+    'SELECT COUNT(*) AS persons FROM wx_user WHERE app_id = ? AND stop_message_id IS NOT NULL',
+    [appId],
+  )
+  return row?.persons ?? 0
 }
 
 /** Records a wish. The time of an earlier one stays; what WeChat's answers recorded becomes the person's own. */
@@ -201,7 +207,7 @@ export async function liftStops(
  */
 export async function lockPerson(
   trx: Knex.Transaction,
-  { appId, openId, userId }: Person & { userId: UserId },
+  { appId, openId, userId }: BoundPerson,
   now: number,
 ): Promise<{ refusedAt: number | null; messageId: number | null }> {
   const onDuplicate = isSqlite(trx)

@@ -1,6 +1,7 @@
 import type { Knex } from 'knex'
 import { inRequest } from '../db/transaction.js'
 import { ServiceError } from '../errors.js'
+import { compareKeys } from '../lib/sorted.js'
 import type { UserId } from '../lib/user-id.js'
 import * as store from './store.js'
 
@@ -104,7 +105,7 @@ export async function bindUsers(
   }
   if (fresh.length === 0) return users
   // Sorted: two transactions that bind the same open_ids wait for each other in one order.
-  fresh.sort((a, b) => (a.openId < b.openId ? -1 : 1))
+  fresh.sort((a, b) => compareKeys(a.openId, b.openId))
   const absent = fresh.filter(({ openId }) => !persons.has(openId))
   if ((await store.insertBindings(trx, appId, absent, now)) === fresh.length) return users
   // Some have logged in before, or another transaction was first with them.

@@ -1,3 +1,4 @@
+import { HOUR_MS, MINUTE_MS, SECOND_MS } from '../lib/durations.js'
 /**
  * What WeChat's answers mean. Each class has one effect on message, permit, user and run; who sends decides by class.
  *
@@ -41,10 +42,6 @@ export interface ErrcodeEntry {
   maybeSent?: true
 }
 
-const SECOND = 1_000
-const MINUTE = 60 * SECOND
-const HOUR = 60 * MINUTE
-
 type Extra = Pick<ErrcodeEntry, 'stops' | 'retryAfterMs' | 'maybeSent'>
 type Line = [errcode: number, name: string, meaning: string, meaning_zh: string, extra?: Extra]
 
@@ -67,21 +64,21 @@ const LINES: Record<Exclude<ErrcodeClass, 'unknown'>, Line[]> = {
       'same_openid_concurrently',
       'Two sends to one person at once. It is tried again by itself.',
       '对同一用户并发发送，稍后自动重试',
-      { retryAfterMs: 2 * SECOND },
+      { retryAfterMs: 2 * SECOND_MS },
     ],
     [
       43117,
       'too_frequent_for_openid',
       'Too many messages to this person. It is tried again hours later.',
       '对该用户发送过于频繁，数小时后再试',
-      { retryAfterMs: HOUR },
+      { retryAfterMs: HOUR_MS },
     ],
     [
       45011,
       'minute_quota',
       'Too many calls in this minute. Lower SEND_RATE if it stays.',
       '接口分钟频率超限，如持续出现请调低 SEND_RATE',
-      { retryAfterMs: MINUTE },
+      { retryAfterMs: MINUTE_MS },
     ],
     [
       61450,

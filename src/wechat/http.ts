@@ -71,7 +71,7 @@ export function createWechatHttp(options: WechatHttpOptions): WechatHttp {
           resolve(unreachableBecause('aborted'))
           return
         }
-        const exchange = new Exchange(resolve, headersTimeout + bodyTimeout, groups.of(signal))
+        const exchange = new PendingRequest(resolve, headersTimeout + bodyTimeout, groups.of(signal))
         pool.dispatch(
           {
             method,
@@ -94,7 +94,7 @@ const JSON_BODY = [...ACCEPT, 'content-type', 'application/json; charset=utf-8']
  * (`writeH1` in its client-h1.js), so a failure before that call is certainly not sent, and any failure after it may be.
  * The error's own kind does not tell: a connection that broke says the same before and after.
  */
-class Exchange implements Dispatcher.DispatchHandler {
+class PendingRequest implements Dispatcher.DispatchHandler {
   private controller: Dispatcher.DispatchController | undefined
   private deadline = Number.POSITIVE_INFINITY
   private status = 0
@@ -170,13 +170,13 @@ class Exchange implements Dispatcher.DispatchHandler {
  * place, so that joining and leaving cost no hashing.
  */
 class Group {
-  private readonly members: Exchange[] = []
+  private readonly members: PendingRequest[] = []
 
-  join(exchange: Exchange): void {
+  join(exchange: PendingRequest): void {
     exchange.place = this.members.push(exchange) - 1
   }
 
-  leave(exchange: Exchange): void {
+  leave(exchange: PendingRequest): void {
     const last = this.members.pop()
     if (last === undefined || last === exchange) return
     this.members[exchange.place] = last

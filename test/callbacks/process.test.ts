@@ -7,7 +7,7 @@ import { isDuplicate } from '../../src/db/errors.js'
 import { inTransaction } from '../../src/db/transaction.js'
 import { createLogger } from '../../src/lib/logger.js'
 import { markSending } from '../../src/messages/lease-store.js'
-import { grantSubscription } from '../../src/permits/subscriptions.js'
+import { acceptTap } from '../../src/permits/subscriptions.js'
 import { closeRun } from '../../src/runs/occurrences.js'
 import { bindUser } from '../../src/users/user-ids.js'
 import { claimOne } from '../helpers/claims.js'
@@ -100,7 +100,7 @@ describe.each(dialects)('events of WeChat on %s', (dialect) => {
     inTransaction(
       world.db,
       (trx) =>
-        grantSubscription(
+        acceptTap(
           trx,
           {
             appId: account.appId,

@@ -1,5 +1,7 @@
 import { DEMO_APP_ID, DEMO_APP_SECRET, DEMO_PAGE, DEMO_TEMPLATE_ID } from '../../src/sandbox/accounts.js'
 
+export { DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS } from '../../src/lib/durations.js'
+
 /** The account that tests are about, as the sandbox knows it. */
 export const APP_ID = DEMO_APP_ID
 export const APP_SECRET = DEMO_APP_SECRET
@@ -9,10 +11,6 @@ export const PAGE = DEMO_PAGE
 /** Ten in the morning in Shanghai, a Friday: when the daily run starts. */
 export const NOW = Date.parse('2026-11-20T10:00:00+08:00')
 export const TODAY = 20_261_120
-
-export const MINUTE_MS = 60_000
-export const HOUR_MS = 60 * MINUTE_MS
-export const DAY_MS = 24 * HOUR_MS
 
 /** Where WeChat takes messages, by channel. */
 export const SEND_PATH = '/cgi-bin/message/wxopen/template/send'

@@ -4,7 +4,7 @@ import { inTransaction } from '../../src/db/transaction.js'
 import type { UserId } from '../../src/lib/user-id.js'
 import { settleBatch } from '../../src/messages/settle.js'
 import { bringBack } from '../../src/operations/bring-back.js'
-import { grantSubscription } from '../../src/permits/subscriptions.js'
+import { acceptTap } from '../../src/permits/subscriptions.js'
 import { recordOptOut, recordStop, recordWish } from '../../src/users/stop-store.js'
 import { claimAll } from '../helpers/claims.js'
 import { MINUTE_MS, NOW } from '../helpers/constants.js'
@@ -122,7 +122,7 @@ describe.each(dialects)('bringing people back on %s', (dialect) => {
     const { db, clock } = world
     const tap = (userId: number, tappedAt: number, reportId: string) =>
       inTransaction(db, (trx) =>
-        grantSubscription(
+        acceptTap(
           trx,
           { ...personOf(userId), templateId: 'template', tappedAt, reportId, reporter: 'client' },
           clock.now(),

@@ -3,7 +3,7 @@ import { execute, selectRows } from '../../src/db/sql.js'
 import { inTransaction } from '../../src/db/transaction.js'
 import { addDays } from '../../src/lib/business-date.js'
 import { closeGap, type RestoredOptions } from '../../src/operations/restored.js'
-import { grantSubscription } from '../../src/permits/subscriptions.js'
+import { acceptTap } from '../../src/permits/subscriptions.js'
 import { findDueRun } from '../../src/reminders/due.js'
 import { claimAll } from '../helpers/claims.js'
 import { DAY_MS, HOUR_MS, NOW, TODAY } from '../helpers/constants.js'
@@ -49,7 +49,7 @@ describe.each(dialects)('after a dump was put back on %s', (dialect) => {
       tappedAt: DUMP - HOUR_MS,
       reportId: 'tap',
     }
-    await inTransaction(db, (trx) => grantSubscription(trx, { ...tap, reporter: 'client' }, DUMP - HOUR_MS))
+    await inTransaction(db, (trx) => acceptTap(trx, { ...tap, reporter: 'client' }, DUMP - HOUR_MS))
   }
 
   test('nobody is due on that day any more, and the day after goes on as usual', async () => {

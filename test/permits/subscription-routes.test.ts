@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { inTransaction } from '../../src/db/transaction.js'
 import { audit } from '../../src/operations/audit.js'
-import { grantSubscription } from '../../src/permits/subscriptions.js'
+import { acceptTap } from '../../src/permits/subscriptions.js'
 import { APP_ID, NOW } from '../helpers/constants.js'
 import { dialects } from '../helpers/database.js'
 import { counts } from '../helpers/rows.js'
@@ -111,7 +111,7 @@ describe.each(dialects)('POST /v1/subscriptions on %s', (dialect) => {
     await service.post(PATH, item({ tap_id: 't1' }))
     const event = { appId: APP_ID, openId: 'o1', userId: 1, templateId: 'daily', tappedAt: NOW + 2_000 }
     const outcome = await inTransaction(service.db, (trx) =>
-      grantSubscription(trx, { ...event, reportId: 'event-1', reporter: 'event' }, NOW + 3_000),
+      acceptTap(trx, { ...event, reportId: 'event-1', reporter: 'event' }, NOW + 3_000),
     )
     expect(outcome).toBe('duplicate')
     expect(await counts(service.db, APP_ID)).toEqual({ 1: 1 })

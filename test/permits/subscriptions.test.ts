@@ -4,11 +4,11 @@ import { isDuplicate } from '../../src/db/errors.js'
 import { inTransaction } from '../../src/db/transaction.js'
 import { chunks } from '../../src/lib/chunks.js'
 import {
+  acceptTap,
+  endSubscriptions,
   type GrantOutcome,
-  grantSubscription,
   MAX_UNSPENT_SUBSCRIPTIONS,
   type SubscriptionReport,
-  voidSubscriptions,
 } from '../../src/permits/subscriptions.js'
 import { APP_ID, DAY_MS, MINUTE_MS, NOW } from '../helpers/constants.js'
 import { dialects, emptyTables, useDatabase } from '../helpers/database.js'
@@ -41,9 +41,9 @@ describe.each(dialects)('accepted subscriptions on %s', (dialect) => {
   const { db } = database
 
   const grant = (report: SubscriptionReport, on = db, now = NOW): Promise<GrantOutcome> =>
-    inTransaction(on, (trx) => grantSubscription(trx, report, now), isDuplicate)
+    inTransaction(on, (trx) => acceptTap(trx, report, now), isDuplicate)
   const refuse = (refusedAt: number, templateId = 'daily'): Promise<number> =>
-    inTransaction(db, (trx) => voidSubscriptions(trx, { ...TAP, templateId, refusedAt }, NOW))
+    inTransaction(db, (trx) => endSubscriptions(trx, { ...TAP, templateId, refusedAt }, NOW))
   const permits = () => db('wx_save_form_id').orderBy('id')
   const optOut = (at: number, errcode: number | null) =>
     db('wx_user').where({ open_id: 'o1' }).update({ opted_out_at: at, stop_errcode: errcode })

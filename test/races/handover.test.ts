@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, test } from 'vitest'
 import { execute } from '../../src/db/sql.js'
-import { compareUserIds, type UserId } from '../../src/lib/user-id.js'
+import { compareKeys } from '../../src/lib/sorted.js'
+import type { UserId } from '../../src/lib/user-id.js'
 import { settleBatch } from '../../src/messages/settle.js'
 import { rebindUser } from '../../src/users/rebind.js'
 import { claimAll, claimOne } from '../helpers/claims.js'
@@ -57,7 +58,7 @@ describe('beside a hand-over on mysql', () => {
     await world.has(users(1, 40).permits(1))
     await bound()
     const claimed = await claimBesideHandOver(2)
-    expect(claimed.sort(compareUserIds)).toEqual(users(2, 40).ids)
+    expect(claimed.sort(compareKeys)).toEqual(users(2, 40).ids)
     expect(await world.counterOf(2)).toMatchObject({ count: 1 })
   })
 

@@ -6,7 +6,7 @@ import { inTransaction } from '../../src/db/transaction.js'
 import { markSending } from '../../src/messages/lease-store.js'
 import { emptyTally } from '../../src/messages/tally.js'
 import { createIngest } from '../../src/permits/ingest.js'
-import { grantSubscription } from '../../src/permits/subscriptions.js'
+import { acceptTap } from '../../src/permits/subscriptions.js'
 import { planRun } from '../../src/reminders/plan.js'
 import { claimOne } from '../helpers/claims.js'
 import { DAY_MS, MINUTE_MS, SUBSCRIBE_PATH, TODAY } from '../helpers/constants.js'
@@ -34,7 +34,7 @@ describe.each(dialects)('permits and channels on %s', (dialect) => {
       reportId: `tap ${++taps}`,
       reporter: 'client',
     } as const
-    await inTransaction(db, (trx) => grantSubscription(trx, tap, clock.now()), isDuplicate)
+    await inTransaction(db, (trx) => acceptTap(trx, tap, clock.now()), isDuplicate)
   }
 
   async function pay(userId: number): Promise<string> {

@@ -2,7 +2,7 @@ import { ERRMSG, type Errcode, isKnownErrcode } from './errors.js'
 import type { Delivery } from './ledger.js'
 
 /** What an endpoint decided: the errcode, the JSON to write, and the message that took effect, if one did. */
-export interface Answer {
+export interface Reply {
   errcode: number
   body: string
   delivery?: Delivery
@@ -19,12 +19,12 @@ function nextRid(): string {
   return [refusals, first, second].map((part) => part.toString(16).padStart(8, '0')).join('-')
 }
 
-export function refuse(errcode: Errcode, detail?: string): Answer {
+export function refuse(errcode: Errcode, detail?: string): Reply {
   return refuseWith(errcode, detail === undefined ? ERRMSG[errcode] : `${ERRMSG[errcode]} ${detail}`)
 }
 
 /** For injected faults, which may use codes and texts that the sandbox itself never answers. */
-export function refuseWith(errcode: number, errmsg?: string): Answer {
+export function refuseWith(errcode: number, errmsg?: string): Reply {
   const text = errmsg ?? (isKnownErrcode(errcode) ? ERRMSG[errcode] : 'sandbox fault')
   return { errcode, body: JSON.stringify({ errcode, errmsg: `${text} rid: ${nextRid()}` }) }
 }
@@ -33,18 +33,18 @@ export function refuseWith(errcode: number, errmsg?: string): Answer {
  * The msgid is written as a bare JSON number of 64 bits, as WeChat does: a client that reads it with JSON.parse
  * gets a wrong number. JSON.stringify cannot write it, hence the text.
  */
-export function accepted(delivery: Delivery): Answer {
+export function accepted(delivery: Delivery): Reply {
   const body = delivery.msgid === null ? OK_BODY : acceptedBody(delivery.msgid)
   return { errcode: 0, body, delivery }
 }
 
 /** A repeated client_msg_id: what WeChat answers is not documented; nothing is delivered again. */
-export function acceptedBefore(msgid: string): Answer {
+export function acceptedBefore(msgid: string): Reply {
   return { errcode: 0, body: acceptedBody(msgid) }
 }
 
 /** Token and login endpoints leave errcode out of a success. */
-export function plain(body: object): Answer {
+export function plain(body: object): Reply {
   return { errcode: 0, body: JSON.stringify(body) }
 }
 

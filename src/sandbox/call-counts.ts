@@ -1,5 +1,5 @@
 /** Counts what was answered, by path and outcome: an errcode, or the kind of fault when there was no answer. */
-export class Tally {
+export class CallCounts {
   readonly #outcomes = new Map<string, Map<string | number, number>>()
   #inFlight = 0
   #peakInFlight = 0

@@ -1,0 +1,34 @@
+import { toJson } from '../lib/user-id.js'
+import { type AuditReport, audit } from '../operations/audit.js'
+import { type AddCommand, EXIT, type JsonOption } from './command.js'
+import { withBase } from './databases.js'
+import { print } from './output.js'
+
+export const addAudit: AddCommand = (program, cli) => {
+  program
+    .command('audit')
+    .description(
+      'prove on the data that counters are exact, nobody was reminded twice, oldest permits went first',
+    )
+    .option('--fix', 'recount wrong counters, and set a last_date in the future back', false)
+    .option('--json', 'one JSON object on stdout', false)
+    .action((options: JsonOption & { fix: boolean }) =>
+      cli.end(options, async () =>
+        withBase(cli, 'reads', async ({ db, now }) => {
+          const report = await audit(db, now(), options.fix)
+          print(cli.streams, options.json, report, describe(report, options.fix))
+          return report.ok ? EXIT.ok : EXIT.found
+        }),
+      ),
+    )
+}
+
+function describe({ checks, fixed, fixed_dates }: AuditReport, hasFixed: boolean): string[] {
+  return [
+    ...checks.flatMap(({ name, ok, violations }) => [
+      `${ok ? 'ok  ' : 'FAIL'} ${name}`,
+      ...violations.map((row) => `       ${toJson(row)}`),
+    ]),
+    ...(hasFixed ? [`${fixed} counters recounted, ${fixed_dates} future last_date set back.`] : []),
+  ]
+}

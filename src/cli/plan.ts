@@ -1,0 +1,46 @@
+import { readSettings } from '../config/read.js'
+import { businessDate, toIsoDate } from '../lib/business-date.js'
+import { firingsOn, parseCron } from '../lib/cron.js'
+import { type Plan, planRun } from '../reminders/plan.js'
+import { type AddCommand, EXIT, type JsonOption } from './command.js'
+import { withBase } from './databases.js'
+import { toDate } from './options.js'
+import { print } from './output.js'
+
+export const addPlan: AddCommand = (program, cli) => {
+  program
+    .command('plan')
+    .description('what remind would do, and whom it would pass over; sends nothing')
+    .option('--date <YYYY-MM-DD>', 'business date; default today', toDate)
+    .option('--json', 'one JSON object on stdout', false)
+    .action((options: JsonOption & { date?: number }) =>
+      cli.end(options, async () => {
+        const { config, account } = readSettings(cli.env, 'nothing')
+        return withBase(
+          cli,
+          'reads',
+          async ({ db, now }) => {
+            const today = businessDate(now(), account.timezone)
+            const date = options.date ?? today
+            const [firing = now()] =
+              date > today ? firingsOn(parseCron(account.remindCron), date, account.timezone) : []
+            const plan = await planRun(db, account, date, firing)
+            print(cli.streams, options.json, { ...plan, date: toIsoDate(date) }, describe(plan))
+            return EXIT.ok
+          },
+          { config, account },
+        )
+      }),
+    )
+}
+
+function describe({ date, due, skipped, given_back, sample }: Plan): string[] {
+  return [
+    `${toIsoDate(date)}: ${due} due.`,
+    `Not: ${skipped.signed_in} signed in, ${skipped.reminded_today} reminded today, ${skipped.no_valid_permit} ` +
+      `without a valid permit, ${skipped.no_permit} without any, ${skipped.stopped} opted out or blocked.`,
+    `Of that day's reminders: ${skipped.failed_today} failed, ${skipped.unknown_today} unknown, ` +
+      `${skipped.in_hand} in hand, ${given_back} given back.`,
+    ...sample.map(({ user_id, data }) => `  user ${user_id}: ${JSON.stringify(data)}`),
+  ]
+}

@@ -1,0 +1,29 @@
+import { describeOpen, openToJson } from '../messages/open-messages.js'
+import { countOpen } from '../messages/open-store.js'
+import { recover } from '../messages/recovery.js'
+import { type AddCommand, EXIT, type JsonOption } from './command.js'
+import { withSending } from './databases.js'
+import { print } from './output.js'
+
+export const addRecover: AddCommand = (program, cli) => {
+  program
+    .command('recover')
+    .description('send or settle what a crash left, and retries that are due')
+    .option('--json', 'one JSON object on stdout', false)
+    .action((options: JsonOption) =>
+      cli.end(options, async () =>
+        withSending(cli, 'any message', async (sending, account) => {
+          const tally = await recover(sending, account, { signal: cli.stop })
+          const { delivered, failed, unknown, cancelled, retry } = tally
+          const open = await countOpen(sending.db, account.appId, sending.now())
+          const left = describeOpen(open)
+          const answer = { delivered, failed, unknown, cancelled, retrying: retry, ...openToJson(open) }
+          print(cli.streams, options.json, answer, [
+            `${delivered} delivered, ${failed} failed, ${unknown} unknown, ${cancelled} given back, ${retry} to be tried again.`,
+            ...(left === undefined ? [] : [`Left: ${left}.`]),
+          ])
+          return EXIT.ok
+        }),
+      ),
+    )
+}

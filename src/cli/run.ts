@@ -1,0 +1,78 @@
+import { Command, CommanderError } from 'commander'
+import type { Environment } from '../config/read.js'
+import { armFailpoints } from '../lib/failpoint.js'
+import { setTestTiming } from '../lib/test-timing.js'
+import { addAudit } from './audit.js'
+import { addBringBack } from './bring-back.js'
+import { type AddCommand, EXIT, type Streams } from './command.js'
+import { addDemo } from './demo.js'
+import { addDoctor } from './doctor.js'
+import { addExpire } from './expire.js'
+import { addMigrate } from './migrate.js'
+import { printError } from './output.js'
+import { addPlan } from './plan.js'
+import { addRecover } from './recover.js'
+import { addRemind } from './remind.js'
+import { addRestored } from './restored.js'
+import { addSandbox } from './sandbox.js'
+import { addServe } from './serve.js'
+import { listenForSignals } from './signals.js'
+
+const COMMANDS: AddCommand[] = [
+  addServe,
+  addMigrate,
+  addRemind,
+  addPlan,
+  addExpire,
+  addRecover,
+  addBringBack,
+  addRestored,
+  addAudit,
+  addDoctor,
+  addSandbox,
+  addDemo,
+]
+
+/**
+ * The command line: `argv` as Node gives it, the settings in `env`. Answers the exit code when the command has closed
+ * everything. Listens for SIGINT and SIGTERM meanwhile.
+ */
+export async function run(argv: string[], env: Environment, streams: Streams = process): Promise<number> {
+  if (env.REMINDER_FAILPOINTS) {
+    armFailpoints(env.REMINDER_FAILPOINTS)
+    if (env.REMINDER_TEST_TIMING) setTestTiming(env.REMINDER_TEST_TIMING)
+  }
+  let code: number = EXIT.ok
+  const signals = listenForSignals()
+  const program = new Command('reminder')
+    .description('Sign-in reminders for WeChat mini-programs')
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => streams.stdout.write(text),
+      writeErr: (text) => streams.stderr.write(text),
+    })
+  const cli = {
+    env,
+    streams,
+    stop: signals.stop,
+    async end({ json }: { json: boolean }, work: () => Promise<number>): Promise<void> {
+      try {
+        code = await work()
+      } catch (error) {
+        printError(streams, json, error)
+        code = EXIT.error
+      }
+    },
+  }
+  for (const add of COMMANDS) add(program, cli)
+  try {
+    await program.parseAsync(argv)
+    return code
+  } catch (error) {
+    // What was typed makes no sense, or help was asked for: commander has said so.
+    if (error instanceof CommanderError) return error.exitCode
+    throw error
+  } finally {
+    signals.end()
+  }
+}

@@ -1,0 +1,21 @@
+import { readSettings } from '../config/read.js'
+import { type AddCommand, EXIT } from './command.js'
+import { requested } from './signals.js'
+
+export const addServe: AddCommand = (program, cli) => {
+  program
+    .command('serve')
+    .description('HTTP and schedule')
+    .option('--migrate', 'run pending migrations first', false)
+    .action((options: { migrate: boolean }) =>
+      cli.end({ json: false }, async () => {
+        const { config, account } = readSettings(cli.env, 'any message')
+        const { startService } = await import('../service.js')
+        const service = await startService(config, account, options)
+        service.startSchedule()
+        await requested(cli.stop)
+        await service.stop()
+        return EXIT.ok
+      }),
+    )
+}

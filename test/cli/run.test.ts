@@ -1,0 +1,61 @@
+import { expect, onTestFinished, test } from 'vitest'
+import { run } from '../../src/cli/run.js'
+import { createTestDatabase } from '../helpers/database.js'
+
+const ENV = {
+  WX_APP_ID: 'wx5a6d9e0c1b2f3a48',
+  REMINDER_DATA: '{"keyword1":"{date}"}',
+  REMINDER_TEMPLATE_ID: 't',
+}
+
+/** The command line in this very process, as main.ts calls it. */
+async function call(words: string[], env: Record<string, string> = {}) {
+  const written = { stdout: '', stderr: '' }
+  const streams = {
+    stdout: { write: (text: string) => (written.stdout += text) },
+    stderr: { write: (text: string) => (written.stderr += text) },
+  }
+  const code = await run(['node', 'reminder', ...words], { ...ENV, ...env }, streams)
+  return { code, ...written }
+}
+
+test('a command answers one JSON object on stdout, names its database on stderr, and ends with its code', async () => {
+  const database = await createTestDatabase('sqlite')
+  onTestFinished(() => database.close())
+  const { code, stdout, stderr } = await call(['audit', '--json'], { DATABASE_URL: database.url })
+  expect(code).toBe(0)
+  expect(JSON.parse(stdout)).toMatchObject({ ok: true })
+  expect(stderr).toMatch(/^Database: /)
+})
+
+test('an error is told in words on stderr, and with --json as an object on stdout', async () => {
+  const { code, stdout, stderr } = await call(['audit', '--json'], { DATABASE_URL: 'sqlite:./none/none.db' })
+  expect(code).toBe(1)
+  expect(JSON.parse(stdout)).toMatchObject({ error: { code: 'not_ready' } })
+  expect(stderr).toContain('There is no database in')
+})
+
+test('faults in the settings are told all at once', async () => {
+  const { code, stderr } = await call(['plan'], { PORT: 'x', TIMEZONE: 'Mars' })
+  expect(code).toBe(1)
+  expect(stderr).toContain('PORT: "x" is not a port from 0 to 65535')
+  expect(stderr).toContain('TIMEZONE: "Mars" is not an IANA time zone')
+})
+
+test('words that make no sense end with code 1, and help with 0', async () => {
+  expect(await call(['remaind'])).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining("unknown command 'remaind'"),
+  })
+  expect(await call(['plan', '--date', 'tomorrow'])).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining('Write the day as YYYY-MM-DD.'),
+  })
+  expect(await call(['--help'])).toMatchObject({ code: 0, stdout: expect.stringContaining('Commands:') })
+})
+
+test('the signals are listened to while a command runs, and no longer', async () => {
+  const before = process.listenerCount('SIGTERM')
+  await call(['--help'])
+  expect(process.listenerCount('SIGTERM')).toBe(before)
+})

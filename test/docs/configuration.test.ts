@@ -1,0 +1,80 @@
+import { randomBytes } from 'node:crypto'
+import { describe, expect, test } from 'vitest'
+import { readAccount, readConfig, readSettings } from '../../src/config/read.js'
+import { accountSettings, serviceSettings } from '../../src/config/settings.js'
+import { all, codeIn, environmentOf, languagesOf, PAGES, read, rowsOf, sorted, wordOf } from './pages.js'
+
+const NAMES = Object.keys({ ...serviceSettings, ...accountSettings })
+const PREFIXES = sorted(NAMES.map((name) => name.split('_')[0] ?? ''))
+
+/** Settings as they come out, of an environment that has these. */
+const effective = (env: Record<string, string>) => ({
+  ...readConfig(env),
+  ...readAccount({ WX_APP_ID: 'wxA', ...env }),
+})
+
+const secret = (bytes: number) => randomBytes(bytes).toString('hex')
+const OWN_SECRETS = {
+  API_KEYS: `backend:${secret(32)}`,
+  SESSION_SECRET: secret(32),
+  WX_CALLBACK_TOKEN: secret(16),
+  WX_ENCODING_AES_KEY: secret(22).slice(1),
+}
+
+describe.each(languagesOf('docs/configuration.md'))('%s', (page) => {
+  const rows = rowsOf(page, 'variable', '变量')
+
+  test('lists exactly the settings that there are, each once', () => {
+    expect(rows.map(([name]) => wordOf(name)).sort()).toEqual([...NAMES].sort())
+  })
+
+  test('says the defaults that they have', () => {
+    const withDefault = rows.filter(([, value]) => wordOf(value) !== '')
+    expect(withDefault.length).toBeGreaterThan(10)
+    for (const [name, value] of withDefault)
+      expect(effective({ [wordOf(name)]: wordOf(value) }), name).toEqual(effective({}))
+  })
+
+  test('says "none" of those that have no default, and "required" of those without which a run does not start', () => {
+    const others = rows.filter(([, value]) => wordOf(value) === '')
+    const required = others
+      .filter(([, value]) => /required|必填/.test(value ?? ''))
+      .map(([name]) => wordOf(name))
+    const start = () => readSettings({}, 'reminders')
+    for (const name of required) expect(start, name).toThrow(`${name}: is not set`)
+    const all = {
+      WX_APP_ID: 'wxA',
+      WX_APP_SECRET: 's',
+      REMINDER_TEMPLATE_ID: 't',
+      REMINDER_DATA: '{"a":"b"}',
+    }
+    expect(sorted(required)).toEqual(sorted(Object.keys(all)))
+    expect(() => readSettings(all, 'reminders')).not.toThrow()
+    for (const [name, value] of others)
+      expect(
+        ['none', '无', ...required].some((word) => word === value || word === wordOf(name)),
+        name,
+      ).toBe(true)
+  })
+})
+
+test.each(PAGES)('%s names settings that there are', (page) => {
+  const named = all(read(page), new RegExp(`\\b((?:${PREFIXES.join('|')})_[A-Z_]*[A-Z])\\b`, 'g'))
+  expect(sorted(named).filter((name) => !NAMES.includes(name))).toEqual([])
+})
+
+/** Pages with a configuration to copy, and what it is for. */
+const CONFIGURATIONS = [
+  ...languagesOf('docs/configuration.md').map((page) => [page, { userIds: 'backend' }] as const),
+  ...languagesOf('docs/mini-program.md').map((page) => [page, { userIds: 'auto' }] as const),
+]
+
+test.each(CONFIGURATIONS)('%s shows a configuration that the service takes', (page, expected) => {
+  const lines = codeIn(read(page), 'sh').find((block) => block.includes('\nREMINDER_DATA=')) ?? ''
+  const env = environmentOf(lines)
+  // Its secrets are samples, which nobody may use.
+  expect(() => readSettings(env, 'reminders')).toThrow(/sample/)
+  const own = Object.entries(OWN_SECRETS).filter(([name]) => name in env)
+  const { account } = readSettings({ ...env, ...Object.fromEntries(own) }, 'reminders')
+  expect(account).toMatchObject({ channel: 'subscribe', ...expected })
+})
