@@ -34,7 +34,7 @@ describe.each(dialects)('rows without an account on %s', (dialect) => {
     ])
   })
 
-  test('are expired where the account has the permit already', async () => {
+  test('rows without an account are expired where the account has the permit already', async () => {
     const { db } = database
     await db('wx_save_form_id').insert([
       permit('F', { app_id: 'wxA', status: 1 }),
@@ -56,7 +56,7 @@ describe.each(dialects)('rows without an account on %s', (dialect) => {
     expect(await wrongCounters(db)).toEqual([])
   })
 
-  test('are told apart as the database does, where another program wrote blanks at the end', async () => {
+  test('rows without an account are told apart as the database does, where another program wrote blanks at the end', async () => {
     const { db } = database
     await db('wx_save_form_id').insert([permit('F', { app_id: 'wxA', status: 1 }), permit('F ')])
     const isOne = dialect === 'mysql'
@@ -66,7 +66,7 @@ describe.each(dialects)('rows without an account on %s', (dialect) => {
     expect(await wrongCounters(db)).toEqual([])
   })
 
-  test('keep the latest day of two counters', async () => {
+  test('rows without an account keep the latest day of two counters', async () => {
     const { db } = database
     await db('wx_message_push_status').insert([
       { app_id: 'wxA', user_id: 1, count: 0, last_date: 20240101 },
@@ -83,7 +83,7 @@ describe.each(dialects)('rows without an account on %s', (dialect) => {
     ])
   })
 
-  test('are assigned however many there are, once', async () => {
+  test('rows without an account are assigned however many there are, once', async () => {
     const { db } = database
     const rows = Array.from({ length: 1700 }, (_, n) => permit(`form-${n}`, { user_id: n % 40 }))
     await db.batchInsert('wx_save_form_id', rows, 150)
@@ -135,7 +135,7 @@ describe.each(dialects)('rows without an account on %s', (dialect) => {
     )
   })
 
-  test('are found by an index, so that looking for them is cheap', async () => {
+  test('rows without an account are found by an index, so that looking for them is cheap', async () => {
     if (dialect === 'sqlite') {
       const plan = await database.db.raw(
         "EXPLAIN QUERY PLAN SELECT id FROM wx_save_form_id WHERE app_id = '' LIMIT 500",

@@ -44,7 +44,7 @@ describe.each(dialects)('a recount on %s', (dialect) => {
     expect(await counts(db)).toEqual({ 1: 0 })
   })
 
-  test('beside uploads of the same user loses none of them', async () => {
+  test('a recount beside uploads of the same user loses none of them', async () => {
     await addPermits(db, [{ user_id: 1 }])
     const pools = [openPool(database), openPool(database)]
     const [ingest] = pools.map(createIngest) as [Ingest]

@@ -117,14 +117,17 @@ describe.each(dialects)('events of WeChat on %s', (dialect) => {
     )
 
   describe('an accepted popup', () => {
-    test.each(['accept', 'acceptWithAudio', 'acceptWithAlert'])('is a permit: %s', async (status) => {
-      expect(await happens(accepted(0, DEMO.templateId, status))).toBe('granted')
-      expect(await count()).toBe(1)
-      expect(await world.permitsOf(USER)).toMatchObject([{ status: 0 }])
-      await world.expectAuditClean()
-    })
+    test.each(['accept', 'acceptWithAudio', 'acceptWithAlert'])(
+      'an accepted popup is a permit: %s',
+      async (status) => {
+        expect(await happens(accepted(0, DEMO.templateId, status))).toBe('granted')
+        expect(await count()).toBe(1)
+        expect(await world.permitsOf(USER)).toMatchObject([{ status: 0 }])
+        await world.expectAuditClean()
+      },
+    )
 
-    test('and the client’s own report of the same tap are one permit, whichever comes first', async () => {
+    test('an accepted popup and the client’s own report of the same tap are one permit, whichever comes first', async () => {
       await clientReports(300)
       expect(await happens(accepted(0))).toBe('duplicate')
       expect(await happens(accepted(2 * HOUR_MS))).toBe('granted')
@@ -134,7 +137,7 @@ describe.each(dialects)('events of WeChat on %s', (dialect) => {
     })
 
     test.each(['reject', 'ban', 'filter'])(
-      'is none if it was answered %s, and ends nothing',
+      'an accepted popup is no permit if it was answered %s, and ends nothing',
       async (status) => {
         await happens(accepted(0))
         expect(await happens(accepted(1_000, DEMO.templateId, status))).toMatch(/^(refused|ignored)$/)
@@ -143,7 +146,7 @@ describe.each(dialects)('events of WeChat on %s', (dialect) => {
       },
     )
 
-    test('of an open_id that no user is bound to waits until one is', async () => {
+    test('an accepted popup of an open_id that no user is bound to waits until one is', async () => {
       const openId = 'o-stranger'
       await store({ ...accepted(), openId })
       await worker.workDue()
@@ -160,7 +163,7 @@ describe.each(dialects)('events of WeChat on %s', (dialect) => {
       expect(await world.counterOf(99)).toMatchObject({ count: 1 })
     })
 
-    test('of an open_id that no user was bound to is worked off as soon as a backend says who it is', async () => {
+    test('an accepted popup of an open_id that no user was bound to is worked off as soon as a backend says who it is', async () => {
       const openId = 'o-stranger'
       await store({ ...accepted(), openId })
       await worker.workDue()
@@ -172,7 +175,7 @@ describe.each(dialects)('events of WeChat on %s', (dialect) => {
       expect(await world.counterOf(99)).toMatchObject({ count: 1 })
     })
 
-    test('is given a user id of its own where ids are allotted here', async () => {
+    test('an accepted popup is given a user id of its own where ids are allotted here', async () => {
       await store({ ...accepted(), openId: 'o-new' })
       expect(await createWorker({ userIds: 'auto' }).workDue()).toBe(1)
       const row = await world.db('wx_user').where({ open_id: 'o-new' }).first()
@@ -192,14 +195,14 @@ describe.each(dialects)('events of WeChat on %s', (dialect) => {
       await world.expectAuditClean()
     })
 
-    test('is no opt-out if it is not the reminder’s', async () => {
+    test('a template that is turned off is no opt-out if it is not the reminder’s', async () => {
       await happens(accepted(0, 'weekly-report'))
       expect(await happens(turnedOff(MINUTE_MS, 'weekly-report'))).toBe('voided')
       expect(await count()).toBe(0)
       expect(await person()).toMatchObject({ opted_out_at: null })
     })
 
-    test('and accepted again later is on again, in whatever order the events come', async () => {
+    test('a template that is turned off and accepted again later is on again, in whatever order the events come', async () => {
       const story = [accepted(0), turnedOff(MINUTE_MS), accepted(2 * MINUTE_MS)]
       const orders = [
         [0, 1, 2],
@@ -227,7 +230,7 @@ describe.each(dialects)('events of WeChat on %s', (dialect) => {
       }
     })
 
-    test('does not take back a later refusal', async () => {
+    test('a template that is turned off does not take back a later refusal', async () => {
       await happens(turnedOff(2 * MINUTE_MS))
       await happens(turnedOff(MINUTE_MS))
       expect(await person()).toMatchObject({ opted_out_at: NOW + 2 * MINUTE_MS })
@@ -245,7 +248,7 @@ describe.each(dialects)('events of WeChat on %s', (dialect) => {
     const message = async () => (await world.db('wx_push_message').orderBy('id')).at(-1)
     const msgidAtWechat = () => world.wechat.ledger().at(-1)?.msgid ?? ''
 
-    test('is written on the message with its msgid, with the message’s trace id in the log', async () => {
+    test('the report of a delivery is written on the message with its msgid, with the message’s trace id in the log', async () => {
       await remind()
       expect(await happens(sent(msgidAtWechat()))).toBe('delivered')
       const { state, delivery_status, trace_id, id } = await message()
@@ -257,7 +260,7 @@ describe.each(dialects)('events of WeChat on %s', (dialect) => {
       expect(line.open_id).not.toBe(OPEN_ID)
     })
 
-    test('of a failure after the acceptance is written, and the message stays as WeChat answered', async () => {
+    test('the report of a delivery of a failure after the acceptance is written, and the message stays as WeChat answered', async () => {
       await remind()
       expect(await happens(sent(msgidAtWechat(), { ErrorCode: '20009', ErrorStatus: 'system' }))).toBe(
         'failed',
@@ -300,7 +303,7 @@ describe.each(dialects)('events of WeChat on %s', (dialect) => {
       },
     )
 
-    test('that comes before our own settle waits for it', async () => {
+    test('the report of a delivery that comes before our own settle waits for it', async () => {
       const delivery = { ...(await claimOne({ ...world, account })) }
       await markSending(world.db, [delivery])
       await world.startProcess().send(delivery)
@@ -331,7 +334,7 @@ describe.each(dialects)('events of WeChat on %s', (dialect) => {
       expect(await message()).toMatchObject({ state: 'delivered', delivery_status: 'success' })
     })
 
-    test('of a message that is not ours is given up after ten minutes', async () => {
+    test('the report of a delivery of a message that is not ours is given up after ten minutes', async () => {
       expect(await happens(sent('4100000000000009999'))).toBe('unknown_message')
       expect(await lastEvent()).toMatchObject({ state: 'waiting' })
       world.clock.advance(10 * MINUTE_MS)
@@ -339,7 +342,7 @@ describe.each(dialects)('events of WeChat on %s', (dialect) => {
       expect(await lastEvent()).toMatchObject({ state: 'done', outcome: 'unknown_message' })
     })
 
-    test('of another person, template or time settles no message that is unknown', async () => {
+    test('the report of a delivery of another person, template or time settles no message that is unknown', async () => {
       world.wechat.addFault({ kind: 'cut_after', match: { path: SUBSCRIBE_PATH } })
       await remind()
       await store({ ...sent('4100000000000000901'), openId: 'o-another' })

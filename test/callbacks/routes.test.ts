@@ -77,7 +77,7 @@ describe('the check of the URL', () => {
   const get = (text: string, path = '/wechat/callback') => serviceOf('safe').request('GET', `${path}?${text}`)
 
   test.each(['/wechat/callback', `/wechat/callback/${APP_ID}`])(
-    'is answered with the echostr: %s',
+    'the check of the URL is answered with the echostr: %s',
     async (path) => {
       const answer = await get(query().toString(), path)
       expect(answer.status).toBe(200)
@@ -107,19 +107,22 @@ describe('the check of the URL', () => {
     expect(answer.body).toMatchObject({ error: { code: 'forbidden' } })
   })
 
-  test.each([-1, 1])('is refused when it is more than ten minutes off (%s)', async (sign) => {
-    const { timestamp, nonce } = V1
-    const at = (seconds: number) => {
-      const text = String(Number(timestamp) + sign * seconds)
-      return query({ timestamp: text, signature: wecom.getSignature(TOKEN, text, nonce, '') }).toString()
-    }
-    expect((await get(at(600))).text).toBe(V1.echostr)
-    const answer = await get(at(601))
-    expect(answer.status).toBe(403)
-    expect(answer.body).toMatchObject({ error: { details: { reason: 'timestamp' } } })
-  })
+  test.each([-1, 1])(
+    'the check of the URL is refused when it is more than ten minutes off (%s)',
+    async (sign) => {
+      const { timestamp, nonce } = V1
+      const at = (seconds: number) => {
+        const text = String(Number(timestamp) + sign * seconds)
+        return query({ timestamp: text, signature: wecom.getSignature(TOKEN, text, nonce, '') }).toString()
+      }
+      expect((await get(at(600))).text).toBe(V1.echostr)
+      const answer = await get(at(601))
+      expect(answer.status).toBe(403)
+      expect(answer.body).toMatchObject({ error: { details: { reason: 'timestamp' } } })
+    },
+  )
 
-  test('is answered 404 for another account, and where no token is set', async () => {
+  test('the check of the URL is answered 404 for another account, and where no token is set', async () => {
     expect((await get(query().toString(), '/wechat/callback/wx-another')).status).toBe(404)
     const answer = await serviceOf('off').request('GET', `/wechat/callback?${query()}`)
     expect(answer.status).toBe(404)
@@ -138,7 +141,7 @@ describe.each(['plain', 'compatible', 'safe'] as const)('a push in %s mode', (mo
   describe.each(['xml', 'json'] as const)('as %s', (format) => {
     const sender: Sender = { ...SAFE, mode, format }
 
-    test('is stored, a row for each item, and answered success', async () => {
+    test('a push is stored, a row for each item, and answered success', async () => {
       const answer = await send(mode, compose(sender, popup(sender), NOW))
       expect(answer.status).toBe(200)
       expect(answer.text).toBe('success')
@@ -181,7 +184,7 @@ describe.each(['plain', 'compatible', 'safe'] as const)('a push in %s mode', (mo
       expect(await rowsOf(mode)).toBe(2)
     })
 
-    test('of an event that nobody has heard of is kept for the record', async () => {
+    test('a push of an event that nobody has heard of is kept for the record', async () => {
       const event = { name: 'debug_demo', openId: OPEN_ID, at: NOW, items: [{ debug_str: 'hello world' }] }
       expect((await send(mode, compose(sender, eventMessage(sender, event), NOW))).text).toBe('success')
       expect(await events(mode)).toMatchObject([
@@ -189,7 +192,7 @@ describe.each(['plain', 'compatible', 'safe'] as const)('a push in %s mode', (mo
       ])
     })
 
-    test('of a message that a user wrote is answered success, and nothing of it is kept', async () => {
+    test('a push of a message that a user wrote is answered success, and nothing of it is kept', async () => {
       const message = {
         ToUserName: 'gh_1',
         FromUserName: OPEN_ID,
@@ -203,7 +206,7 @@ describe.each(['plain', 'compatible', 'safe'] as const)('a push in %s mode', (mo
       expect(JSON.stringify(await serviceOf(mode).db('wx_callback_nonce'))).not.toContain('private')
     })
 
-    test('is taken with any content type, or none', async () => {
+    test('a push is taken with any content type, or none', async () => {
       for (const [n, contentType] of [undefined, 'text/plain', 'text/xml; charset=utf-8', 'x/y'].entries()) {
         const push = compose(sender, popup(sender, NOW + n * 1000), NOW)
         const body = Buffer.from(push.body)
@@ -227,7 +230,7 @@ describe.each(['plain', 'compatible', 'safe'] as const)('a push in %s mode', (mo
       await expectRefused(mode, await send(mode, compose(sender, popup(sender), at)), 403, 'timestamp')
     })
 
-    test('that is almost too old is taken', async () => {
+    test('a push that is almost too old is taken', async () => {
       const answer = await send(mode, compose(sender, popup(sender), NOW - 10 * MINUTE))
       expect(answer.text).toBe('success')
     })
@@ -237,7 +240,7 @@ describe.each(['plain', 'compatible', 'safe'] as const)('a push in %s mode', (mo
       await expectRefused(mode, await send(mode, forged), 403, 'signature')
     })
 
-    test('without parts of its signature is refused', async () => {
+    test('a push without parts of its signature is refused', async () => {
       const push = compose(sender, popup(sender), NOW)
       const name = mode === 'plain' ? 'signature' : 'msg_signature'
       for (const missing of [name, 'timestamp', 'nonce']) {
@@ -247,7 +250,7 @@ describe.each(['plain', 'compatible', 'safe'] as const)('a push in %s mode', (mo
       await expectRefused(mode, await send(mode, { body: push.body }), 403)
     })
 
-    test('with another timestamp or nonce than it was signed for is refused', async () => {
+    test('a push with another timestamp or nonce than it was signed for is refused', async () => {
       const push = compose(sender, popup(sender), NOW)
       for (const change of [{ timestamp: `${NOW / 1000 + 1}` }, { nonce: 'other' }]) {
         const changed = { ...push, query: { ...push.query, ...change } }
@@ -256,7 +259,7 @@ describe.each(['plain', 'compatible', 'safe'] as const)('a push in %s mode', (mo
     })
   })
 
-  test('that is no push is refused: a signed body that is no XML and no JSON', async () => {
+  test('a push that is no push is refused: a signed body that is no XML and no JSON', async () => {
     const sender: Sender = { ...SAFE, mode }
     const { query } = compose(sender, popup(sender), NOW)
     for (const body of ['', 'hello', '{', '<xml>', '[]', '\u0000', '<html></html>']) {
@@ -264,7 +267,7 @@ describe.each(['plain', 'compatible', 'safe'] as const)('a push in %s mode', (mo
     }
   })
 
-  test('without a MsgType, or of an event without its name, is refused', async () => {
+  test('a push without a MsgType, or of an event without its name, is refused', async () => {
     const sender: Sender = { ...SAFE, mode }
     for (const message of [{ ToUserName: 'x' }, { MsgType: 'event' }, { MsgType: 'event', Event: '' }]) {
       const answer = await send(mode, compose(sender, message, NOW))
@@ -273,7 +276,7 @@ describe.each(['plain', 'compatible', 'safe'] as const)('a push in %s mode', (mo
     }
   })
 
-  test('that is too large is refused', async () => {
+  test('a push that is too large is refused', async () => {
     const sender: Sender = { ...SAFE, mode }
     const message = { ...popup(sender), filler: 'x'.repeat(20_000) }
     const answer = await send(mode, compose(sender, message, NOW))

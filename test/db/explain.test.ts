@@ -364,7 +364,7 @@ describe.each(dialects)('hot statements on %s', (dialect) => {
         expect(access.by).toEqual(expect.arrayContaining(by))
   })
 
-  test('and every other statement of a run, a sweep and an upload read no table in full', async () => {
+  test('no statement of a run, a sweep or an upload reads a table in full, hot or not', async () => {
     const texts = new Map(
       statements.map((statement) => [statement.sql.replace(/(\?,\s*)+\?/g, '?'), statement]),
     )

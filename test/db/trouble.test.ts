@@ -77,7 +77,7 @@ describe('a job whose database', () => {
     ['before a commit', 'COMMIT;'],
     ['before the run is closed', 'finished_at'],
   ] as const
-  test.each(PLACES)('cuts the line %s: it stops, and goes on', async (_, text) => {
+  test.each(PLACES)('a job whose database cuts the line %s: it stops, and goes on', async (_, text) => {
     await world.has(users(1, 12).permits(2))
     const process = world.startProcess({ db: pool() })
     line.cutAt(text)
@@ -85,7 +85,7 @@ describe('a job whose database', () => {
     await expectToGoOn(process, 12)
   })
 
-  test('commits and cannot say so any more: nothing is done twice', async () => {
+  test('a job whose database commits and cannot say so any more: nothing is done twice', async () => {
     await world.has(users(1, 12).permits(2))
     const process = world.startProcess({ db: pool() })
     line.cutAfter('COMMIT;')
@@ -93,7 +93,7 @@ describe('a job whose database', () => {
     await expectToGoOn(process, 12)
   })
 
-  test('hangs on open connections: it stops at the limit of a statement, and goes on over new ones', async () => {
+  test('a job whose database hangs on open connections: it stops at the limit of a statement, and goes on over new ones', async () => {
     await world.has(users(1, 12).permits(2))
     const process = world.startProcess({ db: pool({}, HANGING_MS) })
     let sent = 0
@@ -108,7 +108,7 @@ describe('a job whose database', () => {
     await expectToGoOn(process, 12)
   })
 
-  test('was there behind connections that went dead while nobody used them: each is given up once', async () => {
+  test('a job whose database was there behind connections that went dead while nobody used them: each is given up once', async () => {
     await world.has(users(1, 12).permits(2))
     const process = world.startProcess({ db: pool({}, HANGING_MS) })
     await Promise.all([1, 2, 3].map(() => process.db.raw('SELECT SLEEP(0.05)')))
@@ -127,7 +127,7 @@ describe('a job whose database', () => {
     await expectToGoOn(process, 12)
   })
 
-  test('has no connection free: it stops, and goes on when there is one', async () => {
+  test('a job whose database has no connection free: it stops, and goes on when there is one', async () => {
     await world.has(users(1, 12).permits(2))
     const busy = pool({ acquireConnectionTimeout: 1_000, pool: { min: 0, max: 2 } })
     const process = world.startProcess({ db: busy })
@@ -137,7 +137,7 @@ describe('a job whose database', () => {
     await expectToGoOn(process, 12)
   })
 
-  test('moved away and left connections to one that takes no writes: they are replaced', async () => {
+  test('a job whose database moved away and left connections to one that takes no writes: they are replaced', async () => {
     await world.has(users(1, 12).permits(2))
     const process = world.startProcess({ db: pool({ pool: { min: 0, max: 1 } }) })
     // As a primary that was demoted and kept its sessions.
@@ -146,7 +146,7 @@ describe('a job whose database', () => {
     await expectToGoOn(process, 12)
   })
 
-  test('is gone in the middle of a sweep: whole chunks are done, and the next sweep finishes', async () => {
+  test('a job whose database is gone in the middle of a sweep: whole chunks are done, and the next sweep finishes', async () => {
     await world.has(
       users(1, 30)
         .permitFor(HOUR_MS)
@@ -167,7 +167,7 @@ describe('a job whose database', () => {
     expect(await sweep(world.clock.now() + 1)).toEqual({ expired: 30, users: 30 })
   })
 
-  test('deadlocks again and again: the transaction gets through, within its tries', async () => {
+  test('a job whose database deadlocks again and again: the transaction gets through, within its tries', async () => {
     await world.has(users(1, 8).permits(1))
     const [here, there] = [openDatabase(world.database.url), openDatabase(world.database.url)]
     pools.push(here, there)
@@ -202,7 +202,7 @@ describe('a job whose database', () => {
     expect(errors).toEqual(Array(3).fill('ER_LOCK_DEADLOCK'))
   })
 
-  test('lets it wait for locks in vain: it stops with that, and goes on when they are free', async () => {
+  test('a job whose database lets it wait for locks in vain: it stops with that, and goes on when they are free', async () => {
     await world.has(users(1, 5).permits(2), user(6).permits(2))
     const config = knexConfig(line.url).pool
     const impatient = pool({

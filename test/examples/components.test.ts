@@ -162,7 +162,7 @@ describe('subscribe-tap', () => {
     expect(hints).toEqual([expect.stringMatching(/30001: requestSubscribeMessage:fail cancel/)])
   })
 
-  test('does not ask when asking is of no use, nor without a template', async () => {
+  test('subscribe-tap does not ask when asking is of no use, nor without a template', async () => {
     const { phone, asked } = setUp()
     await open(phone, { ask: false }).tap('.subscribe-tap')
     screen.close()

@@ -77,7 +77,7 @@ async function books({ db } = service) {
 }
 
 describe('a session', () => {
-  test('is opened once, kept through restarts, and all that says who the user is', async () => {
+  test('a session is opened once, kept through restarts, and all that says who the user is', async () => {
     app.addFormId(formId(), PAGE)
     await phone.settled()
     app = phone.startApp()
@@ -93,7 +93,7 @@ describe('a session', () => {
     expect((await books()).count).toBe(2)
   })
 
-  test('is renewed when it has expired, once for all calls at the same time', async () => {
+  test('a session is renewed when it has expired, once for all calls at the same time', async () => {
     await app.signIn()
     clock.advance(365 * DAY_MS)
     app.addFormId(formId(), PAGE)
@@ -105,7 +105,7 @@ describe('a session', () => {
     expect(phone.pending()).toEqual([])
   })
 
-  test('that is refused again when it is new is tried again later, not at once', async () => {
+  test('a session that is refused again when it is new is tried again later, not at once', async () => {
     phone.interfere = ({ path }) => (path === '/v1/form-ids' ? { statusCode: 401 } : undefined)
     app.addFormId(formId(), PAGE)
     await phone.settled()
@@ -213,7 +213,7 @@ describe('what was collected', () => {
     expect((await books()).formIds.toSorted()).toEqual(ids.toSorted())
   })
 
-  test('is bounded: of thousands the youngest are kept, and accepted subscriptions before all', () => {
+  test('what was collected is bounded: of thousands the youngest are kept, and accepted subscriptions before all', () => {
     phone.goOffline()
     app.addSubscription({ id: 'tap-1', at: clock.now() }, TEMPLATE, 'accept')
     for (let i = 0; i < 3_000; i++) {
@@ -227,7 +227,7 @@ describe('what was collected', () => {
     expect(pending.at(-1)).toMatchObject({ form_id: 'form-id-2999' })
   })
 
-  test('is uploaded though storage is full', async () => {
+  test('what was collected is uploaded though storage is full', async () => {
     phone.storageLimit = 10
     expect(app.addFormId(formId(), PAGE)).toBe(true)
     await phone.settled()
@@ -236,7 +236,7 @@ describe('what was collected', () => {
     expect(phone.sentTo('/v1/form-ids')).toHaveLength(1)
   })
 
-  test('is dropped when WeChat takes it no more', async () => {
+  test('what was collected is dropped when WeChat takes it no more', async () => {
     phone.goOffline()
     const [old, young] = [formId(), formId()]
     app.addFormId(old, PAGE)
@@ -251,7 +251,7 @@ describe('what was collected', () => {
     expect(phone.sentTo('/v1/form-ids').flatMap(({ data }) => data.items)).toHaveLength(1)
   })
 
-  test('is left out when storage holds something else than this kit put there', async () => {
+  test('what was collected is left out when storage holds something else than this kit put there', async () => {
     phone.storage.set(
       'reminder.outbox',
       JSON.stringify([
@@ -291,7 +291,7 @@ describe('an accepted subscription', () => {
     expect(phone.pending()).toEqual([])
   })
 
-  test('of one tap on two templates is two messages', async () => {
+  test('an accepted subscription of one tap on two templates is two messages', async () => {
     const tap = app.newTap()
     app.addSubscription(tap, TEMPLATE, 'accept')
     app.addSubscription(tap, 'template-of-prizes', 'acceptWithAudio')
@@ -300,7 +300,7 @@ describe('an accepted subscription', () => {
     phone.expectHints()
   })
 
-  test('is told with the time of its tap, though it is uploaded days later from a phone with a wrong clock', async () => {
+  test('an accepted subscription is told with the time of its tap, though it is uploaded days later from a phone with a wrong clock', async () => {
     phone.clockAhead = -3 * DAY_MS
     phone.goOffline()
     app.addSubscription(app.newTap(), TEMPLATE, 'accept')
@@ -346,7 +346,7 @@ describe('a phone whose clock is wrong', () => {
 })
 
 describe('an answer that is none', () => {
-  test('as the login page of a Wi-Fi gives it does not count as stored', async () => {
+  test('an answer as the login page of a Wi-Fi gives it does not count as stored', async () => {
     await app.isAskingUseful()
     phone.interfere = () => ({ statusCode: 200, data: '<html>Please log in</html>' })
     const id = formId()
@@ -378,7 +378,7 @@ describe('an answer that is none', () => {
 })
 
 describe('a service that refuses', () => {
-  test('is left alone for as long as it asks for, also when the app comes back to the front', async () => {
+  test('a service that refuses is left alone for as long as it asks for, also when the app comes back to the front', async () => {
     await app.isAskingUseful()
     phone.interfere = ({ path }) =>
       path === '/v1/form-ids' ? { statusCode: 429, header: { 'retry-after': '90' } } : undefined
@@ -428,7 +428,7 @@ describe('a service that refuses', () => {
     expect(phone.pending()).toEqual([])
   })
 
-  test('is not mistaken for a proxy that answers with the status of a wrong request', async () => {
+  test('a service that refuses is not mistaken for a proxy that answers with the status of a wrong request', async () => {
     phone.interfere = ({ path }) =>
       path === '/v1/form-ids'
         ? { statusCode: 413, data: '<html>413 Request Entity Too Large</html>' }
@@ -439,7 +439,7 @@ describe('a service that refuses', () => {
     expect(phone.timers).toHaveLength(1)
   })
 
-  test('by another error than a wrong request loses nothing', async () => {
+  test('a service that refuses by another error than a wrong request loses nothing', async () => {
     for (const statusCode of [403, 404, 409, 500, 503]) {
       phone.interfere = ({ path }) => (path === '/v1/form-ids' ? { statusCode } : undefined)
       app.addFormId(formId(), PAGE)

@@ -38,7 +38,7 @@ describe('a body is read up to the limit of its caller', () => {
     expect(beyond.body).toMatchObject({ error: { code: 'payload_too_large' } })
   })
 
-  test('in chunks too, without a length', async () => {
+  test('a body is read up to the limit of its caller in chunks too, without a length', async () => {
     const head =
       'POST /v1/form-ids HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\n' +
       `Authorization: Bearer ${token}\r\nTransfer-Encoding: chunked\r\n\r\n`
@@ -53,7 +53,7 @@ describe('a body is read up to the limit of its caller', () => {
     })
   })
 
-  test('and 20 items with the longest fields fit into a session’s', async () => {
+  test('20 items with the longest fields fit into the body of a session', async () => {
     const items = Array.from({ length: 20 }, (_, i) => ({
       form_id: `${i}-`.padEnd(1_000, 'f'),
       page: 'p'.repeat(255),

@@ -26,7 +26,7 @@ describe('a call without a right key', () => {
     ['one in the query', {}],
   ]
 
-  test.each(refused)('is answered 401: %s', async (what, headers) => {
+  test.each(refused)('a call without a right key is answered 401: %s', async (what, headers) => {
     const query = what.endsWith('query') ? `?api_key=${API_KEY}` : ''
     for (const path of ['/v1/form-ids', '/v1/sign-ins']) {
       const answer = await service.request('POST', path + query, {
@@ -39,7 +39,7 @@ describe('a call without a right key', () => {
     expect(await countRows(service.db)).toMatchObject({ wx_save_form_id: 0, wx_sign_in: 0 })
   })
 
-  test('is answered before its body is looked at', async () => {
+  test('a call without a right key is answered before its body is looked at', async () => {
     const answer = await service.request('POST', '/v1/form-ids', { body: '{', headers: JSON_TYPE })
     expect(answer.status).toBe(401)
   })

@@ -174,7 +174,7 @@ describe.each(dialects)('after any history on %s', (dialect) => {
     TEST_TIMEOUT_MS,
   )
 
-  test('in which a hand set a counter too low, the run goes on and stops it at 0', async () => {
+  test('a run goes on where a hand set a counter too low, and stops it at 0', async () => {
     await world.has(users(1, 10).permits(2), user(11).permits(3))
     await db('wx_message_push_status').where({ user_id: 11 }).update({ count: 1 })
     world.wechat.addFault({ kind: 'errcode', errcode: 41028, times: 2, match: { open_id: openIdOf(11) } })

@@ -125,7 +125,7 @@ describe.each(dialects)('POST /v1/subscriptions on %s', (dialect) => {
     })
   })
 
-  test('with a session the permit is its user’s, and names in the body are refused', async () => {
+  test('a subscription reported with a session is a permit of its user, and names in the body are refused', async () => {
     await service.post(PATH, item({ tap_id: 't1' }))
     const token = await service.tokenOf('o1')
     const report = { template_id: 'daily', result: 'accept', tap_id: 't2' }

@@ -51,7 +51,7 @@ describe('the sandbox pushes', () => {
     expect(control.pushes().map(({ state }) => state)).toEqual(['answered', 'answered'])
   })
 
-  test('in safe mode the encrypted text alone, in compatible mode both, as XML', async () => {
+  test('the sandbox pushes in safe mode the encrypted text alone, in compatible mode both, as XML', async () => {
     const { control } = await setup()
     const { url, received } = await receiver()
     for (const mode of ['safe', 'compatible'] as const) {
@@ -114,7 +114,7 @@ describe('the sandbox pushes', () => {
     ])
   })
 
-  test('and gives up after the third', async () => {
+  test('the sandbox gives a push up after the third try', async () => {
     const { control } = await setup()
     const { url, received } = await receiver([404, 'x'], [404, 'x'], [404, 'x'])
     control.configureCallback({ ...CALLBACK, url })
@@ -124,7 +124,7 @@ describe('the sandbox pushes', () => {
     expect(control.pushes()).toMatchObject([{ event: 'unsubscribe', state: 'given_up' }])
   })
 
-  test('nothing for an account that has given no URL, and on its own where it has', async () => {
+  test('the sandbox pushes nothing for an account that has given no URL, and on its own where it has', async () => {
     const { control } = await setup()
     control.follow({ openId: OPEN_ID })
     expect(control.pushes()).toEqual([])

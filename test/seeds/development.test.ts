@@ -6,7 +6,7 @@ import { readCounters, readPermits, wrongCounters } from '../migrations/old-tabl
 describe.each(dialects)('the sample rows on %s', (dialect) => {
   const database = useDatabase(dialect, { keepRows: true })
 
-  test('are the same the second time, with exact counters', async () => {
+  test('the sample rows are the same the second time, with exact counters', async () => {
     const { db } = database
     const state = async () => ({
       permits: (await readPermits(db)).map((row) => ({ ...row, id: 0 })),

@@ -40,8 +40,14 @@ describe.each(dialects)('user ids of up to 19 digits on %s', (dialect) => {
       service.request('GET', `/v1/permits?${query}`, { headers: { authorization: `Bearer ${credential}` } })
     const body = (id: string, formId: string) =>
       `{"open_id":"${openIdOf(BigInt(id))}","user_id":${id},"form_id":"${formId}"}`
+    const uploadTwoOfEach = async () => {
+      const items = ['one', 'two'].flatMap((name) => IDS.map((id) => body(String(id), `${name}-${id}`)))
+      expect(await service.post('/v1/form-ids', `{"items":[${items.join(',')}]}`)).toMatchObject({
+        status: 201,
+      })
+    }
 
-    test('are told apart as numbers and as strings of digits, singly and in a batch', async () => {
+    test('user ids of up to 19 digits in the API are told apart as numbers and as strings of digits, singly and in a batch', async () => {
       const items = IDS.map((id) => body(String(id), `number-${id}`))
       const numbers = await service.post('/v1/form-ids', `{"items":[${items.join(',')}]}`)
       expect(numbers).toMatchObject({ status: 201, body: { accepted: IDS.length } })
@@ -61,7 +67,8 @@ describe.each(dialects)('user ids of up to 19 digits on %s', (dialect) => {
       expect(rows).toEqual(IDS.map((user_id) => ({ user_id, count: 2 })))
     })
 
-    test('are answered as they are: strings beyond 2^53 - 1, numbers below', async () => {
+    test('user ids of up to 19 digits in the API are answered as they are: strings beyond 2^53 - 1, numbers below', async () => {
+      await uploadTwoOfEach()
       for (const id of IDS) {
         expect(await get(`user_id=${id}`)).toMatchObject({ body: { user_id: inAnswers(id), permits: 2 } })
         expect(await get(`open_id=${openIdOf(id)}`)).toMatchObject({ body: { user_id: inAnswers(id) } })
@@ -72,7 +79,8 @@ describe.each(dialects)('user ids of up to 19 digits on %s', (dialect) => {
       }
     })
 
-    test('sign in, are bound, and hand permits over, each of them alone', async () => {
+    test('user ids of up to 19 digits sign in, are bound, and hand permits over, each of them alone', async () => {
+      await uploadTwoOfEach()
       for (const [i, id] of IDS.entries()) {
         const date = i % 2 === 0 ? ',"date":"2026-11-01"' : ''
         const signIn = await service.post('/v1/sign-ins', `{"user_id":${id}${date}}`)
@@ -177,7 +185,7 @@ describe.each(dialects)('user ids of up to 19 digits on %s', (dialect) => {
         .map(({ open_id }) => open_id)
         .sort()
 
-    test('are reminded once each, beside small ones', async () => {
+    test('user ids of up to 19 digits in the daily work are reminded once each, beside small ones', async () => {
       const small = Array.from({ length: 300 }, (_, i) => i + 10)
       await upload([...IDS, ...small], 1)
       const report = await world.startProcess().remind()
@@ -191,14 +199,14 @@ describe.each(dialects)('user ids of up to 19 digits on %s', (dialect) => {
       await world.expectSound()
     })
 
-    test('are reminded once each where there are no others, claim by claim', async () => {
+    test('user ids of up to 19 digits in the daily work are reminded once each where there are no others, claim by claim', async () => {
       await upload(LARGE, 2)
       const report = await world.startProcess({ concurrency: 1 }).remind()
       expect(report).toMatchObject({ state: 'done', delivered: LARGE.length })
       expect(await counters()).toEqual(LARGE.map((user_id) => ({ user_id, count: 1, last_date: TODAY })))
     })
 
-    test('that signed in or opted out are passed over, and their neighbours are not', async () => {
+    test('user ids of up to 19 digits in the daily work that signed in or opted out are passed over, and their neighbours are not', async () => {
       await upload(LARGE, 1)
       const [first, second, third, fourth] = LARGE
       await world.db('wx_sign_in').insert({
@@ -230,7 +238,7 @@ describe.each(dialects)('user ids of up to 19 digits on %s', (dialect) => {
       )
     }
 
-    test('get back what was claimed for them, and are claimed again', async () => {
+    test('user ids of up to 19 digits in the daily work get back what was claimed for them, and are claimed again', async () => {
       await upload(IDS, 1)
       const claimed = await claimAll(world)
       expect(claimed.map(({ userId }) => userId)).toEqual(IDS)
@@ -269,7 +277,7 @@ describe.each(dialects)('user ids of up to 19 digits on %s', (dialect) => {
       expect((await counters()).map(({ count }) => count)).toEqual(IDS.map(() => 1))
     })
 
-    test('have their own streaks', async () => {
+    test('user ids of up to 19 digits in the daily work have their own streaks', async () => {
       for (const [i, id] of IDS.entries()) {
         await world.db('wx_sign_in').insert({
           app_id: world.account.appId,

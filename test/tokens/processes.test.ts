@@ -52,7 +52,7 @@ describe.each(dialects)('processes on %s', (dialect) => {
     return tokenProcess
   }
 
-  test('that start together fetch one token among them', async () => {
+  test('processes that start together fetch one token among them', async () => {
     const processes = await Promise.all([1, 2, 3].map(() => startProcess(10_000)))
     expect(await Promise.all(processes.map((tokenProcess) => tokenProcess.ask()))).toEqual([
       'token-1',
@@ -62,7 +62,7 @@ describe.each(dialects)('processes on %s', (dialect) => {
     expect(stub.asked).toHaveLength(1)
   })
 
-  test('go on without one that was killed while it was fetching', async () => {
+  test('processes go on without one that was killed while it was fetching', async () => {
     const [victim, heir] = await Promise.all([startProcess(400), startProcess(400)])
     stub.next(hang)
     victim.ask().catch(() => {})

@@ -84,7 +84,7 @@ describe.each(dialects)('the shared token on %s', (dialect) => {
   }
 
   describe('in one process', () => {
-    test('is fetched once for any number of callers at once, and kept', async () => {
+    test('the shared token in one process is fetched once for any number of callers at once, and kept', async () => {
       const token = startProcess()
       expect(new Set(await Promise.all(Array.from({ length: 100 }, () => token.get())))).toEqual(
         new Set(['token-1']),
@@ -95,7 +95,7 @@ describe.each(dialects)('the shared token on %s', (dialect) => {
       expect(await row()).toMatchObject({ token: 'token-1', version: 1, lease_owner: null, lease_until: 0 })
     })
 
-    test('is taken from memory without a query', async () => {
+    test('the shared token in one process is taken from memory without a query', async () => {
       const pool = openDatabase(database.url)
       const token = startProcess({ pool })
       await token.get()
@@ -104,7 +104,7 @@ describe.each(dialects)('the shared token on %s', (dialect) => {
       expect(await token.replace('token-0')).toBe('token-1')
     })
 
-    test('is replaced behind the callers shortly before its end', async () => {
+    test('the shared token in one process is replaced behind the callers shortly before its end', async () => {
       const token = startProcess()
       await token.get()
       await pass(114 * MINUTE)
@@ -117,14 +117,14 @@ describe.each(dialects)('the shared token on %s', (dialect) => {
       expect(wechat.calls).toBe(2)
     })
 
-    test('is waited for once it has expired', async () => {
+    test('the shared token in one process is waited for once it has expired', async () => {
       const token = startProcess()
       await token.get()
       await pass(121 * MINUTE)
       expect(await token.get()).toBe('token-2')
     })
 
-    test('with five minutes left that comes again is not asked for at once again', async () => {
+    test('the shared token in one process with five minutes left that comes again is not asked for at once again', async () => {
       const token = startProcess()
       wechat.next(fetched('same', 5 * MINUTE), fetched('same', 5 * MINUTE))
       await token.get()
@@ -141,7 +141,7 @@ describe.each(dialects)('the shared token on %s', (dialect) => {
       expect(wechat.calls).toBe(2)
     })
 
-    test('that a process before it has stored is used without asking WeChat', async () => {
+    test('the shared token in one process that a process before it has stored is used without asking WeChat', async () => {
       await startProcess().get()
       expect(await startProcess().get()).toBe('token-1')
       expect(wechat.calls).toBe(1)
@@ -149,7 +149,7 @@ describe.each(dialects)('the shared token on %s', (dialect) => {
   })
 
   describe('in many processes', () => {
-    test('is fetched once, each with its own pool', async () => {
+    test('the shared token in many processes is fetched once, each with its own pool', async () => {
       wechat.takesMs = 30
       const processes = [1, 2, 3, 4].map(startProcessWithPool)
       const tokens = await Promise.all(processes.flatMap((process) => [process.get(), process.get()]))
@@ -157,7 +157,7 @@ describe.each(dialects)('the shared token on %s', (dialect) => {
       expect(wechat.calls).toBe(1)
     })
 
-    test('is replaced once when all of them meet the refusal together', async () => {
+    test('the shared token in many processes is replaced once when all of them meet the refusal together', async () => {
       wechat.takesMs = 30
       const processes = [1, 2, 3, 4].map(startProcessWithPool)
       await Promise.all(processes.map((process) => process.get()))
@@ -169,7 +169,7 @@ describe.each(dialects)('the shared token on %s', (dialect) => {
       expect(await row()).toMatchObject({ token: 'token-2', version: 2 })
     })
 
-    test('is waited for while another process fetches it', async () => {
+    test('the shared token in many processes is waited for while another process fetches it', async () => {
       const answer = wechat.nextLater()
       const fetching = startProcess().get()
       await expect.poll(async () => (await row()).lease_owner ?? null).not.toBeNull()
@@ -179,7 +179,7 @@ describe.each(dialects)('the shared token on %s', (dialect) => {
       expect(wechat.calls).toBe(1)
     })
 
-    test('is fetched by the next one when the lease of a dead one lapses', async () => {
+    test('the shared token in many processes is fetched by the next one when the lease of a dead one lapses', async () => {
       await startProcess().get()
       await pass(121 * MINUTE)
       await leaseOf('dead', 150)
@@ -197,7 +197,7 @@ describe.each(dialects)('the shared token on %s', (dialect) => {
       expect(wechat.calls).toBe(1)
     })
 
-    test('is given up after a while when the lease neither lapses nor ends', async () => {
+    test('the shared token in many processes is given up after a while when the lease neither lapses nor ends', async () => {
       await startProcess().get()
       await pass(121 * MINUTE)
       await leaseOf('stuck', 60_000)
@@ -208,7 +208,7 @@ describe.each(dialects)('the shared token on %s', (dialect) => {
       expect(wechat.calls).toBe(1)
     })
 
-    test('of a process that lost its lease is not written over the newer one', async () => {
+    test('the shared token in many processes of a process that lost its lease is not written over the newer one', async () => {
       const answer = wechat.nextLater()
       const slow = startProcess().get()
       await expect.poll(async () => (await row()).lease_owner ?? null).not.toBeNull()
@@ -219,7 +219,7 @@ describe.each(dialects)('the shared token on %s', (dialect) => {
       expect(await row()).toMatchObject({ token: 'token-1', version: 1 })
     })
 
-    test('is not asked for again by a process that lost its lease between two attempts', async () => {
+    test('the shared token in many processes is not asked for again by a process that lost its lease between two attempts', async () => {
       const answer = wechat.nextLater()
       const slow = startProcess().get()
       await expect.poll(async () => (await row()).lease_owner ?? null).not.toBeNull()
@@ -230,7 +230,7 @@ describe.each(dialects)('the shared token on %s', (dialect) => {
       expect(wechat.calls).toBe(2)
     })
 
-    test('has the life that remains by the database, not that of a new one', async () => {
+    test('the shared token in many processes has the life that remains by the database, not that of a new one', async () => {
       await startProcess().get()
       await pass(60 * MINUTE)
       const late = startProcess()
@@ -241,14 +241,14 @@ describe.each(dialects)('the shared token on %s', (dialect) => {
   })
 
   describe('replaced after a refusal', () => {
-    test('stays when the refused one is no longer the stored one', async () => {
+    test('the shared token replaced after a refusal stays when the refused one is no longer the stored one', async () => {
       const token = startProcess()
       await token.get()
       expect(await token.replace('some older token')).toBe('token-1')
       expect(wechat.calls).toBe(1)
     })
 
-    test('is taken over from the process that has replaced it already', async () => {
+    test('the shared token replaced after a refusal is taken over from the process that has replaced it already', async () => {
       const one = startProcess()
       const other = startProcess()
       await Promise.all([one.get(), other.get()])
@@ -258,7 +258,7 @@ describe.each(dialects)('the shared token on %s', (dialect) => {
       expect(wechat.calls).toBe(2)
     })
 
-    test('that comes back unchanged is a configuration fault, asked for once and not in a loop', async () => {
+    test('the shared token replaced after a refusal that comes back unchanged is a configuration fault, asked for once and not in a loop', async () => {
       const token = startProcess()
       wechat.next(fetched('same'), fetched('same'), fetched('same'))
       await token.get()
@@ -276,7 +276,7 @@ describe.each(dialects)('the shared token on %s', (dialect) => {
       expect(await row()).toMatchObject({ lease_owner: null })
     })
 
-    test('that came back unchanged is asked for again after a pause', async () => {
+    test('the shared token replaced after a refusal that came back unchanged is asked for again after a pause', async () => {
       const token = startProcess()
       wechat.next(fetched('same'), fetched('same'))
       await token.get()
@@ -285,7 +285,7 @@ describe.each(dialects)('the shared token on %s', (dialect) => {
       expect(await token.replace('same')).toBe('token-1')
     })
 
-    test('that came back unchanged does not stand in the way of a new one when it expires', async () => {
+    test('the shared token replaced after a refusal that came back unchanged does not stand in the way of a new one when it expires', async () => {
       const token = startProcess()
       wechat.next(fetched('same', 3_000), fetched('same', 3_000))
       await token.get()
@@ -294,7 +294,7 @@ describe.each(dialects)('the shared token on %s', (dialect) => {
       expect(await token.get()).toBe('token-1')
     })
 
-    test('is not handed out again while no other can be had', async () => {
+    test('the shared token replaced after a refusal is not handed out again while no other can be had', async () => {
       const token = startProcess()
       await token.get()
       wechat.next(refused(40125))
@@ -331,13 +331,13 @@ describe.each(dialects)('the shared token on %s', (dialect) => {
   })
 
   describe('when the token endpoint fails', () => {
-    test('for a moment, it is asked again', async () => {
+    test('when the token endpoint fails for a moment, it is asked again', async () => {
       wechat.next(refused(-1), { kind: 'ambiguous', reason: 'headers_timeout' })
       expect(await startProcess().get()).toBe('token-1')
       expect(wechat.calls).toBe(3)
     })
 
-    test('for longer, the callers get a passing error and the lease is free', async () => {
+    test('when the token endpoint fails for longer, the callers get a passing error and the lease is free', async () => {
       wechat.next(refused(-1), refused(-1), { kind: 'unreachable', reason: 'dns', detail: 'ENOTFOUND' })
       const token = startProcess()
       await expect(token.get()).rejects.toMatchObject({
@@ -367,7 +367,7 @@ describe.each(dialects)('the shared token on %s', (dialect) => {
       [45009, 'quota', 'next day'],
       [45011, 'transient', 'SEND_RATE'],
     ])(
-      'with %i, it is asked once and the error is %s and says what to do',
+      'when the token endpoint fails with %i, it is asked once and the error is %s and says what to do',
       async (errcode, errorClass, remedy) => {
         wechat.next(refused(errcode, 'invalid 1.2.3.4'))
         await expect(startProcess().get()).rejects.toMatchObject({

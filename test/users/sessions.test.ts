@@ -85,27 +85,27 @@ describe.each(dialects)('sessions on %s', (dialect) => {
   })
 
   describe('a login that WeChat refuses', () => {
-    test('for a code that is of nobody, or too old: 401', async () => {
+    test('a login that WeChat refuses for a code that is of nobody, or too old: 401', async () => {
       expect(await login({ code: 'nobody' })).toMatchObject({ status: 401, body: failure('invalid_code') })
       const code = service.sandbox.control.issueLoginCode({ openId: 'oA' })
       now += 5 * MINUTE
       expect(await login({ code })).toMatchObject({ status: 401, body: failure('invalid_code') })
     })
 
-    test('for a code that was used: 409', async () => {
+    test('a login that WeChat refuses for a code that was used: 409', async () => {
       const code = service.sandbox.control.issueLoginCode({ openId: 'oA' })
       expect(await login({ code })).toMatchObject({ status: 201 })
       expect(await login({ code })).toMatchObject({ status: 409, body: failure('code_used') })
     })
 
-    test('for a code that comes twenty times at once: one session', async () => {
+    test('a login that WeChat refuses for a code that comes twenty times at once: one session', async () => {
       const code = service.sandbox.control.issueLoginCode({ openId: 'oA' })
       const answers = await Promise.all(Array.from({ length: 20 }, () => login({ code })))
       const statuses = answers.map(({ status }) => status).sort()
       expect(statuses).toEqual([201, ...Array(19).fill(409)])
     })
 
-    test('for a person at high risk: 403', async () => {
+    test('a login that WeChat refuses for a person at high risk: 403', async () => {
       service.sandbox.control.markHighRisk({ openId: 'oRisky' })
       expect(await service.logIn('oRisky')).toMatchObject({ status: 403, body: failure('high_risk_user') })
     })
@@ -126,7 +126,7 @@ describe.each(dialects)('sessions on %s', (dialect) => {
     })
 
     test.each(['cut_before', 'cut_after', 'garbage', 'http_status', 'huge_body'] as const)(
-      'by %s: 503',
+      'a login that WeChat refuses by %s: 503',
       async (kind) => {
         service.sandbox.control.addFault({ kind, match: { path: LOGIN } })
         expect(await service.logIn('oA')).toMatchObject({ status: 503, body: failure('wechat_unavailable') })
@@ -177,7 +177,7 @@ describe.each(dialects)('sessions on %s', (dialect) => {
       expect(await countRows(service.db)).toEqual(before)
     })
 
-    test('is the session’s for each item of a batch, with the reasons that a backend gets', async () => {
+    test('the identity of a call is the session’s for each item of a batch, with the reasons that a backend gets', async () => {
       const items = [{ form_id: 'F2' }, { form_id: 'the formId is a mock one' }, { form_id: 'F1' }]
       expect((await service.postAs(token, '/v1/form-ids', { items })).body).toMatchObject({
         accepted: 1,
@@ -189,7 +189,7 @@ describe.each(dialects)('sessions on %s', (dialect) => {
       expect(await audit(service.db, now, false)).toMatchObject({ ok: true })
     })
 
-    test('may sign in for today by name', async () => {
+    test('the identity of a call may sign in for today by name', async () => {
       expect(await service.postAs(token, '/v1/sign-ins', { date: '2026-11-20' })).toMatchObject({
         status: 201,
       })
@@ -201,7 +201,7 @@ describe.each(dialects)('sessions on %s', (dialect) => {
       expect(await counts(service.db, APP_ID)).toEqual({ 1: 0, 2: 2 })
     })
 
-    test('is not taken where only a backend may call', async () => {
+    test('the identity of a call is not taken where only a backend may call', async () => {
       const answer = await service.request('PUT', '/v1/users', {
         body: JSON.stringify({ open_id: 'oB', user_id: 1 }),
         headers: { 'content-type': 'application/json', authorization: `Bearer ${token}` },
