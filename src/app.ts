@@ -1,25 +1,17 @@
-import { randomUUID } from 'node:crypto'
 import swagger from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
-import fastify, { type FastifyInstance } from 'fastify'
+import type { FastifyInstance } from 'fastify'
 import type { Knex } from 'knex'
 import type { Account } from './account.js'
 import { callbackRoutes } from './callbacks/routes.js'
-import { SMALL_BODY_BYTES } from './http/body-limits.js'
-import { type ApiKey, createCallers } from './http/callers.js'
-import {
-  CONNECTION_LIMITS,
-  type ConnectionLimits,
-  connectionOptions,
-  limitConnections,
-} from './http/connections.js'
-import { answerFrameworkError, handleErrors } from './http/errors.js'
+import { type ApiKey, type Callers, createCallers } from './http/callers.js'
+import type { ConnectionLimits } from './http/connections.js'
 import { createFailures } from './http/failures.js'
 import { createLimit, registerLimits } from './http/limits.js'
 import type { RateLimits } from './http/rate-limits.js'
-import { DOCS_POLICY, SECURITY_HEADERS } from './http/security-headers.js'
+import { DOCS_POLICY } from './http/security-headers.js'
+import { createServer } from './http/server.js'
 import type { Logger } from './lib/logger.js'
-import { quoteLargeUserIds } from './lib/lossless-json.js'
 import { healthRoutes } from './operations/health-routes.js'
 import { balanceRoutes } from './permits/balance-routes.js'
 import type { Ingest } from './permits/ingest.js'
@@ -61,76 +53,13 @@ export interface AppDeps {
 
 /** The whole of the HTTP interface. Nothing listens yet. */
 export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
-  const limits = { ...CONNECTION_LIMITS, ...deps.connections }
-  const app = fastify({
-    ...connectionOptions(limits),
-    bodyLimit: SMALL_BODY_BYTES,
-    trustProxy: deps.trustProxy,
-    genReqId: () => randomUUID(),
-    frameworkErrors: answerFrameworkError,
-    // What a caller sends is taken as it is or refused, never bent into shape. A user_id may be a number or digits.
-    ajv: {
-      customOptions: {
-        coerceTypes: false,
-        removeAdditional: false,
-        useDefaults: false,
-        allowUnionTypes: true,
-      },
-    },
-  })
-
-  // Fastify reads text/plain by itself; here it is refused like all that is not JSON.
-  limitConnections(app, limits)
-  app.addHook('onRequest', async (_, reply) => {
-    reply.headers(SECURITY_HEADERS)
-  })
-  app.removeContentTypeParser(['text/plain', 'application/json'])
-  const parseJson = app.getDefaultJsonParser('error', 'error')
-  app.addContentTypeParser<string>('application/json', { parseAs: 'string' }, (request, body, done) =>
-    parseJson(request, quoteLargeUserIds(body), done),
-  )
-  handleErrors(app, deps.log)
-  let closing = false
-  app.addHook('preClose', async () => {
-    closing = true
-  })
-  // A keep-alive connection whose answer is under way would otherwise stay open, and the server with it, for 72 s.
-  app.addHook('onSend', async (_, reply) => {
-    if (closing) reply.header('Connection', 'close')
-  })
-  app.addHook('onResponse', async (request, reply) => {
-    const level = reply.statusCode >= 500 ? 'error' : reply.statusCode >= 400 ? 'info' : 'debug'
-    deps.log[level]({
-      event: 'http.request',
-      trace_id: request.id,
-      method: request.method,
-      route: request.routeOptions.url ?? 'none',
-      status: reply.statusCode,
-      ms: Math.round(reply.elapsedTime),
-    })
-  })
-
+  const app = createServer(deps)
   if (deps.apiDocs) await describeApi(app)
 
   const { db, account, ingest, now } = deps
   await registerLimits(app)
   const sessions = openSessions(deps)
-  const callers = createCallers(app, {
-    apiKeys: deps.apiKeys,
-    sessions: sessions && {
-      appId: account.appId,
-      verify: (token) => sessions.tokens.verify(token, now()),
-      findUser: async (openId) => (await findOrAllotUsers(db, account, [openId], now())).get(openId),
-    },
-    failures: createFailures({
-      event: 'auth.failed',
-      perMinute: deps.rateLimits.refused,
-      log: deps.log,
-      now,
-    }),
-    keyLimit: createLimit(app, deps.rateLimits.key, (request) => request.countedFor),
-    sessionLimit: createLimit(app, deps.rateLimits.session, (request) => request.countedFor),
-  })
+  const callers = callersOf(app, deps, sessions)
   const loginLimit = createLimit(app, deps.rateLimits.ip)
   await app.register(sessionRoutes({ appId: account.appId, sessions, loginLimit, now }))
   await app.register(userRoutes({ db, account, callers, onBound: deps.onUserBound, now }))
@@ -151,6 +80,21 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
   )
   await app.register(healthRoutes({ db, assertMigrated: deps.assertMigrated }))
   return app
+}
+
+function callersOf(app: FastifyInstance, deps: AppDeps, sessions: LogInDeps | undefined): Callers {
+  const { db, account, rateLimits, log, now } = deps
+  return createCallers(app, {
+    apiKeys: deps.apiKeys,
+    sessions: sessions && {
+      appId: account.appId,
+      verify: (token) => sessions.tokens.verify(token, now()),
+      findUser: async (openId) => (await findOrAllotUsers(db, account, [openId], now())).get(openId),
+    },
+    failures: createFailures({ event: 'auth.failed', perMinute: rateLimits.refused, log, now }),
+    keyLimit: createLimit(app, rateLimits.key, (request) => request.countedFor),
+    sessionLimit: createLimit(app, rateLimits.session, (request) => request.countedFor),
+  })
 }
 
 /** Before the routes: it describes those that come after it. */

@@ -7,7 +7,7 @@ import { giveBackMessages } from './give-back.js'
 import type { JudgedMessage } from './judged.js'
 import type { HeldMessage } from './message.js'
 import { takeNextPermits } from './next-permit.js'
-import * as store from './store.js'
+import { type Settlement, writeVerdicts } from './settle-store.js'
 import { addTallies, emptyTally, type Tally } from './tally.js'
 import type { Verdict } from './verdict.js'
 
@@ -52,7 +52,7 @@ async function settle(db: Knex, judged: JudgedMessage[], now: number): Promise<T
       trx,
       judged.map(({ message }) => message.runId),
     )
-    const counts = await store.settle(trx, settlements, now)
+    const counts = await writeVerdicts(trx, settlements, now)
     failpoint('settle.in_transaction')
     for (const { runId, state, messages } of counts) {
       if (runId === null || !ended.has(runId) || state === 'retry') continue
@@ -78,14 +78,14 @@ async function recordStops(trx: Knex.Transaction, judged: JudgedMessage[], now: 
   }
 }
 
-function toSettlement({ message, verdict, answer, attempted }: JudgedMessage, now: number): store.Settlement {
+function toSettlement({ message, verdict, answer, attempted }: JudgedMessage, now: number): Settlement {
   const retry = verdict.kind === 'retry' ? verdict : undefined
   const unknown = verdict.kind === 'unknown'
   return {
     id: message.id,
     fence: message.fence,
     runId: message.runId,
-    state: verdict.kind as store.Settlement['state'],
+    state: verdict.kind as Settlement['state'],
     maybeSent: retry?.maybeSent ?? (unknown || message.maybeSent),
     attempts: attempted ? 1 : 0,
     nextAttemptAt: retry ? now + retry.afterMs : null,

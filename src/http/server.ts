@@ -1,0 +1,84 @@
+import { randomUUID } from 'node:crypto'
+import fastify, { type FastifyInstance } from 'fastify'
+import type { Logger } from '../lib/logger.js'
+import { quoteLargeUserIds } from '../lib/lossless-json.js'
+import { SMALL_BODY_BYTES } from './body-limits.js'
+import {
+  CONNECTION_LIMITS,
+  type ConnectionLimits,
+  connectionOptions,
+  limitConnections,
+} from './connections.js'
+import { answerFrameworkError, handleErrors } from './errors.js'
+import { SECURITY_HEADERS } from './security-headers.js'
+
+export interface ServerOptions {
+  trustProxy: string[]
+  /** In place of CONNECTION_LIMITS. */
+  connections?: Partial<ConnectionLimits>
+  log: Logger
+}
+
+/** A server without routes: limits, JSON, errors, headers, one log line for each request. Nothing listens yet. */
+export function createServer({ trustProxy, connections, log }: ServerOptions): FastifyInstance {
+  const limits = { ...CONNECTION_LIMITS, ...connections }
+  const app = fastify({
+    ...connectionOptions(limits),
+    bodyLimit: SMALL_BODY_BYTES,
+    trustProxy,
+    genReqId: () => randomUUID(),
+    frameworkErrors: answerFrameworkError,
+    // What a caller sends is taken as it is or refused, never bent into shape. A user_id may be a number or digits.
+    ajv: {
+      customOptions: {
+        coerceTypes: false,
+        removeAdditional: false,
+        useDefaults: false,
+        allowUnionTypes: true,
+      },
+    },
+  })
+  limitConnections(app, limits)
+  app.addHook('onRequest', async (_, reply) => {
+    reply.headers(SECURITY_HEADERS)
+  })
+  takeJsonAlone(app)
+  handleErrors(app, log)
+  closeConnections(app)
+  logRequests(app, log)
+  return app
+}
+
+/** Fastify reads text/plain by itself; here it is refused like everything that is not JSON. */
+function takeJsonAlone(app: FastifyInstance): void {
+  app.removeContentTypeParser(['text/plain', 'application/json'])
+  const parseJson = app.getDefaultJsonParser('error', 'error')
+  app.addContentTypeParser<string>('application/json', { parseAs: 'string' }, (request, body, done) =>
+    parseJson(request, quoteLargeUserIds(body), done),
+  )
+}
+
+/** A keep-alive connection whose answer is under way at a stop would otherwise stay open, and the server with it, for 72 s. */
+function closeConnections(app: FastifyInstance): void {
+  let closing = false
+  app.addHook('preClose', async () => {
+    closing = true
+  })
+  app.addHook('onSend', async (_, reply) => {
+    if (closing) reply.header('Connection', 'close')
+  })
+}
+
+function logRequests(app: FastifyInstance, log: Logger): void {
+  app.addHook('onResponse', async (request, reply) => {
+    const level = reply.statusCode >= 500 ? 'error' : reply.statusCode >= 400 ? 'info' : 'debug'
+    log[level]({
+      event: 'http.request',
+      trace_id: request.id,
+      method: request.method,
+      route: request.routeOptions.url ?? 'none',
+      status: reply.statusCode,
+      ms: Math.round(reply.elapsedTime),
+    })
+  })
+}

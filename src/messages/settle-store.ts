@@ -1,0 +1,92 @@
+import type { Knex } from 'knex'
+import { execute, placeholders } from '../db/sql.js'
+import { groupBy } from '../lib/group-by.js'
+
+/** How verdicts are written down. */
+
+/** What is written to a message when an attempt is over. */
+export interface Settlement {
+  id: number
+  fence: number
+  runId: number | null
+  state: 'delivered' | 'failed' | 'unknown' | 'retry'
+  maybeSent: boolean
+  /** Attempts to add: 0 for one that was never made. */
+  attempts: number
+  nextAttemptAt: number | null
+  errcode: number | null
+  errmsg: string | null
+  rid: string | null
+  msgid: string | null
+}
+
+/** How many messages of a run were settled alike. */
+export interface Settled {
+  runId: number | null
+  state: Settlement['state']
+  messages: number
+}
+
+/**
+ * Writes verdicts down, one statement for those that have run, state, code and fence in common. A message that somebody
+ * else has taken over is left as it is.
+ */
+export async function writeVerdicts(
+  trx: Knex.Transaction,
+  settlements: Settlement[],
+  now: number,
+): Promise<Settled[]> {
+  const groups = groupBy(settlements, (s) =>
+    [s.runId, s.state, s.fence, s.maybeSent, s.attempts, s.errcode].join(' '),
+  )
+  const settled: Settled[] = []
+  for (const group of groups.values()) {
+    const [first] = group
+    if (!first) continue
+    const { runId, state, fence } = first
+    const perRow = (['next_attempt_at', 'errmsg', 'rid', 'msgid'] as const).map((column) =>
+      caseById(column, group),
+    )
+    const { affectedRows } = await execute(
+      trx,
+      `UPDATE wx_push_message SET state = ?, attempts = attempts + ?, maybe_sent = ?, errcode = ?,
+         ${perRow.map(({ sql }) => sql).join(', ')}, lease_until = NULL, settled_at = ?, updated_at = ?
+       WHERE id IN (${placeholders(group.length)}) AND fence = ? AND state IN ('queued', 'sending')`,
+      [
+        state,
+        first.attempts,
+        first.maybeSent ? 1 : 0,
+        first.errcode,
+        ...perRow.flatMap(({ bindings }) => bindings),
+        state === 'retry' ? null : now,
+        now,
+        ...group.map(({ id }) => id),
+        fence,
+      ],
+    )
+    settled.push({ runId, state, messages: affectedRows })
+  }
+  return settled
+}
+
+const PER_ROW = {
+  next_attempt_at: (s: Settlement) => s.nextAttemptAt,
+  errmsg: (s: Settlement) => s.errmsg,
+  rid: (s: Settlement) => s.rid,
+  msgid: (s: Settlement) => s.msgid,
+}
+
+/** `column = CASE id WHEN … END` for values that differ by row, or `column = ?` where they do not. */
+function caseById(
+  column: keyof typeof PER_ROW,
+  group: Settlement[],
+): { sql: string; bindings: (string | number | null)[] } {
+  const read = PER_ROW[column]
+  const [first] = group
+  const common = first ? read(first) : null
+  if (group.every((s) => read(s) === common)) return { sql: `${column} = ?`, bindings: [common] }
+  return {
+    sql: `${column} = CASE id ${'WHEN ? THEN ? '.repeat(group.length)}END`,
+    bindings: group.flatMap((s) => [s.id, read(s)]),
+  }
+}
