@@ -15,7 +15,7 @@ describe.each(dialects)('an outage of WeChat for hours on %s', (dialect) => {
 
   /** What the schedule does at a tick: the recovery every few seconds, the run once a minute if it is due. */
   async function tick(options: ProcessOptions = {}): Promise<string> {
-    const process = world.startProcess({ timeoutMs: 150, ...options })
+    const process = world.startProcess(options)
     try {
       await process.recover()
       const due = await findDueRun(world.db, world.account, world.clock.now())
@@ -55,7 +55,7 @@ describe.each(dialects)('an outage of WeChat for hours on %s', (dialect) => {
     }
   }
 
-  test('that refuses connections: the run goes on by itself afterwards and reminds everybody once', async () => {
+  test('an outage of WeChat for hours that refuses connections: the run goes on by itself afterwards and reminds everybody once', async () => {
     await world.has(users(1, USERS).permits(2))
     const before = await world.books()
     await outlast({ baseUrl: await refusedUrl() })
@@ -69,7 +69,7 @@ describe.each(dialects)('an outage of WeChat for hours on %s', (dialect) => {
     ['answers by a gateway', { kind: 'http_status', status: 502 }],
   ]
   test.each(FAULTS)(
-    'that %s: those in doubt are few and are not lost, and the run goes on by itself',
+    'an outage of WeChat for hours that %s: those in doubt are few and are not lost, and the run goes on by itself',
     async (_, fault) => {
       await world.has(users(1, USERS).permits(2))
       world.wechat.addFault({ ...fault, ...ON_SEND })
@@ -80,7 +80,7 @@ describe.each(dialects)('an outage of WeChat for hours on %s', (dialect) => {
     },
   )
 
-  test('that somebody in front of it answers halts the run, and the one message in doubt is asked about', async () => {
+  test('an outage of WeChat for hours that somebody in front of it answers halts the run, and the one message in doubt is asked about', async () => {
     await world.has(users(1, USERS).permits(2))
     world.wechat.addFault({ kind: 'redirect', ...ON_SEND })
     expect(await tick()).toBe('halted')
@@ -91,7 +91,7 @@ describe.each(dialects)('an outage of WeChat for hours on %s', (dialect) => {
     await expectAllReminded('not due')
   })
 
-  test('that lasts until the window closes ends the run, with a reason for each', async () => {
+  test('an outage of WeChat for hours that lasts until the window closes ends the run, with a reason for each', async () => {
     await world.has(users(1, USERS).permits(2))
     world.wechat.addFault({ kind: 'cut_before', ...ON_SEND })
     await outlast()
