@@ -10,8 +10,10 @@ declare module 'vitest' {
     mysqlServerUrl: string
     /** Starts the name of every database of this run. */
     databasePrefix: string
-    /** The command line, built into one file. */
+    /** The command line, built. */
     program: string
+    /** helpers/token-process.ts, built as well. */
+    tokenProcess: string
   }
 }
 
@@ -19,6 +21,7 @@ declare module 'vitest' {
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const program = await buildProgram()
   project.provide('program', program.main)
+  project.provide('tokenProcess', program.tokenProcess)
   const stopMysql = await setUpMysql(project)
   return async () => {
     program.remove()

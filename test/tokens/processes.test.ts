@@ -1,14 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
-import { fileURLToPath } from 'node:url'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, inject, test } from 'vitest'
 import { dialects, useDatabase } from '../helpers/database.js'
 import { hang, json, startWechatStub, type WechatStub } from '../helpers/wechat.js'
 
 // @module-tag programs
-
-const script = fileURLToPath(new URL('../helpers/token-process.ts', import.meta.url))
 
 interface TokenProcess {
   child: ChildProcess
@@ -35,7 +32,7 @@ describe.each(dialects)('processes on %s', (dialect) => {
   })
 
   async function startProcess(leaseMs: number): Promise<TokenProcess> {
-    const args = ['--import', '@oxc-node/core/register', script, database.url, stub.url, String(leaseMs)]
+    const args = [inject('tokenProcess'), database.url, stub.url, String(leaseMs)]
     const child = spawn(process.execPath, args, { stdio: ['pipe', 'pipe', 'inherit'] })
     const lines = createInterface({ input: child.stdout })
     await once(lines, 'line')
