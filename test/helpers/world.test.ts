@@ -10,7 +10,7 @@ describe.each(dialects)('helpers on %s', (dialect) => {
   describe('a database in use', () => {
     const { db } = useDatabase(dialect)
 
-    test.each([1, 2])('is empty before each test (%i)', async () => {
+    test.each([1, 2])('a database in use is empty before each test (%i)', async () => {
       expect(await db('wx_sign_in')).toEqual([])
       await db('wx_sign_in').insert({ app_id: 'wx', user_id: 1, day: 20_261_120, streak: 1, created_at: 1 })
       expect(await db('wx_sign_in')).toHaveLength(1)
@@ -20,7 +20,7 @@ describe.each(dialects)('helpers on %s', (dialect) => {
   describe('a database whose rows are kept', () => {
     const { db } = useDatabase(dialect, { keepRows: true })
 
-    test.each([0, 1])('has what the test before left (%i)', async (rows) => {
+    test.each([0, 1])('a database whose rows are kept has what the test before left (%i)', async (rows) => {
       expect(await db('wx_sign_in')).toHaveLength(rows)
       await db('wx_sign_in').insert({
         app_id: 'wx',
@@ -35,14 +35,17 @@ describe.each(dialects)('helpers on %s', (dialect) => {
   describe('a world in use', () => {
     const world = useWorld(dialect, { leaves: 'sound books' })
 
-    test.each([1, 2])('is ten o’clock without a user at the start of each test (%i)', async () => {
-      expect(world.clock.now()).toBe(NOW)
-      expect(await world.messages()).toEqual([])
-      await world.has(user(1).permits(1))
-      expect(await world.startProcess().remind()).toMatchObject({ state: 'done', delivered: 1 })
-      expect(world.reminded()).toEqual([1])
-      world.clock.advance(1_000)
-    })
+    test.each([1, 2])(
+      'a world in use is ten o’clock without a user at the start of each test (%i)',
+      async () => {
+        expect(world.clock.now()).toBe(NOW)
+        expect(await world.messages()).toEqual([])
+        await world.has(user(1).permits(1))
+        expect(await world.startProcess().remind()).toMatchObject({ state: 'done', delivered: 1 })
+        expect(world.reminded()).toEqual([1])
+        world.clock.advance(1_000)
+      },
+    )
   })
 
   describe('a world that may be left as it is', () => {
@@ -50,7 +53,7 @@ describe.each(dialects)('helpers on %s', (dialect) => {
     // Runs before the world's own look.
     afterEach(() => expect(world.expectAuditClean()).rejects.toThrow())
 
-    test('is not looked at after a test', async () => {
+    test('a world that may be left as it is is not looked at after a test', async () => {
       await world.has(user(1).permits(2))
       await execute(world.db, 'UPDATE wx_message_push_status SET count = 9')
     })

@@ -88,7 +88,7 @@ describe.each(dialects)('the next permit on %s', (dialect) => {
     )
   })
 
-  test('is none of a person who was handed over to another user', async () => {
+  test('the next permit is never that of a person who was handed over to another user', async () => {
     await world.has(user(1), user(2))
     await givenBy(openIdOf(1), 1, { known: false })
     await givenBy(SECOND, 2)

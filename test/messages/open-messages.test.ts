@@ -38,13 +38,13 @@ describe.each(dialects)('messages that are not settled on %s', (dialect) => {
     return findings.find(({ name }) => name === 'messages')
   }
 
-  test('are none at first', async () => {
+  test('messages that are not settled are none at first', async () => {
     expect(openToJson(await count())).toEqual(NONE)
     expect(describeOpen(await count())).toBeUndefined()
     expect(await askDoctor()).toEqual({ name: 'messages', status: 'ok', reason: 'all settled' })
   })
 
-  test('are told apart: in hand and until when, left by the dead, to be tried again now and later', async () => {
+  test('messages that are not settled are told apart: in hand and until when, left by the dead, to be tried again now and later', async () => {
     await world.has(users(1, 10).permits(1))
     await claimAll(world)
     const until = Date.now() + 60 * MINUTE_MS
@@ -74,7 +74,7 @@ describe.each(dialects)('messages that are not settled on %s', (dialect) => {
     expect(describeOpen(open)).toMatch(/^2 in the hands .* 3 left by .* 2 to be tried again now.* 2 to be/)
   })
 
-  test('in the hands of a process are nothing to warn of', async () => {
+  test('messages that are not settled in the hands of a process are nothing to warn of', async () => {
     await world.has(users(1, 3).permits(1))
     await claimAll(world)
     await set(`lease_until = ${Date.now() + 60 * MINUTE_MS}`, '> 0')
@@ -84,7 +84,7 @@ describe.each(dialects)('messages that are not settled on %s', (dialect) => {
     })
   })
 
-  test('of another account are its own', async () => {
+  test('messages of another account that are not settled are its own', async () => {
     await world.has(users(1, 3).permits(1))
     await claimAll(world)
     expect(openToJson(await countOpen(world.db, 'wx-other', NOW))).toEqual(NONE)

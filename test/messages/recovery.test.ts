@@ -93,7 +93,7 @@ describe.each(dialects)('recovery on %s', (dialect) => {
     expect(await takeAll()).toHaveLength(1)
   })
 
-  test('of two processes that look at once each message goes to one', async () => {
+  test('recovery gives each message to one of two processes that look at once', async () => {
     await world.has(users(1, 100).permits(1))
     await claimAll(world)
     await world.lapseLeases()

@@ -165,7 +165,7 @@ describe.each(dialects)('settling on %s', (dialect) => {
       expect(await only()).toMatchObject({ state: 'cancelled', attempts: 0 })
     })
 
-    test('does not count a permit that ran out meanwhile', async () => {
+    test('giving back does not count a permit that ran out meanwhile', async () => {
       await world.has(
         user(1)
           .permitFor(2 * HOUR_MS)
@@ -197,7 +197,7 @@ describe.each(dialects)('settling on %s', (dialect) => {
   })
 
   describe('a dead permit', () => {
-    test('stays spent with its code, and the next oldest is reserved for the same message', async () => {
+    test('a dead permit stays spent with its code, and the next oldest is reserved for the same message', async () => {
       await world.has(user(1).permits(3))
       const message = await claimOne(world)
       const { next } = await settle(outcome(message, { kind: 'next_permit' }, { errcode: 41028 }))
@@ -232,7 +232,7 @@ describe.each(dialects)('settling on %s', (dialect) => {
       expect(next[0]?.permitId).toBe((await world.permitsOf(1))[2]?.id)
     })
 
-    test('without another one fails its message', async () => {
+    test('a dead permit without another one fails its message', async () => {
       await world.has(user(1).permits(1))
       const message = await claimOne(world)
       const { next, tally } = await settle(outcome(message, { kind: 'next_permit' }, { errcode: 41028 }))
@@ -243,7 +243,7 @@ describe.each(dialects)('settling on %s', (dialect) => {
       expect(await world.counterOf(1)).toEqual({ count: 0, last_date: TODAY })
     })
 
-    test('of many users at once gives each of them their own next one', async () => {
+    test('a dead permit of many users at once gives each of them their own next one', async () => {
       await world.has(users(1, 100).permits(2), users(101, 120).permits(1))
       const claimed = await claimAll(world)
       const { next, tally } = await settle(

@@ -205,7 +205,7 @@ describe('the verdict on one attempt', () => {
     expect(verdict(LAST, true)).toBe(atLast(doubtfulLast))
   })
 
-  test('has a row for every class of code', () => {
+  test('the verdict on one attempt has a row for every class of code', () => {
     const judged = new Set(
       TABLE.flatMap(({ result }) => (result.kind === 'refused' ? [result.entry.class] : [])),
     )

@@ -83,7 +83,7 @@ describe.each(dialects)('the audit on %s', (dialect) => {
     )
   })
 
-  test('with fix recounts those, and leaves what it cannot know', async () => {
+  test('the audit with fix recounts those, and leaves what it cannot know', async () => {
     const messages = await remindedUsers()
     await db('wx_message_push_status').where('user_id', '<', 3).update({ count: 7 })
     await db('wx_message_push_status').where({ user_id: 4 }).delete()
@@ -205,7 +205,7 @@ describe.each(dialects)('the audit on %s', (dialect) => {
   })
 
   describe('raises no false alarm', () => {
-    test('after a run gave everything back and the same day’s run went on', async () => {
+    test('the audit raises no false alarm after a run gave everything back and the same day’s run went on', async () => {
       await world.has(users(1, 20).permits(2))
       expect(await world.startProcess({ appSecret: 'wrong' }).remind()).toMatchObject({ state: 'halted' })
       expect(await found()).toEqual({})
@@ -214,7 +214,7 @@ describe.each(dialects)('the audit on %s', (dialect) => {
       expect(await found()).toEqual({})
     })
 
-    test('after a message took the next permit, or had none left', async () => {
+    test('the audit raises no false alarm after a message took the next permit, or had none left', async () => {
       await world.has(users(1, 3).permits(3), user(4).permits(1), user(5).permits(1))
       for (const openId of [2, 4].map(openIdOf))
         world.wechat.addFault({ kind: 'errcode', errcode: 41028, match: { open_id: openId }, times: 1 })
@@ -222,7 +222,7 @@ describe.each(dialects)('the audit on %s', (dialect) => {
       expect(await found()).toEqual({})
     })
 
-    test('after a message took its next permit so late that one between had run out', async () => {
+    test('the audit raises no false alarm after a message took its next permit so late that one between had run out', async () => {
       await world.has(
         user(1)
           .permitFor(5 * HOUR_MS)
@@ -243,7 +243,7 @@ describe.each(dialects)('the audit on %s', (dialect) => {
       expect(await found()).toEqual({})
     })
 
-    test('after an upload that was submitted before the permit that was spent', async () => {
+    test('the audit raises no false alarm after an upload that was submitted before the permit that was spent', async () => {
       await world.has(users(1, 3).permitFor(3 * DAY_MS))
       await remind()
       world.clock.advance(MINUTE_MS)
@@ -254,7 +254,7 @@ describe.each(dialects)('the audit on %s', (dialect) => {
       expect(await found()).toEqual({})
     })
 
-    test('after rows that were written by hand with an earlier expiry', async () => {
+    test('the audit raises no false alarm after rows that were written by hand with an earlier expiry', async () => {
       const { appId } = world.account
       await world.has(users(1, 3).permitFor(3 * DAY_MS))
       await remind()
@@ -272,7 +272,7 @@ describe.each(dialects)('the audit on %s', (dialect) => {
       expect(await found()).toEqual({})
     })
 
-    test('after permits ran out beside the one that was spent', async () => {
+    test('the audit raises no false alarm after permits ran out beside the one that was spent', async () => {
       await world.has(
         users(1, 5)
           .permitFor(MINUTE_MS / 2)

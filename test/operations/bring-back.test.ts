@@ -110,7 +110,7 @@ describe.each(dialects)('bringing people back on %s', (dialect) => {
     expect(await back([run?.id ?? 0])).toEqual({ people: 0, permits: 0 })
   })
 
-  test('of a time only what was refused from then on', async () => {
+  test('bringing people back since a time undoes only what was refused from then on', async () => {
     await world.has(users(1, 3).permits(2))
     const run = await refuseAll()
     expect(await back([run], { since: NOW + 1 })).toEqual({ people: 0, permits: 0 })

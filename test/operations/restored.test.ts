@@ -72,7 +72,7 @@ describe.each(dialects)('after a dump was put back on %s', (dialect) => {
     expect(next).toMatchObject({ state: 'done', delivered: 600, failed: 0 })
   })
 
-  test('on subscribe too, with the permit that the run would have spent', async () => {
+  test('a gap is closed on subscribe too, with the permit that the run would have spent', async () => {
     for (const userId of [1, 2, 3]) await subscribe(userId)
     expect(await close({}, AT_TWO, 'subscribe')).toEqual({ days: [{ date: TODAY, users: 3 }], open: 0 })
     expect(await world.permitsOf(1)).toMatchObject([{ status: 1 }])
@@ -103,7 +103,7 @@ describe.each(dialects)('after a dump was put back on %s', (dialect) => {
     expect(await world.runs()).toEqual([])
   })
 
-  test('of several days each costs a user one permit', async () => {
+  test('after a dump of several days ago was put back each day costs a user one permit', async () => {
     await world.has(users(1, 3).permits(5), user(4).permitFor(30 * 60_000))
     world.clock.advance(2 * DAY_MS)
     const report = await close({}, AT_TWO + 2 * DAY_MS)

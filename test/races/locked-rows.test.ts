@@ -68,7 +68,7 @@ describe('rows that another transaction holds', () => {
       (trx) => countUp(trx, [{ appId: APP_ID, userId: 10, by: 1 }], NOW),
     ],
   ]
-  test.each(HELD)('keep nobody else waiting: %s', async (_, take) => {
+  test.each(HELD)('rows that another transaction holds keep nobody else waiting: %s', async (_, take) => {
     const ingest = createIngest(db)
     await ingest.upload([permit(1), permit(8), permit(10)], NOW)
     const holder = await hold()
@@ -129,7 +129,7 @@ describe('rows that another transaction holds', () => {
     expect(await ingest.upload([permit(1, 'G')], NOW)).toEqual([{ outcome: 'accepted' }])
   })
 
-  test('are looked for with one statement', async () => {
+  test('rows that another transaction holds are looked for with one statement', async () => {
     const ingest = createIngest(db)
     const queries = recordQueries(db)
     await ingest.upload([permit(1)], NOW)

@@ -55,7 +55,7 @@ describe.each(dialects)('two token refreshers on %s', (dialect) => {
       )
     )[0]
 
-  test('of an account that never had a token fetch one', async () => {
+  test('two refreshers of an account that never had a token fetch one', async () => {
     const [a, b] = [another(), another()]
     const stops = [a, b].map((pool) => pool.stop('before', /INSERT INTO wx_access_token/))
     const tokens = [refresher(a.db, 'a').get(), refresher(b.db, 'b').get()]
@@ -95,7 +95,7 @@ describe.each(dialects)('two token refreshers on %s', (dialect) => {
     expect(wechat.calls).toBe(2)
   })
 
-  test('of which one was frozen past its lease: it neither stores its token nor ends the other’s lease', async () => {
+  test('two token refreshers of which one was frozen past its lease: it neither stores its token nor ends the other’s lease', async () => {
     await refresher(database.db, 'old').get()
     const frozen = another()
     const stop = frozen.stop('before', /SET token = \?/)

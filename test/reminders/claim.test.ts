@@ -87,7 +87,7 @@ describe.each(dialects)('claiming on %s', (dialect) => {
     }
   })
 
-  test('of permits that run out together it takes the one that came in first', async () => {
+  test('claiming takes, of permits that run out together, the one that came in first', async () => {
     await world.has(user(1).permitFor(HOUR_MS).permitFor(HOUR_MS).permitFor(HOUR_MS))
     const ids = (await world.permitsOf(1)).map(({ id }) => id)
     expect((await claimOne(world)).permitId).toBe(Math.min(...ids))
@@ -179,7 +179,7 @@ describe.each(dialects)('claiming on %s', (dialect) => {
     expect(await world.messages()).toEqual([])
   })
 
-  test('by several processes at once takes each user once and misses none', async () => {
+  test('claiming by several processes at once takes each user once and misses none', async () => {
     await world.has(users(1, 600).permits(2))
     const runId = await open()
     const processes = Array.from({ length: 4 }, () => world.startProcess())
@@ -194,7 +194,7 @@ describe.each(dialects)('claiming on %s', (dialect) => {
     expect(permits).toEqual([{ n: 600 }])
   })
 
-  test('beside the same run started over it takes each user once', async () => {
+  test('claiming beside the same run started over takes each user once', async () => {
     await world.has(users(1, 400).permits(3))
     const runId = await open()
     const processes = Array.from({ length: 3 }, () => world.startProcess())

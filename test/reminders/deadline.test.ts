@@ -57,7 +57,7 @@ describe.each(dialects)('the end of the sending window on %s', (dialect) => {
     },
   )
 
-  test('is seen between the permits of one user', async () => {
+  test('the end of the sending window is seen between the permits of one user', async () => {
     await world.has(user(1).permits(6))
     let sent = 0
     const process = world.startProcess({
@@ -72,7 +72,7 @@ describe.each(dialects)('the end of the sending window on %s', (dialect) => {
   })
 
   test.each([...CHANNELS])(
-    'that comes before a takeover costs nothing on %s: what a dead process had claimed late is given back',
+    'the end of the sending window that comes before a takeover costs nothing on %s: what a dead process had claimed late is given back',
     async (channel) => {
       await world.has(users(1, 20).permits(1).subscriptions(1))
       const before = await world.books()

@@ -67,7 +67,7 @@ describe.each(dialects)('the plan on %s', (dialect) => {
     await world.expectSound()
   })
 
-  test('of a day to come leaves out the permits that will have run out, and knows no sign-in yet', async () => {
+  test('the plan of a day to come leaves out the permits that will have run out, and knows no sign-in yet', async () => {
     await world.has(user(1).permits(1), user(2).permits(3), user(3).permits(3).signedInToday())
     const future = await plan(addDays(TODAY, 1), NOW + DAY_MS)
     expect(future).toMatchObject({ due: 2, skipped: { no_valid_permit: 1, signed_in: 0 } })
@@ -106,7 +106,7 @@ describe.each(dialects)('the plan on %s', (dialect) => {
     expect(await plan()).toMatchObject({ due: 0, skipped: { reminded_today: 5 }, given_back: 0 })
   })
 
-  test('of nobody is empty', async () => {
+  test('the plan of nobody is empty', async () => {
     expect(await plan()).toMatchObject({ due: 0, sample: [] })
   })
 })

@@ -68,12 +68,12 @@ describe.each(dialects)('the daily run on %s', (dialect) => {
     expect(await world.startProcess().remind()).toMatchObject({ state: 'done', delivered: 18 })
   })
 
-  test('is done, and not limited, if its limit was enough', async () => {
+  test('the daily run is done, and not limited, if its limit was enough', async () => {
     await world.has(users(1, 12).permits(1), user(13).permits(1).signedInToday())
     expect(await world.startProcess().remind({ limit: 12 })).toMatchObject({ state: 'done', delivered: 12 })
   })
 
-  test('with a limit reminds another in place of one that was given back', async () => {
+  test('the daily run with a limit reminds another in place of one that was given back', async () => {
     await world.has(users(1, 30).permits(1))
     const first = world.startProcess({ concurrency: 1 })
     await first.remind({ limit: 10, onProgress: ({ delivered }) => delivered >= 3 && first.stop() })
@@ -139,7 +139,7 @@ describe.each(dialects)('the daily run on %s', (dialect) => {
       expect(await world.startProcess().remind()).toMatchObject({ state: 'done', delivered: 10 })
     })
 
-    test('that shows in the middle of the run gives back all who were not reminded', async () => {
+    test('a mistake of ours that shows in the middle of the run gives back all who were not reminded', async () => {
       await world.has(users(1, 200).permits(2))
       const before = await world.books()
       world.wechat.addFault({ kind: 'errcode', errcode: 40037, after: 60, ...ON_SEND })
@@ -155,7 +155,7 @@ describe.each(dialects)('the daily run on %s', (dialect) => {
       expect(sorted(world.reminded())).toEqual(users(1, 200).ids)
     })
 
-    test('that WeChat reports once by mistake costs one user this run and no permit', async () => {
+    test('a mistake of ours that WeChat reports once by mistake costs one user this run and no permit', async () => {
       await world.has(users(1, 40).permits(2))
       world.wechat.addFault({ kind: 'errcode', errcode: 40037, after: 10, times: 1, ...ON_SEND })
       expect(await world.startProcess().remind()).toMatchObject({
@@ -185,7 +185,7 @@ describe.each(dialects)('the daily run on %s', (dialect) => {
   })
 
   describe('a spoiled permit', () => {
-    test('is followed by the next oldest, for the same message', async () => {
+    test('a spoiled permit is followed by the next oldest, for the same message', async () => {
       await world.has(users(1, 10).permits(3))
       const used = (await world.permitsOf(4))[0]?.form_id ?? ''
       world.wechat.addFault({ kind: 'errcode', errcode: 41028, match: { form_id: used } })
@@ -294,7 +294,7 @@ describe.each(dialects)('the daily run on %s', (dialect) => {
   })
 
   test.each([-1, 1, 30])(
-    'is none of another day: %i days from today is refused, and nothing is written',
+    'a run of another day (%i days from today) is refused, and nothing is written',
     async (days) => {
       await world.has(users(1, 3).permits(2))
       const before = await world.books()
@@ -308,7 +308,7 @@ describe.each(dialects)('the daily run on %s', (dialect) => {
   )
 
   describe('the sending window', () => {
-    test('that has closed lets nothing out', async () => {
+    test('the sending window that has closed lets nothing out', async () => {
       await world.has(users(1, 5).permits(1))
       const before = await world.books()
       world.clock.advance(12 * HOUR_MS)
@@ -319,7 +319,7 @@ describe.each(dialects)('the daily run on %s', (dialect) => {
       expect(await world.books()).toEqual(before)
     })
 
-    test('that closes during the run leaves the rest for tomorrow', async () => {
+    test('the sending window that closes during the run leaves the rest for tomorrow', async () => {
       await world.has(users(1, 30).permits(3))
       const process = world.startProcess({
         send: async () => {

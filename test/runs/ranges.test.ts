@@ -55,7 +55,7 @@ describe.each(dialects)('the ranges of a run on %s', (dialect) => {
     }
   })
 
-  test.each([0, 1, 3, 7, 8, 9])('have all of %i users', async (rows) => {
+  test.each([0, 1, 3, 7, 8, 9])('the ranges of a run have all of %i users', async (rows) => {
     await has(rows, 'i')
     await reset()
     const found = await usersOfRanges()
@@ -64,7 +64,7 @@ describe.each(dialects)('the ranges of a run on %s', (dialect) => {
     expect(Math.max(...found)).toBeLessThanOrEqual(rows < 8 ? rows : 2)
   })
 
-  test('keep their edges when the run goes on, and begin anew', async () => {
+  test('the ranges of a run keep their edges when the run goes on, and begin anew', async () => {
     await has(2_000, 'i')
     await reset()
     const ranges = () => world.db('wx_job_cursor').orderBy('range_no')

@@ -39,7 +39,7 @@ describe.each(dialects)('the totals of a run on %s', (dialect) => {
   const close = async (db = world.db) =>
     closeRun(db, (await world.runs())[0]?.id ?? 0, { state: 'done', reason: null }, world.clock.now())
 
-  test('follow a retry that ends hours after the run', async () => {
+  test('the totals of a run follow a retry that ends hours after the run', async () => {
     await world.has(user(1).permits(1), user(2).permits(1))
     const process = world.startProcess()
     world.wechat.addFault({ kind: 'errcode', errcode: 43117, times: 1, after: 1, match: { path: SEND_PATH } })
@@ -50,7 +50,7 @@ describe.each(dialects)('the totals of a run on %s', (dialect) => {
     expect(await totals()).toEqual({ ...NONE, state: 'done', due: 2, delivered: 2 })
   })
 
-  test('follow whatever two processes settle after the end', async () => {
+  test('the totals of a run follow whatever two processes settle after the end', async () => {
     await world.has(users(1, 60).permits(2))
     const claimed = await claimAll(world)
     await close()
@@ -78,7 +78,7 @@ describe.each(dialects)('the totals of a run on %s', (dialect) => {
     expect(await totals()).toMatchObject({ delivered: 10, cancelled: 20, failed: 5, unknown: 7 })
   })
 
-  test('are counted when the window of an abandoned run has closed', async () => {
+  test('the totals of a run are counted when the window of an abandoned run has closed', async () => {
     await world.has(users(1, 3).permits(1))
     const claimed = await claimAll(world)
     await settle(claimed.slice(0, 1), { kind: 'delivered' })
@@ -106,7 +106,7 @@ describe.each(dialects)('the totals of a run on %s', (dialect) => {
       expect(await totals()).toEqual({ ...NONE, state: 'done', due: 2, delivered: 2 })
     })
 
-    test('count a settlement that begins while the run ends, once', async () => {
+    test('the totals of a run count a settlement that begins while the run ends, once', async () => {
       await world.has(users(1, 2).permits(1))
       const claimed = await claimAll(world)
       const closing = openSteppingPool(world.database)
