@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { selectRows } from '../src/db/sql.js'
 import { type Ended, runCommand, startCommand } from './helpers/command-line.js'
+import { APP_ID } from './helpers/constants.js'
 import { useDatabase } from './helpers/database.js'
 import { eventually } from './helpers/eventually.js'
 import { noonZone } from './helpers/noon-zone.js'
@@ -56,7 +57,7 @@ function environment(): Record<string, string> {
     PORT: '0',
     API_KEYS: `shop:${API_KEY}`,
     SESSION_SECRET,
-    WX_APP_ID: 'wx5a6d9e0c1b2f3a48',
+    WX_APP_ID: APP_ID,
     WX_APP_SECRET: APP_SECRET,
     WX_API_BASE_URL: wechat.url,
     REMINDER_TEMPLATE_ID: 'template-1',

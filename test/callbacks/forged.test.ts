@@ -3,11 +3,10 @@ import * as wecom from '@wecom/crypto'
 import { afterEach, describe, expect, test } from 'vitest'
 import { decodeAesKey } from '../../src/callbacks/cipher.js'
 import { cutEncrypted } from '../../src/callbacks/parse.js'
-import { APP_ID } from '../helpers/constants.js'
+import { APP_ID, NOW } from '../helpers/constants.js'
 import { compose, eventMessage, type Push, type Sender } from '../helpers/pushes.js'
 import { type Answer, startTestService, type TestService } from '../helpers/service.js'
 
-const NOW = Date.parse('2026-11-20T10:00:00+08:00')
 const SAFE: Sender = {
   appId: APP_ID,
   token: 'TokenOfTheTests2026',

@@ -1,14 +1,12 @@
 import * as wecom from '@wecom/crypto'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { APP_ID } from '../helpers/constants.js'
+import { APP_ID, MINUTE_MS, NOW } from '../helpers/constants.js'
 import { compose, eventMessage, type Message, type Push, type Sender } from '../helpers/pushes.js'
 import { type Answer, type TestService, useService } from '../helpers/service.js'
 import { V1 } from './vectors.js'
 
 const TOKEN = 'TokenOfTheTests2026'
 const AES_KEY = 'u8jzPde0IgxLd6GncfBAepfJBd0Kh8oOOL8dKLzdocJ'
-const NOW = Date.parse('2026-11-20T10:00:00+08:00')
-const MINUTE = 60_000
 const OPEN_ID = 'o9AgO5Kd5ggOC-bXrbNODIiE3bGY'
 const TEMPLATES = ['template-1', 'template-2']
 const MSGID = '4561255354251345929'
@@ -224,14 +222,14 @@ describe.each(['plain', 'compatible', 'safe'] as const)('a push in %s mode', (mo
     })
 
     test.each([
-      ['too old', NOW - 10 * MINUTE - 1000],
-      ['from the future', NOW + 10 * MINUTE + 1000],
+      ['too old', NOW - 10 * MINUTE_MS - 1000],
+      ['from the future', NOW + 10 * MINUTE_MS + 1000],
     ])('that is %s is refused', async (_, at) => {
       await expectRefused(mode, await send(mode, compose(sender, popup(sender), at)), 403, 'timestamp')
     })
 
     test('a push that is almost too old is taken', async () => {
-      const answer = await send(mode, compose(sender, popup(sender), NOW - 10 * MINUTE))
+      const answer = await send(mode, compose(sender, popup(sender), NOW - 10 * MINUTE_MS))
       expect(answer.text).toBe('success')
     })
 

@@ -2,9 +2,10 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { type Environment, readAccount, readConfig, readSettings } from '../../src/config/read.js'
 import { ConfigError } from '../../src/errors.js'
+import { APP_ID } from '../helpers/constants.js'
 
 const COMPLETE = {
-  WX_APP_ID: 'wx5a6d9e0c1b2f3a48',
+  WX_APP_ID: APP_ID,
   WX_APP_SECRET: 'a-secret-of-32-characters-or-so',
   REMINDER_TEMPLATE_ID: 'template-1',
   REMINDER_DATA: '{"keyword1":"已经连续答题{streak}天"}',

@@ -6,8 +6,6 @@ import { createLogger } from '../../src/lib/logger.js'
 import { APP_ID, DAY_MS, NOW } from './constants.js'
 import type { TestDatabase } from './database.js'
 
-export { APP_ID, DAY_MS, HOUR_MS, MINUTE_MS, NOW, TODAY } from './constants.js'
-
 export const silentLog = createLogger({ level: 'silent', secrets: [] })
 
 export interface PermitRow {

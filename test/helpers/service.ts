@@ -7,7 +7,6 @@ import { type Service, startService } from '../../src/service.js'
 import { APP_ID, APP_SECRET } from './constants.js'
 import { createTestDatabase, type Dialect, type TestDatabase, useDatabase } from './database.js'
 
-export { APP_ID, APP_SECRET } from './constants.js'
 export const API_KEY = 'key-of-the-shop-4f81c2'
 export const OTHER_API_KEY = 'key-of-the-app-93d7e0'
 

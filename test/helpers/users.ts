@@ -7,8 +7,6 @@ import type { UserId } from '../../src/lib/user-id.js'
 import type { SandboxControl } from '../../src/sandbox/control.js'
 import { DAY_MS, HOUR_MS, TEMPLATE_ID } from './constants.js'
 
-export { DAY_MS as DAY, HOUR_MS as HOUR } from './constants.js'
-
 interface Facts {
   /** How long each permit is still valid, in ms. */
   permits: number[]

@@ -24,7 +24,6 @@ import { APP_ID, APP_SECRET, NOW, PAGE, SEND_PATH, TEMPLATE_ID } from './constan
 import { createTestDatabase, type Dialect, emptyTables, type TestDatabase, useDatabase } from './database.js'
 import { insertUsers, type Users, userIdOf } from './users.js'
 
-export { NOW as START, SEND_PATH, SUBSCRIBE_PATH, TODAY } from './constants.js'
 export const DEMO = { templateId: TEMPLATE_ID, page: PAGE }
 
 export interface PermitRow {

@@ -2,8 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { addDays, businessDate } from '../../src/lib/business-date.js'
 import { firingsOn, parseCron } from '../../src/lib/cron.js'
-
-const HOUR_MS = 3_600_000
+import { HOUR_MS } from '../helpers/constants.js'
 
 describe('a cron expression', () => {
   /** Days of January 2026 that match; the 1st is a Thursday. */

@@ -1,12 +1,11 @@
 import { afterAll, describe, expect, test } from 'vitest'
 import { selectRows } from '../../src/db/sql.js'
 import { audit } from '../../src/operations/audit.js'
+import { DAY_MS, NOW } from '../helpers/constants.js'
 import { dialects } from '../helpers/database.js'
 import { countRows } from '../helpers/rows.js'
 import { useService } from '../helpers/service.js'
 
-const DAY_MS = 24 * 60 * 60 * 1000
-const NOW = Date.UTC(2026, 10, 20, 2)
 const PATH = '/v1/form-ids'
 const item = (formId: string | null, userId = 1) => ({
   open_id: `o-user-${userId}`,

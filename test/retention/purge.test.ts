@@ -3,10 +3,10 @@ import { execute, selectRows } from '../../src/db/sql.js'
 import { createLogger } from '../../src/lib/logger.js'
 import { audit } from '../../src/operations/audit.js'
 import { purgeOld } from '../../src/retention/purge.js'
+import { DAY_MS } from '../helpers/constants.js'
 import { dialects, useDatabase } from '../helpers/database.js'
 import { refuseRows } from '../helpers/rows.js'
 
-const DAY_MS = 24 * 60 * 60 * 1000
 const NOW = Date.UTC(2026, 10, 20, 4)
 const OLD = NOW - 100 * DAY_MS
 const YOUNG = NOW - 10 * DAY_MS

@@ -5,10 +5,10 @@ import { databaseNow, execute, selectRows } from '../../src/db/sql.js'
 import { createSharedToken, type SharedToken } from '../../src/tokens/shared-token.js'
 import type { TokenTiming } from '../../src/tokens/timing.js'
 import { TokenError } from '../../src/wechat/token-error.js'
+import { MINUTE_MS } from '../helpers/constants.js'
 import { dialects, useDatabase } from '../helpers/database.js'
 import { fetched, recordingLogger, refused, type TokenEndpoint, tokenEndpoint } from '../helpers/tokens.js'
 
-const MINUTE = 60_000
 const quick: Partial<TokenTiming> = {
   attemptPauseMs: 2,
   pollFirstMs: 2,
@@ -107,10 +107,10 @@ describe.each(dialects)('the shared token on %s', (dialect) => {
     test('the shared token in one process is replaced behind the callers shortly before its end', async () => {
       const token = startProcess()
       await token.get()
-      await pass(114 * MINUTE)
+      await pass(114 * MINUTE_MS)
       expect(await token.get()).toBe('token-1')
       expect(wechat.calls).toBe(1)
-      await pass(2 * MINUTE)
+      await pass(2 * MINUTE_MS)
       expect(await token.get()).toBe('token-1')
       await token.close()
       expect(await token.get()).toBe('token-2')
@@ -120,19 +120,19 @@ describe.each(dialects)('the shared token on %s', (dialect) => {
     test('the shared token in one process is waited for once it has expired', async () => {
       const token = startProcess()
       await token.get()
-      await pass(121 * MINUTE)
+      await pass(121 * MINUTE_MS)
       expect(await token.get()).toBe('token-2')
     })
 
     test('the shared token in one process with five minutes left that comes again is not asked for at once again', async () => {
       const token = startProcess()
-      wechat.next(fetched('same', 5 * MINUTE), fetched('same', 5 * MINUTE))
+      wechat.next(fetched('same', 5 * MINUTE_MS), fetched('same', 5 * MINUTE_MS))
       await token.get()
-      await pass(2 * MINUTE)
+      await pass(2 * MINUTE_MS)
       await token.get()
       await token.close()
       expect(wechat.calls).toBe(1)
-      await pass(1 * MINUTE)
+      await pass(1 * MINUTE_MS)
       await token.get()
       await token.close()
       expect(wechat.calls).toBe(2)
@@ -181,7 +181,7 @@ describe.each(dialects)('the shared token on %s', (dialect) => {
 
     test('the shared token in many processes is fetched by the next one when the lease of a dead one lapses', async () => {
       await startProcess().get()
-      await pass(121 * MINUTE)
+      await pass(121 * MINUTE_MS)
       await leaseOf('dead', 150)
       const started = performance.now()
       expect(await startProcess().get()).toBe('token-2')
@@ -191,7 +191,7 @@ describe.each(dialects)('the shared token on %s', (dialect) => {
 
     test('still works while another process replaces it early', async () => {
       await startProcess().get()
-      await pass(117 * MINUTE)
+      await pass(117 * MINUTE_MS)
       await leaseOf('busy', 10_000)
       expect(await startProcess().get()).toBe('token-1')
       expect(wechat.calls).toBe(1)
@@ -199,7 +199,7 @@ describe.each(dialects)('the shared token on %s', (dialect) => {
 
     test('the shared token in many processes is given up after a while when the lease neither lapses nor ends', async () => {
       await startProcess().get()
-      await pass(121 * MINUTE)
+      await pass(121 * MINUTE_MS)
       await leaseOf('stuck', 60_000)
       await expect(startProcess({ timing: { waitLimitMs: 30 } }).get()).rejects.toMatchObject({
         class: 'transient',
@@ -232,10 +232,10 @@ describe.each(dialects)('the shared token on %s', (dialect) => {
 
     test('the shared token in many processes has the life that remains by the database, not that of a new one', async () => {
       await startProcess().get()
-      await pass(60 * MINUTE)
+      await pass(60 * MINUTE_MS)
       const late = startProcess()
       await late.get()
-      await pass(61 * MINUTE)
+      await pass(61 * MINUTE_MS)
       expect(await late.get()).toBe('token-2')
     })
   })
@@ -323,7 +323,7 @@ describe.each(dialects)('the shared token on %s', (dialect) => {
     test('near its end is no early death', async () => {
       const token = startProcess()
       await token.get()
-      await pass(117 * MINUTE)
+      await pass(117 * MINUTE_MS)
       await token.replace('token-1')
       expect(wechat.calls).toBe(2)
       expect(logger.events()).not.toContain('token.died_early')
@@ -386,7 +386,7 @@ describe.each(dialects)('the shared token on %s', (dialect) => {
     test('before the old one has expired, the old one is used on', async () => {
       const token = startProcess()
       await token.get()
-      await pass(117 * MINUTE)
+      await pass(117 * MINUTE_MS)
       wechat.next(refused(40125), refused(40125))
       expect(await token.get()).toBe('token-1')
       await token.close()
