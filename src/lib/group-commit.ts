@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { ServiceError } from '../errors.js'
 
 export interface GroupCommit<Item, Result> {
@@ -15,8 +16,10 @@ interface Waiting<Item, Result> {
 }
 
 /**
- * Commits what arrives together. There is no timer: the first item goes at once, and what arrives while its commit is
- * under way forms the next group (measured: a timer of 2 ms halves the throughput of waiting callers).
+ * Commits what arrives together. There is no timer: what arrives while a commit is under way forms the next group
+ * (measured: a timer of 2 ms halves the throughput of waiting callers). Each group waits for one turn of the event loop,
+ * which brings what the process has already received: with SQLite, whose driver blocks the process, nothing else would
+ * gather (5,000 reminders: 191 against 869 and 1,307 users/s; 64 uploaders: 78 against 414 and 880/s, on a loaded machine).
  * When a group fails, each of its items is tried once alone, so that a poisonous one cannot fail its neighbours.
  */
 export function createGroupCommit<Item, Result>(options: {
@@ -59,7 +62,10 @@ export function createGroupCommit<Item, Result>(options: {
   }
 
   async function run(): Promise<void> {
-    while (waiting.length > 0) await commitGroup(takeGroup())
+    while (waiting.length > 0) {
+      await nextTurn()
+      await commitGroup(takeGroup())
+    }
     running = undefined
   }
 
@@ -74,8 +80,7 @@ export function createGroupCommit<Item, Result>(options: {
       return new Promise<Result>((resolve, reject) => {
         waiting.push({ item, weight, resolve, reject })
         waitingWeight += weight
-        // Started in a microtask of its own: what this tick of the event loop still brings joins the first group.
-        running ??= Promise.resolve().then(run)
+        running ??= run()
       })
     },
     async drain() {

@@ -1,10 +1,11 @@
 import type { Knex } from 'knex'
-import type { GivenBack } from '../books/index.js'
+import type { ClaimedPermit, GivenBack } from '../books/index.js'
 import type { Channel } from '../channel.js'
 import { databaseNow, execute, forUpdate, placeholders, selectRows } from '../db/sql.js'
 import { groupBy } from '../lib/group-by.js'
 import { sortedUnique } from '../lib/sorted.js'
 import type { UserId } from '../lib/user-id.js'
+import type { TemplateData } from '../wechat/messages.js'
 
 /**
  * The statements that insert and settle messages; those on leases are in lease-store.ts. The callers keep lists sorted
@@ -22,11 +23,8 @@ export interface ReminderBatch {
 }
 
 export interface NewReminder {
-  userId: UserId
-  openId: string
-  permitId: number
-  data: string
-  lastDateBefore: number
+  permit: ClaimedPermit
+  data: TemplateData
   traceId: string
   state: 'queued' | 'sending'
 }
@@ -47,16 +45,16 @@ export async function insertReminders(
     `INSERT INTO wx_push_message (${columns}) VALUES ${Array(reminders.length).fill(row).join(',')}`,
     reminders.flatMap((r) => [
       appId,
-      r.userId,
-      r.openId,
+      r.permit.userId,
+      r.permit.openId,
       businessDate,
       runId,
-      r.permitId,
+      r.permit.id,
       channel,
       templateId,
       page,
-      r.data,
-      r.lastDateBefore,
+      JSON.stringify(r.data),
+      r.permit.lastDateBefore,
       r.traceId,
       r.state,
       now,

@@ -23,8 +23,10 @@ function setup(options: Options = {}) {
     maxGroupWeight: options.maxGroupWeight ?? 100,
     maxWaitingWeight: options.maxWaitingWeight ?? 1_000,
   })
-  /** Lets all that is ready run. */
-  const settle = () => new Promise<void>((resolve) => setImmediate(resolve))
+  /** Lets all that is ready run: a group waits for a turn of the event loop before it is committed. */
+  const settle = async () => {
+    for (let turn = 0; turn < 2; turn++) await new Promise<void>((resolve) => setImmediate(resolve))
+  }
   return {
     groupCommit,
     groups,
@@ -56,6 +58,17 @@ describe('group commit', () => {
     ])
     await succeed()
     expect(await Promise.all(second)).toEqual(['done 3', 'done 4', 'done 5'])
+  })
+
+  test('lets what this turn of the event loop still brings join the first group', async () => {
+    const { groupCommit, groups, succeed, settle } = setup()
+    const all = [groupCommit.add(1)]
+    for (let tick = 0; tick < 10; tick++) await Promise.resolve()
+    all.push(groupCommit.add(2))
+    await settle()
+    expect(groups).toEqual([[1, 2]])
+    await succeed()
+    await Promise.all(all)
   })
 
   test('answers nobody before the commit has ended', async () => {
