@@ -9,6 +9,7 @@ import { audit } from '../src/operations/audit.js'
 import { createIngest } from '../src/permits/ingest.js'
 import { recordSignIn } from '../src/sign-ins/sign-in.js'
 import { type Ended, runByNpm, runCommand, startCommand } from './helpers/command-line.js'
+import { APP_ID } from './helpers/constants.js'
 import {
   createEmptyDatabase,
   createTestDatabase,
@@ -21,7 +22,8 @@ import { noonZone } from './helpers/noon-zone.js'
 import { type StandIn, startStandIn } from './helpers/stand-in.js'
 import { json, refusedUrl } from './helpers/wechat.js'
 
-const APP_ID = 'wx5a6d9e0c1b2f3a48'
+// @module-tag programs
+
 const ZONE = noonZone()
 const TODAY = businessDate(Date.now(), ZONE)
 const openId = (userId: number) => `oUser${String(userId).padStart(23, '0')}`

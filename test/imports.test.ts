@@ -3,6 +3,8 @@ import { readdirSync } from 'node:fs'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { expect, test } from 'vitest'
 
+// @module-tag programs
+
 const SRC = fileURLToPath(new URL('../src/', import.meta.url))
 
 test('importing any module but main starts nothing: no output, no listener, and the process ends', () => {

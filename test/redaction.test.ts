@@ -1,12 +1,16 @@
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { selectRows } from '../src/db/sql.js'
 import { type Ended, runCommand, startCommand } from './helpers/command-line.js'
-import { createTestDatabase, type TestDatabase } from './helpers/database.js'
+import { APP_ID } from './helpers/constants.js'
+import { useDatabase } from './helpers/database.js'
 import { eventually } from './helpers/eventually.js'
 import { noonZone } from './helpers/noon-zone.js'
 import { type StandIn, startStandIn } from './helpers/stand-in.js'
 import { startTcpProxy, type TcpProxy } from './helpers/tcp-proxy.js'
 import { json } from './helpers/wechat.js'
+
+// @module-tag mysql
+// @module-tag programs
 
 const BUSY_MS = 60_000
 vi.setConfig({ testTimeout: 2 * BUSY_MS })
@@ -25,13 +29,12 @@ const openId = (userId: number) => `oAbC-9_${String(userId).padStart(4, '0')}xYz
 const REFUSED_UPLOAD = 666
 const REFUSED_CLAIM = 777
 
-let database: TestDatabase
+const database = useDatabase('mysql', { keepRows: true })
 let line: TcpProxy
 let wechat: StandIn
 const outputs: { of: string; text: string }[] = []
 
 beforeAll(async () => {
-  database = await createTestDatabase('mysql')
   const { db } = database
   await db.raw('CREATE USER ?? IDENTIFIED BY ?', [DATABASE_USER, DATABASE_PASSWORD])
   await db.raw('GRANT ALL ON ??.* TO ??', [new URL(database.url).pathname.slice(1), DATABASE_USER])
@@ -45,7 +48,6 @@ afterAll(async () => {
   await wechat.close()
   await line.close()
   await database.db.raw('DROP USER IF EXISTS ??', [DATABASE_USER])
-  await database.close()
 })
 
 function environment(): Record<string, string> {
@@ -55,7 +57,7 @@ function environment(): Record<string, string> {
     PORT: '0',
     API_KEYS: `shop:${API_KEY}`,
     SESSION_SECRET,
-    WX_APP_ID: 'wx5a6d9e0c1b2f3a48',
+    WX_APP_ID: APP_ID,
     WX_APP_SECRET: APP_SECRET,
     WX_API_BASE_URL: wechat.url,
     REMINDER_TEMPLATE_ID: 'template-1',

@@ -8,6 +8,7 @@ import { audit } from '../src/operations/audit.js'
 import { type Sandbox, startSandbox } from '../src/sandbox/sandbox.js'
 import { type Service, startService } from '../src/service.js'
 import { createClock } from './helpers/clock.js'
+import { APP_ID, APP_SECRET } from './helpers/constants.js'
 import {
   createEmptyDatabase,
   createTestDatabase,
@@ -16,7 +17,7 @@ import {
   type TestDatabase,
 } from './helpers/database.js'
 import { eventually } from './helpers/eventually.js'
-import { API_KEY, APP_ID, APP_SECRET, SERVICE_ENV } from './helpers/service.js'
+import { API_KEY, SERVICE_ENV } from './helpers/service.js'
 import { refusedUrl } from './helpers/wechat.js'
 
 const SEND_PATH = '/cgi-bin/message/wxopen/template/send'
@@ -197,7 +198,7 @@ describe.each(dialects)('the service on %s', (dialect: Dialect) => {
     await closed
   })
 
-  test('is stopped once, however often and early it is told', async () => {
+  test('the service is stopped once, however often and early it is told', async () => {
     const service = await running()
     await Promise.all([service.stop(), service.stop()])
     await service.stop()
@@ -205,7 +206,7 @@ describe.each(dialects)('the service on %s', (dialect: Dialect) => {
     expect(await runs()).toEqual([])
   })
 
-  test('does not start on a port that is in use, and lets go of the database', async () => {
+  test('the service does not start on a port that is in use, and lets go of the database', async () => {
     const other = createServer().listen(0, '127.0.0.1')
     await new Promise((resolve) => other.once('listening', resolve))
     undo.push(() => new Promise((resolve) => other.close(resolve)))
@@ -231,7 +232,9 @@ async function connections({ db, url }: TestDatabase): Promise<number> {
 describe('a database that is not up to date', () => {
   const empty = (dialect: Dialect) => keep(createEmptyDatabase(dialect), ({ close }) => close())
 
-  test('on MySQL is refused, with what to do, and left as it is', async () => {
+  test('a database that is not up to date on MySQL is refused, with what to do, and left as it is', {
+    tags: ['mysql'],
+  }, async () => {
     const database = await empty('mysql')
     await expect(start({ DATABASE_URL: database.url })).rejects.toThrow(
       /^This database has none of our tables: \d+ migrations are pending\. Run: npm run migrate \(or serve --migrate\)$/,
@@ -240,13 +243,15 @@ describe('a database that is not up to date', () => {
     await eventually('its connections are closed', async () => (await connections(database)) <= 1)
   })
 
-  test('on MySQL is migrated when that is wanted', async () => {
+  test('a database that is not up to date on MySQL is migrated when that is wanted', {
+    tags: ['mysql'],
+  }, async () => {
     const database = await empty('mysql')
     const service = await keep(start({ DATABASE_URL: database.url }, { migrate: true }), ({ stop }) => stop())
     expect((await fetch(`${service.url}/readyz`)).status).toBe(200)
   })
 
-  test('on SQLite is migrated without a word', async () => {
+  test('a database that is not up to date on SQLite is migrated without a word', async () => {
     const database = await empty('sqlite')
     const service = await keep(start({ DATABASE_URL: database.url }), ({ stop }) => stop())
     expect((await fetch(`${service.url}/readyz`)).status).toBe(200)

@@ -1,20 +1,14 @@
 import fc from 'fast-check'
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { assignUnassigned } from '../../src/books/index.js'
 import { inTransaction } from '../../src/db/transaction.js'
-import { createTestDatabase, dialects, emptyTables, type TestDatabase } from '../helpers/database.js'
+import { createTestDatabase, dialects, emptyTables, useDatabase } from '../helpers/database.js'
 import { readCounters, readPermits, wrongCounters } from '../migrations/old-tables.js'
 
 const NOW = 1_700_000_000_000
 
 describe.each(dialects)('rows without an account on %s', (dialect) => {
-  let database: TestDatabase
-
-  beforeAll(async () => {
-    database = await createTestDatabase(dialect)
-  })
-  beforeEach(() => emptyTables(database.db))
-  afterAll(() => database.close())
+  const database = useDatabase(dialect)
 
   const permit = (form_id: string, values: object = {}) => ({
     app_id: '',
@@ -40,7 +34,7 @@ describe.each(dialects)('rows without an account on %s', (dialect) => {
     ])
   })
 
-  test('are expired where the account has the permit already', async () => {
+  test('rows without an account are expired where the account has the permit already', async () => {
     const { db } = database
     await db('wx_save_form_id').insert([
       permit('F', { app_id: 'wxA', status: 1 }),
@@ -62,7 +56,7 @@ describe.each(dialects)('rows without an account on %s', (dialect) => {
     expect(await wrongCounters(db)).toEqual([])
   })
 
-  test('are told apart as the database does, where another program wrote blanks at the end', async () => {
+  test('rows without an account are told apart as the database does, where another program wrote blanks at the end', async () => {
     const { db } = database
     await db('wx_save_form_id').insert([permit('F', { app_id: 'wxA', status: 1 }), permit('F ')])
     const isOne = dialect === 'mysql'
@@ -72,7 +66,7 @@ describe.each(dialects)('rows without an account on %s', (dialect) => {
     expect(await wrongCounters(db)).toEqual([])
   })
 
-  test('keep the latest day of two counters', async () => {
+  test('rows without an account keep the latest day of two counters', async () => {
     const { db } = database
     await db('wx_message_push_status').insert([
       { app_id: 'wxA', user_id: 1, count: 0, last_date: 20240101 },
@@ -89,7 +83,7 @@ describe.each(dialects)('rows without an account on %s', (dialect) => {
     ])
   })
 
-  test('are assigned however many there are, once', async () => {
+  test('rows without an account are assigned however many there are, once', async () => {
     const { db } = database
     const rows = Array.from({ length: 1700 }, (_, n) => permit(`form-${n}`, { user_id: n % 40 }))
     await db.batchInsert('wx_save_form_id', rows, 150)
@@ -141,7 +135,7 @@ describe.each(dialects)('rows without an account on %s', (dialect) => {
     )
   })
 
-  test('are found by an index, so that looking for them is cheap', async () => {
+  test('rows without an account are found by an index, so that looking for them is cheap', async () => {
     if (dialect === 'sqlite') {
       const plan = await database.db.raw(
         "EXPLAIN QUERY PLAN SELECT id FROM wx_save_form_id WHERE app_id = '' LIMIT 500",
@@ -154,7 +148,7 @@ describe.each(dialects)('rows without an account on %s', (dialect) => {
   })
 })
 
-describe('assigning on MySQL beside an ingest', () => {
+describe('assigning on MySQL beside an ingest', { tags: ['mysql'] }, () => {
   test('keeps the counters exact', async () => {
     const { db, close } = await createTestDatabase('mysql')
     try {

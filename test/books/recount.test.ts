@@ -1,21 +1,14 @@
-import type { Knex } from 'knex'
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { recountCounter } from '../../src/books/index.js'
 import { inTransaction } from '../../src/db/transaction.js'
 import { createIngest, type Ingest } from '../../src/permits/ingest.js'
-import { createTestDatabase, dialects, emptyTables, type TestDatabase } from '../helpers/database.js'
-import { APP_ID, addPermits, counts, NOW, openPool, TODAY } from '../helpers/rows.js'
+import { APP_ID, NOW, TODAY } from '../helpers/constants.js'
+import { dialects, useDatabase } from '../helpers/database.js'
+import { addPermits, counts, openPool } from '../helpers/rows.js'
 
 describe.each(dialects)('a recount on %s', (dialect) => {
-  let database: TestDatabase
-  let db: Knex
-
-  beforeAll(async () => {
-    database = await createTestDatabase(dialect)
-    db = database.db
-  })
-  beforeEach(() => emptyTables(db))
-  afterAll(() => database.close())
+  const database = useDatabase(dialect)
+  const { db } = database
 
   const recount = (userId: number, on = db) =>
     inTransaction(on, (trx) => recountCounter(trx, APP_ID, userId, NOW))
@@ -51,7 +44,7 @@ describe.each(dialects)('a recount on %s', (dialect) => {
     expect(await counts(db)).toEqual({ 1: 0 })
   })
 
-  test('beside uploads of the same user loses none of them', async () => {
+  test('a recount beside uploads of the same user loses none of them', async () => {
     await addPermits(db, [{ user_id: 1 }])
     const pools = [openPool(database), openPool(database)]
     const [ingest] = pools.map(createIngest) as [Ingest]

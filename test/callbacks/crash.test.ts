@@ -7,6 +7,8 @@ import { compose, eventMessage, type Sender } from '../helpers/pushes.js'
 import { SERVICE_ENV } from '../helpers/service.js'
 import { refusedUrl } from '../helpers/wechat.js'
 
+// @module-tag programs
+
 const SENDER: Sender = {
   appId: SERVICE_ENV.WX_APP_ID,
   token: 'TokenOfTheTests2026',

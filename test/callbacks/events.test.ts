@@ -16,12 +16,12 @@ const popup = (items: Record<string, string>[]) =>
   eventMessage({ format: 'json' }, { name: 'subscribe_msg_popup_event', openId: 'o1', at: AT, items })
 
 describe('the events of a push', () => {
-  test('are as many as its list has items, be it an object or an array', () => {
+  test('the events of a push are as many as its list has items, be it an object or an array', () => {
     expect(read(popup(ITEMS.slice(0, 1)))).toMatchObject([{ templateId: 't1', work: 'due' }])
     expect(read(popup(ITEMS))).toMatchObject([{ templateId: 't1' }, { templateId: 't2' }])
   })
 
-  test('have the same key whether times are numbers or text, and in JSON or XML', () => {
+  test('the events of a push have the same key whether times are numbers or text, and in JSON or XML', () => {
     const [asText] = read(popup(ITEMS)) ?? []
     const [asNumber] = read({ ...popup(ITEMS), CreateTime: AT / 1000 }) ?? []
     const xml = parsePush(
@@ -54,7 +54,7 @@ describe('the events of a push', () => {
     expect(new Set([...keys, elsewhere]).size).toBe(7)
   })
 
-  test('keep of a known event only the fields that it has by its description', () => {
+  test('the events of a push keep of a known event only the fields that it has by its description', () => {
     const [event] = read(popup([{ ...ITEMS[0], Extra: 'x'.repeat(10_000) } as Record<string, string>])) ?? []
     expect(JSON.parse(event?.payload ?? '')).toEqual(ITEMS[0])
   })

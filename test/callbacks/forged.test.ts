@@ -3,10 +3,10 @@ import * as wecom from '@wecom/crypto'
 import { afterEach, describe, expect, test } from 'vitest'
 import { decodeAesKey } from '../../src/callbacks/cipher.js'
 import { cutEncrypted } from '../../src/callbacks/parse.js'
+import { APP_ID, NOW } from '../helpers/constants.js'
 import { compose, eventMessage, type Push, type Sender } from '../helpers/pushes.js'
-import { type Answer, APP_ID, startTestService, type TestService } from '../helpers/service.js'
+import { type Answer, startTestService, type TestService } from '../helpers/service.js'
 
-const NOW = Date.parse('2026-11-20T10:00:00+08:00')
 const SAFE: Sender = {
   appId: APP_ID,
   token: 'TokenOfTheTests2026',
@@ -57,7 +57,7 @@ const encryptedOf = (message: string, appId = APP_ID) =>
   wecom.encrypt(SAFE.encodingAesKey, message, appId) as string
 
 describe('a signed push that cannot be read', () => {
-  test('has one answer, whatever is wrong with it', async () => {
+  test('a signed push that cannot be read has one answer, whatever is wrong with it', async () => {
     await start('safe', { RATE_LIMITS: 'refused:unlimited' })
     const whole = encryptedOf(JSON.stringify(event()))
     const texts = {
@@ -100,7 +100,7 @@ describe('a signed push that cannot be read', () => {
     expect(answers.size).toBe(1)
   })
 
-  test('is refused unread after a few in a minute, from its address alone', async () => {
+  test('a signed push that cannot be read is refused unread after a few in a minute, from its address alone', async () => {
     await start('safe', { RATE_LIMITS: `refused:${LIMIT}` })
     const broken = encryptRaw(Buffer.alloc(64, 33))
     const statuses = []
@@ -117,7 +117,7 @@ describe('a signed push that cannot be read', () => {
 
 describe('a forged push', () => {
   test.each(['plain', 'safe'] as const)(
-    'is refused for its signature, whatever its body is: %s',
+    'a forged push is refused for its signature, whatever its body is: %s',
     async (mode) => {
       await start(mode)
       const { query } = compose({ ...FORGER, mode }, event(), now)
@@ -134,7 +134,7 @@ describe('a forged push', () => {
   )
 
   test.each(['plain', 'safe'] as const)(
-    'is no longer looked at after a few in a minute, and WeChat’s own from there still is: %s',
+    'a forged push is no longer looked at after a few in a minute, and WeChat’s own from there still is: %s',
     async (mode) => {
       await start(mode, { RATE_LIMITS: `refused:${LIMIT}` })
       const forged = () => compose({ ...FORGER, mode }, event(), now)
@@ -159,7 +159,7 @@ describe('a forged push', () => {
     expect(statuses).toEqual([...Array(LIMIT).fill(403), 429])
   })
 
-  test('that shifts the border of timestamp and nonce of a right one is refused as reused', async () => {
+  test('a forged push that shifts the border of timestamp and nonce of a right one is refused as reused', async () => {
     await start('plain')
     // Sorted, timestamp and nonce stand side by side, and leading zeros change no timestamp.
     const timestamp = String(NOW / 1000)
@@ -176,7 +176,7 @@ describe('a forged push', () => {
 describe('the encrypted text of a body', () => {
   const sender = (format: 'json' | 'xml', mode: 'safe' | 'compatible'): Sender => ({ ...SAFE, format, mode })
 
-  test.each(['json', 'xml'] as const)('is cut out of %s', (format) => {
+  test.each(['json', 'xml'] as const)('the encrypted text of a body is cut out of %s', (format) => {
     for (const mode of ['safe', 'compatible'] as const) {
       const { body, query } = compose(sender(format, mode), event(), NOW)
       const text = cutEncrypted(body)

@@ -29,7 +29,7 @@ describe('a push in XML', () => {
     })
   })
 
-  test('may begin with a byte order mark, blanks and a declaration', () => {
+  test('a push in XML may begin with a byte order mark, blanks and a declaration', () => {
     expect(plain('\ufeff \n<?xml version="1.0" encoding="UTF-8"?>\n<xml><a>1</a></xml>\n')).toEqual({
       a: '1',
     })
@@ -93,7 +93,7 @@ describe('a push in JSON', () => {
     expect(plain('{"a":true,"b":false,"c":null}')).toEqual({ a: 'true', b: 'false', c: '' })
   })
 
-  test('has a field called __proto__ as a field', () => {
+  test('a push in JSON has a field called __proto__ as a field', () => {
     const fields = parsePush('{"__proto__":{"admin":1},"constructor":2}')
     expect(Object.keys(fields ?? {})).toEqual(['__proto__', 'constructor'])
     expect({}).not.toHaveProperty('admin')

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { beforeEach, describe, expect, test } from 'vitest'
 import type { Account } from '../../src/account.js'
 import { acceptPush } from '../../src/callbacks/accept.js'
 import { type CallbackSecrets, checkPush, readPush } from '../../src/callbacks/open.js'
@@ -11,42 +11,35 @@ import { acceptTap } from '../../src/permits/subscriptions.js'
 import { closeRun } from '../../src/runs/occurrences.js'
 import { bindUser } from '../../src/users/user-ids.js'
 import { claimOne } from '../helpers/claims.js'
+import { HOUR_MS, MINUTE_MS, NOW } from '../helpers/constants.js'
 import { dialects } from '../helpers/database.js'
 import { eventually } from '../helpers/eventually.js'
 import { compose, eventMessage, type Sender } from '../helpers/pushes.js'
-import { HOUR_MS, MINUTE_MS, openPool, refuseRows } from '../helpers/rows.js'
+import { openPool, refuseRows } from '../helpers/rows.js'
 import { openIdOf } from '../helpers/users.js'
-import { createWorld, DEMO, START, type World } from '../helpers/world.js'
+import { DEMO, useWorld } from '../helpers/world.js'
 
 const USER = 7
 const OPEN_ID = openIdOf(USER)
 const SUBSCRIBE_PATH = '/cgi-bin/message/subscribe/send'
 
 describe.each(dialects)('events of WeChat on %s', (dialect) => {
-  let world: World
-  let sender: Sender
-  let secrets: CallbackSecrets
-  let account: Account
+  const world = useWorld(dialect, { leaves: 'anything' })
+  const account: Account = { ...world.account, channel: 'subscribe' }
+  const secrets: CallbackSecrets = {
+    appId: account.appId,
+    token: 'TokenOfTheTests2026',
+    encodingAesKey: 'u8jzPde0IgxLd6GncfBAepfJBd0Kh8oOOL8dKLzdocJ',
+  }
+  const sender: Sender = { ...secrets, mode: 'safe', format: 'xml' }
   let worker: CallbackWorker
 
-  beforeAll(async () => {
-    world = await createWorld(dialect)
-    account = { ...world.account, channel: 'subscribe' }
-    const settings = {
-      token: 'TokenOfTheTests2026',
-      encodingAesKey: 'u8jzPde0IgxLd6GncfBAepfJBd0Kh8oOOL8dKLzdocJ',
-    }
-    secrets = { appId: account.appId, ...settings }
-    sender = { ...secrets, mode: 'safe', format: 'xml' }
-  })
   beforeEach(async () => {
-    await world.reset()
     worker = createWorker()
     await inTransaction(world.db, (trx) =>
-      bindUser(trx, { appId: account.appId, openId: OPEN_ID, userId: USER }, START),
+      bindUser(trx, { appId: account.appId, openId: OPEN_ID, userId: USER }, NOW),
     )
   })
-  afterAll(() => world.close())
 
   const createWorker = (changes: Partial<Account> = {}, db = world.db) =>
     createCallbackWorker({
@@ -69,7 +62,7 @@ describe.each(dialects)('events of WeChat on %s', (dialect) => {
   }
   /** Stores an event as the route does, and does no more, as if the process died then. */
   async function store({ name, item = {}, openId = OPEN_ID, at }: Event, db = world.db): Promise<number> {
-    const happened = at === undefined ? world.clock.now() : START + at
+    const happened = at === undefined ? world.clock.now() : NOW + at
     const message = eventMessage(sender, { name, openId, at: happened, items: [item] })
     const push = compose(sender, message, world.clock.now())
     const opened = readPush(secrets, checkPush(secrets, push.query, push.body))
@@ -114,7 +107,7 @@ describe.each(dialects)('events of WeChat on %s', (dialect) => {
             openId: OPEN_ID,
             userId: USER,
             templateId: DEMO.templateId,
-            tappedAt: START + at,
+            tappedAt: NOW + at,
             reportId: `tap at ${at}`,
             reporter: 'client',
           },
@@ -124,14 +117,17 @@ describe.each(dialects)('events of WeChat on %s', (dialect) => {
     )
 
   describe('an accepted popup', () => {
-    test.each(['accept', 'acceptWithAudio', 'acceptWithAlert'])('is a permit: %s', async (status) => {
-      expect(await happens(accepted(0, DEMO.templateId, status))).toBe('granted')
-      expect(await count()).toBe(1)
-      expect(await world.permitsOf(USER)).toMatchObject([{ status: 0 }])
-      await world.expectAuditClean()
-    })
+    test.each(['accept', 'acceptWithAudio', 'acceptWithAlert'])(
+      'an accepted popup is a permit: %s',
+      async (status) => {
+        expect(await happens(accepted(0, DEMO.templateId, status))).toBe('granted')
+        expect(await count()).toBe(1)
+        expect(await world.permitsOf(USER)).toMatchObject([{ status: 0 }])
+        await world.expectAuditClean()
+      },
+    )
 
-    test('and the client’s own report of the same tap are one permit, whichever comes first', async () => {
+    test('an accepted popup and the client’s own report of the same tap are one permit, whichever comes first', async () => {
       await clientReports(300)
       expect(await happens(accepted(0))).toBe('duplicate')
       expect(await happens(accepted(2 * HOUR_MS))).toBe('granted')
@@ -141,7 +137,7 @@ describe.each(dialects)('events of WeChat on %s', (dialect) => {
     })
 
     test.each(['reject', 'ban', 'filter'])(
-      'is none if it was answered %s, and ends nothing',
+      'an accepted popup is no permit if it was answered %s, and ends nothing',
       async (status) => {
         await happens(accepted(0))
         expect(await happens(accepted(1_000, DEMO.templateId, status))).toMatch(/^(refused|ignored)$/)
@@ -150,7 +146,7 @@ describe.each(dialects)('events of WeChat on %s', (dialect) => {
       },
     )
 
-    test('of an open_id that no user is bound to waits until one is', async () => {
+    test('an accepted popup of an open_id that no user is bound to waits until one is', async () => {
       const openId = 'o-stranger'
       await store({ ...accepted(), openId })
       await worker.workDue()
@@ -167,7 +163,7 @@ describe.each(dialects)('events of WeChat on %s', (dialect) => {
       expect(await world.counterOf(99)).toMatchObject({ count: 1 })
     })
 
-    test('of an open_id that no user was bound to is worked off as soon as a backend says who it is', async () => {
+    test('an accepted popup of an open_id that no user was bound to is worked off as soon as a backend says who it is', async () => {
       const openId = 'o-stranger'
       await store({ ...accepted(), openId })
       await worker.workDue()
@@ -179,7 +175,7 @@ describe.each(dialects)('events of WeChat on %s', (dialect) => {
       expect(await world.counterOf(99)).toMatchObject({ count: 1 })
     })
 
-    test('is given a user id of its own where ids are allotted here', async () => {
+    test('an accepted popup is given a user id of its own where ids are allotted here', async () => {
       await store({ ...accepted(), openId: 'o-new' })
       expect(await createWorker({ userIds: 'auto' }).workDue()).toBe(1)
       const row = await world.db('wx_user').where({ open_id: 'o-new' }).first()
@@ -195,18 +191,18 @@ describe.each(dialects)('events of WeChat on %s', (dialect) => {
       expect(await happens(turnedOff(3 * MINUTE_MS))).toBe('opted_out')
       expect(await count()).toBe(1)
       expect((await world.permitsOf(USER)).map(({ status }) => status)).toEqual([2, 2, 0])
-      expect(await person()).toMatchObject({ opted_out_at: START + 3 * MINUTE_MS, stop_errcode: 43101 })
+      expect(await person()).toMatchObject({ opted_out_at: NOW + 3 * MINUTE_MS, stop_errcode: 43101 })
       await world.expectAuditClean()
     })
 
-    test('is no opt-out if it is not the reminder’s', async () => {
+    test('a template that is turned off is no opt-out if it is not the reminder’s', async () => {
       await happens(accepted(0, 'weekly-report'))
       expect(await happens(turnedOff(MINUTE_MS, 'weekly-report'))).toBe('voided')
       expect(await count()).toBe(0)
       expect(await person()).toMatchObject({ opted_out_at: null })
     })
 
-    test('and accepted again later is on again, in whatever order the events come', async () => {
+    test('a template that is turned off and accepted again later is on again, in whatever order the events come', async () => {
       const story = [accepted(0), turnedOff(MINUTE_MS), accepted(2 * MINUTE_MS)]
       const orders = [
         [0, 1, 2],
@@ -234,10 +230,10 @@ describe.each(dialects)('events of WeChat on %s', (dialect) => {
       }
     })
 
-    test('does not take back a later refusal', async () => {
+    test('a template that is turned off does not take back a later refusal', async () => {
       await happens(turnedOff(2 * MINUTE_MS))
       await happens(turnedOff(MINUTE_MS))
-      expect(await person()).toMatchObject({ opted_out_at: START + 2 * MINUTE_MS })
+      expect(await person()).toMatchObject({ opted_out_at: NOW + 2 * MINUTE_MS })
       expect(await happens(accepted(MINUTE_MS + 30_000))).toBe('outdated')
       expect(await count()).toBe(0)
     })
@@ -252,7 +248,7 @@ describe.each(dialects)('events of WeChat on %s', (dialect) => {
     const message = async () => (await world.db('wx_push_message').orderBy('id')).at(-1)
     const msgidAtWechat = () => world.wechat.ledger().at(-1)?.msgid ?? ''
 
-    test('is written on the message with its msgid, with the message’s trace id in the log', async () => {
+    test('the report of a delivery is written on the message with its msgid, with the message’s trace id in the log', async () => {
       await remind()
       expect(await happens(sent(msgidAtWechat()))).toBe('delivered')
       const { state, delivery_status, trace_id, id } = await message()
@@ -264,7 +260,7 @@ describe.each(dialects)('events of WeChat on %s', (dialect) => {
       expect(line.open_id).not.toBe(OPEN_ID)
     })
 
-    test('of a failure after the acceptance is written, and the message stays as WeChat answered', async () => {
+    test('the report of a delivery of a failure after the acceptance is written, and the message stays as WeChat answered', async () => {
       await remind()
       expect(await happens(sent(msgidAtWechat(), { ErrorCode: '20009', ErrorStatus: 'system' }))).toBe(
         'failed',
@@ -307,7 +303,7 @@ describe.each(dialects)('events of WeChat on %s', (dialect) => {
       },
     )
 
-    test('that comes before our own settle waits for it', async () => {
+    test('the report of a delivery that comes before our own settle waits for it', async () => {
       const delivery = { ...(await claimOne({ ...world, account })) }
       await markSending(world.db, [delivery])
       await world.startProcess().send(delivery)
@@ -338,7 +334,7 @@ describe.each(dialects)('events of WeChat on %s', (dialect) => {
       expect(await message()).toMatchObject({ state: 'delivered', delivery_status: 'success' })
     })
 
-    test('of a message that is not ours is given up after ten minutes', async () => {
+    test('the report of a delivery of a message that is not ours is given up after ten minutes', async () => {
       expect(await happens(sent('4100000000000009999'))).toBe('unknown_message')
       expect(await lastEvent()).toMatchObject({ state: 'waiting' })
       world.clock.advance(10 * MINUTE_MS)
@@ -346,7 +342,7 @@ describe.each(dialects)('events of WeChat on %s', (dialect) => {
       expect(await lastEvent()).toMatchObject({ state: 'done', outcome: 'unknown_message' })
     })
 
-    test('of another person, template or time settles no message that is unknown', async () => {
+    test('the report of a delivery of another person, template or time settles no message that is unknown', async () => {
       world.wechat.addFault({ kind: 'cut_after', match: { path: SUBSCRIBE_PATH } })
       await remind()
       await store({ ...sent('4100000000000000901'), openId: 'o-another' })
@@ -387,7 +383,7 @@ describe.each(dialects)('events of WeChat on %s', (dialect) => {
   describe('following a service account', () => {
     test('ends with unsubscribe, and comes back with subscribe', async () => {
       expect(await happens({ name: 'unsubscribe', at: 0 })).toBe('blocked')
-      expect(await person()).toMatchObject({ blocked_at: START, stop_errcode: 43004, user_id: USER })
+      expect(await person()).toMatchObject({ blocked_at: NOW, stop_errcode: 43004, user_id: USER })
       expect(await happens({ name: 'subscribe', at: 1_000 })).toBe('unblocked')
       expect(await person()).toMatchObject({ blocked_at: null, stop_errcode: null })
     })
@@ -398,7 +394,7 @@ describe.each(dialects)('events of WeChat on %s', (dialect) => {
       expect(await person()).toMatchObject({ blocked_at: null })
       await happens({ name: 'unsubscribe', at: 9_000 })
       expect(await happens({ name: 'subscribe', at: 7_000 })).toBe('outdated')
-      expect(await person()).toMatchObject({ blocked_at: START + 9_000 })
+      expect(await person()).toMatchObject({ blocked_at: NOW + 9_000 })
     })
 
     test('goes by the order of arrival within one second', async () => {

@@ -1,14 +1,12 @@
 import * as wecom from '@wecom/crypto'
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { emptyTables } from '../helpers/database.js'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { APP_ID, MINUTE_MS, NOW } from '../helpers/constants.js'
 import { compose, eventMessage, type Message, type Push, type Sender } from '../helpers/pushes.js'
-import { type Answer, APP_ID, startTestService, type TestService } from '../helpers/service.js'
+import { type Answer, type TestService, useService } from '../helpers/service.js'
 import { V1 } from './vectors.js'
 
 const TOKEN = 'TokenOfTheTests2026'
 const AES_KEY = 'u8jzPde0IgxLd6GncfBAepfJBd0Kh8oOOL8dKLzdocJ'
-const NOW = Date.parse('2026-11-20T10:00:00+08:00')
-const MINUTE = 60_000
 const OPEN_ID = 'o9AgO5Kd5ggOC-bXrbNODIiE3bGY'
 const TEMPLATES = ['template-1', 'template-2']
 const MSGID = '4561255354251345929'
@@ -24,30 +22,18 @@ const popup = (sender: Sender, at = NOW): Message =>
     items: TEMPLATES.map((TemplateId) => ({ TemplateId, SubscribeStatusString: 'reject', PopupScene: '0' })),
   })
 
-/** Services with the callback off, in plain mode, and in safe mode, which is compatible mode too. */
-const services: Record<'off' | 'plain' | 'safe', TestService | undefined> = {
-  off: undefined,
-  plain: undefined,
-  safe: undefined,
-}
-function serviceOf(mode: Sender['mode'] | 'off'): TestService {
-  const service = services[mode === 'compatible' ? 'safe' : mode]
-  if (!service) throw new Error('not started')
-  return service
-}
-
 let now = NOW
-beforeAll(async () => {
-  // No test here is about how many are refused.
-  const limits = { RATE_LIMITS: 'refused:unlimited' }
-  const start = (env: Record<string, string>) =>
-    startTestService('sqlite', { env: { ...limits, ...env }, now: () => now })
-  services.off = await start({})
-  services.plain = await start({ WX_CALLBACK_TOKEN: TOKEN })
-  services.safe = await start({ WX_CALLBACK_TOKEN: TOKEN, WX_ENCODING_AES_KEY: AES_KEY })
-})
-beforeEach(() => Promise.all(Object.values(services).map((service) => service && emptyTables(service.db))))
-afterAll(() => Promise.all(Object.values(services).map((service) => service?.close())))
+// No test here is about how many are refused.
+const use = (env: Record<string, string>) =>
+  useService('sqlite', { env: { RATE_LIMITS: 'refused:unlimited', ...env }, now: () => now })
+/** Services with the callback off, in plain mode, and in safe mode, which is compatible mode too. */
+const services = {
+  off: use({}),
+  plain: use({ WX_CALLBACK_TOKEN: TOKEN }),
+  safe: use({ WX_CALLBACK_TOKEN: TOKEN, WX_ENCODING_AES_KEY: AES_KEY }),
+}
+const serviceOf = (mode: Sender['mode'] | 'off'): TestService =>
+  services[mode === 'compatible' ? 'safe' : mode]
 
 const send = (
   mode: Sender['mode'] | 'off',
@@ -89,7 +75,7 @@ describe('the check of the URL', () => {
   const get = (text: string, path = '/wechat/callback') => serviceOf('safe').request('GET', `${path}?${text}`)
 
   test.each(['/wechat/callback', `/wechat/callback/${APP_ID}`])(
-    'is answered with the echostr: %s',
+    'the check of the URL is answered with the echostr: %s',
     async (path) => {
       const answer = await get(query().toString(), path)
       expect(answer.status).toBe(200)
@@ -119,19 +105,22 @@ describe('the check of the URL', () => {
     expect(answer.body).toMatchObject({ error: { code: 'forbidden' } })
   })
 
-  test.each([-1, 1])('is refused when it is more than ten minutes off (%s)', async (sign) => {
-    const { timestamp, nonce } = V1
-    const at = (seconds: number) => {
-      const text = String(Number(timestamp) + sign * seconds)
-      return query({ timestamp: text, signature: wecom.getSignature(TOKEN, text, nonce, '') }).toString()
-    }
-    expect((await get(at(600))).text).toBe(V1.echostr)
-    const answer = await get(at(601))
-    expect(answer.status).toBe(403)
-    expect(answer.body).toMatchObject({ error: { details: { reason: 'timestamp' } } })
-  })
+  test.each([-1, 1])(
+    'the check of the URL is refused when it is more than ten minutes off (%s)',
+    async (sign) => {
+      const { timestamp, nonce } = V1
+      const at = (seconds: number) => {
+        const text = String(Number(timestamp) + sign * seconds)
+        return query({ timestamp: text, signature: wecom.getSignature(TOKEN, text, nonce, '') }).toString()
+      }
+      expect((await get(at(600))).text).toBe(V1.echostr)
+      const answer = await get(at(601))
+      expect(answer.status).toBe(403)
+      expect(answer.body).toMatchObject({ error: { details: { reason: 'timestamp' } } })
+    },
+  )
 
-  test('is answered 404 for another account, and where no token is set', async () => {
+  test('the check of the URL is answered 404 for another account, and where no token is set', async () => {
     expect((await get(query().toString(), '/wechat/callback/wx-another')).status).toBe(404)
     const answer = await serviceOf('off').request('GET', `/wechat/callback?${query()}`)
     expect(answer.status).toBe(404)
@@ -150,7 +139,7 @@ describe.each(['plain', 'compatible', 'safe'] as const)('a push in %s mode', (mo
   describe.each(['xml', 'json'] as const)('as %s', (format) => {
     const sender: Sender = { ...SAFE, mode, format }
 
-    test('is stored, a row for each item, and answered success', async () => {
+    test('a push is stored, a row for each item, and answered success', async () => {
       const answer = await send(mode, compose(sender, popup(sender), NOW))
       expect(answer.status).toBe(200)
       expect(answer.text).toBe('success')
@@ -193,7 +182,7 @@ describe.each(['plain', 'compatible', 'safe'] as const)('a push in %s mode', (mo
       expect(await rowsOf(mode)).toBe(2)
     })
 
-    test('of an event that nobody has heard of is kept for the record', async () => {
+    test('a push of an event that nobody has heard of is kept for the record', async () => {
       const event = { name: 'debug_demo', openId: OPEN_ID, at: NOW, items: [{ debug_str: 'hello world' }] }
       expect((await send(mode, compose(sender, eventMessage(sender, event), NOW))).text).toBe('success')
       expect(await events(mode)).toMatchObject([
@@ -201,7 +190,7 @@ describe.each(['plain', 'compatible', 'safe'] as const)('a push in %s mode', (mo
       ])
     })
 
-    test('of a message that a user wrote is answered success, and nothing of it is kept', async () => {
+    test('a push of a message that a user wrote is answered success, and nothing of it is kept', async () => {
       const message = {
         ToUserName: 'gh_1',
         FromUserName: OPEN_ID,
@@ -215,7 +204,7 @@ describe.each(['plain', 'compatible', 'safe'] as const)('a push in %s mode', (mo
       expect(JSON.stringify(await serviceOf(mode).db('wx_callback_nonce'))).not.toContain('private')
     })
 
-    test('is taken with any content type, or none', async () => {
+    test('a push is taken with any content type, or none', async () => {
       for (const [n, contentType] of [undefined, 'text/plain', 'text/xml; charset=utf-8', 'x/y'].entries()) {
         const push = compose(sender, popup(sender, NOW + n * 1000), NOW)
         const body = Buffer.from(push.body)
@@ -233,14 +222,14 @@ describe.each(['plain', 'compatible', 'safe'] as const)('a push in %s mode', (mo
     })
 
     test.each([
-      ['too old', NOW - 10 * MINUTE - 1000],
-      ['from the future', NOW + 10 * MINUTE + 1000],
+      ['too old', NOW - 10 * MINUTE_MS - 1000],
+      ['from the future', NOW + 10 * MINUTE_MS + 1000],
     ])('that is %s is refused', async (_, at) => {
       await expectRefused(mode, await send(mode, compose(sender, popup(sender), at)), 403, 'timestamp')
     })
 
-    test('that is almost too old is taken', async () => {
-      const answer = await send(mode, compose(sender, popup(sender), NOW - 10 * MINUTE))
+    test('a push that is almost too old is taken', async () => {
+      const answer = await send(mode, compose(sender, popup(sender), NOW - 10 * MINUTE_MS))
       expect(answer.text).toBe('success')
     })
 
@@ -249,7 +238,7 @@ describe.each(['plain', 'compatible', 'safe'] as const)('a push in %s mode', (mo
       await expectRefused(mode, await send(mode, forged), 403, 'signature')
     })
 
-    test('without parts of its signature is refused', async () => {
+    test('a push without parts of its signature is refused', async () => {
       const push = compose(sender, popup(sender), NOW)
       const name = mode === 'plain' ? 'signature' : 'msg_signature'
       for (const missing of [name, 'timestamp', 'nonce']) {
@@ -259,7 +248,7 @@ describe.each(['plain', 'compatible', 'safe'] as const)('a push in %s mode', (mo
       await expectRefused(mode, await send(mode, { body: push.body }), 403)
     })
 
-    test('with another timestamp or nonce than it was signed for is refused', async () => {
+    test('a push with another timestamp or nonce than it was signed for is refused', async () => {
       const push = compose(sender, popup(sender), NOW)
       for (const change of [{ timestamp: `${NOW / 1000 + 1}` }, { nonce: 'other' }]) {
         const changed = { ...push, query: { ...push.query, ...change } }
@@ -268,7 +257,7 @@ describe.each(['plain', 'compatible', 'safe'] as const)('a push in %s mode', (mo
     })
   })
 
-  test('that is no push is refused: a signed body that is no XML and no JSON', async () => {
+  test('a push that is no push is refused: a signed body that is no XML and no JSON', async () => {
     const sender: Sender = { ...SAFE, mode }
     const { query } = compose(sender, popup(sender), NOW)
     for (const body of ['', 'hello', '{', '<xml>', '[]', '\u0000', '<html></html>']) {
@@ -276,7 +265,7 @@ describe.each(['plain', 'compatible', 'safe'] as const)('a push in %s mode', (mo
     }
   })
 
-  test('without a MsgType, or of an event without its name, is refused', async () => {
+  test('a push without a MsgType, or of an event without its name, is refused', async () => {
     const sender: Sender = { ...SAFE, mode }
     for (const message of [{ ToUserName: 'x' }, { MsgType: 'event' }, { MsgType: 'event', Event: '' }]) {
       const answer = await send(mode, compose(sender, message, NOW))
@@ -285,7 +274,7 @@ describe.each(['plain', 'compatible', 'safe'] as const)('a push in %s mode', (mo
     }
   })
 
-  test('that is too large is refused', async () => {
+  test('a push that is too large is refused', async () => {
     const sender: Sender = { ...SAFE, mode }
     const message = { ...popup(sender), filler: 'x'.repeat(20_000) }
     const answer = await send(mode, compose(sender, message, NOW))

@@ -2,9 +2,10 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { audit } from '../../src/operations/audit.js'
 import { type Sandbox, startSandbox } from '../../src/sandbox/sandbox.js'
 import { createClock } from '../helpers/clock.js'
+import { APP_ID, APP_SECRET } from '../helpers/constants.js'
 import { dialects } from '../helpers/database.js'
 import { eventually } from '../helpers/eventually.js'
-import { APP_ID, APP_SECRET, startTestService, type TestService } from '../helpers/service.js'
+import { startTestService, type TestService } from '../helpers/service.js'
 
 const NINE = Date.parse('2026-11-20T09:00:00+08:00')
 const TEN = Date.parse('2026-11-20T10:00:00+08:00')

@@ -1,16 +1,21 @@
+import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import knex, { type Knex } from 'knex'
 import { knexConfig, openDatabase } from '../../src/db/connect.js'
+import { makeDataFolder } from '../helpers/data-folder.js'
 import { type MysqlServer, startMysqlServer } from '../helpers/mysql-server.js'
 import type { ChaosOptions } from './options.js'
 
 /** An empty database; of MariaDB on a server of its own, that can be killed. */
 export async function createDatabase(
   kind: ChaosOptions['database'],
-  folder: string,
   undo: (() => unknown)[],
 ): Promise<{ url: string; server?: MysqlServer }> {
-  if (kind === 'sqlite') return { url: `sqlite:${join(folder, 'chaos.db')}` }
+  if (kind === 'sqlite') {
+    const folder = makeDataFolder('reminder-chaos-')
+    undo.push(() => rmSync(folder, { recursive: true, force: true }))
+    return { url: `sqlite:${join(folder, 'chaos.db')}` }
+  }
   const server = await startMysqlServer()
   undo.push(server.stop)
   const root = openDatabase(server.url)

@@ -3,6 +3,8 @@ import { dialects } from '../helpers/database.js'
 import { runChaos } from './driver.js'
 import { CHANNELS } from './options.js'
 
+// @module-tag programs
+
 /** On each database; `npm run chaos` goes on for as long as one likes. */
 const KILLS = 21
 const COMBINATIONS = CHANNELS.flatMap((channel) => dialects.map((database) => [channel, database] as const))

@@ -109,7 +109,7 @@ class Chaos {
 
   async #setStage(): Promise<{ stage: Stage; server?: MysqlServer }> {
     const options = this.#options
-    const { url, server } = await createDatabase(options.database, this.#folder, this.#undo)
+    const { url, server } = await createDatabase(options.database, this.#undo)
     const db = openForLooking(url)
     this.#undo.push(() => db.destroy())
     await migrateLatest(db, { onMessage: () => {}, appId: DEMO_APP_ID })

@@ -84,7 +84,12 @@ export async function keepTables(
   lists: { ledger: Delivery[]; requests: object[]; disturbances: object[] },
 ): Promise<void> {
   const write = (name: string, rows: object[]): void =>
-    writeFileSync(join(folder, `${name}.jsonl`), rows.map((row) => `${JSON.stringify(row)}\n`).join(''))
+    writeFileSync(join(folder, `${name}.jsonl`), rows.map((row) => `${stringify(row)}\n`).join(''))
   for (const [name, rows] of Object.entries(lists)) write(name, rows)
   for (const table of TABLES) write(table, await selectRows<object>(db, `SELECT * FROM ${table}`))
+}
+
+/** A number beyond 2^53 is a bigint, such as the end of a run's last range, and JSON does not know it. */
+function stringify(row: object): string {
+  return JSON.stringify(row, (_, value: unknown) => (typeof value === 'bigint' ? String(value) : value))
 }

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
-import { DEMO_TEMPLATE_ID } from '../../src/sandbox/accounts.js'
 import type { SandboxControl } from '../../src/sandbox/control.js'
+import { DAY_MS, TEMPLATE_ID } from '../helpers/constants.js'
 import type { Luck } from './luck.js'
 import type { ChaosOptions } from './options.js'
 
@@ -24,8 +24,6 @@ export interface PermitSource {
   /** How many permits the person has given, reported or not. */
   givenBy(openId: string): number
 }
-
-const DAY_MS = 24 * 60 * 60 * 1000
 
 export function createPermitSource(channel: ChaosOptions['channel'], wechat: SandboxControl): PermitSource {
   return channel === 'form_id' ? formIds(wechat) : subscriptions(wechat)
@@ -57,7 +55,7 @@ function subscriptions(wechat: SandboxControl): PermitSource {
   const tap = (userId: number): string => {
     const openId = openIdOf(userId)
     given.set(openId, (given.get(openId) ?? 0) + 1)
-    wechat.grantSubscription({ openId, templateId: DEMO_TEMPLATE_ID })
+    wechat.grantSubscription({ openId, templateId: TEMPLATE_ID })
     return openId
   }
   return {
@@ -72,7 +70,7 @@ function subscriptions(wechat: SandboxControl): PermitSource {
     next: (userId) => {
       const openId = tap(userId)
       const tap_id = newFormId()
-      const told = { template_id: DEMO_TEMPLATE_ID, result: 'accept', tap_id, tapped_at: Date.now() }
+      const told = { template_id: TEMPLATE_ID, result: 'accept', tap_id, tapped_at: Date.now() }
       return { name: tap_id, openId, userId, body: { open_id: openId, user_id: userId, ...told } }
     },
     givenBy: (openId) => given.get(openId) ?? 0,

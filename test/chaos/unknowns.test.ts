@@ -14,36 +14,46 @@ const accepted: SendRequest = { at: 2_000, client: 'a', openId: 'o', outcome: 0,
 const kill = (at: number, client = 'a'): Disturbance => ({ kind: 'kill', client, from: at, until: at })
 
 describe('a message that ended as unknown', () => {
-  test('is explained by an answer that WeChat kept to itself', () => {
+  test('a message that ended as unknown is explained by an answer that WeChat kept to itself', () => {
     const hung = unknown(1, { requests: [{ ...accepted, outcome: 'hang' }] })
     const { counts, lost_unsent } = explainUnknowns([hung], [])
     expect(counts).toMatchObject({ messages: 1, answer_lost: 1 })
     expect(lost_unsent).toEqual([])
   })
 
-  test('is explained by the kill of its own process while its request was under way, and by no other kill', () => {
+  test('a message that ended as unknown is explained by the kill of its own process while its request was under way, and by no other kill', () => {
     const sent = unknown(1, { requests: [accepted] })
     expect(explainUnknowns([sent], [kill(2_005)]).counts).toMatchObject({ under_way: 1 })
     expect(explainUnknowns([sent], [kill(2_005, 'b')]).counts).toMatchObject({ under_way: 0 })
   })
 
-  test('is explained by a request that its process had written before the kill, and that arrived later', () => {
+  test('a message that ended as unknown is explained by a request that its process had written before the kill, and that arrived later', () => {
     const late = unknown(1, { requests: [{ ...accepted, at: 9_500, endedAt: 9_510 }] })
     expect(explainUnknowns([late], [kill(2_005)]).counts).toMatchObject({ under_way: 1 })
   })
 
-  test('is explained by a process that was still at it when another one ended it', () => {
+  test('a message that ended as unknown is explained by the freeze of its process past its lease, if its request arrives as that wakes', () => {
+    const freeze: Disturbance = { kind: 'freeze', client: 'a', from: 2_000, until: 5_000 }
+    const sent = (at: number) => unknown(1, { requests: [{ ...accepted, at, endedAt: at + 6 }] })
+    expect(explainUnknowns([sent(5_001)], [freeze]).counts).toMatchObject({ under_way: 1 })
+    expect(explainUnknowns([sent(6_000)], [freeze])).toMatchObject({
+      counts: { under_way: 0 },
+      lost_unsent: [{ id: 1 }],
+    })
+  })
+
+  test('a message that ended as unknown is explained by a process that was still at it when another one ended it', () => {
     const late = unknown(1, { requests: [{ ...accepted, at: 9_500, endedAt: 9_510 }] })
     expect(explainUnknowns([late], []).counts).toMatchObject({ stalled: 1 })
   })
 
-  test('without a request is explained by the word of its process that it was overtaken', () => {
+  test('a message that ended as unknown without a request is explained by the word of its process that it was overtaken', () => {
     const { counts, lost_unsent } = explainUnknowns([unknown(1)], [], new Set([1]))
     expect(counts).toMatchObject({ stalled: 1, marked_and_unsent: 0 })
     expect(lost_unsent).toEqual([])
   })
 
-  test('without a request is explained by a kill while it was held, for as many as are marked at once', () => {
+  test('a message that ended as unknown without a request is explained by a kill while it was held, for as many as are marked at once', () => {
     const claimed = Array.from({ length: SEND_CONCURRENCY + 3 }, (_, i) => unknown(i + 1))
     const { counts, lost_unsent } = explainUnknowns(claimed, [kill(5_000), kill(20_000)])
     expect(counts).toMatchObject({
@@ -53,7 +63,7 @@ describe('a message that ended as unknown', () => {
     expect(lost_unsent).toHaveLength(3)
   })
 
-  test('by a busy answer is lost to it, whatever was killed', () => {
+  test('a message that ended as unknown by a busy answer is lost to it, whatever was killed', () => {
     const busy = unknown(1, { errcode: 45011, errmsg: 'busy', requests: [{ ...accepted, outcome: 45011 }] })
     const { lost_to_busy } = explainUnknowns([busy], [kill(2_005)])
     expect(lost_to_busy).toEqual([busy])

@@ -43,6 +43,8 @@ export const BUSY_STATUSES = [408, 425, 429, 503]
 
 /** What an answered request may wait for its verdict's commit on a busy machine. */
 const COMMIT_MS = LEASE_MS
+/** What a process had begun to write when it was frozen reaches WeChat as it wakes: seen 1 ms after it on a busy machine. */
+const WAKING_MS = 500
 
 /**
  * A claim is not a send, so a message may be unknown only because of a request that reached WeChat: its answer was lost,
@@ -109,7 +111,7 @@ function hasLostItsAnswer({ outcome, status }: SendRequest): boolean {
 /** What a process wrote before its death may lie in the line, and arrive when it is long gone. */
 function broke({ kind, client, from, until }: Disturbance, request: SendRequest): boolean {
   if (client !== undefined && client !== request.client) return false
-  const wasThere = kind === 'kill' || until >= request.at
+  const wasThere = kind === 'kill' || until + WAKING_MS >= request.at
   return wasThere && from <= (request.endedAt ?? Number.POSITIVE_INFINITY) + COMMIT_MS
 }
 

@@ -1,23 +1,23 @@
-import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { beforeEach, expect, test, vi } from 'vitest'
 import { execute, selectRows } from '../../src/db/sql.js'
 import { businessDate } from '../../src/lib/business-date.js'
 import { runCommand } from '../helpers/command-line.js'
-import { createTestDatabase, type TestDatabase } from '../helpers/database.js'
+import { APP_ID } from '../helpers/constants.js'
+import { useDatabase } from '../helpers/database.js'
+
+// @module-tag programs
 
 vi.setConfig({ testTimeout: 120_000 })
 
-const APP_ID = 'wx5a6d9e0c1b2f3a48'
-let database: TestDatabase
+const database = useDatabase('sqlite')
 
 beforeEach(async () => {
-  database = await createTestDatabase('sqlite')
   await execute(
     database.db,
     `INSERT INTO wx_user (app_id, open_id, user_id, opted_out_at, created_at, updated_at) VALUES (?, 'oA', 7, 5, 1, 1)`,
     [APP_ID],
   )
 })
-afterEach(() => database.close())
 
 const run = (...words: string[]) => runCommand(words, { WX_APP_ID: APP_ID, DATABASE_URL: database.url })
 

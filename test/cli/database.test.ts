@@ -4,14 +4,17 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, expect, onTestFinished, test, vi } from 'vitest'
 import { selectRows } from '../../src/db/sql.js'
 import { type Ended, runByNpm, runCommand } from '../helpers/command-line.js'
+import { APP_ID } from '../helpers/constants.js'
 import { createEmptyDatabase, createTestDatabase, dialects } from '../helpers/database.js'
 import { refusedUrl } from '../helpers/wechat.js'
+
+// @module-tag programs
 
 /** A process takes one or two seconds to start, and on a busy machine several times that. */
 vi.setConfig({ testTimeout: 120_000 })
 
 const ENV = {
-  WX_APP_ID: 'wx5a6d9e0c1b2f3a48',
+  WX_APP_ID: APP_ID,
   WX_APP_SECRET: 'the-secret-of-the-app',
   REMINDER_TEMPLATE_ID: 'template-1',
   REMINDER_DATA: '{"keyword1":"{date}"}',

@@ -1,9 +1,10 @@
 import { expect, onTestFinished, test } from 'vitest'
 import { run } from '../../src/cli/run.js'
+import { APP_ID } from '../helpers/constants.js'
 import { createTestDatabase } from '../helpers/database.js'
 
 const ENV = {
-  WX_APP_ID: 'wx5a6d9e0c1b2f3a48',
+  WX_APP_ID: APP_ID,
   REMINDER_DATA: '{"keyword1":"{date}"}',
   REMINDER_TEMPLATE_ID: 't',
 }

@@ -2,9 +2,10 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { type Environment, readAccount, readConfig, readSettings } from '../../src/config/read.js'
 import { ConfigError } from '../../src/errors.js'
+import { APP_ID } from '../helpers/constants.js'
 
 const COMPLETE = {
-  WX_APP_ID: 'wx5a6d9e0c1b2f3a48',
+  WX_APP_ID: APP_ID,
   WX_APP_SECRET: 'a-secret-of-32-characters-or-so',
   REMINDER_TEMPLATE_ID: 'template-1',
   REMINDER_DATA: '{"keyword1":"已经连续答题{streak}天"}',
@@ -269,7 +270,7 @@ describe('faults are told', () => {
     expect(names.sort()).toEqual([...Object.keys(BAD), 'WX_APP_SECRET'].sort())
   })
 
-  test('as one message with a line for each', () => {
+  test('faults are told as one message with a line for each', () => {
     const fails = () => readSettings({ PORT: 'x' }, 'reminders')
     expect(fails).toThrow(
       [
@@ -291,7 +292,7 @@ describe('faults are told', () => {
     expect(faultsOf(COMPLETE, 'reminders')).toEqual([])
   })
 
-  test('without the value of a secret, a key or a password', () => {
+  test('faults are told without the value of a secret, a key or a password', () => {
     const sign = fc.constantFrom(...'0123456789abcXYZ-_!$%&')
     const secret = fc.string({ unit: sign, minLength: 12, maxLength: 40 })
     fc.assert(
@@ -335,7 +336,7 @@ describe('a daily run that would start after its sending window', () => {
     expect(faultsOf({ ...COMPLETE, REMIND_CRON: cron, SEND_UNTIL: until })).toEqual([])
   })
 
-  test('is told along with the other faults', () => {
+  test('a daily run that would start after its sending window is told along with the other faults', () => {
     const faults = faultsOf({ ...COMPLETE, REMIND_CRON: '0 23 * * *', PORT: 'x' })
     expect(faults).toHaveLength(2)
   })

@@ -1,5 +1,5 @@
 import type { Knex } from 'knex'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { beforeAll, describe, expect, test } from 'vitest'
 import { NEVER_EXPIRES } from '../../src/books/index.js'
 import { acceptPush } from '../../src/callbacks/accept.js'
 import { createCallbackWorker } from '../../src/callbacks/process.js'
@@ -12,11 +12,11 @@ import { readMessages, readReceived, readRuns } from '../../src/retention/store.
 import { recordSignIn } from '../../src/sign-ins/sign-in.js'
 import { rebindUser } from '../../src/users/rebind.js'
 import { userIdsOf } from '../../src/users/user-ids.js'
+import { DAY_MS, HOUR_MS, NOW, SEND_PATH, TODAY } from '../helpers/constants.js'
 import { dialects } from '../helpers/database.js'
 import { analyze, fillTable } from '../helpers/fill.js'
 import { openPool, recordQueries, silentLog } from '../helpers/rows.js'
-import { DAY, HOUR } from '../helpers/users.js'
-import { createWorld, SEND_PATH, START, TODAY, type World } from '../helpers/world.js'
+import { useWorld, type World } from '../helpers/world.js'
 
 /**
  * The plans of the statements that the running code sends, on tables so large that reading one in full would be the
@@ -342,17 +342,14 @@ const LOOK: Access[] = [
 const REPORTS = [/SELECT state, COUNT\(\*\) AS messages/]
 
 describe.each(dialects)('hot statements on %s', (dialect) => {
-  let world: World
-  let db: Knex
+  const world = useWorld(dialect, { leaves: 'its rows' })
+  const { db } = world
   let statements: Statement[]
 
   beforeAll(async () => {
-    world = await createWorld(dialect)
-    db = world.db
     await fill(db, world.account.appId)
     statements = await runEverything(world)
   })
-  afterAll(() => world.close())
 
   test.each(HOT)('$name', async ({ sql, accesses }) => {
     const statement = longest(statements.filter((each) => sql.test(each.sql)))
@@ -367,7 +364,7 @@ describe.each(dialects)('hot statements on %s', (dialect) => {
         expect(access.by).toEqual(expect.arrayContaining(by))
   })
 
-  test('and every other statement of a run, a sweep and an upload read no table in full', async () => {
+  test('no statement of a run, a sweep or an upload reads a table in full, hot or not', async () => {
     const texts = new Map(
       statements.map((statement) => [statement.sql.replace(/(\?,\s*)+\?/g, '?'), statement]),
     )
@@ -420,17 +417,12 @@ describe.each(dialects)('hot statements on %s', (dialect) => {
   })
 })
 
-describe('the look for locks of an upload on mysql', () => {
-  let world: World
-
-  beforeAll(async () => {
-    world = await createWorld('mysql')
-  })
-  afterAll(() => world.close())
+describe('the look for locks of an upload on mysql', { tags: ['mysql'] }, () => {
+  const world = useWorld('mysql', { leaves: 'its rows' })
 
   async function planOfLook(uploads: UploadedPermit[]): Promise<Access[]> {
     const queries = recordQueries(world.db)
-    await createIngest(world.db).upload(uploads, START)
+    await createIngest(world.db).upload(uploads, NOW)
     return explain(world.db, longest(queries.filter(({ sql }) => sql.includes('NOWAIT'))))
   }
   const permit = (userId: number): UploadedPermit => ({
@@ -440,13 +432,13 @@ describe('the look for locks of an upload on mysql', () => {
     formId: String(userId),
     source: 'form',
     page: undefined,
-    submittedAt: START,
+    submittedAt: NOW,
   })
   const users = (n: number) => Array.from({ length: n }, (_, userId) => permit(userId))
 
   // A list may make MariaDB read a small account in full: then the look meets others' locks, and is made again by halves.
   test('reads nothing but its own rows for a single permit, however small the tables are', async () => {
-    await createIngest(world.db).upload(users(20), START)
+    await createIngest(world.db).upload(users(20), NOW)
     await analyze(world.db, 'wx_user', 'wx_save_form_id', 'wx_message_push_status')
     expect(await planOfLook([permit(7)])).toEqual(LOOK)
   })
@@ -505,7 +497,7 @@ async function fill(db: Knex, appId: string): Promise<void> {
     fillTable(db, table, columns, count)
   const app = `'${appId}'`
   // Four in five run out within the next week, every fifth ran out in the last two days.
-  const expire = `${START - 2 * DAY} + (i * 7919) % ${10 * DAY}`
+  const expire = `${NOW - 2 * DAY_MS} + (i * 7919) % ${10 * DAY_MS}`
   await insert(
     'wx_save_form_id',
     {
@@ -567,7 +559,7 @@ async function fill(db: Knex, appId: string): Promise<void> {
   const run = { app_id: app, triggered_by: "'cron'", state: "'done'", started_at: 1, updated_at: 1 }
   await insert(
     'wx_job_run',
-    { job: "'expire'", slot: `${START - 10 * DAY} + i`, swept_from: 0, swept_to: 1, ...run },
+    { job: "'expire'", slot: `${NOW - 10 * DAY_MS} + i`, swept_from: 0, swept_to: 1, ...run },
     5_000,
   )
   await insert('wx_job_run', { job: "'remind'", slot: '20250000 + i', ...run }, 1_000)
@@ -625,7 +617,7 @@ async function runEverything(world: World): Promise<Statement[]> {
     userId: 1,
     source: 'form' as const,
     page: undefined,
-    submittedAt: START - HOUR,
+    submittedAt: NOW - HOUR_MS,
   }
   await createIngest(db).upload([{ ...item, formId: '1' }], clock.now())
   const uploads = Array.from({ length: 900 }, (_, n) => ({

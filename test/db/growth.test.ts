@@ -1,5 +1,5 @@
 import type { Knex } from 'knex'
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { isUsable, NEVER_EXPIRES } from '../../src/books/index.js'
 import { findUnfinished, lockLapsed, lockRetryDue } from '../../src/messages/lease-store.js'
 import { reportSubscription } from '../../src/permits/report-subscription.js'
@@ -9,29 +9,25 @@ import { countStandings } from '../../src/reminders/store.js'
 import { readMessages, readReceived, readRuns } from '../../src/retention/store.js'
 import { openRun } from '../../src/runs/occurrences.js'
 import { resetRanges } from '../../src/runs/ranges.js'
+import { DAY_MS, NOW, TODAY } from '../helpers/constants.js'
 import { analyze, fillTable } from '../helpers/fill.js'
 import { type Meter, openMeter } from '../helpers/rows-read.js'
-import { DAY } from '../helpers/users.js'
-import { createWorld, START, TODAY, type World } from '../helpers/world.js'
+import { useWorld } from '../helpers/world.js'
+
+// @module-tag mysql
 
 const TIMES = { created_at: 1, updated_at: 1 }
 
 /** What a statement reads must not grow with the table. Compared at ten times the rows, and never by the clock. */
 describe('rows that MySQL reads', () => {
-  let world: World
+  const world = useWorld('mysql', { leaves: 'anything' })
+  const { appId } = world.account
   let meter: Meter
-  let appId: string
 
-  beforeAll(async () => {
-    world = await createWorld('mysql')
+  beforeAll(() => {
     meter = openMeter(world.database)
-    appId = world.account.appId
   })
-  afterEach(() => world.reset())
-  afterAll(async () => {
-    await meter.close()
-    await world.close()
-  })
+  afterAll(() => meter.close())
 
   /** What `work` reads beside `small` and beside ten times as many rows. */
   async function atTenTimes(
@@ -54,7 +50,7 @@ describe('rows that MySQL reads', () => {
       meter.db,
       { job: 'remind', appId, slot: TODAY },
       { triggeredBy: 'cron', state: 'running' },
-      START,
+      NOW,
     )
     await meter.db.transaction((trx) => resetRanges(trx, run.id, appId))
     return run.id
@@ -65,7 +61,7 @@ describe('rows that MySQL reads', () => {
       runId,
       date: TODAY,
       leaseMs: 15_000,
-      now: START,
+      now: NOW,
       read: 50,
       claim: 50,
     })
@@ -88,11 +84,11 @@ describe('rows that MySQL reads', () => {
 
   test('standings read as much for each user of many as for each of few', async () => {
     const app_id = `'${appId}'`
-    const usable = isUsable(world.account, START)
+    const usable = isUsable(world.account, NOW)
     const read = await atTenTimes(
       1_000,
       async (db, rows) => {
-        const expire = START + DAY
+        const expire = NOW + DAY_MS
         await fillTable(db, 'wx_message_push_status', { app_id, user_id: 'i', count: 1 }, rows)
         const permit = { app_id, open_id: 'i', user_id: `i % ${rows}`, form_id: 'i', expire }
         await fillTable(db, 'wx_save_form_id', permit, 2 * rows)
@@ -128,7 +124,7 @@ describe('rows that MySQL reads', () => {
       async () => {
         let place = { expire: 0, id: 0 }
         for (let step = 0; step < 3; step++) {
-          const next = await findPlace(meter.db, appId, place, START, 100)
+          const next = await findPlace(meter.db, appId, place, NOW, 100)
           if (!next) throw new Error('There are more')
           expect(await findStale(meter.db, appId, place, next)).toEqual([])
           place = next
@@ -165,7 +161,7 @@ describe('rows that MySQL reads', () => {
       () =>
         meter.db.transaction(async (trx) => {
           expect(await lockLapsed(trx, appId, 50)).toEqual([])
-          expect(await lockRetryDue(trx, appId, START, 50)).toEqual([])
+          expect(await lockRetryDue(trx, appId, NOW, 50)).toEqual([])
           expect(await findUnfinished(trx, appId)).toEqual({ sending: false, nextRetryAt: undefined })
         }),
     )
@@ -175,7 +171,7 @@ describe('rows that MySQL reads', () => {
 
   test('a tap does not grow with what its user and others have tapped', async () => {
     const person = { appId, openId: 'a', userId: 7, templateId: 't', result: 'accept', tapId: undefined }
-    const now = START
+    const now = NOW
     const read = await atTenTimes(
       2_400,
       async (db, rows) => {
@@ -203,7 +199,7 @@ describe('rows that MySQL reads', () => {
 
   test('a purge of one account does not grow with the rows of others', async () => {
     const app_id = "'wxOther'"
-    const wanted = { appId: '', before: START, limit: 500 }
+    const wanted = { appId: '', before: NOW, limit: 500 }
     const read = await atTenTimes(
       500,
       async (db, rows) => {

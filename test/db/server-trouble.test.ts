@@ -6,14 +6,16 @@ import { openDatabase } from '../../src/db/connect.js'
 import { selectRows } from '../../src/db/sql.js'
 import { clearTestTiming, setTestTiming } from '../../src/lib/test-timing.js'
 import { audit } from '../../src/operations/audit.js'
-import { DEMO_PAGE, DEMO_TEMPLATE_ID } from '../../src/sandbox/accounts.js'
 import { type Sandbox, startSandbox } from '../../src/sandbox/sandbox.js'
 import { type Service, startService } from '../../src/service.js'
+import { PAGE, TEMPLATE_ID } from '../helpers/constants.js'
 import { eventually } from '../helpers/eventually.js'
 import { type MysqlServer, startMysqlServer } from '../helpers/mysql-server.js'
 import { noonZone } from '../helpers/noon-zone.js'
 import { API_KEY, SERVICE_ENV } from '../helpers/service.js'
 import { openIdOf, users } from '../helpers/users.js'
+
+// @module-tag mysql
 
 const USERS = 120
 
@@ -67,8 +69,8 @@ describe('a service in the middle of its run', () => {
       SEND_CONCURRENCY: '2',
       TIMEZONE: noonZone(),
       REMIND_CRON: '0 0 * * *',
-      REMINDER_TEMPLATE_ID: DEMO_TEMPLATE_ID,
-      REMINDER_PAGE: DEMO_PAGE,
+      REMINDER_TEMPLATE_ID: TEMPLATE_ID,
+      REMINDER_PAGE: PAGE,
     }
     service = await startService(readConfig(env), readAccount(env), { migrate: true })
   })

@@ -14,6 +14,8 @@ import { eventually } from '../helpers/eventually.js'
 import { type MysqlServer, startMysqlServer } from '../helpers/mysql-server.js'
 import { SERVICE_ENV } from '../helpers/service.js'
 
+// @module-tag mysql
+
 const NOW = Date.UTC(2026, 10, 21, 2)
 
 const silent = { warn() {}, error() {}, debug() {}, deprecate() {} }

@@ -6,11 +6,14 @@ import { execute } from '../../src/db/sql.js'
 import { inTransaction } from '../../src/db/transaction.js'
 import { expireStale } from '../../src/permits/expire.js'
 import { claimAll, openTodaysRun } from '../helpers/claims.js'
+import { DAY_MS, HOUR_MS, TODAY } from '../helpers/constants.js'
 import { recordErrors, silentLog } from '../helpers/rows.js'
 import { someoneWaits } from '../helpers/stepping-pool.js'
 import { startTcpProxy, type TcpProxy } from '../helpers/tcp-proxy.js'
-import { DAY, HOUR, user, users } from '../helpers/users.js'
-import { createWorld, type Process, TODAY, type World } from '../helpers/world.js'
+import { user, users } from '../helpers/users.js'
+import { type Process, useWorld } from '../helpers/world.js'
+
+// @module-tag mysql
 
 /**
  * Each of these must end a job with an error that says so, in bounded time; then the same pool goes on by itself. What
@@ -18,23 +21,18 @@ import { createWorld, type Process, TODAY, type World } from '../helpers/world.j
  * no writes, the ROLLBACK whose failure hides what happened (each cut line).
  */
 describe('a job whose database', () => {
-  let world: World
+  const world = useWorld('mysql', { leaves: 'sound books' })
   let line: TcpProxy
   const pools: Knex[] = []
 
   beforeAll(async () => {
-    world = await createWorld('mysql')
     line = await startTcpProxy(world.database.url)
   })
   afterEach(async () => {
     line.mend()
     await Promise.all(pools.splice(0).map((pool) => pool.destroy()))
-    await world.expectSound().finally(world.reset)
   })
-  afterAll(async () => {
-    await line.close()
-    await world.close()
-  })
+  afterAll(() => line.close())
 
   const silent = { warn() {}, error() {}, debug() {}, deprecate() {} }
 
@@ -79,7 +77,7 @@ describe('a job whose database', () => {
     ['before a commit', 'COMMIT;'],
     ['before the run is closed', 'finished_at'],
   ] as const
-  test.each(PLACES)('cuts the line %s: it stops, and goes on', async (_, text) => {
+  test.each(PLACES)('a job whose database cuts the line %s: it stops, and goes on', async (_, text) => {
     await world.has(users(1, 12).permits(2))
     const process = world.startProcess({ db: pool() })
     line.cutAt(text)
@@ -87,7 +85,7 @@ describe('a job whose database', () => {
     await expectToGoOn(process, 12)
   })
 
-  test('commits and cannot say so any more: nothing is done twice', async () => {
+  test('a job whose database commits and cannot say so any more: nothing is done twice', async () => {
     await world.has(users(1, 12).permits(2))
     const process = world.startProcess({ db: pool() })
     line.cutAfter('COMMIT;')
@@ -95,7 +93,7 @@ describe('a job whose database', () => {
     await expectToGoOn(process, 12)
   })
 
-  test('hangs on open connections: it stops at the limit of a statement, and goes on over new ones', async () => {
+  test('a job whose database hangs on open connections: it stops at the limit of a statement, and goes on over new ones', async () => {
     await world.has(users(1, 12).permits(2))
     const process = world.startProcess({ db: pool({}, HANGING_MS) })
     let sent = 0
@@ -110,7 +108,7 @@ describe('a job whose database', () => {
     await expectToGoOn(process, 12)
   })
 
-  test('was there behind connections that went dead while nobody used them: each is given up once', async () => {
+  test('a job whose database was there behind connections that went dead while nobody used them: each is given up once', async () => {
     await world.has(users(1, 12).permits(2))
     const process = world.startProcess({ db: pool({}, HANGING_MS) })
     await Promise.all([1, 2, 3].map(() => process.db.raw('SELECT SLEEP(0.05)')))
@@ -129,7 +127,7 @@ describe('a job whose database', () => {
     await expectToGoOn(process, 12)
   })
 
-  test('has no connection free: it stops, and goes on when there is one', async () => {
+  test('a job whose database has no connection free: it stops, and goes on when there is one', async () => {
     await world.has(users(1, 12).permits(2))
     const busy = pool({ acquireConnectionTimeout: 1_000, pool: { min: 0, max: 2 } })
     const process = world.startProcess({ db: busy })
@@ -139,7 +137,7 @@ describe('a job whose database', () => {
     await expectToGoOn(process, 12)
   })
 
-  test('moved away and left connections to one that accepts no writes: they are replaced', async () => {
+  test('a job whose database moved away and left connections to one that takes no writes: they are replaced', async () => {
     await world.has(users(1, 12).permits(2))
     const process = world.startProcess({ db: pool({ pool: { min: 0, max: 1 } }) })
     // As a primary that was demoted and kept its sessions.
@@ -148,11 +146,11 @@ describe('a job whose database', () => {
     await expectToGoOn(process, 12)
   })
 
-  test('is gone in the middle of a sweep: whole chunks are done, and the next sweep finishes', async () => {
+  test('a job whose database is gone in the middle of a sweep: whole chunks are done, and the next sweep finishes', async () => {
     await world.has(
       users(1, 30)
-        .permitFor(HOUR)
-        .permitFor(8 * DAY),
+        .permitFor(HOUR_MS)
+        .permitFor(8 * DAY_MS),
     )
     const db = pool()
     const sweep = (slot: number) =>
@@ -161,7 +159,7 @@ describe('a job whose database', () => {
         { appId: world.account.appId, slot, triggeredBy: 'cron' },
         world.clock.now(),
       )
-    world.clock.advance(2 * HOUR)
+    world.clock.advance(2 * HOUR_MS)
     line.cutAt('UPDATE wx_message_push_status')
     await expectUnavailable(sweep(world.clock.now()))
     line.mend()
@@ -169,7 +167,7 @@ describe('a job whose database', () => {
     expect(await sweep(world.clock.now() + 1)).toEqual({ expired: 30, users: 30 })
   })
 
-  test('deadlocks again and again: the transaction gets through, within its tries', async () => {
+  test('a job whose database deadlocks again and again: the transaction gets through, within its tries', async () => {
     await world.has(users(1, 8).permits(1))
     const [here, there] = [openDatabase(world.database.url), openDatabase(world.database.url)]
     pools.push(here, there)
@@ -184,12 +182,16 @@ describe('a job whose database', () => {
     /** Has written more than we have, so that the server lets it through, and then waits for what we hold. */
     const crossWithRival = async () => {
       const rival = await there.transaction()
+      // On a busy machine it may be longer than the second of a pool before we ask for what it holds.
+      await rival.raw('SET SESSION innodb_lock_wait_timeout = 60')
       for (const userId of [2, 3, 4, 5, 6, 7, 8]) await touch(rival, userId)
       rivals.push(touch(rival, 1).then(async () => void (await rival.commit())))
       await someoneWaits(world.db)
     }
     const before = await world.db('wx_message_push_status').sum('updated_at as sum').first()
     await inTransaction(here, async (trx) => {
+      // The one before has what we had by now, and is to let go of it: else we might wait in vain and not deadlock.
+      await rivals.at(-1)
       await touch(trx, 1)
       if (rivals.length < 3) await crossWithRival()
       await touch(trx, 2)
@@ -200,7 +202,7 @@ describe('a job whose database', () => {
     expect(errors).toEqual(Array(3).fill('ER_LOCK_DEADLOCK'))
   })
 
-  test('lets it wait for locks in vain: it stops with that, and goes on when they are free', async () => {
+  test('a job whose database lets it wait for locks in vain: it stops with that, and goes on when they are free', async () => {
     await world.has(users(1, 5).permits(2), user(6).permits(2))
     const config = knexConfig(line.url).pool
     const impatient = pool({

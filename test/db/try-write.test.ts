@@ -100,7 +100,7 @@ describe('a write that is tried on sqlite', () => {
     expect(whyUnavailable(error)).toBe('accepts no writes')
   })
 
-  test('does not wait for whoever is writing: that one writes', async () => {
+  test('a write that is tried on sqlite does not wait for whoever is writing: that one writes', async () => {
     const { db } = database
     const other = openPool(database)
     const writing = await other.transaction()

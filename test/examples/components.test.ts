@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { afterEach, describe, expect, test, vi } from 'vitest'
-import { attributesOf, loadApp, openScreen, type Screen } from './screen.js'
+import { attributesOf, loadApp, openScreen, type Screen, useScreens } from './screen.js'
 
 const FORM_ID = '3a5f0c9b2e7d4f6188aa10b2c3d4e5f6'
 const [TEMPLATE, OTHER] = ['template-of-reminders', 'template-of-prizes']
@@ -39,6 +39,8 @@ function setUp(choices: Choices = { [TEMPLATE]: 'accept' }) {
   }
   return { asked, formIds, subscriptions, hints, signIns, reminder, phone: { wx, app: { reminder } } }
 }
+
+useScreens()
 
 let screen: Screen
 afterEach(() => screen.close())
@@ -160,7 +162,7 @@ describe('subscribe-tap', () => {
     expect(hints).toEqual([expect.stringMatching(/30001: requestSubscribeMessage:fail cancel/)])
   })
 
-  test('does not ask when asking is of no use, nor without a template', async () => {
+  test('subscribe-tap does not ask when asking is of no use, nor without a template', async () => {
     const { phone, asked } = setUp()
     await open(phone, { ask: false }).tap('.subscribe-tap')
     screen.close()

@@ -1,5 +1,6 @@
 import { createRequire } from 'node:module'
 import { fileURLToPath } from 'node:url'
+import { afterAll, beforeAll } from 'vitest'
 import { eventually } from '../helpers/eventually.js'
 
 /** Where the mini-program is. */
@@ -66,14 +67,39 @@ const COMPILER = process.arch === 'x64' ? 'official' : 'simulate'
 
 const globals = globalThis as Record<string, unknown>
 const require = createRequire(import.meta.url)
-let renderer: { simulate: Simulate; exparser: Exparser; document: Dom['window']['document'] } | undefined
+interface Renderer {
+  simulate: Simulate
+  exparser: Exparser
+  document: Dom['window']['document']
+  /** What it finds a browser by. */
+  browser: Record<string, unknown>
+}
+let renderer: Renderer | undefined
+
+/** Screens for the tests of a file. The next file in this process finds Node's own globals again. */
+export function useScreens(): void {
+  let before: Record<string, unknown> = {}
+  beforeAll(() => {
+    const names = ['window', 'document', 'Event', 'CustomEvent', 'TouchEvent', 'wx', 'getApp', 'App']
+    before = Object.fromEntries(names.map((name) => [name, globals[name]]))
+    if (renderer) Object.assign(globals, renderer.browser)
+    else renderer = loadRenderer()
+  })
+  afterAll(() => {
+    for (const [name, value] of Object.entries(before)) {
+      if (value === undefined) delete globals[name]
+      else globals[name] = value
+    }
+  })
+}
 
 /** A DOM of its own and not vitest's jsdom environment: that replaces what the real service next to it runs on. */
-function loadRenderer(): NonNullable<typeof renderer> {
+function loadRenderer(): Renderer {
   const { JSDOM } = require('jsdom') as { JSDOM: new (html: string) => Dom }
   const { window } = new JSDOM('<!doctype html><body></body>')
-  Object.assign(globalThis, { window, document: window.document })
-  for (const name of ['Event', 'CustomEvent', 'TouchEvent']) globals[name] = window[name]
+  const { document, Event, CustomEvent, TouchEvent } = window
+  const browser = { window, document, Event, CustomEvent, TouchEvent }
+  Object.assign(globals, browser)
   const simulate = require('miniprogram-simulate') as Simulate
   const exparser = createRequire(require.resolve('j-component'))('miniprogram-exparser') as Exparser
   // The simulator knows components only. A page is one whose functions are its methods.
@@ -81,7 +107,7 @@ function loadRenderer(): NonNullable<typeof renderer> {
     const Component = globals.Component as (definition: object) => void
     Component({ data, methods: functions, pageLifetimes: { show: functions.onShow } })
   }
-  return { simulate, exparser, document: window.document }
+  return { simulate, exparser, document, browser }
 }
 
 /** Renders a page or component of the kit, with `wx` and the app that it finds. */
@@ -90,9 +116,9 @@ export function openScreen(
   phone: { wx: object; app: object },
   { properties = {}, events = [] }: { properties?: object; events?: string[] } = {},
 ): Screen {
-  renderer ??= loadRenderer()
+  if (!renderer) throw new Error('Screens are there where useScreens() was called')
   const { simulate, exparser, document } = renderer
-  Object.assign(globalThis, { wx: phone.wx, getApp: () => phone.app })
+  Object.assign(globals, { wx: phone.wx, getApp: () => phone.app })
   const rendered = simulate.render(
     simulate.load(`${KIT}/${path}`, { rootPath: KIT, compiler: COMPILER }),
     properties,
@@ -131,7 +157,7 @@ export function openScreen(
 /** Runs app.js as WeChat does, and answers what it hands to App(). */
 export function loadApp(wx: object): { reminder: object; onShow(): void } {
   let app: { reminder: object; onShow(): void } | undefined
-  Object.assign(globalThis, { wx, App: (options: typeof app) => (app = options) })
+  Object.assign(globals, { wx, App: (options: typeof app) => (app = options) })
   require(`${KIT}/app.js`)
   if (!app) throw new Error('app.js did not call App()')
   return app

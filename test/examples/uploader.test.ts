@@ -3,9 +3,9 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { selectRows } from '../../src/db/sql.js'
 import { type Sandbox, startSandbox } from '../../src/sandbox/sandbox.js'
 import { createClock } from '../helpers/clock.js'
-import { API_KEY, startTestService, type TestService } from '../helpers/service.js'
+import { DAY_MS, HOUR_MS } from '../helpers/constants.js'
+import { API_KEY, useService } from '../helpers/service.js'
 import { startTcpProxy, type TcpProxy } from '../helpers/tcp-proxy.js'
-import { DAY, HOUR } from '../helpers/users.js'
 import { Phone, type Reminder } from './phone.js'
 
 const START = Date.parse('2026-11-20T09:00:00+08:00')
@@ -17,7 +17,16 @@ const SESSIONS = { USER_IDS: 'auto', SESSION_SECRET: 'a-secret-of-32-letters-or-
 
 const clock = createClock(START)
 let wechat: Sandbox
-let service: TestService
+beforeAll(async () => {
+  wechat = await startSandbox({ now: clock.now })
+})
+afterAll(() => wechat.close())
+const service = useService('sqlite', {
+  env: SESSIONS,
+  wechatUrl: () => wechat.url,
+  now: clock.now,
+  keepRows: true,
+})
 /** The line between the phone and the service. */
 let line: TcpProxy
 let openId: string
@@ -25,18 +34,9 @@ let phone: Phone
 let app: Reminder
 
 beforeAll(async () => {
-  wechat = await startSandbox({ now: clock.now })
-  service = await startTestService('sqlite', {
-    env: { ...SESSIONS, WX_API_BASE_URL: wechat.url },
-    now: clock.now,
-  })
   line = await startTcpProxy(service.url)
 })
-afterAll(async () => {
-  await line.close()
-  await service.close()
-  await wechat.close()
-})
+afterAll(() => line.close())
 
 /** Each test is about a person of its own, with a phone of their own. */
 beforeEach(() => {
@@ -77,7 +77,7 @@ async function books({ db } = service) {
 }
 
 describe('a session', () => {
-  test('is opened once, kept through restarts, and all that says who the user is', async () => {
+  test('a session is opened once, kept through restarts, and all that says who the user is', async () => {
     app.addFormId(formId(), PAGE)
     await phone.settled()
     app = phone.startApp()
@@ -93,9 +93,9 @@ describe('a session', () => {
     expect((await books()).count).toBe(2)
   })
 
-  test('is renewed when it has expired, once for all calls at the same time', async () => {
+  test('a session is renewed when it has expired, once for all calls at the same time', async () => {
     await app.signIn()
-    clock.advance(365 * DAY)
+    clock.advance(365 * DAY_MS)
     app.addFormId(formId(), PAGE)
     const [signIn] = await Promise.all([app.signIn(), app.signIn()])
     await phone.settled()
@@ -105,7 +105,7 @@ describe('a session', () => {
     expect(phone.pending()).toEqual([])
   })
 
-  test('that is refused again when it is new is tried again later, not at once', async () => {
+  test('a session that is refused again when it is new is tried again later, not at once', async () => {
     phone.interfere = ({ path }) => (path === '/v1/form-ids' ? { statusCode: 401 } : undefined)
     app.addFormId(formId(), PAGE)
     await phone.settled()
@@ -125,11 +125,11 @@ describe('what was collected', () => {
     const id = formId()
     app.addFormId(id, PAGE)
     await phone.settled()
-    clock.advance(5 * HOUR)
+    clock.advance(5 * HOUR_MS)
     phone.goOnline()
     await phone.settled()
     expect(phone.pending()).toEqual([])
-    expect((await books()).permits).toEqual([{ form_id: id, expire: START + 7 * DAY, source: 'form' }])
+    expect((await books()).permits).toEqual([{ form_id: id, expire: START + 7 * DAY_MS, source: 'form' }])
     phone.expectHints()
   })
 
@@ -213,7 +213,7 @@ describe('what was collected', () => {
     expect((await books()).formIds.toSorted()).toEqual(ids.toSorted())
   })
 
-  test('is bounded: of thousands the youngest are kept, and accepted subscriptions before all', () => {
+  test('what was collected is bounded: of thousands the youngest are kept, and accepted subscriptions before all', () => {
     phone.goOffline()
     app.addSubscription({ id: 'tap-1', at: clock.now() }, TEMPLATE, 'accept')
     for (let i = 0; i < 3_000; i++) {
@@ -227,7 +227,7 @@ describe('what was collected', () => {
     expect(pending.at(-1)).toMatchObject({ form_id: 'form-id-2999' })
   })
 
-  test('is uploaded though storage is full', async () => {
+  test('what was collected is uploaded though storage is full', async () => {
     phone.storageLimit = 10
     expect(app.addFormId(formId(), PAGE)).toBe(true)
     await phone.settled()
@@ -236,14 +236,14 @@ describe('what was collected', () => {
     expect(phone.sentTo('/v1/form-ids')).toHaveLength(1)
   })
 
-  test('is dropped when WeChat takes it no more', async () => {
+  test('what was collected is dropped when WeChat takes it no more', async () => {
     phone.goOffline()
     const [old, young] = [formId(), formId()]
     app.addFormId(old, PAGE)
     await phone.settled()
-    clock.advance(3 * DAY)
+    clock.advance(3 * DAY_MS)
     app.addFormId(young, PAGE)
-    clock.advance(4 * DAY + 1)
+    clock.advance(4 * DAY_MS + 1)
     phone.goOnline()
     await phone.settled()
     expect((await books()).formIds).toEqual([young])
@@ -251,7 +251,7 @@ describe('what was collected', () => {
     expect(phone.sentTo('/v1/form-ids').flatMap(({ data }) => data.items)).toHaveLength(1)
   })
 
-  test('is left out when storage holds something else than this kit put there', async () => {
+  test('what was collected is left out when storage holds something else than this kit put there', async () => {
     phone.storage.set(
       'reminder.outbox',
       JSON.stringify([
@@ -291,7 +291,7 @@ describe('an accepted subscription', () => {
     expect(phone.pending()).toEqual([])
   })
 
-  test('of one tap on two templates is two messages', async () => {
+  test('an accepted subscription of one tap on two templates is two messages', async () => {
     const tap = app.newTap()
     app.addSubscription(tap, TEMPLATE, 'accept')
     app.addSubscription(tap, 'template-of-prizes', 'acceptWithAudio')
@@ -300,12 +300,12 @@ describe('an accepted subscription', () => {
     phone.expectHints()
   })
 
-  test('is told with the time of its tap, though it is uploaded days later from a phone with a wrong clock', async () => {
-    phone.clockAhead = -3 * DAY
+  test('an accepted subscription is told with the time of its tap, though it is uploaded days later from a phone with a wrong clock', async () => {
+    phone.clockAhead = -3 * DAY_MS
     phone.goOffline()
     app.addSubscription(app.newTap(), TEMPLATE, 'accept')
     await phone.settled()
-    clock.advance(2 * DAY)
+    clock.advance(2 * DAY_MS)
     phone.goOnline()
     await phone.settled()
     const [row] = await selectRows<{ tapped_at: number }>(
@@ -329,24 +329,24 @@ test('asking is useful until a week of reminders is covered', async () => {
 
 describe('a phone whose clock is wrong', () => {
   test.each([
-    ['ten days behind', -10 * DAY],
-    ['ten days ahead', 10 * DAY],
+    ['ten days behind', -10 * DAY_MS],
+    ['ten days ahead', 10 * DAY_MS],
   ])('by being %s keeps the true age of a formId', async (_, ahead) => {
     phone.clockAhead = ahead
     phone.goOffline()
     app.addFormId(formId(), PAGE)
-    clock.advance(2 * DAY)
+    clock.advance(2 * DAY_MS)
     app = phone.startApp()
     phone.goOnline()
     await phone.settled()
     const [permit] = (await books()).permits
     // The date of an answer has whole seconds.
-    expect(Math.abs((permit?.expire ?? 0) - (START + 7 * DAY))).toBeLessThanOrEqual(SECOND)
+    expect(Math.abs((permit?.expire ?? 0) - (START + 7 * DAY_MS))).toBeLessThanOrEqual(SECOND)
   })
 })
 
 describe('an answer that is none', () => {
-  test('as the login page of a Wi-Fi gives it does not count as stored', async () => {
+  test('an answer as the login page of a Wi-Fi gives it does not count as stored', async () => {
     await app.isAskingUseful()
     phone.interfere = () => ({ statusCode: 200, data: '<html>Please log in</html>' })
     const id = formId()
@@ -378,7 +378,7 @@ describe('an answer that is none', () => {
 })
 
 describe('a service that refuses', () => {
-  test('is left alone for as long as it asks for, also when the app comes back to the front', async () => {
+  test('a service that refuses is left alone for as long as it asks for, also when the app comes back to the front', async () => {
     await app.isAskingUseful()
     phone.interfere = ({ path }) =>
       path === '/v1/form-ids' ? { statusCode: 429, header: { 'retry-after': '90' } } : undefined
@@ -428,7 +428,7 @@ describe('a service that refuses', () => {
     expect(phone.pending()).toEqual([])
   })
 
-  test('is not mistaken for a proxy that answers with the status of a wrong request', async () => {
+  test('a service that refuses is not mistaken for a proxy that answers with the status of a wrong request', async () => {
     phone.interfere = ({ path }) =>
       path === '/v1/form-ids'
         ? { statusCode: 413, data: '<html>413 Request Entity Too Large</html>' }
@@ -439,7 +439,7 @@ describe('a service that refuses', () => {
     expect(phone.timers).toHaveLength(1)
   })
 
-  test('by another error than a wrong request loses nothing', async () => {
+  test('a service that refuses by another error than a wrong request loses nothing', async () => {
     for (const statusCode of [403, 404, 409, 500, 503]) {
       phone.interfere = ({ path }) => (path === '/v1/form-ids' ? { statusCode } : undefined)
       app.addFormId(formId(), PAGE)
@@ -466,14 +466,11 @@ test('mock formIds are neither stored nor sent', async () => {
 })
 
 describe('a user whom the service does not know and may not number', () => {
-  let backend: TestService
-  beforeAll(async () => {
-    backend = await startTestService('sqlite', {
-      env: { ...SESSIONS, USER_IDS: 'backend', WX_API_BASE_URL: wechat.url },
-      now: clock.now,
-    })
+  const backend = useService('sqlite', {
+    env: { ...SESSIONS, USER_IDS: 'backend' },
+    wechatUrl: () => wechat.url,
+    now: clock.now,
   })
-  afterAll(() => backend.close())
 
   test('keeps what was collected until the backend has bound the open_id', async () => {
     phone = newPhone(backend.url)

@@ -1,7 +1,7 @@
 import type { HeldMessage } from '../../src/messages/message.js'
 import type { SendResult } from '../../src/wechat/client.js'
 import { errcodeOf, httpStatusEntry } from '../../src/wechat/errcodes.js'
-import { NOW } from './rows.js'
+import { NOW } from './constants.js'
 
 /** A claimed message as the code hands it around. */
 export function held(changes: Partial<HeldMessage> = {}): HeldMessage {

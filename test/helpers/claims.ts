@@ -4,7 +4,8 @@ import { claimDue } from '../../src/reminders/claim.js'
 import { findRun, openRun } from '../../src/runs/occurrences.js'
 import { resetRanges } from '../../src/runs/ranges.js'
 import type { JobRun } from '../../src/runs/run.js'
-import { TODAY, type World } from './world.js'
+import { TODAY } from './constants.js'
+import type { World } from './world.js'
 
 /** Today's run, with its users to be read. One that is there already is found without an error of the database. */
 export async function openTodaysRun({ db, account, clock }: World): Promise<JobRun> {

@@ -29,7 +29,7 @@ describe.each(dialects)('a test database on %s', (dialect) => {
     expect(await other.db.schema.hasTable('only_here')).toBe(false)
   })
 
-  test('has the tables that the migrations make, and none pending', async () => {
+  test('a test database has the tables that the migrations make, and none pending', async () => {
     await migrate(one.db)
     expect(await describeTables(other.db)).toEqual(await describeTables(one.db))
     expect(await pendingMigrations(other.db)).toEqual([])

@@ -1,17 +1,9 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  realpathSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs'
-import { tmpdir } from 'node:os'
+import { existsSync, mkdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createConnection } from 'mysql2/promise'
+import { makeDataFolder } from './data-folder.js'
 import { findProgram, installWithApt, killChild, onFreePort, tieToThisProcess } from './private-server.js'
 
 const START_TIMEOUT_MS = 60_000
@@ -47,7 +39,7 @@ export interface MysqlServer {
  */
 export async function startMysqlServer(options: string[] = []): Promise<MysqlServer> {
   const program = findServer() ?? installServer()
-  const folder = mkdtempSync(join(tmpdir(), 'reminder-mysql-'))
+  const folder = makeDataFolder('reminder-mysql-')
   const releaseFolder = tieToThisProcess(folder, pidFile(folder))
   let child: ChildProcess | undefined
 

@@ -6,15 +6,17 @@ import { build } from 'vite'
 export interface Program {
   /** For `node <main> serve`, as `npm run cli` is for the sources. */
   main: string
+  /** helpers/token-process.ts, for `node <tokenProcess>`. */
+  tokenProcess: string
   remove(): void
 }
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))
 
 /**
- * The command line in one JavaScript file: it starts in a third of the time that the loader for TypeScript takes, and
+ * The command line in JavaScript: it starts in a third of the time that the loader for TypeScript takes, and
  * the tests start it a hundred times, a long chaos thousands. Inside the project, so that packages left outside the
- * file are found.
+ * files are found.
  */
 export async function buildProgram(): Promise<Program> {
   const folder = mkdtempSync(join(ROOT, 'node_modules', '.test-program-'))
@@ -30,15 +32,18 @@ export async function buildProgram(): Promise<Program> {
         external: ['knex', 'libsql', 'mysql2', '@fastify/swagger', '@fastify/swagger-ui'],
       },
       build: {
-        ssr: 'src/main.ts',
+        ssr: true,
         outDir: folder,
         target: 'node20',
         minify: false,
-        rolldownOptions: { output: { entryFileNames: 'main.js', format: 'esm' } },
+        rolldownOptions: {
+          input: { main: 'src/main.ts', 'token-process': 'test/helpers/token-process.ts' },
+          output: { entryFileNames: '[name].js', chunkFileNames: '[name].js', format: 'esm' },
+        },
       },
     })
     writeFileSync(join(folder, 'package.json'), '{"type":"module"}')
-    return { main: join(folder, 'main.js'), remove }
+    return { main: join(folder, 'main.js'), tokenProcess: join(folder, 'token-process.js'), remove }
   } catch (error) {
     remove()
     throw error

@@ -3,15 +3,8 @@ import { knexConfig } from '../../src/db/connect.js'
 import { isSqlite, selectRows } from '../../src/db/sql.js'
 import { chunks } from '../../src/lib/chunks.js'
 import { createLogger } from '../../src/lib/logger.js'
+import { APP_ID, DAY_MS, NOW } from './constants.js'
 import type { TestDatabase } from './database.js'
-
-/** The account and the time of tests that need just one. 2026-11-20 10:00 in Shanghai. */
-export const APP_ID = 'wxA'
-export const NOW = Date.parse('2026-11-20T02:00:00Z')
-export const TODAY = 20261120
-export const MINUTE_MS = 60_000
-export const HOUR_MS = 60 * MINUTE_MS
-export const DAY_MS = 24 * HOUR_MS
 
 export const silentLog = createLogger({ level: 'silent', secrets: [] })
 

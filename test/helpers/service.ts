@@ -1,12 +1,12 @@
 import type { Knex } from 'knex'
+import { afterAll, beforeAll } from 'vitest'
 import type { Account } from '../../src/account.js'
 import { readAccount, readConfig } from '../../src/config/read.js'
 import type { ConnectionLimits } from '../../src/http/connections.js'
 import { type Service, startService } from '../../src/service.js'
-import { createTestDatabase, type Dialect, type TestDatabase } from './database.js'
+import { APP_ID, APP_SECRET } from './constants.js'
+import { createTestDatabase, type Dialect, type TestDatabase, useDatabase } from './database.js'
 
-export const APP_ID = 'wx5a6d9e0c1b2f3a48'
-export const APP_SECRET = '0123456789abcdef0123456789abcdef'
 export const API_KEY = 'key-of-the-shop-4f81c2'
 export const OTHER_API_KEY = 'key-of-the-app-93d7e0'
 
@@ -42,28 +42,52 @@ export interface TestService extends Service {
   close(): Promise<void>
 }
 
-/** The whole service, listening, on a database of its own. `env` and `databaseUrl` in place of what it would have. */
-export async function startTestService(
+export interface ServiceOptions {
+  /** In place of what it would have. */
+  env?: Record<string, string>
+  databaseUrl?(url: string): string
+  /** Asked for when it starts. */
+  wechatUrl?(): string
+  now?: () => number
+  connections?: Partial<ConnectionLimits>
+}
+
+/**
+ * The whole service for the tests of a describe or of a file, on a database that is empty before each of them unless
+ * rows are kept. Its requests can be held at once, what it has besides from the first hook on.
+ */
+export function useService(
   dialect: Dialect,
-  options: {
-    env?: Record<string, string>
-    databaseUrl?(url: string): string
-    now?: () => number
-    connections?: Partial<ConnectionLimits>
-  } = {},
-): Promise<TestService> {
-  const database = await createTestDatabase(dialect)
-  const { databaseUrl = (url: string) => url, now, connections } = options
-  const env = { ...SERVICE_ENV, DATABASE_URL: databaseUrl(database.url), ...options.env }
+  { keepRows = false, ...options }: ServiceOptions & { keepRows?: boolean } = {},
+): TestService {
+  const { service, open } = makeService(useDatabase(dialect, { keepRows }), options)
+  beforeAll(open)
+  afterAll(service.stop)
+  return service
+}
+
+/** The whole service, listening, on a database of its own. */
+export async function startTestService(dialect: Dialect, options: ServiceOptions = {}): Promise<TestService> {
+  const { service, open } = makeService(await createTestDatabase(dialect), options)
+  await open()
+  return service
+}
+
+function makeService(
+  database: TestDatabase,
+  { databaseUrl = (url) => url, wechatUrl, env: changes, now, connections }: ServiceOptions,
+): { service: TestService; open(): Promise<void> } {
+  const env = { ...SERVICE_ENV, DATABASE_URL: databaseUrl(database.url), ...changes }
   const account = readAccount(env)
-  const service = await startService(readConfig(env), account, {
-    migrate: true,
-    ...(now ? { now } : {}),
-    ...(connections ? { connections } : {}),
-  })
+  let started: Service | undefined
+
+  function running(): Service {
+    if (!started) throw new Error('The service runs in hooks and tests only')
+    return started
+  }
 
   const request: TestService['request'] = async (method, path, { body, headers } = {}) => {
-    const response = await fetch(service.url + path, {
+    const response = await fetch(running().url + path, {
       method,
       redirect: 'manual',
       ...(body === undefined ? {} : { body }),
@@ -79,8 +103,15 @@ export async function startTestService(
     }
   }
 
-  return {
-    ...service,
+  const service: TestService = {
+    get url() {
+      return running().url
+    },
+    get app() {
+      return running().app
+    },
+    startSchedule: () => running().startSchedule(),
+    stop: async () => started?.stop(),
     database,
     db: database.db,
     account,
@@ -95,4 +126,16 @@ export async function startTestService(
       await database.close()
     },
   }
+  const open = async (): Promise<void> => {
+    started = await startService(
+      readConfig({ ...env, ...(wechatUrl ? { WX_API_BASE_URL: wechatUrl() } : {}) }),
+      account,
+      {
+        migrate: true,
+        ...(now ? { now } : {}),
+        ...(connections ? { connections } : {}),
+      },
+    )
+  }
+  return { service, open }
 }

@@ -4,11 +4,8 @@ import { execute, rowPlaceholders } from '../../src/db/sql.js'
 import { addDays } from '../../src/lib/business-date.js'
 import { chunks } from '../../src/lib/chunks.js'
 import type { UserId } from '../../src/lib/user-id.js'
-import { DEMO_TEMPLATE_ID } from '../../src/sandbox/accounts.js'
 import type { SandboxControl } from '../../src/sandbox/control.js'
-
-export const HOUR = 60 * 60 * 1000
-export const DAY = 24 * HOUR
+import { DAY_MS, HOUR_MS, TEMPLATE_ID } from './constants.js'
 
 interface Facts {
   /** How long each permit is still valid, in ms. */
@@ -39,7 +36,7 @@ export class Users {
 
   /** So many permits, which run out in 1, 2, 3 … days. */
   permits(count: number): Users {
-    return this.#with({ permits: Array.from({ length: count }, (_, i) => (i + 1) * DAY) })
+    return this.#with({ permits: Array.from({ length: count }, (_, i) => (i + 1) * DAY_MS) })
   }
 
   /** One permit more, valid for so long. */
@@ -105,7 +102,7 @@ async function insertAll(
   stories: Users[],
 ): Promise<void> {
   const each = stories.flatMap(({ ids, facts }) => ids.map((id) => ({ id, ...facts })))
-  const written = now - HOUR
+  const written = now - HOUR_MS
   // The youngest first, so that the order of ids is not the order of age.
   const permits = each.flatMap(({ id, permits }) =>
     [...permits].sort((a, b) => b - a).map((ms) => ({ id, ms })),
@@ -128,8 +125,8 @@ async function insertAll(
        updated_at)`,
     taps.map(({ id, name, at }) => {
       const openId = openIdOf(id)
-      control.grantSubscription({ appId, openId, templateId: DEMO_TEMPLATE_ID })
-      return [appId, openId, id, name, 'subscribe', DEMO_TEMPLATE_ID, at, NEVER_EXPIRES, written, written]
+      control.grantSubscription({ appId, openId, templateId: TEMPLATE_ID })
+      return [appId, openId, id, name, 'subscribe', TEMPLATE_ID, at, NEVER_EXPIRES, written, written]
     }),
   )
   await insert(

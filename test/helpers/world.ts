@@ -1,37 +1,30 @@
-import { randomUUID } from 'node:crypto'
 import knex, { type Knex } from 'knex'
-import { expect } from 'vitest'
+import { afterAll, afterEach, beforeAll, expect } from 'vitest'
 import type { Account } from '../../src/account.js'
+import { readAccount, readConfig } from '../../src/config/read.js'
 import { knexConfig } from '../../src/db/connect.js'
 import { execute, selectRows } from '../../src/db/sql.js'
+import { openSending, type Sending } from '../../src/deps.js'
 import { businessDate } from '../../src/lib/business-date.js'
 import { createLogger } from '../../src/lib/logger.js'
+import { clearTestTiming, setTestTiming } from '../../src/lib/test-timing.js'
 import type { UserId } from '../../src/lib/user-id.js'
 import type { DeliverDeps } from '../../src/messages/delivery.js'
 import type { HeldMessage } from '../../src/messages/message.js'
-import { createRate } from '../../src/messages/rate.js'
 import { recover } from '../../src/messages/recovery.js'
-import { createSender } from '../../src/messages/send.js'
 import type { Tally } from '../../src/messages/tally.js'
 import { audit } from '../../src/operations/audit.js'
 import { type RemindOptions, type RunReport, runReminders } from '../../src/reminders/run.js'
-import { DEMO_APP_ID, DEMO_APP_SECRET, DEMO_PAGE, DEMO_TEMPLATE_ID } from '../../src/sandbox/accounts.js'
+import { DEMO_ACCOUNT } from '../../src/sandbox/accounts.js'
 import type { SandboxControl } from '../../src/sandbox/control.js'
-import { startSandbox } from '../../src/sandbox/sandbox.js'
-import { createSharedToken } from '../../src/tokens/shared-token.js'
-import { fetchAccessToken } from '../../src/wechat/access-token.js'
-import { createWechatClient, type SendResult } from '../../src/wechat/client.js'
-import { createWechatHttp } from '../../src/wechat/http.js'
+import { type Sandbox, startSandbox } from '../../src/sandbox/sandbox.js'
+import type { SendResult } from '../../src/wechat/client.js'
 import { createClock, type TestClock } from './clock.js'
-import { createTestDatabase, type Dialect, emptyTables, type TestDatabase } from './database.js'
+import { APP_ID, APP_SECRET, NOW, PAGE, SEND_PATH, TEMPLATE_ID } from './constants.js'
+import { createTestDatabase, type Dialect, emptyTables, type TestDatabase, useDatabase } from './database.js'
 import { insertUsers, type Users, userIdOf } from './users.js'
 
-/** Ten in the morning in Shanghai, a Friday: when the daily run starts. */
-export const START = Date.parse('2026-11-20T10:00:00+08:00')
-export const TODAY = 20_261_120
-export const DEMO = { templateId: DEMO_TEMPLATE_ID, page: DEMO_PAGE }
-export const SEND_PATH = '/cgi-bin/message/wxopen/template/send'
-export const SUBSCRIBE_PATH = '/cgi-bin/message/subscribe/send'
+export const DEMO = { templateId: TEMPLATE_ID, page: PAGE }
 
 export interface PermitRow {
   id: number
@@ -132,62 +125,92 @@ export interface World {
   close(): Promise<void>
 }
 
-/** A database, a WeChat and a clock of their own, with short ways to tell what is in them and to look at it. */
+/** What each test has to leave behind, looked at after it. */
+export type Left =
+  /** The audit finds nothing. */
+  | 'clean books'
+  /** The audit finds nothing, and the books agree with WeChat's ledger. */
+  | 'sound books'
+  /** The test is about books that are not in order. */
+  | 'anything'
+  /** What the next test goes on with: nothing is looked at, and nothing put back. */
+  | 'its rows'
+
+/**
+ * A world for the tests of a describe or of a file, which is ten o'clock, without a user, at the start of each. Its
+ * database, clock and account can be held at once, its WeChat from the first hook on.
+ */
+export function useWorld(dialect: Dialect, { leaves = 'clean books' }: { leaves?: Left } = {}): World {
+  const database = useDatabase(dialect, { keepRows: true })
+  const { world, open } = makeWorld(database, APP_ID)
+  beforeAll(open)
+  afterAll(world.close)
+  if (leaves === 'its rows') return world
+  afterEach(async () => {
+    try {
+      if (leaves === 'clean books') await world.expectAuditClean()
+      if (leaves === 'sound books') await world.expectSound()
+    } finally {
+      await world.reset()
+    }
+  })
+  return world
+}
+
+/** A world made in the middle of a test: a second account on the same database, or one beside others. */
 export async function createWorld(
   dialect: Dialect,
-  { database: shared, appId = DEMO_APP_ID }: { database?: TestDatabase; appId?: string } = {},
+  { database: shared, appId = APP_ID }: { database?: TestDatabase; appId?: string } = {},
 ): Promise<World> {
   const database = shared ?? (await createTestDatabase(dialect))
+  const { world, open } = makeWorld(database, appId)
+  await open()
+  const { close } = world
+  if (!shared) world.close = () => close().finally(database.close)
+  return world
+}
+
+/** A database, a WeChat and a clock, with short ways to tell what is in them and to look at it. */
+function makeWorld(database: TestDatabase, appId: string): { world: World; open(): Promise<void> } {
   const { db } = database
-  const clock = createClock(START)
-  const sandbox = await startSandbox({
-    now: clock.now,
-    accounts: [
-      {
-        appId,
-        secret: DEMO_APP_SECRET,
-        templates: { [DEMO_TEMPLATE_ID]: ['keyword1', 'keyword2', 'keyword4'] },
-        pages: [DEMO_PAGE],
-      },
-    ],
-  })
-  const { control: wechat } = sandbox
+  const clock = createClock(NOW)
   const account: Account = { ...ACCOUNT, appId }
   const logged: string[] = []
   const log = createLogger({ level: 'debug', secrets: [], output: { write: (line) => logged.push(line) } })
   const running = new Set<Process>()
+  let started: Sandbox | undefined
+
+  async function open(): Promise<void> {
+    started = await startSandbox({
+      now: clock.now,
+      accounts: [{ ...DEMO_ACCOUNT, appId }],
+    })
+  }
+
+  function sandbox(): Sandbox {
+    if (!started) throw new Error('Only hooks and tests have a WeChat')
+    return started
+  }
 
   function startProcess(options: ProcessOptions = {}): Process {
     // SQLite has one connection for a reason: its driver blocks the thread, and a second one here would wait for itself.
-    const sharesPool = dialect === 'sqlite' && options.poolMax === undefined
+    const sharesPool = database.url.startsWith('sqlite:') && options.poolMax === undefined
     const pool = options.db ?? (sharesPool ? db : openPool(database.url, options.poolMax))
-    const http = createWechatHttp({
-      baseUrl: options.baseUrl ?? sandbox.url,
-      connections: (options.concurrency ?? CONCURRENCY) + 1,
-      headersTimeoutMs: options.timeoutMs ?? 5_000,
-      bodyTimeoutMs: options.timeoutMs ?? 5_000,
-    })
     const own = { ...account, appSecret: options.appSecret ?? account.appSecret }
-    const tokens = createSharedToken({
-      db: pool,
-      appId,
-      fetchToken: (signal) => fetchAccessToken(http, own, signal),
-      owner: randomUUID(),
-      now: clock.now,
-      logger: log,
-      timing: { attemptPauseMs: 2, pollFirstMs: 2, pollLastMs: 10 },
+    const base = { db: pool, log, now: clock.now, close: async () => {} }
+    const config = readConfig({
+      WX_API_BASE_URL: options.baseUrl ?? sandbox().url,
+      SEND_CONCURRENCY: String(options.concurrency ?? CONCURRENCY),
+      SEND_RATE: String(options.rate ?? 'unlimited'),
     })
+    const sending = withWechatTimeout(options.timeoutMs ?? 5_000, () => openSending(base, config, own))
     const stopped = new AbortController()
     const deps: DeliverDeps = {
-      db: pool,
-      log,
-      now: clock.now,
+      ...sending,
       // No waiting before a retry.
       random: () => 0,
-      send: options.send ? whenItMayLeave(options.send) : createSender(createWechatClient({ http, tokens })),
       leaseMs: options.leaseMs ?? 15_000,
-      concurrency: options.concurrency ?? CONCURRENCY,
-      rate: createRate(options.rate),
+      ...(options.send ? { send: whenItMayLeave(options.send) } : {}),
     }
     const started: Process = {
       ...deps,
@@ -204,8 +227,7 @@ export async function createWorld(
       stop: () => stopped.abort(),
       async kill() {
         running.delete(started)
-        await tokens.close()
-        await http.close()
+        await sending.close()
         if (pool !== db) await pool.destroy()
       },
     }
@@ -242,6 +264,7 @@ export async function createWorld(
     // WeChat knows the permit of a form_id message; of others only whom they went to.
     const nameOf = (one: { channel: string; open_id: string; form_id: string | null }) =>
       one.channel === 'form_id' ? one.form_id : one.open_id
+    const { wechat } = world
     const theirs = new Set(wechat.ledger().map(nameOf))
     const ours = new Set(rows.filter(({ state }) => state === 'delivered').map(nameOf))
     const open = new Set(rows.filter(({ maybe_sent }) => maybe_sent === 1).map(nameOf))
@@ -252,18 +275,27 @@ export async function createWorld(
     }).toEqual({ remindedTwice: [], notDelivered: [], notKnown: [] })
   }
 
-  return {
+  const world: World = {
     db,
     database,
-    wechat,
-    wechatUrl: sandbox.url,
+    get wechat() {
+      return sandbox().control
+    },
+    get wechatUrl() {
+      return sandbox().url
+    },
     account,
     clock,
     logged,
     startProcess,
     has: (...stories) => {
       const now = clock.now()
-      return insertUsers(db, wechat, { appId, today: businessDate(now, account.timezone), now }, stories)
+      return insertUsers(
+        db,
+        world.wechat,
+        { appId, today: businessDate(now, account.timezone), now },
+        stories,
+      )
     },
     permitsOf: (userId) =>
       selectRows(
@@ -294,9 +326,9 @@ export async function createWorld(
         [appId],
       )
     },
-    reminded: () => wechat.ledger().map(({ open_id }) => userIdOf(open_id)),
+    reminded: () => world.wechat.ledger().map(({ open_id }) => userIdOf(open_id)),
     sends: () =>
-      Object.values(wechat.stats().answers[SEND_PATH] ?? {}).reduce((sum, answers) => sum + answers, 0),
+      Object.values(world.wechat.stats().answers[SEND_PATH] ?? {}).reduce((sum, answers) => sum + answers, 0),
     books: async () => ({
       permits: await selectRows(
         db,
@@ -319,16 +351,26 @@ export async function createWorld(
     reset: async () => {
       await killAll()
       await emptyTables(db)
-      wechat.reset()
+      world.wechat.reset()
       clock.run(0)
-      clock.set(START)
+      clock.set(NOW)
       logged.length = 0
     },
     close: async () => {
       await killAll()
-      await sandbox.close()
-      if (!shared) await database.close()
+      await started?.close()
     },
+  }
+  return { world, open }
+}
+
+/** What deps.ts opens in there has so much patience with WeChat. */
+function withWechatTimeout(ms: number, open: () => Sending): Sending {
+  setTestTiming(`http=${ms}`)
+  try {
+    return open()
+  } finally {
+    clearTestTiming()
   }
 }
 
@@ -340,20 +382,13 @@ function whenItMayLeave(send: (message: HeldMessage) => Promise<SendResult>): De
 
 const CONCURRENCY = 16
 
-const ACCOUNT: Omit<Account, 'appId'> = {
-  appSecret: DEMO_APP_SECRET,
-  channel: 'form_id',
-  tokenMode: 'stable',
-  userIds: 'backend',
-  callback: { token: '', encodingAesKey: '', url: '' },
-  templateId: DEMO_TEMPLATE_ID,
-  page: DEMO_PAGE,
-  data: { keyword1: '日领积分', keyword2: '已经连续答题{streak}天', keyword4: '{date} {weekday}' },
-  timezone: 'Asia/Shanghai',
-  remindCron: '0 10 * * *',
-  expireCron: '*/20 * * * *',
-  sendUntil: { hour: 22, minute: 0 },
-}
+const ACCOUNT: Account = readAccount({
+  WX_APP_ID: APP_ID,
+  WX_APP_SECRET: APP_SECRET,
+  REMINDER_TEMPLATE_ID: TEMPLATE_ID,
+  REMINDER_PAGE: PAGE,
+  REMINDER_DATA: '{"keyword1":"日领积分","keyword2":"已经连续答题{streak}天","keyword4":"{date} {weekday}"}',
+})
 
 function openPool(url: string, max: number | undefined): Knex {
   const config = knexConfig(url)

@@ -1,21 +1,19 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { beforeEach, describe, expect, test } from 'vitest'
 import { eventually } from '../helpers/eventually.js'
 import { openSocket, readAnswer } from '../helpers/raw-socket.js'
 import { API_KEY } from '../helpers/service.js'
-import { type SessionService, startSessionService } from '../helpers/sessions.js'
+import { useSessionService } from '../helpers/sessions.js'
 
 const KIB = 1024
 const JSON_TYPE = { 'content-type': 'application/json' }
 
-let service: SessionService
+const service = useSessionService('sqlite', {
+  env: { USER_IDS: 'auto', RATE_LIMITS: 'ip:unlimited,session:unlimited' },
+})
 let token: string
-beforeAll(async () => {
-  service = await startSessionService('sqlite', {
-    env: { USER_IDS: 'auto', RATE_LIMITS: 'ip:unlimited,session:unlimited' },
-  })
+beforeEach(async () => {
   token = await service.tokenOf('oBodyLimits')
 })
-afterAll(() => service.close())
 
 /** JSON of so many bytes, nested as deeply as that goes. */
 const nested = (bytes: number) => `{"items":${'['.repeat(bytes / 2 - 10)}${']'.repeat(bytes / 2 - 10)}}`
@@ -40,7 +38,7 @@ describe('a body is read up to the limit of its caller', () => {
     expect(beyond.body).toMatchObject({ error: { code: 'payload_too_large' } })
   })
 
-  test('in chunks too, without a length', async () => {
+  test('a body is read up to the limit of its caller in chunks too, without a length', async () => {
     const head =
       'POST /v1/form-ids HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\n' +
       `Authorization: Bearer ${token}\r\nTransfer-Encoding: chunked\r\n\r\n`
@@ -55,7 +53,7 @@ describe('a body is read up to the limit of its caller', () => {
     })
   })
 
-  test('and 20 items with the longest fields fit into a session’s', async () => {
+  test('20 items with the longest fields fit into the body of a session', async () => {
     const items = Array.from({ length: 20 }, (_, i) => ({
       form_id: `${i}-`.padEnd(1_000, 'f'),
       page: 'p'.repeat(255),

@@ -1,7 +1,7 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { afterEach, describe, expect, test } from 'vitest'
 import { CONNECTION_LIMITS, type ConnectionLimits } from '../../src/http/connections.js'
 import { openSocket, readAnswer } from '../helpers/raw-socket.js'
-import { API_KEY, startTestService, type TestService } from '../helpers/service.js'
+import { API_KEY, startTestService, type TestService, useService } from '../helpers/service.js'
 
 const HEAD = 'POST /v1/sign-ins HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n'
 const AUTHORIZED = `${HEAD}Authorization: Bearer ${API_KEY}\r\n`
@@ -46,7 +46,7 @@ describe('a service whose callers are slow', () => {
   test('takes so many connections at once, and more when some have gone', async () => {
     const url = await start({ connections: 2 })
     const first = await openSocket(url)
-    await openSocket(url)
+    const second = await openSocket(url)
     const third = await openSocket(url, 'GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n')
     expect(await third.closed).toBe('')
     first.socket.destroy()
@@ -54,6 +54,8 @@ describe('a service whose callers are slow', () => {
       const next = await openSocket(url, 'GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n')
       if ((await next.closed).startsWith('HTTP/1.1 200 ')) break
     }
+    // A stop waits ten seconds for whoever may still be asking something.
+    second.socket.destroy()
   })
 })
 
@@ -71,11 +73,7 @@ test('by default nothing waits for ever', async () => {
 })
 
 describe('bytes that are no request', () => {
-  let service: TestService
-  beforeAll(async () => {
-    service = await startTestService('sqlite')
-  })
-  afterAll(() => service.close())
+  const service = useService('sqlite')
 
   test.each([
     ['no HTTP at all', 'hello\r\n\r\n', 400, 'malformed_request'],

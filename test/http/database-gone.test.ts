@@ -6,6 +6,8 @@ import { countRows } from '../helpers/rows.js'
 import { startTestService, type TestService } from '../helpers/service.js'
 import { startTcpProxy, type TcpProxy } from '../helpers/tcp-proxy.js'
 
+// @module-tag mysql
+
 let database: TestDatabase
 let line: TcpProxy
 let service: TestService

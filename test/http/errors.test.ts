@@ -1,16 +1,12 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { countRows } from '../helpers/rows.js'
-import { API_KEY, OTHER_API_KEY, startTestService, type TestService } from '../helpers/service.js'
+import { API_KEY, OTHER_API_KEY, useService } from '../helpers/service.js'
 
 const UPLOAD = JSON.stringify({ open_id: 'o1', user_id: 1, form_id: 'F1' })
 const JSON_TYPE = { 'content-type': 'application/json' }
 const AUTHORIZED = { authorization: `Bearer ${API_KEY}` }
 
-let service: TestService
-beforeAll(async () => {
-  service = await startTestService('sqlite')
-})
-afterAll(() => service.close())
+const service = useService('sqlite')
 
 const failure = (code: string) => ({ error: { code, message: expect.stringMatching(/.{10,}/) } })
 
@@ -30,7 +26,7 @@ describe('a call without a right key', () => {
     ['one in the query', {}],
   ]
 
-  test.each(refused)('is answered 401: %s', async (what, headers) => {
+  test.each(refused)('a call without a right key is answered 401: %s', async (what, headers) => {
     const query = what.endsWith('query') ? `?api_key=${API_KEY}` : ''
     for (const path of ['/v1/form-ids', '/v1/sign-ins']) {
       const answer = await service.request('POST', path + query, {
@@ -43,7 +39,7 @@ describe('a call without a right key', () => {
     expect(await countRows(service.db)).toMatchObject({ wx_save_form_id: 0, wx_sign_in: 0 })
   })
 
-  test('is answered before its body is looked at', async () => {
+  test('a call without a right key is answered before its body is looked at', async () => {
     const answer = await service.request('POST', '/v1/form-ids', { body: '{', headers: JSON_TYPE })
     expect(answer.status).toBe(401)
   })

@@ -4,11 +4,11 @@ import { readAccount, readConfig } from '../../src/config/read.js'
 import { createLogger } from '../../src/lib/logger.js'
 import { createIngest } from '../../src/permits/ingest.js'
 import { assertMigrated } from '../../src/schema.js'
+import { NOW } from '../helpers/constants.js'
 import { createTestDatabase } from '../helpers/database.js'
 import { API_KEY, OTHER_API_KEY, SERVICE_ENV } from '../helpers/service.js'
 import { type SessionService, startSessionService } from '../helpers/sessions.js'
 
-const NOW = Date.parse('2026-11-20T10:00:00+08:00')
 const LIMIT = 3
 
 let service: SessionService | undefined

@@ -1,10 +1,10 @@
 import fc from 'fast-check'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { audit } from '../../src/operations/audit.js'
 import { dialects } from '../helpers/database.js'
 import { countRows } from '../helpers/rows.js'
 import { API_KEY } from '../helpers/service.js'
-import { type SessionService, startSessionService } from '../helpers/sessions.js'
+import { useSessionService } from '../helpers/sessions.js'
 
 const PATHS = ['/v1/form-ids', '/v1/sign-ins', '/v1/subscriptions', '/v1/sessions', '/v1/users'] as const
 /** Parallel requests of one case: also what comes together must not harm the neighbours in its group commit. */
@@ -68,14 +68,9 @@ const body = fc.oneof(
 const ANSWERS = [200, 201, 400, 401, 409, 413, 422]
 
 describe.each(dialects)('whatever a caller sends, on %s', (dialect) => {
-  let service: SessionService
-
-  beforeAll(async () => {
-    service = await startSessionService(dialect, {
-      env: { RATE_LIMITS: 'ip:unlimited,session:unlimited,refused:unlimited' },
-    })
+  const service = useSessionService(dialect, {
+    env: { RATE_LIMITS: 'ip:unlimited,session:unlimited,refused:unlimited' },
   })
-  afterAll(() => service.close())
 
   const send = (path: string, bytes: string | Uint8Array, credential = API_KEY) =>
     service.request(path === '/v1/users' ? 'PUT' : 'POST', path, {

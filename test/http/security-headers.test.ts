@@ -31,7 +31,7 @@ test('every answer tells browsers not to guess, frame, keep or pass it on', asyn
 })
 
 describe('the pages of the description', () => {
-  test('may load their own scripts and styles, and nobody else’s', async () => {
+  test('the pages of the description may load their own scripts and styles, and nobody else’s', async () => {
     service = await startTestService('sqlite')
     for (const path of ['/docs', '/docs/static/swagger-ui-bundle.js']) {
       const { status, headers } = await service.request('GET', path)
@@ -41,7 +41,7 @@ describe('the pages of the description', () => {
     }
   })
 
-  test('are not there with API_DOCS=off, nor is the description', async () => {
+  test('the pages of the description are not there with API_DOCS=off, nor is the description', async () => {
     service = await startTestService('sqlite', { env: { API_DOCS: 'off' } })
     for (const path of ['/docs', '/docs/', '/docs/static/index.html', '/docs/json', '/openapi.json'])
       expect((await service.request('GET', path)).status, path).toBe(404)

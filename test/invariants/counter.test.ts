@@ -1,15 +1,15 @@
 import fc from 'fast-check'
-import type { Knex } from 'knex'
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { businessDate } from '../../src/lib/business-date.js'
 import { audit } from '../../src/operations/audit.js'
 import { expireStale } from '../../src/permits/expire.js'
 import { createIngest } from '../../src/permits/ingest.js'
 import { recordSignIn } from '../../src/sign-ins/sign-in.js'
+import { DAY_MS, HOUR_MS, SEND_PATH } from '../helpers/constants.js'
 import { dialects } from '../helpers/database.js'
 import { silentLog } from '../helpers/rows.js'
-import { DAY, HOUR, openIdOf, user, users } from '../helpers/users.js'
-import { createWorld, SEND_PATH, type World } from '../helpers/world.js'
+import { openIdOf, user, users } from '../helpers/users.js'
+import { useWorld } from '../helpers/world.js'
 import { wrongCounters } from '../migrations/old-tables.js'
 
 /** Few users, so that the steps meet each other. */
@@ -80,15 +80,8 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 const history = fc.array(fc.array(step, { minLength: 1, maxLength: 3 }), { minLength: 3, maxLength: 12 })
 
 describe.each(dialects)('after any history on %s', (dialect) => {
-  let world: World
-  let db: Knex
-
-  beforeAll(async () => {
-    world = await createWorld(dialect)
-    db = world.db
-  })
-  beforeEach(() => world.reset())
-  afterAll(() => world.close())
+  const world = useWorld(dialect, { leaves: 'anything' })
+  const { db } = world
 
   let uploaded: string[] = []
   let sweeps = 0
@@ -98,7 +91,7 @@ describe.each(dialects)('after any history on %s', (dialect) => {
     const { appId } = account
     switch (step.kind) {
       case 'upload': {
-        const submittedAt = clock.now() - step.daysAgo * DAY
+        const submittedAt = clock.now() - step.daysAgo * DAY_MS
         const uploads = step.users.map((userId) => {
           const openId = openIdOf(userId)
           const formId = wechat.issueFormId({ openId, at: submittedAt })
@@ -146,7 +139,7 @@ describe.each(dialects)('after any history on %s', (dialect) => {
           clock.now(),
         )
       case 'later':
-        clock.advance(step.hours * HOUR)
+        clock.advance(step.hours * HOUR_MS)
         return undefined
     }
   }
@@ -181,7 +174,7 @@ describe.each(dialects)('after any history on %s', (dialect) => {
     TEST_TIMEOUT_MS,
   )
 
-  test('in which a hand set a counter too low, the run goes on and stops it at 0', async () => {
+  test('a run goes on where a hand set a counter too low, and stops it at 0', async () => {
     await world.has(users(1, 10).permits(2), user(11).permits(3))
     await db('wx_message_push_status').where({ user_id: 11 }).update({ count: 1 })
     world.wechat.addFault({ kind: 'errcode', errcode: 41028, times: 2, match: { open_id: openIdOf(11) } })

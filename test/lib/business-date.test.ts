@@ -33,7 +33,7 @@ describe('a business date', () => {
     expect(addDays(date, days)).toBe(sum)
   })
 
-  test('is written and read as YYYY-MM-DD', () => {
+  test('a business date is written and read as YYYY-MM-DD', () => {
     expect(toIsoDate(20260105)).toBe('2026-01-05')
     expect(parseIsoDate('2026-01-05')).toBe(20260105)
     expect(parseIsoDate('2024-02-29')).toBe(20240229)
@@ -65,7 +65,7 @@ describe('the time on a day', () => {
     expect(new Date(timeOn(date, hour, minute, zone)).toISOString()).toBe(new Date(time).toISOString())
   })
 
-  test('does not make a day that the zone left out', () => {
+  test('the time on a day does not make a day that the zone left out', () => {
     expect([20111229, 20111230, 20111231].map((date) => dayExists(date, 'Pacific/Apia'))).toEqual([
       true,
       false,

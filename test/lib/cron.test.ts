@@ -2,8 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { addDays, businessDate } from '../../src/lib/business-date.js'
 import { firingsOn, parseCron } from '../../src/lib/cron.js'
-
-const HOUR_MS = 3_600_000
+import { HOUR_MS } from '../helpers/constants.js'
 
 describe('a cron expression', () => {
   /** Days of January 2026 that match; the 1st is a Thursday. */
@@ -34,7 +33,7 @@ describe('a cron expression', () => {
     expect(daysOf(text)).toEqual(days)
   })
 
-  test('with a day and a weekday matches either, as in cron(5)', () => {
+  test('a cron expression with a day and a weekday matches either, as in cron(5)', () => {
     expect(daysOf('0 10 1 * 1')).toEqual([1, 5, 12, 19, 26])
     expect(daysOf('0 10 13 * FRI')).toEqual([2, 9, 13, 16, 23, 30])
   })
@@ -68,7 +67,7 @@ describe('firings', () => {
   const firings = (text: string, date: number, zone: string) =>
     firingsOn(parseCron(text), date, zone).map((time) => new Date(time).toISOString().slice(0, 16))
 
-  test('of a day are in order', () => {
+  test('firings of a day are in order', () => {
     expect(firings('*/30 9,8 * * *', 20261120, 'Asia/Shanghai')).toEqual([
       '2026-11-20T00:00',
       '2026-11-20T00:30',
@@ -77,23 +76,23 @@ describe('firings', () => {
     ])
   })
 
-  test('that a gap skips come after it, once', () => {
+  test('firings that a gap skips come after it, once', () => {
     expect(firings('30 2 * * *', 20260308, 'America/New_York')).toEqual(['2026-03-08T07:30'])
     expect(firings('0 2,3 * * *', 20260308, 'America/New_York')).toEqual(['2026-03-08T07:00'])
   })
 
-  test('at a time that comes twice come once', () => {
+  test('firings at a time that comes twice come once', () => {
     expect(firings('30 1 * * *', 20261101, 'America/New_York')).toEqual(['2026-11-01T05:30'])
     expect(firings('0 * * * *', 20261101, 'America/New_York')).toHaveLength(24)
   })
 
-  test('on a day that the zone left out do not come', () => {
+  test('firings on a day that the zone left out do not come', () => {
     expect(firings('0 10 * * *', 20111230, 'Pacific/Apia')).toEqual([])
     expect(firings('0 10 * * *', 20111229, 'Pacific/Apia')).toEqual(['2011-12-29T20:00'])
     expect(firings('0 10 * * *', 20111231, 'Pacific/Apia')).toEqual(['2011-12-30T20:00'])
   })
 
-  test('at 10:00 come exactly once on each day that a zone has, in all zones from 2000 to 2035', () => {
+  test('firings at 10:00 come exactly once on each day that a zone has, in all zones from 2000 to 2035', () => {
     const daily = parseCron('0 10 * * *')
     const month = fc.record({
       zone: fc.constantFrom(...Intl.supportedValuesOf('timeZone')),

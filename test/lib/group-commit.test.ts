@@ -141,7 +141,7 @@ describe('group commit', () => {
     expect(groups).toEqual([[9], [6, 4], [1]])
   })
 
-  test('is drained when nothing waits and nothing is under way', async () => {
+  test('group commit is drained when nothing waits and nothing is under way', async () => {
     const { groupCommit, succeed, settle } = setup({ maxGroupWeight: 1 })
     await groupCommit.drain()
     const all = [groupCommit.add(1), groupCommit.add(1)]

@@ -1,14 +1,12 @@
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { createLogger } from '../../src/lib/logger.js'
-import { createTestDatabase, type TestDatabase } from '../helpers/database.js'
+import { useDatabase } from '../helpers/database.js'
+
+// @module-tag mysql
 
 const OPEN_ID = 'oAbC-9_0001xYzQwErTyUiOpAsDf'
 
-let database: TestDatabase
-beforeAll(async () => {
-  database = await createTestDatabase('mysql')
-})
-afterAll(() => database.close())
+const database = useDatabase('mysql', { keepRows: true })
 
 function logged(error: unknown): string {
   const lines: string[] = []

@@ -123,9 +123,10 @@ describe('redact', () => {
   test.each(hostile)('takes linear time on a megabyte of %s', (_, piece) => {
     const time = (length: number) => {
       const text = piece.repeat(length / piece.length)
-      const started = performance.now()
+      // Of the processor: on a busy machine the clock goes on while the process waits for its turn.
+      const started = process.cpuUsage()
       redact(text, ['aaaaaaab', `a"b${'c'.repeat(29)}`])
-      return performance.now() - started
+      return process.cpuUsage(started).user / 1_000
     }
     time(100_000)
     const short = Math.max(time(100_000), time(100_000), 5)

@@ -4,7 +4,7 @@ import type { HeldMessage } from '../../src/messages/message.js'
 import { judge, MAX_ATTEMPTS } from '../../src/messages/verdict.js'
 import type { SendResult } from '../../src/wechat/client.js'
 import { ACCEPTED, CUT, held, REFUSED_CONNECTION, refusal } from '../helpers/answers.js'
-import { NOW } from '../helpers/rows.js'
+import { NOW } from '../helpers/constants.js'
 
 /** A brake that hears answers, each judged as a run would. */
 function brakeAfter(...answers: SendResult[]) {
@@ -34,18 +34,18 @@ describe('a configuration code', () => {
     expect(hear(refusal(47003))?.state).toBe('halted')
   })
 
-  test('after a delivery halts only when it comes five times in a row', () => {
+  test('a configuration code after a delivery halts only when it comes five times in a row', () => {
     const { brake, hear } = brakeAfter(ACCEPTED, ...times(4, refusal(40037)))
     expect(brake.halt).toBeUndefined()
     expect(hear(refusal(41030))?.state).toBe('halted')
   })
 
-  test('that comes and goes does not halt', () => {
+  test('a configuration code that comes and goes does not halt', () => {
     const { brake } = brakeAfter(...times(20, [ACCEPTED, ...times(4, refusal(40037))]).flat())
     expect(brake.halt).toBeUndefined()
   })
 
-  test('is not forgotten over a retry in between', () => {
+  test('a configuration code is not forgotten over a retry in between', () => {
     const { hear } = brakeAfter(ACCEPTED, ...times(4, refusal(40037)), refusal(45011))
     expect(hear(refusal(40037))?.state).toBe('halted')
   })
@@ -78,14 +78,14 @@ describe('a code that nobody knows', () => {
     expect(hear(refusal(99_998))).toMatchObject({ state: 'halted', reason: expect.stringContaining('99998') })
   })
 
-  test('is counted anew after any verdict of another kind', () => {
+  test('a code that nobody knows is counted anew after any verdict of another kind', () => {
     for (const other of [ACCEPTED, refusal(43101), refusal(41028)]) {
       const { hear } = brakeAfter(ACCEPTED, ...times(4, refusal(99_999)), other)
       expect(hear(refusal(99_999))).toBeUndefined()
     }
   })
 
-  test('does not add up with configuration codes', () => {
+  test('a code that nobody knows does not add up with configuration codes', () => {
     const { brake } = brakeAfter(ACCEPTED, ...times(10, [refusal(99_999), refusal(40037)]).flat())
     expect(brake.halt).toBeUndefined()
   })
@@ -134,20 +134,20 @@ describe('an outage', () => {
     }
   })
 
-  test('does not hold back what can be asked about again', () => {
+  test('an outage does not hold back what can be asked about again', () => {
     const { brake, hear } = brakeAfter(ACCEPTED)
     hear(CUT)
     expect(brake).toMatchObject({ doubts: 0, halt: undefined })
   })
 
-  test('is no answer; whatever judges a message is one', () => {
+  test('an outage is no answer; whatever judges a message is one', () => {
     expect(brakeAfter(CUT, REFUSED_CONNECTION, refusal(-1), refusal(503)).brake.answered).toBe(false)
     for (const answer of [ACCEPTED, refusal(43101), refusal(41028), refusal(99_999), refusal(40037)]) {
       expect(brakeAfter(CUT, answer).brake.answered).toBe(true)
     }
   })
 
-  test('is not what a message in doubt meets that WeChat refuses', () => {
+  test('an outage is not what a message in doubt meets that WeChat refuses', () => {
     const { brake } = brakeAfter(ACCEPTED)
     for (let i = 0; i < 20; i++) {
       const doubt = held({ maybeSent: true })
@@ -158,11 +158,11 @@ describe('an outage', () => {
     expect(brake.halt).toBeUndefined()
   })
 
-  test('does not halt as long as there are attempts left', () => {
+  test('an outage does not halt as long as there are attempts left', () => {
     expect(brakeAfter(...times(1_000, REFUSED_CONNECTION)).brake.halt).toBeUndefined()
   })
 
-  test('is over with the first delivery', () => {
+  test('an outage is over with the first delivery', () => {
     const { hear } = brakeAfter()
     for (let i = 0; i < 20; i++) {
       for (let k = 0; k < 4; k++) expect(hear(refusal(-1), last)).toBeUndefined()
@@ -195,12 +195,12 @@ describe('a rise of refusals by users', () => {
     expect(brake.halt?.reason).toContain('43101')
   })
 
-  test('is not seen in fewer answers than a hundred', () => {
+  test('a rise of refusals by users is not seen in fewer answers than a hundred', () => {
     expect(brakeAfter(...times(99, refusal(40003))).brake.halt).toBeUndefined()
     expect(brakeAfter(...times(100, refusal(40003))).brake.halt?.state).toBe('halted')
   })
 
-  test('is measured by what is normal for the account', () => {
+  test('a rise of refusals by users is measured by what is normal for the account', () => {
     const brake = createBrake(0.4)
     const most = [...times(25, ACCEPTED), ...times(75, refusal(43101))]
     for (const answer of most) brake.observe(answer, judge(held({}), answer, 0, NOW))

@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { selectRows } from '../../src/db/sql.js'
 import { createBrake } from '../../src/messages/brake.js'
 import { deliverAll } from '../../src/messages/deliver.js'
@@ -12,16 +12,10 @@ import { dialects } from '../helpers/database.js'
 import { eventually } from '../helpers/eventually.js'
 import { heldRequests, sourceOf } from '../helpers/requests.js'
 import { user, users } from '../helpers/users.js'
-import { createWorld, type Process, type World, without } from '../helpers/world.js'
+import { type Process, useWorld, without } from '../helpers/world.js'
 
 describe.each(dialects)('delivering on %s', (dialect) => {
-  let world: World
-
-  beforeAll(async () => {
-    world = await createWorld(dialect)
-  })
-  afterEach(() => world.reset())
-  afterAll(() => world.close())
+  const world = useWorld(dialect, { leaves: 'anything' })
 
   const deliver = (
     process: Process,
@@ -67,7 +61,7 @@ describe.each(dialects)('delivering on %s', (dialect) => {
     expect(await delivering).toMatchObject({ delivered: 20 })
   })
 
-  test('has a bounded number of messages in hand, however fast WeChat is', async () => {
+  test('delivering has a bounded number of messages in hand, however fast WeChat is', async () => {
     await world.has(users(1, 4_000).permits(1))
     const source = sourceOf(await claimAll(world), 100)
     let settled = 0
@@ -107,7 +101,7 @@ describe.each(dialects)('delivering on %s', (dialect) => {
     expect(without(await world.books(), sent)).toEqual(without(before, sent))
   })
 
-  test('does not wait for its turn at a slow rate when it is stopped', async () => {
+  test('delivering does not wait for its turn at a slow rate when it is stopped', async () => {
     await world.has(users(1, 40).permits(1))
     const process = world.startProcess({ rate: 0.01, concurrency: 20, send: async () => ACCEPTED })
     const stop = new AbortController()
@@ -123,7 +117,7 @@ describe.each(dialects)('delivering on %s', (dialect) => {
     expect(tally.cancelled).toBeGreaterThanOrEqual(20)
   })
 
-  test('does not wait for its turn at a slow rate when the run is halted', async () => {
+  test('delivering does not wait for its turn at a slow rate when the run is halted', async () => {
     await world.has(users(1, 20).permits(1))
     const before = await world.books()
     const process = world.startProcess({ rate: 0.01, concurrency: 20, send: async () => refusal(40037) })
@@ -185,7 +179,7 @@ describe.each(dialects)('delivering on %s', (dialect) => {
     expect(await delivering).toMatchObject({ delivered: 1, lost: 0 })
   })
 
-  test('does not send a message whose lease it let lapse', async () => {
+  test('delivering does not send a message whose lease it let lapse', async () => {
     await world.has(user(1).permits(1))
     const message = await claimOne(world)
     let sent = 0

@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { FORM_ID_LIFETIME_MS } from '../../src/books/index.js'
 import { execute, selectRows } from '../../src/db/sql.js'
 import type { UserId } from '../../src/lib/user-id.js'
@@ -6,27 +6,22 @@ import { takeOver } from '../../src/messages/recovery.js'
 import { settleBatch } from '../../src/messages/settle.js'
 import { rebindUser } from '../../src/users/rebind.js'
 import { claimOne } from '../helpers/claims.js'
+import { HOUR_MS, NOW, SEND_PATH } from '../helpers/constants.js'
 import { dialects } from '../helpers/database.js'
 import { eventually } from '../helpers/eventually.js'
-import { HOUR, openIdOf, user, users } from '../helpers/users.js'
-import { createWorld, type Process, SEND_PATH, START, type World } from '../helpers/world.js'
+import { openIdOf, user, users } from '../helpers/users.js'
+import { type Process, useWorld } from '../helpers/world.js'
 
 const SECOND = `${openIdOf(1).slice(0, -1)}B`
 
 describe.each(dialects)('the next permit on %s', (dialect) => {
-  let world: World
-
-  beforeAll(async () => {
-    world = await createWorld(dialect)
-  })
-  afterEach(() => world.expectSound().finally(world.reset))
-  afterAll(() => world.close())
+  const world = useWorld(dialect, { leaves: 'sound books' })
 
   /** A permit that user 1 gave with another open_id. */
   async function givenBy(openId: string, hours: number, { known = true } = {}): Promise<void> {
     const { appId } = world.account
     const now = world.clock.now()
-    const expire = now + hours * HOUR
+    const expire = now + hours * HOUR_MS
     const formId = known
       ? world.wechat.issueFormId({ appId, openId, at: expire - FORM_ID_LIFETIME_MS })
       : `invented-${openId}-${hours}`
@@ -34,7 +29,7 @@ describe.each(dialects)('the next permit on %s', (dialect) => {
       world.db,
       `INSERT INTO wx_save_form_id (app_id, open_id, user_id, form_id, expire, created_at, updated_at)
        VALUES (?, ?, 1, ?, ?, ?, ?)`,
-      [appId, openId, formId, expire, now - HOUR, now - HOUR],
+      [appId, openId, formId, expire, now - HOUR_MS, now - HOUR_MS],
     )
     await execute(
       world.db,
@@ -93,7 +88,7 @@ describe.each(dialects)('the next permit on %s', (dialect) => {
     )
   })
 
-  test('is none of a person who was handed over to another user', async () => {
+  test('the next permit is never that of a person who was handed over to another user', async () => {
     await world.has(user(1), user(2))
     await givenBy(openIdOf(1), 1, { known: false })
     await givenBy(SECOND, 2)
@@ -134,9 +129,9 @@ describe.each(dialects)('the next permit on %s', (dialect) => {
               openIdOf(userId),
               userId,
               `invented-${userId}-${n}`,
-              now + HOUR + n,
-              now - HOUR,
-              now - HOUR,
+              now + HOUR_MS + n,
+              now - HOUR_MS,
+              now - HOUR_MS,
             ],
           )
         }
@@ -178,7 +173,7 @@ describe.each(dialects)('the next permit on %s', (dialect) => {
       await eventually('the others have been served', () => sent.length === 7)
       await eventually('it waits', async () => (await world.messages())[0]?.state === 'retry')
       const [message] = await world.messages()
-      expect(message).toMatchObject({ attempts: 5, next_attempt_at: START + 30_000, lease_until: null })
+      expect(message).toMatchObject({ attempts: 5, next_attempt_at: NOW + 30_000, lease_until: null })
       const [sixth] = (await world.permitsOf(1)).slice(5)
       expect(sixth).toMatchObject({
         id: message?.permit_id,

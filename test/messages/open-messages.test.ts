@@ -1,14 +1,14 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { execute } from '../../src/db/sql.js'
 import { describeOpen, openToJson } from '../../src/messages/open-messages.js'
 import { countOpen } from '../../src/messages/open-store.js'
 import { examine } from '../../src/operations/doctor.js'
 import { pendingMigrations } from '../../src/schema.js'
 import { claimAll } from '../helpers/claims.js'
+import { MINUTE_MS, NOW } from '../helpers/constants.js'
 import { dialects } from '../helpers/database.js'
-import { MINUTE_MS } from '../helpers/rows.js'
 import { users } from '../helpers/users.js'
-import { createWorld, START, type World } from '../helpers/world.js'
+import { useWorld } from '../helpers/world.js'
 
 const NONE = {
   in_hand: 0,
@@ -20,15 +20,9 @@ const NONE = {
 }
 
 describe.each(dialects)('messages that are not settled on %s', (dialect) => {
-  let world: World
+  const world = useWorld(dialect, { leaves: 'anything' })
 
-  beforeAll(async () => {
-    world = await createWorld(dialect)
-  })
-  afterEach(() => world.reset())
-  afterAll(() => world.close())
-
-  const count = () => countOpen(world.db, world.account.appId, START)
+  const count = () => countOpen(world.db, world.account.appId, NOW)
   const set = (columns: string, users: string) =>
     execute(world.db, `UPDATE wx_push_message SET ${columns} WHERE user_id ${users}`)
 
@@ -38,28 +32,28 @@ describe.each(dialects)('messages that are not settled on %s', (dialect) => {
       db,
       pendingMigrations,
       account,
-      systemNow: () => START,
+      systemNow: () => NOW,
       getToken: async () => 'token',
     })
     return findings.find(({ name }) => name === 'messages')
   }
 
-  test('are none at first', async () => {
+  test('messages that are not settled are none at first', async () => {
     expect(openToJson(await count())).toEqual(NONE)
     expect(describeOpen(await count())).toBeUndefined()
     expect(await askDoctor()).toEqual({ name: 'messages', status: 'ok', reason: 'all settled' })
   })
 
-  test('are told apart: in hand and until when, left by the dead, to be retried now and later', async () => {
+  test('messages that are not settled are told apart: in hand and until when, left by the dead, to be tried again now and later', async () => {
     await world.has(users(1, 10).permits(1))
     await claimAll(world)
     const until = Date.now() + 60 * MINUTE_MS
     await set(`lease_until = ${until - 5}, state = 'queued'`, '= 1')
     await set(`lease_until = ${until}, state = 'sending'`, '= 2')
     await set('lease_until = 1', 'IN (3, 4, 5)')
-    await set(`state = 'retry', lease_until = NULL, next_attempt_at = ${START}`, 'IN (6, 7)')
-    await set(`state = 'retry', lease_until = NULL, next_attempt_at = ${START + MINUTE_MS}`, '= 8')
-    await set(`state = 'retry', lease_until = NULL, next_attempt_at = ${START + 9 * MINUTE_MS}`, '= 9')
+    await set(`state = 'retry', lease_until = NULL, next_attempt_at = ${NOW}`, 'IN (6, 7)')
+    await set(`state = 'retry', lease_until = NULL, next_attempt_at = ${NOW + MINUTE_MS}`, '= 8')
+    await set(`state = 'retry', lease_until = NULL, next_attempt_at = ${NOW + 9 * MINUTE_MS}`, '= 9')
     await set(`state = 'delivered', lease_until = NULL`, '= 10')
 
     const open = await count()
@@ -69,7 +63,7 @@ describe.each(dialects)('messages that are not settled on %s', (dialect) => {
       lapsed: 3,
       retries_due: 2,
       retries_later: 2,
-      next_retry_at: new Date(START + MINUTE_MS).toISOString(),
+      next_retry_at: new Date(NOW + MINUTE_MS).toISOString(),
     })
     expect(await askDoctor()).toEqual({
       name: 'messages',
@@ -80,7 +74,7 @@ describe.each(dialects)('messages that are not settled on %s', (dialect) => {
     expect(describeOpen(open)).toMatch(/^2 held by .* 3 left by .* 2 to be retried now.* 2 to be/)
   })
 
-  test('in the hands of a process are nothing to warn of', async () => {
+  test('messages that are not settled in the hands of a process are nothing to warn of', async () => {
     await world.has(users(1, 3).permits(1))
     await claimAll(world)
     await set(`lease_until = ${Date.now() + 60 * MINUTE_MS}`, '> 0')
@@ -90,9 +84,9 @@ describe.each(dialects)('messages that are not settled on %s', (dialect) => {
     })
   })
 
-  test('of another account are its own', async () => {
+  test('messages of another account that are not settled are its own', async () => {
     await world.has(users(1, 3).permits(1))
     await claimAll(world)
-    expect(openToJson(await countOpen(world.db, 'wx-other', START))).toEqual(NONE)
+    expect(openToJson(await countOpen(world.db, 'wx-other', NOW))).toEqual(NONE)
   })
 })

@@ -21,7 +21,7 @@ describe('requests under way', () => {
   beforeEach(() => void vi.useFakeTimers({ toFake: ['performance'] }))
   afterEach(() => void vi.useRealTimers())
 
-  test('are never more than the concurrency, and the next starts when one is over', async () => {
+  test('requests under way are never more than the concurrency, and the next starts when one is over', async () => {
     const pace = createPace(4, createRate(undefined))
     const started = await startUpTo(pace, 6)
     expect(started()).toBe(4)
@@ -30,7 +30,7 @@ describe('requests under way', () => {
     expect(started()).toBe(5)
   })
 
-  test('are halved when WeChat says that it is too much', async () => {
+  test('requests under way are halved when WeChat says that it is too much', async () => {
     const pace = createPace(8, createRate(undefined))
     const started = await startUpTo(pace, 20)
     for (let i = 0; i < 5; i++) pace.leave('slow_down')
@@ -39,7 +39,7 @@ describe('requests under way', () => {
     expect(started()).toBe(9)
   })
 
-  test('are halved at most once a second, and never below one', async () => {
+  test('requests under way are halved at most once a second, and never below one', async () => {
     const pace = createPace(8, createRate(undefined))
     const allowed = async (): Promise<number> => {
       const started = await startUpTo(pace, 8)

@@ -1,10 +1,10 @@
 import { createServer, type Socket } from 'node:net'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest'
 import { businessDate } from '../../src/lib/business-date.js'
-import { DEMO_APP_ID, DEMO_APP_SECRET, DEMO_PAGE, DEMO_TEMPLATE_ID } from '../../src/sandbox/accounts.js'
 import { type Sandbox, startSandbox } from '../../src/sandbox/sandbox.js'
 import { startCommand } from '../helpers/command-line.js'
-import { createTestDatabase, emptyTables, type TestDatabase } from '../helpers/database.js'
+import { APP_ID, APP_SECRET, PAGE, TEMPLATE_ID } from '../helpers/constants.js'
+import { useDatabase } from '../helpers/database.js'
 import { eventually } from '../helpers/eventually.js'
 import { noonZone } from '../helpers/noon-zone.js'
 import { freePort } from '../helpers/private-server.js'
@@ -12,38 +12,35 @@ import { type RedisServer, startRedisServer } from '../helpers/redis-server.js'
 import { largestBurst } from '../helpers/turns.js'
 import { insertUsers, users } from '../helpers/users.js'
 
+// @module-tag mysql
+// @module-tag programs
+// @module-tag redis
+
 /** Two processes of the program take their time to start on a busy machine. */
 const START_MS = 60_000
 vi.setConfig({ testTimeout: 2 * START_MS })
 
-let database: TestDatabase
+const database = useDatabase('mysql')
 let redis: RedisServer
 let sandbox: Sandbox
 
 beforeAll(async () => {
-  database = await createTestDatabase('mysql')
   redis = await startRedisServer()
 })
-afterAll(async () => {
-  await redis.stop()
-  await database.close()
-})
+afterAll(() => redis.stop())
 beforeEach(async () => {
   sandbox = await startSandbox({
     accounts: [
       {
-        appId: DEMO_APP_ID,
-        secret: DEMO_APP_SECRET,
-        templates: { [DEMO_TEMPLATE_ID]: ['keyword1'] },
-        pages: [DEMO_PAGE],
+        appId: APP_ID,
+        secret: APP_SECRET,
+        templates: { [TEMPLATE_ID]: ['keyword1'] },
+        pages: [PAGE],
       },
     ],
   })
 })
-afterEach(async () => {
-  await sandbox.close()
-  await emptyTables(database.db)
-})
+afterEach(() => sandbox.close())
 
 const TIMEZONE = noonZone()
 
@@ -51,10 +48,10 @@ function remind(env: { SEND_RATE?: string; REDIS_URL: string }) {
   return startCommand(['remind', '--json'], {
     DATABASE_URL: database.url,
     WX_API_BASE_URL: sandbox.url,
-    WX_APP_ID: DEMO_APP_ID,
-    WX_APP_SECRET: DEMO_APP_SECRET,
-    REMINDER_TEMPLATE_ID: DEMO_TEMPLATE_ID,
-    REMINDER_PAGE: DEMO_PAGE,
+    WX_APP_ID: APP_ID,
+    WX_APP_SECRET: APP_SECRET,
+    REMINDER_TEMPLATE_ID: TEMPLATE_ID,
+    REMINDER_PAGE: PAGE,
     REMINDER_DATA: '{"keyword1":"日领积分"}',
     TIMEZONE,
     ...env,
@@ -64,7 +61,7 @@ function remind(env: { SEND_RATE?: string; REDIS_URL: string }) {
 function hasUsers(count: number): Promise<void> {
   const now = Date.now()
   const today = businessDate(now, TIMEZONE)
-  return insertUsers(database.db, sandbox.control, { appId: DEMO_APP_ID, today, now }, [
+  return insertUsers(database.db, sandbox.control, { appId: APP_ID, today, now }, [
     users(1, count).permits(1),
   ])
 }

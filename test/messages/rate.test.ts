@@ -1,12 +1,12 @@
 import { setMaxListeners } from 'node:events'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { CREDIT_MS, createRate, SLICE_MS, type Turns } from '../../src/messages/rate.js'
 import { ACCEPTED } from '../helpers/answers.js'
 import { claimAll } from '../helpers/claims.js'
 import { eventually } from '../helpers/eventually.js'
 import { largestBurst, type Times, takeTurns } from '../helpers/turns.js'
 import { users } from '../helpers/users.js'
-import { createWorld, type World } from '../helpers/world.js'
+import { useWorld } from '../helpers/world.js'
 
 /** What timers and the collector of garbage may add between a turn and its record here. */
 const JITTER_MS = 20
@@ -23,7 +23,7 @@ describe('a rate', () => {
   beforeEach(() => void vi.useFakeTimers({ toFake: ['performance', 'setTimeout', 'clearTimeout'] }))
   afterEach(() => void vi.useRealTimers())
 
-  test('of no limit lets everybody pass at once', async () => {
+  test('a rate of no limit lets everybody pass at once', async () => {
     const times: Times = []
     const rate = createRate(undefined)
     for (let i = 0; i < 1_000; i++) {
@@ -48,7 +48,7 @@ describe('a rate', () => {
     expect(came).toEqual([first, 50, 150, 250, 350, 450].map((at, name) => [name, at]))
   })
 
-  test('does not let an idle time be caught up, but for a twentieth of a second', async () => {
+  test('a rate does not let an idle time be caught up, but for a twentieth of a second', async () => {
     const times: Times = []
     const rate = createRate(200)
     await rate.turn(stop.signal)
@@ -77,7 +77,7 @@ describe('a rate', () => {
     expect(taken.slice(before)).toEqual([1])
   })
 
-  test('is taken in slices that are not larger than what waits', async () => {
+  test('a rate is taken in slices that are not larger than what waits', async () => {
     const taken: number[] = []
     const rate = createRate(1_000, async (count): Promise<Turns> => {
       taken.push(count)
@@ -102,7 +102,7 @@ describe('a rate', () => {
     await rate.turn(stop.signal)
   })
 
-  test('of one in days is waited for', async () => {
+  test('a rate of one in days is waited for', async () => {
     const rate = createRate(1 / (40 * 24 * 60 * 60))
     const times: Times = []
     void takeTurns(rate, times, stop.signal, 2)
@@ -123,14 +123,9 @@ test('a rate is kept by the real clock too, in any stretch of time', async () =>
 })
 
 describe('the rate of a process', () => {
-  let world: World
+  const world = useWorld('sqlite', { leaves: 'anything' })
 
-  beforeAll(async () => {
-    world = await createWorld('sqlite')
-  })
-  afterAll(() => world.close())
-
-  test('is one for its run and its recovery', async () => {
+  test('the rate of a process is one for its run and its recovery', async () => {
     await world.has(users(1, 100).permits(1))
     await claimAll(world)
     await world.lapseLeases()

@@ -1,14 +1,14 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { execute } from '../../src/db/sql.js'
 import { takeOver } from '../../src/messages/recovery.js'
 import { settleBatch } from '../../src/messages/settle.js'
 import { emptyTally } from '../../src/messages/tally.js'
 import { windowEnd } from '../../src/messages/window.js'
 import { claimAll, claimOne } from '../helpers/claims.js'
+import { DAY_MS, HOUR_MS, MINUTE_MS, SEND_PATH, TODAY } from '../helpers/constants.js'
 import { dialects } from '../helpers/database.js'
-import { MINUTE_MS } from '../helpers/rows.js'
-import { DAY, HOUR, user, users } from '../helpers/users.js'
-import { createWorld, SEND_PATH, TODAY, type World } from '../helpers/world.js'
+import { user, users } from '../helpers/users.js'
+import { useWorld } from '../helpers/world.js'
 
 test.each([
   ['Asia/Shanghai', '2026-11-20T22:00:00+08:00'],
@@ -20,13 +20,7 @@ test.each([
 })
 
 describe.each(dialects)('recovery on %s', (dialect) => {
-  let world: World
-
-  beforeAll(async () => {
-    world = await createWorld(dialect)
-  })
-  afterEach(() => world.expectSound().finally(world.reset))
-  afterAll(() => world.close())
+  const world = useWorld(dialect, { leaves: 'sound books' })
 
   const takeAll = async () => {
     const limits = { limit: 100, leaseMs: 15_000, now: world.clock.now() }
@@ -99,7 +93,7 @@ describe.each(dialects)('recovery on %s', (dialect) => {
     expect(await takeAll()).toHaveLength(1)
   })
 
-  test('of two processes that look at once each message goes to one', async () => {
+  test('recovery gives each message to one of two processes that look at once', async () => {
     await world.has(users(1, 100).permits(1))
     await claimAll(world)
     await world.lapseLeases()
@@ -126,12 +120,12 @@ describe.each(dialects)('recovery on %s', (dialect) => {
     test('what was surely not sent is given back', async () => {
       await world.has(
         users(1, 3)
-          .permitFor(DAY)
-          .permitFor(2 * DAY),
+          .permitFor(DAY_MS)
+          .permitFor(2 * DAY_MS),
       )
       const before = await world.books()
       await retryIn(0, false)
-      world.clock.advance(12 * HOUR)
+      world.clock.advance(12 * HOUR_MS)
       expect(await world.startProcess().recover()).toEqual({ ...emptyTally(), cancelled: 3 })
       expect(await world.books()).toEqual(before)
       expect(world.sends()).toBe(0)
@@ -141,7 +135,7 @@ describe.each(dialects)('recovery on %s', (dialect) => {
       await world.has(user(1).permits(2))
       await claimOne(world)
       await world.lapseLeases()
-      world.clock.advance(12 * HOUR)
+      world.clock.advance(12 * HOUR_MS)
       expect(await world.startProcess().recover()).toEqual({ ...emptyTally(), unknown: 1 })
       expect(await world.messages()).toMatchObject([
         { state: 'unknown', maybe_sent: 1, business_date: TODAY },
@@ -154,7 +148,7 @@ describe.each(dialects)('recovery on %s', (dialect) => {
       await world.has(user(1).permits(1))
       await claimOne(world)
       await world.lapseLeases()
-      world.clock.advance(12 * HOUR - 1)
+      world.clock.advance(12 * HOUR_MS - 1)
       expect(await world.startProcess().recover()).toMatchObject({ delivered: 1 })
     })
   })

@@ -1,23 +1,18 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { execute } from '../../src/db/sql.js'
 import { settleBatch } from '../../src/messages/settle.js'
 import { emptyTally } from '../../src/messages/tally.js'
 import { claimAll } from '../helpers/claims.js'
+import { TODAY } from '../helpers/constants.js'
 import { dialects } from '../helpers/database.js'
 import { openIdOf, users } from '../helpers/users.js'
-import { createWorld, TODAY, type World } from '../helpers/world.js'
+import { useWorld } from '../helpers/world.js'
 
 const CHANNELS = ['form_id', 'subscribe'] as const
 type Channel = (typeof CHANNELS)[number]
 
 describe.each(dialects)('before a message is sent again on %s', (dialect) => {
-  let world: World
-
-  beforeAll(async () => {
-    world = await createWorld(dialect)
-  })
-  afterEach(() => world.expectAuditClean().finally(world.reset))
-  afterAll(() => world.close())
+  const world = useWorld(dialect)
 
   const signIn = (userId: number, day: number) =>
     execute(

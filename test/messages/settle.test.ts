@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { execute } from '../../src/db/sql.js'
 import type { JudgedMessage } from '../../src/messages/judged.js'
 import type { HeldMessage } from '../../src/messages/message.js'
@@ -7,9 +7,10 @@ import { settleBatch } from '../../src/messages/settle.js'
 import { emptyTally, type Tally } from '../../src/messages/tally.js'
 import type { Verdict } from '../../src/messages/verdict.js'
 import { claimAll, claimOne } from '../helpers/claims.js'
+import { DAY_MS, HOUR_MS, TODAY } from '../helpers/constants.js'
 import { dialects } from '../helpers/database.js'
-import { DAY, HOUR, user, users } from '../helpers/users.js'
-import { createWorld, TODAY, type World } from '../helpers/world.js'
+import { user, users } from '../helpers/users.js'
+import { useWorld } from '../helpers/world.js'
 
 const SAID = { errcode: null, errmsg: null, rid: null, msgid: null }
 
@@ -20,13 +21,7 @@ const outcome = (
 ): JudgedMessage => ({ message, verdict, answer: { ...SAID, errcode }, attempted })
 
 describe.each(dialects)('settling on %s', (dialect) => {
-  let world: World
-
-  beforeAll(async () => {
-    world = await createWorld(dialect)
-  })
-  afterEach(() => world.expectAuditClean().finally(world.reset))
-  afterAll(() => world.close())
+  const world = useWorld(dialect)
 
   async function settle(
     ...outcomes: JudgedMessage[]
@@ -170,14 +165,14 @@ describe.each(dialects)('settling on %s', (dialect) => {
       expect(await only()).toMatchObject({ state: 'cancelled', attempts: 0 })
     })
 
-    test('does not count a permit that ran out meanwhile', async () => {
+    test('giving back does not count a permit that ran out meanwhile', async () => {
       await world.has(
         user(1)
-          .permitFor(2 * HOUR)
-          .permitFor(DAY),
+          .permitFor(2 * HOUR_MS)
+          .permitFor(DAY_MS),
       )
       const message = await claimOne(world)
-      world.clock.advance(3 * HOUR)
+      world.clock.advance(3 * HOUR_MS)
       await settle(outcome(message, { kind: 'give_back' }))
       expect((await world.permitsOf(1)).map(({ status }) => status)).toEqual([2, 0])
       expect(await world.counterOf(1)).toEqual({ count: 1, last_date: 0 })
@@ -202,7 +197,7 @@ describe.each(dialects)('settling on %s', (dialect) => {
   })
 
   describe('a dead permit', () => {
-    test('stays spent with its code, and the next oldest is reserved for the same message', async () => {
+    test('a dead permit stays spent with its code, and the next oldest is reserved for the same message', async () => {
       await world.has(user(1).permits(3))
       const message = await claimOne(world)
       const { next } = await settle(outcome(message, { kind: 'next_permit' }, { errcode: 41028 }))
@@ -227,17 +222,17 @@ describe.each(dialects)('settling on %s', (dialect) => {
     test('passes over one that runs out within a minute', async () => {
       await world.has(
         user(1)
-          .permitFor(HOUR)
-          .permitFor(HOUR + 30_000)
-          .permitFor(DAY),
+          .permitFor(HOUR_MS)
+          .permitFor(HOUR_MS + 30_000)
+          .permitFor(DAY_MS),
       )
       const message = await claimOne(world)
-      world.clock.advance(HOUR - 10_000)
+      world.clock.advance(HOUR_MS - 10_000)
       const { next } = await settle(outcome(message, { kind: 'next_permit' }, { errcode: 41029 }))
       expect(next[0]?.permitId).toBe((await world.permitsOf(1))[2]?.id)
     })
 
-    test('without another one fails its message', async () => {
+    test('a dead permit without another one fails its message', async () => {
       await world.has(user(1).permits(1))
       const message = await claimOne(world)
       const { next, tally } = await settle(outcome(message, { kind: 'next_permit' }, { errcode: 41028 }))
@@ -248,7 +243,7 @@ describe.each(dialects)('settling on %s', (dialect) => {
       expect(await world.counterOf(1)).toEqual({ count: 0, last_date: TODAY })
     })
 
-    test('of many users at once gives each of them their own next one', async () => {
+    test('a dead permit of many users at once gives each of them their own next one', async () => {
       await world.has(users(1, 100).permits(2), users(101, 120).permits(1))
       const claimed = await claimAll(world)
       const { next, tally } = await settle(

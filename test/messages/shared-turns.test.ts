@@ -11,6 +11,8 @@ import { type RedisServer, startRedisServer } from '../helpers/redis-server.js'
 import { startTcpProxy } from '../helpers/tcp-proxy.js'
 import { largestBurst, type Times, takeTurns } from '../helpers/turns.js'
 
+// @module-tag redis
+
 const RATE = 400
 /** A slice comes as late as Redis' answer, which is waited for so long: the turns of that time may come together. */
 const LATEST_ANSWER_MS = 500
@@ -173,7 +175,7 @@ describe('with Redis', () => {
     })
   })
 
-  test('who is told to stop does not wait for its turn', async () => {
+  test('a process that is told to stop does not wait for its turn', async () => {
     const process = open({ perSecond: 0.01 })
     startSending(process, { perSecond: 0.01, takers: 50 })
     await moreTurns(1)
@@ -235,7 +237,7 @@ describe('when Redis goes away', () => {
     }
   })
 
-  test('who sends nothing at the time notices too', async () => {
+  test('a process that sends nothing at the time notices too that Redis has gone away', async () => {
     const process = open()
     await process.shared.take(1)
     await server.kill()

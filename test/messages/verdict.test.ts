@@ -12,7 +12,7 @@ import {
 import type { SendResult } from '../../src/wechat/client.js'
 import { ERRCODES } from '../../src/wechat/errcodes.js'
 import { ACCEPTED, CUT, held, REFUSED_CONNECTION, refusal } from '../helpers/answers.js'
-import { MINUTE_MS, NOW } from '../helpers/rows.js'
+import { MINUTE_MS, NOW } from '../helpers/constants.js'
 
 const CHANNELS: Channel[] = ['form_id', 'subscribe', 'official']
 const LAST = MAX_ATTEMPTS - 1
@@ -205,7 +205,7 @@ describe('the verdict on one attempt', () => {
     expect(verdict(LAST, true)).toBe(atLast(doubtfulLast))
   })
 
-  test('has a row for every class of code', () => {
+  test('the verdict on one attempt has a row for every class of code', () => {
     const judged = new Set(
       TABLE.flatMap(({ result }) => (result.kind === 'refused' ? [result.entry.class] : [])),
     )

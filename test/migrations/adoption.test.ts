@@ -326,7 +326,7 @@ describe.each(dialects)('adoption of the published tables on %s', (dialect) => {
   })
 })
 
-describe('adoption on MySQL', () => {
+describe('adoption on MySQL', { tags: ['mysql'] }, () => {
   let database: TestDatabase
   let db: Knex
 

@@ -8,7 +8,7 @@ import {
   migrate,
   type TestDatabase,
 } from '../helpers/database.js'
-import { permitRow } from '../helpers/rows.js'
+import { type PermitRow, permitRow as rowOf } from '../helpers/rows.js'
 import { createOldTables, insertOldRows } from './old-tables.js'
 
 const bindOpenIds = migrations['20261121001400_bind_open_ids_of_permits']
@@ -29,6 +29,7 @@ describe.each(dialects)('open_ids that have permits, on %s,', (dialect) => {
         user_id,
       ]),
     )
+  const permitRow = (row: PermitRow) => rowOf({ app_id: 'wxA', ...row })
   const up = (chunkRows: number) => bindOpenIds?.up(db, { onMessage: () => {}, appId: '', chunkRows })
 
   test.each([1, 2, 1_000])('are bound to their one user, %i rows at a time', async (chunkRows) => {

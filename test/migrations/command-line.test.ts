@@ -9,6 +9,8 @@ import { migrations } from '../../migrations/index.js'
 import { createEmptyDatabase, dialects, type TestDatabase } from '../helpers/database.js'
 import { createOldTables, insertOldRows } from './old-tables.js'
 
+// @module-tag programs
+
 const run = promisify(execFile)
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const KNEX = join(ROOT, 'node_modules/knex/bin/cli.js')

@@ -5,6 +5,8 @@ import { takeMigrationLock } from '../../src/db/migration-lock.js'
 import { listPending, pendingMigrations } from '../../src/schema.js'
 import { createEmptyDatabase, migrate, type TestDatabase } from '../helpers/database.js'
 
+// @module-tag mysql
+
 describe('the migration lock on MySQL', () => {
   let database: TestDatabase
 

@@ -7,6 +7,8 @@ import { runCommand } from '../helpers/command-line.js'
 import { createEmptyDatabase, dialects, migrate, type TestDatabase } from '../helpers/database.js'
 import { createOldTables, insertOldRows, type OldPermit } from './old-tables.js'
 
+// @module-tag programs
+
 const PAST = 1_560_000_000_000
 const FUTURE = 4_102_444_800_000
 const permit = (id: number, values: Partial<OldPermit> = {}): OldPermit => ({

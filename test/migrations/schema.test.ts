@@ -161,7 +161,9 @@ describe.each(dialects)('the schema on %s', (dialect) => {
   })
 })
 
-test('every table and column has a comment in Chinese and English on MySQL', async () => {
+test('every table and column has a comment in Chinese and English on MySQL', {
+  tags: ['mysql'],
+}, async () => {
   const { db, close } = await createTestDatabase('mysql')
   try {
     const comments = await selectRows<{ name: string; comment: string }>(

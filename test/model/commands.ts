@@ -16,6 +16,7 @@ import { claimDue } from '../../src/reminders/claim.js'
 import { openRun } from '../../src/runs/occurrences.js'
 import { resetRanges } from '../../src/runs/ranges.js'
 import type { SendResult } from '../../src/wechat/client.js'
+import { HOUR_MS, MINUTE_MS } from '../helpers/constants.js'
 import { silentLog } from '../helpers/rows.js'
 import { openIdOf } from '../helpers/users.js'
 import { expectAgreement } from './agreement.js'
@@ -238,8 +239,6 @@ const signIn = (userId: number): Command =>
     )
   })
 
-const MINUTE = 60_000
-const HOUR = 60 * MINUTE
 const user = fc.integer({ min: 1, max: 3 })
 const form = fc.nat({ max: 5 })
 const which = fc.nat({ max: 7 })
@@ -249,13 +248,13 @@ const fate = fc.oneof(fc.constantFrom(...AGAIN), fc.constantFrom(...FATES))
 const attempts = fc.tuple(which, fate).map((args) => attempt(...args))
 const lapses = fc.tuple(which, fc.option(fate, { nil: undefined, freq: 1 })).map((args) => lapse(...args))
 const uploads = fc
-  .tuple(user, form, fc.constantFrom(2 * MINUTE, HOUR, 30 * HOUR, 60 * HOUR, 160 * HOUR))
+  .tuple(user, form, fc.constantFrom(2 * MINUTE_MS, HOUR_MS, 30 * HOUR_MS, 60 * HOUR_MS, 160 * HOUR_MS))
   .map((args) => upload(...args))
 const insisting = fc
   .tuple(fc.constantFrom(...AGAIN), fc.integer({ min: 3, max: 8 }))
   .map((args) => insist(...args))
-const soon = fc.constantFrom(MINUTE, 6 * MINUTE).map(pass)
-const later = fc.constantFrom(HOUR, 9 * HOUR, 24 * HOUR).map(pass)
+const soon = fc.constantFrom(MINUTE_MS, 6 * MINUTE_MS).map(pass)
+const later = fc.constantFrom(HOUR_MS, 9 * HOUR_MS, 24 * HOUR_MS).map(pass)
 
 /** Everything that can happen to messages, the frequent more often. */
 export const commands = [
@@ -278,8 +277,8 @@ export const commands = [
 /** Three users with four permits each, of mixed ends: what every run begins with. */
 export async function begin(model: Model, real: Real): Promise<void> {
   for (const userId of [1, 2, 3]) {
-    for (const left of [100 * HOUR, 50 * HOUR, 80 * HOUR, 120 * HOUR])
-      await upload(userId, left / HOUR, left).run(model, real)
+    for (const left of [100 * HOUR_MS, 50 * HOUR_MS, 80 * HOUR_MS, 120 * HOUR_MS])
+      await upload(userId, left / HOUR_MS, left).run(model, real)
   }
 }
 
@@ -288,7 +287,7 @@ export async function finish(model: Model, real: Real): Promise<void> {
   for (let round = 0; round < 3; round++) {
     while (real.hands.length > 0) await lapse(0, undefined).run(model, real)
     while (real.frozen.length > 0) await wake(0).run(model, real)
-    await pass(6 * MINUTE).run(model, real)
+    await pass(6 * MINUTE_MS).run(model, real)
     await recover.run(model, real)
     while (real.hands.length > 0) await attempt(0, 'judged').run(model, real)
   }

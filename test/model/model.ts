@@ -1,9 +1,9 @@
 import type { SendResult } from '../../src/wechat/client.js'
+import { MINUTE_MS } from '../helpers/constants.js'
 
-const MINUTE = 60_000
-const MARGIN = MINUTE
+const MARGIN = MINUTE_MS
 const ATTEMPTS = 6
-const DOUBT_PAUSE = 5 * MINUTE
+const DOUBT_PAUSE = 5 * MINUTE_MS
 
 export interface ModelPermit {
   formId: string
@@ -39,7 +39,7 @@ type Ending =
 
 const TRANSIENT: Record<number, { doubt: boolean; after: number }> = {
   [-1]: { doubt: true, after: 0 },
-  45011: { doubt: false, after: MINUTE },
+  45011: { doubt: false, after: MINUTE_MS },
 }
 const CONFIGURATION: Record<number, { doubt: boolean }> = {
   40037: { doubt: false },

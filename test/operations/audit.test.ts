@@ -1,27 +1,18 @@
-import type { Knex } from 'knex'
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { isSqlite } from '../../src/db/sql.js'
 import { audit } from '../../src/operations/audit.js'
 import { expireStale } from '../../src/permits/expire.js'
 import { createIngest } from '../../src/permits/ingest.js'
 import { claimOne } from '../helpers/claims.js'
+import { DAY_MS, HOUR_MS, MINUTE_MS } from '../helpers/constants.js'
 import { dialects } from '../helpers/database.js'
 import { silentLog } from '../helpers/rows.js'
-import { DAY, HOUR, openIdOf, user, users } from '../helpers/users.js'
-import { createWorld, type World } from '../helpers/world.js'
-
-const MINUTE = 60_000
+import { openIdOf, user, users } from '../helpers/users.js'
+import { useWorld } from '../helpers/world.js'
 
 describe.each(dialects)('the audit on %s', (dialect) => {
-  let world: World
-  let db: Knex
-
-  beforeAll(async () => {
-    world = await createWorld(dialect)
-    db = world.db
-  })
-  beforeEach(() => world.reset())
-  afterAll(() => world.close())
+  const world = useWorld(dialect, { leaves: 'anything' })
+  const { db } = world
 
   /** The rows that each check names; a check that finds none is left out. */
   const found = async () => {
@@ -92,7 +83,7 @@ describe.each(dialects)('the audit on %s', (dialect) => {
     )
   })
 
-  test('with fix recounts those, and leaves what it cannot know', async () => {
+  test('the audit with fix recounts those, and leaves what it cannot know', async () => {
     const messages = await remindedUsers()
     await db('wx_message_push_status').where('user_id', '<', 3).update({ count: 7 })
     await db('wx_message_push_status').where({ user_id: 4 }).delete()
@@ -116,7 +107,7 @@ describe.each(dialects)('the audit on %s', (dialect) => {
       { app_id: appId, user_id: 2, last_date: 20991231 },
       { app_id: appId, user_id: 3, last_date: 20991231 },
     ])
-    world.clock.advance(3 * DAY)
+    world.clock.advance(3 * DAY_MS)
     expect(await audit(db, world.clock.now(), true)).toMatchObject({ ok: true, fixed: 0, fixed_dates: 2 })
     // The day of the reminder on record; today for the one who may have been reminded by another program.
     expect(await world.counterOf(2)).toMatchObject({ last_date: today })
@@ -154,7 +145,7 @@ describe.each(dialects)('the audit on %s', (dialect) => {
     }
     expect(await found()).toEqual({ oldest_permit_first: [violation] })
     // It is still found after the older one has run out.
-    world.clock.advance(2 * DAY)
+    world.clock.advance(2 * DAY_MS)
     await sweep()
     expect(await found()).toEqual({ oldest_permit_first: [violation] })
   })
@@ -214,16 +205,16 @@ describe.each(dialects)('the audit on %s', (dialect) => {
   })
 
   describe('raises no false alarm', () => {
-    test('after a run gave everything back and the same day’s run went on', async () => {
+    test('the audit raises no false alarm after a run gave everything back and the same day’s run went on', async () => {
       await world.has(users(1, 20).permits(2))
       expect(await world.startProcess({ appSecret: 'wrong' }).remind()).toMatchObject({ state: 'halted' })
       expect(await found()).toEqual({})
-      world.clock.advance(MINUTE)
+      world.clock.advance(MINUTE_MS)
       expect(await remind()).toMatchObject({ state: 'done', delivered: 20 })
       expect(await found()).toEqual({})
     })
 
-    test('after a message took the next permit, or had none left', async () => {
+    test('the audit raises no false alarm after a message took the next permit, or had none left', async () => {
       await world.has(users(1, 3).permits(3), user(4).permits(1), user(5).permits(1))
       for (const openId of [2, 4].map(openIdOf))
         world.wechat.addFault({ kind: 'errcode', errcode: 41028, match: { open_id: openId }, times: 1 })
@@ -231,65 +222,65 @@ describe.each(dialects)('the audit on %s', (dialect) => {
       expect(await found()).toEqual({})
     })
 
-    test('after a message took its next permit so late that one between had run out', async () => {
+    test('the audit raises no false alarm after a message took its next permit so late that one between had run out', async () => {
       await world.has(
         user(1)
-          .permitFor(5 * HOUR)
-          .permitFor(HOUR)
-          .permitFor(2 * DAY),
+          .permitFor(5 * HOUR_MS)
+          .permitFor(HOUR_MS)
+          .permitFor(2 * DAY_MS),
       )
       // The oldest lives for ten minutes only and is dead; the service was down while the second ran out.
       await db('wx_save_form_id')
-        .where({ expire: world.clock.now() + 5 * HOUR })
-        .update({ expire: world.clock.now() + 10 * MINUTE })
+        .where({ expire: world.clock.now() + 5 * HOUR_MS })
+        .update({ expire: world.clock.now() + 10 * MINUTE_MS })
       await claimOne(world)
       world.wechat.addFault({ kind: 'errcode', errcode: 41028, times: 1, match: { open_id: openIdOf(1) } })
       await db('wx_push_message').update({ state: 'retry', lease_until: null, next_attempt_at: 1 })
-      world.clock.advance(3 * HOUR)
+      world.clock.advance(3 * HOUR_MS)
       await sweep()
       expect(await world.startProcess().recover()).toMatchObject({ delivered: 1 })
       expect((await world.permitsOf(1)).map(({ status }) => status)).toEqual([1, 2, 1])
       expect(await found()).toEqual({})
     })
 
-    test('after an upload that was submitted before the permit that was spent', async () => {
-      await world.has(users(1, 3).permitFor(3 * DAY))
+    test('the audit raises no false alarm after an upload that was submitted before the permit that was spent', async () => {
+      await world.has(users(1, 3).permitFor(3 * DAY_MS))
       await remind()
-      world.clock.advance(MINUTE)
-      await upload(2, world.clock.now() - 6 * DAY)
+      world.clock.advance(MINUTE_MS)
+      await upload(2, world.clock.now() - 6 * DAY_MS)
       expect(await found()).toEqual({})
-      world.clock.advance(2 * DAY)
+      world.clock.advance(2 * DAY_MS)
       expect(await sweep()).toMatchObject({ expired: 1 })
       expect(await found()).toEqual({})
     })
 
-    test('after rows that were written by hand with an earlier expiry', async () => {
+    test('the audit raises no false alarm after rows that were written by hand with an earlier expiry', async () => {
       const { appId } = world.account
-      await world.has(users(1, 3).permitFor(3 * DAY))
+      await world.has(users(1, 3).permitFor(3 * DAY_MS))
       await remind()
       await db('wx_save_form_id').insert({
         app_id: appId,
         open_id: openIdOf(2),
         user_id: 2,
         form_id: 'by-hand',
-        expire: world.clock.now() + DAY,
+        expire: world.clock.now() + DAY_MS,
       })
       await db('wx_message_push_status').where({ user_id: 2 }).increment('count')
       expect(await found()).toEqual({})
-      world.clock.advance(2 * DAY)
+      world.clock.advance(2 * DAY_MS)
       expect(await sweep()).toMatchObject({ expired: 1 })
       expect(await found()).toEqual({})
     })
 
-    test('after permits ran out beside the one that was spent', async () => {
+    test('the audit raises no false alarm after permits ran out beside the one that was spent', async () => {
       await world.has(
         users(1, 5)
-          .permitFor(MINUTE / 2)
-          .permitFor(HOUR)
-          .permitFor(2 * HOUR),
+          .permitFor(MINUTE_MS / 2)
+          .permitFor(HOUR_MS)
+          .permitFor(2 * HOUR_MS),
       )
       expect(await remind()).toMatchObject({ delivered: 5 })
-      world.clock.advance(3 * HOUR)
+      world.clock.advance(3 * HOUR_MS)
       expect(await sweep()).toMatchObject({ expired: 10 })
       expect(await found()).toEqual({})
     })

@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { execute, selectRows } from '../../src/db/sql.js'
 import { inTransaction } from '../../src/db/transaction.js'
 import type { UserId } from '../../src/lib/user-id.js'
@@ -7,19 +7,13 @@ import { bringBack } from '../../src/operations/bring-back.js'
 import { acceptTap } from '../../src/permits/subscriptions.js'
 import { recordOptOut, recordStop, recordWish } from '../../src/users/stop-store.js'
 import { claimAll } from '../helpers/claims.js'
+import { MINUTE_MS, NOW } from '../helpers/constants.js'
 import { dialects } from '../helpers/database.js'
-import { MINUTE_MS } from '../helpers/rows.js'
 import { openIdOf, users } from '../helpers/users.js'
-import { createWorld, START, type World } from '../helpers/world.js'
+import { useWorld } from '../helpers/world.js'
 
 describe.each(dialects)('bringing people back on %s', (dialect) => {
-  let world: World
-
-  beforeAll(async () => {
-    world = await createWorld(dialect)
-  })
-  afterEach(() => world.expectAuditClean().finally(world.reset))
-  afterAll(() => world.close())
+  const world = useWorld(dialect)
 
   /** A run in which WeChat refuses everybody with 43101. Answers its id. */
   async function refuseAll(errcode = 43101): Promise<number> {
@@ -116,11 +110,11 @@ describe.each(dialects)('bringing people back on %s', (dialect) => {
     expect(await back([run?.id ?? 0])).toEqual({ people: 0, permits: 0 })
   })
 
-  test('of a time only what was refused from then on', async () => {
+  test('bringing people back since a time undoes only what was refused from then on', async () => {
     await world.has(users(1, 3).permits(2))
     const run = await refuseAll()
-    expect(await back([run], { since: START + 1 })).toEqual({ people: 0, permits: 0 })
-    expect(await back([run], { since: START })).toEqual({ people: 3, permits: 0 })
+    expect(await back([run], { since: NOW + 1 })).toEqual({ people: 0, permits: 0 })
+    expect(await back([run], { since: NOW })).toEqual({ people: 3, permits: 0 })
   })
 
   test('a subscription that a later accept voided for the refusal is good again', async () => {
@@ -134,10 +128,10 @@ describe.each(dialects)('bringing people back on %s', (dialect) => {
           clock.now(),
         ),
       )
-    for (const userId of [1, 2]) await tap(userId, START - MINUTE_MS, 'before')
+    for (const userId of [1, 2]) await tap(userId, NOW - MINUTE_MS, 'before')
     const run = await refuseAll()
     clock.run(0)
-    expect(await tap(1, START + MINUTE_MS, 'after')).toBe('accepted')
+    expect(await tap(1, NOW + MINUTE_MS, 'after')).toBe('accepted')
     const counts = async () => [(await world.counterOf(1))?.count, (await world.counterOf(2))?.count]
     expect(await counts()).toEqual([1, 1])
 
@@ -161,7 +155,7 @@ describe.each(dialects)('bringing people back on %s', (dialect) => {
         signal: stop.signal,
         onProgress: () => stop.abort(),
       },
-      START,
+      NOW,
     )
     expect(done.people).toBe(500)
     expect(await back([run])).toEqual({ people: 100, permits: 0 })

@@ -1,6 +1,6 @@
 import { createServer, type RequestListener } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import type { Account } from '../../src/account.js'
 import { readAccount } from '../../src/config/read.js'
 import type { Base } from '../../src/deps.js'
@@ -9,7 +9,7 @@ import { findCallbackTarget } from '../../src/operations/callback-target.js'
 import type { Finding } from '../../src/operations/finding.js'
 import { dialects, emptyTables } from '../helpers/database.js'
 import { silentLog } from '../helpers/rows.js'
-import { SERVICE_ENV, startTestService, type TestService } from '../helpers/service.js'
+import { SERVICE_ENV, startTestService, useService } from '../helpers/service.js'
 import { refusedUrl } from '../helpers/wechat.js'
 
 const CALLBACK = {
@@ -20,11 +20,7 @@ const OTHER_KEY = '2isAjIhKtJ0RlgLKOmxgJTeKdNnFRIBXuDL7DxtpYlS'
 const PLAIN = { WX_ENCODING_AES_KEY: '' }
 
 describe.each(dialects)('the callback self-test on %s', (dialect) => {
-  let service: TestService
-  beforeAll(async () => {
-    service = await startTestService(dialect, { env: CALLBACK })
-  })
-  afterAll(() => service.close())
+  const service = useService(dialect, { env: CALLBACK })
 
   const base = (): Base => ({ db: service.db, log: silentLog, now: Date.now, close: async () => {} })
   const accountWith = (env: Record<string, string>): Account =>

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { readAccount } from '../../src/config/read.js'
 import { openDatabase } from '../../src/db/connect.js'
 import { assertClocksAgree, measureSkew } from '../../src/operations/clock.js'
@@ -6,18 +6,14 @@ import { examine } from '../../src/operations/doctor.js'
 import { pendingMigrations } from '../../src/schema.js'
 import { errcodeOf } from '../../src/wechat/errcodes.js'
 import { TokenError } from '../../src/wechat/token-error.js'
-import { createEmptyDatabase, createTestDatabase, dialects, type TestDatabase } from '../helpers/database.js'
+import { createEmptyDatabase, dialects, useDatabase } from '../helpers/database.js'
 
 const account = readAccount({ WX_APP_ID: 'wx1', WX_APP_SECRET: 'secret' })
 const getToken = async (): Promise<string> => 'token'
 const known = { pendingMigrations, account, getToken }
 
 describe.each(dialects)('the doctor on %s', (dialect) => {
-  let database: TestDatabase
-  beforeAll(async () => {
-    database = await createTestDatabase(dialect)
-  })
-  afterAll(() => database.close())
+  const database = useDatabase(dialect, { keepRows: true })
 
   const statuses = async (deps: Partial<Parameters<typeof examine>[0]>) => {
     const findings = await examine({ db: database.db, ...known, systemNow: Date.now, ...deps })

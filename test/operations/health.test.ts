@@ -1,14 +1,9 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { dialects } from '../helpers/database.js'
-import { startTestService, type TestService } from '../helpers/service.js'
+import { useService } from '../helpers/service.js'
 
 describe.each(dialects)('on %s', (dialect) => {
-  let service: TestService
-
-  beforeAll(async () => {
-    service = await startTestService(dialect)
-  })
-  afterAll(() => service.close())
+  const service = useService(dialect)
 
   test.each(['/healthz', '/readyz'])('%s says ok when all is well, and asks for no key', async (path) => {
     const answer = await service.request('GET', path)

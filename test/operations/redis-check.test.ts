@@ -6,6 +6,8 @@ import { pendingMigrations } from '../../src/schema.js'
 import { createTestDatabase } from '../helpers/database.js'
 import { type RedisServer, startRedisServer } from '../helpers/redis-server.js'
 
+// @module-tag redis
+
 describe('the doctor on Redis', () => {
   let server: RedisServer
 

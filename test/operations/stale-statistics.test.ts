@@ -1,20 +1,22 @@
 import type { Knex } from 'knex'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { beforeAll, expect, test } from 'vitest'
 import { isUsable } from '../../src/books/index.js'
 import { selectRows } from '../../src/db/sql.js'
 import * as auditStore from '../../src/operations/store.js'
 import { countStandings } from '../../src/reminders/store.js'
+import { TODAY } from '../helpers/constants.js'
 import { users } from '../helpers/users.js'
-import { createWorld, TODAY, type World } from '../helpers/world.js'
+import { useWorld } from '../helpers/world.js'
+
+// @module-tag mysql
 
 /** MariaDB renews statistics in the background: for a while after many rows came, it plans as if there were none. */
 const TABLES = ['wx_save_form_id', 'wx_message_push_status', 'wx_push_message', 'wx_sign_in', 'wx_user']
 const USERS = 1_000
 
-let world: World
+const world = useWorld('mysql', { leaves: 'its rows' })
 
 beforeAll(async () => {
-  world = await createWorld('mysql')
   for (const table of TABLES) await world.db.raw(`ALTER TABLE ${table} STATS_AUTO_RECALC = 0`)
   await world.db.raw(`ANALYZE TABLE ${TABLES.join(', ')}`)
   await world.has(
@@ -25,7 +27,6 @@ beforeAll(async () => {
   )
   await world.startProcess().remind({ limit: USERS / 2 })
 })
-afterAll(() => world.close())
 
 /** Rows that the server read for one question. */
 async function rowsRead(ask: (trx: Knex) => Promise<unknown>): Promise<number> {

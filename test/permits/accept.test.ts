@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { FORM_ID_LIFETIME_MS } from '../../src/books/index.js'
 import { accept, type UploadedPermit } from '../../src/permits/accept.js'
-import { DAY_MS, MINUTE_MS, NOW } from '../helpers/rows.js'
+import { DAY_MS, MINUTE_MS, NOW } from '../helpers/constants.js'
 
 const upload = (formId: string | null, submittedAt?: number): UploadedPermit => ({
   appId: 'wxA',
@@ -59,11 +59,11 @@ describe('an uploaded text', () => {
 describe('a prepay_id', () => {
   const payment = (formId: string) => accept({ ...upload(formId), source: 'pay' }, NOW)
 
-  test('is valid for seven days from the payment', () => {
+  test('a prepay_id is valid for seven days from the payment', () => {
     expect(payment('wx20191119184932f7e6d5c4b3a2')).toMatchObject({ ok: true, expire: NOW + 7 * DAY_MS })
   })
 
-  test('is not the number that WeChat Pay gives to the transaction', () => {
+  test('a prepay_id is not the number that WeChat Pay gives to the transaction', () => {
     const transaction = '4200000453201911190123456789'
     expect(payment(transaction)).toEqual({ ok: false, reason: 'transaction_id' })
     expect(accept(upload(transaction), NOW)).toMatchObject({ ok: true })
@@ -76,21 +76,21 @@ describe('a form_id', () => {
     return acceptance.ok ? acceptance.expire : acceptance.reason
   }
 
-  test('is valid for seven days from now, if nobody says when the form was submitted', () => {
+  test('a form_id is valid for seven days from now, if nobody says when the form was submitted', () => {
     expect(expireOf()).toBe(NOW + 7 * DAY_MS)
   })
 
-  test('is valid for seven days from the submit', () => {
+  test('a form_id is valid for seven days from the submit', () => {
     expect(expireOf(NOW - 2 * DAY_MS - 1)).toBe(NOW + 5 * DAY_MS - 1)
   })
 
-  test('is never valid for longer than seven days from now, whatever the client’s clock says', () => {
+  test('a form_id is never valid for longer than seven days from now, whatever the client’s clock says', () => {
     expect(expireOf(NOW + 1)).toBe(NOW + 7 * DAY_MS)
     expect(expireOf(NOW + 300 * DAY_MS)).toBe(NOW + 7 * DAY_MS)
     expect(expireOf(Number.MAX_SAFE_INTEGER)).toBe(NOW + 7 * DAY_MS)
   })
 
-  test('that would run out within a minute is refused as expired', () => {
+  test('a form_id that would run out within a minute is refused as expired', () => {
     const lastGood = NOW - FORM_ID_LIFETIME_MS + MINUTE_MS + 1
     expect(expireOf(lastGood)).toBe(NOW + MINUTE_MS + 1)
     expect(expireOf(lastGood - 1)).toBe('expired')

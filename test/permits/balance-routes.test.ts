@@ -1,32 +1,23 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { dialects, emptyTables } from '../helpers/database.js'
-import { addPermits, countRows, DAY_MS, HOUR_MS } from '../helpers/rows.js'
-import { API_KEY, APP_ID } from '../helpers/service.js'
-import { type SessionService, startSessionService } from '../helpers/sessions.js'
+import { beforeEach, describe, expect, test } from 'vitest'
+import { APP_ID, DAY_MS, HOUR_MS } from '../helpers/constants.js'
+import { dialects } from '../helpers/database.js'
+import { addPermits, countRows } from '../helpers/rows.js'
+import { API_KEY } from '../helpers/service.js'
+import { useSessionService } from '../helpers/sessions.js'
 
 /** 2026-11-20 08:00 in Shanghai: the run of the day is at ten. */
 const EIGHT = Date.parse('2026-11-20T08:00:00+08:00')
 
 describe.each(dialects)('GET /v1/permits on %s', (dialect) => {
-  let service: SessionService
-  let subscribing: SessionService
   let now = EIGHT
-
-  beforeAll(async () => {
-    const env = { TIMEZONE: 'Asia/Shanghai', REMINDER_TEMPLATE_ID: 'daily', RATE_LIMITS: 'session:unlimited' }
-    service = await startSessionService(dialect, { now: () => now, env })
-    subscribing = await startSessionService(dialect, {
-      now: () => now,
-      env: { ...env, WX_CHANNEL: 'subscribe' },
-    })
-  })
-  beforeEach(async () => {
+  beforeEach(() => {
     now = EIGHT
-    for (const { db } of [service, subscribing]) await emptyTables(db)
   })
-  afterAll(async () => {
-    await service.close()
-    await subscribing.close()
+  const env = { TIMEZONE: 'Asia/Shanghai', REMINDER_TEMPLATE_ID: 'daily', RATE_LIMITS: 'session:unlimited' }
+  const service = useSessionService(dialect, { now: () => now, env })
+  const subscribing = useSessionService(dialect, {
+    now: () => now,
+    env: { ...env, WX_CHANNEL: 'subscribe' },
   })
 
   const get = (query: string, credential = API_KEY, from = service) =>

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { NEVER_EXPIRES } from '../../src/books/index.js'
 import { type Balance, balanceOf, type Holdings } from '../../src/permits/balance.js'
-import { DAY_MS, HOUR_MS, NOW } from '../helpers/rows.js'
+import { DAY_MS, HOUR_MS, NOW } from '../helpers/constants.js'
 
 /** The next runs are 24 h apart, the first in 20 hours: the user signed in today, at two in the afternoon. */
 const FIRST = NOW + 20 * HOUR_MS

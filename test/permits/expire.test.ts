@@ -1,18 +1,14 @@
 import { setImmediate } from 'node:timers/promises'
 import type { Knex } from 'knex'
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { expireStale, type Sweep } from '../../src/permits/expire.js'
 import { createIngest } from '../../src/permits/ingest.js'
-import { createTestDatabase, dialects, emptyTables, type TestDatabase } from '../helpers/database.js'
+import { APP_ID, DAY_MS, HOUR_MS, MINUTE_MS, NOW } from '../helpers/constants.js'
+import { createTestDatabase, dialects, useDatabase } from '../helpers/database.js'
 import {
-  APP_ID,
   addPermits,
   counts,
-  DAY_MS,
-  HOUR_MS,
   isNoLook,
-  MINUTE_MS,
-  NOW,
   openPool,
   permitRow,
   recordErrors,
@@ -27,15 +23,8 @@ const CHUNK = 999
 const YESTERDAY = NOW - DAY_MS
 
 describe.each(dialects)('the sweep on %s', (dialect) => {
-  let database: TestDatabase
-  let db: Knex
-
-  beforeAll(async () => {
-    database = await createTestDatabase(dialect)
-    db = database.db
-  })
-  beforeEach(() => emptyTables(db))
-  afterAll(() => database.close())
+  const database = useDatabase(dialect)
+  const { db } = database
 
   const sweep = (
     now: number,
@@ -119,20 +108,20 @@ describe.each(dialects)('the sweep on %s', (dialect) => {
     expect(await wrongCounters(db)).toEqual([])
   })
 
-  test('does not begin a firing that another process has', async () => {
+  test('the sweep does not begin a firing that another process has', async () => {
     await sweep(NOW)
     await addPermits(db, [{ user_id: 1, form_id: 'F', expire: YESTERDAY }])
     expect(await sweep(NOW + 1, { slot: NOW })).toBeUndefined()
     expect(await statuses(db)).toEqual({ F: 0 })
   })
 
-  test('of one firing in two processes is one sweep', async () => {
+  test('the sweep of one firing in two processes is one sweep', async () => {
     await addPermits(db, stalePermits(30, 3))
     const reports = await Promise.all([sweep(NOW), sweep(NOW)])
     expect(reports.filter((report) => report !== undefined)).toEqual([{ expired: 30, users: 3 }])
   })
 
-  test('beside another sweep expires each permit once', async () => {
+  test('the sweep beside another sweep expires each permit once', async () => {
     await addPermits(db, stalePermits(3_000, 40))
     const second = dialect === 'mysql' ? openPool(database) : db
     const errors = [recordErrors(db), recordErrors(second)]
@@ -144,7 +133,7 @@ describe.each(dialects)('the sweep on %s', (dialect) => {
     expect(errors.flat()).toEqual([])
   })
 
-  test('beside an ingest for the same users meets no deadlock, and counters stay exact', async () => {
+  test('the sweep beside an ingest for the same users meets no deadlock, and counters stay exact', async () => {
     await addPermits(db, stalePermits(4_000, 60))
     const second = dialect === 'mysql' ? openPool(database) : db
     const errors = [recordErrors(db, isNoLook), recordErrors(second, isNoLook)]
@@ -188,7 +177,7 @@ describe.each(dialects)('the sweep on %s', (dialect) => {
     })
   })
 
-  test('does not look at rows below the mark, but a manual one and the daily full pass do', async () => {
+  test('the sweep does not look at rows below the mark, but a manual one and the daily full pass do', async () => {
     await sweep(NOW)
     const byHand = { user_id: 1, form_id: 'by hand', expire: NOW - 3 * DAY_MS }
     await addPermits(db, [byHand, { user_id: 1, form_id: 'late', expire: NOW - 23 * HOUR_MS }])
@@ -207,13 +196,13 @@ describe.each(dialects)('the sweep on %s', (dialect) => {
     expect(await wrongCounters(db)).toEqual([])
   })
 
-  test('of an account does not start where another account’s ended', async () => {
+  test('the sweep of one account does not start where another account’s ended', async () => {
     await sweep(NOW)
     await addPermits(db, [{ user_id: 1, app_id: 'wxB', expire: NOW - 5 * DAY_MS }])
     expect(await sweep(NOW + 1, { appId: 'wxB' })).toEqual({ expired: 1, users: 1 })
   })
 
-  test('that is stopped leaves whole chunks, and the next one goes on from the same mark', async () => {
+  test('the sweep that is stopped leaves whole chunks, and the next one goes on from the same mark', async () => {
     await sweep(NOW - HOUR_MS)
     await addPermits(db, stalePermits(2_500, 50))
     const stop = new AbortController()
@@ -225,7 +214,7 @@ describe.each(dialects)('the sweep on %s', (dialect) => {
     expect(await runAt(NOW + 1)).toMatchObject({ state: 'done', swept_from: NOW - HOUR_MS - DAY_MS })
   })
 
-  test('that was cut short goes on where it stopped, also through rows that are all settled', async () => {
+  test('the sweep that was cut short goes on where it stopped, also through rows that are all settled', async () => {
     const settled = (n: number) => ({
       user_id: n,
       form_id: `settled-${n}`,
@@ -334,7 +323,7 @@ describe.each(dialects)('the sweep on %s', (dialect) => {
     expect(await sweep(NOW + DAY_MS)).toEqual({ expired: 3, users: 2 })
   })
 
-  test('that the database refuses is recorded as halted, and nothing is half done', async () => {
+  test('the sweep that the database refuses is recorded as halted, and nothing is half done', async () => {
     await addPermits(db, stalePermits(10, 2))
     const refused = await refuseRows(db, 'wx_message_push_status', 'UPDATE', 'NEW.user_id = 1')
     await expect(sweep(NOW)).rejects.toThrow('refused')
@@ -353,7 +342,7 @@ describe.each(dialects)('the sweep on %s', (dialect) => {
   })
 })
 
-describe('the sweep on MySQL', () => {
+describe('the sweep on MySQL', { tags: ['mysql'] }, () => {
   test('passes over a permit that somebody holds, and the next one finds it', async () => {
     const database = await createTestDatabase('mysql')
     const { db } = database

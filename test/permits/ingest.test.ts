@@ -1,19 +1,10 @@
 import type { Knex } from 'knex'
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { afterAll, beforeEach, describe, expect, test } from 'vitest'
 import { MAX_UNSPENT_PERMITS, type UploadedPermit } from '../../src/permits/accept.js'
 import { createIngest, type Ingest, type UploadOutcome } from '../../src/permits/ingest.js'
-import { createTestDatabase, dialects, emptyTables, type TestDatabase } from '../helpers/database.js'
-import {
-  APP_ID,
-  addPermits,
-  counts,
-  DAY_MS,
-  NOW,
-  openPool,
-  recordQueries,
-  refuseRows,
-  statuses,
-} from '../helpers/rows.js'
+import { APP_ID, DAY_MS, NOW } from '../helpers/constants.js'
+import { createTestDatabase, dialects, useDatabase } from '../helpers/database.js'
+import { addPermits, counts, openPool, recordQueries, refuseRows, statuses } from '../helpers/rows.js'
 import { startTcpProxy } from '../helpers/tcp-proxy.js'
 import { readPermits, wrongCounters } from '../migrations/old-tables.js'
 
@@ -35,28 +26,19 @@ const outcomesOf = (outcomes: UploadOutcome[]) =>
   outcomes.map((one) => (one.outcome === 'rejected' ? one.reason : one.outcome))
 
 describe.each(dialects)('uploads on %s', (dialect) => {
-  let database: TestDatabase
-  let db: Knex
-  let pools: [Knex, Knex]
+  const database = useDatabase(dialect)
+  const { db } = database
+  const pools = [openPool(database), openPool(database)] as const
   let ingest: Ingest
 
-  beforeAll(async () => {
-    database = await createTestDatabase(dialect)
-    db = database.db
-    pools = [openPool(database), openPool(database)]
-  })
-  beforeEach(async () => {
-    await emptyTables(db)
+  beforeEach(() => {
     ingest = createIngest(db)
   })
-  afterAll(async () => {
-    await Promise.all(pools.map((pool) => pool.destroy()))
-    await database.close()
-  })
+  afterAll(() => Promise.all(pools.map((pool) => pool.destroy())))
 
   const upload = async (...uploads: UploadedPermit[]) => outcomesOf(await ingest.upload(uploads, NOW))
 
-  test('are stored with their owner, page and expiry, and counted', async () => {
+  test('uploads are stored with their owner, page and expiry, and counted', async () => {
     expect(
       await upload(
         permit(1, 'F', { page: 'pages/签到?a=1', submittedAt: NOW - DAY_MS }),
@@ -90,7 +72,7 @@ describe.each(dialects)('uploads on %s', (dialect) => {
     ])
   })
 
-  test('of a payment are three permits of their own, told once and counted three times', async () => {
+  test('uploads of a payment are three permits of their own, told once and counted three times', async () => {
     const payment = permit(1, 'wx20191119184932f7e6d5c4b3a2', { source: 'pay' })
     expect(await upload(payment, permit(1, 'F'), payment)).toEqual(['accepted', 'accepted', 'duplicate'])
     expect(await upload(payment)).toEqual(['duplicate'])
@@ -104,7 +86,7 @@ describe.each(dialects)('uploads on %s', (dialect) => {
     expect(await counts(db)).toEqual({ 1: 4 })
   })
 
-  test('are the same as rows of another program that end in a blank, where the database says so', async () => {
+  test('uploads are the same as rows of another program that end in a blank, where the database says so', async () => {
     await addPermits(db, [{ form_id: 'F ', open_id: 'o1 ', user_id: 1 }])
     await db('wx_user').insert({ app_id: APP_ID, open_id: 'o2 ', user_id: 7, created_at: 1, updated_at: 1 })
     const isOne = dialect === 'mysql'
@@ -112,7 +94,7 @@ describe.each(dialects)('uploads on %s', (dialect) => {
     expect(await upload(permit(2, 'G'))).toEqual([isOne ? 'open_id_of_another_user' : 'accepted'])
   })
 
-  test('of one user are stored up to what one person can collect, and those of the others beside them all', async () => {
+  test('uploads of one user are stored up to what one person can collect, and those of the others beside them all', async () => {
     const invented = Array.from({ length: 3_000 }, (_, i) => ingest.upload([permit(1, `F${i}`)], NOW))
     expect(await upload(permit(2, 'G'))).toEqual(['accepted'])
     const outcomes = outcomesOf((await Promise.all(invented)).flat())
@@ -122,7 +104,7 @@ describe.each(dialects)('uploads on %s', (dialect) => {
     expect(await counts(db)).toEqual({ 1: MAX_UNSPENT_PERMITS, 2: 1 })
   })
 
-  test('count a payment as its three messages, and take it whole or not at all', async () => {
+  test('uploads count a payment as its three messages, and take it whole or not at all', async () => {
     const uploads = Array.from({ length: MAX_UNSPENT_PERMITS - 2 }, (_, i) => permit(1, `F${i}`))
     await upload(...uploads)
     const payment = permit(1, 'wx20191119184932f7e6d5c4b3a2', { source: 'pay' })
@@ -135,7 +117,7 @@ describe.each(dialects)('uploads on %s', (dialect) => {
     expect(await counts(db)).toEqual({ 1: MAX_UNSPENT_PERMITS })
   })
 
-  test('of one user in two processes at once stay within it', async () => {
+  test('uploads of one user in two processes at once stay within what one person can collect', async () => {
     const half = (pool: Knex, letter: string) =>
       createIngest(pool).upload(
         Array.from({ length: MAX_UNSPENT_PERMITS - 50 }, (_, i) => permit(1, `${letter}${i}`)),
@@ -145,7 +127,7 @@ describe.each(dialects)('uploads on %s', (dialect) => {
     expect(await counts(db)).toEqual({ 1: MAX_UNSPENT_PERMITS })
   })
 
-  test('are answered in their order, junk among them', async () => {
+  test('uploads are answered in their order, junk among them', async () => {
     expect(
       await upload(
         permit(1, 'undefined'),
@@ -170,13 +152,13 @@ describe.each(dialects)('uploads on %s', (dialect) => {
     expect(await counts(db)).toEqual({ 1: 2 })
   })
 
-  test('of nothing but junk ask the database nothing', async () => {
+  test('uploads of nothing but junk ask the database nothing', async () => {
     const queries = recordQueries(pools[0])
     expect(outcomesOf(await createIngest(pools[0]).upload([permit(1, 'null')], NOW))).toEqual(['empty'])
     expect(queries).toEqual([])
   })
 
-  test('that come again change nothing', async () => {
+  test('uploads that come again change nothing', async () => {
     const uploads = [permit(1, 'F'), permit(2, 'G')]
     await ingest.upload(uploads, NOW)
     const before = await readPermits(db)
@@ -185,7 +167,7 @@ describe.each(dialects)('uploads on %s', (dialect) => {
     expect(await counts(db)).toEqual({ 1: 1, 2: 1 })
   })
 
-  test('of a permit that was spent or ran out do not bring it back', async () => {
+  test('uploads of a permit that was spent or ran out do not bring it back', async () => {
     await addPermits(db, [
       { user_id: 1, form_id: 'spent', status: 1 },
       { user_id: 1, form_id: 'stale', status: 2 },
@@ -195,7 +177,7 @@ describe.each(dialects)('uploads on %s', (dialect) => {
     expect(await counts(db)).toEqual({ 1: 0 })
   })
 
-  test('of somebody else’s form_id are refused, by user_id and by open_id', async () => {
+  test('uploads of somebody else’s form_id are refused, by user_id and by open_id', async () => {
     await upload(permit(1, 'F'))
     expect(await upload(permit(2, 'F'), permit(1, 'F', { openId: 'o1-too' }))).toEqual(
       Array(2).fill('belongs_to_another_user'),
@@ -219,7 +201,7 @@ describe.each(dialects)('uploads on %s', (dialect) => {
     ])
   })
 
-  test('from two processes for one new open_id and two users leave permits with one of them', async () => {
+  test('uploads from two processes for one new open_id and two users leave permits with one of them', async () => {
     const [one, other] = pools.map(createIngest) as [Ingest, Ingest]
     const all = await Promise.all(
       Array.from({ length: 10 }, (_, i) =>
@@ -234,7 +216,7 @@ describe.each(dialects)('uploads on %s', (dialect) => {
     expect(Object.values(await counts(db))).toEqual([10])
   })
 
-  test('of a thousand items of known users cost one look-up more', async () => {
+  test('uploads of a thousand items of known users cost one look-up more', async () => {
     const batch = (name: string) => Array.from({ length: 900 }, (_, i) => permit(i % 300, `${name}-${i}`))
     await ingest.upload(batch('first'), NOW)
     const queries = recordQueries(db)
@@ -242,19 +224,19 @@ describe.each(dialects)('uploads on %s', (dialect) => {
     expect(queries.filter(({ sql }) => /FROM wx_user WHERE/.test(sql))).toHaveLength(1)
   })
 
-  test('of one form_id to two accounts are two permits', async () => {
+  test('uploads of one form_id to two accounts are two permits', async () => {
     expect(await upload(permit(1, 'F'), permit(1, 'F', { appId: 'wxB' }))).toEqual(['accepted', 'accepted'])
     expect([await counts(db), await counts(db, 'wxB')]).toEqual([{ 1: 1 }, { 1: 1 }])
   })
 
-  test('may be more than fit in one statement', async () => {
+  test('uploads may be more than fit in one statement', async () => {
     const uploads = Array.from({ length: 2_500 }, (_, n) => permit(n % 1_200, `form-${n}`))
     expect(new Set(await upload(...uploads))).toEqual(new Set(['accepted']))
     expect(await upload(...uploads.slice(0, 1_500))).toEqual(Array(1_500).fill('duplicate'))
     expect(await wrongCounters(db)).toEqual([])
   })
 
-  test('of many callers at once end in few transactions', async () => {
+  test('uploads of many callers at once end in few transactions', async () => {
     const queries = recordQueries(db)
     const callers = Array.from({ length: 400 }, (_, n) => upload(permit(n % 50, `form-${n}`)))
     const outcomes = (await Promise.all(callers)).flat()
@@ -265,7 +247,7 @@ describe.each(dialects)('uploads on %s', (dialect) => {
     expect(await wrongCounters(db)).toEqual([])
   })
 
-  test('of one form_id by several callers at once count once', async () => {
+  test('uploads of one form_id by several callers at once count once', async () => {
     const callers = Array.from({ length: 30 }, () => upload(permit(1, 'F'), permit(1, 'G')))
     const outcomes = (await Promise.all(callers)).flat()
     expect(outcomes.filter((outcome) => outcome === 'accepted')).toHaveLength(2)
@@ -273,7 +255,7 @@ describe.each(dialects)('uploads on %s', (dialect) => {
     expect(await counts(db)).toEqual({ 1: 2 })
   })
 
-  test('of the same form_ids in two processes count once', async () => {
+  test('uploads of the same form_ids in two processes count once', async () => {
     const [one, other] = pools.map(createIngest) as [Ingest, Ingest]
     for (let round = 0; round < 12; round++) {
       const uploads = Array.from({ length: 40 }, (_, n) => permit(n % 7, `form-${round}-${n}`))
@@ -288,7 +270,7 @@ describe.each(dialects)('uploads on %s', (dialect) => {
     expect(await wrongCounters(db)).toEqual([])
   })
 
-  test('of one form_id by two users in two processes have one owner', async () => {
+  test('uploads of one form_id by two users in two processes have one owner', async () => {
     const [one, other] = pools.map(createIngest) as [Ingest, Ingest]
     for (let round = 0; round < 10; round++) {
       const outcomes = await Promise.all([
@@ -300,7 +282,7 @@ describe.each(dialects)('uploads on %s', (dialect) => {
     expect(await wrongCounters(db)).toEqual([])
   })
 
-  test('with a poisonous one among them fail alone', async () => {
+  test('uploads with a poisonous one among them fail alone', async () => {
     const refused = await refuseRows(db, 'wx_save_form_id', 'INSERT', "NEW.form_id = 'poison'")
     try {
       const callers = [permit(1, 'F'), permit(2, 'poison'), permit(3, 'G'), permit(1, 'H')].map((one) =>
@@ -327,7 +309,7 @@ describe.each(dialects)('uploads on %s', (dialect) => {
     expect(await upload(permit(1, 'F'))).toEqual(['accepted'])
   })
 
-  test('are refused while too many wait, and taken again afterwards', async () => {
+  test('uploads are refused while too many wait, and taken again afterwards', async () => {
     await addPermits(db, [{ user_id: 1 }])
     const uploads = Array.from({ length: 1_000 }, (_, n) => permit(n + 1, `form-${n}`))
     const busy = await db.transaction()
@@ -344,7 +326,7 @@ describe.each(dialects)('uploads on %s', (dialect) => {
     expect(await upload(permit(1, 'later'))).toEqual(['accepted'])
   })
 
-  test('are all committed when it is drained', async () => {
+  test('uploads are all committed when their ingest is drained', async () => {
     const uploads = Array.from({ length: 20 }, (_, n) => upload(permit(n, `form-${n}`)))
     await ingest.drain()
     expect(await readPermits(db)).toHaveLength(20)
@@ -352,8 +334,8 @@ describe.each(dialects)('uploads on %s', (dialect) => {
   })
 })
 
-describe('uploads to a MySQL that goes away', () => {
-  test('are each answered with the error, and none is half stored', async () => {
+describe('uploads to a MySQL that goes away', { tags: ['mysql'] }, () => {
+  test('uploads to a MySQL that goes away are each answered with the error, and none is half stored', async () => {
     const database = await createTestDatabase('mysql')
     const proxy = await startTcpProxy(database.url)
     const cutDb = openPool(proxy)

@@ -1,12 +1,11 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { afterAll, describe, expect, test } from 'vitest'
 import { selectRows } from '../../src/db/sql.js'
 import { audit } from '../../src/operations/audit.js'
-import { dialects, emptyTables } from '../helpers/database.js'
+import { DAY_MS, NOW } from '../helpers/constants.js'
+import { dialects } from '../helpers/database.js'
 import { countRows } from '../helpers/rows.js'
-import { startTestService, type TestService } from '../helpers/service.js'
+import { useService } from '../helpers/service.js'
 
-const DAY_MS = 24 * 60 * 60 * 1000
-const NOW = Date.UTC(2026, 10, 20, 2)
 const PATH = '/v1/form-ids'
 const item = (formId: string | null, userId = 1) => ({
   open_id: `o-user-${userId}`,
@@ -15,13 +14,7 @@ const item = (formId: string | null, userId = 1) => ({
 })
 
 describe.each(dialects)('POST /v1/form-ids on %s', (dialect) => {
-  let service: TestService
-
-  beforeAll(async () => {
-    service = await startTestService(dialect, { now: () => NOW })
-  })
-  beforeEach(() => emptyTables(service.db))
-  afterAll(() => service.close())
+  const service = useService(dialect, { now: () => NOW })
 
   const permits = () =>
     selectRows<{ form_id: string; user_id: number; expire: number; page: string | null; status: number }>(
@@ -196,14 +189,9 @@ describe.each(dialects)('POST /v1/form-ids on %s', (dialect) => {
 })
 
 describe('POST /v1/form-ids, before the database is asked,', () => {
-  let service: TestService
-
-  beforeAll(async () => {
-    service = await startTestService('sqlite')
-  })
+  const service = useService('sqlite', { keepRows: true })
   afterAll(async () => {
     const rows = await countRows(service.db)
-    await service.close()
     expect(rows).toMatchObject({ wx_save_form_id: 0, wx_message_push_status: 0 })
   })
 

@@ -1,25 +1,19 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { inTransaction } from '../../src/db/transaction.js'
 import { audit } from '../../src/operations/audit.js'
 import { acceptTap } from '../../src/permits/subscriptions.js'
-import { dialects, emptyTables } from '../helpers/database.js'
-import { counts, NOW } from '../helpers/rows.js'
-import { APP_ID } from '../helpers/service.js'
-import { type SessionService, startSessionService } from '../helpers/sessions.js'
+import { APP_ID, NOW } from '../helpers/constants.js'
+import { dialects } from '../helpers/database.js'
+import { counts } from '../helpers/rows.js'
+import { useSessionService } from '../helpers/sessions.js'
 
 const PATH = '/v1/subscriptions'
 
 describe.each(dialects)('POST /v1/subscriptions on %s', (dialect) => {
-  let service: SessionService
-
-  beforeAll(async () => {
-    service = await startSessionService(dialect, {
-      now: () => NOW,
-      env: { RATE_LIMITS: 'session:unlimited', WX_CHANNEL: 'subscribe' },
-    })
+  const service = useSessionService(dialect, {
+    now: () => NOW,
+    env: { RATE_LIMITS: 'session:unlimited', WX_CHANNEL: 'subscribe' },
   })
-  beforeEach(() => emptyTables(service.db))
-  afterAll(() => service.close())
 
   const item = (values: object = {}) => ({
     open_id: 'o1',
@@ -131,7 +125,7 @@ describe.each(dialects)('POST /v1/subscriptions on %s', (dialect) => {
     })
   })
 
-  test('with a session the permit is its user’s, and names in the body are refused', async () => {
+  test('a subscription reported with a session is a permit of its user, and names in the body are refused', async () => {
     await service.post(PATH, item({ tap_id: 't1' }))
     const token = await service.tokenOf('o1')
     const report = { template_id: 'daily', result: 'accept', tap_id: 't2' }

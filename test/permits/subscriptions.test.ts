@@ -1,5 +1,4 @@
-import type { Knex } from 'knex'
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { NEVER_EXPIRES } from '../../src/books/index.js'
 import { isDuplicate } from '../../src/db/errors.js'
 import { inTransaction } from '../../src/db/transaction.js'
@@ -11,8 +10,9 @@ import {
   MAX_UNSPENT_SUBSCRIPTIONS,
   type SubscriptionReport,
 } from '../../src/permits/subscriptions.js'
-import { createTestDatabase, dialects, emptyTables, type TestDatabase } from '../helpers/database.js'
-import { APP_ID, counts, DAY_MS, MINUTE_MS, NOW, openPool, recordQueries } from '../helpers/rows.js'
+import { APP_ID, DAY_MS, MINUTE_MS, NOW } from '../helpers/constants.js'
+import { dialects, emptyTables, useDatabase } from '../helpers/database.js'
+import { counts, openPool, recordQueries } from '../helpers/rows.js'
 import { wrongCounters } from '../migrations/old-tables.js'
 
 const TAP: SubscriptionReport = {
@@ -37,15 +37,8 @@ const event = (n: number, values: Partial<SubscriptionReport> = {}): Subscriptio
 })
 
 describe.each(dialects)('accepted subscriptions on %s', (dialect) => {
-  let database: TestDatabase
-  let db: Knex
-
-  beforeAll(async () => {
-    database = await createTestDatabase(dialect)
-    db = database.db
-  })
-  beforeEach(() => emptyTables(db))
-  afterAll(() => database.close())
+  const database = useDatabase(dialect)
+  const { db } = database
 
   const grant = (report: SubscriptionReport, on = db, now = NOW): Promise<GrantOutcome> =>
     inTransaction(on, (trx) => acceptTap(trx, report, now), isDuplicate)
@@ -70,7 +63,7 @@ describe.each(dialects)('accepted subscriptions on %s', (dialect) => {
     await db('wx_message_push_status').insert({ app_id: APP_ID, user_id: 1, count })
   }
 
-  test('are no more than a user can use, whatever the templates', async () => {
+  test('accepted subscriptions are no more than a user can use, whatever the templates', async () => {
     await addTaps(MAX_UNSPENT_SUBSCRIPTIONS - 1)
     expect(await grant(tap(1))).toBe('accepted')
     expect(await grant(tap(2, { tappedAt: NOW + DAY_MS }))).toBe('too_many')
@@ -83,7 +76,7 @@ describe.each(dialects)('accepted subscriptions on %s', (dialect) => {
     expect(await wrongCounters(db)).toEqual([])
   })
 
-  test('are voided by statements of bounded length, however many there are', async () => {
+  test('accepted subscriptions are voided by statements of bounded length, however many there are', async () => {
     await addTaps(1_200)
     const queries = recordQueries(db)
     expect(await refuse(NOW)).toBe(1_200)
@@ -92,7 +85,7 @@ describe.each(dialects)('accepted subscriptions on %s', (dialect) => {
     expect(await wrongCounters(db)).toEqual([])
   })
 
-  test('are permits without end, for their template', async () => {
+  test('accepted subscriptions are permits without end, for their template', async () => {
     expect(await grant(tap(1))).toBe('accepted')
     expect(await permits()).toMatchObject([
       {
@@ -110,7 +103,7 @@ describe.each(dialects)('accepted subscriptions on %s', (dialect) => {
     expect(await counts(db)).toEqual({ 1: 1 })
   })
 
-  test('count once, however often one report comes', async () => {
+  test('accepted subscriptions count once, however often one report comes', async () => {
     expect([await grant(tap(1)), await grant(tap(1))]).toEqual(['accepted', 'duplicate'])
     expect([
       await grant(event(2, { tappedAt: NOW + DAY_MS })),
@@ -119,7 +112,7 @@ describe.each(dialects)('accepted subscriptions on %s', (dialect) => {
     expect(await counts(db)).toEqual({ 1: 2 })
   })
 
-  test('count for each template and each user, though a client names all its taps alike', async () => {
+  test('accepted subscriptions count for each template and each user, though a client names all its taps alike', async () => {
     await grant(tap(1))
     await grant(tap(1, { templateId: 'weekly' }))
     await grant(tap(1, { openId: 'o2', userId: 2 }))
@@ -141,7 +134,7 @@ describe.each(dialects)('accepted subscriptions on %s', (dialect) => {
     expect(await permits()).toMatchObject([{ form_id: expect.stringMatching(/^tap-/), confirmed_at: NOW }])
   })
 
-  test('are as many permits as taps, in whatever order the reports of two taps come', async () => {
+  test('accepted subscriptions are as many permits as taps, in whatever order the reports of two taps come', async () => {
     const second = { tappedAt: NOW + MINUTE_MS }
     const reports = [tap(1), event(1), tap(2, second), event(2, second)]
     for (const order of permutations(reports)) {
@@ -151,13 +144,13 @@ describe.each(dialects)('accepted subscriptions on %s', (dialect) => {
     }
   })
 
-  test('of days apart are two taps, even if each was told by one side only', async () => {
+  test('accepted subscriptions of days apart are two taps, even if each was told by one side only', async () => {
     await grant(tap(1))
     await grant(event(2, { tappedAt: NOW + DAY_MS }))
     expect(await counts(db)).toEqual({ 1: 2 })
   })
 
-  test('are one permit also when the reports come at the same moment', async () => {
+  test('accepted subscriptions are one permit also when the reports come at the same moment', async () => {
     const pools = [openPool(database), openPool(database)]
     try {
       for (let n = 0; n < 20; n++) {
@@ -175,7 +168,7 @@ describe.each(dialects)('accepted subscriptions on %s', (dialect) => {
     }
   })
 
-  test('are paired also when the permit was spent in between', async () => {
+  test('accepted subscriptions are paired also when the permit was spent in between', async () => {
     await grant(tap(1))
     await db('wx_save_form_id').update({ status: 1 })
     await db('wx_message_push_status').update({ count: 0 })
@@ -202,14 +195,14 @@ describe.each(dialects)('accepted subscriptions on %s', (dialect) => {
     expect(await wrongCounters(db)).toEqual([])
   })
 
-  test('of a later tap outlive a refusal that is told late', async () => {
+  test('accepted subscriptions of a later tap outlive a refusal that is told late', async () => {
     await grant(tap(1, { tappedAt: NOW }))
     await grant(tap(2, { tappedAt: NOW + 30 * MINUTE_MS }))
     expect(await refuse(NOW + MINUTE_MS)).toBe(1)
     expect(await counts(db)).toEqual({ 1: 1 })
   })
 
-  test('after a refusal end the refusal, and what WeChat had already voided', async () => {
+  test('accepted subscriptions after a refusal end the refusal, and what WeChat had already voided', async () => {
     await grant(tap(1))
     await optOut(NOW + MINUTE_MS, 43101)
     expect(await grant(tap(2, { tappedAt: NOW + DAY_MS }))).toBe('accepted')
@@ -221,7 +214,7 @@ describe.each(dialects)('accepted subscriptions on %s', (dialect) => {
     expect(await db('wx_user').first()).toMatchObject({ opted_out_at: null, stop_errcode: null })
   })
 
-  test('from before a refusal count no more, and do not end it', async () => {
+  test('accepted subscriptions from before a refusal count no more, and do not end it', async () => {
     await grant(tap(1))
     await optOut(NOW + DAY_MS, 43101)
     expect(await grant(tap(2, { tappedAt: NOW + DAY_MS }))).toBe('outdated')
@@ -229,7 +222,7 @@ describe.each(dialects)('accepted subscriptions on %s', (dialect) => {
     expect(await db('wx_user').first()).toMatchObject({ opted_out_at: NOW + DAY_MS })
   })
 
-  test('leave an opt-out alone that somebody wrote by hand', async () => {
+  test('accepted subscriptions leave an opt-out alone that somebody wrote by hand', async () => {
     await grant(tap(1))
     await optOut(NOW + MINUTE_MS, null)
     expect(await grant(tap(2, { tappedAt: NOW + DAY_MS }))).toBe('accepted')

@@ -4,12 +4,15 @@ import { selectRows } from '../../src/db/sql.js'
 import { audit } from '../../src/operations/audit.js'
 import type { UploadedPermit } from '../../src/permits/accept.js'
 import { createIngest } from '../../src/permits/ingest.js'
-import { DEMO_APP_ID, DEMO_APP_SECRET, DEMO_PAGE, DEMO_TEMPLATE_ID } from '../../src/sandbox/accounts.js'
 import { startSandbox } from '../../src/sandbox/sandbox.js'
 import { startCommand } from '../helpers/command-line.js'
+import { APP_ID, APP_SECRET, PAGE, TEMPLATE_ID } from '../helpers/constants.js'
 import { createTestDatabase } from '../helpers/database.js'
 import { eventually } from '../helpers/eventually.js'
 import { noonZone } from '../helpers/noon-zone.js'
+
+// @module-tag mysql
+// @module-tag programs
 
 const USERS = 1_200
 
@@ -21,17 +24,17 @@ test('a process that freezes in its claim holds up nobody else, and another one 
   const sandbox = await startSandbox({
     accounts: [
       {
-        appId: DEMO_APP_ID,
-        secret: DEMO_APP_SECRET,
-        templates: { [DEMO_TEMPLATE_ID]: ['keyword1', 'keyword2', 'keyword4'] },
-        pages: [DEMO_PAGE],
+        appId: APP_ID,
+        secret: APP_SECRET,
+        templates: { [TEMPLATE_ID]: ['keyword1', 'keyword2', 'keyword4'] },
+        pages: [PAGE],
       },
     ],
   })
   onTestFinished(sandbox.close)
   const ingest = createIngest(db)
   const permit = (userId: number): UploadedPermit => ({
-    appId: DEMO_APP_ID,
+    appId: APP_ID,
     openId: `o${userId}`,
     userId,
     formId: sandbox.control.issueFormId({ openId: `o${userId}` }),
@@ -44,12 +47,12 @@ test('a process that freezes in its claim holds up nobody else, and another one 
 
   const env = {
     DATABASE_URL: database.url,
-    WX_APP_ID: DEMO_APP_ID,
-    WX_APP_SECRET: DEMO_APP_SECRET,
+    WX_APP_ID: APP_ID,
+    WX_APP_SECRET: APP_SECRET,
     WX_API_BASE_URL: sandbox.url,
     TIMEZONE: noonZone(),
-    REMINDER_TEMPLATE_ID: DEMO_TEMPLATE_ID,
-    REMINDER_PAGE: DEMO_PAGE,
+    REMINDER_TEMPLATE_ID: TEMPLATE_ID,
+    REMINDER_PAGE: PAGE,
     REMINDER_DATA: '{"keyword1":"points","keyword2":"{streak}","keyword4":"{date}"}',
   }
   // The first claim is that of the one message that goes ahead of all.

@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { afterEach, describe, expect, test } from 'vitest'
 import { execute } from '../../src/db/sql.js'
 import { compareKeys } from '../../src/lib/sorted.js'
 import type { UserId } from '../../src/lib/user-id.js'
@@ -7,7 +7,9 @@ import { rebindUser } from '../../src/users/rebind.js'
 import { claimAll, claimOne } from '../helpers/claims.js'
 import { openSteppingPool, type SteppingPool } from '../helpers/stepping-pool.js'
 import { openIdOf, user, users } from '../helpers/users.js'
-import { createWorld, type World } from '../helpers/world.js'
+import { useWorld } from '../helpers/world.js'
+
+// @module-tag mysql
 
 /**
  * Permits that change their user between the look and the lock of whoever wants to spend them. What each test was seen
@@ -19,17 +21,9 @@ import { createWorld, type World } from '../helpers/world.js'
  * | the comparison of users in takeNextPermits | the next permit |
  */
 describe('beside a hand-over on mysql', () => {
-  let world: World
+  const world = useWorld('mysql')
   let pool: SteppingPool | undefined
-
-  beforeAll(async () => {
-    world = await createWorld('mysql')
-  })
-  afterEach(async () => {
-    await pool?.close()
-    await world.expectAuditClean().finally(world.reset)
-  })
-  afterAll(() => world.close())
+  afterEach(() => pool?.close())
 
   const LOOK = /ORDER BY f\.expire, f\.id LIMIT 1/
 

@@ -1,13 +1,16 @@
 import { randomUUID } from 'node:crypto'
 import type { Knex } from 'knex'
-import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { afterAll, describe, expect, onTestFinished, test } from 'vitest'
 import { countUp } from '../../src/books/counters.js'
 import { audit } from '../../src/operations/audit.js'
 import type { UploadedPermit } from '../../src/permits/accept.js'
 import { createIngest } from '../../src/permits/ingest.js'
-import { createTestDatabase, emptyTables, type TestDatabase } from '../helpers/database.js'
-import { counts, DAY_MS, NOW, openPool, recordQueries } from '../helpers/rows.js'
+import { DAY_MS, NOW } from '../helpers/constants.js'
+import { useDatabase } from '../helpers/database.js'
+import { counts, openPool, recordQueries } from '../helpers/rows.js'
 import { SERVICE_ENV } from '../helpers/service.js'
+
+// @module-tag mysql
 
 const APP_ID = SERVICE_ENV.WX_APP_ID
 
@@ -23,20 +26,10 @@ const permit = (userId: number, formId = `F${userId}`): UploadedPermit => ({
 
 /** Whoever freezes in a transaction holds its rows until the server ends the session. SQLite has one lock for all. */
 describe('rows that another transaction holds', () => {
-  let database: TestDatabase
-  let db: Knex
-  let others: Knex
-
-  beforeAll(async () => {
-    database = await createTestDatabase('mysql')
-    db = database.db
-    others = openPool(database)
-  })
-  afterEach(() => emptyTables(db))
-  afterAll(async () => {
-    await others.destroy()
-    await database.close()
-  })
+  const database = useDatabase('mysql')
+  const { db } = database
+  const others = openPool(database)
+  afterAll(() => others.destroy())
 
   async function hold(): Promise<Knex.Transaction> {
     const holder = await others.transaction()
@@ -75,7 +68,7 @@ describe('rows that another transaction holds', () => {
       (trx) => countUp(trx, [{ appId: APP_ID, userId: 10, by: 1 }], NOW),
     ],
   ]
-  test.each(HELD)('keep nobody else waiting: %s', async (_, take) => {
+  test.each(HELD)('rows that another transaction holds keep nobody else waiting: %s', async (_, take) => {
     const ingest = createIngest(db)
     await ingest.upload([permit(1), permit(8), permit(10)], NOW)
     const holder = await hold()
@@ -136,7 +129,7 @@ describe('rows that another transaction holds', () => {
     expect(await ingest.upload([permit(1, 'G')], NOW)).toEqual([{ outcome: 'accepted' }])
   })
 
-  test('are looked for with one statement', async () => {
+  test('rows that another transaction holds are looked for with one statement', async () => {
     const ingest = createIngest(db)
     const queries = recordQueries(db)
     await ingest.upload([permit(1)], NOW)

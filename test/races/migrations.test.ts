@@ -13,6 +13,8 @@ import { openSteppingPool } from '../helpers/stepping-pool.js'
 import { openIdOf, users } from '../helpers/users.js'
 import { createWorld } from '../helpers/world.js'
 
+// @module-tag mysql
+
 /**
  * A migration beside instances that run. What each test was seen to catch:
  *

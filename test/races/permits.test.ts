@@ -1,15 +1,16 @@
 import type { Knex } from 'knex'
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { afterEach, describe, expect, test } from 'vitest'
 import { execute } from '../../src/db/sql.js'
 import { expireStale } from '../../src/permits/expire.js'
 import { createIngest } from '../../src/permits/ingest.js'
 import { claimAll, openTodaysRun } from '../helpers/claims.js'
+import { DAY_MS, HOUR_MS, MINUTE_MS, TODAY } from '../helpers/constants.js'
 import { dialects } from '../helpers/database.js'
 import { eventually } from '../helpers/eventually.js'
 import { recordErrors, silentLog } from '../helpers/rows.js'
 import { openSteppingPool, type SteppingPool } from '../helpers/stepping-pool.js'
-import { DAY, HOUR, openIdOf, user } from '../helpers/users.js'
-import { createWorld, TODAY, type World } from '../helpers/world.js'
+import { openIdOf, user } from '../helpers/users.js'
+import { useWorld, type World } from '../helpers/world.js'
 
 /**
  * Who may spend, expire or add a user's permits at the same time. What each test was seen to catch:
@@ -24,13 +25,11 @@ import { createWorld, TODAY, type World } from '../helpers/world.js'
  * | `again` in moveCursor | both of these: the user passed over is forgotten |
  * | counting by what was read before, in place of `count - 1`, `count + n` | the tests in which one waits for the other |
  */
-const MINUTE = 60_000
-
-function tools(worldOf: () => World) {
+function tools(world: World) {
   const pools: SteppingPool[] = []
   return {
     another(): SteppingPool {
-      const pool = openSteppingPool(worldOf().database)
+      const pool = openSteppingPool(world.database)
       pools.push(pool)
       return pool
     },
@@ -38,19 +37,19 @@ function tools(worldOf: () => World) {
     sweep: (db: Knex, now: number) =>
       expireStale(
         { db, log: silentLog, signal: new AbortController().signal },
-        { appId: worldOf().account.appId, slot: now, triggeredBy: 'cron' },
+        { appId: world.account.appId, slot: now, triggeredBy: 'cron' },
         now,
       ),
     /** The run is opened by another connection, so that the first COMMIT on `db` is the claim's. */
     async claim(db: Knex) {
-      await openTodaysRun(worldOf())
-      return (await claimAll({ ...worldOf(), db })).map(({ userId }) => userId)
+      await openTodaysRun(world)
+      return (await claimAll({ ...world, db })).map(({ userId }) => userId)
     },
     upload: (db: Knex, userId: number, formId: string) =>
       createIngest(db).upload(
         [
           {
-            appId: worldOf().account.appId,
+            appId: world.account.appId,
             openId: openIdOf(userId),
             userId,
             source: 'form',
@@ -59,30 +58,22 @@ function tools(worldOf: () => World) {
             submittedAt: undefined,
           },
         ],
-        worldOf().clock.now(),
+        world.clock.now(),
       ),
-    statuses: async (userId: number) => (await worldOf().permitsOf(userId)).map(({ status }) => status),
+    statuses: async (userId: number) => (await world.permitsOf(userId)).map(({ status }) => status),
   }
 }
 
 describe.each(dialects)('one after the other on %s', (dialect) => {
-  let world: World
-  const { another, closePools, sweep, claim, statuses } = tools(() => world)
-
-  beforeAll(async () => {
-    world = await createWorld(dialect)
-  })
-  afterEach(async () => {
-    await closePools()
-    await world.expectAuditClean().finally(world.reset)
-  })
-  afterAll(() => world.close())
+  const world = useWorld(dialect)
+  const { another, closePools, sweep, claim, statuses } = tools(world)
+  afterEach(closePools)
 
   test('a permit claimed since a sweep read it stays with its message', async () => {
-    await world.has(user(1).permitFor(2 * MINUTE), user(2).permitFor(2 * MINUTE))
+    await world.has(user(1).permitFor(2 * MINUTE_MS), user(2).permitFor(2 * MINUTE_MS))
     const sweeper = another()
     const stop = sweeper.stop('before', /^BEGIN/)
-    const sweeping = sweep(sweeper.db, world.clock.now() + HOUR)
+    const sweeping = sweep(sweeper.db, world.clock.now() + HOUR_MS)
     await stop.reached
     expect(await claim(world.db)).toEqual([1, 2])
     stop.goOn()
@@ -92,10 +83,10 @@ describe.each(dialects)('one after the other on %s', (dialect) => {
   })
 
   test('a permit expired since another sweep read it counts once', async () => {
-    await world.has(user(1).permitFor(MINUTE).permitFor(DAY), user(2).permitFor(MINUTE))
+    await world.has(user(1).permitFor(MINUTE_MS).permitFor(DAY_MS), user(2).permitFor(MINUTE_MS))
     const slow = another()
     const stop = slow.stop('before', /^BEGIN/)
-    const later = world.clock.now() + HOUR
+    const later = world.clock.now() + HOUR_MS
     const sweeping = sweep(slow.db, later)
     await stop.reached
     expect(await sweep(world.db, later + 1)).toEqual({ expired: 2, users: 2 })
@@ -106,34 +97,26 @@ describe.each(dialects)('one after the other on %s', (dialect) => {
   })
 })
 
-describe('side by side on mysql', () => {
-  let world: World
-  const { another, closePools, sweep, claim, upload, statuses } = tools(() => world)
-
-  beforeAll(async () => {
-    world = await createWorld('mysql')
-  })
-  afterEach(async () => {
-    await closePools()
-    await world.expectAuditClean().finally(world.reset)
-  })
-  afterAll(() => world.close())
+describe('side by side on mysql', { tags: ['mysql'] }, () => {
+  const world = useWorld('mysql')
+  const { another, closePools, sweep, claim, upload, statuses } = tools(world)
+  afterEach(closePools)
 
   test('a claim passes over a permit that a sweep expires, and comes back for the user’s next one', async () => {
     await world.has(
       user(1)
-        .permitFor(2 * MINUTE)
-        .permitFor(DAY),
+        .permitFor(2 * MINUTE_MS)
+        .permitFor(DAY_MS),
       user(2).permits(1),
     )
     const sweeper = another()
     const stop = sweeper.stop('before', /^COMMIT/)
-    const sweeping = sweep(sweeper.db, world.clock.now() + HOUR)
+    const sweeping = sweep(sweeper.db, world.clock.now() + HOUR_MS)
     await stop.reached
     expect(await claim(world.db)).toEqual([2])
     stop.goOn()
     expect(await sweeping).toEqual({ expired: 1, users: 1 })
-    world.clock.advance(HOUR)
+    world.clock.advance(HOUR_MS)
     expect(await claim(world.db)).toEqual([1])
     expect(await statuses(1)).toEqual([2, 1])
     expect(await world.counterOf(1)).toEqual({ count: 0, last_date: TODAY })
@@ -158,14 +141,14 @@ describe('side by side on mysql', () => {
   test('a permit that expired since a claim read it is not spent', async () => {
     await world.has(
       user(1)
-        .permitFor(2 * MINUTE)
-        .permitFor(DAY),
+        .permitFor(2 * MINUTE_MS)
+        .permitFor(DAY_MS),
     )
     const claimer = another()
     const stop = claimer.stop('before', /FROM wx_save_form_id f\s+WHERE f\.id IN/)
     const claiming = claim(claimer.db)
     await stop.reached
-    world.clock.advance(HOUR)
+    world.clock.advance(HOUR_MS)
     expect(await sweep(world.db, world.clock.now())).toEqual({ expired: 1, users: 1 })
     stop.goOn()
     // Passed over, and read again with the next permit.
@@ -174,36 +157,36 @@ describe('side by side on mysql', () => {
   })
 
   test('a sweep passes over a permit that is being claimed', async () => {
-    await world.has(user(1).permitFor(2 * MINUTE), user(2).permitFor(MINUTE))
+    await world.has(user(1).permitFor(2 * MINUTE_MS), user(2).permitFor(MINUTE_MS))
     const claimer = another()
     const stop = claimer.stop('before', /^COMMIT/)
     const claiming = claim(claimer.db)
     await stop.reached
-    expect(await sweep(world.db, world.clock.now() + HOUR)).toEqual({ expired: 1, users: 1 })
+    expect(await sweep(world.db, world.clock.now() + HOUR_MS)).toEqual({ expired: 1, users: 1 })
     stop.goOn()
     expect(await claiming).toEqual([1])
     expect(await statuses(1)).toEqual([1])
   })
 
   test('what a claim held when it died is expired by the next sweep', async () => {
-    await world.has(user(1).permitFor(2 * MINUTE))
+    await world.has(user(1).permitFor(2 * MINUTE_MS))
     const claimer = another()
     const stop = claimer.stop('before', /^COMMIT/)
     const claiming = claim(claimer.db)
     const connection = await stop.reached
-    expect(await sweep(world.db, world.clock.now() + HOUR)).toEqual({ expired: 0, users: 0 })
+    expect(await sweep(world.db, world.clock.now() + HOUR_MS)).toEqual({ expired: 0, users: 0 })
     await execute(world.db, `KILL ${connection}`)
     stop.goOn()
     await expect(claiming).rejects.toThrow()
     expect(await world.counterOf(1)).toEqual({ count: 1, last_date: 0 })
-    expect(await sweep(world.db, world.clock.now() + 3 * HOUR)).toEqual({ expired: 1, users: 1 })
+    expect(await sweep(world.db, world.clock.now() + 3 * HOUR_MS)).toEqual({ expired: 1, users: 1 })
   })
 
   test('a sweep and a claim of one user’s permits both count', async () => {
     await world.has(
       user(1)
-        .permitFor(DAY)
-        .permitFor(2 * DAY),
+        .permitFor(DAY_MS)
+        .permitFor(2 * DAY_MS),
     )
     await execute(world.db, 'UPDATE wx_save_form_id SET expire = ? ORDER BY expire LIMIT 1', [
       world.clock.now() - 1,
@@ -219,13 +202,13 @@ describe('side by side on mysql', () => {
   })
 
   test('two sweeps do not wait for each other, and each permit counts once', async () => {
-    await world.has(user(1).permitFor(MINUTE).permitFor(DAY), user(2).permitFor(MINUTE))
+    await world.has(user(1).permitFor(MINUTE_MS).permitFor(DAY_MS), user(2).permitFor(MINUTE_MS))
     const slow = another()
     const stop = slow.stop('before', /^COMMIT/)
-    const later = world.clock.now() + HOUR
+    const later = world.clock.now() + HOUR_MS
     const sweeping = sweep(slow.db, later)
     await stop.reached
-    await world.has(user(3).permitFor(MINUTE))
+    await world.has(user(3).permitFor(MINUTE_MS))
     expect(await sweep(world.db, later + 1)).toEqual({ expired: 1, users: 1 })
     stop.goOn()
     expect(await sweeping).toEqual({ expired: 2, users: 2 })

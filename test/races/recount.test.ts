@@ -1,5 +1,5 @@
 import type { Knex } from 'knex'
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { recountCounter } from '../../src/books/index.js'
 import { inTransaction } from '../../src/db/transaction.js'
 import type { HeldMessage } from '../../src/messages/message.js'
@@ -8,10 +8,13 @@ import { findWrongCounters } from '../../src/operations/store.js'
 import { expireStale } from '../../src/permits/expire.js'
 import { createIngest } from '../../src/permits/ingest.js'
 import { claimAll, claimOne } from '../helpers/claims.js'
+import { HOUR_MS } from '../helpers/constants.js'
 import { silentLog } from '../helpers/rows.js'
 import { openSteppingPool, someoneWaits } from '../helpers/stepping-pool.js'
-import { HOUR, openIdOf, user } from '../helpers/users.js'
-import { createWorld, type World } from '../helpers/world.js'
+import { openIdOf, user } from '../helpers/users.js'
+import { useWorld } from '../helpers/world.js'
+
+// @module-tag mysql
 
 const NOWAIT = /NOWAIT/
 
@@ -21,14 +24,8 @@ const NOWAIT = /NOWAIT/
  * upload. SQLite has one writer.
  */
 describe('a recount on mysql', () => {
-  let world: World
+  const world = useWorld('mysql')
   let held: HeldMessage
-
-  beforeAll(async () => {
-    world = await createWorld('mysql')
-  })
-  afterEach(() => world.expectAuditClean().finally(world.reset))
-  afterAll(() => world.close())
 
   const changes: Record<string, (db: Knex) => Promise<unknown>> = {
     'an upload': (db) =>
@@ -51,7 +48,7 @@ describe('a recount on mysql', () => {
       expireStale(
         { db, log: silentLog, signal: new AbortController().signal },
         { appId: world.account.appId, slot: 1, triggeredBy: 'cron' },
-        world.clock.now() + 3 * HOUR,
+        world.clock.now() + 3 * HOUR_MS,
       ),
     'a give-back': (db) =>
       settleBatch(
@@ -110,7 +107,7 @@ describe('a recount on mysql', () => {
         await world.reset()
         await world.has(
           user(1)
-            .permitFor(2 * HOUR)
+            .permitFor(2 * HOUR_MS)
             .permits(3),
         )
         if (name === 'a give-back') held = await claimOne(world)

@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { afterEach, describe, expect, test } from 'vitest'
 import { execute } from '../../src/db/sql.js'
 import { renewLeases } from '../../src/messages/lease-store.js'
 import type { HeldMessage } from '../../src/messages/message.js'
@@ -10,7 +10,7 @@ import { claimOne } from '../helpers/claims.js'
 import { dialects } from '../helpers/database.js'
 import { openSteppingPool, type SteppingPool, someoneWaits } from '../helpers/stepping-pool.js'
 import { user } from '../helpers/users.js'
-import { createWorld, type World } from '../helpers/world.js'
+import { useWorld, type World } from '../helpers/world.js'
 
 /**
  * Who had a message against who takes it over: settling, giving back, going on to the next permit, renewing the lease.
@@ -37,11 +37,11 @@ const VERDICTS: Verdict[] = [
 /** Of the one who takes over; a renewal by the other one asks for more. */
 const LEASE_MS = 15_000
 
-function tools(worldOf: () => World) {
+function tools(world: World) {
   const pools: SteppingPool[] = []
   return {
     another(): SteppingPool {
-      const pool = openSteppingPool(worldOf().database)
+      const pool = openSteppingPool(world.database)
       pools.push(pool)
       return pool
     },
@@ -49,40 +49,34 @@ function tools(worldOf: () => World) {
     async settle(
       message: HeldMessage,
       verdict: Verdict,
-      db = worldOf().db,
+      db = world.db,
     ): Promise<{ next: HeldMessage | undefined; tally: Tally }> {
       const answer = { errcode: 41028, errmsg: 'said', rid: null, msgid: null }
       const settled = await settleBatch(db, [{ message, verdict, answer, attempted: true }], {
         leaseMs: LEASE_MS,
-        now: worldOf().clock.now(),
+        now: world.clock.now(),
       })
       return { next: settled.next[0], tally: settled.tally }
     },
-    async takeAll(db = worldOf().db): Promise<HeldMessage[]> {
-      const limits = { limit: 10, leaseMs: LEASE_MS, now: worldOf().clock.now() }
-      return (await takeOver(db, worldOf().account, limits)).messages
+    async takeAll(db = world.db): Promise<HeldMessage[]> {
+      const limits = { limit: 10, leaseMs: LEASE_MS, now: world.clock.now() }
+      return (await takeOver(db, world.account, limits)).messages
     },
     /** All that a verdict could touch. */
-    state: async () => ({ books: await worldOf().books(), messages: await worldOf().messages() }),
+    state: async () => ({ books: await world.books(), messages: await world.messages() }),
     /** A message whose holder let its lease lapse, and knows nothing of it. */
     async lapsed(): Promise<HeldMessage> {
-      await worldOf().has(user(1).permits(3))
-      const message = await claimOne(worldOf())
-      await worldOf().lapseLeases()
+      await world.has(user(1).permits(3))
+      const message = await claimOne(world)
+      await world.lapseLeases()
       return message
     },
   }
 }
 
 describe.each(dialects)('after a takeover on %s', (dialect) => {
-  let world: World
-  const { settle, takeAll, state, lapsed } = tools(() => world)
-
-  beforeAll(async () => {
-    world = await createWorld(dialect)
-  })
-  afterEach(() => world.expectAuditClean().finally(world.reset))
-  afterAll(() => world.close())
+  const world = useWorld(dialect)
+  const { settle, takeAll, state, lapsed } = tools(world)
 
   test.each(VERDICTS)('the verdict $kind of the one who had the message changes nothing', async (verdict) => {
     const late = await lapsed()
@@ -102,18 +96,10 @@ describe.each(dialects)('after a takeover on %s', (dialect) => {
   })
 })
 
-describe('beside a takeover on mysql', () => {
-  let world: World
-  const { another, closePools, settle, takeAll, state, lapsed } = tools(() => world)
-
-  beforeAll(async () => {
-    world = await createWorld('mysql')
-  })
-  afterEach(async () => {
-    await closePools()
-    await world.expectAuditClean().finally(world.reset)
-  })
-  afterAll(() => world.close())
+describe('beside a takeover on mysql', { tags: ['mysql'] }, () => {
+  const world = useWorld('mysql')
+  const { another, closePools, settle, takeAll, state, lapsed } = tools(world)
+  afterEach(closePools)
 
   test.each(VERDICTS)('the verdict $kind waits for a takeover and then changes nothing', async (verdict) => {
     const late = await lapsed()

@@ -1,8 +1,8 @@
 import type { Knex } from 'knex'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { selectRows } from '../../src/db/sql.js'
 import { createSharedToken, type SharedToken } from '../../src/tokens/shared-token.js'
-import { createTestDatabase, dialects, emptyTables, type TestDatabase } from '../helpers/database.js'
+import { dialects, useDatabase } from '../helpers/database.js'
 import { openSteppingPool, type SteppingPool } from '../helpers/stepping-pool.js'
 import { fetched, recordingLogger, type TokenEndpoint, tokenEndpoint } from '../helpers/tokens.js'
 
@@ -19,21 +19,16 @@ import { fetched, recordingLogger, type TokenEndpoint, tokenEndpoint } from '../
  * Frozen and killed refreshers as real processes: test/tokens/processes.test.ts.
  */
 describe.each(dialects)('two token refreshers on %s', (dialect) => {
-  let database: TestDatabase
+  const database = useDatabase(dialect)
   let wechat: TokenEndpoint
   const pools: SteppingPool[] = []
 
-  beforeAll(async () => {
-    database = await createTestDatabase(dialect)
-  })
   beforeEach(() => {
     wechat = tokenEndpoint()
   })
   afterEach(async () => {
     for (const pool of pools.splice(0)) await pool.close()
-    await emptyTables(database.db)
   })
-  afterAll(() => database.close())
 
   function another(): SteppingPool {
     const pool = openSteppingPool(database)
@@ -60,7 +55,7 @@ describe.each(dialects)('two token refreshers on %s', (dialect) => {
       )
     )[0]
 
-  test('of an account that never had a token fetch one', async () => {
+  test('two refreshers of an account that never had a token fetch one', async () => {
     const [a, b] = [another(), another()]
     const stops = [a, b].map((pool) => pool.stop('before', /INSERT INTO wx_access_token/))
     const tokens = [refresher(a.db, 'a').get(), refresher(b.db, 'b').get()]
@@ -100,7 +95,7 @@ describe.each(dialects)('two token refreshers on %s', (dialect) => {
     expect(wechat.calls).toBe(2)
   })
 
-  test('of which one was frozen past its lease: it neither stores its token nor ends the other’s lease', async () => {
+  test('two token refreshers of which one was frozen past its lease: it neither stores its token nor ends the other’s lease', async () => {
     await refresher(database.db, 'old').get()
     const frozen = another()
     const stop = frozen.stop('before', /SET token = \?/)

@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { PAY_HOLD_MS } from '../../src/books/index.js'
 import { isDuplicate } from '../../src/db/errors.js'
 import { execute } from '../../src/db/sql.js'
@@ -9,22 +9,15 @@ import { createIngest } from '../../src/permits/ingest.js'
 import { acceptTap } from '../../src/permits/subscriptions.js'
 import { planRun } from '../../src/reminders/plan.js'
 import { claimOne } from '../helpers/claims.js'
+import { DAY_MS, MINUTE_MS, SUBSCRIBE_PATH, TODAY } from '../helpers/constants.js'
 import { dialects } from '../helpers/database.js'
-import { MINUTE_MS } from '../helpers/rows.js'
-import { DAY, openIdOf, user, users } from '../helpers/users.js'
-import { createWorld, DEMO, SUBSCRIBE_PATH, TODAY, type World } from '../helpers/world.js'
+import { openIdOf, user, users } from '../helpers/users.js'
+import { DEMO, useWorld } from '../helpers/world.js'
 
 const SUBSCRIBE = { channel: 'subscribe' } as const
 
 describe.each(dialects)('permits and channels on %s', (dialect) => {
-  let world: World
-
-  beforeAll(async () => {
-    world = await createWorld(dialect)
-  })
-  beforeEach(() => world.reset())
-  afterEach(() => world.expectAuditClean())
-  afterAll(() => world.close())
+  const world = useWorld(dialect)
 
   let taps = 0
   /** A tap that WeChat has a credit for, reported by the client. */
@@ -102,7 +95,7 @@ describe.each(dialects)('permits and channels on %s', (dialect) => {
     await subscribe(1)
     for (const left of [1, 0]) {
       await world.startProcess().remind({ account: SUBSCRIBE })
-      world.clock.advance(DAY)
+      world.clock.advance(DAY_MS)
       expect(await world.counterOf(1)).toMatchObject({ count: left })
     }
     const [first, second] = await world.permitsOf(1)
@@ -129,7 +122,7 @@ describe.each(dialects)('permits and channels on %s', (dialect) => {
     const remind = () => world.startProcess().remind({ account: SUBSCRIBE })
     expect(await remind()).toMatchObject({ failed: 1 })
     expect(await world.counterOf(1)).toMatchObject({ count: 1 })
-    world.clock.advance(DAY)
+    world.clock.advance(DAY_MS)
     expect(await remind()).toMatchObject({ due: 0 })
     world.clock.advance(MINUTE_MS)
     await subscribe(1)
@@ -146,7 +139,7 @@ describe.each(dialects)('permits and channels on %s', (dialect) => {
     world.clock.advance(1)
     for (let day = 0; day < 3; day++) {
       expect(await remind()).toMatchObject({ delivered: 1 })
-      world.clock.advance(DAY)
+      world.clock.advance(DAY_MS)
     }
     expect(await remind()).toMatchObject({ due: 0 })
     expect(await world.counterOf(1)).toMatchObject({ count: 0 })

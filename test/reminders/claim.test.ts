@@ -1,21 +1,16 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { execute, selectRows } from '../../src/db/sql.js'
 import { type Claim, claimDue } from '../../src/reminders/claim.js'
 import { closeRun, openRun } from '../../src/runs/occurrences.js'
 import { resetRanges } from '../../src/runs/ranges.js'
 import { claimAll, claimOne } from '../helpers/claims.js'
+import { HOUR_MS, TODAY } from '../helpers/constants.js'
 import { dialects } from '../helpers/database.js'
-import { HOUR, openIdOf, user, users } from '../helpers/users.js'
-import { createWorld, DEMO, type Process, TODAY, type World } from '../helpers/world.js'
+import { openIdOf, user, users } from '../helpers/users.js'
+import { DEMO, type Process, useWorld } from '../helpers/world.js'
 
 describe.each(dialects)('claiming on %s', (dialect) => {
-  let world: World
-
-  beforeAll(async () => {
-    world = await createWorld(dialect)
-  })
-  afterEach(() => world.expectAuditClean().finally(world.reset))
-  afterAll(() => world.close())
+  const world = useWorld(dialect)
 
   const claimedUsers = async (): Promise<number[]> =>
     (await claimAll(world)).map(({ userId }) => Number(userId)).sort((a, b) => a - b)
@@ -82,9 +77,9 @@ describe.each(dialects)('claiming on %s', (dialect) => {
   test('takes the permit that runs out first, however they came in', async () => {
     await world.has(
       user(1)
-        .permitFor(50 * HOUR)
-        .permitFor(3 * HOUR)
-        .permitFor(20 * HOUR),
+        .permitFor(50 * HOUR_MS)
+        .permitFor(3 * HOUR_MS)
+        .permitFor(20 * HOUR_MS),
       user(2).permits(7),
     )
     for (const { userId, permitId } of await claimAll(world)) {
@@ -92,8 +87,8 @@ describe.each(dialects)('claiming on %s', (dialect) => {
     }
   })
 
-  test('of permits that run out together it takes the one that came in first', async () => {
-    await world.has(user(1).permitFor(HOUR).permitFor(HOUR).permitFor(HOUR))
+  test('claiming takes, of permits that run out together, the one that came in first', async () => {
+    await world.has(user(1).permitFor(HOUR_MS).permitFor(HOUR_MS).permitFor(HOUR_MS))
     const ids = (await world.permitsOf(1)).map(({ id }) => id)
     expect((await claimOne(world)).permitId).toBe(Math.min(...ids))
   })
@@ -102,7 +97,7 @@ describe.each(dialects)('claiming on %s', (dialect) => {
     await world.has(
       user(1)
         .permitFor(60_000)
-        .permitFor(2 * HOUR),
+        .permitFor(2 * HOUR_MS),
       user(2).permitFor(60_001),
       user(3).permitFor(60_000),
     )
@@ -184,7 +179,7 @@ describe.each(dialects)('claiming on %s', (dialect) => {
     expect(await world.messages()).toEqual([])
   })
 
-  test('by several processes at once takes each user once and misses none', async () => {
+  test('claiming by several processes at once takes each user once and misses none', async () => {
     await world.has(users(1, 600).permits(2))
     const runId = await open()
     const processes = Array.from({ length: 4 }, () => world.startProcess())
@@ -199,7 +194,7 @@ describe.each(dialects)('claiming on %s', (dialect) => {
     expect(permits).toEqual([{ n: 600 }])
   })
 
-  test('beside the same run started over it takes each user once', async () => {
+  test('claiming beside the same run started over takes each user once', async () => {
     await world.has(users(1, 400).permits(3))
     const runId = await open()
     const processes = Array.from({ length: 3 }, () => world.startProcess())
@@ -213,14 +208,8 @@ describe.each(dialects)('claiming on %s', (dialect) => {
   })
 })
 
-describe('claiming on mysql', () => {
-  let world: World
-
-  beforeAll(async () => {
-    world = await createWorld('mysql')
-  })
-  afterEach(() => world.expectAuditClean().finally(world.reset))
-  afterAll(() => world.close())
+describe('claiming on mysql', { tags: ['mysql'] }, () => {
+  const world = useWorld('mysql')
 
   test('comes back to a user whose permit somebody held while it passed', async () => {
     await world.has(users(1, 5).permits(1))

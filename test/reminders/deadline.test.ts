@@ -1,25 +1,19 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { ACCEPTED, refusal } from '../helpers/answers.js'
 import { claimAll } from '../helpers/claims.js'
+import { HOUR_MS, MINUTE_MS } from '../helpers/constants.js'
 import { dialects } from '../helpers/database.js'
 import { eventually } from '../helpers/eventually.js'
 import { heldRequests } from '../helpers/requests.js'
-import { MINUTE_MS } from '../helpers/rows.js'
-import { HOUR, user, users } from '../helpers/users.js'
-import { createWorld, type World, without } from '../helpers/world.js'
+import { user, users } from '../helpers/users.js'
+import { useWorld, without } from '../helpers/world.js'
 
 const CHANNELS = ['form_id', 'subscribe'] as const
 
 describe.each(dialects)('the end of the sending window on %s', (dialect) => {
-  let world: World
+  const world = useWorld(dialect)
 
-  beforeAll(async () => {
-    world = await createWorld(dialect)
-  })
-  afterEach(() => world.expectAuditClean().finally(world.reset))
-  afterAll(() => world.close())
-
-  const closeWindow = () => world.clock.advance(12 * HOUR)
+  const closeWindow = () => world.clock.advance(12 * HOUR_MS)
 
   test.each(CHANNELS)(
     'lets no request leave on %s: what is claimed and not sent is given back',
@@ -63,7 +57,7 @@ describe.each(dialects)('the end of the sending window on %s', (dialect) => {
     },
   )
 
-  test('is seen between the permits of one user', async () => {
+  test('the end of the sending window is seen between the permits of one user', async () => {
     await world.has(user(1).permits(6))
     let sent = 0
     const process = world.startProcess({
@@ -78,11 +72,11 @@ describe.each(dialects)('the end of the sending window on %s', (dialect) => {
   })
 
   test.each([...CHANNELS])(
-    'that comes before a takeover costs nothing on %s: what a dead process had claimed late is given back',
+    'the end of the sending window that comes before a takeover costs nothing on %s: what a dead process had claimed late is given back',
     async (channel) => {
       await world.has(users(1, 20).permits(1).subscriptions(1))
       const before = await world.books()
-      world.clock.advance(12 * HOUR - 30 * MINUTE_MS)
+      world.clock.advance(12 * HOUR_MS - 30 * MINUTE_MS)
       expect(await claimAll(world, { channel })).toHaveLength(20)
       await world.lapseLeases()
       world.clock.advance(30 * MINUTE_MS)

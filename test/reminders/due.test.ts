@@ -1,5 +1,5 @@
 import { DateTime } from 'luxon'
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import type { Account } from '../../src/account.js'
 import { readAccount } from '../../src/config/read.js'
 import { openDatabase } from '../../src/db/connect.js'
@@ -8,7 +8,7 @@ import { latestSweepSlot } from '../../src/permits/job.js'
 import { findDueRun, recordMissedDays } from '../../src/reminders/due.js'
 import { closeRun, openRun } from '../../src/runs/occurrences.js'
 import type { JobRun, RunState } from '../../src/runs/run.js'
-import { createTestDatabase, dialects, emptyTables, type TestDatabase } from '../helpers/database.js'
+import { dialects, useDatabase } from '../helpers/database.js'
 
 const APP_ID = 'wx1'
 
@@ -24,13 +24,7 @@ function at(text: string, zone = 'Asia/Shanghai'): number {
 }
 
 describe.each(dialects)('on %s', (dialect) => {
-  let database: TestDatabase
-
-  beforeAll(async () => {
-    database = await createTestDatabase(dialect)
-  })
-  beforeEach(() => emptyTables(database.db))
-  afterAll(() => database.close())
+  const database = useDatabase(dialect)
 
   const runs = () =>
     selectRows<{ slot: number; state: RunState; triggered_by: string; reason: string | null }>(
@@ -52,22 +46,22 @@ describe.each(dialects)('on %s', (dialect) => {
   const due = (now: number, env?: Record<string, string>) => findDueRun(database.db, account(env), now)
 
   describe('the daily run', () => {
-    test('is not due before its time', async () => {
+    test('the daily run is not due before its time', async () => {
       expect(await due(at('2026-11-20 09:59:59.999'))).toBeUndefined()
       expect(await runs()).toEqual([])
     })
 
-    test('is due from its time on, as a firing of the schedule', async () => {
+    test('the daily run is due from its time on, as a firing of the schedule', async () => {
       for (const time of ['10:00:00', '10:01:29'])
         expect(await due(at(`2026-11-20 ${time}`))).toEqual({ date: 20261120, triggeredBy: 'cron' })
     })
 
-    test('is caught up by a process that was down at 10:00 and starts at 15:00', async () => {
+    test('the daily run is caught up by a process that was down at 10:00 and starts at 15:00', async () => {
       expect(await due(at('2026-11-20 15:00:00'))).toEqual({ date: 20261120, triggeredBy: 'catch-up' })
       expect(await due(at('2026-11-20 21:59:59.999'))).toMatchObject({ date: 20261120 })
     })
 
-    test('is recorded as missed by a process that starts at 23:00, visibly and once', async () => {
+    test('the daily run is recorded as missed by a process that starts at 23:00, visibly and once', async () => {
       for (const time of ['22:00:00', '23:00:00', '23:01:00'])
         expect(await due(at(`2026-11-20 ${time}`))).toBeUndefined()
       expect(await runs()).toEqual([
@@ -80,13 +74,13 @@ describe.each(dialects)('on %s', (dialect) => {
       ])
     })
 
-    test('is due again on the day after one that was missed', async () => {
+    test('the daily run is due again on the day after one that was missed', async () => {
       await due(at('2026-11-20 23:00:00'))
       expect(await due(at('2026-11-21 10:00:00'))).toEqual({ date: 20261121, triggeredBy: 'cron' })
     })
 
     test.each<RunState>(['done', 'halted', 'paused', 'window_closed'])(
-      'is not started again by itself once it ended as %s',
+      'the daily run is not started again by itself once it ended as %s',
       async (state) => {
         await ranOn(20261120, at('2026-11-20 10:00:00'), state)
         for (const time of ['10:00:01', '12:00:00', '23:00:00'])
@@ -95,23 +89,23 @@ describe.each(dialects)('on %s', (dialect) => {
       },
     )
 
-    test('is joined while it runs, wherever that is', async () => {
+    test('the daily run is joined while it runs, wherever that is', async () => {
       await ranOn(20261120, at('2026-11-20 10:00:00'), 'running')
       expect(await due(at('2026-11-20 10:00:30'))).toEqual({ date: 20261120, triggeredBy: 'cron' })
       expect(await due(at('2026-11-20 16:00:00'))).toEqual({ date: 20261120, triggeredBy: 'catch-up' })
     })
 
-    test('is due although somebody ran it by hand before its time', async () => {
+    test('the daily run is due although somebody ran it by hand before its time', async () => {
       await ranOn(20261120, at('2026-11-20 08:00:00'))
       expect(await due(at('2026-11-20 10:00:00'))).toEqual({ date: 20261120, triggeredBy: 'cron' })
     })
 
-    test('is not due when somebody ran it by hand after its time', async () => {
+    test('the daily run is not due when somebody ran it by hand after its time', async () => {
       await ranOn(20261120, at('2026-11-20 10:30:00'))
       expect(await due(at('2026-11-20 11:00:00'))).toBeUndefined()
     })
 
-    test('has a second firing on a day that has two', async () => {
+    test('the daily run has a second firing on a day that has two', async () => {
       const twice = { REMIND_CRON: '0 10,18 * * *' }
       await ranOn(20261120, at('2026-11-20 10:00:00'))
       expect(await due(at('2026-11-20 17:59:59'), twice)).toBeUndefined()
@@ -119,19 +113,19 @@ describe.each(dialects)('on %s', (dialect) => {
       expect(await due(at('2026-11-20 21:00:00'), twice)).toEqual({ date: 20261120, triggeredBy: 'catch-up' })
     })
 
-    test('is not recorded as missed on a day whose first firing ran', async () => {
+    test('the daily run is not recorded as missed on a day whose first firing ran', async () => {
       await ranOn(20261120, at('2026-11-20 10:00:00'))
       await due(at('2026-11-20 23:00:00'), { REMIND_CRON: '0 10,18 * * *' })
       expect(await runs()).toMatchObject([{ state: 'done' }])
     })
 
-    test('was missed for want of a process if only a later firing comes after the window', async () => {
+    test('the daily run was missed for want of a process if only a later firing comes after the window', async () => {
       await due(at('2026-11-20 23:30:00'), { REMIND_CRON: '0 10,23 * * *' })
       const reason = expect.stringContaining('no process was running')
       expect(await runs()).toMatchObject([{ state: 'missed', reason }])
     })
 
-    test('is not due on a day that the expression leaves out', async () => {
+    test('the daily run is not due on a day that the expression leaves out', async () => {
       // 2026-11-21 is a Saturday.
       expect(await due(at('2026-11-21 12:00:00'), { REMIND_CRON: '0 10 * * 1-5' })).toBeUndefined()
       expect(await due(at('2026-11-21 23:00:00'), { REMIND_CRON: '0 10 * * 1-5' })).toBeUndefined()
@@ -148,7 +142,7 @@ describe.each(dialects)('on %s', (dialect) => {
       expect(await due(evening, { TIMEZONE: 'Pacific/Kiritimati' })).toMatchObject({ date: 20261121 })
     })
 
-    test('of one account says nothing about another one', async () => {
+    test('the daily run of one account says nothing about another one', async () => {
       await ranOn(20261120, at('2026-11-20 10:00:00'))
       expect(await due(at('2026-11-20 10:00:30'), { WX_APP_ID: 'wx2' })).toMatchObject({ date: 20261120 })
     })
@@ -206,12 +200,12 @@ describe.each(dialects)('on %s', (dialect) => {
     const missed = (now: number, env?: Record<string, string>) =>
       recordMissedDays(database.db, account(env), now)
 
-    test('are none before the first run ever', async () => {
+    test('days on which no process was there are none before the first run ever', async () => {
       expect(await missed(at('2026-11-20 09:00:00'))).toEqual([])
       expect(await runs()).toEqual([])
     })
 
-    test('are recorded one by one, not today', async () => {
+    test('days on which no process was there are recorded one by one, not today', async () => {
       await ranOn(20261116, at('2026-11-16 10:00:00'))
       expect(await missed(at('2026-11-20 23:30:00'))).toEqual([20261117, 20261118, 20261119])
       expect((await runs()).map(({ slot, state }) => [slot, state])).toEqual([
@@ -223,21 +217,21 @@ describe.each(dialects)('on %s', (dialect) => {
       expect((await runs()).at(-1)?.reason).toBe('no process was running on that day')
     })
 
-    test('are recorded once, and then known', async () => {
+    test('days on which no process was there are recorded once, and then known', async () => {
       await ranOn(20261118, at('2026-11-18 10:00:00'))
       expect(await missed(at('2026-11-20 09:00:00'))).toEqual([20261119])
       expect(await missed(at('2026-11-20 09:00:00'))).toEqual([])
       expect(await runs()).toHaveLength(2)
     })
 
-    test('go back a week at most', async () => {
+    test('days on which no process was there go back a week at most', async () => {
       await ranOn(20260101, at('2026-01-01 10:00:00'))
       const days = await missed(at('2026-11-20 09:00:00'))
       expect(days).toHaveLength(7)
       expect(days[0]).toBe(20261113)
     })
 
-    test('leave out days that the expression leaves out', async () => {
+    test('days on which no process was there leave out days that the expression leaves out', async () => {
       await ranOn(20261119, at('2026-11-19 10:00:00'))
       const weekdays = { REMIND_CRON: '0 10 * * 1-5' }
       expect(await missed(at('2026-11-24 09:00:00'), weekdays)).toEqual([20261120, 20261123])
@@ -245,7 +239,7 @@ describe.each(dialects)('on %s', (dialect) => {
   })
 
   describe('a run that was left running', () => {
-    test('by a process that died is ended when its window has closed', async () => {
+    test('a run that was left running by a process that died is ended when its window has closed', async () => {
       await ranOn(20261120, at('2026-11-20 10:00:00'), 'running')
       expect(await due(at('2026-11-20 22:00:00'))).toBeUndefined()
       expect(await runs()).toMatchObject([
@@ -253,7 +247,7 @@ describe.each(dialects)('on %s', (dialect) => {
       ])
     })
 
-    test('on an earlier day is ended by the next process that starts', async () => {
+    test('a run that was left running on an earlier day is ended by the next process that starts', async () => {
       await ranOn(20261118, at('2026-11-18 10:00:00'), 'running')
       expect(await recordMissedDays(database.db, account(), at('2026-11-20 09:00:00'))).toEqual([20261119])
       expect(await runs()).toMatchObject([
@@ -262,7 +256,7 @@ describe.each(dialects)('on %s', (dialect) => {
       ])
     })
 
-    test('is left alone while its window is open', async () => {
+    test('a run that was left running is left alone while its window is open', async () => {
       await ranOn(20261120, at('2026-11-20 10:00:00'), 'running')
       await recordMissedDays(database.db, account(), at('2026-11-20 21:00:00'))
       await due(at('2026-11-20 21:00:00'))
@@ -300,14 +294,14 @@ describe.each(dialects)('on %s', (dialect) => {
 })
 
 describe('the slot of a sweep', () => {
-  test('is its newest firing of the day', () => {
+  test('the slot of a sweep is its newest firing of the day', () => {
     const every20 = account()
     expect(latestSweepSlot(every20, at('2026-11-20 10:19:59.999'))).toBe(at('2026-11-20 10:00:00'))
     expect(latestSweepSlot(every20, at('2026-11-20 10:20:00'))).toBe(at('2026-11-20 10:20:00'))
     expect(latestSweepSlot(every20, at('2026-11-20 00:00:00'))).toBe(at('2026-11-20 00:00:00'))
   })
 
-  test('is none before the first firing of the day', () => {
+  test('the slot of a sweep is none before the first firing of the day', () => {
     const nightly = account({ EXPIRE_CRON: '30 3 * * *' })
     expect(latestSweepSlot(nightly, at('2026-11-20 03:29:59'))).toBeUndefined()
     expect(latestSweepSlot(nightly, at('2026-11-20 23:59:59'))).toBe(at('2026-11-20 03:30:00'))

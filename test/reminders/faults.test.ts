@@ -1,9 +1,9 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import type { FaultSpec } from '../../src/sandbox/faults.js'
-import { createTestDatabase, dialects, type TestDatabase } from '../helpers/database.js'
-import { MINUTE_MS } from '../helpers/rows.js'
+import { MINUTE_MS, SEND_PATH } from '../helpers/constants.js'
+import { dialects, useDatabase } from '../helpers/database.js'
 import { users } from '../helpers/users.js'
-import { createWorld, SEND_PATH, type World } from '../helpers/world.js'
+import { createWorld, type World } from '../helpers/world.js'
 
 const USERS = 30
 
@@ -40,13 +40,9 @@ const nameOf = ({ kind, errcode, status, effect, rate = 1 }: (typeof FAULTS)[num
     .join(' ')
 
 describe.each(dialects)('with a WeChat that fails, on %s', (dialect) => {
-  let database: TestDatabase
+  // Its tests run at the same time, on accounts of their own.
+  const database = useDatabase(dialect, { keepRows: true })
   let accounts = 0
-
-  beforeAll(async () => {
-    database = await createTestDatabase(dialect)
-  })
-  afterAll(() => database.close())
 
   /** An account and a WeChat of its own for each test, so that they can run at the same time. */
   async function withWorld(work: (world: World) => Promise<void>): Promise<void> {

@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { createBrake } from '../../src/messages/brake.js'
 import { deliverAll } from '../../src/messages/deliver.js'
 import { emptyTally } from '../../src/messages/tally.js'
@@ -7,11 +7,12 @@ import { findDueRun } from '../../src/reminders/due.js'
 import type { FaultSpec } from '../../src/sandbox/faults.js'
 import { ACCEPTED } from '../helpers/answers.js'
 import { claimAll, claimOne } from '../helpers/claims.js'
+import { HOUR_MS, SUBSCRIBE_PATH, TODAY } from '../helpers/constants.js'
 import { dialects } from '../helpers/database.js'
 import { eventually } from '../helpers/eventually.js'
 import { heldRequests, sourceOf } from '../helpers/requests.js'
-import { HOUR, user, users } from '../helpers/users.js'
-import { createWorld, type ProcessOptions, SUBSCRIBE_PATH, TODAY, type World } from '../helpers/world.js'
+import { user, users } from '../helpers/users.js'
+import { type ProcessOptions, useWorld } from '../helpers/world.js'
 
 const SUBSCRIBE = { channel: 'subscribe' } as const
 const ON_SEND = { match: { path: SUBSCRIBE_PATH } }
@@ -19,13 +20,7 @@ const USERS = 60
 
 /** A subscribe message has no key: what may have been sent is never sent again, so each doubt costs a permit. */
 describe.each(dialects)('without a key on %s', (dialect) => {
-  let world: World
-
-  beforeAll(async () => {
-    world = await createWorld(dialect)
-  })
-  afterEach(() => world.expectAuditClean().finally(world.reset))
-  afterAll(() => world.close())
+  const world = useWorld(dialect)
 
   /** What the schedule does at a tick: the recovery, then the run if it is due. */
   async function tick(options: ProcessOptions = {}): Promise<string> {
@@ -67,12 +62,12 @@ describe.each(dialects)('without a key on %s', (dialect) => {
           { state: 'running', reason: expect.stringMatching(/is not accepting messages right now/) },
         ])
         expect((await countStates()).unknown).toBeUndefined()
-        world.clock.advance(HOUR)
+        world.clock.advance(HOUR_MS)
         expect(await tick()).toBe('paused')
         expect(world.reminded()).toHaveLength(after)
 
         world.wechat.clearFaults()
-        world.clock.advance(HOUR)
+        world.clock.advance(HOUR_MS)
         expect(await tick()).toBe('done')
         expect(world.reminded().sort((a, b) => a - b)).toEqual(users(1, USERS).ids)
         const { unknown = 0, delivered, failed = 0 } = await countStates()
@@ -131,7 +126,7 @@ describe.each(dialects)('without a key on %s', (dialect) => {
     const before = await world.books()
     await claimAll(world, SUBSCRIBE)
     await world.lapseLeases()
-    world.clock.advance(12 * HOUR)
+    world.clock.advance(12 * HOUR_MS)
     expect(await world.startProcess().recover(SUBSCRIBE)).toEqual({ ...emptyTally(), cancelled: 700 })
     expect(await world.books()).toEqual(before)
   })

@@ -1,27 +1,21 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { findDueRun } from '../../src/reminders/due.js'
 import type { FaultSpec } from '../../src/sandbox/faults.js'
+import { HOUR_MS, MINUTE_MS, NOW, SEND_PATH, TODAY } from '../helpers/constants.js'
 import { dialects } from '../helpers/database.js'
-import { MINUTE_MS } from '../helpers/rows.js'
-import { HOUR, users } from '../helpers/users.js'
+import { users } from '../helpers/users.js'
 import { refusedUrl } from '../helpers/wechat.js'
-import { createWorld, type ProcessOptions, SEND_PATH, START, TODAY, type World } from '../helpers/world.js'
+import { type ProcessOptions, useWorld } from '../helpers/world.js'
 
 const USERS = 40
 const ON_SEND = { match: { path: SEND_PATH } }
 
 describe.each(dialects)('an outage of WeChat for hours on %s', (dialect) => {
-  let world: World
-
-  beforeAll(async () => {
-    world = await createWorld(dialect)
-  })
-  afterEach(() => world.expectSound().finally(world.reset))
-  afterAll(() => world.close())
+  const world = useWorld(dialect, { leaves: 'sound books' })
 
   /** What the schedule does at a tick: the recovery every few seconds, the run once a minute if it is due. */
   async function tick(options: ProcessOptions = {}): Promise<string> {
-    const process = world.startProcess({ timeoutMs: 150, ...options })
+    const process = world.startProcess(options)
     try {
       await process.recover()
       const due = await findDueRun(world.db, world.account, world.clock.now())
@@ -34,13 +28,13 @@ describe.each(dialects)('an outage of WeChat for hours on %s', (dialect) => {
   const inDoubt = async () => (await world.messages()).filter(({ state }) => state === 'retry').length
 
   async function outlast(options: ProcessOptions = {}): Promise<void> {
-    world.clock.set(START)
+    world.clock.set(NOW)
     expect(await tick(options)).toBe('paused')
     const [run] = await world.runs()
     expect(run).toMatchObject({ slot: TODAY, state: 'running' })
     expect(run?.reason).toMatch(/WeChat is not accepting messages right now/)
     for (let hour = 1; hour <= 3; hour++) {
-      world.clock.advance(HOUR)
+      world.clock.advance(HOUR_MS)
       expect(await tick(options)).toBe('paused')
     }
     expect(world.reminded()).toEqual([])
@@ -61,7 +55,7 @@ describe.each(dialects)('an outage of WeChat for hours on %s', (dialect) => {
     }
   }
 
-  test('that refuses connections: the run goes on by itself afterwards and reminds everybody once', async () => {
+  test('an outage of WeChat for hours that refuses connections: the run goes on by itself afterwards and reminds everybody once', async () => {
     await world.has(users(1, USERS).permits(2))
     const before = await world.books()
     await outlast({ baseUrl: await refusedUrl() })
@@ -75,7 +69,7 @@ describe.each(dialects)('an outage of WeChat for hours on %s', (dialect) => {
     ['answers by a gateway', { kind: 'http_status', status: 502 }],
   ]
   test.each(FAULTS)(
-    'that %s: those in doubt are few and are not lost, and the run goes on by itself',
+    'an outage of WeChat for hours that %s: those in doubt are few and are not lost, and the run goes on by itself',
     async (_, fault) => {
       await world.has(users(1, USERS).permits(2))
       world.wechat.addFault({ ...fault, ...ON_SEND })
@@ -86,7 +80,7 @@ describe.each(dialects)('an outage of WeChat for hours on %s', (dialect) => {
     },
   )
 
-  test('that somebody in front of it answers halts the run, and the one message in doubt is asked about', async () => {
+  test('an outage of WeChat for hours that somebody in front of it answers halts the run, and the one message in doubt is asked about', async () => {
     await world.has(users(1, USERS).permits(2))
     world.wechat.addFault({ kind: 'redirect', ...ON_SEND })
     expect(await tick()).toBe('halted')
@@ -97,12 +91,12 @@ describe.each(dialects)('an outage of WeChat for hours on %s', (dialect) => {
     await expectAllReminded('not due')
   })
 
-  test('that lasts until the window closes ends the run, with a reason for each', async () => {
+  test('an outage of WeChat for hours that lasts until the window closes ends the run, with a reason for each', async () => {
     await world.has(users(1, USERS).permits(2))
     world.wechat.addFault({ kind: 'cut_before', ...ON_SEND })
     await outlast()
     const doubtful = await inDoubt()
-    world.clock.set(START + 12 * HOUR)
+    world.clock.set(NOW + 12 * HOUR_MS)
     expect(await tick()).toBe('not due')
     expect(await world.runs()).toMatchObject([
       {

@@ -1,22 +1,17 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { execute } from '../../src/db/sql.js'
 import { addDays } from '../../src/lib/business-date.js'
 import { planRun } from '../../src/reminders/plan.js'
 import { claimAll } from '../helpers/claims.js'
+import { DAY_MS, NOW, SEND_PATH, TODAY } from '../helpers/constants.js'
 import { dialects } from '../helpers/database.js'
-import { DAY, user, users } from '../helpers/users.js'
-import { createWorld, SEND_PATH, START, TODAY, type World } from '../helpers/world.js'
+import { user, users } from '../helpers/users.js'
+import { useWorld } from '../helpers/world.js'
 
 describe.each(dialects)('the plan on %s', (dialect) => {
-  let world: World
+  const world = useWorld(dialect, { leaves: 'anything' })
 
-  beforeAll(async () => {
-    world = await createWorld(dialect)
-  })
-  afterEach(() => world.reset())
-  afterAll(() => world.close())
-
-  const plan = (date = TODAY, at = START) => planRun(world.db, world.account, date, at)
+  const plan = (date = TODAY, at = NOW) => planRun(world.db, world.account, date, at)
 
   async function everyKind(): Promise<void> {
     await world.has(
@@ -72,9 +67,9 @@ describe.each(dialects)('the plan on %s', (dialect) => {
     await world.expectSound()
   })
 
-  test('of a day to come leaves out the permits that will have run out, and knows no sign-in yet', async () => {
+  test('the plan of a day to come leaves out the permits that will have run out, and knows no sign-in yet', async () => {
     await world.has(user(1).permits(1), user(2).permits(3), user(3).permits(3).signedInToday())
-    const future = await plan(addDays(TODAY, 1), START + DAY)
+    const future = await plan(addDays(TODAY, 1), NOW + DAY_MS)
     expect(future).toMatchObject({ due: 2, skipped: { no_valid_permit: 1, signed_in: 0 } })
     expect(future.sample.map(({ user_id }) => user_id)).toEqual([2, 3])
   })
@@ -111,7 +106,7 @@ describe.each(dialects)('the plan on %s', (dialect) => {
     expect(await plan()).toMatchObject({ due: 0, skipped: { reminded_today: 5 }, given_back: 0 })
   })
 
-  test('of nobody is empty', async () => {
+  test('the plan of nobody is empty', async () => {
     expect(await plan()).toMatchObject({ due: 0, sample: [] })
   })
 })

@@ -1,27 +1,22 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { execute } from '../../src/db/sql.js'
 import { findDueRun } from '../../src/reminders/due.js'
 import { closeRun } from '../../src/runs/occurrences.js'
 import type { SendResult } from '../../src/wechat/client.js'
 import { ACCEPTED } from '../helpers/answers.js'
 import { claimAll } from '../helpers/claims.js'
+import { MINUTE_MS, SEND_PATH, TODAY } from '../helpers/constants.js'
 import { dialects } from '../helpers/database.js'
 import { eventually } from '../helpers/eventually.js'
 import { user, users } from '../helpers/users.js'
-import { createWorld, SEND_PATH, TODAY, type World, without } from '../helpers/world.js'
+import { createWorld, useWorld, without } from '../helpers/world.js'
 
 describe.each(dialects)('several processes on %s', (dialect) => {
-  let world: World
-
-  beforeAll(async () => {
-    world = await createWorld(dialect)
-  })
-  afterEach(() => world.expectSound().finally(world.reset))
-  afterAll(() => world.close())
+  const world = useWorld(dialect, { leaves: 'sound books' })
 
   const sorted = (ids: number[]): number[] => [...ids].sort((a, b) => a - b)
 
-  test('that race for one occurrence share it: nobody twice, nobody missed, one run', async () => {
+  test('several processes that race for one occurrence share it: nobody twice, nobody missed, one run', async () => {
     await world.has(users(1, 600).permits(2), users(601, 610).permits(1).signedInToday())
     const processes = Array.from({ length: 3 }, () => world.startProcess())
     const reports = await Promise.all(processes.map((process) => process.remind()))
@@ -35,7 +30,7 @@ describe.each(dialects)('several processes on %s', (dialect) => {
     expect(reminded[0]).toMatchObject({ count: 1, last_date: TODAY })
   })
 
-  test('that race while answers are lost and permits are dead still remind everybody once', async () => {
+  test('several processes that race while answers are lost and permits are dead still remind everybody once', async () => {
     await world.has(users(1, 300).permits(6))
     world.wechat.addFault({ kind: 'cut_after', rate: 0.15, match: { path: SEND_PATH } })
     world.wechat.addFault({ kind: 'errcode', errcode: 41028, rate: 0.1, match: { path: SEND_PATH } })
@@ -44,15 +39,20 @@ describe.each(dialects)('several processes on %s', (dialect) => {
     expect(reports.map(({ state, reason }) => ({ state, reason }))).toEqual(
       Array(3).fill({ state: 'done', reason: null }),
     )
-    // 41028 after a lost answer leaves it open whether that was the delivery: such a message is not sent again.
+    // Six bad answers in a row come to one message in a hundred of these races: it is asked about again minutes later.
+    world.wechat.clearFaults()
+    world.clock.advance(10 * MINUTE_MS)
+    await world.startProcess().recover()
     const messages = await world.messages()
     expect(messages).toHaveLength(300)
-    expect(new Set(messages.map(({ state }) => state))).toEqual(new Set(['delivered', 'unknown']))
-    expect(messages.filter(({ state }) => state === 'unknown').length).toBeLessThan(30)
+    // 41028 after a lost answer leaves it open whether that was the delivery: such a message is not sent again.
+    const unknown = messages.filter(({ state }) => state === 'unknown')
+    expect(unknown.length).toBeLessThan(30)
+    expect(messages.filter(({ state }) => state === 'delivered')).toHaveLength(300 - unknown.length)
     expect(new Set(world.reminded()).size).toBe(world.reminded().length)
   })
 
-  test('of which one died after its claim finish its messages, each delivered once', async () => {
+  test('several processes of which one died after its claim finish its messages, each delivered once', async () => {
     await world.has(users(1, 60).permits(2))
     const claimed = await claimAll(world)
     // Half of them it had already sent.
@@ -105,7 +105,7 @@ describe.each(dialects)('several processes on %s', (dialect) => {
     expect(await world.startProcess().remind()).toMatchObject({ state: 'done', delivered: 399 })
   })
 
-  test('do not stop because one of them has ended the run while users were left', async () => {
+  test('several processes do not stop because one of them has ended the run while users were left', async () => {
     await world.has(users(1, 50).permits(1))
     const held: ((result: SendResult) => void)[] = []
     const real = world.startProcess()
@@ -128,7 +128,7 @@ describe.each(dialects)('several processes on %s', (dialect) => {
     expect(await world.runs()).toMatchObject([{ state: 'done', delivered: 50 }])
   })
 
-  test('that work at a run with a limit keep to it together, whoever has set it', async () => {
+  test('several processes that work at a run with a limit keep to it together, whoever has set it', async () => {
     await world.has(users(1, 200).permits(1))
     const { account, clock } = world
     const { send } = world.startProcess()
@@ -151,7 +151,7 @@ describe.each(dialects)('several processes on %s', (dialect) => {
     expect(await world.runs()).toMatchObject([{ state: 'limited', delivered: 50 }])
   })
 
-  test('count for a limit only what is claimed since, beside what a process without one had claimed', async () => {
+  test('several processes count for a limit only what is claimed since, beside what a process without one had claimed', async () => {
     await world.has(users(1, 10).permits(1))
     await claimAll(world)
     await world.lapseLeases()
@@ -161,7 +161,7 @@ describe.each(dialects)('several processes on %s', (dialect) => {
     expect(await world.startProcess().remind()).toMatchObject({ state: 'done', delivered: 12 })
   })
 
-  test('leave a run that has come to its limit to whoever starts it by hand', async () => {
+  test('several processes leave a run that has come to its limit to whoever starts it by hand', async () => {
     await world.has(users(1, 30).permits(1))
     const { account, clock } = world
     await world.startProcess().remind({ limit: 5 })
@@ -173,7 +173,7 @@ describe.each(dialects)('several processes on %s', (dialect) => {
     expect(await world.startProcess().remind()).toMatchObject({ state: 'done', delivered: 25 })
   })
 
-  test('do nothing to each other’s accounts', async () => {
+  test('several processes do nothing to each other’s accounts', async () => {
     await world.has(users(1, 50).permits(1))
     const other = await createWorld(dialect, { database: world.database, appId: 'wxOther' })
     try {

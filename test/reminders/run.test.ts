@@ -1,23 +1,18 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { execute } from '../../src/db/sql.js'
 import { addDays } from '../../src/lib/business-date.js'
+import { DAY_MS, HOUR_MS, NOW, SEND_PATH, TODAY } from '../helpers/constants.js'
 import { dialects } from '../helpers/database.js'
 import { eventually } from '../helpers/eventually.js'
 import { recordQueries } from '../helpers/rows.js'
-import { DAY, HOUR, user, users } from '../helpers/users.js'
+import { user, users } from '../helpers/users.js'
 import { refusedUrl } from '../helpers/wechat.js'
-import { createWorld, SEND_PATH, START, TODAY, type World, without } from '../helpers/world.js'
+import { useWorld, without } from '../helpers/world.js'
 
 const ON_SEND = { match: { path: SEND_PATH } }
 
 describe.each(dialects)('the daily run on %s', (dialect) => {
-  let world: World
-
-  beforeAll(async () => {
-    world = await createWorld(dialect)
-  })
-  afterEach(() => world.expectSound().finally(world.reset))
-  afterAll(() => world.close())
+  const world = useWorld(dialect, { leaves: 'sound books' })
 
   const sorted = (ids: number[]): number[] => [...ids].sort((a, b) => a - b)
 
@@ -73,12 +68,12 @@ describe.each(dialects)('the daily run on %s', (dialect) => {
     expect(await world.startProcess().remind()).toMatchObject({ state: 'done', delivered: 18 })
   })
 
-  test('is done, and not limited, if its limit was enough', async () => {
+  test('the daily run is done, and not limited, if its limit was enough', async () => {
     await world.has(users(1, 12).permits(1), user(13).permits(1).signedInToday())
     expect(await world.startProcess().remind({ limit: 12 })).toMatchObject({ state: 'done', delivered: 12 })
   })
 
-  test('with a limit reminds another in place of one that was given back', async () => {
+  test('the daily run with a limit reminds another in place of one that was given back', async () => {
     await world.has(users(1, 30).permits(1))
     const first = world.startProcess({ concurrency: 1 })
     await first.remind({ limit: 10, onProgress: ({ delivered }) => delivered >= 3 && first.stop() })
@@ -144,7 +139,7 @@ describe.each(dialects)('the daily run on %s', (dialect) => {
       expect(await world.startProcess().remind()).toMatchObject({ state: 'done', delivered: 10 })
     })
 
-    test('that shows in the middle of the run gives back all who were not reminded', async () => {
+    test('a mistake of ours that shows in the middle of the run gives back all who were not reminded', async () => {
       await world.has(users(1, 200).permits(2))
       const before = await world.books()
       world.wechat.addFault({ kind: 'errcode', errcode: 40037, after: 60, ...ON_SEND })
@@ -160,7 +155,7 @@ describe.each(dialects)('the daily run on %s', (dialect) => {
       expect(sorted(world.reminded())).toEqual(users(1, 200).ids)
     })
 
-    test('that WeChat reports once by mistake costs one user this run and no permit', async () => {
+    test('a mistake of ours that WeChat reports once by mistake costs one user this run and no permit', async () => {
       await world.has(users(1, 40).permits(2))
       world.wechat.addFault({ kind: 'errcode', errcode: 40037, after: 10, times: 1, ...ON_SEND })
       expect(await world.startProcess().remind()).toMatchObject({
@@ -190,7 +185,7 @@ describe.each(dialects)('the daily run on %s', (dialect) => {
   })
 
   describe('a spoiled permit', () => {
-    test('is followed by the next oldest, for the same message', async () => {
+    test('a spoiled permit is followed by the next oldest, for the same message', async () => {
       await world.has(users(1, 10).permits(3))
       const used = (await world.permitsOf(4))[0]?.form_id ?? ''
       world.wechat.addFault({ kind: 'errcode', errcode: 41028, match: { form_id: used } })
@@ -253,7 +248,7 @@ describe.each(dialects)('the daily run on %s', (dialect) => {
       await eventually('three wait, seven are delivered', async () => {
         return (await waiting()).length === 3 && world.reminded().length === 7
       })
-      for (const { next_attempt_at } of await waiting()) expect(next_attempt_at).toBe(START + 60_000)
+      for (const { next_attempt_at } of await waiting()) expect(next_attempt_at).toBe(NOW + 60_000)
       world.clock.advance(60_000)
       expect(await running).toMatchObject({ state: 'done', delivered: 10 })
     })
@@ -290,7 +285,7 @@ describe.each(dialects)('the daily run on %s', (dialect) => {
     const [permit] = await world.permitsOf(2)
     world.wechat.addFault({ kind: 'errcode', errcode: 43101, match: { form_id: permit?.form_id ?? '' } })
     expect(await world.startProcess().remind()).toMatchObject({ state: 'done', delivered: 4, failed: 1 })
-    world.clock.advance(DAY)
+    world.clock.advance(DAY_MS)
     expect(await world.startProcess().remind()).toMatchObject({
       date: addDays(TODAY, 1),
       delivered: 4,
@@ -299,7 +294,7 @@ describe.each(dialects)('the daily run on %s', (dialect) => {
   })
 
   test.each([-1, 1, 30])(
-    'is none of another day: %i days from today is refused, and nothing is written',
+    'a run of another day (%i days from today) is refused, and nothing is written',
     async (days) => {
       await world.has(users(1, 3).permits(2))
       const before = await world.books()
@@ -313,10 +308,10 @@ describe.each(dialects)('the daily run on %s', (dialect) => {
   )
 
   describe('the sending window', () => {
-    test('that has closed lets nothing out', async () => {
+    test('the sending window that has closed lets nothing out', async () => {
       await world.has(users(1, 5).permits(1))
       const before = await world.books()
-      world.clock.advance(12 * HOUR)
+      world.clock.advance(12 * HOUR_MS)
       const report = await world.startProcess().remind()
       expect(report).toMatchObject({ state: 'window_closed', delivered: 0, due: 5 })
       expect(report.reason).toContain('22:00 Asia/Shanghai')
@@ -324,18 +319,18 @@ describe.each(dialects)('the daily run on %s', (dialect) => {
       expect(await world.books()).toEqual(before)
     })
 
-    test('that closes during the run leaves the rest for tomorrow', async () => {
+    test('the sending window that closes during the run leaves the rest for tomorrow', async () => {
       await world.has(users(1, 30).permits(3))
       const process = world.startProcess({
         send: async () => {
-          world.clock.set(START + 12 * HOUR)
+          world.clock.set(NOW + 12 * HOUR_MS)
           return { kind: 'refused', errcode: 43101, errmsg: '', entry: { ...REFUSED_BY_USER } }
         },
       })
       expect(await process.remind()).toMatchObject({ state: 'window_closed', failed: 1, due: 30 })
       expect(await world.messages()).toHaveLength(1)
       expect(await world.runs()).toMatchObject([{ state: 'window_closed' }])
-      world.clock.set(START + DAY)
+      world.clock.set(NOW + DAY_MS)
       expect(await world.startProcess().remind()).toMatchObject({ state: 'done', delivered: 29 + 1 })
     })
   })
@@ -364,13 +359,7 @@ const REFUSED_BY_USER = {
 } as const
 
 describe.each(dialects)('time zones on %s', (dialect) => {
-  let world: World
-
-  beforeAll(async () => {
-    world = await createWorld(dialect)
-  })
-  afterEach(() => world.expectAuditClean().finally(world.reset))
-  afterAll(() => world.close())
+  const world = useWorld(dialect)
 
   test.each([
     ['Asia/Shanghai', '2026-11-20T23:58:00+08:00'],

@@ -35,7 +35,7 @@ describe('the text of a reminder', () => {
 })
 
 describe('REMINDER_DATA', () => {
-  test('is read as it is', () => {
+  test('REMINDER_DATA is read as it is', () => {
     expect(parseReminderData('{"keyword1":"日领积分","k":"{date}"}')).toEqual({
       keyword1: '日领积分',
       k: '{date}',

@@ -9,9 +9,10 @@ import { claimDue } from '../../src/reminders/claim.js'
 import { purgeOld } from '../../src/retention/purge.js'
 import { closeRun, openRun } from '../../src/runs/occurrences.js'
 import { resetRanges } from '../../src/runs/ranges.js'
+import { DAY_MS } from '../helpers/constants.js'
 import { dialects } from '../helpers/database.js'
 import { silentLog } from '../helpers/rows.js'
-import { DAY, openIdOf } from '../helpers/users.js'
+import { openIdOf } from '../helpers/users.js'
 import { createWorld } from '../helpers/world.js'
 
 const USERS = 3
@@ -97,12 +98,12 @@ test.concurrent.each(lives)(
         purged += (report?.messages ?? 0) + (report?.permits ?? 0)
         // Before, nothing is purged.
         if (day >= RETENTION) await world.expectAuditClean()
-        clock.advance(DAY)
+        clock.advance(DAY_MS)
       }
       expect(reminded).toBeGreaterThan(DAYS)
       expect(purged).toBeGreaterThan(DAYS)
       const [oldest] = await db('wx_push_message').orderBy('created_at').limit(1)
-      expect(oldest?.created_at).toBeGreaterThan(clock.now() - (RETENTION + 9) * DAY)
+      expect(oldest?.created_at).toBeGreaterThan(clock.now() - (RETENTION + 9) * DAY_MS)
     } finally {
       await world.close()
     }

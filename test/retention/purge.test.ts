@@ -1,24 +1,19 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { execute, selectRows } from '../../src/db/sql.js'
 import { createLogger } from '../../src/lib/logger.js'
 import { audit } from '../../src/operations/audit.js'
 import { purgeOld } from '../../src/retention/purge.js'
-import { createTestDatabase, dialects, emptyTables, type TestDatabase } from '../helpers/database.js'
+import { DAY_MS } from '../helpers/constants.js'
+import { dialects, useDatabase } from '../helpers/database.js'
 import { refuseRows } from '../helpers/rows.js'
 
-const DAY_MS = 24 * 60 * 60 * 1000
 const NOW = Date.UTC(2026, 10, 20, 4)
 const OLD = NOW - 100 * DAY_MS
 const YOUNG = NOW - 10 * DAY_MS
 const PURGE = { appId: 'wx1', timezone: 'Asia/Shanghai', retentionDays: 90 }
 
 describe.each(dialects)('the purge on %s', (dialect) => {
-  let database: TestDatabase
-  beforeAll(async () => {
-    database = await createTestDatabase(dialect)
-  })
-  beforeEach(() => emptyTables(database.db))
-  afterAll(() => database.close())
+  const database = useDatabase(dialect)
 
   const purge = (now = NOW) =>
     purgeOld(

@@ -1,23 +1,17 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { execute, selectRows } from '../../src/db/sql.js'
 import type { UserId } from '../../src/lib/user-id.js'
 import { resetRanges } from '../../src/runs/ranges.js'
 import { dialects } from '../helpers/database.js'
 import { fillTable } from '../helpers/fill.js'
 import { user, users } from '../helpers/users.js'
-import { createWorld, type World } from '../helpers/world.js'
+import { useWorld } from '../helpers/world.js'
 
 const RUN = 1
 const OUTLIER = 9_007_199_254_740_993_123n
 
 describe.each(dialects)('the ranges of a run on %s', (dialect) => {
-  let world: World
-
-  beforeAll(async () => {
-    world = await createWorld(dialect)
-  })
-  afterEach(() => world.reset())
-  afterAll(() => world.close())
+  const world = useWorld(dialect, { leaves: 'anything' })
 
   const reset = () => world.db.transaction((trx) => resetRanges(trx, RUN, world.account.appId))
 
@@ -61,7 +55,7 @@ describe.each(dialects)('the ranges of a run on %s', (dialect) => {
     }
   })
 
-  test.each([0, 1, 3, 7, 8, 9])('have all of %i users', async (rows) => {
+  test.each([0, 1, 3, 7, 8, 9])('the ranges of a run have all of %i users', async (rows) => {
     await has(rows, 'i')
     await reset()
     const found = await usersOfRanges()
@@ -70,7 +64,7 @@ describe.each(dialects)('the ranges of a run on %s', (dialect) => {
     expect(Math.max(...found)).toBeLessThanOrEqual(rows < 8 ? rows : 2)
   })
 
-  test('keep their edges when the run goes on, and begin anew', async () => {
+  test('the ranges of a run keep their edges when the run goes on, and begin anew', async () => {
     await has(2_000, 'i')
     await reset()
     const ranges = () => world.db('wx_job_cursor').orderBy('range_no')

@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { selectRows } from '../../src/db/sql.js'
 import type { HeldMessage } from '../../src/messages/message.js'
 import { settleBatch } from '../../src/messages/settle.js'
@@ -6,19 +6,14 @@ import type { Verdict } from '../../src/messages/verdict.js'
 import { findDueRun } from '../../src/reminders/due.js'
 import { closeRun } from '../../src/runs/occurrences.js'
 import { claimAll } from '../helpers/claims.js'
+import { HOUR_MS, SEND_PATH } from '../helpers/constants.js'
 import { dialects } from '../helpers/database.js'
 import { openSteppingPool, someoneWaits } from '../helpers/stepping-pool.js'
-import { HOUR, user, users } from '../helpers/users.js'
-import { createWorld, SEND_PATH, type World } from '../helpers/world.js'
+import { user, users } from '../helpers/users.js'
+import { useWorld } from '../helpers/world.js'
 
 describe.each(dialects)('the totals of a run on %s', (dialect) => {
-  let world: World
-
-  beforeAll(async () => {
-    world = await createWorld(dialect)
-  })
-  afterEach(() => world.expectAuditClean().finally(world.reset))
-  afterAll(() => world.close())
+  const world = useWorld(dialect)
 
   async function totals() {
     const [row] = await selectRows<Record<string, number>>(
@@ -44,18 +39,18 @@ describe.each(dialects)('the totals of a run on %s', (dialect) => {
   const close = async (db = world.db) =>
     closeRun(db, (await world.runs())[0]?.id ?? 0, { state: 'done', reason: null }, world.clock.now())
 
-  test('follow a retry that ends hours after the run', async () => {
+  test('the totals of a run follow a retry that ends hours after the run', async () => {
     await world.has(user(1).permits(1), user(2).permits(1))
     const process = world.startProcess()
     world.wechat.addFault({ kind: 'errcode', errcode: 43117, times: 1, after: 1, match: { path: SEND_PATH } })
     expect(await process.remind()).toMatchObject({ state: 'done', retrying: 1 })
     expect(await totals()).toEqual({ ...NONE, state: 'done', due: 2, delivered: 1, retrying: 1 })
-    world.clock.advance(4 * HOUR)
+    world.clock.advance(4 * HOUR_MS)
     await process.recover()
     expect(await totals()).toEqual({ ...NONE, state: 'done', due: 2, delivered: 2 })
   })
 
-  test('follow whatever two processes settle after the end', async () => {
+  test('the totals of a run follow whatever two processes settle after the end', async () => {
     await world.has(users(1, 60).permits(2))
     const claimed = await claimAll(world)
     await close()
@@ -83,11 +78,11 @@ describe.each(dialects)('the totals of a run on %s', (dialect) => {
     expect(await totals()).toMatchObject({ delivered: 10, cancelled: 20, failed: 5, unknown: 7 })
   })
 
-  test('are counted when the window of an abandoned run has closed', async () => {
+  test('the totals of a run are counted when the window of an abandoned run has closed', async () => {
     await world.has(users(1, 3).permits(1))
     const claimed = await claimAll(world)
     await settle(claimed.slice(0, 1), { kind: 'delivered' })
-    world.clock.advance(13 * HOUR)
+    world.clock.advance(13 * HOUR_MS)
     expect(await findDueRun(world.db, world.account, world.clock.now())).toBeUndefined()
     expect(await totals()).toEqual({ ...NONE, state: 'window_closed', due: 3, delivered: 1, retrying: 2 })
   })
@@ -111,7 +106,7 @@ describe.each(dialects)('the totals of a run on %s', (dialect) => {
       expect(await totals()).toEqual({ ...NONE, state: 'done', due: 2, delivered: 2 })
     })
 
-    test('count a settlement that begins while the run ends, once', async () => {
+    test('the totals of a run count a settlement that begins while the run ends, once', async () => {
       await world.has(users(1, 2).permits(1))
       const claimed = await claimAll(world)
       const closing = openSteppingPool(world.database)

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { DEMO_APP_ID, DEMO_TEMPLATE_ID } from '../../src/sandbox/accounts.js'
 import { DAY, HOUR } from '../../src/sandbox/clock.js'
+import { APP_ID, TEMPLATE_ID } from '../helpers/constants.js'
 import { DATA, OPEN_ID, START, setup } from './helpers.js'
 
 const SEND = '/cgi-bin/message/wxopen/template/send'
@@ -75,7 +75,7 @@ describe('the summary', () => {
       unanswered: 0,
       users: 2,
       repeated: 1,
-      repeats: [{ app_id: DEMO_APP_ID, open_id: OPEN_ID, date: 20260302, count: 2 }],
+      repeats: [{ app_id: APP_ID, open_id: OPEN_ID, date: 20260302, count: 2 }],
       answers: { 0: 8, 41028: 1 },
     })
     expect(JSON.parse((await call('/sandbox/summary?date=20260303')).text)).toMatchObject({
@@ -127,9 +127,9 @@ describe('form_ids over HTTP', () => {
 describe('users over HTTP', () => {
   it('accept subscriptions and follow', async () => {
     const { post, sendTo } = await setup()
-    const message = { touser: OPEN_ID, template_id: DEMO_TEMPLATE_ID, data: DATA }
+    const message = { touser: OPEN_ID, template_id: TEMPLATE_ID, data: DATA }
     await post('/sandbox/subscriptions', {
-      template_id: DEMO_TEMPLATE_ID,
+      template_id: TEMPLATE_ID,
       items: [{ open_id: OPEN_ID, count: 2 }],
     })
     for (const errcode of [0, 0, 43101]) {

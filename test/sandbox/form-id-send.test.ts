@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { DEMO_APP_ID, DEMO_PAGE, DEMO_TEMPLATE_ID } from '../../src/sandbox/accounts.js'
 import { DAY, HOUR } from '../../src/sandbox/clock.js'
+import { APP_ID, PAGE, TEMPLATE_ID } from '../helpers/constants.js'
 import { DATA, OPEN_ID, START, setup } from './helpers.js'
 
 const SEND = '/cgi-bin/message/wxopen/template/send'
@@ -18,12 +18,12 @@ describe('a form_id message', () => {
       {
         seq: 1,
         at: START,
-        app_id: DEMO_APP_ID,
+        app_id: APP_ID,
         channel: 'form_id',
         open_id: OPEN_ID,
-        template_id: DEMO_TEMPLATE_ID,
+        template_id: TEMPLATE_ID,
         form_id: formId,
-        page: DEMO_PAGE,
+        page: PAGE,
         data: DATA,
         msgid: null,
         answered: true,
@@ -123,7 +123,7 @@ describe('a form_id message', () => {
 
   it('is refused with 40003 when only another account knows the openid', async () => {
     const accounts = [
-      { appId: DEMO_APP_ID, secret: '0123456789abcdef0123456789abcdef' },
+      { appId: APP_ID, secret: '0123456789abcdef0123456789abcdef' },
       { appId: 'wx00000000000000aa', secret: 'other' },
     ]
     const { send, control } = await setup({ accounts })
@@ -133,8 +133,8 @@ describe('a form_id message', () => {
 
   it('may open a page with a query, or no page', async () => {
     const { send } = await setup()
-    expect((await send({ page: `${DEMO_PAGE}?from=reminder` })).json.errcode).toBe(0)
-    expect((await send({ page: `/${DEMO_PAGE}` })).json.errcode).toBe(0)
+    expect((await send({ page: `${PAGE}?from=reminder` })).json.errcode).toBe(0)
+    expect((await send({ page: `/${PAGE}` })).json.errcode).toBe(0)
     expect((await send({ page: '' })).json.errcode).toBe(0)
     expect((await send({ page: undefined })).json.errcode).toBe(0)
   })
@@ -198,7 +198,7 @@ describe('a form_id message', () => {
 describe('an account', () => {
   it('passes every template and page when it lists none', async () => {
     const { send } = await setup({
-      accounts: [{ appId: DEMO_APP_ID, secret: '0123456789abcdef0123456789abcdef' }],
+      accounts: [{ appId: APP_ID, secret: '0123456789abcdef0123456789abcdef' }],
     })
     expect((await send({ template_id: 'any', page: 'any', data: {} })).json.errcode).toBe(0)
   })

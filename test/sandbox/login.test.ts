@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest'
-import { DEMO_APP_ID, DEMO_APP_SECRET } from '../../src/sandbox/accounts.js'
 import { MINUTE } from '../../src/sandbox/clock.js'
+import { APP_ID, APP_SECRET } from '../helpers/constants.js'
 import { OPEN_ID, setup } from './helpers.js'
 
 const OTHER = { appId: 'wx00000000000000aa', secret: 'ffffffffffffffffffffffffffffffff' }
-const MINE = { appId: DEMO_APP_ID, secret: DEMO_APP_SECRET }
+const MINE = { appId: APP_ID, secret: APP_SECRET }
 
 async function loginSetup() {
   const world = await setup({ accounts: [MINE, OTHER] })

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { DEMO_APP_ID } from '../../src/sandbox/accounts.js'
 import { MINUTE } from '../../src/sandbox/clock.js'
+import { APP_ID } from '../helpers/constants.js'
 import { OPEN_ID, setup } from './helpers.js'
 
 const SUBSCRIBE = '/cgi-bin/message/subscribe/send'
@@ -9,7 +9,7 @@ const TEMPLATE = 'a-template'
 
 const accounts = [
   {
-    appId: DEMO_APP_ID,
+    appId: APP_ID,
     secret: '0123456789abcdef0123456789abcdef',
     templates: { [TEMPLATE]: ['thing1', 'number2', 'phrase3'] },
     pages: ['pages/index'],

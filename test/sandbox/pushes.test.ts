@@ -2,7 +2,7 @@ import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import * as wecom from '@wecom/crypto'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { DEMO_APP_ID, DEMO_TEMPLATE_ID } from '../../src/sandbox/accounts.js'
+import { APP_ID, TEMPLATE_ID } from '../helpers/constants.js'
 import { DATA, OPEN_ID, START, setup } from './helpers.js'
 
 const TOKEN = 'TokenOfTheTests2026'
@@ -51,7 +51,7 @@ describe('the sandbox pushes', () => {
     expect(control.pushes().map(({ state }) => state)).toEqual(['answered', 'answered'])
   })
 
-  test('in safe mode the encrypted text alone, in compatible mode both, as XML', async () => {
+  test('the sandbox pushes in safe mode the encrypted text alone, in compatible mode both, as XML', async () => {
     const { control } = await setup()
     const { url, received } = await receiver()
     for (const mode of ['safe', 'compatible'] as const) {
@@ -69,7 +69,7 @@ describe('the sandbox pushes', () => {
       )
       expect(query.get('msg_signature')).toBe(signature)
       const { message, id } = wecom.decrypt(KEY, encrypted)
-      expect(id).toBe(DEMO_APP_ID)
+      expect(id).toBe(APP_ID)
       expect(message).toContain('<SubscribeMsgChangeEvent><List><TemplateId><![CDATA[t1]]></TemplateId>')
     }
     expect(received.map(({ body }) => body.includes('<MsgType>'))).toEqual([false, true])
@@ -78,10 +78,10 @@ describe('the sandbox pushes', () => {
   test('what became of a message, on the two channels that have such an event', async () => {
     const { control, sendTo, send } = await setup()
     const { url, received } = await receiver()
-    control.grantSubscription({ openId: OPEN_ID, templateId: DEMO_TEMPLATE_ID })
+    control.grantSubscription({ openId: OPEN_ID, templateId: TEMPLATE_ID })
     control.follow({ openId: OPEN_ID })
     control.configureCallback({ ...CALLBACK, url })
-    const message = { touser: OPEN_ID, template_id: DEMO_TEMPLATE_ID, data: DATA }
+    const message = { touser: OPEN_ID, template_id: TEMPLATE_ID, data: DATA }
     await sendTo('/cgi-bin/message/subscribe/send', message)
     await sendTo('/cgi-bin/message/template/send', message)
     await send()
@@ -114,7 +114,7 @@ describe('the sandbox pushes', () => {
     ])
   })
 
-  test('and gives up after the third', async () => {
+  test('the sandbox gives a push up after the third try', async () => {
     const { control } = await setup()
     const { url, received } = await receiver([404, 'x'], [404, 'x'], [404, 'x'])
     control.configureCallback({ ...CALLBACK, url })
@@ -124,7 +124,7 @@ describe('the sandbox pushes', () => {
     expect(control.pushes()).toMatchObject([{ event: 'unsubscribe', state: 'given_up' }])
   })
 
-  test('nothing for an account that has given no URL, and on its own where it has', async () => {
+  test('the sandbox pushes nothing for an account that has given no URL, and on its own where it has', async () => {
     const { control } = await setup()
     control.follow({ openId: OPEN_ID })
     expect(control.pushes()).toEqual([])

@@ -1,17 +1,12 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { seed } from '../../seeds/development.js'
-import { createTestDatabase, dialects, emptyTables, type TestDatabase } from '../helpers/database.js'
+import { dialects, emptyTables, useDatabase } from '../helpers/database.js'
 import { readCounters, readPermits, wrongCounters } from '../migrations/old-tables.js'
 
 describe.each(dialects)('the sample rows on %s', (dialect) => {
-  let database: TestDatabase
+  const database = useDatabase(dialect, { keepRows: true })
 
-  beforeAll(async () => {
-    database = await createTestDatabase(dialect)
-  })
-  afterAll(() => database.close())
-
-  test('are the same the second time, with exact counters', async () => {
+  test('the sample rows are the same the second time, with exact counters', async () => {
     const { db } = database
     const state = async () => ({
       permits: (await readPermits(db)).map((row) => ({ ...row, id: 0 })),

@@ -1,24 +1,19 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { afterAll, beforeEach, describe, expect, test } from 'vitest'
 import { selectRows } from '../../src/db/sql.js'
-import { dialects, emptyTables } from '../helpers/database.js'
+import { DAY_MS } from '../helpers/constants.js'
+import { dialects } from '../helpers/database.js'
 import { countRows } from '../helpers/rows.js'
-import { startTestService, type TestService } from '../helpers/service.js'
+import { useService } from '../helpers/service.js'
 
 const PATH = '/v1/sign-ins'
 
 describe.each(dialects)('POST /v1/sign-ins on %s', (dialect) => {
-  let service: TestService
   let now = Date.UTC(2026, 10, 20)
-
-  beforeAll(async () => {
-    service = await startTestService(dialect, { now: () => now, env: { TIMEZONE: 'Asia/Shanghai' } })
-  })
-  beforeEach(async () => {
+  beforeEach(() => {
     // 15:30 in London and 23:30 in Shanghai: one zone's today and the other's are the same day for half an hour more.
     now = Date.UTC(2026, 10, 20, 15, 30)
-    await emptyTables(service.db)
   })
-  afterAll(() => service.close())
+  const service = useService(dialect, { now: () => now, env: { TIMEZONE: 'Asia/Shanghai' } })
 
   const rows = () =>
     selectRows<{ day: number; streak: number }>(service.db, 'SELECT day, streak FROM wx_sign_in ORDER BY day')
@@ -71,7 +66,6 @@ describe.each(dialects)('POST /v1/sign-ins on %s', (dialect) => {
   })
 
   describe('of a day that is older than sign-ins are kept', () => {
-    const DAY_MS = 24 * 60 * 60 * 1000
     const day = (ago: number) => new Date(now - ago * DAY_MS).toISOString().slice(0, 10)
 
     test('changes nothing: not the streak that it is in, and not one that it would begin', async () => {
@@ -121,16 +115,8 @@ describe.each(dialects)('POST /v1/sign-ins on %s', (dialect) => {
 })
 
 describe('POST /v1/sign-ins, before the database is asked,', () => {
-  let service: TestService
-
-  beforeAll(async () => {
-    service = await startTestService('sqlite', { now: () => Date.UTC(2026, 10, 20, 15, 30) })
-  })
-  afterAll(async () => {
-    const rows = await countRows(service.db)
-    await service.close()
-    expect(rows.wx_sign_in).toBe(0)
-  })
+  const service = useService('sqlite', { now: () => Date.UTC(2026, 10, 20, 15, 30), keepRows: true })
+  afterAll(async () => expect((await countRows(service.db)).wx_sign_in).toBe(0))
 
   const wrong: [field: string, value: unknown][] = [
     ['user_id', undefined],

@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { selectRows } from '../../src/db/sql.js'
 import { addDays } from '../../src/lib/business-date.js'
 import { createLogger } from '../../src/lib/logger.js'
@@ -11,11 +11,11 @@ import { createIngest } from '../../src/permits/ingest.js'
 import { findStreaks } from '../../src/sign-ins/store.js'
 import { claimAll } from '../helpers/claims.js'
 import { runCommand } from '../helpers/command-line.js'
+import { APP_ID, DAY_MS, TODAY } from '../helpers/constants.js'
 import { type Dialect, dialects } from '../helpers/database.js'
-import { API_KEY, APP_ID } from '../helpers/service.js'
-import { type SessionService, startSessionService } from '../helpers/sessions.js'
-import { DAY } from '../helpers/users.js'
-import { createWorld, TODAY, type World } from '../helpers/world.js'
+import { API_KEY } from '../helpers/service.js'
+import { startSessionService, useSessionService } from '../helpers/sessions.js'
+import { useWorld } from '../helpers/world.js'
 
 /** Neighbours that are one number to JSON.parse and to a double, the largest of all, and an ordinary one. */
 const IDS: UserId[] = [
@@ -34,19 +34,20 @@ const inAnswers = (id: UserId) => (typeof id === 'bigint' ? String(id) : id)
 
 describe.each(dialects)('user ids of up to 19 digits on %s', (dialect) => {
   describe('in the API', () => {
-    let service: SessionService
-
-    beforeAll(async () => {
-      service = await startSessionService(dialect)
-    })
-    afterAll(() => service.close())
+    const service = useSessionService(dialect)
 
     const get = (query: string, credential = API_KEY) =>
       service.request('GET', `/v1/permits?${query}`, { headers: { authorization: `Bearer ${credential}` } })
     const body = (id: string, formId: string) =>
       `{"open_id":"${openIdOf(BigInt(id))}","user_id":${id},"form_id":"${formId}"}`
+    const uploadTwoOfEach = async () => {
+      const items = ['one', 'two'].flatMap((name) => IDS.map((id) => body(String(id), `${name}-${id}`)))
+      expect(await service.post('/v1/form-ids', `{"items":[${items.join(',')}]}`)).toMatchObject({
+        status: 201,
+      })
+    }
 
-    test('are told apart as numbers and as strings of digits, singly and in a batch', async () => {
+    test('user ids of up to 19 digits in the API are told apart as numbers and as strings of digits, singly and in a batch', async () => {
       const items = IDS.map((id) => body(String(id), `number-${id}`))
       const numbers = await service.post('/v1/form-ids', `{"items":[${items.join(',')}]}`)
       expect(numbers).toMatchObject({ status: 201, body: { accepted: IDS.length } })
@@ -66,7 +67,8 @@ describe.each(dialects)('user ids of up to 19 digits on %s', (dialect) => {
       expect(rows).toEqual(IDS.map((user_id) => ({ user_id, count: 2 })))
     })
 
-    test('are answered as they are: strings beyond 2^53 - 1, numbers below', async () => {
+    test('user ids of up to 19 digits in the API are answered as they are: strings beyond 2^53 - 1, numbers below', async () => {
+      await uploadTwoOfEach()
       for (const id of IDS) {
         expect(await get(`user_id=${id}`)).toMatchObject({ body: { user_id: inAnswers(id), permits: 2 } })
         expect(await get(`open_id=${openIdOf(id)}`)).toMatchObject({ body: { user_id: inAnswers(id) } })
@@ -77,7 +79,8 @@ describe.each(dialects)('user ids of up to 19 digits on %s', (dialect) => {
       }
     })
 
-    test('sign in, are bound, and hand permits over, each of them alone', async () => {
+    test('user ids of up to 19 digits sign in, are bound, and hand permits over, each of them alone', async () => {
+      await uploadTwoOfEach()
       for (const [i, id] of IDS.entries()) {
         const date = i % 2 === 0 ? ',"date":"2026-11-01"' : ''
         const signIn = await service.post('/v1/sign-ins', `{"user_id":${id}${date}}`)
@@ -154,13 +157,7 @@ describe.each(dialects)('user ids of up to 19 digits on %s', (dialect) => {
   })
 
   describe('in the daily work', () => {
-    let world: World
-
-    beforeAll(async () => {
-      world = await createWorld(dialect)
-    })
-    afterEach(() => world.expectAuditClean().finally(world.reset))
-    afterAll(() => world.close())
+    const world = useWorld(dialect)
 
     /** So many permits of each, which run out in 1, 2, 3 … days. */
     async function upload(ids: UserId[], permits: number): Promise<void> {
@@ -169,7 +166,7 @@ describe.each(dialects)('user ids of up to 19 digits on %s', (dialect) => {
       const uploads = ids.flatMap((userId) =>
         Array.from({ length: permits }, (_, i) => {
           const openId = openIdOf(userId)
-          const submittedAt = now - (6 - i) * DAY
+          const submittedAt = now - (6 - i) * DAY_MS
           const formId = world.wechat.issueFormId({ appId, openId, at: submittedAt })
           return { appId, openId, userId, formId, source: 'form' as const, page: undefined, submittedAt }
         }),
@@ -188,7 +185,7 @@ describe.each(dialects)('user ids of up to 19 digits on %s', (dialect) => {
         .map(({ open_id }) => open_id)
         .sort()
 
-    test('are reminded once each, beside small ones', async () => {
+    test('user ids of up to 19 digits in the daily work are reminded once each, beside small ones', async () => {
       const small = Array.from({ length: 300 }, (_, i) => i + 10)
       await upload([...IDS, ...small], 1)
       const report = await world.startProcess().remind()
@@ -202,14 +199,14 @@ describe.each(dialects)('user ids of up to 19 digits on %s', (dialect) => {
       await world.expectSound()
     })
 
-    test('are reminded once each where there are no others, claim by claim', async () => {
+    test('user ids of up to 19 digits in the daily work are reminded once each where there are no others, claim by claim', async () => {
       await upload(LARGE, 2)
       const report = await world.startProcess({ concurrency: 1 }).remind()
       expect(report).toMatchObject({ state: 'done', delivered: LARGE.length })
       expect(await counters()).toEqual(LARGE.map((user_id) => ({ user_id, count: 1, last_date: TODAY })))
     })
 
-    test('that signed in or opted out are passed over, and their neighbours are not', async () => {
+    test('user ids of up to 19 digits in the daily work that signed in or opted out are passed over, and their neighbours are not', async () => {
       await upload(LARGE, 1)
       const [first, second, third, fourth] = LARGE
       await world.db('wx_sign_in').insert({
@@ -241,7 +238,7 @@ describe.each(dialects)('user ids of up to 19 digits on %s', (dialect) => {
       )
     }
 
-    test('get back what was claimed for them, and are claimed again', async () => {
+    test('user ids of up to 19 digits in the daily work get back what was claimed for them, and are claimed again', async () => {
       await upload(IDS, 1)
       const claimed = await claimAll(world)
       expect(claimed.map(({ userId }) => userId)).toEqual(IDS)
@@ -269,7 +266,7 @@ describe.each(dialects)('user ids of up to 19 digits on %s', (dialect) => {
 
     test('lose their own permits to the sweep', async () => {
       await upload(IDS, 2)
-      const now = world.clock.now() + 1.5 * DAY
+      const now = world.clock.now() + 1.5 * DAY_MS
       const sweep = { appId: world.account.appId, slot: now, triggeredBy: 'manual' } as const
       const job = {
         db: world.db,
@@ -280,7 +277,7 @@ describe.each(dialects)('user ids of up to 19 digits on %s', (dialect) => {
       expect((await counters()).map(({ count }) => count)).toEqual(IDS.map(() => 1))
     })
 
-    test('have their own streaks', async () => {
+    test('user ids of up to 19 digits in the daily work have their own streaks', async () => {
       for (const [i, id] of IDS.entries()) {
         await world.db('wx_sign_in').insert({
           app_id: world.account.appId,
@@ -295,7 +292,7 @@ describe.each(dialects)('user ids of up to 19 digits on %s', (dialect) => {
     })
   })
 
-  test('stand in the answers of commands and in logs as they are', async () => {
+  test('stand in the answers of commands and in logs as they are', { tags: ['programs'] }, async () => {
     await inCommands(dialect)
     const lines: string[] = []
     const log = createLogger({ level: 'info', secrets: [], output: { write: (line) => lines.push(line) } })

@@ -3,12 +3,12 @@ import { selectRows } from '../../src/db/sql.js'
 import { audit } from '../../src/operations/audit.js'
 import { type Sandbox, startSandbox } from '../../src/sandbox/sandbox.js'
 import { Phone, type Reminder } from '../examples/phone.js'
-import { openScreen } from '../examples/screen.js'
+import { openScreen, useScreens } from '../examples/screen.js'
 import { createClock } from '../helpers/clock.js'
+import { APP_ID, APP_SECRET, DAY_MS } from '../helpers/constants.js'
 import { dialects } from '../helpers/database.js'
 import { eventually } from '../helpers/eventually.js'
-import { APP_ID, APP_SECRET, startTestService, type TestService } from '../helpers/service.js'
-import { DAY } from '../helpers/users.js'
+import { startTestService, type TestService } from '../helpers/service.js'
 import { type Push, type PushedEvent, Pushes } from './pushes.js'
 
 /** As in the kit's config.js. */
@@ -167,6 +167,8 @@ async function expectBooksClean(): Promise<void> {
   expect(checks.filter(({ ok }) => !ok)).toEqual([])
 }
 
+useScreens()
+
 describe.each(dialects)('%s', (dialect) => {
   async function begin(env: Record<string, string>): Promise<void> {
     clock.set(FRIDAY_NINE)
@@ -203,7 +205,7 @@ describe.each(dialects)('%s', (dialect) => {
     const [ann, bob, cleo] = [person('Ann'), person('Bob'), person('Cleo')]
     for (const each of [ann, bob]) accepts(each)
     for (const each of [ann, bob, cleo]) await signIn(each, 1, NO_FORM_ID)
-    clock.advance(DAY)
+    clock.advance(DAY_MS)
     await signIn(ann, 2, NO_FORM_ID)
     // WeChat tells of the same taps.
     await wechat.control.sendPushes()
@@ -273,7 +275,7 @@ describe.each(dialects)('%s', (dialect) => {
     await begin({ WX_CHANNEL: 'form_id' })
     const [ann, bob, cleo] = [person('Ann'), person('Bob'), person('Cleo')]
     for (const each of [ann, bob, cleo]) await signIn(each, 1, formIdOf(each))
-    clock.advance(DAY)
+    clock.advance(DAY_MS)
     await signIn(ann, 2, formIdOf(ann))
 
     await remindOnSaturday([bob, cleo])

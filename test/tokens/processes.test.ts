@@ -1,12 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
-import { fileURLToPath } from 'node:url'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { createTestDatabase, dialects, type TestDatabase } from '../helpers/database.js'
+import { afterEach, beforeEach, describe, expect, inject, test } from 'vitest'
+import { dialects, useDatabase } from '../helpers/database.js'
 import { hang, json, startWechatStub, type WechatStub } from '../helpers/wechat.js'
 
-const script = fileURLToPath(new URL('../helpers/token-process.ts', import.meta.url))
+// @module-tag programs
 
 interface TokenProcess {
   child: ChildProcess
@@ -15,12 +14,11 @@ interface TokenProcess {
 }
 
 describe.each(dialects)('processes on %s', (dialect) => {
-  let database: TestDatabase
+  const database = useDatabase(dialect)
   let stub: WechatStub
   let started: TokenProcess[] = []
 
   beforeEach(async () => {
-    database = await createTestDatabase(dialect)
     stub = await startWechatStub()
     let given = 0
     stub.otherwise((response, asked) => {
@@ -31,11 +29,10 @@ describe.each(dialects)('processes on %s', (dialect) => {
     for (const { child } of started) child.kill('SIGKILL')
     started = []
     await stub.close()
-    await database.close()
   })
 
   async function startProcess(leaseMs: number): Promise<TokenProcess> {
-    const args = ['--import', '@oxc-node/core/register', script, database.url, stub.url, String(leaseMs)]
+    const args = [inject('tokenProcess'), database.url, stub.url, String(leaseMs)]
     const child = spawn(process.execPath, args, { stdio: ['pipe', 'pipe', 'inherit'] })
     const lines = createInterface({ input: child.stdout })
     await once(lines, 'line')
@@ -52,7 +49,7 @@ describe.each(dialects)('processes on %s', (dialect) => {
     return tokenProcess
   }
 
-  test('that start together fetch one token among them', async () => {
+  test('processes that start together fetch one token among them', async () => {
     const processes = await Promise.all([1, 2, 3].map(() => startProcess(10_000)))
     expect(await Promise.all(processes.map((tokenProcess) => tokenProcess.ask()))).toEqual([
       'token-1',
@@ -62,7 +59,7 @@ describe.each(dialects)('processes on %s', (dialect) => {
     expect(stub.asked).toHaveLength(1)
   })
 
-  test('go on without one that was killed while it was fetching', async () => {
+  test('processes go on without one that was killed while it was fetching', async () => {
     const [victim, heir] = await Promise.all([startProcess(400), startProcess(400)])
     stub.next(hang)
     victim.ask().catch(() => {})

@@ -1,14 +1,14 @@
 import type { Knex } from 'knex'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { openDatabase } from '../../src/db/connect.js'
 import { databaseNow, execute, selectRows } from '../../src/db/sql.js'
 import { createSharedToken, type SharedToken } from '../../src/tokens/shared-token.js'
 import type { TokenTiming } from '../../src/tokens/timing.js'
 import { TokenError } from '../../src/wechat/token-error.js'
-import { createTestDatabase, dialects, emptyTables, type TestDatabase } from '../helpers/database.js'
+import { MINUTE_MS } from '../helpers/constants.js'
+import { dialects, useDatabase } from '../helpers/database.js'
 import { fetched, recordingLogger, refused, type TokenEndpoint, tokenEndpoint } from '../helpers/tokens.js'
 
-const MINUTE = 60_000
 const quick: Partial<TokenTiming> = {
   attemptPauseMs: 2,
   pollFirstMs: 2,
@@ -18,18 +18,12 @@ const quick: Partial<TokenTiming> = {
 }
 
 describe.each(dialects)('the shared token on %s', (dialect) => {
-  let database: TestDatabase
-  let db: Knex
+  const database = useDatabase(dialect)
+  const { db } = database
   let pools: Knex[] = []
   let wechat: TokenEndpoint
   let logger: ReturnType<typeof recordingLogger>
   let now: number
-
-  beforeAll(async () => {
-    database = await createTestDatabase(dialect)
-    db = database.db
-  })
-  afterAll(() => database.close())
 
   beforeEach(() => {
     wechat = tokenEndpoint()
@@ -39,7 +33,6 @@ describe.each(dialects)('the shared token on %s', (dialect) => {
   afterEach(async () => {
     await Promise.all(pools.map((pool) => pool.destroy()))
     pools = []
-    await emptyTables(db)
   })
 
   /** What one process has: its own memory, its own owner id, and if asked its own pool. */
@@ -91,7 +84,7 @@ describe.each(dialects)('the shared token on %s', (dialect) => {
   }
 
   describe('in one process', () => {
-    test('is fetched once for any number of callers at once, and kept', async () => {
+    test('the shared token in one process is fetched once for any number of callers at once, and kept', async () => {
       const token = startProcess()
       expect(new Set(await Promise.all(Array.from({ length: 100 }, () => token.get())))).toEqual(
         new Set(['token-1']),
@@ -102,7 +95,7 @@ describe.each(dialects)('the shared token on %s', (dialect) => {
       expect(await row()).toMatchObject({ token: 'token-1', version: 1, lease_owner: null, lease_until: 0 })
     })
 
-    test('is taken from memory without a query', async () => {
+    test('the shared token in one process is taken from memory without a query', async () => {
       const pool = openDatabase(database.url)
       const token = startProcess({ pool })
       await token.get()
@@ -111,35 +104,35 @@ describe.each(dialects)('the shared token on %s', (dialect) => {
       expect(await token.replace('token-0')).toBe('token-1')
     })
 
-    test('is replaced behind the callers shortly before its end', async () => {
+    test('the shared token in one process is replaced behind the callers shortly before its end', async () => {
       const token = startProcess()
       await token.get()
-      await pass(114 * MINUTE)
+      await pass(114 * MINUTE_MS)
       expect(await token.get()).toBe('token-1')
       expect(wechat.calls).toBe(1)
-      await pass(2 * MINUTE)
+      await pass(2 * MINUTE_MS)
       expect(await token.get()).toBe('token-1')
       await token.close()
       expect(await token.get()).toBe('token-2')
       expect(wechat.calls).toBe(2)
     })
 
-    test('is waited for once it has expired', async () => {
+    test('the shared token in one process is waited for once it has expired', async () => {
       const token = startProcess()
       await token.get()
-      await pass(121 * MINUTE)
+      await pass(121 * MINUTE_MS)
       expect(await token.get()).toBe('token-2')
     })
 
-    test('with five minutes left that comes again is not asked for at once again', async () => {
+    test('the shared token in one process with five minutes left that comes again is not asked for at once again', async () => {
       const token = startProcess()
-      wechat.next(fetched('same', 5 * MINUTE), fetched('same', 5 * MINUTE))
+      wechat.next(fetched('same', 5 * MINUTE_MS), fetched('same', 5 * MINUTE_MS))
       await token.get()
-      await pass(2 * MINUTE)
+      await pass(2 * MINUTE_MS)
       await token.get()
       await token.close()
       expect(wechat.calls).toBe(1)
-      await pass(1 * MINUTE)
+      await pass(1 * MINUTE_MS)
       await token.get()
       await token.close()
       expect(wechat.calls).toBe(2)
@@ -148,7 +141,7 @@ describe.each(dialects)('the shared token on %s', (dialect) => {
       expect(wechat.calls).toBe(2)
     })
 
-    test('that a process before it has stored is used without asking WeChat', async () => {
+    test('the shared token in one process that a process before it has stored is used without asking WeChat', async () => {
       await startProcess().get()
       expect(await startProcess().get()).toBe('token-1')
       expect(wechat.calls).toBe(1)
@@ -156,7 +149,7 @@ describe.each(dialects)('the shared token on %s', (dialect) => {
   })
 
   describe('in many processes', () => {
-    test('is fetched once, each with its own pool', async () => {
+    test('the shared token in many processes is fetched once, each with its own pool', async () => {
       wechat.takesMs = 30
       const processes = [1, 2, 3, 4].map(startProcessWithPool)
       const tokens = await Promise.all(processes.flatMap((process) => [process.get(), process.get()]))
@@ -164,7 +157,7 @@ describe.each(dialects)('the shared token on %s', (dialect) => {
       expect(wechat.calls).toBe(1)
     })
 
-    test('is replaced once when all of them meet the refusal together', async () => {
+    test('the shared token in many processes is replaced once when all of them meet the refusal together', async () => {
       wechat.takesMs = 30
       const processes = [1, 2, 3, 4].map(startProcessWithPool)
       await Promise.all(processes.map((process) => process.get()))
@@ -176,7 +169,7 @@ describe.each(dialects)('the shared token on %s', (dialect) => {
       expect(await row()).toMatchObject({ token: 'token-2', version: 2 })
     })
 
-    test('is waited for while another process fetches it', async () => {
+    test('the shared token in many processes is waited for while another process fetches it', async () => {
       const answer = wechat.nextLater()
       const fetching = startProcess().get()
       await expect.poll(async () => (await row()).lease_owner ?? null).not.toBeNull()
@@ -186,9 +179,9 @@ describe.each(dialects)('the shared token on %s', (dialect) => {
       expect(wechat.calls).toBe(1)
     })
 
-    test('is fetched by the next one when the lease of a dead one lapses', async () => {
+    test('the shared token in many processes is fetched by the next one when the lease of a dead one lapses', async () => {
       await startProcess().get()
-      await pass(121 * MINUTE)
+      await pass(121 * MINUTE_MS)
       await leaseOf('dead', 150)
       const started = performance.now()
       expect(await startProcess().get()).toBe('token-2')
@@ -198,15 +191,15 @@ describe.each(dialects)('the shared token on %s', (dialect) => {
 
     test('still works while another process replaces it early', async () => {
       await startProcess().get()
-      await pass(117 * MINUTE)
+      await pass(117 * MINUTE_MS)
       await leaseOf('busy', 10_000)
       expect(await startProcess().get()).toBe('token-1')
       expect(wechat.calls).toBe(1)
     })
 
-    test('is given up after a while when the lease neither lapses nor ends', async () => {
+    test('the shared token in many processes is given up after a while when the lease neither lapses nor ends', async () => {
       await startProcess().get()
-      await pass(121 * MINUTE)
+      await pass(121 * MINUTE_MS)
       await leaseOf('stuck', 60_000)
       await expect(startProcess({ timing: { waitLimitMs: 30 } }).get()).rejects.toMatchObject({
         class: 'transient',
@@ -215,7 +208,7 @@ describe.each(dialects)('the shared token on %s', (dialect) => {
       expect(wechat.calls).toBe(1)
     })
 
-    test('of a process that lost its lease is not written over the newer one', async () => {
+    test('the shared token in many processes of a process that lost its lease is not written over the newer one', async () => {
       const answer = wechat.nextLater()
       const slow = startProcess().get()
       await expect.poll(async () => (await row()).lease_owner ?? null).not.toBeNull()
@@ -226,7 +219,7 @@ describe.each(dialects)('the shared token on %s', (dialect) => {
       expect(await row()).toMatchObject({ token: 'token-1', version: 1 })
     })
 
-    test('is not asked for again by a process that lost its lease between two attempts', async () => {
+    test('the shared token in many processes is not asked for again by a process that lost its lease between two attempts', async () => {
       const answer = wechat.nextLater()
       const slow = startProcess().get()
       await expect.poll(async () => (await row()).lease_owner ?? null).not.toBeNull()
@@ -237,25 +230,25 @@ describe.each(dialects)('the shared token on %s', (dialect) => {
       expect(wechat.calls).toBe(2)
     })
 
-    test('has the life that remains by the database, not that of a new one', async () => {
+    test('the shared token in many processes has the life that remains by the database, not that of a new one', async () => {
       await startProcess().get()
-      await pass(60 * MINUTE)
+      await pass(60 * MINUTE_MS)
       const late = startProcess()
       await late.get()
-      await pass(61 * MINUTE)
+      await pass(61 * MINUTE_MS)
       expect(await late.get()).toBe('token-2')
     })
   })
 
   describe('replaced after a refusal', () => {
-    test('stays when the refused one is no longer the stored one', async () => {
+    test('the shared token replaced after a refusal stays when the refused one is no longer the stored one', async () => {
       const token = startProcess()
       await token.get()
       expect(await token.replace('some older token')).toBe('token-1')
       expect(wechat.calls).toBe(1)
     })
 
-    test('is taken over from the process that has replaced it already', async () => {
+    test('the shared token replaced after a refusal is taken over from the process that has replaced it already', async () => {
       const one = startProcess()
       const other = startProcess()
       await Promise.all([one.get(), other.get()])
@@ -265,7 +258,7 @@ describe.each(dialects)('the shared token on %s', (dialect) => {
       expect(wechat.calls).toBe(2)
     })
 
-    test('that comes back unchanged is a configuration fault, asked for once and not in a loop', async () => {
+    test('the shared token replaced after a refusal that comes back unchanged is a configuration fault, asked for once and not in a loop', async () => {
       const token = startProcess()
       wechat.next(fetched('same'), fetched('same'), fetched('same'))
       await token.get()
@@ -283,7 +276,7 @@ describe.each(dialects)('the shared token on %s', (dialect) => {
       expect(await row()).toMatchObject({ lease_owner: null })
     })
 
-    test('that came back unchanged is asked for again after a pause', async () => {
+    test('the shared token replaced after a refusal that came back unchanged is asked for again after a pause', async () => {
       const token = startProcess()
       wechat.next(fetched('same'), fetched('same'))
       await token.get()
@@ -292,7 +285,7 @@ describe.each(dialects)('the shared token on %s', (dialect) => {
       expect(await token.replace('same')).toBe('token-1')
     })
 
-    test('that came back unchanged does not stand in the way of a new one when it expires', async () => {
+    test('the shared token replaced after a refusal that came back unchanged does not stand in the way of a new one when it expires', async () => {
       const token = startProcess()
       wechat.next(fetched('same', 3_000), fetched('same', 3_000))
       await token.get()
@@ -301,7 +294,7 @@ describe.each(dialects)('the shared token on %s', (dialect) => {
       expect(await token.get()).toBe('token-1')
     })
 
-    test('is not handed out again while no other can be had', async () => {
+    test('the shared token replaced after a refusal is not handed out again while no other can be had', async () => {
       const token = startProcess()
       await token.get()
       wechat.next(refused(40125))
@@ -330,7 +323,7 @@ describe.each(dialects)('the shared token on %s', (dialect) => {
     test('near its end is no early death', async () => {
       const token = startProcess()
       await token.get()
-      await pass(117 * MINUTE)
+      await pass(117 * MINUTE_MS)
       await token.replace('token-1')
       expect(wechat.calls).toBe(2)
       expect(logger.events()).not.toContain('token.died_early')
@@ -338,13 +331,13 @@ describe.each(dialects)('the shared token on %s', (dialect) => {
   })
 
   describe('when the token endpoint fails', () => {
-    test('for a moment, it is asked again', async () => {
+    test('when the token endpoint fails for a moment, it is asked again', async () => {
       wechat.next(refused(-1), { kind: 'ambiguous', reason: 'headers_timeout' })
       expect(await startProcess().get()).toBe('token-1')
       expect(wechat.calls).toBe(3)
     })
 
-    test('for longer, the callers get a passing error and the lease is free', async () => {
+    test('when the token endpoint fails for longer, the callers get a passing error and the lease is free', async () => {
       wechat.next(refused(-1), refused(-1), { kind: 'unreachable', reason: 'dns', detail: 'ENOTFOUND' })
       const token = startProcess()
       await expect(token.get()).rejects.toMatchObject({
@@ -374,7 +367,7 @@ describe.each(dialects)('the shared token on %s', (dialect) => {
       [45009, 'quota', 'next day'],
       [45011, 'transient', 'SEND_RATE'],
     ])(
-      'with %i, it is asked once and the error is %s and says what to do',
+      'when the token endpoint fails with %i, it is asked once and the error is %s and says what to do',
       async (errcode, errorClass, remedy) => {
         wechat.next(refused(errcode, 'invalid 1.2.3.4'))
         await expect(startProcess().get()).rejects.toMatchObject({
@@ -393,7 +386,7 @@ describe.each(dialects)('the shared token on %s', (dialect) => {
     test('before the old one has expired, the old one is used on', async () => {
       const token = startProcess()
       await token.get()
-      await pass(117 * MINUTE)
+      await pass(117 * MINUTE_MS)
       wechat.next(refused(40125), refused(40125))
       expect(await token.get()).toBe('token-1')
       await token.close()

@@ -1,16 +1,12 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { beforeEach, describe, expect, test } from 'vitest'
+import { APP_ID } from '../helpers/constants.js'
 import { dialects } from '../helpers/database.js'
-import { API_KEY, APP_ID, startTestService, type TestService } from '../helpers/service.js'
+import { API_KEY, useService } from '../helpers/service.js'
 
 const authorization = `Bearer ${API_KEY}`
 
 describe.each(dialects)('/v1/users/{user_id}/opt-out on %s', (dialect) => {
-  let service: TestService
-
-  beforeAll(async () => {
-    service = await startTestService(dialect)
-  })
-  afterAll(() => service.close())
+  const service = useService(dialect)
   beforeEach(async () => {
     await service.db('wx_user').delete()
     const row = { app_id: APP_ID, user_id: 7, created_at: 1, updated_at: 1 }

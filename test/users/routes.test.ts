@@ -1,19 +1,14 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { audit } from '../../src/operations/audit.js'
-import { dialects, emptyTables } from '../helpers/database.js'
-import { addPermits, counts, NOW } from '../helpers/rows.js'
-import { API_KEY, APP_ID, startTestService, type TestService } from '../helpers/service.js'
+import { APP_ID, NOW } from '../helpers/constants.js'
+import { dialects } from '../helpers/database.js'
+import { addPermits, counts } from '../helpers/rows.js'
+import { API_KEY, useService } from '../helpers/service.js'
 
 const JSON_TYPE = { 'content-type': 'application/json' }
 
 describe.each(dialects)('PUT /v1/users on %s', (dialect) => {
-  let service: TestService
-
-  beforeAll(async () => {
-    service = await startTestService(dialect, { now: () => NOW })
-  })
-  beforeEach(() => emptyTables(service.db))
-  afterAll(() => service.close())
+  const service = useService(dialect, { now: () => NOW })
 
   const put = (body: unknown, headers: Record<string, string> = { authorization: `Bearer ${API_KEY}` }) =>
     service.request('PUT', '/v1/users', {

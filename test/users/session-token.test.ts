@@ -1,8 +1,8 @@
 import { createHmac } from 'node:crypto'
 import { expect, test } from 'vitest'
 import { createSessionTokens, SESSION_LIFETIME_MS } from '../../src/users/session-token.js'
+import { NOW } from '../helpers/constants.js'
 
-const NOW = Date.UTC(2026, 10, 20, 2)
 const OLD = 'the-old-secret-of-32-characters-xx'
 const NEW = 'the-new-secret-of-32-characters-xx'
 const tokens = createSessionTokens({ appId: 'wxA', secrets: [NEW, OLD] })

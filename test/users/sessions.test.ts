@@ -1,28 +1,22 @@
 import { SignJWT } from 'jose'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { beforeEach, describe, expect, test } from 'vitest'
 import { audit } from '../../src/operations/audit.js'
 import { MINUTE } from '../../src/sandbox/clock.js'
-import { dialects, emptyTables } from '../helpers/database.js'
-import { countRows, counts, DAY_MS, NOW } from '../helpers/rows.js'
-import { API_KEY, APP_ID, startTestService, type TestService } from '../helpers/service.js'
-import { SESSION_SECRET, type SessionService, startSessionService } from '../helpers/sessions.js'
+import { APP_ID, DAY_MS, NOW } from '../helpers/constants.js'
+import { dialects } from '../helpers/database.js'
+import { countRows, counts } from '../helpers/rows.js'
+import { API_KEY, useService } from '../helpers/service.js'
+import { SESSION_SECRET, useSessionService } from '../helpers/sessions.js'
 
 const LOGIN = '/sns/jscode2session'
 const failure = (code: string) => ({ error: { code, message: expect.stringMatching(/.{10,}/) } })
 
 describe.each(dialects)('sessions on %s', (dialect) => {
-  let service: SessionService
   let now = NOW
-
-  beforeAll(async () => {
-    service = await startSessionService(dialect, { now: () => now, env: { RATE_LIMITS: 'ip:unlimited' } })
-  })
-  beforeEach(async () => {
+  beforeEach(() => {
     now = NOW
-    await emptyTables(service.db)
   })
-  afterEach(() => service.sandbox.control.clearFaults())
-  afterAll(() => service.close())
+  const service = useSessionService(dialect, { now: () => now, env: { RATE_LIMITS: 'ip:unlimited' } })
 
   const login = (body: unknown) => service.post('/v1/sessions', body)
   const bind = (body: object) =>
@@ -91,27 +85,27 @@ describe.each(dialects)('sessions on %s', (dialect) => {
   })
 
   describe('a login that WeChat refuses', () => {
-    test('for a code that is of nobody, or too old: 401', async () => {
+    test('a login that WeChat refuses for a code that is of nobody, or too old: 401', async () => {
       expect(await login({ code: 'nobody' })).toMatchObject({ status: 401, body: failure('invalid_code') })
       const code = service.sandbox.control.issueLoginCode({ openId: 'oA' })
       now += 5 * MINUTE
       expect(await login({ code })).toMatchObject({ status: 401, body: failure('invalid_code') })
     })
 
-    test('for a code that was used: 409', async () => {
+    test('a login that WeChat refuses for a code that was used: 409', async () => {
       const code = service.sandbox.control.issueLoginCode({ openId: 'oA' })
       expect(await login({ code })).toMatchObject({ status: 201 })
       expect(await login({ code })).toMatchObject({ status: 409, body: failure('code_used') })
     })
 
-    test('for a code that comes twenty times at once: one session', async () => {
+    test('a login that WeChat refuses for a code that comes twenty times at once: one session', async () => {
       const code = service.sandbox.control.issueLoginCode({ openId: 'oA' })
       const answers = await Promise.all(Array.from({ length: 20 }, () => login({ code })))
       const statuses = answers.map(({ status }) => status).sort()
       expect(statuses).toEqual([201, ...Array(19).fill(409)])
     })
 
-    test('for a person at high risk: 403', async () => {
+    test('a login that WeChat refuses for a person at high risk: 403', async () => {
       service.sandbox.control.markHighRisk({ openId: 'oRisky' })
       expect(await service.logIn('oRisky')).toMatchObject({ status: 403, body: failure('high_risk_user') })
     })
@@ -132,7 +126,7 @@ describe.each(dialects)('sessions on %s', (dialect) => {
     })
 
     test.each(['cut_before', 'cut_after', 'garbage', 'http_status', 'huge_body'] as const)(
-      'by %s: 503',
+      'a login that WeChat refuses by %s: 503',
       async (kind) => {
         service.sandbox.control.addFault({ kind, match: { path: LOGIN } })
         expect(await service.logIn('oA')).toMatchObject({ status: 503, body: failure('wechat_unavailable') })
@@ -183,7 +177,7 @@ describe.each(dialects)('sessions on %s', (dialect) => {
       expect(await countRows(service.db)).toEqual(before)
     })
 
-    test('is the session’s for each item of a batch, with the reasons that a backend gets', async () => {
+    test('the identity of a call is the session’s for each item of a batch, with the reasons that a backend gets', async () => {
       const items = [{ form_id: 'F2' }, { form_id: 'the formId is a mock one' }, { form_id: 'F1' }]
       expect((await service.postAs(token, '/v1/form-ids', { items })).body).toMatchObject({
         accepted: 1,
@@ -195,7 +189,7 @@ describe.each(dialects)('sessions on %s', (dialect) => {
       expect(await audit(service.db, now, false)).toMatchObject({ ok: true })
     })
 
-    test('may sign in for today by name', async () => {
+    test('the identity of a call may sign in for today by name', async () => {
       expect(await service.postAs(token, '/v1/sign-ins', { date: '2026-11-20' })).toMatchObject({
         status: 201,
       })
@@ -207,7 +201,7 @@ describe.each(dialects)('sessions on %s', (dialect) => {
       expect(await counts(service.db, APP_ID)).toEqual({ 1: 0, 2: 2 })
     })
 
-    test('is not taken where only a backend may call', async () => {
+    test('the identity of a call is not taken where only a backend may call', async () => {
       const answer = await service.request('PUT', '/v1/users', {
         body: JSON.stringify({ open_id: 'oB', user_id: 1 }),
         headers: { 'content-type': 'application/json', authorization: `Bearer ${token}` },
@@ -241,13 +235,7 @@ describe.each(dialects)('sessions on %s', (dialect) => {
 })
 
 describe.each(dialects)('sessions where user ids are allotted, on %s', (dialect) => {
-  let service: SessionService
-
-  beforeAll(async () => {
-    service = await startSessionService(dialect, { env: { USER_IDS: 'auto', RATE_LIMITS: 'ip:unlimited' } })
-  })
-  beforeEach(() => emptyTables(service.db))
-  afterAll(() => service.close())
+  const service = useSessionService(dialect, { env: { USER_IDS: 'auto', RATE_LIMITS: 'ip:unlimited' } })
 
   test('a first login gets a user, and needs no backend', async () => {
     const { body } = await service.logIn('oA')
@@ -295,11 +283,7 @@ describe.each(dialects)('sessions where user ids are allotted, on %s', (dialect)
 })
 
 describe('a service without SESSION_SECRET', () => {
-  let service: TestService
-  beforeAll(async () => {
-    service = await startTestService('sqlite')
-  })
-  afterAll(() => service.close())
+  const service = useService('sqlite')
 
   test('says that there are no sessions', async () => {
     expect(await service.post('/v1/sessions', { code: 'c' })).toMatchObject({

@@ -1,30 +1,21 @@
-import type { Knex } from 'knex'
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { afterAll, describe, expect, test } from 'vitest'
 import { inTransaction } from '../../src/db/transaction.js'
 import { MAX_USER_ID, type UserId } from '../../src/lib/user-id.js'
 import { recordStop } from '../../src/users/stop-store.js'
 import { bindUser, bindUsers, type Numbering, userIdOf, userIdsOf } from '../../src/users/user-ids.js'
-import { createTestDatabase, dialects, emptyTables, type TestDatabase } from '../helpers/database.js'
-import { APP_ID, addPermits, NOW, openPool } from '../helpers/rows.js'
+import { APP_ID, NOW } from '../helpers/constants.js'
+import { dialects, useDatabase } from '../helpers/database.js'
+import { addPermits, openPool } from '../helpers/rows.js'
 
 const AUTO: Numbering = { appId: APP_ID, userIds: 'auto' }
 const BACKEND: Numbering = { appId: APP_ID, userIds: 'backend' }
 
 describe.each(dialects)('user ids on %s', (dialect) => {
-  let database: TestDatabase
-  let db: Knex
-  let pools: Knex[]
-
-  beforeAll(async () => {
-    database = await createTestDatabase(dialect)
-    db = database.db
-    pools = [db, openPool(database), openPool(database)]
-  })
-  beforeEach(() => emptyTables(db))
-  afterAll(async () => {
-    await Promise.all(pools.slice(1).map((pool) => pool.destroy()))
-    await database.close()
-  })
+  const database = useDatabase(dialect)
+  const { db } = database
+  const others = [openPool(database), openPool(database)]
+  const pools = [db, ...others]
+  afterAll(() => Promise.all(others.map((pool) => pool.destroy())))
 
   const idOf = (account: Numbering, openId: string, pool = db) =>
     inTransaction(pool, (trx) => userIdOf(trx, account, openId, NOW))
@@ -34,14 +25,14 @@ describe.each(dialects)('user ids on %s', (dialect) => {
     Object.fromEntries((await db('wx_user')).map(({ open_id, user_id }) => [open_id, user_id]))
 
   describe('of an owner’s backend', () => {
-    test('are unknown until an open_id is bound, and looking changes nothing', async () => {
+    test('user ids of an owner’s backend are unknown until an open_id is bound, and looking changes nothing', async () => {
       expect(await idOf(BACKEND, 'oA')).toBeUndefined()
       expect(await bindings()).toEqual({})
       await bind('oA', 17)
       expect(await idOf(BACKEND, 'oA')).toBe(17)
     })
 
-    test('may be bound again, which changes nothing', async () => {
+    test('user ids of an owner’s backend may be bound again, which changes nothing', async () => {
       await bind('oA', 17)
       const before = await db('wx_user')
       await inTransaction(db, (trx) =>
@@ -50,19 +41,19 @@ describe.each(dialects)('user ids on %s', (dialect) => {
       expect(await db('wx_user')).toEqual(before)
     })
 
-    test('stay as they are when a second user claims the open_id', async () => {
+    test('user ids of an owner’s backend stay as they are when a second user claims the open_id', async () => {
       await bind('oA', 17)
       await expect(bind('oA', 18)).rejects.toMatchObject({ code: 'conflict' })
       expect(await bindings()).toEqual({ oA: 17 })
     })
 
-    test('may have several open_ids', async () => {
+    test('user ids of an owner’s backend may have several open_ids', async () => {
       await bind('oA', 17)
       await bind('oB', 17)
       expect(await bindings()).toEqual({ oA: 17, oB: 17 })
     })
 
-    test('are told apart by account', async () => {
+    test('user ids of an owner’s backend are told apart by account', async () => {
       await bind('oA', 17)
       expect(await idOf({ ...BACKEND, appId: 'wxB' }, 'oA')).toBeUndefined()
     })
@@ -82,7 +73,7 @@ describe.each(dialects)('user ids on %s', (dialect) => {
       expect(await db('wx_user')).toMatchObject([{ ...row, user_id: 17, updated_at: NOW }])
     })
 
-    test('go to one of those who claim an open_id at the same moment, and the others are told', async () => {
+    test('user ids of an owner’s backend go to one of those who claim an open_id at the same moment, and the others are told', async () => {
       const claims = Array.from({ length: 12 }, (_, i) => bind('oA', 100 + i, pools[i % pools.length]))
       const ends = await Promise.allSettled(claims)
       const won = ends.flatMap(({ status }, i) => (status === 'fulfilled' ? [100 + i] : []))
@@ -92,7 +83,7 @@ describe.each(dialects)('user ids on %s', (dialect) => {
         if (end.status === 'rejected') expect(end.reason).toMatchObject({ code: 'conflict' })
     })
 
-    test('are bound for a batch by the first item that names the open_id', async () => {
+    test('user ids of an owner’s backend are bound for a batch by the first item that names the open_id', async () => {
       const batch = [
         { openId: 'oB', userId: 2 },
         { openId: 'oA', userId: 1 },
@@ -105,25 +96,25 @@ describe.each(dialects)('user ids on %s', (dialect) => {
   })
 
   describe('allotted here', () => {
-    test('are counted up from 1, and stay with their open_id', async () => {
+    test('user ids allotted here are counted up from 1, and stay with their open_id', async () => {
       expect([await idOf(AUTO, 'oA'), await idOf(AUTO, 'oB'), await idOf(AUTO, 'oA')]).toEqual([1, 2, 1])
       expect(await bindings()).toEqual({ oA: 1, oB: 2 })
     })
 
-    test('are allotted for a batch at once, each new open_id one', async () => {
+    test('user ids for a batch are allotted at once, each new open_id one', async () => {
       await idOf(AUTO, 'oA')
       const users = await inTransaction(db, (trx) => userIdsOf(trx, AUTO, ['oB', 'oA', 'oC', 'oB'], NOW))
       expect(Object.fromEntries(users)).toEqual({ oA: 1, oB: 2, oC: 3 })
     })
 
-    test('of fifty new open_ids at once are fifty different ones', async () => {
+    test('user ids allotted here of fifty new open_ids at once are fifty different ones', async () => {
       const openIds = Array.from({ length: 50 }, (_, i) => `o${i}`)
       const ids = await Promise.all(openIds.map((openId, i) => idOf(AUTO, openId, pools[i % pools.length])))
       expect(new Set(ids).size).toBe(50)
       expect(await bindings()).toEqual(Object.fromEntries(openIds.map((openId, i) => [openId, ids[i]])))
     })
 
-    test('of one new open_id that comes twenty times at once are one', async () => {
+    test('user ids allotted here of one new open_id that comes twenty times at once are one', async () => {
       const ids = await Promise.all(
         Array.from({ length: 20 }, (_, i) => idOf(AUTO, 'oA', pools[i % pools.length])),
       )
@@ -151,11 +142,14 @@ describe.each(dialects)('user ids on %s', (dialect) => {
       ],
     ]
 
-    test.each(traces)('follow all numbers that %s knew at the start', async (_, leave) => {
-      await leave(7)
-      await leave(3)
-      expect(await idOf(AUTO, 'oNew')).toBe(8)
-    })
+    test.each(traces)(
+      'user ids allotted here follow all numbers that %s knew at the start',
+      async (_, leave) => {
+        await leave(7)
+        await leave(3)
+        expect(await idOf(AUTO, 'oNew')).toBe(8)
+      },
+    )
 
     test.each(traces)('pass over numbers that %s came to know later', async (_, leave) => {
       await idOf(AUTO, 'oNew1')
@@ -163,13 +157,13 @@ describe.each(dialects)('user ids on %s', (dialect) => {
       expect(await idOf(AUTO, 'oNew2')).toBe(10)
     })
 
-    test('do not run out when a row has the largest number there is', async () => {
+    test('user ids allotted here do not run out when a row has the largest number there is', async () => {
       await bind('oMax', Number.MAX_SAFE_INTEGER)
       await bind('oSnowflake', MAX_USER_ID)
       expect([await idOf(AUTO, 'oA'), await idOf(AUTO, 'oB')]).toEqual([1, 2])
     })
 
-    test('go around single numbers at the end of their range', async () => {
+    test('user ids allotted here go around single numbers at the end of their range', async () => {
       await bind('oLast', 2 ** 52)
       await bind('oNext', 2 ** 52 + 2)
       expect([await idOf(AUTO, 'oA'), await idOf(AUTO, 'oB')]).toEqual([2 ** 52 + 1, 2 ** 52 + 3])
@@ -181,7 +175,7 @@ describe.each(dialects)('user ids on %s', (dialect) => {
       expect(await idOf({ ...AUTO, appId: 'wxB' }, 'oA')).toBe(41)
     })
 
-    test('are not lost when the transaction is: the next user gets the number', async () => {
+    test('user ids allotted here are not lost when the transaction is: the next user gets the number', async () => {
       const failed = inTransaction(db, async (trx) => {
         await userIdOf(trx, AUTO, 'oA', NOW)
         throw new Error('the caller failed')

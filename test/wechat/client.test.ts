@@ -172,7 +172,7 @@ describe('a refused token', () => {
     expect(stub.asked.map((asked) => asked.json)).toEqual([template, template])
   })
 
-  test('refused twice is a configuration fault that says what to do, and is not tried a third time', async () => {
+  test('a token refused twice is a configuration fault that says what to do, and is not tried a third time', async () => {
     stub.otherwise(json({ errcode: 40001, errmsg: 'invalid credential rid: 5f0a1b2c-3d4e5f60-7a8b9c0d' }))
     expect(await client.sendTemplateMessage(template)).toMatchObject({
       kind: 'refused',
@@ -183,7 +183,7 @@ describe('a refused token', () => {
     expect(stub.asked).toHaveLength(2)
   })
 
-  test('that comes back unchanged is a configuration fault at once', async () => {
+  test('a refused token that comes back unchanged is a configuration fault at once', async () => {
     client = createWechatClient({ http, tokens: tokensOf('same') })
     stub.otherwise(json({ errcode: 42001, errmsg: 'expired' }))
     expect(await client.sendTemplateMessage(template)).toMatchObject({
@@ -216,13 +216,13 @@ describe('no token to be had', () => {
     replace: async () => '',
   })
 
-  test('for a passing reason: certainly not sent', async () => {
+  test('a message for which no token is to be had for a passing reason was certainly not sent', async () => {
     client = createWechatClient({ http, tokens: failing(new TokenError('WeChat cannot be reached')) })
     expect(await client.sendTemplateMessage(template)).toEqual({ kind: 'unreachable', reason: 'token' })
     expect(stub.asked).toHaveLength(0)
   })
 
-  test('for a wrong secret: a configuration fault', async () => {
+  test('no token to be had for a wrong secret is a configuration fault', async () => {
     const error = new TokenError('no token', tokenEndpointErrcodeOf(40001))
     client = createWechatClient({ http, tokens: failing(error) })
     expect(await client.sendTemplateMessage(template)).toMatchObject({
@@ -232,12 +232,12 @@ describe('no token to be had', () => {
     })
   })
 
-  test('for a code that no token endpoint should answer: a configuration fault', async () => {
+  test('no token to be had for a code that no token endpoint should answer is a configuration fault', async () => {
     client = createWechatClient({ http, tokens: failing(new TokenError('no token', errcodeOf(98765))) })
     expect(await client.sendTemplateMessage(template)).toMatchObject({ entry: { class: 'configuration' } })
   })
 
-  test('because of a fault of ours: the error is not swallowed', async () => {
+  test('no token to be had because of a fault of ours does not swallow the error', async () => {
     client = createWechatClient({ http, tokens: failing(new TypeError('bug')) })
     await expect(client.sendTemplateMessage(template)).rejects.toThrow('bug')
   })
@@ -265,7 +265,7 @@ test('no result has the token in it, not even where WeChat quotes it', async () 
 })
 
 describe('whether a request may still leave', () => {
-  test('is asked when its token is there, and a no sends nothing', async () => {
+  test('whether a request may still leave is asked when its token is there, and a no sends nothing', async () => {
     const asked: string[] = []
     const watched = createWechatClient({
       http,
@@ -287,7 +287,7 @@ describe('whether a request may still leave', () => {
     expect(stub.asked).toEqual([])
   })
 
-  test('is asked once more before the request with a new token', async () => {
+  test('whether a request may still leave is asked once more before the request with a new token', async () => {
     stub.next(json({ errcode: 40001, errmsg: 'invalid credential' }))
     const answers = [true, false]
     const result = await client.sendTemplateMessage(template, {

@@ -78,7 +78,7 @@ describe('a request', () => {
     expect(await httpTo(stub.url).request(call)).toEqual({ kind: 'answered', status: 200, text: body })
   })
 
-  test('does not follow a redirect, which would carry the token elsewhere', async () => {
+  test('a request does not follow a redirect, which would carry the token elsewhere', async () => {
     const elsewhere = await startWechatStub()
     stub.next(redirect(`${elsewhere.url}/stolen`))
     expect(await httpTo(stub.url).request(call)).toMatchObject({ kind: 'answered', status: 302 })
@@ -210,7 +210,7 @@ describe('perhaps sent', () => {
     expect(outcomes.sort()).toEqual(['aborted', 'aborted', 'aborted', 'answered'])
   })
 
-  test('is never written a second time by the HTTP library', async () => {
+  test('a request that was perhaps sent is never written a second time by the HTTP library', async () => {
     const http = httpTo(stub.url, { connections: 1, ...IMPATIENT })
     for (const behaviour of [cutBeforeAnswer, cutInAnswer, notHttp, hang]) {
       stub.next(behaviour)

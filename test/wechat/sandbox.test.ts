@@ -1,11 +1,11 @@
 import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'vitest'
-import { DEMO_APP_ID, DEMO_APP_SECRET, DEMO_TEMPLATE_ID } from '../../src/sandbox/accounts.js'
 import { type Sandbox, startSandbox } from '../../src/sandbox/sandbox.js'
 import { createSharedToken, type SharedToken } from '../../src/tokens/shared-token.js'
 import { fetchAccessToken } from '../../src/wechat/access-token.js'
 import { createWechatClient, type WechatClient } from '../../src/wechat/client.js'
 import { createWechatHttp, type WechatHttp } from '../../src/wechat/http.js'
-import { createTestDatabase, type TestDatabase } from '../helpers/database.js'
+import { APP_ID, APP_SECRET, TEMPLATE_ID } from '../helpers/constants.js'
+import { useDatabase } from '../helpers/database.js'
 import { recordingLogger } from '../helpers/tokens.js'
 
 const OPEN_ID = 'oSandboxUser0000000000000001'
@@ -17,7 +17,7 @@ const data = {
 
 describe.each(['stable', 'classic'] as const)('client, tokens and sandbox together, %s', (tokenMode) => {
   let sandbox: Sandbox
-  let database: TestDatabase
+  const database = useDatabase('sqlite')
   let http: WechatHttp
   let tokens: SharedToken
   let client: WechatClient
@@ -25,10 +25,9 @@ describe.each(['stable', 'classic'] as const)('client, tokens and sandbox togeth
 
   beforeEach(async () => {
     sandbox = await startSandbox()
-    database = await createTestDatabase('sqlite')
     http = createWechatHttp({ baseUrl: sandbox.url, connections: 8 })
     logger = recordingLogger()
-    const account = { appId: DEMO_APP_ID, appSecret: DEMO_APP_SECRET, tokenMode }
+    const account = { appId: APP_ID, appSecret: APP_SECRET, tokenMode }
     tokens = createSharedToken({
       db: database.db,
       appId: account.appId,
@@ -43,7 +42,6 @@ describe.each(['stable', 'classic'] as const)('client, tokens and sandbox togeth
     await tokens.close()
     await sandbox.close()
     await http.close()
-    await database.close()
   })
 
   /** Waits only so long for an answer that is not to come. */
@@ -56,7 +54,7 @@ describe.each(['stable', 'classic'] as const)('client, tokens and sandbox togeth
 
   const message = () => ({
     touser: OPEN_ID,
-    template_id: DEMO_TEMPLATE_ID,
+    template_id: TEMPLATE_ID,
     form_id: sandbox.control.issueFormId({ openId: OPEN_ID }),
     data,
   })
@@ -75,7 +73,7 @@ describe.each(['stable', 'classic'] as const)('client, tokens and sandbox togeth
 
   test('an official message comes with every digit of its msgid, and once for one client_msg_id', async () => {
     sandbox.control.follow({ openId: OPEN_ID })
-    const official = { touser: OPEN_ID, template_id: DEMO_TEMPLATE_ID, data, client_msg_id: 'm-1' }
+    const official = { touser: OPEN_ID, template_id: TEMPLATE_ID, data, client_msg_id: 'm-1' }
     const result = await client.sendOfficialTemplateMessage(official)
     await client.sendOfficialTemplateMessage(official)
     const ledger = sandbox.control.ledger()
@@ -84,8 +82,8 @@ describe.each(['stable', 'classic'] as const)('client, tokens and sandbox togeth
   })
 
   test('a subscription is used up by its message', async () => {
-    sandbox.control.grantSubscription({ openId: OPEN_ID, templateId: DEMO_TEMPLATE_ID })
-    const subscribe = { touser: OPEN_ID, template_id: DEMO_TEMPLATE_ID, data }
+    sandbox.control.grantSubscription({ openId: OPEN_ID, templateId: TEMPLATE_ID })
+    const subscribe = { touser: OPEN_ID, template_id: TEMPLATE_ID, data }
     expect(await client.sendSubscribeMessage(subscribe)).toMatchObject({ kind: 'accepted' })
     expect(await client.sendSubscribeMessage(subscribe)).toMatchObject({
       kind: 'refused',
@@ -168,6 +166,6 @@ describe.each(['stable', 'classic'] as const)('client, tokens and sandbox togeth
     await client.sendTemplateMessage(message())
     expect(logger.lines.length).toBeGreaterThan(2)
     const text = JSON.stringify(logger.lines)
-    for (const secret of [token, await tokens.get(), DEMO_APP_SECRET]) expect(text).not.toContain(secret)
+    for (const secret of [token, await tokens.get(), APP_SECRET]) expect(text).not.toContain(secret)
   })
 })

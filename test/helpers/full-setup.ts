@@ -10,15 +10,18 @@ declare module 'vitest' {
     mysqlServerUrl: string
     /** Starts the name of every database of this run. */
     databasePrefix: string
-    /** The command line, built into one file. */
+    /** The command line, built. */
     program: string
+    /** helpers/token-process.ts, built as well. */
+    tokenProcess: string
   }
 }
 
-/** What all test files share. Answers how to take it down. */
+/** What a full run needs beside SQLite: MySQL and the program. Answers how to take it down. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const program = await buildProgram()
   project.provide('program', program.main)
+  project.provide('tokenProcess', program.tokenProcess)
   const stopMysql = await setUpMysql(project)
   return async () => {
     program.remove()
