@@ -141,6 +141,7 @@ describe('the rate of a process', () => {
     const [report, tally] = await Promise.all([process.remind({ limit: 100 }), process.recover()])
     expect(report.delivered + tally.delivered).toBeGreaterThanOrEqual(200)
     expect(times).toHaveLength(200)
-    expect(largestBurst(times, 100)).toBeLessThanOrEqual((100 * (CREDIT_MS + JITTER_MS)) / 1_000 + 1)
+    // A rate each would be a hundred too many after a second; a busy machine may hold up a timer for a quarter of one.
+    expect(largestBurst(times, 100)).toBeLessThanOrEqual((100 * (CREDIT_MS + 250)) / 1_000 + 1)
   })
 })

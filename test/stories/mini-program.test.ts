@@ -133,8 +133,12 @@ const workedOff = () =>
     return open.length === 0
   })
 
+/** An event that comes before the answer is written down waits for two seconds by the service's clock. */
 const deliveryOnRecord = () =>
-  eventually('what became of the message', async () => (await messages())[0]?.delivery_status ?? undefined)
+  eventually('what became of the message', async () => {
+    clock.advance(1_000)
+    return (await messages())[0]?.delivery_status ?? undefined
+  })
 
 async function permitsLeft({ openId }: Person): Promise<number> {
   const [row] = await selectRows<{ count: number }>(
