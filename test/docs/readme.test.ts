@@ -42,7 +42,7 @@ describe.each(languagesOf('README.md'))('%s', (page) => {
 /** Which of WeChat's answers are lost depends on how its calls and their repetitions mix. All other numbers are fixed. */
 const steady = (text: string) => text.replace(/\d+( of WeChat's answers were lost)/, 'some$1')
 
-test('the READMEs show what the demo prints', async () => {
+test('the READMEs show what the demo prints', { tags: ['programs'] }, async () => {
   const folder = mkdtempSync(join(tmpdir(), 'reminder-demo-'))
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
   const { stdout } = await startCommand(['demo', '--once'], {}, folder).ended

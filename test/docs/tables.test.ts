@@ -88,6 +88,7 @@ describe.each(languagesOf('docs/tables.md'))('%s', (page) => {
 
   test.each([0, 1])(
     'shows how to write by hand so that the books of a user with %i permits stay right',
+    { tags: ['mysql'] },
     async (permits) => {
       const db = on('mysql')
       await emptyTables(db)
