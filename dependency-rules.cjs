@@ -1,6 +1,6 @@
 /**
- * What may import what in src/. Each layer may import itself and those above it in this list, so imports run one way and
- * there is no circle of files. A new folder gets its line here.
+ * What may import what in src/. Each layer may import itself and those above it in this list, so imports run one way
+ * and files form no cycles. A new folder gets its line here.
  */
 const LAYERS = [
   ['errors', 'account', 'channel'],
@@ -69,7 +69,7 @@ module.exports = {
   ],
   options: {
     tsConfig: { fileName: 'tsconfig.json' },
-    // Types count too: a circle of types is as hard to read.
+    // Types count too: a cycle of types is as hard to read.
     tsPreCompilationDeps: true,
     doNotFollow: { path: 'node_modules' },
   },

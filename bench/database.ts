@@ -13,7 +13,7 @@ export interface BenchDatabase {
   close(): Promise<void>
 }
 
-/** A fresh, migrated database: DATABASE_URL's server is not touched, a private one is started. */
+/** A fresh, migrated database. It starts a private server and does not touch the one in DATABASE_URL. */
 export async function createBenchDatabase(kind: 'mysql' | 'sqlite'): Promise<BenchDatabase> {
   if (kind === 'sqlite') {
     const folder = await mkdtemp(join(tmpdir(), 'reminder-bench-'))
@@ -47,7 +47,9 @@ export async function createBenchDatabase(kind: 'mysql' | 'sqlite'): Promise<Ben
   }
 }
 
-/** `users` users with `permitsEach` unspent permits, which run out `expireInMs` from now, a minute apart. */
+/**
+ * `users` users with `permitsEach` unspent permits each, which run out `expireInMs` from now, a minute apart.
+ */
 export async function fillPermits(
   db: Knex,
   fill: { appId: string; users: number; permitsEach: number; expireFrom: number },

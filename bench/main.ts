@@ -11,7 +11,9 @@ import { runReminders } from '../src/reminders/run.js'
 import { startService } from '../src/service.js'
 import { createBenchDatabase, fillPermits } from './database.js'
 
-/** Each benchmark prints one JSON object: what was done, how fast, and whether the books are right afterwards. */
+/**
+ * Each benchmark prints one JSON object: what was done, how fast, and whether the books are right afterwards.
+ */
 const DAY_MS = 24 * 60 * 60 * 1000
 const APP_ID = 'wxbench'
 const API_KEY = 'bench-key-5e0d1c7a9f42'

@@ -1,7 +1,10 @@
 import { randomBytes } from 'node:crypto'
 import { Pool } from 'undici'
 
-/** Uploads one form_id per request over a number of connections, for a while; prints what came of it as one JSON line. */
+/**
+ * Uploads one form_id per request over a number of connections, for a while; prints the result as one JSON
+ * line.
+ */
 const { URL: url = '', KEY: key = '' } = process.env
 const connections = Number(process.env.CONNECTIONS)
 const endAt = performance.now() + Number(process.env.SECONDS) * 1000

@@ -1,8 +1,8 @@
 import { createServer } from 'node:http'
 
 /**
- * A stand-in for WeChat that answers at once, or after LATENCY_MS, and checks nothing: the cheapest thing that a send
- * can meet, in a process of its own. It counts how often each form_id came.
+ * A stand-in for WeChat that answers at once, or after LATENCY_MS, and checks nothing: the cheapest partner
+ * that a send can have, in a process of its own. It counts how often each form_id came.
  */
 const latencyMs = Number(process.env.LATENCY_MS ?? 0)
 const seen = new Map<string, number>()

@@ -1,7 +1,10 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { findStrayWrites } from './writers.js'
 
-/** Part of `npm run check`: ends with code 1 and a line for each statement that writes to a table from a strange folder. */
+/**
+ * Part of `npm run check`: prints a line for each statement that writes to a table from outside the table's folder,
+ * and exits with code 1 if there is one.
+ */
 const files = readdirSync('src', { recursive: true, encoding: 'utf8' })
   .filter((name) => name.endsWith('.ts'))
   .map((name) => `src/${name.replaceAll('\\', '/')}`)

@@ -1,5 +1,6 @@
 /**
- * Every statement that writes to these tables stands in their one folder, where each verb keeps the rules between them.
+ * Every statement that writes to one of these tables is in that table's folder, where each verb keeps the rules
+ * between the tables.
  */
 const WRITERS: Record<string, string> = {
   wx_save_form_id: 'src/books/',
@@ -12,11 +13,11 @@ const TABLES = Object.keys(WRITERS).join('|')
 const WRITE = String.raw`\b(?:INSERT|REPLACE|UPDATE|DELETE|TRUNCATE)\b(?:\s+(?:OR|IGNORE|INTO|FROM|TABLE)\b)*\s+(?:\$\{[^}]*\}\s*)?`
 /** A statement on the table by name. */
 const BY_NAME = new RegExp(`${WRITE}\`?(${TABLES})\\b`, 'gi')
-/** The table as a value: for Knex's query builder, or for a statement that gets its table put in. */
+/** The table as a value: for Knex's query builder, or for a statement that interpolates its table. */
 const AS_VALUE = new RegExp(`['"](${TABLES})['"]`, 'g')
 const PUT_IN = /\b(?:INTO|UPDATE|DELETE\s+FROM)\s+\$\{|\.(?:insert|update|delete|del|truncate)\(/i
 
-/** The tables that a file writes to, with the line of each statement. */
+/** Finds the tables that a file writes to, with the line of each statement. */
 export function writesIn(text: string): { table: string; line: number }[] {
   const places = [...text.matchAll(BY_NAME)]
   if (PUT_IN.test(text)) places.push(...text.matchAll(AS_VALUE))
@@ -26,7 +27,7 @@ export function writesIn(text: string): { table: string; line: number }[] {
   }))
 }
 
-/** One line for each statement that stands in another folder than its table's. */
+/** Returns one line for each statement that is outside its table's folder. */
 export function findStrayWrites(files: { path: string; text: string }[]): string[] {
   return files.flatMap(({ path, text }) =>
     writesIn(text)

@@ -5,10 +5,16 @@ import { counters } from './adoption/public-tables.js'
 
 export const adopts = true
 
-/** Nothing: it is on record before the first key is dropped, so that a rollback puts that back whatever came in between. */
+/**
+ * Does nothing, but is on record before the first key is dropped, so that a rollback restores the key
+ * whatever came in between.
+ */
 export async function up(): Promise<void> {}
 
-/** Puts back the published UNIQUE (user_id), which the programs of that time count on, unless rows contradict it. */
+/**
+ * Restores the published UNIQUE (user_id), on which the programs of that time rely, unless rows contradict
+ * it.
+ */
 export async function down(db: Knex, params: MigrationParams): Promise<void> {
   if (isSqlite(db) || !(await db.schema.hasTable(counters.name))) return
   const present = await selectRows(

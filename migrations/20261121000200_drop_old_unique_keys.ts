@@ -5,7 +5,7 @@ import { counters, permits } from './adoption/public-tables.js'
 
 export const adopts = true
 
-/** First of all: values that are put right later, such as NULLs, would violate the old keys on the way. */
+/** Runs first: values that are corrected later, such as NULLs, would violate the old keys on the way. */
 export async function up(db: Knex, params: MigrationParams): Promise<void> {
   await dropOldUniqueKeys(db, permits, params)
   await dropOldUniqueKeys(db, counters, params)

@@ -9,12 +9,13 @@ import { addKeys, dropKeys } from './lib/tables.js'
 export const adopts = true
 
 /**
- * Creates the table, or adopts the one that is there. An adoption that was interrupted, at whatever statement, starts
- * over: each step passes over the rows that it has done, and over those that a later step has done.
+ * Creates the table, or adopts the existing one. An adoption that was interrupted, at whatever statement,
+ * starts over: each step skips the rows that it, or a later step, has already done.
  */
 export async function up(db: Knex, params: MigrationParams): Promise<void> {
   if (await isThere(db, permits)) {
-    // There only if it died before it was on record: rows written since then may be unfit for them.
+    // They exist only if an earlier attempt died before it was on record: rows written since then may violate
+    // them.
     await dropKeys(db, permits)
     await cleanPermits(db, params)
   }
@@ -25,9 +26,9 @@ export async function up(db: Knex, params: MigrationParams): Promise<void> {
 }
 
 /**
- * A table with rows stays, and with it the columns that we added: they have defaults, so the programs that knew the
- * table before go on working, and they hold what nobody could recompute (which account, which message). `up` adopts it
- * again. What could refuse an old program's writes, keys and CHECKs, goes.
+ * A table with rows stays, and so do the columns that we added: they have defaults, so the programs that knew
+ * the table before go on working, and they hold what nobody could recompute (which account, which message).
+ * `up` adopts it again. Keys and CHECKs, which could refuse an old program's writes, are dropped.
  */
 export async function down(db: Knex, params: MigrationParams): Promise<void> {
   await dropKeys(db, permits)

@@ -9,7 +9,7 @@ import { addKeys, dropKeys } from './lib/tables.js'
 
 export const adopts = true
 
-/** Starts over after an interruption, as the adoption of wx_save_form_id does, which it counts. */
+/** Starts over after an interruption, like the adoption of wx_save_form_id, whose rows it counts. */
 export async function up(db: Knex, params: MigrationParams): Promise<void> {
   if (await isThere(db, counters)) {
     await dropKeys(db, counters)
@@ -22,7 +22,7 @@ export async function up(db: Knex, params: MigrationParams): Promise<void> {
   await recountPermits(db, params)
 }
 
-/** A table with rows stays, with the columns that we added, as wx_save_form_id does. */
+/** A table with rows stays, with the columns that we added, like wx_save_form_id. */
 export async function down(db: Knex, params: MigrationParams): Promise<void> {
   await dropKeys(db, counters)
   await dropIfEmpty(db, counters, params)

@@ -1,8 +1,9 @@
 import { oneOf, tableMigration } from './lib/tables.js'
 
 /**
- * One row per message, from claimed to settled. The unique key is what keeps a user from two reminders on one day:
- * NULLs are never equal to each other, so a cancelled reminder gives the day free, and messages of the API have none.
+ * One row per message, from claimed to settled. The unique key keeps a user from getting two reminders on one
+ * day: NULLs are never equal to each other, so a cancelled reminder frees the day, and messages of the API
+ * have none.
  */
 export const { up, down } = tableMigration({
   name: 'wx_push_message',
@@ -115,8 +116,9 @@ export const { up, down } = tableMigration({
     wx_push_message_lease_idx: ['app_id', 'lease_until'],
     wx_push_message_retry_idx: ['app_id', 'next_attempt_at'],
     wx_push_message_run_idx: ['run_id'],
-    // Finds the message that a delivery event is about: a person has few of them, among which msgid decides, or the
-    // time where the msgid is not known. An index on msgid would be written by every settle, this one only by the claim.
+    // Finds the message that a delivery event is about: a person has few messages, and among them msgid
+    // decides, or the time if the msgid is not known. Every settle would write an index on msgid; only the
+    // claim writes this one.
     wx_push_message_person_idx: ['app_id', 'open_id'],
   },
   checks: {

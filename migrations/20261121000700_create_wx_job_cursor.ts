@@ -1,6 +1,9 @@
 import { tableMigration } from './lib/tables.js'
 
-/** How far a run has come: several rows per run, each a range of users, so that several workers share one run. */
+/**
+ * How far a run has come: several rows per run, each for a range of users, so that several workers can share
+ * one run.
+ */
 export const { up, down } = tableMigration({
   name: 'wx_job_cursor',
   comment: '任务进度：每行一段用户范围 | progress of a run: one range of users per row',

@@ -1,6 +1,6 @@
 import { tableMigration } from './lib/tables.js'
 
-/** The token that all processes share. Its lease names the one that fetches the next. */
+/** The token that all processes share. Its lease names the process that fetches the next one. */
 export const { up, down } = tableMigration({
   name: 'wx_access_token',
   comment: '各进程共用的 access_token | access tokens, shared by all processes',

@@ -1,9 +1,10 @@
 import { oneOf, tableMigration } from './lib/tables.js'
 
 /**
- * What WeChat pushed, stored before it is answered and worked off after. An event with a list has a row for each item.
- * `event_key` is a hash over app_id, open_id, event, event_time, template_id and msgid, since NULLs in a unique key are
- * never equal. A row to be worked off has a `next_attempt_at`, and is found by it; a row that is done has none.
+ * What WeChat pushed, stored before the answer and processed after it. An event with a list has a row for
+ * each item. `event_key` is a hash over app_id, open_id, event, event_time, template_id and msgid, because
+ * NULLs in a unique key are never equal. A row to be processed has a `next_attempt_at` and is found by it; a
+ * row that is done has none.
  */
 export const { up, down } = tableMigration({
   name: 'wx_callback_event',
@@ -48,7 +49,7 @@ export const { up, down } = tableMigration({
       name: 'state',
       type: 'varchar(16)',
       ascii: true,
-      comment: 'stored 待处理 waiting 等待用户或消息 done 已处理 | to be worked off, waiting, done',
+      comment: 'stored 待处理 waiting 等待用户或消息 done 已处理 | to be processed, waiting, done',
     },
     {
       name: 'outcome',
@@ -61,7 +62,7 @@ export const { up, down } = tableMigration({
       name: 'next_attempt_at',
       type: 'bigint',
       nullable: true,
-      comment: '下次处理时间（毫秒），处理完为空 | to be worked off from then on, ms; NULL once done',
+      comment: '下次处理时间（毫秒），处理完为空 | to be processed from then on, ms; NULL once done',
     },
     { name: 'trace_id', type: 'varchar(36)', ascii: true, comment: '日志追踪编号 | trace id in the logs' },
     { name: 'received_at', type: 'bigint', comment: '收到时间（毫秒） | received, ms' },
@@ -72,7 +73,7 @@ export const { up, down } = tableMigration({
     // For the purge.
     wx_callback_event_received_idx: ['app_id', 'received_at'],
     wx_callback_event_due_idx: ['app_id', 'next_attempt_at'],
-    // Whether something newer is known of a person: events come out of order.
+    // Tells whether something newer is known about a person: events come out of order.
     wx_callback_event_person_idx: ['app_id', 'open_id', 'event_time'],
   },
   checks: { wx_callback_event_state_ck: oneOf('state', ['stored', 'waiting', 'done']) },

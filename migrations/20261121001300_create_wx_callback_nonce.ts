@@ -1,8 +1,8 @@
 import { tableMigration } from './lib/tables.js'
 
 /**
- * Pushes that were accepted, until they are too old to be accepted again. In plain mode the signature does not cover
- * the body: here a signature that was seen once is good for that body only.
+ * Accepted pushes, until they are too old to be accepted again. In plain mode the signature does not cover
+ * the body; this table makes a signature that was seen once good for that body only.
  */
 export const { up, down } = tableMigration({
   name: 'wx_callback_nonce',

@@ -6,12 +6,13 @@ import { forEachRange } from './lib/chunks.js'
 
 export const adopts = true
 
-/** Marks the rows that are made here; no other row was created in 1970. */
+/** Marks the rows that are created here; no other row was created in 1970. */
 const UNKNOWN = 0
 
 /**
- * Binds each open_id that has permits to their user, so that whoever logs in is the user of before. One that has permits
- * of several users stays unbound: which of them is right, the next upload says. Rows that are there stay as they are.
+ * Binds each open_id that has permits to their user, so that a person who logs in is the same user as before.
+ * An open_id with permits of several users stays unbound: the next upload tells which of them is right.
+ * Existing rows stay as they are.
  */
 export async function up(db: Knex, params: MigrationParams): Promise<void> {
   const onDuplicate = isSqlite(db)
@@ -20,7 +21,8 @@ export async function up(db: Knex, params: MigrationParams): Promise<void> {
     : `ON DUPLICATE KEY UPDATE user_id = IF(wx_user.created_at = ${UNKNOWN} AND wx_user.user_id <> VALUES(user_id),
        NULL, wx_user.user_id)`
   await forEachRange(db, params, permits.name, 'id', async (after, upTo) => {
-    // A row without an open_id or a user was no permit when it was adopted: it has '', 0 or less, and status 2.
+    // A row without an open_id or a user was not a permit when it was adopted: it has '', 0 or less, and
+    // status 2.
     await execute(
       db,
       `INSERT INTO wx_user (app_id, open_id, user_id, created_at, updated_at)
@@ -33,5 +35,5 @@ export async function up(db: Knex, params: MigrationParams): Promise<void> {
   await execute(db, `DELETE FROM wx_user WHERE created_at = ${UNKNOWN} AND user_id IS NULL`)
 }
 
-/** What was bound stays bound: it may have been relied on since. */
+/** Bindings stay: something may have relied on them since. */
 export async function down(): Promise<void> {}

@@ -15,8 +15,8 @@ import * as createWxCallbackNonce from './20261121001300_create_wx_callback_nonc
 import * as bindOpenIdsOfPermits from './20261121001400_bind_open_ids_of_permits.js'
 
 /**
- * The one list of migrations, in order. Names carry no file extension: Knex records names, and with extensions a
- * database migrated by the TypeScript sources would be refused as corrupt by the compiled program.
+ * The one list of migrations, in order. Names carry no file extension: Knex records names, and the compiled
+ * program would refuse a database migrated by the TypeScript sources as corrupt if they had extensions.
  */
 export const migrations: Migrations = {
   '20261121000100_keep_published_keys': keepPublishedKeys,

@@ -12,7 +12,7 @@ export interface MigrationPreview {
   pending: string[]
   /** The published tables that would be adopted, or whose interrupted adoption would go on. */
   tables: TablePreview[]
-  /** Roughly, from the number of rows. */
+  /** A rough estimate from the number of rows. */
   seconds: number
 }
 
@@ -21,14 +21,14 @@ export interface TablePreview {
   rows: number
   add_columns: string[]
   add_keys: string[]
-  /** Rows by what would become of them; one row can be of several kinds. */
+  /** Rows by what would happen to them; one row can be of several kinds. */
   changes: Record<string, number>
 }
 
 /** Measured with MariaDB on two loaded cores: 2,000,000 permits and 380,000 counters took 92 s. */
 const ROWS_PER_SECOND = 2_380_000 / 92
 
-/** What the pending migrations would do, and for how long: by counting, with nothing changed. */
+/** What the pending migrations would do, and how long they would take. Only counts, and changes nothing. */
 export async function previewMigrations(db: Knex, pending: string[], now: number): Promise<MigrationPreview> {
   const adopts = pending.some((name) => migrations[name]?.adopts)
   const tables = adopts ? await unhurried(db, (reading) => previewAdoption(reading, now)) : []
@@ -48,7 +48,7 @@ async function unhurried<T>(db: Knex, read: (db: Knex) => Promise<T>): Promise<T
 }
 
 /**
- * What the adoption would do to the two published tables; a table that is not there is left out. Reads each table
+ * What the adoption would do to the two published tables; a missing table is left out. Reads each table
  * twice, without locks, and changes nothing.
  */
 async function previewAdoption(db: Knex, now: number): Promise<TablePreview[]> {
@@ -64,7 +64,7 @@ async function preview(db: Knex, table: Table, statements: string[]): Promise<Ta
   const counts: Record<string, number> = {}
   for (const sql of statements) {
     const [row] = await selectRows<Record<string, number | string | null>>(db, sql)
-    // A sum is a DECIMAL, which the driver gives as text; of no rows it is NULL.
+    // A sum is a DECIMAL, which the driver returns as text; without rows it is NULL.
     for (const [kind, count] of Object.entries(row ?? {})) counts[kind] = Number(count)
   }
   const { total = 0, ...changes } = counts
@@ -91,7 +91,7 @@ async function permitCounts(db: Knex, now: number): Promise<string[]> {
       expire_in_seconds: IN_SECONDS,
       unspent_but_past: `${unspent} AND ${expireMs} <= ${now}`,
     }),
-    // Of the unspent rows of a form_id all are closed where one is spent, else all but one.
+    // If one row of a form_id is spent, all its unspent rows are closed; otherwise all but one.
     `SELECT SUM(n - 1) AS duplicate_form_id,
        SUM(CASE WHEN n = 1 THEN 0 WHEN spent > 0 THEN unspent WHEN unspent > 0 THEN unspent - 1 ELSE 0 END)
          AS unspent_duplicate
@@ -121,7 +121,7 @@ function sums(table: Table, conditions: Record<string, string>): string {
 
 const sum = (condition: string) => `SUM(CASE WHEN ${condition} THEN 1 ELSE 0 END)`
 
-/** What makes rows the same, byte by byte: with our columns too where an interrupted adoption has added them. */
+/** What makes rows the same, byte by byte; includes our columns if an interrupted adoption has added them. */
 async function identity(db: Knex, table: Table, value: string): Promise<string> {
   const present = await columnNames(db, table.name)
   const ours = ['app_id', 'use_no'].filter((name) => present.includes(name))

@@ -1,7 +1,7 @@
 import type { Knex } from 'knex'
 import { DateTime } from 'luxon'
 
-/** Marks what is ours: no openid of WeChat looks like this. */
+/** Marks our rows: no openid of WeChat looks like this. */
 const PREFIX = 'oSeed_'
 const DAY_MS = 86_400_000
 const TABLES = ['wx_save_form_id', 'wx_push_message', 'wx_user']
@@ -9,8 +9,8 @@ const FIRST_USER = 9001
 const LAST_USER = 9006
 
 /**
- * A few users to try things on, for the account WX_APP_ID. The same day gives the same rows, and running it again
- * starts over. Refuses a database with rows of anyone else.
+ * A few users to try things with, for the account WX_APP_ID. The same day gives the same rows, and running it
+ * again starts over. Refuses a database that has rows of anyone else.
  */
 export async function seed(db: Knex): Promise<void> {
   const appId = process.env.WX_APP_ID ?? 'wxdevelopment'

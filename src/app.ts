@@ -27,31 +27,31 @@ import { findOrAllotUsers } from './users/user-ids.js'
 
 export interface AppDeps {
   db: Knex
-  /** Throws what is missing in a database that cannot be worked on. */
+  /** Throws if the database cannot be worked on, and says what is missing. */
   assertMigrated(db: Knex): Promise<void>
   account: Account
   apiKeys: ApiKey[]
-  /** The first signs; none = no sessions. */
+  /** The first one signs; none = no sessions. */
   sessionSecrets: string[]
   exchangeCode: LogInDeps['exchangeCode']
   rateLimits: RateLimits
   trustProxy: string[]
-  /** Whether /docs and /openapi.json are there. */
+  /** Whether /docs and /openapi.json are served. */
   apiDocs: boolean
-  /** In place of CONNECTION_LIMITS. */
+  /** Overrides CONNECTION_LIMITS. */
   connections?: Partial<ConnectionLimits>
-  /** A sign-in of a day longer ago is not recorded: its row would be deleted in the next night. */
+  /** A sign-in older than this is not recorded: its row would be deleted the next night. */
   retentionDays: number
   ingest: Ingest
-  /** Told of events of WeChat that were stored. */
+  /** Called when events of WeChat have been stored. */
   onCallback(): void
-  /** Told when a backend has bound a user to an open_id. */
+  /** Called when a backend has bound a user to an open_id. */
   onUserBound(openId: string): Promise<void>
   log: Logger
   now(): number
 }
 
-/** The whole of the HTTP interface. Nothing listens yet. */
+/** Builds the whole HTTP interface. It does not listen yet. */
 export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
   const app = createServer(deps)
   if (deps.apiDocs) await describeApi(app)
@@ -97,11 +97,11 @@ function callersOf(app: FastifyInstance, deps: AppDeps, sessions: LogInDeps | un
   })
 }
 
-/** Before the routes: it describes those that come after it. */
+/** Call it before the routes: it describes those that are registered after it. */
 async function describeApi(app: FastifyInstance): Promise<void> {
   await app.register(swagger, {
     openapi: {
-      // 3.0 knows no `if`, which tells one item from a batch.
+      // OpenAPI 3.0 has no `if`, which tells one item from a batch.
       openapi: '3.1.0',
       info: { title: 'Sign-in reminder', version: '1', description: 'Permits, sign-ins and reminders' },
       components: {

@@ -17,11 +17,14 @@ import { createWechatClient } from './wechat/client.js'
 import { createWechatHttp } from './wechat/http.js'
 import { exchangeLoginCode, type LoginResult } from './wechat/login.js'
 
-/** At 100 ms each, 160 logins a second; more wait for a free one. */
+/** At 100 ms each, 160 logins a second; more wait for a free connection. */
 const LOGIN_CONNECTIONS = 16
-/** Above this they are refused at once: behind 500 others a login would wait for three seconds, and its code grows old. */
+/**
+ * Above this, logins are refused at once: behind 500 others a login would wait for three seconds while its code grows
+ * old.
+ */
 const MAX_LOGINS = 500
-/** A page waits for it. */
+/** A page is waiting for the login. */
 const LOGIN_TIMEOUT_MS = 5_000
 
 /** What every command works with. */
@@ -34,12 +37,12 @@ export interface Base {
 
 /** What sends messages of one account. */
 export interface Sending extends DeliverDeps {
-  /** The account's access token, asked for if there is none. Throws TokenError. */
+  /** Returns the account's access token, fetching one if there is none. Throws TokenError. */
   getToken(): Promise<string>
   close(): Promise<void>
 }
 
-/** `now` is the one clock of everything below; the demo passes one that lives through a week in seconds. */
+/** `now` is the one clock of everything below; the demo passes one that runs through a week in seconds. */
 export function openBase(config: Config, account: Account | undefined, now: () => number = Date.now): Base {
   const db = openDatabase(config.databaseUrl, testTiming().statement)
   const secrets = [
@@ -53,12 +56,12 @@ export function openBase(config: Config, account: Account | undefined, now: () =
   return { db, log, now, close: () => db.destroy() }
 }
 
-/** Connections to WeChat, and the token and rate that all processes share. Asks WeChat for nothing yet. */
+/** Opens connections to WeChat, and the token and rate that all processes share. Asks WeChat for nothing yet. */
 export function openSending({ db, log, now }: Base, config: Config, account: Account): Sending {
   const { lease = LEASE_MS, http: httpMs, backoff = 1, token: tokenMs } = testTiming()
   const http = createWechatHttp({
     baseUrl: config.wechatBaseUrl,
-    // One more than messages under way, for the token.
+    // One more than there are messages under way, for the token.
     connections: config.sendConcurrency + 1,
     ...(httpMs === undefined ? {} : { headersTimeoutMs: httpMs, bodyTimeoutMs: httpMs }),
   })
@@ -90,7 +93,10 @@ export function openSending({ db, log, now }: Base, config: Config, account: Acc
   }
 }
 
-/** What asks WeChat who logs in, with connections of its own: behind a run of messages a login would wait for minutes. */
+/**
+ * Asks WeChat who is logging in, over connections of its own: behind a run of messages a login would wait for
+ * minutes.
+ */
 export interface LoginClient {
   /** Rejects with `overloaded` if too many wait. */
   exchangeCode(code: string): Promise<LoginResult>
@@ -124,7 +130,7 @@ export function openLoginClient(config: Config, account: Account): LoginClient {
   }
 }
 
-/** Without a limit Redis has nothing to share out, and is not asked. */
+/** Without a SEND_RATE there is nothing to share out, and Redis is not asked. */
 function openShared(log: Logger, config: Config, { appId }: Account): SharedTurns | undefined {
   const { redisUrl, sendRate } = config
   if (redisUrl === undefined || sendRate === undefined) return undefined

@@ -12,11 +12,11 @@ export interface JobDeps {
   sending: DeliverDeps
   callbacks: CallbackWorker
   retentionDays: number
-  /** Throws where our clock and the database's are apart: what is due, and what has run out, would be wrong. */
+  /** Throws if our clock and the database's disagree: what is due, and what has run out, would be wrong. */
   assertClock(): Promise<void>
 }
 
-/** Everything that the schedule does for an account. A new job is a file beside its work, and a line here. */
+/** Everything that the schedule does for an account. A new job needs a file beside its work, and a line here. */
 export function jobsOf(account: Account, { sending, callbacks, retentionDays, assertClock }: JobDeps): Job[] {
   return [
     recoverJob(sending, account),

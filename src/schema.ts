@@ -5,7 +5,10 @@ import { createMigrator } from './db/migrate.js'
 
 export type { MigrationPreview } from '../migrations/preview.js'
 
-/** The schema that this program works on. The one import of migrations/: what lies below is handed what it needs. */
+/**
+ * The schema that this program works on. Only this file imports migrations/: the layers below are handed what they
+ * need.
+ */
 export const {
   migrateLatest,
   pendingMigrations,
@@ -15,7 +18,7 @@ export const {
   migrationsFor,
 } = createMigrator(migrations)
 
-/** What a migration would do to this database, and for how long. Changes nothing. */
+/** What a migration would do to this database, and how long it would take. Changes nothing. */
 export async function previewMigrations(db: Knex, now: number): Promise<preview.MigrationPreview> {
   return preview.previewMigrations(db, await pendingMigrations(db), now)
 }

@@ -21,14 +21,18 @@ export interface Service {
   app: FastifyInstance
   /** Looks at once for what was missed, then keeps the schedule. */
   startSchedule(): void
-  /** Stops listening and claiming, finishes and settles what is under way, gives back the rest. Safe twice. */
+  /**
+   * Stops listening and claiming, finishes and settles what is under way, gives back the rest. Safe to call twice.
+   */
   stop(): Promise<void>
 }
 
-/** Half of a request from a client that went away would keep a stop waiting for ever. */
+/** Without a limit, half a request from a client that went away would keep a stop waiting forever. */
 const FINISH_REQUESTS_MS = 10_000
 
-/** HTTP of one account, listening, and its schedule, ready to start. What was begun is undone if a later step fails. */
+/**
+ * Starts the HTTP server of one account, and prepares its schedule. If a step fails, the steps before it are undone.
+ */
 export async function startService(
   config: Config,
   account: Account,
@@ -88,7 +92,7 @@ export async function startService(
       sending,
       callbacks,
       retentionDays: config.retentionDays,
-      // A clock that a demo or a test has set agrees with nothing.
+      // A clock that a demo or a test has set agrees with no database.
       assertClock: async () => {
         if (!options.now) await assertClocksAgree(db, now)
       },
@@ -117,7 +121,7 @@ export async function startService(
   }
 }
 
-/** Finishes what is under way, and breaks off what takes longer than the limit. */
+/** Finishes what is under way, and cuts off what takes longer than the limit. */
 async function closeApp(app: FastifyInstance, limitMs: number): Promise<void> {
   const limit = setTimeout(() => app.server.closeAllConnections(), limitMs)
   await app.close().finally(() => clearTimeout(limit))

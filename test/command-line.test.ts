@@ -351,7 +351,7 @@ test('audit ends with 3 and names what is wrong; --fix recounts', async () => {
   })
   const fixed = await run('audit', '--fix')
   expect(fixed.code).toBe(0)
-  expect(fixed.stdout).toContain('1 counters recounted, 0 future last_date set back.')
+  expect(fixed.stdout).toContain('1 counters recounted, 0 future last_date corrected.')
 })
 
 test('words that make no sense are refused with 1 and a hint, before anything is opened', async () => {

@@ -237,7 +237,7 @@ describe('a database that is not up to date', () => {
   }, async () => {
     const database = await empty('mysql')
     await expect(start({ DATABASE_URL: database.url })).rejects.toThrow(
-      /^This database has no tables of ours: \d+ migrations are pending\. Run: npm run migrate \(or serve --migrate\)$/,
+      /^This database has none of our tables: \d+ migrations are pending\. Run: npm run migrate \(or serve --migrate\)$/,
     )
     expect(await database.db.schema.hasTable('wx_save_form_id')).toBe(false)
     await eventually('its connections are closed', async () => (await connections(database)) <= 1)

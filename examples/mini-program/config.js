@@ -1,7 +1,9 @@
-// The two settings of this kit. Nothing here is secret, and nothing secret may be added: whoever has the mini-program can
-// read its code. An API key of the service, or an AppSecret, belongs on a server.
+// The two settings of this kit. Nothing here is secret, and nothing secret may be added: anyone who has the
+// mini-program can read its code. An API key of the service, or an AppSecret, belongs on a server.
 module.exports = {
-  /** Where the service listens: https, and listed as request 合法域名 in WeChat's console. No slash at the end. */
+  /**
+   * The address of the service: https, and listed as request 合法域名 in WeChat's console. No slash at the end.
+   */
   serviceUrl: 'https://reminder.your-domain.example',
 
   /** Templates of 订阅消息 to ask for in the sign-in tap, 5 at most. Empty: never ask. */

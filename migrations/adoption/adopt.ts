@@ -3,27 +3,25 @@ import type { MigrationParams } from '../../src/db/migrate.js'
 import { isSqlite, selectRows } from '../../src/db/sql.js'
 import { columnNames, columnSql, createTable, type Table, tableOptions } from '../lib/tables.js'
 
-/** Columns that tell the published table from any other of the same name. */
+/** Columns that distinguish the published table from any other of the same name. */
 const PUBLISHED: Record<string, string[]> = {
   wx_save_form_id: ['id', 'open_id', 'user_id', 'form_id', 'expire', 'status'],
   wx_message_push_status: ['id', 'user_id', 'count', 'last_date'],
 }
 
-/** Whether the table was there before us, or was kept by a rollback. */
+/** Whether the table existed before us, or was kept by a rollback. */
 export async function isThere(db: Knex, table: Table): Promise<boolean> {
   if (!(await db.schema.hasTable(table.name))) return false
   const names = new Set(await columnNames(db, table.name))
   const missing = (PUBLISHED[table.name] ?? []).filter((name) => !names.has(name))
   if (missing.length > 0)
-    throw new Error(
-      `${table.name} is there but has no ${missing.join(', ')}: rename it or add what is missing`,
-    )
+    throw new Error(`${table.name} exists but has no ${missing.join(', ')}: rename it or add what is missing`)
   return true
 }
 
 /**
- * Creates the table, or gives the one that is there the columns, types, engine and comments of ours. Rows, their ids
- * and columns that we do not know stay. Keys come later, when the rows are fit for them.
+ * Creates the table, or gives the existing one our columns, types, engine and comments. Rows, their ids and
+ * columns that we do not know stay. Keys come later, when the rows satisfy them.
  */
 export async function createOrAdopt(db: Knex, table: Table, params: MigrationParams): Promise<void> {
   if (!(await isThere(db, table))) return createTable(db, table)
@@ -41,8 +39,9 @@ export async function createOrAdopt(db: Knex, table: Table, params: MigrationPar
 }
 
 /**
- * Drops unique keys over published columns alone, such as UNIQUE (user_id): a user has one counter in each account,
- * and a prepay_id three rows. On SQLite, where constraints cannot be dropped, the table is copied without any.
+ * Drops unique keys over published columns only, such as UNIQUE (user_id): a user has one counter in each
+ * account, and a prepay_id has three rows. SQLite cannot drop constraints, so there the table is copied
+ * without any.
  */
 export async function dropOldUniqueKeys(db: Knex, table: Table, params: MigrationParams): Promise<void> {
   if (!(await isThere(db, table))) return
@@ -63,14 +62,14 @@ export async function dropOldUniqueKeys(db: Knex, table: Table, params: Migratio
   )
   const published = PUBLISHED[table.name] ?? []
   for (const { name, parts } of keys) {
-    // A key over id alone may be all that the AUTO_INCREMENT has.
+    // A key over id alone may be the only one that the AUTO_INCREMENT has.
     if (parts === 'id' || !parts.split(',').every((column) => published.includes(column))) continue
     await db.raw('ALTER TABLE ?? DROP INDEX ??', [table.name, name])
     params.onMessage(`${table.name}: unique key ${name} (${parts}) dropped, one with app_id takes its place`)
   }
 }
 
-/** Whether a rollback may drop the table: only when no row would go with it. */
+/** Drops the table only if it is empty, so that a rollback loses no row. */
 export async function dropIfEmpty(db: Knex, table: Table, params: MigrationParams): Promise<void> {
   if (!(await db.schema.hasTable(table.name))) return
   const rows = await selectRows(db, `SELECT id FROM ${table.name} LIMIT 1`)
@@ -90,10 +89,10 @@ async function alterMysqlTable(db: Knex, table: Table, present: string[]): Promi
     [table.name],
   )
   if (primaryKey.length === 0) parts.push('ADD PRIMARY KEY (id)')
-  // A transaction only to stay on one connection: the ALTER commits by itself.
+  // The transaction only keeps everything on one connection: the ALTER commits by itself.
   await db.transaction(async (trx) => {
     const [session] = await selectRows<{ mode: string }>(trx, 'SELECT @@SESSION.sql_mode AS mode')
-    // Else a row with id 0 would get a new id as the table is rebuilt.
+    // Otherwise a row with id 0 would get a new id when the table is rebuilt.
     await trx.raw("SET SESSION sql_mode = CONCAT(@@sql_mode, ',NO_AUTO_VALUE_ON_ZERO')")
     try {
       await trx.raw(`ALTER TABLE ${table.name} ${tableOptions(table)}, ${parts.join(', ')}`)

@@ -8,15 +8,15 @@ import { counters } from './public-tables.js'
 
 export const UNFIT = 'user_id IS NULL OR last_date IS NULL OR count IS NULL OR count < 0'
 
-/** No date as YYYYMMDD is as large as this, and every time in seconds since 1973 or in ms is larger. */
+/** Dates written YYYYMMDD are smaller than this; times since 1973, in seconds or in ms, are larger. */
 const AFTER_DATES = 100_000_000
 const FIRST_MS = 100_000_000_000
-/** The old programs ran on Chinese time, which knows no summer time. */
+/** The old programs ran on Chinese time, which has no daylight saving time. */
 const CHINA_OFFSET_SECONDS = 8 * 3600
 const CHINA = 'Asia/Shanghai'
 export const IS_TIME = `last_date >= ${AFTER_DATES}`
 
-/** Makes the values of an old table fit for the types and CHECKs to come. The true counts are computed later. */
+/** Makes the values of an old table fit the types and CHECKs to come. The true counts are computed later. */
 export async function cleanCounters(db: Knex, params: MigrationParams): Promise<void> {
   const rows = await updateInChunks(
     db,
@@ -29,18 +29,21 @@ export async function cleanCounters(db: Knex, params: MigrationParams): Promise<
   reportRows(params, counters.name, rows, 'with a NULL or a negative count: set to 0')
 }
 
-/** Gives rows without an account to the one that is known, and makes days that have been of what is in last_date. */
+/**
+ * Gives rows without an account to the known one, and turns whatever is in last_date into a day that is not
+ * in the future.
+ */
 export async function completeCounters(db: Knex, params: MigrationParams): Promise<void> {
   const { appId } = params
   if (appId !== '') {
     const assigned = await updateInChunks(db, params, counters.name, 'app_id = ?', "app_id = ''", [appId])
     reportRows(params, counters.name, assigned, `without an account: assigned to ${appId}`)
   }
-  // Left as they are, these users would be "reminded in the future" and never again.
+  // Otherwise these users would be "reminded in the future" and never again.
   const times = await updateInChunks(db, params, counters.name, `last_date = ${dateOfTime(db)}`, IS_TIME)
   reportRows(params, counters.name, times, 'with a time in last_date: now YYYYMMDD')
 
-  // Today and not 0: the old program may have reminded them today. They are reminded from tomorrow on.
+  // Today, not 0: the old program may have reminded them today. They are reminded from tomorrow on.
   const today = todayInChina()
   const future = await updateInChunks(
     db,
@@ -49,7 +52,7 @@ export async function completeCounters(db: Knex, params: MigrationParams): Promi
     `last_date = ${today}`,
     `last_date > ${today}`,
   )
-  reportRows(params, counters.name, future, 'with a day to come in last_date: now today')
+  reportRows(params, counters.name, future, 'with a future day in last_date: set to today')
 }
 
 export function todayInChina(now = Date.now()): number {

@@ -8,8 +8,9 @@ import { counters } from './public-tables.js'
 const PLAN = 'wx_adoption_merge'
 
 /**
- * A user with several rows keeps the first, with the latest last_date. The count is computed later, and the rows that go
- * said nothing else. The plan has one row for each row to remove; made again after a crash, it has those that are left.
+ * A user with several rows keeps the first one, with the latest last_date. The count is computed later, and
+ * the removed rows held nothing else. The plan has one row for each row to remove; a plan made again after a
+ * crash has the remaining ones.
  */
 export async function mergeDuplicateCounters(db: Knex, params: MigrationParams): Promise<void> {
   await db.schema.dropTableIfExists(PLAN)
@@ -43,7 +44,7 @@ function keepLatest(db: Knex): string {
        SET c.last_date = plan.latest WHERE plan.seq > ? AND plan.seq <= ?`
 }
 
-/** MariaDB 10 would look through the whole table for a DELETE ... WHERE id IN (SELECT ...). */
+/** MariaDB 10 would read the whole table for a DELETE ... WHERE id IN (SELECT ...). */
 function removeExtra(db: Knex): string {
   return isSqlite(db)
     ? `DELETE FROM ${counters.name} WHERE id IN (SELECT extra_id FROM ${PLAN} WHERE seq > ? AND seq <= ?)`

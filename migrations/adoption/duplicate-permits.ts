@@ -8,14 +8,14 @@ import { permits } from './public-tables.js'
 const PLAN = 'wx_adoption_plan'
 
 /**
- * A form_id is good for one message, and old tables have it several times. Of its rows one leads: a spent one, else
- * the unspent one that expires first, else any. The others take the next free use_no and are expired if they were
- * unspent.
+ * A form_id is good for one message, but old tables have it several times. One of its rows leads: a spent
+ * one, otherwise the unspent one that expires first, otherwise any. The others take the next free use_no and
+ * are expired if they were unspent.
  *
- * The plan is a table of its own, carried out in its order and chunk by chunk. A crash half-way leaves every form_id
- * with its first rows moved; the plan made then gives the rest the numbers they would have had, since the leader and
- * the order of the others (expire, id) are the same. Numbers and closed duplicates stay after a rollback: to open them
- * again would send twice.
+ * The plan is a table of its own, carried out in its order and chunk by chunk. A crash half-way leaves every
+ * form_id with its first rows moved; the plan made after it gives the rest the numbers they would have had,
+ * because the leader and the order of the others (expire, id) are the same. Numbers and closed duplicates
+ * stay after a rollback: opening them again would send twice.
  */
 export async function closeDuplicatePermits(db: Knex, params: MigrationParams): Promise<void> {
   await db.schema.dropTableIfExists(PLAN)

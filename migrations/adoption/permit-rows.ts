@@ -13,23 +13,28 @@ export const NO_PERMIT = `LOWER(TRIM(form_id)) IN (${NO_FORM_ID.texts.map((text)
 
 export const STRANGE_STATUS = 'status IS NULL OR status NOT IN (0, 1, 2)'
 
-/** Below: no time in ms since 1973. From the lower bound on: a time in seconds since 1973. */
+/**
+ * Smaller values are not times in ms since 1973. From the lower bound on, they are times in seconds since
+ * 1973.
+ */
 const FIRST_MS = 100_000_000_000
 const FIRST_SECOND = FIRST_MS / 1000
 export const IN_SECONDS = `expire >= ${FIRST_SECOND} AND expire < ${FIRST_MS}`
 
-/** What no program could send to, whatever its status says. */
+/** Rows that no program could send to, whatever their status says. */
 export function unusable(db: Knex): string {
   return `user_id IS NULL OR user_id <= 0 OR expire IS NULL
      OR ${noId(db, 'open_id', MAX_OPEN_ID)} OR ${noId(db, 'form_id', MAX_FORM_ID)}`
 }
 
-/** Makes the values of an old table fit for the types to come. No row is deleted: what cannot be sent is expired. The old
- * values of ids are not kept: they were none. */
+/**
+ * Makes the values of an old table fit the types to come. No row is deleted: what cannot be sent is expired.
+ * The old values of ids are not kept, because they were not ids.
+ */
 export async function cleanPermits(db: Knex, params: MigrationParams): Promise<void> {
   const update = (set: string, where: string) => updateInChunks(db, params, permits.name, set, where)
 
-  // 2 and not 0: the old program never sent these, and one of them may have been spent.
+  // 2, not 0: the old program never sent these, and one of them may have been spent.
   const strange = await update('status = 2', STRANGE_STATUS)
   reportRows(params, permits.name, strange, 'with a status other than 0, 1, 2: set to 2 (expired)')
 
@@ -65,14 +70,14 @@ export async function cleanPermits(db: Knex, params: MigrationParams): Promise<v
   )
 }
 
-/** Gives rows without an account to the one that is known, and times in seconds the ms that the others have. */
+/** Gives rows without an account to the known one, and converts times in seconds to ms like the others. */
 export async function completePermits(db: Knex, params: MigrationParams): Promise<void> {
   const { appId } = params
   if (appId !== '') {
     const assigned = await updateInChunks(db, params, permits.name, 'app_id = ?', "app_id = ''", [appId])
     reportRows(params, permits.name, assigned, `without an account: assigned to ${appId}`)
   }
-  // A row that is done is beyond this range, so doing it again after a crash changes nothing.
+  // A converted row is beyond this range, so repeating this after a crash changes nothing.
   const seconds = await updateInChunks(db, params, permits.name, 'expire = expire * 1000', IN_SECONDS)
   reportRows(params, permits.name, seconds, 'with expire in seconds: now in ms')
 }
@@ -92,9 +97,9 @@ function tooWide(db: Knex, value: string, max: number): string {
 }
 
 /**
- * On MySQL, whose columns become ASCII, another character becomes a question mark (escaped for Knex). CONVERT ... USING
- * ascii would do it too, but MariaDB refuses it in strict mode. The collation is binary, since where case does not
- * matter a long s is an s.
+ * On MySQL, whose columns become ASCII, any other character becomes a question mark (escaped for Knex).
+ * CONVERT ... USING ascii would do it too, but MariaDB refuses it in strict mode. The collation is binary,
+ * because a case-insensitive one takes a long s for an s.
  */
 function asId(db: Knex, column: string, max: number): string {
   const text = `TRIM(COALESCE(${column}, ''))`

@@ -1,7 +1,8 @@
 import { oneOf, type Table } from '../lib/tables.js'
 
 /**
- * The two tables that DBAs and other programs know. They may be there already, in the shape that was published in 2019:
+ * The two tables that DBAs and other programs know. They may already exist, in the shape that was published
+ * in 2019:
  *
  *   wx_save_form_id(id int unsigned, open_id char(100), user_id int, form_id char(100), expire bigint, status int)
  *   wx_message_push_status(id int unsigned, user_id int unique, count int, last_date bigint)
@@ -27,7 +28,8 @@ export const permits: Table = {
       ascii: true,
       comment: '微信 form_id、prepay_id 或订阅编号 | form_id, prepay_id or id of a subscription',
     },
-    // int and not smallint: an adopted table can hold more than 65,535 rows of one developer tools' mock form_id.
+    // int, not smallint: an adopted table can hold more than 65,535 rows of one developer tool's mock
+    // form_id.
     {
       name: 'use_no',
       type: 'int unsigned',
@@ -69,7 +71,8 @@ export const permits: Table = {
       nullable: true,
       comment: "使其失效的微信返回码 | WeChat's answer that spoiled it, e.g. 41028",
     },
-    // They pair a client's report of an accepted subscription with WeChat's event of the same tap: one tap, one permit.
+    // These columns pair a client's report of an accepted subscription with WeChat's event of the same tap:
+    // one tap, one permit.
     {
       name: 'tapped_at',
       type: 'bigint',
@@ -91,11 +94,12 @@ export const permits: Table = {
     { name: 'updated_at', type: 'bigint', default: 0, comment: '更新时间（毫秒） | updated, ms' },
   ],
   uniques: { wx_save_form_id_permit_uq: ['app_id', 'form_id', 'use_no'] },
-  // status is in no index: a change of status then touches none, which makes the sweep three times as fast.
+  // status is in no index: so a change of status touches no index, which makes the sweep three times as fast.
   indexes: {
     wx_save_form_id_oldest_idx: ['app_id', 'user_id', 'expire'],
     wx_save_form_id_stale_idx: ['app_id', 'expire'],
-    // The taps of one person on one template, by time: pairing and refusals do not read the user's other permits.
+    // The taps of one person on one template, by time, so that pairing and refusals do not read the user's
+    // other permits.
     wx_save_form_id_tap_idx: ['app_id', 'open_id', 'template_id', 'tapped_at'],
   },
   checks: {

@@ -5,8 +5,9 @@ import { execute, selectRows } from '../../src/db/sql.js'
 const CHUNK_ROWS = 20_000
 
 /**
- * Runs `work` on one range of `key` after another, `after < key <= upTo`, 20,000 rows each: a transaction stays
- * short however large the table is. Rows written meanwhile are included when their key comes after the last range.
+ * Runs `work` on one range of `key` after another, `after < key <= upTo`, 20,000 rows each, so that a
+ * transaction stays short however large the table is. Rows written meanwhile are included if their key comes
+ * after the last range.
  */
 export async function forEachRange(
   db: Knex,
@@ -29,7 +30,7 @@ export async function forEachRange(
   }
 }
 
-/** `UPDATE table SET ... WHERE ...`, range by range; gives the number of rows that met the condition. */
+/** `UPDATE table SET ... WHERE ...`, range by range; returns the number of rows that met the condition. */
 export async function updateInChunks(
   db: Knex,
   params: MigrationParams,
@@ -43,7 +44,7 @@ export async function updateInChunks(
     const result = await execute(
       db,
       `UPDATE ${table} SET ${set} WHERE id > ? AND id <= ? AND (${where})`,
-      // The bindings of SET come first; WHERE has none of its own.
+      // The bindings of SET come first; WHERE has none.
       [...bindings, after, upTo],
     )
     rows += result.affectedRows

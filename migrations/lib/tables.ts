@@ -4,9 +4,12 @@ import { isSqlite, selectRows } from '../../src/db/sql.js'
 
 export interface Column {
   name: string
-  /** As MySQL writes it, or `identity` for the numbered primary key. */
+  /** As MySQL writes it, or `identity` for the auto-numbered primary key. */
   type: string
-  /** WeChat's ids are ASCII and differ by case: compared byte by byte, and an index entry is a third of utf8mb4's. */
+  /**
+   * WeChat's ids are ASCII and case-sensitive: they are compared byte by byte, and an index entry is a third
+   * of utf8mb4's.
+   */
   ascii?: true
   nullable?: true
   default?: string | number
@@ -30,7 +33,7 @@ export function oneOf(column: string, values: (string | number)[]): string {
   return `${column} IN (${values.map((value) => (typeof value === 'number' ? value : quote(value))).join(',')})`
 }
 
-/** Creates the table unless it is there. SQLite gets its CHECKs here, since it cannot add them later. */
+/** Creates the table unless it exists. SQLite gets its CHECKs here, because it cannot add them later. */
 export async function createTable(db: Knex, table: Table): Promise<void> {
   const sqlite = isSqlite(db)
   const parts = table.columns.map((column) => columnSql(db, column))
@@ -43,7 +46,7 @@ export async function createTable(db: Knex, table: Table): Promise<void> {
   await db.raw(`CREATE TABLE IF NOT EXISTS ${table.name} (\n  ${parts.join(',\n  ')}\n)${options}`)
 }
 
-/** Adds the keys, indexes and CHECKs that are missing. On MySQL in one ALTER: all of them or none. */
+/** Adds the missing keys, indexes and CHECKs. On MySQL in one ALTER: all of them or none. */
 export async function addKeys(db: Knex, table: Table): Promise<void> {
   const indexes = [
     ...Object.entries(table.uniques ?? {}).map(([name, columns]) => ({ name, columns, unique: 'UNIQUE ' })),
@@ -66,7 +69,7 @@ export async function addKeys(db: Knex, table: Table): Promise<void> {
   if (parts.length > 0) await db.raw(`ALTER TABLE ${table.name} ${parts.join(', ')}`)
 }
 
-/** Undoes addKeys, but for SQLite's CHECKs, which cannot be dropped. */
+/** Undoes addKeys, except for SQLite's CHECKs, which cannot be dropped. */
 export async function dropKeys(db: Knex, table: Table): Promise<void> {
   const indexes = [...Object.keys(table.uniques ?? {}), ...Object.keys(table.indexes ?? {})]
   if (isSqlite(db)) {
@@ -83,7 +86,7 @@ export async function dropKeys(db: Knex, table: Table): Promise<void> {
   if (parts.length > 0) await db.raw(`ALTER TABLE ${table.name} ${parts.join(', ')}`)
 }
 
-/** A migration that creates a table of ours and drops it again, rows and all. */
+/** A migration that creates a table of ours and drops it again with all its rows. */
 export function tableMigration(table: Table): Migration {
   return {
     up: async (db) => {
@@ -94,7 +97,7 @@ export function tableMigration(table: Table): Migration {
   }
 }
 
-/** A column as it stands in CREATE TABLE and in ALTER TABLE ... ADD or MODIFY. */
+/** A column as written in CREATE TABLE and in ALTER TABLE ... ADD or MODIFY. */
 export function columnSql(db: Knex, column: Column): string {
   if (isSqlite(db)) {
     if (column.type === 'identity') return `${column.name} integer PRIMARY KEY AUTOINCREMENT`
@@ -107,7 +110,7 @@ export function columnSql(db: Knex, column: Column): string {
   return `${column.name} ${column.type}${characters}${nullSql(column)}${defaultSql(column)}${comment}`
 }
 
-/** ROW_FORMAT is said because an adopted MyISAM table may have one that InnoDB refuses. */
+/** ROW_FORMAT is explicit because an adopted MyISAM table may have one that InnoDB refuses. */
 export function tableOptions(table: Table): string {
   return `ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARACTER SET utf8mb4 COMMENT=${quote(table.comment)}`
 }

@@ -19,7 +19,7 @@ const MAX_APP_ID = 64
 
 export interface Assigned {
   permits: number
-  /** Of these, permits that the account had already: expired, and numbered after the ones it has. */
+  /** Of these, permits that the account already had. They get the next free use_no, and unspent ones expire. */
   duplicates: number
   counters: number
 }
@@ -32,9 +32,9 @@ interface Row {
 }
 
 /**
- * Gives rows without an account, adopted or written by hand, to this one. Chunk by chunk, so that the sweep and the
- * ingest beside it hardly wait, and at every commit the counters of the account are exact. With nothing to do it costs
- * two index look-ups.
+ * Gives rows without an account (adopted or written by hand) to this one. It works in chunks, so that a concurrent
+ * sweep or ingest hardly waits. The account's counters are exact at every commit. With nothing to do it costs two
+ * index look-ups.
  */
 export async function assignUnassigned(db: Knex, appId: string, now: number): Promise<Assigned> {
   if (appId === '' || appId.length > MAX_APP_ID)
@@ -47,14 +47,15 @@ export async function assignUnassigned(db: Knex, appId: string, now: number): Pr
       total.permits += done.permits
       total.duplicates += done.duplicates
       total.counters += done.counters
-      // Another process may be faster for a while; what nobody gets done must not hold up a start for ever.
+      // Another process may be faster for a while. Rows that nobody manages to assign must not hold up a start
+      // forever.
       idle = done.permits + done.counters === 0 ? idle + 1 : 0
     }
   }
   return total
 }
 
-/** The number that we gave to a duplicate may have been taken between our look and our write: the next look sees it. */
+/** The use_no given to a duplicate may be taken between our read and our write; the next attempt sees it. */
 async function untilUnique<T>(work: () => Promise<T>): Promise<T> {
   for (let attempt = 1; ; attempt++) {
     try {
@@ -65,9 +66,9 @@ async function untilUnique<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
-/** One chunk; null when there is none left. */
+/** Assigns one chunk of permits. Returns null when none is left. */
 async function assignPermits(trx: Knex.Transaction, appId: string, now: number): Promise<Assigned | null> {
-  // Without ORDER BY: MySQL might walk the primary key of the whole table to find a few rows in order.
+  // No ORDER BY: with it, MySQL might walk the primary key of the whole table to find a few rows.
   const found = await selectRows<{ id: number }>(
     trx,
     `SELECT id FROM wx_save_form_id WHERE app_id = '' LIMIT ${CHUNK}`,
@@ -80,7 +81,7 @@ async function assignPermits(trx: Knex.Transaction, appId: string, now: number):
      WHERE id IN (${placeholders(ids.length)}) AND app_id = '' ORDER BY id${forUpdate(trx)}`,
     ids,
   )
-  // Another process was faster with all of them: look again.
+  // Another process has assigned all of them: look again.
   if (rows.length === 0) return { permits: 0, duplicates: 0, counters: 0 }
 
   const { fresh, duplicates } = await sortOut(trx, appId, rows)
@@ -97,8 +98,8 @@ async function assignPermits(trx: Knex.Transaction, appId: string, now: number):
 }
 
 /**
- * IGNORE leaves a row alone when an ingest has brought the same permit since we looked: the next chunk finds it, as a
- * duplicate. Gives the number of those rows.
+ * IGNORE skips a row if an ingest has inserted the same permit since our read; the next chunk finds it as a
+ * duplicate. Returns the number of rows skipped.
  */
 async function giveTo(trx: Knex.Transaction, appId: string, ids: number[], now: number): Promise<number> {
   if (ids.length === 0) return 0
@@ -116,7 +117,7 @@ async function giveTo(trx: Knex.Transaction, appId: string, ids: number[], now: 
   return missed.length
 }
 
-/** Which rows the account has already under the same form_id and use_no, and the next free use_no for each of them. */
+/** Finds the rows whose form_id and use_no the account already has, and the next free use_no for each of them. */
 async function sortOut(
   trx: Knex.Transaction,
   appId: string,
@@ -132,7 +133,7 @@ async function sortOut(
     [appId, ...formIds],
   )
   const taken = new Set(uses.filter(({ app_id }) => app_id === appId).map((use) => permitKey(use)))
-  // The highest of both, so that a duplicate does not take the number of a row that comes in a later chunk.
+  // The highest of both, so that a duplicate does not take the use_no of a row in a later chunk.
   const highest = new Map<string, number>()
   for (const use of uses) highest.set(textOf(use), Math.max(highest.get(textOf(use)) ?? 0, use.use_no))
 
@@ -150,7 +151,7 @@ async function sortOut(
   return { fresh, duplicates }
 }
 
-/** Counters of users who have no unassigned permit, such as one who has spent them all. */
+/** Assigns the counters of users who have no unassigned permit. */
 async function assignCounters(trx: Knex.Transaction, appId: string, now: number): Promise<Assigned | null> {
   const found = await selectRows<{ user_id: UserId }>(
     trx,
@@ -161,8 +162,9 @@ async function assignCounters(trx: Knex.Transaction, appId: string, now: number)
 }
 
 /**
- * Merges the unassigned counters of these users into the account's, and counts anew. First every counter is locked,
- * then the permits are read without locks: who has changed a permit and not its counter yet adds his change later.
+ * Merges these users' unassigned counters into the account's, and recounts them. It locks every counter first and
+ * then reads the permits without locks: a transaction that has changed a permit but not yet its counter adds its
+ * change later.
  */
 async function moveCounters(
   trx: Knex.Transaction,
@@ -191,7 +193,10 @@ async function moveCounters(
   return moved.length
 }
 
-/** One row per user, in the order of users: `touch` creates and locks, `set` writes count and the later last_date. */
+/**
+ * Writes one row per user, in the order given: `touch` creates and locks it, `set` writes count and the later
+ * last_date.
+ */
 async function upsertCounters(
   trx: Knex.Transaction,
   appId: string,

@@ -5,7 +5,7 @@ import type { UserId } from '../lib/user-id.js'
 import type { PermitSource } from './permit.js'
 import { isValid } from './usable.js'
 
-/** A user who was found due, with the permit that the reminder is to spend. Neither is locked yet. */
+/** A user found to be due, with the permit that the reminder will spend. Neither is locked yet. */
 export interface Candidate {
   userId: UserId
   permitId: number
@@ -25,15 +25,15 @@ export interface ClaimedPermit {
   openId: string
   formId: string
   source: PermitSource
-  /** `last_date` of the user before this claim. */
+  /** The user's `last_date` before this claim. */
   lastDateBefore: number
 }
 
 /**
- * Claims permits for the reminders of one day: status 1 with the message that spends it, counter down, `last_date` the
- * day. Candidates that somebody else holds, or that are not due any more, are passed over. `writeReminders` inserts the
- * messages in between, so that they exist when the permits name them; they are found by the user and the day.
- * Answers the claimed ones by ascending user, and the smallest user who was passed over.
+ * Claims permits for one day's reminders: status 1 with the message that spends it, counter down, `last_date` set to
+ * the day. Candidates that another transaction holds, or that are no longer due, are passed over. `writeReminders`
+ * inserts the messages in between, so that they exist when the permits name them; they are found by user and day.
+ * Returns the claimed permits by ascending user, and the smallest user who was passed over.
  */
 export async function claimPermits(
   trx: Knex.Transaction,
@@ -59,8 +59,9 @@ export async function claimPermits(
 }
 
 /**
- * Locks the candidates' permits that are still valid and that nobody else holds. A hand-over since the look has given a
- * permit to somebody of whom we know nothing (signed in, or claimed already): that one is left out.
+ * Locks the candidates' permits that are still valid and that no other transaction holds. A permit that was handed
+ * over since it was found now belongs to a user we know nothing about (who may have signed in or been claimed
+ * already), so it is left out.
  */
 async function lockCandidates(
   trx: Knex.Transaction,
@@ -78,7 +79,10 @@ async function lockCandidates(
   return rows.filter((row) => row.user_id === userOf.get(row.id))
 }
 
-/** Locks the counters of users who are still due and that nobody else holds. Answers each one's `last_date`. */
+/**
+ * Locks the counters of users who are still due and whose counter no other transaction holds. Returns each user's
+ * `last_date`.
+ */
 async function lockDueCounters(
   trx: Knex.Transaction,
   appId: string,

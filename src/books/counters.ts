@@ -11,7 +11,7 @@ import {
 import { chunks } from '../lib/chunks.js'
 import type { UserId } from '../lib/user-id.js'
 
-/** The counters' half of every verb. Nothing outside this folder calls it: a counter never moves alone. */
+/** The counter half of every verb. Nothing outside this folder calls it: a counter never moves alone. */
 
 export interface CounterChange {
   appId: string
@@ -19,7 +19,7 @@ export interface CounterChange {
   by: number
 }
 
-/** Locks counters by ascending user. `userIds` sorted. */
+/** Locks counters by ascending user. `userIds` must be sorted. */
 export async function lockCounters(trx: Knex.Transaction, appId: string, userIds: UserId[]): Promise<void> {
   await selectRows(
     trx,
@@ -29,7 +29,7 @@ export async function lockCounters(trx: Knex.Transaction, appId: string, userIds
   )
 }
 
-/** Counts users up, creating their row with the first permit. `changes` sorted by account and user. */
+/** Counts users up, creating their row with the first permit. `changes` must be sorted by account and user. */
 export async function countUp(trx: Knex.Transaction, changes: CounterChange[], now: number): Promise<void> {
   const onDuplicate = isSqlite(trx)
     ? 'ON CONFLICT (app_id, user_id) DO UPDATE SET count = count + excluded.count, updated_at = excluded.updated_at'
@@ -44,7 +44,7 @@ export async function countUp(trx: Knex.Transaction, changes: CounterChange[], n
   }
 }
 
-/** Counts users down by the same amount. A counter that was set too low by hand stops at 0; the audit names it. */
+/** Counts users down by the same amount. A counter that was set too low by hand stops at 0; the audit reports it. */
 export async function countDown(
   trx: Knex.Transaction,
   appId: string,
@@ -60,7 +60,7 @@ export async function countDown(
   )
 }
 
-/** How many of the rows each user has. */
+/** Counts the rows of each user. */
 export function countByUser(rows: { user_id: UserId }[]): Map<UserId, number> {
   const counts = new Map<UserId, number>()
   for (const { user_id } of rows) counts.set(user_id, (counts.get(user_id) ?? 0) + 1)

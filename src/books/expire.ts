@@ -5,8 +5,8 @@ import type { UserId } from '../lib/user-id.js'
 import { countByUser, countDown, lockCounters } from './counters.js'
 
 /**
- * Expires those of the permits that are still unspent and that nobody else holds: status 2, and each user counted down
- * by exactly as many. `ids` at most MAX_LIST. Answers the ids that were expired, and the users who lost one.
+ * Expires the permits that are still unspent and that no other transaction holds: sets status 2 and counts each user
+ * down by exactly as many. Takes at most MAX_LIST `ids`. Returns the ids that expired and the users who lost one.
  */
 export async function expirePermits(
   trx: Knex.Transaction,

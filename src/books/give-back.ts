@@ -6,10 +6,10 @@ import type { UserId } from '../lib/user-id.js'
 import { lockCounters } from './counters.js'
 import { type LockedPermit, lockPermits } from './locked-permits.js'
 
-/** A permit that a message spent, locked. */
+/** A locked permit that a message spent. */
 export type SpentPermit = LockedPermit
 
-/** Locks permits that may be given back, and then their users' counters. Answers the permits by id. */
+/** Locks permits that may be given back, and then their users' counters. Returns the permits by id. */
 export async function lockSpent(
   trx: Knex.Transaction,
   { appId, users, permitIds }: { appId: string; users: UserId[]; permitIds: number[] },
@@ -23,16 +23,16 @@ export async function lockSpent(
 export interface GivenBack {
   userId: UserId
   permitId: number
-  /** Day of a reminder; null for another message. */
+  /** The day of a reminder; null for any other message. */
   businessDate: number | null
-  /** `last_date` of the user before the message was claimed. */
+  /** The user's `last_date` before the message was claimed. */
   lastDateBefore: number
 }
 
 /**
- * Gives back the locked permits of messages that were certainly not delivered: unspent again, counter up, `last_date` as
- * it was. A permit that ran out meanwhile becomes expired instead, and keeps its message for the record; one that is no
- * longer spent is left as it is.
+ * Gives back the locked permits of messages that were certainly not delivered: unspent again, counter up, `last_date`
+ * restored. A permit that has run out meanwhile becomes expired instead and keeps its message for the record. A
+ * permit that is no longer spent is left as it is.
  */
 export async function giveBack(
   trx: Knex.Transaction,
@@ -69,14 +69,14 @@ interface CounterReturn {
   userId: UserId
   /** Permits that are unspent again. */
   permits: number
-  /** Restores `last_date` of those who still have the day of the reminder that was given back. */
+  /** The day of the reminder that was given back. `last_date` is restored only where it is still this day. */
   businessDate: number | null
   lastDateBefore: number
 }
 
 /**
- * One change for each user, even if several of their messages are given back at once. Reminders of several days (one
- * waited over midnight) take `last_date` back step by step, from the newest on.
+ * Makes one change per user, even if several of their messages are given back at once. Reminders of several days (one
+ * waited past midnight) take `last_date` back step by step, starting with the newest.
  */
 function returnOf(userId: UserId, messages: GivenBack[], unspent: Set<number>): CounterReturn {
   const [newest, ...older] = messages

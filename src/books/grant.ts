@@ -12,7 +12,7 @@ export interface NewPermit {
   openId: string
   userId: UserId
   formId: string
-  /** 1, and 2 and 3 of a prepay_id. */
+  /** 1, and also 2 and 3 for a prepay_id. */
   useNo: number
   source: 'form' | 'pay'
   page: string | undefined
@@ -20,9 +20,9 @@ export interface NewPermit {
 }
 
 /**
- * Grants form_ids and prepay_ids: the permits are there and their users counted up. `permits` sorted by account, form_id
- * and use, so that the transactions of other processes lock the same index entries in the same order. Throws a duplicate
- * error if another transaction was first with one of them.
+ * Grants form_ids and prepay_ids: inserts the permits and counts their users up. `permits` must be sorted by account,
+ * form_id and use, so that the transactions of other processes lock the same index entries in the same order. Throws
+ * a duplicate error if another transaction has inserted one of them first.
  */
 export async function grantPermits(trx: Knex.Transaction, permits: NewPermit[], now: number): Promise<void> {
   for (const chunk of chunks(permits, MAX_LIST)) {
@@ -60,15 +60,18 @@ export interface NewSubscription {
   appId: string
   openId: string
   userId: UserId
-  /** As form_id. */
+  /** Stored as form_id. */
   name: string
   templateId: string
   tappedAt: number
-  /** WeChat's own event tells of it. */
+  /** Whether WeChat's own event has reported it. */
   isConfirmed: boolean
 }
 
-/** Grants an accepted subscription: a permit that does not expire. Throws a duplicate error if its name is known. */
+/**
+ * Grants an accepted subscription: a permit that does not expire. Throws a duplicate error if its name is already
+ * stored.
+ */
 export async function grantSubscription(
   trx: Knex.Transaction,
   { appId, openId, userId, name, templateId, tappedAt, isConfirmed }: NewSubscription,
@@ -83,7 +86,7 @@ export async function grantSubscription(
   await countUp(trx, [{ appId, userId, by: 1 }], now)
 }
 
-/** WeChat's event tells of a tap that the client has reported. It is one permit all the same. */
+/** WeChat's event reports a tap that the client has already reported. It remains one permit. */
 export async function confirmTap(trx: Knex.Transaction, id: number, now: number): Promise<void> {
   await execute(trx, 'UPDATE wx_save_form_id SET confirmed_at = ?, updated_at = ? WHERE id = ?', [
     now,
@@ -92,7 +95,9 @@ export async function confirmTap(trx: Knex.Transaction, id: number, now: number)
   ])
 }
 
-/** The client reports a tap that WeChat's event has told of: from now on a repeated report finds its name. */
+/**
+ * The client reports a tap that WeChat's event has already reported. From now on a repeated report finds its name.
+ */
 export async function renameTap(trx: Knex.Transaction, id: number, name: string, now: number): Promise<void> {
   await execute(trx, 'UPDATE wx_save_form_id SET form_id = ?, updated_at = ? WHERE id = ?', [name, now, id])
 }

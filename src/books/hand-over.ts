@@ -6,8 +6,9 @@ import type { UserId } from '../lib/user-id.js'
 import { countDown, countUp, lockCounters } from './counters.js'
 
 /**
- * Hands the unspent permits that an open_id gave for one user over to another: they are good for messages to this person,
- * whoever that is in the owner's books. Those being spent stay. Answers how many went. Uses wx_save_form_id_oldest_idx.
+ * Hands over to another user the unspent permits that an open_id gave for one user: they are good for messages to
+ * this person, whoever that is in the owner's books. Permits that are being spent stay. Returns how many were handed
+ * over. Uses wx_save_form_id_oldest_idx.
  */
 export async function handOver(
   trx: Knex.Transaction,

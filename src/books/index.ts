@@ -1,19 +1,21 @@
 /**
  * The books: `wx_save_form_id` (permits) and `wx_message_push_status` (counters), the two tables that DBAs and other
- * programs know. Every statement that writes to either stands in this folder; `npm run check` refuses one elsewhere.
+ * programs know. Every statement that writes to either is in this folder; `npm run check` refuses one elsewhere.
  *
  * At every commit a user's `count` is the number of the user's permits with status 0, so each verb moves both tables in
  * the caller's transaction:
  *
  *   grant      a new permit                            claim        permits for the reminders of a run
  *   reserve    the next permit of a message            give back    permits whose message never went out
- *   expire     permits that ran out                    void         subscriptions that a refusal ended
+ *   expire     permits that have run out               void         subscriptions that a refusal ended
  *   hand over  permits to the giver's new user         assign       rows without an account
- *   recount    a counter from its permits              purge        spent and expired permits of long ago
+ *   recount    a counter from its permits              purge        old spent and expired permits
  *
- * One lock order everywhere, so that transactions wait for each other in line and do not deadlock: the run and its
+ * One lock order everywhere, so that transactions wait in order and do not deadlock: the run and its
  * ranges (src/runs), the person (`wx_user`), permits by ascending id, counters by ascending user, messages by ascending
- * id. A statement over several rows gets its keys sorted, at most MAX_LIST of them.
+ * id. A statement on several rows takes sorted keys, at most MAX_LIST of them. The one exception: a verdict that stops
+ * a person locks the person after its message. Where that meets a transaction going the other way, the database ends
+ * one of the two, and inTransaction tries it again.
  */
 export { type Assigned, assignUnassigned } from './assign.js'
 export { type Candidate, type ClaimedPermit, claimPermits } from './claim.js'

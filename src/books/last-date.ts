@@ -2,9 +2,11 @@ import type { Knex } from 'knex'
 import { execute } from '../db/sql.js'
 import type { UserId } from '../lib/user-id.js'
 
-/** The acts on `last_date` alone: no permit changes hands, so no counter does. */
+/** Changes to `last_date` alone: no permit changes, so no count does. */
 
-/** Writes the day to users between two numbers, the second included, who were reminded on no later one. */
+/**
+ * Sets `last_date` to `date` for the users after `after`, up to and including `end`, whose `last_date` is earlier.
+ */
 export async function lastRemindedOn(
   db: Knex,
   appId: string,
@@ -20,7 +22,10 @@ export async function lastRemindedOn(
   )
 }
 
-/** Sets a `last_date` later than `latest` to the day of the last reminder on record, else to `today`. Answers whether it was. */
+/**
+ * Sets a `last_date` later than `latest` back to the day of the last reminder on record up to `latest`, or to `today`
+ * if there is none. Returns whether it changed anything.
+ */
 export async function setLastDateBack(
   db: Knex,
   { appId, userId, latest, today }: { appId: string; userId: UserId; latest: number; today: number },

@@ -4,8 +4,8 @@ import { chunks } from '../lib/chunks.js'
 import { sortedUnique } from '../lib/sorted.js'
 
 /**
- * Deletes permits by id. One that is unspent again (given back since the look) counts in its user's counter, and stays.
- * Answers how many were deleted.
+ * Deletes permits by id. A permit that is unspent again (given back since it was found) stays, because its user's
+ * counter includes it. Returns how many were deleted.
  */
 export async function purgePermits(trx: Knex.Transaction, ids: number[]): Promise<number> {
   let deleted = 0

@@ -3,10 +3,11 @@ import { execute, isSqlite, selectRows } from '../db/sql.js'
 import type { UserId } from '../lib/user-id.js'
 
 /**
- * Sets a user's counter to the number of unspent permits, beside whoever changes these. It locks the counter, as every
- * transaction that changes a permit does before it commits, and then reads the permits without locks: what is committed
- * is in the counter that was locked, and a transaction that is not that far adds its change to the one that is set here.
- * Locks of the permits would not keep an upload from committing a new one between the look at them and the counter.
+ * Sets a user's counter to the number of unspent permits while other transactions may be changing them. It locks the
+ * counter, as every transaction that changes a permit does before it commits, and then reads the permits without
+ * locks. Whatever is committed is already in the counter that was locked; a transaction that has not come that far
+ * adds its change to the value set here. Locking the permits would not keep an upload from committing a new one
+ * between the read of the permits and the write of the counter.
  */
 export async function recountCounter(
   trx: Knex.Transaction,

@@ -12,13 +12,13 @@ export interface NextPermit {
   openId: string
   formId: string
   source: PermitSource
-  /** Locked, unspent and the user's own. If not, it was spent or handed over since the look: look again. */
+  /** Locked, unspent and still this user's. If false, it was spent or handed over since it was found: look again. */
   isFree: boolean
 }
 
 /**
- * Locks what it takes to go on with the next permit: the oldest usable one of each user, the spoiled ones, and the
- * users' counters. Answers, by user, that next permit; who has none is not in the answer.
+ * Locks what messages need to go on with their next permit: each user's oldest usable permit, the spoiled permits,
+ * and the users' counters. Returns the next permit by user; users without one are absent.
  */
 export async function lockNextPermits(
   trx: Knex.Transaction,
@@ -39,7 +39,7 @@ export async function lockNextPermits(
   return next
 }
 
-/** Each user's oldest usable permit, without locks. Uses wx_save_form_id_oldest_idx. */
+/** Finds each user's oldest usable permit, without locks. Uses wx_save_form_id_oldest_idx. */
 async function findOldestPermits(
   trx: Knex.Transaction,
   appId: string,
@@ -57,7 +57,7 @@ async function findOldestPermits(
   return permits
 }
 
-/** Notes on spent permits what WeChat said of them. `ids` sorted. */
+/** Records on spent permits what WeChat said about them. `ids` must be sorted. */
 export async function recordDead(
   trx: Knex.Transaction,
   ids: number[],

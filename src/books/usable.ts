@@ -3,13 +3,13 @@ import type { Channel } from '../channel.js'
 import { mysqlHint } from '../db/sql.js'
 import { PAY_HOLD_MS, VALIDITY_MARGIN_MS } from './permit.js'
 
-/** A condition of SQL with its bindings. */
+/** An SQL condition with its bindings. */
 export interface Condition {
   sql: string
   bindings: (string | number)[]
 }
 
-/** On a row `f` of wx_save_form_id: unspent, and valid for a while yet. */
+/** True of rows `f` of wx_save_form_id that are unspent and stay valid for longer than the margin. */
 export function isValid(now: number): Condition {
   return { sql: 'f.status = 0 AND f.expire > ?', bindings: [now + VALIDITY_MARGIN_MS] }
 }
@@ -18,8 +18,8 @@ export function isValid(now: number): Condition {
 export const OLDEST_FIRST = 'f.expire, f.id'
 
 /**
- * On a row `f` of wx_save_form_id: a message of this channel and template may spend it now. It is valid, and of the kind
- * that the channel takes. Messages of a service account need no permit.
+ * True of rows `f` of wx_save_form_id that a message of this channel and template may spend now: valid, and of the
+ * kind that the channel takes. Messages of a service account need no permit.
  */
 export function isUsable(
   { channel, templateId }: { channel: Channel; templateId: string },
@@ -43,9 +43,9 @@ export function isUsable(
 }
 
 /**
- * SQL for the id of the oldest usable permit of the user of a counter `p`, or NULL; it takes the bindings of `usable`.
- * The index is forced: while the statistics of freshly filled tables say that these are empty, MariaDB was seen to read
- * all permits of the account for each user (2,000 users: 1.9 million rows).
+ * SQL for the id of the oldest usable permit of counter `p`'s user, or NULL. It takes the bindings of `usable`.
+ * The index is forced: while the statistics of freshly filled tables still say that they are empty, MariaDB was seen
+ * to read all permits of the account for each user (2,000 users: 1.9 million rows).
  */
 export function oldestUsablePermit(db: Knex, usable: Condition): string {
   return `(SELECT f.id FROM wx_save_form_id f${mysqlHint(db, 'FORCE INDEX (wx_save_form_id_oldest_idx)')}

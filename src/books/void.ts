@@ -6,10 +6,10 @@ import type { UserId } from '../lib/user-id.js'
 import { countByUser, countDown, countUp, lockCounters } from './counters.js'
 
 /**
- * Voids a person's unspent subscriptions of one template that were tapped until a moment: status 2 with the code of the
- * refusal, counter down. `messageId` is the message whose refusal proved them void, so that bring-back finds them; null
- * if it was no message. A user has no more of them than may be unspent, so it is one small transaction. Answers how many
- * there were. Uses wx_save_form_id_tap_idx.
+ * Voids a person's unspent subscriptions to one template that were tapped no later than `until`: status 2 with the
+ * code of the refusal, counter down. `messageId` is the message whose refusal proved them void, so that bring-back
+ * finds them; it is null if no message was involved. The number of unspent subscriptions per user is limited, so this
+ * is one small transaction. Returns how many were voided. Uses wx_save_form_id_tap_idx.
  */
 export async function voidSubscriptions(
   trx: Knex.Transaction,
@@ -38,7 +38,10 @@ export async function voidSubscriptions(
   return rows.length
 }
 
-/** Takes a voiding back: unspent again, counters up. Permits that are not void any more are left. Answers how many were. */
+/**
+ * Undoes a voiding: unspent again, counters up. Permits that are no longer void are left alone. Returns how many were
+ * restored.
+ */
 export async function restoreVoided(
   trx: Knex.Transaction,
   appId: string,

@@ -6,9 +6,10 @@ import { type OpenedPush, refusal } from './open.js'
 import * as store from './store.js'
 
 /**
- * Stores the events of a push that are not known yet, in one transaction with the push's mark, and answers how many
- * they are. Sent again, by WeChat or by somebody who overheard it, a push stores nothing. Throws `forbidden` if its
- * signature was used before for another body, `malformed_request` for what is no push.
+ * Stores the events of a push that are not known yet, in one transaction with the push's mark, and returns
+ * how many there were. A push that is sent again, by WeChat or by an eavesdropper, stores nothing. Throws
+ * `forbidden` if its signature was used before for another body, `malformed_request` for a body that is not a
+ * push.
  */
 export async function acceptPush(
   db: Knex,
@@ -16,7 +17,7 @@ export async function acceptPush(
   now: number,
 ): Promise<number> {
   const received = readEvents(appId, push.fields)
-  if (!received) throw refusal('body', 'The push has no MsgType, or an event without its name')
+  if (!received) throw refusal('body', 'The push has no MsgType, or its event has no name')
   // One list may name the same item twice.
   const events = [...new Map(received.map((event) => [event.key, event])).values()]
   return inRequest(
@@ -25,7 +26,7 @@ export async function acceptPush(
       const { mark, content } = push
       const seen = await store.findContent(trx, appId, mark)
       if (seen === content) return 0
-      if (seen !== undefined) throw refusal('reused', 'This signature was used before, for another body')
+      if (seen !== undefined) throw refusal('reused', 'This signature was already used for another body')
       await store.insertMark(trx, { appId, mark, content }, now)
       if (events.length === 0) return 0
       const known = await store.findKnownKeys(
@@ -36,7 +37,7 @@ export async function acceptPush(
       if (fresh.length > 0) await store.insertEvents(trx, appId, fresh, traceId, now)
       return fresh.length
     },
-    // Another process stored the same a moment ago: look again.
+    // Another process stored the same push a moment ago: look again.
     isDuplicate,
   )
 }

@@ -11,29 +11,29 @@ const LENGTH_BYTES = 4
 const AES_BLOCK = 16
 const PADDING_BLOCK = 32
 
-/** `cipher`: wrong key, or not what WeChat sends. `app_id`: whole, and meant for another account. */
+/** `cipher`: wrong key, or not what WeChat sends. `app_id`: intact, but meant for another account. */
 export type Decrypted = { ok: true; message: string } | { ok: false; reason: 'cipher' | 'app_id' }
 
 /**
- * Key of an EncodingAESKey, which is base64 of 32 bytes without its last `=`. Its last character has two bits too many,
- * which need not be 0: a strict decoder refuses keys that WeChat gives.
+ * The key of an EncodingAESKey, which is base64 of 32 bytes without its last `=`. Its last character has two
+ * surplus bits, which need not be 0: a strict decoder refuses some keys that WeChat issues.
  */
 export function decodeAesKey(encodingAesKey: string): Buffer {
   return Buffer.from(`${encodingAesKey}=`, 'base64')
 }
 
-/** Strict: what a lenient decoder skips could be changed under the eyes of whoever compares the text. */
+/** Strict: an attacker could change what a lenient decoder skips without a text comparison noticing. */
 const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/
 
 /**
- * Every fault is found by the same work: whoever knows the token could else tell wrong padding from a wrong app_id by the
- * time taken, and decrypt or forge byte by byte.
+ * Every fault takes the same work to find: otherwise somebody who knows the token could tell wrong padding
+ * from a wrong app_id by the time taken, and decrypt or forge byte by byte.
  */
 export function decrypt(key: Buffer, encrypted: string, appId: string): Decrypted {
   const bytes = BASE64.test(encrypted) ? Buffer.from(encrypted, 'base64') : Buffer.alloc(0)
   if (bytes.length === 0 || bytes.length % AES_BLOCK !== 0) return { ok: false, reason: 'cipher' }
   const decipher = createDecipheriv(ALGORITHM, key, key.subarray(0, AES_BLOCK))
-  // OpenSSL's own unpadding takes at most 16, and WeChat pads up to 32.
+  // OpenSSL's own unpadding accepts at most 16, and WeChat pads up to 32.
   decipher.setAutoPadding(false)
   const padded = Buffer.concat([decipher.update(bytes), decipher.final()])
   const pad = padded.at(-1) ?? 0
@@ -47,14 +47,14 @@ export function decrypt(key: Buffer, encrypted: string, appId: string): Decrypte
   return isOurs ? { ok: true, message } : { ok: false, reason: 'app_id' }
 }
 
-/** Looks at as many bytes whatever they are. */
+/** Looks at the same number of bytes whatever they are. */
 function isPadded(padded: Buffer, pad: number): boolean {
   let wrong = Number(pad < 1) | Number(pad > PADDING_BLOCK) | Number(pad > padded.length)
   for (let i = 1; i <= PADDING_BLOCK; i++) wrong |= Number(i <= pad) & Number(padded.at(-i) !== pad)
   return wrong === 0
 }
 
-/** What WeChat does, for the self-test and the sandbox. `random` has 16 bytes. */
+/** What WeChat does, for the self-test and the sandbox. `random` is 16 bytes. */
 export function encrypt(key: Buffer, message: string, appId: string, random: Buffer): string {
   const text = Buffer.from(message)
   const length = Buffer.alloc(LENGTH_BYTES)

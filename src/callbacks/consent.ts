@@ -8,8 +8,8 @@ import { done, type Effect, nextAttempt, payloadOf } from './effect.js'
 import * as store from './store.js'
 
 /**
- * The answer to a popup. An accept is a permit, shared with the client's own report of the same tap. A reject is an
- * answer to that popup alone: it ends nothing that was accepted before.
+ * The answer to a popup. An accept is a permit, shared with the client's own report of the same tap. A reject
+ * answers that popup only: it ends nothing that was accepted before.
  */
 export async function applyPopup(
   trx: Knex.Transaction,
@@ -25,7 +25,7 @@ export async function applyPopup(
   if (!status.startsWith('accept')) return done(status === 'reject' ? 'refused' : 'ignored')
   const userId = await userIdOf(trx, account, openId, now)
   if (userId === undefined) return waitForUser(event, now)
-  // A still later accept has lifted that refusal, and with it the record of it.
+  // A still later accept has lifted that refusal, and the record of it with it.
   if (await store.hasRefusedSince(trx, appId, event, templateId)) return done('outdated')
   const outcome = await acceptTap(
     trx,
@@ -44,8 +44,8 @@ export async function applyPopup(
 }
 
 /**
- * The user turned a template off in the settings: what was accepted of it until then is void. If it is the reminder's,
- * the user is not reminded any more, unless there is a later accept.
+ * The user turned a template off in the settings: subscriptions accepted until then are void. If it is the
+ * reminder's template, the user is no longer reminded, unless there is a later accept.
  */
 export async function applyChange(
   trx: Knex.Transaction,

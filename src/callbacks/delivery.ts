@@ -6,7 +6,7 @@ import { CODE } from '../wechat/codes.js'
 import { done, type Effect, nextAttempt, payloadOf } from './effect.js'
 import * as store from './store.js'
 
-/** What WeChat says became of a message. */
+/** What became of a message, according to WeChat. */
 export interface DeliveryReport {
   channel: 'subscribe' | 'official'
   msgid: string
@@ -14,19 +14,24 @@ export interface DeliveryReport {
   templateId: string | null
   /** When it was delivered or given up, in ms, to the second. */
   at: number
-  /** As it is stored: `success`, or `failed: …` with WeChat's words. */
+  /** As stored: `success`, or `failed: …` with WeChat's words. */
   status: string
 }
 
-/** The receiver of a service account's message refuses them: code of `follower switched off receiving`. */
+/**
+ * The receiver refuses messages of the service account. This takes the code of `follower switched off
+ * receiving`.
+ */
 const USER_BLOCK = { status: 'failed: user block', errcode: CODE.receivingTurnedOff }
 const MAX_STATUS = 64
 
 /** How far WeChat's clock may be from ours. */
 const SKEW_MS = 2 * MINUTE_MS
-/** How late the event of a message may be that was settled without a msgid. */
+/** How late the event may come for a message that was settled without a msgid. */
 const LATE_MS = 10 * MINUTE_MS
-/** An event comes before our own settle, by milliseconds; or hours before, if the process that sent it has died. */
+/**
+ * An event can come before our own settle: by milliseconds, or by hours if the process that sent it has died.
+ */
 const WAIT_FOR_MESSAGE_MS = 10 * MINUTE_MS
 const WAIT_FOR_SETTLE_MS = DAY_MS
 
@@ -49,13 +54,14 @@ function toStatus(ok: boolean, text: string): string {
   return `failed: ${text.replace(/^failed\s*:?\s*/i, '')}`.slice(0, MAX_STATUS)
 }
 
-/** `open`: one of these may be it, and is still in somebody's hands. */
+/** `open`: one of these may be it, but a process still holds that one. */
 type Match = { kind: 'message'; message: store.PersonMessage } | { kind: 'open' } | { kind: 'none' }
 
 /**
- * The message that a report is about, among those of the person: the one with its msgid. WeChat's answer with the msgid
- * may have been lost, or not be written down yet. Then it is the one of that template, without a msgid, that was under
- * way at that time; as long as one such message is not settled, it is none of the others.
+ * The message that a report is about, among those of the person: the one with its msgid. WeChat's answer with
+ * the msgid may have been lost, or not be written down yet. Then it is the message of that template, without
+ * a msgid, that was under way at that time; while one such message is not settled, none of the others is
+ * chosen.
  */
 export function matchMessage(report: DeliveryReport, messages: store.PersonMessage[]): Match {
   const byMsgid = messages.find(({ msgid }) => msgid === report.msgid)
@@ -78,7 +84,10 @@ export function matchMessage(report: DeliveryReport, messages: store.PersonMessa
   return nearest ? { kind: 'message', message: nearest } : { kind: 'none' }
 }
 
-/** Writes on a message what became of it. Lock order: the run, the message, then the person, as where answers are settled. */
+/**
+ * Writes on a message what became of it. Lock order: the run, the message, then the person, as when answers
+ * are settled.
+ */
 export async function applyDelivery(
   trx: Knex.Transaction,
   appId: string,

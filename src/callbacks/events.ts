@@ -1,7 +1,7 @@
 import { type Fields, isFields, type Value } from '../lib/lossless-json.js'
 import { sha256 } from '../lib/sha256.js'
 
-/** One row of wx_callback_event, as it is received. An event with a list gives one for each item. */
+/** One row of wx_callback_event, as received. An event with a list gives one row for each item. */
 export interface ReceivedEvent {
   openId: string
   event: string
@@ -11,14 +11,14 @@ export interface ReceivedEvent {
   msgid: string | null
   /** The same whenever the event comes again. */
   key: string
-  /** JSON of what is particular to it. */
+  /** JSON of the fields particular to it. */
   payload: string
-  /** Whether there is something to do about it; the others are only kept for the record. */
+  /** Whether it needs processing; the others are only kept for the record. */
   work: 'due' | 'ignored' | 'incomplete'
 }
 
 interface Kind {
-  /** Element around the list in XML; JSON has the list at the top (WeChat: 小程序订阅消息). */
+  /** The element around the list in XML; JSON has the list at the top (WeChat: 小程序订阅消息). */
   wrapper?: string
   fields: readonly string[]
   needs: readonly ('templateId' | 'msgid')[]
@@ -54,7 +54,8 @@ const MAX_PAYLOAD = 4_000
 const MAX_ITEMS = 100
 
 /**
- * The events of a push; none for a message that a user wrote, of which nothing is kept. undefined for what is neither.
+ * The events of a push; none for a message that a user wrote, of which nothing is kept. undefined for
+ * anything else.
  */
 export function readEvents(appId: string, fields: Fields): ReceivedEvent[] | undefined {
   const type = fields.MsgType
@@ -87,13 +88,13 @@ export function readEvents(appId: string, fields: Fields): ReceivedEvent[] | und
   })
 }
 
-/** The items of a list, which is one object when there is one and an array when there are several. */
+/** The items of a list, which is an object if there is one item and an array if there are several. */
 function itemsOf(fields: Fields, kind: Kind | undefined): Fields[] {
   if (kind?.wrapper === undefined) return [fields]
   const wrapped = fields[kind.wrapper]
   const list: Value | undefined = isFields(wrapped) ? wrapped.List : fields.List
   const items = (Array.isArray(list) ? list : [list]).filter(isFields).slice(0, MAX_ITEMS)
-  // An empty one is kept for the record all the same.
+  // An empty list is still kept for the record.
   return items.length > 0 ? items : [{}]
 }
 
@@ -115,7 +116,7 @@ function bounded(fields: Fields): string {
   return text.length <= MAX_PAYLOAD ? text : JSON.stringify({ truncated: text.slice(0, MAX_PAYLOAD / 2) })
 }
 
-/** What the columns of WeChat's ids can hold: ASCII without blanks. undefined if there is no such text. */
+/** What the columns of WeChat's ids can hold: ASCII without blanks. undefined for anything else. */
 function printable(value: Value | undefined, max: number): string | undefined {
   const text = typeof value === 'string' ? value.trim() : ''
   return new RegExp(`^[\\x21-\\x7e]{1,${max}}$`).test(text) ? text : undefined

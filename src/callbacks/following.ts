@@ -4,7 +4,7 @@ import { CODE } from '../wechat/codes.js'
 import { done, type Effect } from './effect.js'
 import * as store from './store.js'
 
-/** Somebody unfollowed the service account: nothing reaches them until they follow it again. */
+/** Somebody unfollowed the service account: no message reaches them until they follow it again. */
 export async function applyUnfollow(
   trx: Knex.Transaction,
   appId: string,
@@ -17,7 +17,7 @@ export async function applyUnfollow(
   return done('blocked')
 }
 
-/** Somebody follows again. A block for another reason, or by hand, stays. */
+/** Somebody follows again. A block for another reason, or one set by hand, stays. */
 export async function applyFollow(
   trx: Knex.Transaction,
   appId: string,

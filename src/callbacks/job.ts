@@ -1,7 +1,7 @@
 import { defineJob, EVERY_FEW_SECONDS, type Job } from '../schedule/job.js'
 import type { CallbackWorker } from './process.js'
 
-/** Processes events of WeChat that a crash or a failure left, and those that wait for something. */
+/** Processes WeChat events that a crash or a failure left, and those that wait for something. */
 export function callbacksJob(worker: CallbackWorker): Job {
   return defineJob({
     name: 'callbacks',

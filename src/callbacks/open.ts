@@ -10,7 +10,7 @@ import { isSignedBy } from './signature.js'
 export interface CallbackSecrets {
   appId: string
   token: string
-  /** '' = pushes come in plain. */
+  /** '' = pushes arrive unencrypted. */
   encodingAesKey: string
 }
 
@@ -23,12 +23,13 @@ export interface PushQuery {
   echostr?: unknown
 }
 
-/** A push that is certainly WeChat's. */
+/** A push that certainly comes from WeChat. */
 export interface OpenedPush {
   fields: Fields
   /**
-   * Hash of the signature: tells one push from another, and is the same when it is sent again. Of the signature alone:
-   * one signature is right for every way to cut its text into timestamp and nonce.
+   * Hash of the signature: it tells one push from another, and stays the same when a push is sent again. Only
+   * of the signature, because one signature is right for every way to split its text into timestamp and
+   * nonce.
    */
   mark: string
   /** Hash of what was read. */
@@ -36,12 +37,12 @@ export interface OpenedPush {
 }
 
 /**
- * How far a push's timestamp may be from our clock, either way. WeChat sends again within 15 s; the rest is for clocks
- * that are wrong.
+ * How far a push's timestamp may be from our clock, either way. WeChat sends again within 15 s; the rest
+ * allows for wrong clocks.
  */
 export const AGE_LIMIT_MS = 10 * MINUTE_MS
 
-/** Why a push was refused, for programs: the self-test tells from it what to mend. */
+/** Why a push was refused, for programs: it tells the self-test what to fix. */
 export type PushRefusal =
   | 'unsigned'
   | 'signature'
@@ -64,7 +65,10 @@ export function reasonOf(error: unknown): string | undefined {
   return typeof reason === 'string' ? reason : undefined
 }
 
-/** The echostr of WeChat's check of the URL. Throws `forbidden` if it is not signed with our token, or too old. */
+/**
+ * The echostr of WeChat's check of the URL. Throws `forbidden` if it is not signed with our token or is too
+ * old.
+ */
 export function openEcho({ token }: CallbackSecrets, query: PushQuery, now: number): string {
   const stamp = readStamp(query, now)
   requireSignature(query.signature, token, stamp.timestamp, stamp.nonce)
@@ -72,8 +76,8 @@ export function openEcho({ token }: CallbackSecrets, query: PushQuery, now: numb
 }
 
 /**
- * All that a push's query tells, before its body is read: age, the signature of plain mode, and whether it is encrypted
- * where it has to be. Throws `forbidden`.
+ * Checks everything that a push's query tells before its body is read: age, the signature of plain mode, and
+ * encryption where it is required. Throws `forbidden`.
  */
 export function checkQuery(secrets: CallbackSecrets, query: PushQuery, now: number): void {
   const { timestamp, nonce } = readStamp(query, now)
@@ -86,7 +90,10 @@ export function checkQuery(secrets: CallbackSecrets, query: PushQuery, now: numb
   )
 }
 
-/** Whether the signature beside the encrypted one is made with our token: WeChat's pushes have it in every mode. */
+/**
+ * Whether the signature beside the encrypted one is made with our token: WeChat's pushes have it in every
+ * mode.
+ */
 export function hasPlainSignature({ token }: CallbackSecrets, query: PushQuery): boolean {
   const { signature, timestamp, nonce } = query
   if (typeof signature !== 'string' || typeof timestamp !== 'string' || typeof nonce !== 'string')
@@ -94,17 +101,17 @@ export function hasPlainSignature({ token }: CallbackSecrets, query: PushQuery):
   return isSignedBy(signature, token, timestamp, nonce)
 }
 
-/** A push whose signature is right. Nothing in it is read yet. */
+/** A push whose signature is right. Nothing in it has been read yet. */
 export interface SignedPush {
-  /** The body, or what is encrypted in it. */
+  /** The body, or the encrypted part of it. */
   text: string
   signature: string
 }
 
 /**
- * Checks the signature of a push whose query was checked. With an AES key only what is encrypted counts: it alone is
- * cut out of the body, and the plain copy beside it (compatible mode) is ignored. Throws `forbidden`, and
- * `malformed_request` for a body without it.
+ * Checks the signature of a push whose query was checked. With an AES key only the encrypted part counts: it
+ * alone is cut out of the body, and the plain copy beside it (compatible mode) is ignored. Throws
+ * `forbidden`, and `malformed_request` for a body without it.
  */
 export function checkPush(secrets: CallbackSecrets, query: PushQuery, body: string): SignedPush {
   const { token, encodingAesKey } = secrets
@@ -113,11 +120,13 @@ export function checkPush(secrets: CallbackSecrets, query: PushQuery, body: stri
     return { text: body, signature: requireSignature(query.signature, token, timestamp, nonce) }
   }
   const text = cutEncrypted(body)
-  if (text === undefined) throw refusal('body', 'The body has no Encrypt')
+  if (text === undefined) throw refusal('body', 'The body has no Encrypt field')
   return { text, signature: requireSignature(query.msg_signature, token, timestamp, nonce, text) }
 }
 
-/** Decrypts a signed push where there is an AES key, and parses it. Throws `forbidden` or `malformed_request`. */
+/**
+ * Decrypts a signed push if there is an AES key, and parses it. Throws `forbidden` or `malformed_request`.
+ */
 export function readPush(secrets: CallbackSecrets, { text, signature }: SignedPush): OpenedPush {
   const fields = secrets.encodingAesKey === '' ? readPlain(text) : readEncrypted(secrets, text)
   return { fields, mark: sha256(signature).toString('hex'), content: sha256(text).toString('hex') }
@@ -140,15 +149,15 @@ function readEncrypted({ encodingAesKey, appId }: CallbackSecrets, encrypted: st
   const decrypted = decrypt(decodeAesKey(encodingAesKey), encrypted, appId)
   if (!decrypted.ok) {
     throw decrypted.reason === 'app_id'
-      ? refusal('app_id', 'The push is for another app_id than WX_APP_ID')
-      : refusal('cipher', 'The push cannot be decrypted; WX_ENCODING_AES_KEY must be that of the console')
+      ? refusal('app_id', 'The push is for an app_id other than WX_APP_ID')
+      : refusal('cipher', 'The push cannot be decrypted; WX_ENCODING_AES_KEY must be the one in the console')
   }
   return parseBody(decrypted.message)
 }
 
 function readStamp({ timestamp, nonce }: PushQuery, now: number): Stamp {
   if (typeof timestamp !== 'string' || !/^\d{1,12}$/.test(timestamp) || typeof nonce !== 'string') {
-    throw refusal('unsigned', 'Only WeChat calls this address, with timestamp, nonce and signature')
+    throw refusal('unsigned', 'Only WeChat may call this address, with timestamp, nonce and signature')
   }
   if (Math.abs(Number(timestamp) * 1000 - now) > AGE_LIMIT_MS) {
     throw refusal('timestamp', 'The timestamp is more than 10 minutes off; set the clock of this machine')
@@ -158,7 +167,7 @@ function readStamp({ timestamp, nonce }: PushQuery, now: number): Stamp {
 
 function requireSignature(given: unknown, ...parts: string[]): string {
   if (typeof given !== 'string' || !isSignedBy(given, ...parts)) {
-    throw refusal('signature', 'The signature is not made with WX_CALLBACK_TOKEN')
+    throw refusal('signature', 'The signature was not made with WX_CALLBACK_TOKEN')
   }
   return given
 }

@@ -4,13 +4,13 @@ import { type Fields, isFields, parseLossless, toValue } from '../lib/lossless-j
 /** WeChat's own pushes are four levels deep. */
 const MAX_DEPTH = 16
 
-/** Every value as the text that was sent: an id of 19 digits is none that a number can hold. */
+/** Every value is the text that was sent: a number cannot hold an id of 19 digits. */
 const xml = new XMLParser({
   ignoreAttributes: true,
   ignoreDeclaration: true,
   ignorePiTags: true,
   parseTagValue: false,
-  // An entity stays the text it is written as: WeChat writes CDATA, and what expands can be made to explode.
+  // Entities are not expanded: WeChat writes CDATA, and an expansion can be made to explode.
   processEntities: false,
   maxNestedTags: MAX_DEPTH,
   jPath: false,
@@ -23,19 +23,20 @@ export function parsePush(body: string): Fields | undefined {
     if (text.startsWith('{')) return fieldsOf(parseLossless(text, MAX_DEPTH))
     if (text.startsWith('<')) return parseXml(text)
   } catch {
-    // Both parsers throw at what is no JSON, no XML, or dangerous.
+    // Both parsers throw at text that is not JSON, not XML, or dangerous.
   }
   return undefined
 }
 
 const XML_ENCRYPT = '<Encrypt>'
 const JSON_ENCRYPT = '"Encrypt"'
-/** A slash may be escaped in JSON. */
+/** JSON may escape a slash. */
 const JSON_BASE64 = /\s*:\s*"([\w+/=\\]+)"/y
 
 /**
- * The text of Encrypt in a body of XML or JSON, without parsing it: whoever sent it is not known yet, and to cut one field
- * out takes a thousandth of the time. The last one counts: in compatible mode what users write stands before it.
+ * The text of Encrypt in a body of XML or JSON, without parsing it: the sender is not known yet, and cutting
+ * out one field takes a thousandth of the time. The last one counts: in compatible mode the text that users
+ * write comes before it.
  */
 export function cutEncrypted(body: string): string | undefined {
   const tag = body.lastIndexOf(XML_ENCRYPT)
@@ -51,17 +52,20 @@ export function cutEncrypted(body: string): string | undefined {
   return JSON_BASE64.exec(body)?.[1]?.replaceAll('\\/', '/')
 }
 
-/** The fields of the one root element, <xml>. What WeChat never sends is refused: a DOCTYPE, wherever it stands, a comment. */
+/**
+ * The fields of the one root element, <xml>. What WeChat never sends is refused: a comment, or a DOCTYPE
+ * anywhere.
+ */
 function parseXml(text: string): Fields | undefined {
   if (!/^(?:<\?xml[^<>]*\?>\s*)?<xml\s*>/.test(text)) return undefined
   if (hasDeclaration(text)) return undefined
-  // The parser takes tags that are never closed; its validator does not.
+  // The parser accepts tags that are never closed; its validator does not.
   if (XMLValidator.validate(text) !== true) return undefined
   const document = fieldsOf(toValue(xml.parse(text), MAX_DEPTH))
   return fieldsOf(document?.xml)
 }
 
-/** Whether any `<!` stands outside of CDATA. What a user wrote stands inside. */
+/** Whether there is any `<!` outside CDATA. What a user wrote is inside. */
 function hasDeclaration(text: string): boolean {
   for (let at = text.indexOf('<!'); at !== -1; at = text.indexOf('<!', at)) {
     if (!text.startsWith('<![CDATA[', at)) return true

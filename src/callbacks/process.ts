@@ -13,23 +13,23 @@ import { done, type Effect } from './effect.js'
 import { applyFollow, applyUnfollow } from './following.js'
 import * as store from './store.js'
 
-/** Works off the events that were stored: soon after they came, and again whatever a crash or a failure left. */
+/** Processes stored events: soon after they came, and again those that a crash or a failure left. */
 export interface CallbackWorker {
-  /** Says that there is something new. Returns at once. */
+  /** Signals that there is something new. Returns at once. */
   wake(): void
-  /** Has the events worked off that waited until this person had a user. */
+  /** Processes the events that waited until this person had a user. */
   userBound(openId: string): Promise<void>
-  /** Works off what is due now, and answers how many events came to an end here. Never beside itself. */
+  /** Processes what is due now, and returns how many events ended here. Never runs twice at the same time. */
   workDue(): Promise<number>
-  /** Begins nothing more, and resolves when what is under way has ended. Safe twice. */
+  /** Begins nothing more, and resolves when what is under way has ended. Safe to call twice. */
   stop(): Promise<void>
 }
 
 const BATCH = 100
-/** Each has a connection of the pool; the sending and the requests need theirs. */
+/** Each takes a connection of the pool; the sending and the requests need theirs. */
 const AT_ONCE = 3
 const PAUSE_AFTER_ERROR_MS = 10 * MINUTE_MS
-/** By then the session of a process that froze has been ended. */
+/** By then the server has ended the session of a process that froze. */
 const PAUSE_AFTER_LOCK_MS = 20_000
 
 export interface WorkerDeps {
@@ -55,7 +55,7 @@ export function createCallbackWorker(deps: WorkerDeps): CallbackWorker {
         moved += outcomes.filter((outcome) => outcome !== 'taken').length
         ended += outcomes.filter((outcome) => outcome === 'ended').length
       }
-      // Those that another process holds would be read again and again.
+      // Events that another process holds would be read again and again.
       if (due.length < BATCH || moved === 0) break
     }
     return ended
@@ -107,7 +107,7 @@ async function workOff(deps: WorkerDeps, id: number): Promise<'ended' | 'waits' 
         failpoint('callback.in_transaction')
         return { event, effect }
       },
-      // The client's report of the same tap was first.
+      // The client's report of the same tap came first.
       isDuplicate,
     )
     if (!worked) return 'taken'
@@ -115,10 +115,10 @@ async function workOff(deps: WorkerDeps, id: number): Promise<'ended' | 'waits' 
     return worked.effect.kind === 'done' ? 'ended' : 'waits'
   } catch (error) {
     if (whyUnavailable(error)) throw error
-    // One event that cannot be applied must not stand in the way of the others.
+    // One event that cannot be applied must not block the others.
     log.error(
       { event: 'callback.failed', app_id: appId, event_id: id, err: error },
-      'it is tried again later',
+      'it will be retried later',
     )
     const pause = isContention(error) ? PAUSE_AFTER_LOCK_MS : PAUSE_AFTER_ERROR_MS
     await store.postpone(db, id, 'error', now() + pause)
@@ -155,7 +155,7 @@ function logEffect(log: Logger, appId: string, event: store.EventRow, effect: Ef
   log[effect.kind === 'done' ? 'info' : 'debug'](
     {
       event: effect.kind === 'done' ? 'callback.applied' : 'callback.waits',
-      // Of the message, where there is one: its whole story has one trace id.
+      // The message's, if there is one: its whole story has one trace id.
       trace_id: about?.traceId ?? event.trace_id,
       app_id: appId,
       event_id: event.id,
@@ -164,6 +164,6 @@ function logEffect(log: Logger, appId: string, event: store.EventRow, effect: Ef
       open_id: maskOpenId(event.open_id),
       ...(about?.messageId === undefined ? {} : { message_id: about.messageId }),
     },
-    'event of WeChat',
+    'event from WeChat',
   )
 }

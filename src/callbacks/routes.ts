@@ -24,17 +24,18 @@ const BODY_LIMIT_BYTES = 16 * 1024
 const PATHS = ['/wechat/callback', '/wechat/callback/:app_id']
 
 const Params = Type.Object({ app_id: Type.Optional(Type.String()) })
-/** A parameter that comes twice is a list, and no text. */
+/** A parameter that comes twice is a list, not a text. */
 const Query = Type.Record(Type.String(), Type.Unknown())
 
 /**
- * What WeChat calls. `onStored` is told when there is something to work off: WeChat hangs up after 5 s and sends again,
- * so the work is done after the answer. Any content type is taken: the body tells what it is.
+ * The routes that WeChat calls. `onStored` is called when there is something to process: WeChat hangs up
+ * after 5 s and sends again, so processing happens after the answer. Any content type is accepted: the body
+ * tells what it is.
  */
 export function callbackRoutes(deps: {
   db: Knex
   account: Account
-  /** Refused pushes that are answered as such in a minute, by address. */
+  /** How many refused pushes a minute are answered as such, by address. */
   refusedPerMinute: number
   onStored(): void
   log: Logger
@@ -47,7 +48,7 @@ export function callbackRoutes(deps: {
 
   function secretsFor(appId: string | undefined): CallbackSecrets {
     if (appId !== undefined && appId !== account.appId) {
-      throw new ServiceError('not_found', 'This service has no account of this app_id')
+      throw new ServiceError('not_found', 'This service has no account with this app_id')
     }
     if (account.callback.token === '') {
       throw new ServiceError('not_found', 'Callbacks are off: set WX_CALLBACK_TOKEN as in the console', {
@@ -57,7 +58,7 @@ export function callbackRoutes(deps: {
     return { appId: account.appId, ...account.callback }
   }
 
-  /** What `check` gives; a refusal is counted for the address that it came from. */
+  /** The result of `check`; a refusal is counted for the address that it came from. */
   function orCount<T>(request: FastifyRequest, check: () => T): T {
     try {
       return check()
@@ -69,21 +70,22 @@ export function callbackRoutes(deps: {
   }
 
   /**
-   * Encrypted, every fault of what is signed has one answer, and the log the reason: whoever knows the token could else
-   * decrypt and forge pushes by asking which fault it was (a padding oracle). Plain, there is nothing to find out.
+   * In encrypted mode every fault in the signed part has the same answer, and only the log has the reason:
+   * otherwise somebody who knows the token could decrypt and forge pushes by asking which fault it was (a
+   * padding oracle). In plain mode there is nothing to find out.
    */
   function hideReason(request: FastifyRequest, secrets: CallbackSecrets, error: unknown): unknown {
     const reason = reasonOf(error)
     if (reason === undefined || secrets.encodingAesKey === '') return error
     unreadable.count(request, reason)
     log.warn({ event: 'callback.refused', trace_id: request.id, app_id: secrets.appId, reason })
-    return refusal('content', 'The push is signed, and cannot be read; the log of the service says why')
+    return refusal('content', 'The push is signed but cannot be read; the log of the service says why')
   }
 
   return async (app) => {
     app.removeAllContentTypeParsers()
     app.addContentTypeParser('*', { parseAs: 'string' }, (_request, body, done) => done(null, body))
-    // Checked against no schema of ours: the description is for callers, and this is for WeChat alone.
+    // No schema checks these: the API description is for callers, and these routes are for WeChat alone.
     const schema = { hide: true, params: Params, querystring: Query }
 
     for (const path of PATHS) {
@@ -91,15 +93,15 @@ export function callbackRoutes(deps: {
         forged.check(request)
         const secrets = secretsFor(request.params.app_id)
         const echo = orCount(request, () => openEcho(secrets, request.query, now()))
-        // The text is whatever the URL says: with nosniff, a browser does not take it for a page.
+        // The URL decides the text: with nosniff, a browser does not take it for a page.
         return reply.type('text/plain').send(echo)
       })
 
       app.post(path, {
         schema,
         bodyLimit: BODY_LIMIT_BYTES,
-        // Before the body is read. Behind a proxy that TRUST_PROXY does not name all come from one address: with the
-        // signature of its query right, a push is WeChat's, whoever else calls from there.
+        // Before the body is read. Behind a proxy that TRUST_PROXY does not name, all requests come from one
+        // address: if the signature of its query is right, a push is WeChat's, whoever else calls from there.
         onRequest: async (request) => {
           const query = request.query as Record<string, unknown>
           const secrets = secretsFor((request.params as { app_id?: string }).app_id)

@@ -11,7 +11,7 @@ export interface CallbackAnswer {
 /** Calls the callback's address with a query, as WeChat does; `body` makes it a POST. Throws if there is no answer. */
 export type CallCallback = (query: Record<string, string>, body?: string) => Promise<CallbackAnswer>
 
-/** `fix` is there when something is wrong. */
+/** `fix` is present if something is wrong. */
 export interface SelfTest {
   reason: string
   fix?: string
@@ -22,7 +22,7 @@ const SAME_TOKEN =
 const SAME_KEY =
   'Set the same WX_ENCODING_AES_KEY for the service there, here and in the console, and restart it.'
 
-/** What to do about a refusal of our own service, by details.reason. */
+/** What to do about a refusal by our own service, by details.reason. */
 const FIXES: Record<string, string> = {
   off: 'Start the service with WX_CALLBACK_TOKEN.',
   signature: SAME_TOKEN,
@@ -33,8 +33,8 @@ const FIXES: Record<string, string> = {
 }
 
 /**
- * Plays WeChat's part: the check of the URL, then a harmless event in the mode that is configured. The event leaves one
- * row in wx_callback_event, with outcome `ignored`. Stops at the first step that fails.
+ * Plays WeChat's part: the check of the URL, then a harmless event in the configured mode. The event leaves
+ * one row in wx_callback_event, with outcome `ignored`. Stops at the first step that fails.
  */
 export async function testCallback(
   secrets: CallbackSecrets,
@@ -45,7 +45,7 @@ export async function testCallback(
   return (
     (await step('check of the URL', () => checkUrl(secrets, call, now))) ??
     (await step(`event in ${mode} mode`, () => pushEvent(secrets, call, now))) ?? {
-      reason: `echostr and an event in ${mode} mode are answered as WeChat wants it`,
+      reason: `echostr and an event in ${mode} mode are answered as WeChat expects`,
     }
   )
 }
@@ -74,7 +74,7 @@ async function checkUrl(
   if (answer.body === echostr) return undefined
   return {
     reason: 'the answer is not the echostr, unchanged',
-    fix: 'Something before the service answers or changes the answer: look at the reverse proxy, and whether the URL is that of the service.',
+    fix: 'Something in front of the service answers or changes the answer: check the reverse proxy, and that the URL is that of the service.',
   }
 }
 
@@ -104,7 +104,7 @@ function judge(answer: CallbackAnswer): SelfTest | undefined {
   if (answer.body === 'success') return undefined
   return {
     reason: 'the answer is not "success"',
-    fix: 'Something before the service answers or changes the answer: look at the reverse proxy.',
+    fix: 'Something in front of the service answers or changes the answer: check the reverse proxy.',
   }
 }
 
@@ -120,9 +120,9 @@ function refused({ status, body }: CallbackAnswer): SelfTest {
     }
   }
   if (status >= 300 && status < 400) {
-    return { reason: `answered ${status}`, fix: 'WeChat follows no redirect: enter the final address.' }
+    return { reason: `answered ${status}`, fix: 'WeChat does not follow redirects: enter the final address.' }
   }
-  return { reason: `answered ${status}`, fix: 'Look at the log of the service and of the reverse proxy.' }
+  return { reason: `answered ${status}`, fix: 'Check the logs of the service and of the reverse proxy.' }
 }
 
 /** details.reason of our own errors. */
@@ -139,7 +139,7 @@ function newStamp(now: number): { timestamp: string; nonce: string } {
   return { timestamp: String(Math.floor(now / 1000)), nonce: String(randomInt(2 ** 47)) }
 }
 
-/** fetch hides the reason of a connection that failed in the cause. */
+/** fetch hides the reason of a failed connection in the cause. */
 function whyOf(error: unknown): string {
   if (!(error instanceof Error)) return 'unknown'
   const { cause } = error

@@ -4,7 +4,7 @@ import type { UserId } from '../lib/user-id.js'
 import type { BoundPerson } from '../users/person.js'
 import type { ReceivedEvent } from './events.js'
 
-/** What came of an event, or what it waits for (`no_user`, `unknown_message` while its state is waiting). */
+/** The result of an event, or what it waits for (`no_user`, `unknown_message` while its state is waiting). */
 export type EventOutcome =
   | 'granted'
   | 'duplicate'
@@ -37,7 +37,7 @@ export async function findContent(
   return row?.content
 }
 
-/** Throws a duplicate error if another transaction was first with it. */
+/** Throws a duplicate error if another transaction stored it first. */
 export async function insertMark(
   trx: Knex.Transaction,
   push: { appId: string; mark: string; content: string },
@@ -50,7 +50,7 @@ export async function insertMark(
   )
 }
 
-/** Those of the keys that are stored already, without locks. Uses wx_callback_event_key_uq. */
+/** Returns those of the keys that are stored already, without locks. Uses wx_callback_event_key_uq. */
 export async function findKnownKeys(trx: Knex.Transaction, keys: string[]): Promise<Set<string>> {
   const rows = await selectRows<{ event_key: string }>(
     trx,
@@ -60,7 +60,7 @@ export async function findKnownKeys(trx: Knex.Transaction, keys: string[]): Prom
   return new Set(rows.map(({ event_key }) => event_key))
 }
 
-/** Throws a duplicate error if another transaction was first with one of them. */
+/** Throws a duplicate error if another transaction stored one of them first. */
 export async function insertEvents(
   trx: Knex.Transaction,
   appId: string,
@@ -91,7 +91,7 @@ export async function insertEvents(
   )
 }
 
-/** Events to be worked off by now, those that wait longest first. Uses wx_callback_event_due_idx. */
+/** Events due by now, those that have waited longest first. Uses wx_callback_event_due_idx. */
 export async function findDue(db: Knex, appId: string, now: number, limit: number): Promise<number[]> {
   const rows = await selectRows<{ id: number }>(
     db,
@@ -115,7 +115,7 @@ export interface EventRow {
   received_at: number
 }
 
-/** Locks an event if it is still to be worked off, and nobody else is at it. */
+/** Locks an event if it is still due and no other process is working on it. */
 export async function lockDue(trx: Knex.Transaction, id: number, now: number): Promise<EventRow | undefined> {
   const [row] = await selectRows<EventRow>(
     trx,
@@ -139,7 +139,7 @@ export async function finish(
   )
 }
 
-/** Leaves an event for later, unless somebody has ended it meanwhile. */
+/** Leaves an event for later, unless another process has ended it meanwhile. */
 export async function postpone(db: Knex, id: number, outcome: EventOutcome, until: number): Promise<void> {
   await execute(
     db,
@@ -149,7 +149,7 @@ export async function postpone(db: Knex, id: number, outcome: EventOutcome, unti
   )
 }
 
-/** Lets the events that wait for this person's user be worked off at once. Uses wx_callback_event_person_idx. */
+/** Makes the events that wait for this person's user due at once. Uses wx_callback_event_person_idx. */
 export async function endWaitForUser(db: Knex, appId: string, openId: string, now: number): Promise<void> {
   await execute(
     db,
@@ -159,7 +159,7 @@ export async function endWaitForUser(db: Knex, appId: string, openId: string, no
   )
 }
 
-/** Whether an event of this name is known that is newer; of those of one second, one that came later. */
+/** Whether a newer event of this name is known; within one second, the one that came later is newer. */
 export async function hasNewer(
   trx: Knex.Transaction,
   appId: string,
@@ -219,8 +219,9 @@ export function findMessages(
 }
 
 /**
- * Writes what became of a message, and settles it if it was unknown. false if it has changed since it was read: a
- * message in somebody's hands is settled by them, and the first report of a delivery stands.
+ * Writes what became of a message, and settles it if it was unknown. Returns false if it has changed since it
+ * was read: a message held by a process is settled by that process, and the first report of a delivery
+ * stands.
  */
 export async function recordDelivery(
   trx: Knex.Transaction,
@@ -238,7 +239,10 @@ export async function recordDelivery(
   return affectedRows > 0
 }
 
-/** Whether the user has accepted this template after a moment; spent or not. Uses wx_save_form_id_oldest_idx. */
+/**
+ * Whether the user has accepted this template after a given moment, whether spent or not. Uses
+ * wx_save_form_id_oldest_idx.
+ */
 export async function hasAcceptedSince(
   trx: Knex.Transaction,
   person: BoundPerson & { templateId: string },

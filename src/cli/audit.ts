@@ -8,9 +8,9 @@ export const addAudit: AddCommand = (program, cli) => {
   program
     .command('audit')
     .description(
-      'prove on the data that counters are exact, nobody was reminded twice, oldest permits went first',
+      'prove from the data that counters are exact, nobody was reminded twice, and the oldest permits went first',
     )
-    .option('--fix', 'recount wrong counters, and set a last_date in the future back', false)
+    .option('--fix', 'recount wrong counters, and correct any last_date in the future', false)
     .option('--json', 'one JSON object on stdout', false)
     .action((options: JsonOption & { fix: boolean }) =>
       cli.end(options, async () =>
@@ -29,6 +29,6 @@ function describe({ checks, fixed, fixed_dates }: AuditReport, hasFixed: boolean
       `${ok ? 'ok  ' : 'FAIL'} ${name}`,
       ...violations.map((row) => `       ${toJson(row)}`),
     ]),
-    ...(hasFixed ? [`${fixed} counters recounted, ${fixed_dates} future last_date set back.`] : []),
+    ...(hasFixed ? [`${fixed} counters recounted, ${fixed_dates} future last_date corrected.`] : []),
   ]
 }

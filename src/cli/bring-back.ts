@@ -24,15 +24,15 @@ interface Options extends JsonOption {
 export const addBringBack: AddCommand = (program, cli) => {
   program
     .command('bring-back')
-    .description('send again to people whom refusals of WeChat have stopped')
-    .option('--run <id>', 'those whom the messages of this run stopped', toCount)
+    .description('send again to people whom WeChat’s refusals have stopped')
+    .option('--run <id>', 'the people whom messages of this run stopped', toCount)
     .option(
       '--since <time>',
-      'those whom messages stopped since then: YYYY-MM-DD HH:MM in TIMEZONE, or ISO 8601',
+      'the people whom messages stopped since then: YYYY-MM-DD HH:MM in TIMEZONE, or ISO 8601',
     )
-    .option('--user <id>', 'this user, whatever stopped the user', parseUserId)
-    .option('--open-id <id>', 'this person, whatever stopped the person')
-    .option('--dry-run', 'count, and change nothing', false)
+    .option('--user <id>', 'this user, whatever the reason', parseUserId)
+    .option('--open-id <id>', 'this person, whatever the reason')
+    .option('--dry-run', 'only count, change nothing', false)
     .option('--json', 'one JSON object on stdout', false)
     .action((options: Options) => cli.end(options, () => bringPeopleBack(cli, options)))
 }
@@ -41,7 +41,7 @@ async function bringPeopleBack(cli: Cli, options: Options): Promise<number> {
   const { config, account } = readSettings(cli.env, 'nothing')
   const { run, since, user, openId, dryRun, json } = options
   if ([run, since, user, openId].filter((value) => value !== undefined).length !== 1)
-    throw new ServiceError('invalid_request', 'Name one of --run, --since, --user and --open-id')
+    throw new ServiceError('invalid_request', 'Give exactly one of --run, --since, --user and --open-id')
   const sinceMs = since === undefined ? undefined : parseMoment(since, account.timezone)
   return withBase(
     cli,
@@ -55,7 +55,7 @@ async function bringPeopleBack(cli: Cli, options: Options): Promise<number> {
             ? await byName(base, { appId, openId }, dryRun)
             : await byRuns(cli, base, account, { run, since: sinceMs, dryRun })
       print(cli.streams, json, { dry_run: dryRun, ...done }, [
-        `${done.people} people ${dryRun ? 'would be' : 'are'} sent to again, ${done.permits} voided permits are good again.`,
+        `${done.people} people ${dryRun ? 'would' : 'will'} get messages again, ${done.permits} voided permits become valid again.`,
       ])
       return cli.stop.aborted ? EXIT.notFinished : EXIT.ok
     },
@@ -65,7 +65,7 @@ async function bringPeopleBack(cli: Cli, options: Options): Promise<number> {
 
 async function byName({ db, now }: Base, named: Named, dryRun: boolean): Promise<BroughtBack> {
   const { persons, stopped } = await countStopped(db, named)
-  if (persons === 0) throw new ServiceError('not_found', 'There is nobody of that name')
+  if (persons === 0) throw new ServiceError('not_found', 'No such user')
   if (!dryRun) await inTransaction(db, (trx) => liftAll(trx, named, now()))
   return { people: stopped, permits: 0 }
 }
@@ -81,7 +81,7 @@ async function byRuns(
   const runs = await findRemindRuns(db, appId, fromDate)
   const runIds = run === undefined ? runs : runs.filter((id) => id === run)
   if (run !== undefined && runIds.length === 0)
-    throw new ServiceError('not_found', `This account has no run ${run} of remind`)
+    throw new ServiceError('not_found', `This account has no remind run ${run}`)
   const countAll = () => countStoppedByMessages(db, appId)
   const progress = await startProgress(cli.streams, 'bring-back', countAll)
   return bringBack(

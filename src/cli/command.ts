@@ -15,15 +15,15 @@ export interface Streams {
   stderr: { write(text: string): unknown; isTTY?: boolean }
 }
 
-/** What a command is told by the process it runs in. */
+/** What the process gives to a command. */
 export interface Cli {
   env: Environment
   streams: Streams
   /** Aborted by the first SIGINT or SIGTERM. */
   stop: AbortSignal
-  /** Runs a command to its exit code; an error is printed, with --json as an object on stdout. */
+  /** Runs a command and keeps its exit code. An error is printed; with --json it is also an object on stdout. */
   end(options: JsonOption, work: () => Promise<number>): Promise<void>
 }
 
-/** A file of this folder: its words, its options, and what it does. */
+/** A command's file exports one of these: it adds the name, the options and the action. */
 export type AddCommand = (program: Command, cli: Cli) => void

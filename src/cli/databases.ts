@@ -12,7 +12,7 @@ import { assertMigrated, migrateLatest } from '../schema.js'
 import type { Cli } from './command.js'
 import { printDatabase } from './output.js'
 
-/** The ways of commands to the database. */
+/** How commands reach the database. */
 
 export interface CommandSettings {
   config: Config
@@ -26,7 +26,10 @@ export function migrationParams({ env, streams }: Cli): MigrationParams {
   }
 }
 
-/** A database as it is, possibly without a table. Names it first: a path is relative, and a variable easily forgotten. */
+/**
+ * Opens a database as it is, possibly without tables. Prints its name first: a path is relative, and a variable is
+ * easily forgotten.
+ */
 export async function withDatabase<T>(
   cli: Cli,
   work: (base: Base) => Promise<T>,
@@ -42,9 +45,9 @@ export async function withDatabase<T>(
 }
 
 /**
- * A database with the full schema. One that lacks it is refused, and no file is created: a mistyped path would be called
- * clean. An embedded one of an older release is brought up to date by a command that works on it, since it has nobody
- * else to do it, and left as it is by one that only reads.
+ * Opens a database with the full schema. A database without it is refused, and no file is created: otherwise a
+ * mistyped path would pass as a clean database. A command that writes brings an embedded database of an older release
+ * up to date, since nobody else does; a command that only reads leaves it as it is.
  */
 export function withBase<T>(
   cli: Cli,
@@ -65,7 +68,7 @@ export function withBase<T>(
   )
 }
 
-/** `check` throws for what is refused, before anything is written. */
+/** `check` throws if the command is to be refused, before anything is written to the account's rows. */
 export function withSending<T>(
   cli: Cli,
   purpose: Purpose,
@@ -91,7 +94,10 @@ export function withSending<T>(
   )
 }
 
-/** Throws `not_ready` if an embedded database is not there, before anything creates it: opening its file would. */
+/**
+ * Throws `not_ready` if the file of an embedded database is missing or empty. Call it before opening the database:
+ * that would create the file.
+ */
 export function assertFileExists(databaseUrl: string): void {
   const file = sqliteFile(databaseUrl)
   if (file === undefined) return
@@ -99,6 +105,6 @@ export function assertFileExists(databaseUrl: string): void {
   if (stats?.isFile() && stats.size > 0) return
   throw new ServiceError(
     'not_ready',
-    `There is no database in ${file}. Check DATABASE_URL; a new one is created by: npm run migrate (or serve)`,
+    `There is no database at ${file}. Check DATABASE_URL; to create a new one, run: npm run migrate (or serve)`,
   )
 }

@@ -7,7 +7,7 @@ import { requested } from './signals.js'
 export const addDemo: AddCommand = (program, cli) => {
   program
     .command('demo')
-    .description('the whole job on sample users, an embedded database and a simulated WeChat')
+    .description('do the whole job on sample users, with an embedded database and a simulated WeChat')
     .option('--once', 'end after the summary; exit 0 only if our books and WeChat’s ledger agree', false)
     .action(({ once }: { once: boolean }) =>
       cli.end({ json: false }, async () => {

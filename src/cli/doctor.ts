@@ -10,7 +10,7 @@ import { print } from './output.js'
 export const addDoctor: AddCommand = (program, cli) => {
   program
     .command('doctor')
-    .description('look at everything that a run needs, and say what to do')
+    .description('check everything that a run needs, and say what to do')
     .option('--json', 'one JSON object on stdout', false)
     .action((options: JsonOption) => cli.end(options, () => examineAll(cli, options)))
 }

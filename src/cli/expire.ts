@@ -9,7 +9,7 @@ import { print, startProgress } from './output.js'
 export const addExpire: AddCommand = (program, cli) => {
   program
     .command('expire')
-    .description('set permits that ran out to expired, now')
+    .description('mark permits that have run out as expired, now')
     .option('--json', 'one JSON object on stdout', false)
     .action((options: JsonOption) => cli.end(options, () => expire(cli, options)))
 }

@@ -8,7 +8,7 @@ export const addMigrate: AddCommand = (program, cli) => {
   program
     .command('migrate')
     .description('bring the database up to date')
-    .option('--dry-run', 'say what would change and how long it may take, and change nothing', false)
+    .option('--dry-run', 'say what would change and how long it may take; change nothing', false)
     .option('--json', 'one JSON object on stdout', false)
     .action((options: JsonOption & { dryRun: boolean }) =>
       cli.end(options, () => (options.dryRun ? preview(cli, options) : migrate(cli, options))),

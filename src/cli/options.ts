@@ -4,7 +4,7 @@ import { ServiceError } from '../errors.js'
 import { parseIsoDate } from '../lib/business-date.js'
 import { MAX_USER_ID, toUserId, USER_ID_PATTERN, type UserId } from '../lib/user-id.js'
 
-/** What is written after an option, as a value. */
+/** Parsers of option values. */
 
 export function toDate(text: string): number {
   const date = parseIsoDate(text)
@@ -13,7 +13,7 @@ export function toDate(text: string): number {
 }
 
 export function toCount(text: string): number {
-  // Number() takes an empty text for 0.
+  // Number() reads an empty string as 0.
   const count = text.trim() === '' ? Number.NaN : Number(text)
   if (!Number.isInteger(count) || count < 0) throw new InvalidArgumentError('A whole number is needed.')
   return count

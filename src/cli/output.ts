@@ -6,24 +6,26 @@ import { redact } from '../lib/redact.js'
 import { toJson } from '../lib/user-id.js'
 import type { Streams } from './command.js'
 
-/** A command's answer on stdout: one JSON object with --json, else lines for a person. */
+/** Prints a command's answer on stdout: one JSON object with --json, otherwise lines for a person. */
 export function print({ stdout }: Streams, json: boolean, answer: object, lines: string[]): void {
   stdout.write(json ? `${toJson(answer)}\n` : `${lines.join('\n')}\n`)
 }
 
-/** Which database a command works on: on stderr, as stdout belongs to its answer. */
+/** Prints to stderr which database a command works on: stdout belongs to its answer. */
 export function printDatabase({ stderr }: Streams, name: string): void {
   stderr.write(`Database: ${name}\n`)
 }
 
-/** What went wrong: words on stderr, and with --json an object on stdout, so that a program always has one to read. */
+/**
+ * Prints an error: words on stderr, and with --json an object on stdout, so that a program always has one to read.
+ */
 export function printError({ stdout, stderr }: Streams, json: boolean, error: unknown): void {
   const { code, message } = describeError(error)
   if (json) stdout.write(`${JSON.stringify({ error: { code, message } })}\n`)
   stderr.write(`${message}\n`)
 }
 
-/** A driver's message may quote values: it passes through the redaction as a log line does. */
+/** A driver's message may quote values, so it is redacted like a log line. */
 function describeError(error: unknown): { code: string; message: string } {
   if (error instanceof ServiceError || error instanceof ConfigError) return error
   const why = whyUnavailable(error)
@@ -31,7 +33,7 @@ function describeError(error: unknown): { code: string; message: string } {
     const { code = 'timeout' } = error as Error & { code?: string }
     return {
       code: 'not_ready',
-      message: `The database ${why} (${code}). Check DATABASE_URL, and that it runs.`,
+      message: `The database ${why} (${code}). Check DATABASE_URL and that it is running.`,
     }
   }
   return { code: 'internal', message: redact(messageOf(error)) }
@@ -43,8 +45,8 @@ export interface Progress {
 }
 
 /**
- * A bar on a terminal, nothing elsewhere. `total` is asked for only if there is a terminal to show it; a number that
- * counts up is shown where it would have to be counted through the whole table first.
+ * A progress bar on a terminal, nothing elsewhere. `total` is called only if there is a terminal. Without `total`, a
+ * plain count is shown: the total would take a count of the whole table.
  */
 export async function startProgress(
   { stderr }: Streams,

@@ -10,7 +10,7 @@ import { print } from './output.js'
 export const addPlan: AddCommand = (program, cli) => {
   program
     .command('plan')
-    .description('what remind would do, and whom it would pass over; sends nothing')
+    .description('say what remind would do and whom it would pass over; send nothing')
     .option('--date <YYYY-MM-DD>', 'business date; default today', toDate)
     .option('--json', 'one JSON object on stdout', false)
     .action((options: JsonOption & { date?: number }) =>
@@ -37,7 +37,7 @@ export const addPlan: AddCommand = (program, cli) => {
 function describe({ date, due, skipped, given_back, sample }: Plan): string[] {
   return [
     `${toIsoDate(date)}: ${due} due.`,
-    `Not: ${skipped.signed_in} signed in, ${skipped.reminded_today} reminded today, ${skipped.no_valid_permit} ` +
+    `Not due: ${skipped.signed_in} signed in, ${skipped.reminded_today} reminded today, ${skipped.no_valid_permit} ` +
       `without a valid permit, ${skipped.no_permit} without any, ${skipped.stopped} opted out or blocked.`,
     `Of that day's reminders: ${skipped.failed_today} failed, ${skipped.unknown_today} unknown, ` +
       `${skipped.in_hand} in hand, ${given_back} given back.`,

@@ -8,7 +8,7 @@ import { print } from './output.js'
 export const addRecover: AddCommand = (program, cli) => {
   program
     .command('recover')
-    .description('send or settle what a crash left, and retries that are due')
+    .description('send or settle what a crash left, and the retries that are due')
     .option('--json', 'one JSON object on stdout', false)
     .action((options: JsonOption) =>
       cli.end(options, async () =>
@@ -19,7 +19,7 @@ export const addRecover: AddCommand = (program, cli) => {
           const left = describeOpen(open)
           const answer = { delivered, failed, unknown, cancelled, retrying: retry, ...openToJson(open) }
           print(cli.streams, options.json, answer, [
-            `${delivered} delivered, ${failed} failed, ${unknown} unknown, ${cancelled} given back, ${retry} to be tried again.`,
+            `${delivered} delivered, ${failed} failed, ${unknown} unknown, ${cancelled} given back, ${retry} to be retried.`,
             ...(left === undefined ? [] : [`Left: ${left}.`]),
           ])
           return EXIT.ok

@@ -14,9 +14,9 @@ interface Options extends JsonOption {
 export const addRemind: AddCommand = (program, cli) => {
   program
     .command('remind')
-    .description("today's run, now: reminds who is due and was not reminded today")
+    .description("start today's run now: remind everyone who is due and was not reminded today")
     .option('--date <YYYY-MM-DD>', 'today in the account’s zone; any other day is refused', toDate)
-    .option('--limit <n>', 'remind at most so many users now, whichever process does it', toCount)
+    .option('--limit <n>', 'remind at most this many users from now on, over all processes', toCount)
     .option('--json', 'one JSON object on stdout', false)
     .action((options: Options) => cli.end(options, () => remind(cli, options)))
 }
@@ -54,6 +54,6 @@ function describe(report: RunReport): string[] {
   return [
     `Run ${runId} of ${toIsoDate(date)}: ${state}${reason ? ` – ${reason}` : ''}`,
     `${report.due} due: ${report.delivered} delivered, ${report.failed} failed, ${report.unknown} unknown, ` +
-      `${report.retrying} to be tried again. ${report.cancelled} given back. ${skippedSignedIn} had signed in.`,
+      `${report.retrying} to be retried. ${report.cancelled} given back. ${skippedSignedIn} had signed in.`,
   ]
 }

@@ -15,9 +15,9 @@ interface Options extends JsonOption {
 export const addRestored: AddCommand = (program, cli) => {
   program
     .command('restored')
-    .description('after a dump was put back: lets nobody be reminded again for what was sent since')
+    .description('after a dump was restored: make sure that nobody is reminded again of what was sent since')
     .requiredOption('--since <time>', 'when the dump was taken: YYYY-MM-DD HH:MM in TIMEZONE, or ISO 8601')
-    .option('--dry-run', 'count, and change nothing', false)
+    .option('--dry-run', 'only count, change nothing', false)
     .option('--json', 'one JSON object on stdout', false)
     .action((options: Options) => cli.end(options, () => restored(cli, options)))
 }
@@ -45,7 +45,7 @@ async function restored(cli: Cli, { since: time, dryRun, json }: Options): Promi
         ...days.map(
           ({ date, users }) => `${date}: ${users} users ${dryRun ? 'would count' : 'count'} as reminded.`,
         ),
-        `${permits} permits are in doubt, and ${report.open} messages that were open in the dump.`,
+        `${permits} permits are in doubt, and so are ${report.open} messages that were open in the dump.`,
       ])
       return signal.aborted ? EXIT.notFinished : EXIT.ok
     },

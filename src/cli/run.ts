@@ -34,8 +34,8 @@ const COMMANDS: AddCommand[] = [
 ]
 
 /**
- * The command line: `argv` as Node gives it, the settings in `env`. Answers the exit code when the command has closed
- * everything. Listens for SIGINT and SIGTERM meanwhile.
+ * Runs the command line: `argv` as Node gives it, the settings in `env`. Returns the exit code once the command has
+ * closed everything. Listens for SIGINT and SIGTERM meanwhile.
  */
 export async function run(argv: string[], env: Environment, streams: Streams = process): Promise<number> {
   if (env.REMINDER_FAILPOINTS) {
@@ -69,7 +69,7 @@ export async function run(argv: string[], env: Environment, streams: Streams = p
     await program.parseAsync(argv)
     return code
   } catch (error) {
-    // What was typed makes no sense, or help was asked for: commander has said so.
+    // A usage error, or a request for help: commander has already printed it.
     if (error instanceof CommanderError) return error.exitCode
     throw error
   } finally {

@@ -5,7 +5,7 @@ import { requested } from './signals.js'
 export const addSandbox: AddCommand = (program, cli) => {
   program
     .command('sandbox')
-    .description('a simulated WeChat alone, for WX_API_BASE_URL')
+    .description('run the simulated WeChat alone, for WX_API_BASE_URL')
     .option('--port <n>', 'port on 127.0.0.1', toCount, 3100)
     .action(({ port }: { port: number }) =>
       cli.end({ json: false }, async () => {

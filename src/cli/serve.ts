@@ -5,7 +5,7 @@ import { requested } from './signals.js'
 export const addServe: AddCommand = (program, cli) => {
   program
     .command('serve')
-    .description('HTTP and schedule')
+    .description('run the HTTP server and the schedule')
     .option('--migrate', 'run pending migrations first', false)
     .action((options: { migrate: boolean }) =>
       cli.end({ json: false }, async () => {

@@ -18,7 +18,7 @@ export function listenForSignals(): { stop: AbortSignal; end(): void } {
   }
 }
 
-/** Resolves at once if the signal came while the command was still starting. */
+/** Resolves when a stop is requested, at once if the signal came while the command was still starting. */
 export function requested(stop: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     if (stop.aborted) resolve()

@@ -28,7 +28,7 @@ export const timeOfDay = makeExactValidator<{ hour: number; minute: number }>((t
   return { hour: Number(match[1]), minute: Number(match[2]) }
 })
 
-/** Infinity means no limit, because envalid takes undefined for a failure. */
+/** Infinity means no limit, because envalid reads undefined as a failure. */
 export const rate = makeExactValidator<number>((text) => {
   if (text === 'unlimited') return Number.POSITIVE_INFINITY
   const value = Number(text)
@@ -36,7 +36,7 @@ export const rate = makeExactValidator<number>((text) => {
   return value
 })
 
-/** 0 lets the system choose a free one. */
+/** 0 lets the system choose a free port. */
 export const port = makeExactValidator<number>((text) => {
   const value = wholeNumber(text)
   if (!(value <= 65_535)) throw new Error(`"${text}" is not a port from 0 to 65535`)
@@ -58,7 +58,7 @@ export const retentionDays = makeExactValidator<number>((text) => {
   return value
 })
 
-/** NaN for what is not written in digits: Number() reads blanks as 0, and 0x10 as 16. */
+/** NaN for anything not written in digits: Number() reads blanks as 0, and 0x10 as 16. */
 function wholeNumber(text: string): number {
   return /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN
 }
@@ -70,7 +70,10 @@ export const databaseUrl = makeExactValidator<string>((text) => {
   return text
 })
 
-/** The value stays out of the message: it holds a password. Empty means none, because envalid takes undefined for a failure. */
+/**
+ * The value stays out of the message: it holds a password. Empty means none, because envalid reads undefined
+ * as a failure.
+ */
 export const redisUrl = makeExactValidator<string>((text) => {
   if (!isRedisUrl(text))
     throw new Error(`must be ${REDIS_URL_FORMS}; write # / ? @ in a password as %23 %2F %3F %40`)
@@ -93,16 +96,16 @@ export const webUrl = makeExactValidator<string>((text) => {
   return text
 })
 
-/** An id that WeChat gave out, as the tables hold it. */
+/** An id issued by WeChat, as the tables hold it. */
 export const wechatId = makeExactValidator<string>((text) => {
   if (!/^[\x21-\x7e]{1,64}$/.test(text))
-    throw new Error(`"${text}" is not a WeChat id: up to 64 letters, digits and signs, without spaces`)
+    throw new Error(`"${text}" is not a WeChat id: up to 64 letters, digits and symbols, without spaces`)
   return text
 })
 
 /** The value stays out of the message, here and below: it is a secret. */
 export const callbackToken = makeExactValidator<string>((text) => {
-  // WeChat accepts as few as 3, but whoever sees one push can try every token of that length in a second.
+  // WeChat accepts as few as 3, but anyone who sees one push can try every token of that length in a second.
   if (!/^[A-Za-z0-9]{16,32}$/.test(text))
     throw new Error('must be 16 to 32 letters and digits; make one with "openssl rand -hex 16"')
   refuseWeak(text, 16, 'make one with "openssl rand -hex 16"')
@@ -110,7 +113,8 @@ export const callbackToken = makeExactValidator<string>((text) => {
 })
 
 export const encodingAesKey = makeExactValidator<string>((text) => {
-  if (!/^[A-Za-z0-9]{43}$/.test(text)) throw new Error('must be the 43 letters and digits of the console')
+  if (!/^[A-Za-z0-9]{43}$/.test(text))
+    throw new Error('must be the 43 letters and digits shown in the console')
   refuseWeak(text, 43, 'let the console generate one')
   return text
 })
@@ -123,11 +127,11 @@ export const apiKeys = makeExactValidator<ApiKey[]>((text) =>
       const separator = pair.indexOf(':')
       const name = pair.slice(0, separator).trim()
       const key = pair.slice(separator + 1).trim()
-      // The value itself stays out of the message: it may be a real key with its name forgotten.
+      // The value itself stays out of the message: it may be a real key whose name was forgotten.
       if (separator < 1 || name === '' || key === '') throw new Error('write it as name:key,name:key')
       if (!/^[\x21-\x7e]+$/.test(key)) {
         throw new Error(
-          `the key of "${name}" cannot be sent in a header: use letters, digits and signs, without spaces`,
+          `the key of "${name}" cannot be sent in a header: use letters, digits and symbols, without spaces`,
         )
       }
       naming(`the key of "${name}"`, () => refuseWeak(key, 16))

@@ -14,19 +14,22 @@ export interface Config {
   logLevel: string
   wechatBaseUrl: string
   sendConcurrency: number
-  /** Messages per second, of all processes together if Redis shares it; undefined = as fast as WeChat answers. */
+  /**
+   * Messages per second, for all processes together if Redis shares it; undefined = as fast as WeChat
+   * answers.
+   */
   sendRate: number | undefined
   /** Shares the rate among processes; undefined = each has its own. */
   redisUrl: string | undefined
   apiKeys: ApiKey[]
-  /** The first signs sessions, all are good for checking one. None: there are no sessions. */
+  /** The first one signs sessions, and any of them verifies one. Empty: there are no sessions. */
   sessionSecrets: string[]
   rateLimits: RateLimits
-  /** Proxies whose X-Forwarded-For is believed. */
+  /** Proxies whose X-Forwarded-For is trusted. */
   trustProxy: string[]
-  /** Whether /docs and /openapi.json are there. */
+  /** Whether /docs and /openapi.json exist. */
   apiDocs: boolean
-  /** Settled messages, used permits, runs and sign-ins are kept for so long. */
+  /** For how long settled messages, used permits, runs and sign-ins are kept. */
   retentionDays: number
 }
 
@@ -103,7 +106,10 @@ const NEEDED: Record<Purpose, string[]> = {
   reminders: ['WX_APP_SECRET', 'REMINDER_TEMPLATE_ID', 'REMINDER_DATA'],
 }
 
-/** Settings and account for a command. Throws ConfigError with the faults of both, and what is missing for it, at once. */
+/**
+ * Settings and account for a command. Throws ConfigError with the faults of both, and with what the command
+ * lacks, at once.
+ */
 export function readSettings(env: Environment, purpose: Purpose): { config: Config; account: Account } {
   const faults: string[] = []
   const config = collectFaults(faults, () => readConfig(env))

@@ -3,7 +3,10 @@ import { DEFAULT_DATABASE_URL } from '../db/connect.js'
 import { DEFAULT_RATE_LIMITS } from '../http/rate-limits.js'
 import * as parse from './parsers.js'
 
-/** Settings of the process, with their defaults. README and docs/configuration.md list the same, and a test compares them. */
+/**
+ * Settings of the process, with their defaults. README and docs/configuration.md list them too, and a test
+ * compares them.
+ */
 export const serviceSettings = {
   DATABASE_URL: parse.databaseUrl({ default: DEFAULT_DATABASE_URL }),
   HOST: host({ default: '127.0.0.1' }),

@@ -16,8 +16,8 @@ const MYSQL_POOL_MAX = 10
 /** Less than `idleSeconds`, so that the pool closes its idle connections and not the server. */
 const POOL_IDLE_MS = 10_000
 /**
- * A process that freezes or vanishes in a transaction keeps its rows for so long. Ours says nothing in one for
- * milliseconds, or for as long as a busy machine does not let it run.
+ * A process that freezes or vanishes in a transaction keeps its rows locked for this long. Our own
+ * transactions are silent for milliseconds, or for as long as a busy machine does not let the process run.
  */
 const SESSION_TIMES = {
   statementTimeoutMs: CONNECT_TIMEOUT_MS,
@@ -25,15 +25,21 @@ const SESSION_TIMES = {
   idleSeconds: 20,
   idleTransactionSeconds: 10,
 }
-/** The statements of the service take milliseconds, a wait for a lock one second; what reads whole tables says so. */
+/**
+ * The statements of the service take milliseconds, a wait for a lock one second; statements that read whole
+ * tables set a longer limit.
+ */
 const STATEMENT_TIMEOUT_MS = 30_000
-/** A machine that vanished is noticed on an idle connection within some 20 s: Node probes each second from then on. */
+/**
+ * A machine that vanished is noticed on an idle connection within some 20 s: from this delay on, Node probes
+ * every second.
+ */
 const KEEP_ALIVE_MS = 10_000
 
 export const DATABASE_URL_FORMS =
   'sqlite:PATH or mysql://user:password@host:3306/name (MySQL 8.0+, MariaDB 10.6+)'
 
-/** Whether a DATABASE_URL is one that can be opened, as far as its text tells. */
+/** Whether a DATABASE_URL can be opened, as far as its text tells. */
 export function isDatabaseUrl(text: string): boolean {
   if (/^sqlite:./.test(text)) return true
   if (!/^(mysql|mariadb):\/\//.test(text) || !URL.canParse(text)) return false
@@ -42,14 +48,16 @@ export function isDatabaseUrl(text: string): boolean {
 }
 
 /**
- * Opens a pool on `sqlite:PATH` or `mysql://user:password@host:port/name`. Connects with the first query. A statement
- * that MySQL does not answer within `statementTimeoutMs` fails, and its connection is given up.
+ * Opens a pool on `sqlite:PATH` or `mysql://user:password@host:port/name`. It connects with the first query.
+ * A statement that MySQL does not answer within `statementTimeoutMs` fails, and its connection is given up.
  */
 export function openDatabase(databaseUrl: string, statementTimeoutMs = STATEMENT_TIMEOUT_MS): Knex {
   return knex(knexConfig(databaseUrl, statementTimeoutMs))
 }
 
-/** A pool like this one whose statements may take as long as they like, such as a migration of millions of rows. */
+/**
+ * A pool like this one without a limit on its statements, for work such as a migration of millions of rows.
+ */
 export function openUnhurried(db: Knex): Knex {
   return knex({ ...db.client.config, client: mysqlClient(undefined) })
 }
@@ -66,7 +74,10 @@ function toStderr(message: unknown): void {
   process.stderr.write(`${redact(String(message))}\n`)
 }
 
-/** Knex settings for a DATABASE_URL, by themselves without a limit for statements. Throws ConfigError for a URL of another kind. */
+/**
+ * Knex settings for a DATABASE_URL, by default without a limit on statements. Throws ConfigError for any
+ * other kind of URL.
+ */
 export function knexConfig(databaseUrl: string, statementTimeoutMs?: number): Knex.Config {
   if (databaseUrl.startsWith('sqlite:')) return sqliteConfig(databaseUrl.slice('sqlite:'.length))
   if (/^(mysql|mariadb):\/\//.test(databaseUrl))
@@ -75,7 +86,7 @@ export function knexConfig(databaseUrl: string, statementTimeoutMs?: number): Kn
 }
 
 function sqliteConfig(filename: string): Knex.Config {
-  // Users and a token of WeChat are in it: a folder that is made here is the owner's alone.
+  // The file holds users and a token of WeChat, so a folder that is made here belongs to its owner alone.
   if (filename !== ':memory:') mkdirSync(dirname(filename), { recursive: true, mode: 0o700 })
   return {
     client: LibsqlClient as unknown as typeof Knex.Client,
@@ -106,7 +117,7 @@ function prepareSqlite(connection: SqliteConnection, filename: string, done: Poo
   done(null, connection)
 }
 
-/** The file and those beside it, which take its mode when SQLite makes them anew. */
+/** The file and those beside it, which get its mode when SQLite recreates them. */
 function closeToOthers(filename: string): void {
   for (const file of [filename, `${filename}-wal`, `${filename}-shm`]) {
     const mode = statSync(file, { throwIfNoEntry: false })?.mode ?? 0

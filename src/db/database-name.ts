@@ -1,8 +1,8 @@
 import { resolve } from 'node:path'
 
 /**
- * The database of a DATABASE_URL as a person may read it: an absolute path, or user, host and name. What follows a `?` is
- * left out with the password: the driver takes a password from there too.
+ * The database of a DATABASE_URL for people to read: an absolute path, or user, host and name. What follows a
+ * `?` is left out with the password, because the driver takes a password from there too.
  */
 export function databaseName(databaseUrl: string): string {
   if (databaseUrl.startsWith('sqlite:')) return `sqlite:${sqliteFile(databaseUrl) ?? ':memory:'}`
@@ -10,7 +10,7 @@ export function databaseName(databaseUrl: string): string {
   return `${protocol}//${username ? `${username}@` : ''}${host}${pathname}`
 }
 
-/** The absolute path of an embedded database's file; undefined for a server, and for one in memory. */
+/** The absolute path of an embedded database's file; undefined for a server or an in-memory database. */
 export function sqliteFile(databaseUrl: string): string | undefined {
   if (!databaseUrl.startsWith('sqlite:')) return undefined
   const path = databaseUrl.slice('sqlite:'.length)

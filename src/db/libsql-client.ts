@@ -4,7 +4,10 @@ import { isContention } from './errors.js'
 
 const require = createRequire(import.meta.url)
 
-/** The two Knex dialect modules that its type declarations do not cover, with just the parts that are used here. */
+/**
+ * The two Knex dialect modules that Knex's type declarations do not cover, with only the parts that are used
+ * here.
+ */
 interface TransactionBase {
   query(connection: unknown, sql: string): Promise<unknown>
 }
@@ -14,7 +17,7 @@ interface QueryBase {
 interface Connection {
   inTransaction: boolean
   exec(sql: string): void
-  /** Knex's mark for a connection that its pool is to replace. */
+  /** Knex's mark for a connection that its pool must replace. */
   __knex__disposed?: unknown
 }
 const BetterSqlite3Client: new (
@@ -42,9 +45,9 @@ export class LibsqlClient extends BetterSqlite3Client {
   }
 
   /**
-   * The driver does not reset a statement that met a lock, and as long as it is there no transaction of its connection
-   * can commit; so the pool gets a new connection. A COMMIT that fails leaves its transaction open: Knex would hand it
-   * to whoever comes next, with the write lock that every other process waits for.
+   * The driver does not reset a statement that met a lock, and while that statement exists no transaction on
+   * its connection can commit; so the pool gets a new connection. A COMMIT that fails leaves its transaction
+   * open: Knex would hand it to the next caller, with the write lock that every other process waits for.
    */
   override async _query(connection: Connection, query: { sql: string }): Promise<unknown> {
     try {

@@ -3,18 +3,18 @@ import { ServiceError } from '../errors.js'
 import { withMigrationLock } from './migration-lock.js'
 import { execute, isSqlite, selectRows } from './sql.js'
 
-/** What a migration is told beside its database. */
+/** What a migration is told besides its database. */
 export interface MigrationParams {
-  /** Gets one line for each thing an operator should know, such as rows that were there before and are changed. */
+  /** Gets one line for each thing an operator should know, such as existing rows that are changed. */
   onMessage: (message: string) => void
-  /** The account that rows without one belong to, or '' when it is not known. */
+  /** The account that rows without one belong to, or '' if it is not known. */
   appId: string
   /** Rows that one statement changes, and so one transaction on MySQL. */
   chunkRows?: number
 }
 
 export interface Migration {
-  /** Part of the adoption of tables that were there before: one rollback undoes all of it. */
+  /** Part of adopting existing tables: one rollback undoes all of it. */
   adopts?: boolean
   up(db: Knex, params: MigrationParams): PromiseLike<void>
   down(db: Knex, params: MigrationParams): PromiseLike<void>
@@ -33,20 +33,20 @@ export interface Migrator {
   /** Brings the schema up to date. Safe in several processes at once: one migrates, the others wait and find it done. */
   migrateLatest(db: Knex, params: MigrationParams): Promise<void>
   /**
-   * The names of the migrations that this database still lacks. Those that a newer release has run are passed over: its
-   * instances come up one by one, and the others work on beside them. Changes nothing: asked for its list, Knex creates
-   * the tables of its own first, in whatever database DATABASE_URL names. Throws `not_ready` where other migrations have
-   * run and some of ours have not.
+   * The names of the migrations that this database still lacks. Migrations that a newer release has run are
+   * ignored: its instances come up one by one, and the older ones work on meanwhile. Changes nothing: Knex,
+   * if asked for its list, first creates tables of its own in whatever database DATABASE_URL names. Throws
+   * `not_ready` if other migrations have run and some of ours have not.
    */
   pendingMigrations(db: Knex): Promise<string[]>
-  /** As pendingMigrations; creates Knex's own tables if they are not there. */
+  /** Like pendingMigrations, but creates Knex's own tables if they are missing. */
   listPending(db: Knex): Promise<string[]>
   /**
-   * Counts what an interrupted adoption had done to the batch that ended it: one rollback undoes the whole, and leaves
-   * the old tables with the keys that their program counts on.
+   * Counts the work of an interrupted adoption as part of the batch that completed it: one rollback then
+   * undoes the whole adoption and leaves the old tables with the keys that their program relies on.
    */
   joinInterrupted(db: Knex): Promise<void>
-  /** Throws `not_ready` with what to do if the database lacks migrations. */
+  /** Throws `not_ready`, with what to do, if the database lacks migrations. */
   assertMigrated(db: Knex): Promise<void>
   /** Knex's settings for these migrations. */
   migrationsFor(db: Knex, params: MigrationParams): Knex.MigratorConfig
@@ -90,7 +90,7 @@ export function createMigrator(migrations: Migrations): Migrator {
   async function assertMigrated(db: Knex): Promise<void> {
     const pending = await pendingMigrations(db)
     if (pending.length === 0) return
-    const none = pending.length === names.length ? 'This database has no tables of ours: ' : ''
+    const none = pending.length === names.length ? 'This database has none of our tables: ' : ''
     throw new ServiceError(
       'not_ready',
       `${none}${pending.length} migrations are pending. Run: npm run migrate (or serve --migrate)`,
@@ -98,8 +98,8 @@ export function createMigrator(migrations: Migrations): Migrator {
   }
 
   /**
-   * On SQLite all that are pending run in one transaction. On MySQL they run in none, since DDL commits it half-way and
-   * Knex's savepoints fail after that: there each one can be run again.
+   * On SQLite all pending migrations run in one transaction. On MySQL they run in none, because DDL commits
+   * it half-way and Knex's savepoints fail after that; there each migration can be run again.
    */
   function migrationsFor(db: Knex, params: MigrationParams): Knex.MigratorConfig {
     const config = { transaction: isSqlite(db) }
@@ -131,8 +131,8 @@ export function createMigrator(migrations: Migrations): Migrator {
 }
 
 /**
- * A newer release has run ours before its own, so this is another history: Knex would call the folder of migrations
- * corrupt, and say nothing of the database.
+ * A newer release would have run our migrations before its own, so this is a different history: Knex would
+ * call the folder of migrations corrupt and say nothing of the database.
  */
 function otherHistory(unknown: string): ServiceError {
   return new ServiceError(

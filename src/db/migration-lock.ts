@@ -6,15 +6,19 @@ import { isSqlite, selectRows } from './sql.js'
 const WAIT_SECONDS = 5
 /** A migration of a few million adopted rows takes minutes. */
 const MAX_WAIT_MS = 30 * MINUTE_MS
-/** Well below the server's limit for a session that says nothing, which ends the lock of a process that froze. */
+/** Well below the server's limit for a silent session. That limit ends the lock of a process that froze. */
 const KEEP_ALIVE_MS = 5_000
-/** Of this database, since names of GET_LOCK are one for the whole server. At most 64 characters. */
+/**
+ * Contains the database's name, because names of GET_LOCK are shared by the whole server. At most 64
+ * characters.
+ */
 const LOCK_NAME = "CONCAT('wx_migrate_', MD5(DATABASE()))"
 
 /**
- * Runs `work` in one process at a time. Knex's own lock is a row that a killed process leaves behind and that makes
- * every later run fail, so it is not enough. On MySQL we hold GET_LOCK beside it, which ends with its session: whoever
- * has it knows that nobody else migrates, and frees the row. On SQLite everything is one transaction, Knex's row too.
+ * Runs `work` in one process at a time. Knex's own lock is not enough: it is a row that a killed process
+ * leaves behind, and then every later run fails. So on MySQL we also hold GET_LOCK, which ends with its
+ * session: its holder knows that nobody else migrates, and frees the row. On SQLite everything is one
+ * transaction, Knex's row included.
  */
 export async function withMigrationLock<T>(
   db: Knex,
@@ -31,12 +35,14 @@ export async function withMigrationLock<T>(
   }
 }
 
-/** Waits for GET_LOCK on MySQL and frees what a killed run left. Gives the function that lets go of it. */
+/**
+ * Waits for GET_LOCK on MySQL and frees what a killed run left. Returns the function that releases the lock.
+ */
 export async function takeMigrationLock(
   config: Knex.Config,
   onMessage: (message: string) => void,
 ): Promise<() => Promise<void>> {
-  // A pool of one, so that every query is the session which holds the lock.
+  // A pool of one, so that every query runs in the session that holds the lock.
   const session = knex({
     ...config,
     pool: { ...config.pool, min: 0, max: 1, idleTimeoutMillis: 2 ** 31 - 1 },
@@ -77,5 +83,5 @@ async function freeStaleLock(session: Knex, onMessage: (message: string) => void
   if (!(await session.schema.hasTable('knex_migrations_lock'))) return
   const freed = await session('knex_migrations_lock').where({ is_locked: 1 }).update({ is_locked: 0 })
   if (freed > 0)
-    onMessage('A migration was interrupted here. Its lock is released, and it goes on where it stopped')
+    onMessage('A migration was interrupted here. Its lock is released, and it resumes where it stopped')
 }

@@ -5,12 +5,12 @@ import { isReadOnly, isTimeout } from './errors.js'
 interface Connection {
   stream: { destroy(): void }
   destroy(): void
-  /** Knex's mark for a connection that its pool is to replace. */
+  /** Knex's mark for a connection that its pool must replace. */
   __knex__disposed?: unknown
 }
 interface Query {
   sql: string
-  /** Goes to mysql2 with the statement. */
+  /** Passed to mysql2 with the statement. */
   options?: { timeout?: number }
 }
 interface QueryBase {
@@ -21,8 +21,9 @@ const Mysql2Client: new (config: Knex.Config) => Knex.Client & QueryBase = creat
 )
 
 /**
- * Knex on mysql2, with a limit in ms for each statement: nobody waits for ever for a server that hangs, or for a machine
- * that vanished without closing its connections. A statement may bring a limit of its own (`options.timeout`).
+ * Knex on mysql2 with a limit in ms for each statement, so that nobody waits for ever for a server that
+ * hangs, or for a machine that vanished without closing its connections. A statement may set its own limit
+ * (`options.timeout`).
  */
 export function mysqlClient(statementTimeoutMs: number | undefined): typeof Knex.Client {
   class LimitedClient extends Mysql2Client {
@@ -32,14 +33,15 @@ export function mysqlClient(statementTimeoutMs: number | undefined): typeof Knex
         return await super._query(connection, query)
       } catch (error) {
         if (isTimeout(error)) {
-          // Its answer may still come, and would be taken for that of the next statement. Not closed but cut: nobody
-          // may be there to say goodbye to.
+          // The answer may still come, and would be taken for that of the next statement. The connection is
+          // cut, not closed: there may be nobody to say goodbye to.
           connection.destroy()
           connection.stream.destroy()
         }
-        // A primary that was demoted keeps its connections: only a new one leads to its successor.
+        // A demoted primary keeps its connections: only a new one leads to its successor.
         if (isTimeout(error) || isReadOnly(error)) connection.__knex__disposed = error
-        // The server rolls back with the end of the session, and what ended it is the error that tells something.
+        // The server rolls back when the session ends, and the error that ended it is the one that tells
+        // something.
         if (/^rollback/i.test(query.sql)) {
           connection.__knex__disposed = error
           connection.destroy()

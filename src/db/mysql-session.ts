@@ -1,6 +1,6 @@
 import { ServiceError } from '../errors.js'
 
-/** What Knex hands to afterCreate: mysql2's connection. */
+/** What Knex passes to afterCreate: mysql2's connection. */
 export interface MysqlConnection {
   query(statement: { sql: string; timeout: number }, done: (error: unknown, rows?: unknown) => void): void
   destroy(): void
@@ -14,8 +14,9 @@ export interface SessionTimes {
 }
 
 /**
- * All of it and not more than what is there already: mysql2 escapes with backslashes and quotes with single quotes, so
- * that with NO_BACKSLASH_ESCAPES a caller's text would be SQL. Each of these is known to MySQL 8.0+ and MariaDB 10.6+.
+ * The whole mode, not an addition to the existing one: mysql2 escapes with backslashes and quotes with single
+ * quotes, so that with NO_BACKSLASH_ESCAPES a caller's text would be SQL. MySQL 8.0+ and MariaDB 10.6+ know
+ * each of these.
  */
 const SQL_MODES = [
   'STRICT_TRANS_TABLES',
@@ -23,17 +24,20 @@ const SQL_MODES = [
   'ERROR_FOR_DIVISION_BY_ZERO',
   'NO_ENGINE_SUBSTITUTION',
 ]
-/** mysql2 writes UTF-8. In a session in GBK the backslash of `中'` would be half a letter, and the quote would end the text. */
+/**
+ * mysql2 writes UTF-8. In a GBK session the backslash of `中'` would be half a character, and the quote would
+ * end the text.
+ */
 const CHARSET = 'utf8mb4'
 
 /**
- * Sets up a new session and reads back what the safety of every statement rests on. One that cannot be had is closed,
- * with an error that says why.
+ * Sets up a new session and reads back the settings on which the safety of every statement rests. A session
+ * that does not keep them is closed, with an error that says why.
  *
- * READ COMMITTED takes no gap locks on range updates, which is what keeps the sweep and the ingest apart. It has a
- * statement of its own: the variable is tx_isolation up to MariaDB 11.0 and transaction_isolation elsewhere.
- * The server ends a session that says nothing, and frees the rows that it holds: wait_timeout also inside a transaction;
- * MariaDB has a shorter limit for that, which MySQL takes for a comment.
+ * READ COMMITTED takes no gap locks on range updates, which keeps the sweep and the ingest apart. It has a
+ * statement of its own because the variable is tx_isolation up to MariaDB 11.0 and transaction_isolation
+ * elsewhere. The server ends a silent session and frees the rows that it holds: wait_timeout applies inside a
+ * transaction too; MariaDB has a shorter limit for that, which MySQL reads as a comment.
  */
 export function prepareSession(
   connection: MysqlConnection,

@@ -7,7 +7,7 @@ type Value = string | number | bigint | null
 /** The longest list in one statement: MariaDB turns 1,000 values into a join, and then locks rows out of order. */
 export const MAX_LIST = 999
 
-/** The database a query runs on decides the few words in which the dialects differ. */
+/** The dialects differ in a few words; the database a query runs on decides which ones are used. */
 export function isSqlite(db: Knex): boolean {
   return db.client.driverName === 'better-sqlite3'
 }
@@ -19,30 +19,34 @@ export function databaseNow(db: Knex): string {
     : 'CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS SIGNED)'
 }
 
-/** Row locks for a SELECT. SQLite locks the whole file at BEGIN IMMEDIATE and knows no such clause. */
+/** Row locks for a SELECT. SQLite locks the whole file at BEGIN IMMEDIATE and has no such clause. */
 export function forUpdate(db: Knex): string {
   return isSqlite(db) ? '' : ' FOR UPDATE'
 }
 
-/** Row locks that pass over what another transaction holds. */
+/** Row locks that skip what another transaction holds. */
 export function forUpdateSkipLocked(db: Knex): string {
   return isSqlite(db) ? '' : ' FOR UPDATE SKIP LOCKED'
 }
 
-/** Row locks that fail at once where another transaction holds a row. */
+/** Row locks that fail at once if another transaction holds a row. */
 export function forUpdateNowait(db: Knex): string {
   return isSqlite(db) ? '' : ' FOR UPDATE NOWAIT'
 }
 
 /**
- * An index hint of MySQL's, for a table whose plan was seen to go wrong there. A statement that forces an index other than
- * PRIMARY fails once a DBA drops that index: only for one that would read the account for each row without it.
+ * A MySQL index hint, for a table whose plan was seen to go wrong there. A statement that forces an index
+ * other than PRIMARY fails once a DBA drops that index: force one only where the statement would otherwise
+ * read the account for each row.
  */
 export function mysqlHint(db: Knex, hint: string): string {
   return isSqlite(db) ? '' : ` ${hint}`
 }
 
-/** A text as the key of a Map that is to find what the database finds: MySQL's collations pass over blanks at the end. */
+/**
+ * A text as the key of a Map that must find what the database finds: MySQL's collations ignore trailing
+ * blanks.
+ */
 export function asCompared(db: Knex, text: string): string {
   return isSqlite(db) ? text : text.replace(/ +$/, '')
 }
@@ -60,14 +64,14 @@ export function rowPlaceholders(n: number, columns: number): string {
 }
 
 /**
- * The rows of a SELECT. The caller names their shape, as written in its own SQL. A number beyond 2^53 - 1 is a bigint;
- * only user ids grow so large.
+ * The rows of a SELECT. The caller names their shape, as written in its own SQL. A number beyond 2^53 - 1
+ * becomes a bigint; only user ids grow so large.
  */
 export async function selectRows<Row>(db: Knex, sql: string, bindings: Value[] = []): Promise<Row[]> {
   return rowsOf(db, sql, bindings, {})
 }
 
-/** As long as the SELECT over a whole table may take: an audit of many millions of rows. */
+/** The limit for a SELECT over a whole table: an audit reads many millions of rows. */
 const SCAN_TIMEOUT_MS = 10 * MINUTE_MS
 
 /** The rows of a SELECT that reads whole tables, for which the limit of other statements is too short. */
@@ -81,7 +85,8 @@ async function rowsOf<Row>(db: Knex, sql: string, bindings: Value[], options: ob
   const result = await ask({})
   if (!isSqlite(db)) return exactMysqlRows(...(result as [Record<string, unknown>[], Field[]])) as Row[]
   const rows = result as Record<string, unknown>[]
-  // Bigints everywhere would cost every row; so only an answer that lost digits is asked for again.
+  // Reading every integer as a bigint would cost time on every row, so only an answer that lost digits is
+  // read again.
   if (!rows.some(hasRounded)) return rows as Row[]
   const exact = (await ask({ safeIntegers: true })) as Record<string, unknown>[]
   for (const row of exact) {
@@ -99,7 +104,7 @@ interface Field {
 /** The column type of BIGINT in MySQL's protocol. */
 const BIGINT = 8
 
-/** mysql2 gives a BIGINT that a number cannot hold as text. */
+/** mysql2 returns a BIGINT that a number cannot hold as text. */
 function exactMysqlRows(rows: Record<string, unknown>[], fields: Field[]): Record<string, unknown>[] {
   const names = fields.filter(({ columnType }) => columnType === BIGINT).map(({ name }) => name)
   for (const row of rows) {
@@ -111,7 +116,7 @@ function exactMysqlRows(rows: Record<string, unknown>[], fields: Field[]): Recor
   return rows
 }
 
-/** libsql gives integers as doubles: one beyond 2^53 - 1 may be its neighbour's. */
+/** libsql returns integers as doubles: one beyond 2^53 - 1 may be its neighbour's. */
 function hasRounded(row: Record<string, unknown>): boolean {
   for (const name in row) {
     const value = row[name]

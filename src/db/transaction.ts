@@ -4,17 +4,20 @@ import { isContention, isLockWait } from './errors.js'
 
 const MAX_ATTEMPTS = 8
 const BASE_DELAY_MS = 10
-/** A lock wait was a pause itself: no more than a short one is added. */
+/** A lock wait was itself a pause, so only a short one is added. */
 const MAX_LOCK_DELAY_STEP = 4
-/** A job outlasts the session of a process that froze in its transaction, which the server ends within 20 s: see connect.ts. */
+/**
+ * A job outlasts a process that froze in its transaction; the server ends that session within 20 s: see
+ * connect.ts.
+ */
 const LOCK_WAITS_OF_JOBS = 30
 const LOCK_WAITS_OF_REQUESTS = 6
 
 /**
- * Runs `work` in one transaction and tries it again, a bounded number of times and with growing random pauses, when
- * another transaction was in the way. `work` may therefore run several times and must keep its effects inside `trx`.
- * `alsoRetry` names errors that a second look resolves, such as a duplicate that somebody else just committed.
- * A lock is waited for `lockWaits` times, a second each.
+ * Runs `work` in one transaction and retries it, a bounded number of times and with growing random pauses,
+ * when another transaction was in the way. So `work` may run several times and must keep its effects inside
+ * `trx`. `alsoRetry` names errors that a second look resolves, such as a duplicate that another process has
+ * just committed. A lock is waited for `lockWaits` times, one second each.
  */
 export function inTransaction<T>(
   db: Knex,
@@ -41,13 +44,16 @@ export async function withoutContention<T>(
       const waited = isLockWait(error)
       if (waited ? ++waits >= lockWaits : ++attempts >= MAX_ATTEMPTS) throw error
       const step = waited ? Math.min(waits, MAX_LOCK_DELAY_STEP) : attempts
-      // Retries that come back at once meet the same rival: measured, five of them still ended in an error.
+      // Immediate retries meet the same rival: measured, five of them still ended in an error.
       await sleep(Math.random() * BASE_DELAY_MS * 2 ** step)
     }
   }
 }
 
-/** inTransaction where somebody waits for the answer, with a connection that others need: some 7 s for locks at most. */
+/**
+ * inTransaction for callers who wait for the answer on a connection that others need: some 7 s for locks at
+ * most.
+ */
 export function inRequest<T>(
   db: Knex,
   work: (trx: Knex.Transaction) => Promise<T>,

@@ -3,10 +3,10 @@ import type { Knex } from 'knex'
 import { isContention } from './errors.js'
 import { execute, isSqlite } from './sql.js'
 
-/** A row that refers to nothing and that nothing waits for: no process tries with the name of another one. */
+/** A row that refers to nothing and that nothing waits for; no two processes try with the same name. */
 const INSERT = 'INSERT INTO wx_user_number (app_id, last_user_id, updated_at) VALUES'
 
-/** Writes a row and takes it back. Throws the database's own error if it takes no writes. */
+/** Writes a row and rolls it back. Throws the database's own error if it accepts no writes. */
 export async function tryWrite(db: Knex): Promise<void> {
   const name = `write-test-${randomUUID()}`
   if (isSqlite(db)) return tryWriteSqlite(db, name)
@@ -25,8 +25,8 @@ interface SqliteConnection {
 }
 
 /**
- * Does not wait for whoever is writing, who proves as much: the driver waits inside a call, and the whole process with
- * it. Nothing goes to the disk, so a full one shows with the first row that stays.
+ * Does not wait for another writer, whose writing proves the same: the driver would wait inside a call and
+ * block the whole process. Nothing reaches the disk, so a full disk shows only with the first row that stays.
  */
 async function tryWriteSqlite(db: Knex, name: string): Promise<void> {
   const connection: SqliteConnection = await db.client.acquireConnection()

@@ -3,13 +3,13 @@ import { selectRows } from '../db/sql.js'
 import { audit } from '../operations/audit.js'
 import type { SandboxControl } from '../sandbox/control.js'
 
-/** Our tables beside the ledger of the simulated WeChat. */
+/** Our tables compared with the ledger of the simulated WeChat. */
 export interface Books {
   ours: number
   theirs: number
   repeated: number
   answersLost: number
-  /** Messages that stand in one of the books only: form_id and receiver are compared one by one. */
+  /** Messages that only one of the books has: form_id and receiver are compared one by one. */
   differences: number
   auditOk: boolean
   agree: boolean

@@ -19,7 +19,7 @@ const DATABASE_FILE = './data/demo.db'
 export const DEMO_DATABASE_URL = `sqlite:${DATABASE_FILE}`
 /** The demo's "now" is today at the hour of the daily run, so that it tells the same story at any time of day. */
 const RUN_HOUR = 10
-/** Some of WeChat's answers are lost on their way, to show that the retry delivers nobody twice. */
+/** Some of WeChat's answers are lost on the way, to show that the retry delivers no message twice. */
 const LOST_ANSWERS = 0.05
 
 export interface Demo {
@@ -33,9 +33,9 @@ interface DemoClock {
 }
 
 /**
- * The whole job on sample users: a fresh embedded database, a simulated WeChat, a week of uploads and sign-ins through
- * the HTTP interface, then the sweep and the daily run, by the very functions that the schedule calls. Afterwards the
- * service stays up until `stop`, unless it is `once`.
+ * The whole job on sample users: a fresh embedded database, a simulated WeChat, a week of uploads and
+ * sign-ins over HTTP, then the sweep and the daily run, by the same functions that the schedule calls.
+ * Afterwards the service stays up until `stop`, unless `once` is set.
  */
 export async function runDemo({ port, once }: { port: number; once: boolean }): Promise<Demo> {
   for (const suffix of ['', '-wal', '-shm']) await rm(DATABASE_FILE + suffix, { force: true })
@@ -105,7 +105,7 @@ const ACCOUNT_ENV = {
   }),
 }
 
-/** Runs on from whatever time it was last set to. */
+/** Runs on from the time it was last set to. */
 function createClock(): DemoClock {
   let offset = 0
   return {
@@ -142,7 +142,7 @@ function summary(uploads: Uploads, sweep: SweepCount | undefined, report: RunRep
     `sign-ins  ${uploads.signIns}`,
     `expiry    ${sweep?.expired ?? 0} permits of ${sweep?.users ?? 0} users ran out`,
     `reminders ${report.due} due: ${report.delivered} delivered, ${report.failed} failed, ${report.unknown} unknown; ${report.skippedSignedIn} had signed in today`,
-    `          ${books.answersLost} of WeChat's answers were lost on purpose; asked again with the same form_id, it said "used": delivered once`,
+    `          ${books.answersLost} of WeChat's answers were lost on purpose; asked again with the same form_id, WeChat said "used": delivered once`,
     '',
     `our books ${books.ours} delivered, audit ${books.auditOk ? 'clean' : 'NOT CLEAN'}`,
     `WeChat's  ${books.theirs} delivered, ${books.repeated} users reminded twice (simulated WeChat)`,

@@ -1,6 +1,6 @@
 /**
- * A week in the life of a few hundred users, always the same: who submits a form on which day, who signs in, and what
- * careless clients send along.
+ * A week in the life of a few hundred users, always the same: who submits a form on which day, who signs in,
+ * and what careless clients also send.
  */
 export interface SampleDay {
   /** Days before today; 7 is a week ago, 0 is this morning. */
@@ -19,7 +19,7 @@ export interface SampleUser {
 export const SAMPLE_USERS = 300
 export const SAMPLE_DAYS = 7
 
-/** Strings that real clients were seen to upload in place of a form_id. */
+/** Strings that real clients were seen to upload instead of a form_id. */
 export const JUNK_FORM_IDS = [
   'the formId is a mock one',
   'requestFormId:fail deprecated',
@@ -33,7 +33,7 @@ export function sampleWeek(): SampleDay[] {
     const userId = i + 1
     return { userId, openId: `oDemo${String(userId).padStart(23, '0')}` }
   })
-  // A third of them come nearly every day, the others now and then, some stopped coming days ago.
+  // A third of them come nearly every day, the others now and then; some stopped coming days ago.
   const habit = users.map(() => 0.1 + 0.85 * random() ** 2)
   const stays = users.map(() => Math.floor(random() * 4))
   const days: SampleDay[] = []
@@ -44,7 +44,9 @@ export function sampleWeek(): SampleDay[] {
   return days
 }
 
-/** Numbers in [0, 1), the same at every run: a demo that differs each time cannot be talked about. (mulberry32) */
+/**
+ * Numbers in [0, 1), the same in every run: nobody can talk about a demo that differs each time. (mulberry32)
+ */
 function createRandom(seed: number): () => number {
   let state = seed
   return () => {

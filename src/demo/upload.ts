@@ -39,7 +39,7 @@ export async function uploadDay(
   const items = day.submits.map((user) => item(user, wechat.issueFormId({ openId: user.openId })))
   const [first, second] = day.submits
   const junk = first ? JUNK_FORM_IDS.map((formId) => item(first, formId)) : []
-  // Kept in a phone that was switched off for eight days.
+  // Kept on a phone that was switched off for eight days.
   const stale = second
     ? [
         {
@@ -49,7 +49,7 @@ export async function uploadDay(
       ]
     : []
   await upload(target, [...items, ...junk, ...stale], uploads)
-  // A client that did not see the answer sends a part once more.
+  // A client that did not see the answer sends a part again.
   await upload(target, items.slice(0, Math.ceil(items.length / 10)), uploads)
 
   for (const { userId } of day.signIns) {

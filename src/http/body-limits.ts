@@ -2,7 +2,7 @@ import { Transform } from 'node:stream'
 import type { preParsingAsyncHookHandler } from 'fastify'
 import { ServiceError } from '../errors.js'
 
-/** Of a call with one item, and of all that say nothing else. */
+/** For a call with one item, and for every route that sets no other limit. */
 export const SMALL_BODY_BYTES = 4 * 1024
 /** A thousand form_ids with their open_ids take about 200 KB. */
 export const BATCH_BODY_BYTES = 1024 * 1024
@@ -19,7 +19,7 @@ export const limitSessionBody: preParsingAsyncHookHandler = async (request, _rep
   if (request.caller?.kind !== 'session') return payload
   const length = request.headers['content-length']
   if (Number(length ?? 0) > SESSION_BATCH_BYTES) throw new ServiceError(...BODY_TOO_LARGE)
-  // The parser of HTTP takes no more than that.
+  // The HTTP parser accepts no more than that.
   if (length !== undefined) return payload
   let size = 0
   const counted = new Transform({

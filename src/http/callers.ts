@@ -20,12 +20,12 @@ declare module 'fastify' {
   interface FastifyRequest {
     /** Set by a hook of Callers. */
     caller: Caller | undefined
-    /** For whom the request is counted: the name of a key, or the open_id of a session. */
+    /** The name that the request is counted under: of an API key, or the open_id of a session. */
     countedFor: string
   }
 }
 
-/** For a route's onRequest: who calls is asked before the body is read. */
+/** For a route's onRequest: the caller is identified before the body is read. */
 export interface Callers {
   /** Throws `unauthorized`, `forbidden` for a session, `too_many_requests`. */
   backend(request: FastifyRequest): Promise<void>
@@ -58,8 +58,8 @@ export function createCallers(
 
   async function isBackend(request: FastifyRequest, credential: string): Promise<boolean> {
     const name = nameOfKey(credential)
-    // Where many keys were wrong a right one is answered like them, or guessing would go on. A key that was good there
-    // before goes on working: its owner may share the address with whoever guesses.
+    // Where many keys were wrong, a right key gets the same answer, or guessing would go on. A key that was
+    // good from this address before goes on working: its owner may share the address with the guesser.
     if (name === undefined || !knownPlaces.has(request, name)) {
       if (!deps.sessions || !looksLikeToken(credential)) deps.failures.check(request)
     }
@@ -76,7 +76,9 @@ export function createCallers(
     throw unauthorized(deps.sessions)
   }
 
-  /** Nobody guesses 256 bits: a good session is taken wherever it comes from, and only wrong ones are counted. */
+  /**
+   * Nobody guesses 256 bits: a good session is accepted from any address, and only wrong ones are counted.
+   */
   async function verifyToken(
     request: FastifyRequest,
     token: string,
@@ -99,7 +101,7 @@ export function createCallers(
     if (userId === undefined) {
       throw new ServiceError(
         'user_not_bound',
-        'This open_id has no user yet: let your backend bind it (PUT /v1/users), then send this again; the session stays good',
+        'This open_id has no user yet: let your backend bind it (PUT /v1/users), then send this again; the session stays valid',
       )
     }
     request.caller = { kind: 'session', appId: sessions.appId, openId, userId }
@@ -130,7 +132,7 @@ export function createCallers(
 /** Who a request comes from. For handlers behind a hook of Callers. */
 export function callerOf(request: FastifyRequest): Caller {
   if (!request.caller)
-    throw new Error(`${request.routeOptions.url} asks who calls, and no hook has found out`)
+    throw new Error(`${request.routeOptions.url} needs to know the caller, but no hook has identified it`)
   return request.caller
 }
 
@@ -143,7 +145,9 @@ function credentialsOf({ headers }: FastifyRequest): { bearer: string | undefine
 
 const MAX_PLACES = 10_000
 
-/** Which key was good from which address, in this process. Beyond the maximum the one that was first is forgotten. */
+/**
+ * Which key was good from which address, in this process. Beyond the maximum, the oldest entry is forgotten.
+ */
 function createKnownPlaces() {
   const places = new Set<string>()
   const placeOf = (request: FastifyRequest, name: string) => `${addressOf(request)} ${name}`
@@ -157,7 +161,7 @@ function createKnownPlaces() {
   }
 }
 
-/** Three parts in base64url: whoever mistyped an API key is told about keys, and not about sessions. */
+/** Three parts in base64url. Somebody who mistyped an API key is told about keys, not about sessions. */
 const looksLikeToken = (text: string) => /^[\w-]+\.[\w-]+\.[\w-]*$/.test(text)
 
 function unauthorized(sessions: SessionCheck | undefined): ServiceError {
@@ -166,8 +170,8 @@ function unauthorized(sessions: SessionCheck | undefined): ServiceError {
 }
 
 /**
- * Answers the name of a key. Compares with every key, by hashes of equal length, so that the time taken tells nothing
- * about how much of a key was guessed, nor of which one.
+ * Returns the name of a key. Compares with every key, by hashes of equal length, so that the time taken
+ * reveals neither how much of a key was guessed nor which key.
  */
 function createKeyCheck(keys: ApiKey[]): (text: string) => string | undefined {
   const known = keys.map(({ name, key }) => ({ name, hash: sha256(key) }))

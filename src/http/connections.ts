@@ -5,19 +5,24 @@ import { ServiceError } from '../errors.js'
 import { errorBody } from './errors.js'
 import { SECURITY_HEADERS } from './security-headers.js'
 
-/** What one connection may take, and how many there may be. */
+/** How long one connection may take, and how many there may be. */
 export interface ConnectionLimits {
-  /** From the first byte, or from the connection on, to the end of the headers. */
+  /** From the connection or the first byte to the end of the headers. */
   headersMs: number
   /** The same to the end of the body. A phone in a tunnel sends its few hundred bytes in a second or two. */
   requestMs: number
-  /** Between two requests. Longer than the 60 s of most reverse proxies, so that it is they who hang up. */
+  /**
+   * Between two requests. Longer than the 60 s of most reverse proxies, so that the proxies hang up first.
+   */
   keepAliveMs: number
   /** Without a byte in either direction, such as a caller that does not read its answer. */
   silenceMs: number
-  /** How often the first two are looked at. */
+  /** How often the first two limits are checked. */
   checkMs: number
-  /** More are closed at once. Addresses are not told apart: behind a reverse proxy all connections are its own. */
+  /**
+   * Further connections are closed at once. Addresses are not told apart: behind a reverse proxy all
+   * connections come from it.
+   */
   connections: number
 }
 
@@ -54,7 +59,7 @@ const BY_NODE_CODE: Record<string, ServiceError> = {
 }
 const NO_REQUEST = new ServiceError('malformed_request', 'This is not an HTTP request')
 
-/** For what the parser of HTTP refuses, before there is a request. */
+/** For what the HTTP parser refuses, before there is a request. */
 function answerClientError(error: Error & { code?: string }, socket: Socket): void {
   if (error.code !== 'ECONNRESET' && socket.writable) {
     const known = BY_NODE_CODE[error.code ?? ''] ?? NO_REQUEST
@@ -68,6 +73,6 @@ function answerClientError(error: Error & { code?: string }, socket: Socket): vo
     const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`)
     socket.write(`HTTP/1.1 ${known.status} ${STATUS_CODES[known.status]}\r\n${lines.join('')}\r\n${body}`)
   }
-  // Whoever sends slowly would close slowly too.
+  // A client that sends slowly would also close slowly.
   socket.destroy()
 }

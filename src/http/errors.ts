@@ -20,7 +20,10 @@ const RETRY_AFTER_SECONDS = 5
 const BY_FASTIFY_CODE: Record<string, [ErrorCode, string]> = {
   FST_ERR_CTP_INVALID_JSON_BODY: ['malformed_json', 'The body is not valid JSON'],
   FST_ERR_CTP_EMPTY_JSON_BODY: ['malformed_json', 'The body is empty; send JSON'],
-  FST_ERR_CTP_INVALID_CONTENT_LENGTH: ['malformed_json', 'The body is not as long as Content-Length says'],
+  FST_ERR_CTP_INVALID_CONTENT_LENGTH: [
+    'malformed_json',
+    'The body does not have the length given in Content-Length',
+  ],
   FST_ERR_CTP_BODY_TOO_LARGE: [...BODY_TOO_LARGE],
   FST_ERR_CTP_INVALID_MEDIA_TYPE: [
     'unsupported_media_type',
@@ -28,7 +31,10 @@ const BY_FASTIFY_CODE: Record<string, [ErrorCode, string]> = {
   ],
 }
 
-/** Turns whatever a route throws into the one error shape. What is our own fault is logged, and hidden from the caller. */
+/**
+ * Turns whatever a route throws into the one error shape. Our own faults are logged, and hidden from the
+ * caller.
+ */
 export function handleErrors(app: FastifyInstance, log: Logger): void {
   app.setErrorHandler((error: FastifyError, request, reply) => {
     const known = isHangUp(error, request) ? HUNG_UP : toServiceError(error)
@@ -42,7 +48,8 @@ export function handleErrors(app: FastifyInstance, log: Logger): void {
     if (retryAfter !== undefined) reply.header('Retry-After', retryAfter)
     return reply.status(known.status).send(errorBody(known))
   })
-  // Before its body is read: strangers could else have a megabyte parsed at any address that is not there.
+  // Before the body is read: otherwise strangers could have a megabyte parsed at any address that does not
+  // exist.
   app.addHook('onRequest', async (request) => {
     if (request.is404) throw notFound(request)
   })
@@ -55,17 +62,23 @@ function notFound({ method, url }: FastifyRequest): ServiceError {
   return new ServiceError('not_found', `There is no ${method} ${url.split('?')[0]}`)
 }
 
-/** Nobody reads the answer: this is for the log, where a caller that left is no outage of ours. */
-const HUNG_UP = new ServiceError('malformed_request', 'The caller hung up before the whole body had come')
+/**
+ * Nobody reads the answer: this is for the log, where a caller that left must not look like an outage of
+ * ours.
+ */
+const HUNG_UP = new ServiceError('malformed_request', 'The caller hung up before the whole body had arrived')
 
 function isHangUp(error: Error, { raw }: FastifyRequest): boolean {
   return raw.readableAborted && !(error instanceof ServiceError)
 }
 
-/** For what fails before a route is chosen, such as a path that cannot be decoded: no error handler is asked then. */
+/**
+ * For requests that fail before a route is chosen, such as a path that cannot be decoded: no error handler
+ * runs then.
+ */
 export function answerFrameworkError(error: FastifyError, _: FastifyRequest, reply: FastifyReply): void {
   const known = toServiceError(error)
-  // The schema of an answer belongs to a route, and there is none.
+  // The schema of an answer belongs to a route, and there is no route here.
   reply
     .status(known.status)
     .headers(SECURITY_HEADERS)
@@ -92,7 +105,7 @@ function toServiceError(error: FastifyError): ServiceError {
   const why = whyUnavailable(error)
   if (why) return new ServiceError('not_ready', `The database ${why}; try again shortly`)
   if (isContention(error))
-    return new ServiceError('overloaded', 'Another transaction holds what this needs; try again shortly')
+    return new ServiceError('overloaded', 'Another transaction holds rows that this needs; try again shortly')
   if (error.statusCode !== undefined && error.statusCode < 500)
     return new ServiceError('malformed_request', error.message)
   return new ServiceError('internal', 'Something went wrong on our side; the log says what')

@@ -4,14 +4,18 @@ import { ServiceError } from '../errors.js'
 import { MINUTE_MS } from '../lib/durations.js'
 import type { Logger } from '../lib/logger.js'
 
-/** Failed attempts by address, in this process: wrong keys, tokens and signatures. What succeeds is not counted. */
+/**
+ * Failed attempts by address, in this process: wrong keys, tokens and signatures. Successes are not counted.
+ */
 export interface Failures {
-  /** Throws `too_many_requests` if so many have come from the caller's address in this minute. */
+  /** Throws `too_many_requests` if too many have come from the caller's address in this minute. */
   check(request: FastifyRequest): void
   count(request: FastifyRequest, reason: string): void
 }
 
-/** Addresses that are counted at once, each some 200 bytes. More push out those that failed first. */
+/**
+ * Addresses counted at once, each some 200 bytes. When there are more, those that failed first are dropped.
+ */
 const MAX_ADDRESSES = 20_000
 
 export function createFailures(options: {
@@ -26,7 +30,7 @@ export function createFailures(options: {
   let unlogged = 0
   let loggedAt = Number.NEGATIVE_INFINITY
 
-  /** undefined once the minute is over, and when the clock was set back. */
+  /** undefined once the minute is over, or if the clock was set back. */
   function minuteOf(address: string): { began: number; failures: number } | undefined {
     const minute = minutes.get(address)
     return minute && Math.abs(now() - minute.began) < MINUTE_MS ? minute : undefined
@@ -58,7 +62,7 @@ export function createFailures(options: {
       const minute = minuteOf(address) ?? begin(address)
       minute.failures++
       unlogged++
-      // One line a minute, however many fail: a log that strangers can fill is a way to fill the disk.
+      // One line a minute, however many fail: strangers who can fill a log can fill the disk.
       if (Math.abs(now() - loggedAt) < MINUTE_MS) return
       log.warn(
         { event, trace_id: request.id, reason, address, failures: unlogged },
@@ -70,7 +74,7 @@ export function createFailures(options: {
   }
 }
 
-/** Whom a request is counted for: one phone has a whole /64 of IPv6. */
+/** The address that a request is counted under: one phone has a whole /64 of IPv6. */
 export function addressOf({ ip }: FastifyRequest): string {
   const [, mapped] = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(ip) ?? []
   if (mapped !== undefined) return mapped

@@ -3,10 +3,12 @@ import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { ServiceError } from '../errors.js'
 import { MINUTE_MS } from '../lib/durations.js'
 
-/** Counts a request of whoever `nameOf` names it for. Throws `too_many_requests` with the time to wait. */
+/**
+ * Counts a request under the name that `nameOf` gives it. Throws `too_many_requests` with the time to wait.
+ */
 export type Limit = (request: FastifyRequest) => Promise<void>
 
-/** Names that are counted at once, each some 200 bytes. More push out those that were seen longest ago. */
+/** Names counted at once, each some 200 bytes. When there are more, the least recently seen are dropped. */
 const MAX_NAMES = 20_000
 
 export async function registerLimits(app: FastifyInstance): Promise<void> {
@@ -14,8 +16,9 @@ export async function registerLimits(app: FastifyInstance): Promise<void> {
 }
 
 /**
- * A limit with counters of its own, in this process: with several of them, a caller has as many times as much.
- * Without nameOf it counts by address, IPv6 ones by their /64, since one phone has all of that.
+ * A limit with its own counters, in this process: a caller of several processes gets the limit in each of
+ * them. Without nameOf it counts by address, and IPv6 addresses by their /64, because one phone has a whole
+ * one.
  */
 export function createLimit(
   app: FastifyInstance,

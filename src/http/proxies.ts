@@ -4,8 +4,8 @@ import { BlockList, isIP } from 'node:net'
 const NAMES = new Set(['loopback', 'linklocal', 'uniquelocal'])
 
 /**
- * Reads TRUST_PROXY: the proxies whose X-Forwarded-For is believed, as addresses, CIDR ranges or names of ranges;
- * `none` believes nobody. Throws for anything else.
+ * Reads TRUST_PROXY: the proxies whose X-Forwarded-For is trusted, as addresses, CIDR ranges or names of
+ * ranges; `none` trusts nobody. Throws for anything else.
  */
 export function parseProxies(text: string): string[] {
   if (text === 'none') return []

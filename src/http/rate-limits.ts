@@ -1,8 +1,8 @@
-/** Requests a minute, Infinity = no limit. */
+/** Requests a minute; Infinity = no limit. */
 export interface RateLimits {
-  /** Of one person's sessions together. */
+  /** For one person's sessions together. */
   session: number
-  /** Of one API key. */
+  /** For one API key. */
   key: number
   /** Logins from one address. Many phones share one behind a mobile carrier. */
   ip: number

@@ -4,7 +4,8 @@ import { USER_ID_PATTERN } from '../lib/user-id.js'
 /** Field types that several routes share. */
 
 /**
- * One item or a batch of them, as conditions and not as anyOf: so a fault is told of the shape that was meant.
+ * One item or a batch of them, as conditions rather than anyOf, so that a fault refers to the shape that was
+ * meant.
  */
 export function oneOrBatch<Item extends TSchema>(item: Item, maxItems: number) {
   const batch = Type.Object(
@@ -20,7 +21,10 @@ export function oneOrBatch<Item extends TSchema>(item: Item, maxItems: number) {
   })
 }
 
-/** The items of a oneOrBatch body, and how an item's fields are called in a fault: `items.3.open_id`, or `open_id`. */
+/**
+ * The items of a oneOrBatch body, and the name of an item's field in a fault: `items.3.open_id`, or
+ * `open_id`.
+ */
 export function itemsOf<Item extends object>(
   body: Item | { items: Item[] },
 ): { items: Item[]; pathOf(i: number): string } {
@@ -28,7 +32,7 @@ export function itemsOf<Item extends object>(
   return { items: [body], pathOf: () => '' }
 }
 
-/** What OpenAPI says of a call that both kinds of callers may make. */
+/** What OpenAPI says about a call that both kinds of callers may make. */
 export const BOTH_CALLERS = [{ apiKey: [] }, { session: [] }]
 
 export const OpenId = Type.String({
@@ -44,7 +48,7 @@ export const UserId = Type.Unsafe<number | string>({
   maximum: Number.MAX_SAFE_INTEGER,
   pattern: USER_ID_PATTERN,
   description:
-    "The owner's number of the user, 0 to 9223372036854775807. Taken as a number or as a string of its digits; in answers a string beyond 9007199254740991",
+    "The owner's number for the user, 0 to 9223372036854775807. Accepted as a number or as a string of digits; answers give a string above 9007199254740991",
   examples: [10086, '1234567890123456789'],
 })
 

@@ -1,6 +1,6 @@
 /**
- * On every answer. Most are somebody's own, and none is to be kept, framed or guessed at by a browser. HSTS is for the
- * reverse proxy, which has the TLS.
+ * On every answer. Most answers belong to one person, and a browser must not keep, frame or sniff any of
+ * them. HSTS is for the reverse proxy, which terminates TLS.
  */
 export const SECURITY_HEADERS = {
   'X-Content-Type-Options': 'nosniff',
@@ -10,7 +10,7 @@ export const SECURITY_HEADERS = {
   'Cache-Control': 'no-store',
 }
 
-/** What the pages of the description need. */
+/** What the pages of the API description need. */
 export const DOCS_POLICY =
   "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; " +
   "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"

@@ -14,12 +14,15 @@ import { SECURITY_HEADERS } from './security-headers.js'
 
 export interface ServerOptions {
   trustProxy: string[]
-  /** In place of CONNECTION_LIMITS. */
+  /** Instead of CONNECTION_LIMITS. */
   connections?: Partial<ConnectionLimits>
   log: Logger
 }
 
-/** A server without routes: limits, JSON, errors, headers, one log line for each request. Nothing listens yet. */
+/**
+ * A server without routes: limits, JSON, errors, headers, one log line for each request. It does not listen
+ * yet.
+ */
 export function createServer({ trustProxy, connections, log }: ServerOptions): FastifyInstance {
   const limits = { ...CONNECTION_LIMITS, ...connections }
   const app = fastify({
@@ -28,7 +31,8 @@ export function createServer({ trustProxy, connections, log }: ServerOptions): F
     trustProxy,
     genReqId: () => randomUUID(),
     frameworkErrors: answerFrameworkError,
-    // What a caller sends is taken as it is or refused, never bent into shape. A user_id may be a number or digits.
+    // What a caller sends is accepted as it is or refused, never coerced. A user_id may be a number or
+    // digits.
     ajv: {
       customOptions: {
         coerceTypes: false,
@@ -49,7 +53,7 @@ export function createServer({ trustProxy, connections, log }: ServerOptions): F
   return app
 }
 
-/** Fastify reads text/plain by itself; here it is refused like everything that is not JSON. */
+/** Fastify parses text/plain by default; here it is refused like everything that is not JSON. */
 function takeJsonAlone(app: FastifyInstance): void {
   app.removeContentTypeParser(['text/plain', 'application/json'])
   const parseJson = app.getDefaultJsonParser('error', 'error')
@@ -58,7 +62,10 @@ function takeJsonAlone(app: FastifyInstance): void {
   )
 }
 
-/** A keep-alive connection whose answer is under way at a stop would otherwise stay open, and the server with it, for 72 s. */
+/**
+ * Otherwise a keep-alive connection whose answer is under way at a stop would stay open, and the server with
+ * it, for 72 s.
+ */
 function closeConnections(app: FastifyInstance): void {
   let closing = false
   app.addHook('preClose', async () => {

@@ -17,12 +17,12 @@ export function daysBetween(earlier: BusinessDate, later: BusinessDate): number 
   return toDateTime(later, 'utc').diff(toDateTime(earlier, 'utc'), 'days').days
 }
 
-/** 2026-11-20, as commands and the API write a day. */
+/** 2026-11-20, the form in which commands and the API write a day. */
 export function toIsoDate(date: BusinessDate): string {
   return toDateTime(date, 'utc').toISODate() ?? ''
 }
 
-/** Reads YYYY-MM-DD; undefined for anything else, a day that does not exist included. */
+/** Reads YYYY-MM-DD; undefined for anything else, including a day that does not exist. */
 export function parseIsoDate(text: string): BusinessDate | undefined {
   if (!/^\d{4}-\d{2}-\d{2}$/.test(text)) return undefined
   const parsed = DateTime.fromISO(text, { zone: 'utc' })
@@ -30,8 +30,8 @@ export function parseIsoDate(text: string): BusinessDate | undefined {
 }
 
 /**
- * The moment (ms) at which a wall clock of the zone shows `hour:minute` on that day. A time that a DST change skips
- * is moved forward by the length of the gap; of a time that comes twice, the first is taken.
+ * The moment (ms) at which a wall clock of the zone shows `hour:minute` on that day. A time that a DST change
+ * skips moves forward by the length of the gap; if a time comes twice, the first one counts.
  */
 export function timeOn(date: BusinessDate, hour: number, minute: number, zone: string): number {
   const time = toDateTime(date, zone).set({ hour, minute })

@@ -10,10 +10,15 @@ export interface Cron {
 }
 
 const SUNDAY_ALSO = 7
-/** cron-parser's H (another minute at each parse), `1#2`, `5L` and `5/20`: matched wrongly here, or refused by node-cron. */
+/**
+ * Extensions of cron-parser: H (a different minute at each parse), `1#2`, `5L` and `5/20`. They would match
+ * wrongly here, or node-cron refuses them.
+ */
 const EXTENSION = /\bH|#|\dL|(^|[\s,])\d+\//i
 
-/** Throws with the reason if the text is no cron expression of five fields (minute hour day month weekday). */
+/**
+ * Throws with the reason if the text is not a cron expression of five fields (minute hour day month weekday).
+ */
 export function parseCron(text: string): Cron {
   if (text.trim().split(/\s+/).length !== 5) {
     throw new Error(`"${text}" must have five fields: minute hour day-of-month month day-of-week`)
@@ -42,9 +47,10 @@ export function parseCron(text: string): Cron {
 }
 
 /**
- * The firings of one local day in order, in ms. A wall-clock time that a DST change skips fires after the gap, later by
- * its length (02:30 at 03:30), one that comes twice fires the first time: each day keeps its firings, none is doubled. (node-cron alone would leave
- * out a skipped 02:30: it compares each second's wall clock with the expression.)
+ * The firings of one local day in order, in ms. A wall-clock time that a DST change skips fires after the
+ * gap, later by its length (02:30 at 03:30); a time that comes twice fires the first time. So each day keeps
+ * its firings, and none is doubled. (node-cron alone would leave out a skipped 02:30: it compares each
+ * second's wall clock with the expression.)
  */
 export function firingsOn(cron: Cron, date: BusinessDate, zone: string): number[] {
   if (!dayExists(date, zone) || !cron.matchesDay(date)) return []

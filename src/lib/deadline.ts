@@ -1,6 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 
-/** What `work` comes to, or an error once `ms` have passed. The work itself goes on: nobody waits for it any more. */
+/**
+ * The result of `work`, or an error once `ms` have passed. The work itself goes on, but nobody waits for it
+ * any more.
+ */
 export async function withDeadline<T>(work: Promise<T>, ms: number): Promise<T> {
   const settled = new AbortController()
   const deadline = sleep(ms, undefined, { signal: settled.signal }).then(() => {

@@ -1,4 +1,6 @@
-/** Whether decodeURIComponent takes this part of a URL. It throws at a % that stands for nothing. */
+/**
+ * Whether decodeURIComponent accepts this part of a URL. It throws at a % that does not begin a valid escape.
+ */
 export function isDecodable(text: string): boolean {
   try {
     decodeURIComponent(text)

@@ -1,6 +1,7 @@
 /**
- * Named places where tests let the process die or freeze, to prove that nothing is lost or doubled there. Nothing is
- * armed unless the command line says so from REMINDER_FAILPOINTS, and then a failpoint costs one comparison.
+ * Named places where tests make the process die or freeze, to prove that nothing is lost or doubled there.
+ * Nothing is armed unless the command line arms it from REMINDER_FAILPOINTS; an unarmed failpoint costs one
+ * comparison.
  */
 export const FAILPOINTS = [
   'claim.in_transaction',
@@ -21,21 +22,24 @@ export const FAILPOINTS = [
 
 export type Failpoint = (typeof FAILPOINTS)[number]
 
-/** kill: SIGKILL, as a crash. stop: SIGSTOP, as a frozen machine; somebody else has to send SIGCONT. */
+/** kill: SIGKILL, like a crash. stop: SIGSTOP, like a frozen machine; another process has to send SIGCONT. */
 type Action = 'kill' | 'stop'
 
 const armed = new Map<Failpoint, { action: Action; hitsLeft: number }>()
 
-/** Arms from a text such as `send.after=kill:3,claim.committed=stop:1`: what to do at which hit. Throws if it is none. */
+/**
+ * Arms from a text such as `send.after=kill:3,claim.committed=stop:1`: what to do at which hit. Throws if the
+ * text is malformed.
+ */
 export function armFailpoints(text: string): void {
   for (const entry of text.split(',')) {
     const [, name, action, hits] = /^([\w.]+)=(kill|stop):(\d+)$/.exec(entry) ?? []
-    if (!isFailpoint(name)) throw new Error(`REMINDER_FAILPOINTS: "${entry}" is no failpoint=kill|stop:n`)
+    if (!isFailpoint(name)) throw new Error(`REMINDER_FAILPOINTS: "${entry}" is not failpoint=kill|stop:n`)
     armed.set(name, { action: action as Action, hitsLeft: Number(hits) })
   }
 }
 
-/** Says that the process has come to this place. */
+/** Marks that the process has reached this place. */
 export function failpoint(name: Failpoint): void {
   if (armed.size === 0) return
   const plan = armed.get(name)

@@ -1,4 +1,4 @@
-/** The items by key, in order. Node has Map.groupBy from version 21 on. */
+/** The items by key, in order. Node has Map.groupBy only from version 21 on. */
 export function groupBy<Item, Key>(items: Iterable<Item>, keyOf: (item: Item) => Key): Map<Key, Item[]> {
   const groups = new Map<Key, Item[]>()
   for (const item of items) {

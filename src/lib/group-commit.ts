@@ -2,9 +2,9 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { ServiceError } from '../errors.js'
 
 export interface GroupCommit<Item, Result> {
-  /** Resolves once the item's group is committed; rejects with what happened to this very item. */
+  /** Resolves once the item's group is committed; rejects with what happened to this item. */
   add(item: Item): Promise<Result>
-  /** Resolves when nothing waits and nothing is under way. */
+  /** Resolves when nothing is waiting or under way. */
   drain(): Promise<void>
 }
 
@@ -16,17 +16,21 @@ interface Waiting<Item, Result> {
 }
 
 /**
- * Commits what arrives together. There is no timer: what arrives while a commit is under way forms the next group
- * (measured: a timer of 2 ms halves the throughput of waiting callers). Each group waits for one turn of the event loop,
- * which brings what the process has already received: with SQLite, whose driver blocks the process, nothing else would
- * gather (5,000 reminders: 191 against 869 and 1,307 users/s; 64 uploaders: 78 against 414 and 880/s, on a loaded machine).
- * When a group fails, each of its items is tried once alone, so that a poisonous one cannot fail its neighbours.
+ * Commits together what arrives together. There is no timer: what arrives while a commit is under way forms
+ * the next group (measured: a timer of 2 ms halves the throughput of waiting callers). Each group waits for
+ * one turn of the event loop, which brings what the process has already received: with SQLite, whose driver
+ * blocks the process, nothing else would gather (5,000 reminders: 191 against 869 and 1,307 users/s; 64
+ * uploaders: 78 against 414 and 880/s, on a loaded machine). When a group fails, each of its items is retried
+ * once on its own, so that a poisonous item cannot fail its neighbours.
  */
 export function createGroupCommit<Item, Result>(options: {
   commit(items: Item[]): Promise<Result[]>
   /** How much of the group's limit an item takes, e.g. its number of rows. */
   weigh(item: Item): number
-  /** Whether a failed group may have been one item's fault. If not (the database is gone), all share the failure. */
+  /**
+   * Whether one item may have failed the whole group. If not (the database is gone), all items share the
+   * failure.
+   */
   mayBeOneItemsFault(error: unknown): boolean
   maxGroupWeight: number
   /** Above this, `add` refuses with `overloaded`: memory stays bounded whatever the database does. */

@@ -1,4 +1,4 @@
-/** Text with the place in the source where each of its characters begins; one more entry for the end. */
+/** Text with the place in the source where each of its characters begins, and one more entry for the end. */
 export interface Layer {
   text: string
   at(index: number): number
@@ -16,8 +16,9 @@ const ESCAPED: Record<string, string> = {
 }
 
 /**
- * Text as it stands, then as it is without its JSON escapes, then without those inside them, and so on: what a log line
- * says, and what a JSON text inside one of its strings says. Each in one pass, without a regular expression.
+ * The text as it stands, then without its JSON escapes, then without the escapes inside those, and so on:
+ * what a log line says, then what a JSON text inside one of its strings says. Each layer takes one pass,
+ * without a regular expression.
  */
 export function* jsonLayers(text: string, depth: number): Generator<Layer> {
   let layer: Layer = { text, at: (index) => index }
@@ -51,7 +52,10 @@ function unescapeOnce({ text, at }: Layer): Layer {
   return { text: pieces.join(''), at: (index) => starts[index] ?? 0 }
 }
 
-/** The character that an escape stands for, and how long the escape is. What is no escape is a backslash. */
+/**
+ * The character that an escape stands for, and the length of the escape. A backslash that begins no valid
+ * escape stands for itself.
+ */
 function readEscape(text: string, at: number): [string, number] {
   const next = text[at + 1] ?? ''
   if (next === 'u') {

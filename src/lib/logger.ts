@@ -13,7 +13,7 @@ export interface Logger {
 }
 
 /**
- * Logs JSON lines, by default to stderr: stdout belongs to a command's answer. Every line passes through the redaction
+ * Logs JSON lines, by default to stderr, because stdout belongs to a command's answer. Every line is redacted
  * as a whole, so that a secret is masked wherever it stands: in a URL, a field or the stack of an error.
  */
 export function createLogger(options: {

@@ -9,10 +9,10 @@ const MASK = '***'
 const NAME =
   '[\\w-]{0,32}(?:access_?token|refresh_?token|secret|session_?key|aes_?key|password|passwd|api_?keys?|js_code)'
 
-/** A secret in a text: from the first character up to, and without, the last. */
+/** Where a secret stands in a text: from its first character up to, but not including, the last index. */
 type Range = [from: number, to: number]
 
-/** What stands before a secret, and where a secret ends that begins there. */
+/** What stands before a secret, and where the secret that begins there ends. */
 interface Pattern {
   head: RegExp
   endOf(text: string, from: number, head: RegExpExecArray): number
@@ -23,14 +23,14 @@ const PATTERNS: Pattern[] = [
   { head: new RegExp(`${NAME}=`, 'gi'), endOf: endOfParameter },
   // `"access_token":"…"`; the closing quote may have been cut off.
   { head: new RegExp(`"${NAME}"\\s{0,8}:\\s{0,8}(")`, 'gi'), endOf: endOfString },
-  // `access_token: '…'` as util.inspect prints an object: in double quotes where the value has single ones.
+  // `access_token: '…'` as util.inspect prints an object, in double quotes if the value contains single ones.
   { head: new RegExp(`\\b${NAME}'?: (['"\`])`, 'gi'), endOf: endOfString },
   // The value that a database quotes in its refusal: `Duplicate entry 'wx1-oAbC…' for key 'PRIMARY'`.
   {
     head: /(?:Duplicate entry|Incorrect \w{1,16} value:) '(?=([^\n]{0,1024}?)' for (?:key|column))/g,
     endOf: (_, from, head) => from + (head[1]?.length ?? 0),
   },
-  // `user:password@` of a URL.
+  // `user:password@` in a URL.
   {
     head: /:\/\/[^\s/:@]{0,64}:(?=([^\s/@]{1,256})@)/g,
     endOf: (_, from, head) => from + (head[1]?.length ?? 0),
@@ -39,7 +39,7 @@ const PATTERNS: Pattern[] = [
 
 const ENDS_PARAMETER = new Set('&"\'`<>#,;)}] \t\r\n\f\v')
 
-/** The value ends where a URL's parameter would; the backslashes before a quote are the quote's. */
+/** The value ends where a URL parameter would; backslashes before a quote belong to the quote. */
 function endOfParameter(text: string, from: number): number {
   let end = from
   while (end < text.length && !ENDS_PARAMETER.has(text.charAt(end))) {
@@ -100,12 +100,13 @@ function* given(text: string, secrets: readonly string[]): Generator<Range> {
   }
 }
 
-/** A line is JSON; a body in it may be JSON with a JSON text in one of its strings. */
+/** A line is JSON; a body in it may be JSON with JSON text in one of its strings. */
 const DEPTH = 3
 
 /**
- * Text without the secrets that can be recognised by their name, and without the given ones wherever they stand, as they
- * are or as JSON escapes them. For everything that leaves the process as text: log lines, errors, results, pages.
+ * Text without the secrets that can be recognised by their name, and without the given secrets wherever they
+ * stand, plain or JSON-escaped. For everything that leaves the process as text: log lines, errors, results,
+ * pages.
  */
 export function redact(text: string, secrets: readonly string[] = []): string {
   const found: Range[] = []
@@ -116,7 +117,7 @@ export function redact(text: string, secrets: readonly string[] = []): string {
   return mask(text, found)
 }
 
-/** Ranges that overlap or touch are one secret. */
+/** Ranges that overlap or touch count as one secret. */
 function mask(text: string, ranges: Range[]): string {
   const pieces: string[] = []
   let done = 0
@@ -132,7 +133,7 @@ function mask(text: string, ranges: Range[]): string {
 
 const SHOWN_START = 4
 const SHOWN_END = 2
-/** Below this the six characters shown would be most of the id. WeChat's have 28. */
+/** In a shorter id, the six characters shown would be most of it. WeChat's ids have 28. */
 const MIN_LENGTH = 16
 
 /** Enough of an open_id to tell two apart in a log, too little to send to or to look the person up. */

@@ -2,7 +2,10 @@ import { isDecodable } from './decodable.js'
 
 export const REDIS_URL_FORMS = 'redis://user:password@host:6379/0, or rediss:// for TLS'
 
-/** Whether a REDIS_URL is one that can be opened, as far as its text tells. What follows a ? would become options of ioredis. */
+/**
+ * Whether a REDIS_URL can be opened, as far as its text tells. Anything after a ? would become options of
+ * ioredis.
+ */
 export function isRedisUrl(text: string): boolean {
   if (!/^rediss?:\/\//.test(text) || !URL.canParse(text)) return false
   const { hostname, username, password, pathname, search, hash } = new URL(text)

@@ -1,16 +1,17 @@
 /**
- * Shorter waits for tests that crash the service hundreds of times. Not a setting for users: a lease that a slow
- * database outlasts makes processes take messages from each other. The command line reads it only where failpoints are
- * armed, from a text such as `lease=2000,http=500,backoff=0.02`; what is not named stays as it is.
+ * Shorter waits for tests that crash the service hundreds of times. Not a setting for users: when a slow
+ * database outlasts a lease, processes take messages from each other. The command line reads it only where
+ * failpoints are armed, from a text such as `lease=2000,http=500,backoff=0.02`; what is not named keeps its
+ * default.
  */
 export interface TestTiming {
-  /** ms of a lease on a message. */
+  /** ms of the lease on a message. */
   lease?: number
-  /** ms without an answer of WeChat, for headers and body each. */
+  /** ms without an answer from WeChat, for headers and body each. */
   http?: number
-  /** The share of each pause before a retry that is really waited. */
+  /** The share of each retry pause that is really waited. */
   backoff?: number
-  /** ms of a lease on the token's refresh, and of the pause after one that failed. */
+  /** ms of the lease on a token refresh, and of the pause after a failed one. */
   token?: number
   /** ms that a statement may take. */
   statement?: number
@@ -25,7 +26,8 @@ export function setTestTiming(text: string): void {
   for (const entry of text.split(',')) {
     const [key, value] = entry.split('=')
     const name = NAMES.find((known) => known === key)
-    if (!name || !(Number(value) > 0)) throw new Error(`REMINDER_TEST_TIMING: "${entry}" is none of ${NAMES}`)
+    if (!name || !(Number(value) > 0))
+      throw new Error(`REMINDER_TEST_TIMING: "${entry}" is not one of ${NAMES}`)
     timing[name] = Number(value)
   }
   current = timing

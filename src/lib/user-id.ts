@@ -1,6 +1,7 @@
 /**
- * The owner's number of a user, from 0 to the largest BIGINT. A number where JavaScript has it exactly and a bigint only
- * beyond 2^53 - 1: each user has one value, so === and the keys of a Map tell users apart, and most cost what they did.
+ * The owner's number for a user, from 0 to the largest BIGINT. It is a number where JavaScript holds it
+ * exactly, and a bigint only beyond 2^53 - 1: each user has one value, so === and the keys of a Map tell
+ * users apart, and most ids cost no more than a number.
  */
 export type UserId = number | bigint
 
@@ -21,12 +22,12 @@ export function userIdToJson(userId: UserId): number | string {
   return typeof userId === 'bigint' ? String(userId) : userId
 }
 
-/** Rows and reports with user ids in them, as JSON. */
+/** Rows and reports that contain user ids, as JSON. */
 export function toJson(value: unknown): string {
   return JSON.stringify(value, (_, field: unknown) => (typeof field === 'bigint' ? String(field) : field))
 }
 
-/** The number before. */
+/** The user id before this one. */
 export function userIdBefore(userId: UserId): UserId {
   return typeof userId === 'bigint' ? toUserId(userId - 1n) : userId - 1
 }

@@ -1,6 +1,6 @@
-/** Lets tasks of one process wait until something has changed for them. */
+/** Lets tasks of one process wait until something changes for them. */
 export interface Wake {
-  /** Something has changed: whoever waits looks again. */
+  /** Something has changed: everyone who waits looks again. */
   wake(): void
   /** Resolves at the next change. */
   next(): Promise<void>

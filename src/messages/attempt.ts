@@ -15,7 +15,7 @@ import { judge, type Verdict } from './verdict.js'
 
 /**
  * One attempt to send a message: waits for its turn, lets the request leave if it still may, and judges the answer.
- * Answers the verdict, or undefined if the lease has lapsed meanwhile: then the message is another process's.
+ * Returns the verdict, or undefined if the lease has lapsed meanwhile: the message then belongs to another process.
  */
 export type Attempt = (message: HeldMessage) => Promise<JudgedMessage | undefined>
 
@@ -31,7 +31,7 @@ export function createAttempt(
   const isWanted = (message: HeldMessage): boolean =>
     !stopping.isStopping() && !isClosed(message) && leases.isHeld(message)
 
-  /** After a doubt, one request alone may probe whether WeChat judges again. */
+  /** After a doubt, a single request may probe whether WeChat judges messages again. */
   function isHeldBack(): boolean {
     const mayProbe = brake.doubts === 1 && underWay === 0
     return brake.doubts > 0 && !mayProbe && !stopping.isStopping()
@@ -57,7 +57,7 @@ export function createAttempt(
     return { result, left }
   }
 
-  /** Claimed and then not sent: undone, unless an earlier attempt may have been delivered. */
+  /** A message that was claimed and not sent is given back, unless an earlier attempt may have been delivered. */
   function notSent(message: HeldMessage): JudgedMessage {
     const closed = isClosed(message)
     const why = closed ? 'its sending window closed' : brake.halt ? 'the run halted' : 'the service stopped'
@@ -67,7 +67,8 @@ export function createAttempt(
   return async (message) => {
     if (stopping.isStopping() || isClosed(message)) return notSent(message)
     await pace.enter()
-    // Not by until(): of several that wake up at once the first one is to be seen by the others.
+    // A loop instead of wake.until(): nothing runs between this check and underWay++, so when several wake at once,
+    // the others see the first one.
     while (isHeldBack()) await wake.next()
     underWay++
     let answered: SendResult | undefined
@@ -93,7 +94,9 @@ function verdictUnsent({ maybeSent }: HeldMessage, closed: boolean): Verdict {
   return closed ? { kind: 'unknown' } : { kind: 'retry', afterMs: 0, maybeSent }
 }
 
-/** At debug: a line for each message of a large run would be more than anybody reads; the row of the message says the same. */
+/**
+ * Logged at debug: a line per message of a large run is more than anyone reads, and the message's row says the same.
+ */
 function logVerdict(log: Logger, message: HeldMessage, result: SendResult, verdict: Verdict): void {
   log.debug({
     event: 'message.attempted',

@@ -6,43 +6,47 @@ export interface Halt {
   state: 'halted' | 'paused'
   /** Cause and remedy, for the operator. */
   reason: string
-  /** It will pass: the schedule goes on with the run by itself. */
+  /** Temporary: the schedule continues the run by itself. */
   passing?: true
 }
 
-/** Stops a run before a mistake of ours, or an outage, has gone through all users. */
+/** Stops a run before a mistake of ours, or an outage, reaches all users. */
 export interface Brake {
-  /** Takes note of an answer. Once it has answered a halt it keeps to it. */
+  /** Takes note of an answer. A halt, once decided, stays. */
   observe(result: SendResult, verdict: Verdict): void
-  /** No request is under way any more. */
+  /** Called when no request is under way any more. */
   drained(): void
   readonly halt: Halt | undefined
-  /** Whether WeChat has judged a message at all, and was not just busy, silent or out of reach. */
+  /** Whether WeChat has judged any message, rather than only being busy, silent or out of reach. */
   readonly answered: boolean
-  /** Whether it has taken one: template, page, data and the rest are as it wants them. */
+  /** Whether WeChat has accepted a message: template, page, data and the rest are right. */
   readonly accepted: boolean
   /**
-   * Messages that were lost in doubt since the last one that WeChat judged. With any, no request may start before one that
-   * is under way is judged; if none of them is, one alone may probe after a single doubt, and after two the run pauses.
-   * So an outage costs the requests under way and no more, or two.
+   * Messages lost in doubt since the last one that WeChat judged. While there are any, no request starts until one
+   * that is under way is judged. If none of those is judged, the run pauses, except that after a single doubt one
+   * request may probe if WeChat has judged a message before. So an outage costs only the requests under way, or two
+   * if there was only one.
    */
   readonly doubts: number
 }
 
 const IN_A_ROW = 5
-/** Looked at for a rise of refusals: among the last so many messages that ended, more than half, and twice the normal. */
+/**
+ * Refusals have risen if, of this many messages that ended last, more than half were refused, and more than twice the
+ * normal share (capped at 95 %).
+ */
 const WINDOW = 100
 const REFUSED_SHARE = 0.5
 
 type Streak = Exclude<Policy['brake'], 'go_on' | 'quota'>
 
 /**
- * Halts on a configuration code before anything was accepted, or on five bad answers of one kind in a row; a single
- * late one is recorded and passed over (40037 was reported to come and go within minutes). Pauses on a spent quota, and
- * while WeChat takes nothing: five messages in a row that have used up their attempts, which is about half a minute, or
- * messages in doubt for good with nothing left under way that could still be answered.
- * Halts as well when most users refuse all of a sudden: that was seen as a fault of the platform, in the middle of large
- * runs (43101), and it is what open_ids of another app look like (40003). `normalRefusals` is the account's usual share.
+ * Halts on a configuration code before anything was accepted, or on five bad answers of one kind in a row. A single
+ * late one is recorded and passed over (40037 was reported to come and go within minutes).
+ * Pauses on a spent quota, and while WeChat takes nothing: when five messages in a row have used up their attempts
+ * (about half a minute), or when messages are in doubt for good and nothing under way could still be answered.
+ * Also halts when most users suddenly refuse: this was seen as a platform fault in the middle of large runs (43101),
+ * and open_ids of another app look like this (40003). `normalRefusals` is the account's usual share.
  */
 export function createBrake(normalRefusals = 0): Brake {
   let halt: Halt | undefined
@@ -55,7 +59,7 @@ export function createBrake(normalRefusals = 0): Brake {
   const refusals: boolean[] = []
   const mostRefusals = WINDOW * Math.min(0.95, Math.max(REFUSED_SHARE, 2 * normalRefusals))
 
-  /** Whether refusals have risen far above the normal, now that one more message has ended. */
+  /** Counts one more message that has ended. Returns whether refusals have risen far above the normal. */
   function hasRisen(refused: boolean): boolean {
     refusals.push(refused)
     if (refusals.length < WINDOW) return false
@@ -71,7 +75,7 @@ export function createBrake(normalRefusals = 0): Brake {
   function pause(): void {
     halt = {
       state: 'paused',
-      reason: `WeChat takes no messages just now: ${lastOutage}. The service tries again each minute while the sending window is open.`,
+      reason: `WeChat is not accepting messages right now: ${lastOutage}. The service tries again every minute while the sending window is open.`,
       passing: true,
     }
   }
@@ -126,7 +130,7 @@ export function createBrake(normalRefusals = 0): Brake {
           if (hasRisen(blame === 'user'))
             halt = {
               state: 'halted',
-              reason: `Most users of late were refused: ${answer} Look why, then run remind again.`,
+              reason: `Most of the latest users were refused: ${answer} Find out why, then run remind again.`,
             }
       }
     },

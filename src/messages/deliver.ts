@@ -10,13 +10,13 @@ import type { Tally } from './tally.js'
 import { isOwnKey } from './verdict.js'
 
 /**
- * Sends what a source claims, with bounded concurrency, and writes every verdict down in groups. The next claim overlaps
- * the sending; at most about two claims and one group of verdicts are in memory. No connection to the database is held
- * while a request is under way.
- * A message that is `queued` is marked `sending` right before its request leaves, together with those that leave beside
- * it, and where its permit is not its own key its verdict is committed before the next one takes its place: so whatever
- * crashes, at most `concurrency` messages are in doubt for good.
- * Throws if the database stays away: what was in hand then lapses, and is taken over with the same permit.
+ * Sends what a source claims, with bounded concurrency, and writes every verdict down in groups. The next claim
+ * overlaps the sending; at most about two claims and one group of verdicts are in memory. No database connection is
+ * held while a request is under way.
+ * A `queued` message is marked `sending` right before its request leaves, together with others about to leave. If its
+ * permit is not its own key, its verdict is committed before the next message takes its place. So whatever crashes,
+ * at most `concurrency` messages are in doubt for good.
+ * Throws if the database stays unreachable: what was in hand then lapses, and is taken over with the same permit.
  */
 export async function deliverAll(deps: DeliverDeps, source: Source, options: DeliverOptions): Promise<Tally> {
   const { brake, signal, onProgress = () => {} } = options
@@ -57,11 +57,11 @@ export async function deliverAll(deps: DeliverDeps, source: Source, options: Del
         wake.wake()
         await deliver(message).catch(stopping.fail)
       } else if (claimEnded) return
-      // Else a colleague was quicker: all were woken for what may be one message.
+      // Otherwise another worker was quicker: all were woken for what may be one message.
     }
   }
 
-  /** One message, with as many permits as it takes. */
+  /** Delivers one message, with as many permits as it takes. */
   async function deliver(claimed: HeldMessage): Promise<void> {
     let message: HeldMessage | undefined = claimed
     while (message) {

@@ -6,11 +6,11 @@ import type { Rate } from './rate.js'
 import type { Send } from './send.js'
 import type { Tally } from './tally.js'
 
-/** Where claimed messages come from. They are in the database, with a lease of this process. */
+/** Where claimed messages come from. They are in the database, leased by this process. */
 export interface Source {
   /**
-   * The next ones; empty = ask again; undefined = there are no more. `idle` waits until none is in hand; false = it has
-   * been stopped, and nothing more is wanted.
+   * Returns the next messages; empty = ask again; undefined = there are no more. `idle` waits until no message is in
+   * hand; it resolves to false if the delivery was stopped and wants nothing more.
    */
   next(idle: () => Promise<boolean>): Promise<HeldMessage[] | undefined>
 }
@@ -24,7 +24,7 @@ export interface DeliverDeps {
   log: Logger
   leaseMs: number
   concurrency: number
-  /** The same one for everything that sends for this account. */
+  /** Shared by everything that sends for this account. */
   rate: Rate
 }
 

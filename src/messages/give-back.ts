@@ -11,9 +11,10 @@ import * as store from './store.js'
 import { emptyTally, type Tally } from './tally.js'
 
 /**
- * Undoes claims of messages that were certainly not delivered: the permit unspent, the counter up, `last_date` as it was,
- * and the message cancelled, so that the same day's run can claim the user again. Whoever was not even tried is put
- * before the run's cursors again; who was, and failed, waits for a run that is started over.
+ * Undoes the claims of messages that were certainly not delivered: the permit is unspent again, the counter goes up,
+ * `last_date` is restored, and the message is cancelled, so that the same day's run can claim the user again. Users
+ * who were not even tried are put before the run's cursors again; users who were tried and failed wait for a run that
+ * is started over.
  */
 export async function giveBackMessages(db: Knex, judged: JudgedMessage[], now: number): Promise<Tally> {
   const [first] = judged

@@ -3,12 +3,12 @@ import type { DeliverDeps } from './delivery.js'
 import { recover } from './recovery.js'
 import type { SendingWindow } from './window.js'
 
-/** Takes over what dead processes left, and sends what is to be tried again. */
+/** Takes over what dead processes left, and sends the retries that are due. */
 export function recoverJob(deps: DeliverDeps, window: SendingWindow): Job {
   return defineJob({
     name: 'recover',
     ticks: [EVERY_FEW_SECONDS],
-    // To look costs as much as to begin: recover itself finds that nothing is left.
+    // Looking costs as much as starting: recover itself finds that nothing is left.
     findDue: async () => window,
     async run(_, signal) {
       const tally = await recover(deps, window, { signal })

@@ -2,7 +2,7 @@ import type { SendResult } from '../wechat/client.js'
 import type { HeldMessage } from './message.js'
 import type { Verdict } from './verdict.js'
 
-/** What WeChat said, as it is written to the message. */
+/** What WeChat said, as recorded on the message. */
 export interface AnswerRecord {
   errcode: number | null
   errmsg: string | null
@@ -10,7 +10,7 @@ export interface AnswerRecord {
   msgid: string | null
 }
 
-/** A message with the verdict that is to be written down: after an attempt, or for a claim that came to none. */
+/** A message with the verdict to be written down, after an attempt or for a claim that led to none. */
 export interface JudgedMessage {
   message: HeldMessage
   verdict: Verdict

@@ -9,9 +9,9 @@ import type { UserId } from '../lib/user-id.js'
 import type { TemplateData } from '../wechat/messages.js'
 import type { HeldMessage } from './message.js'
 
-/** The statements on messages in somebody's hands: leases, takeovers, and what is to be sent again. */
+/** Statements on messages held by a process: leases, takeovers, and retries. */
 
-/** Makes leases last again for as long as a lease is. Those that somebody has taken over stay with them. */
+/** Extends leases to their full length from now. Messages that another process has taken over stay with it. */
 export async function renewLeases(db: Knex, fence: number, ids: number[], leaseMs: number): Promise<void> {
   await execute(
     db,
@@ -22,8 +22,8 @@ export async function renewLeases(db: Knex, fence: number, ids: number[], leaseM
 }
 
 /**
- * Writes down that the requests of these messages may leave from now on. Answers for each whether it is still in the
- * hands of who claimed it: what somebody has taken over is not marked, and must not be sent.
+ * Records that the requests of these messages may leave from now on. Returns for each whether its claimer still holds
+ * it: a message that was taken over is not marked, and must not be sent.
  */
 export async function markSending(db: Knex, messages: HeldMessage[]): Promise<boolean[]> {
   const marked = new Set<number>()
@@ -51,8 +51,8 @@ async function markSendingOf(db: Knex, fence: number, ids: number[]): Promise<nu
 }
 
 /**
- * Locks messages whose holder let the lease lapse. Ordered by lease and not by id: by id, every lapsed row would be
- * sorted and locked for the few that are wanted. Uses wx_push_message_lease_idx.
+ * Locks messages whose holder let the lease lapse. They are ordered by lease, not by id: by id, every lapsed row
+ * would be sorted and locked for the few that are wanted. Uses wx_push_message_lease_idx.
  */
 export async function lockLapsed(trx: Knex.Transaction, appId: string, limit: number): Promise<number[]> {
   const rows = await selectRows<{ id: number }>(
@@ -82,9 +82,9 @@ export async function lockRetryDue(
 }
 
 /**
- * Makes locked messages ours: a new fence, a new lease, and `queued`, since no request of ours has left. One that lapsed
- * while `sending` was attempted, and may have reached WeChat. The columns are set from the left on MySQL, and all at
- * once on SQLite: state comes last.
+ * Makes locked messages ours: a new fence, a new lease, and `queued`, since no request of ours has left. A message
+ * that lapsed while `sending` was attempted, and may have reached WeChat. `state` comes last because MySQL sets
+ * columns from left to right (SQLite sets them all at once).
  */
 export async function makeOurs(
   trx: Knex.Transaction,
@@ -103,7 +103,7 @@ export async function makeOurs(
   )
 }
 
-/** Of these reminders, those whose user has signed in on that day or is not to be reminded any more, and why. */
+/** Finds those of these reminders whose user has signed in on that day or is not to be reminded any more, and why. */
 export async function findUnwanted(
   trx: Knex.Transaction,
   ids: number[],
@@ -144,7 +144,7 @@ interface HeldRow {
   created_at: number
 }
 
-/** Messages as they are to be sent, with the permit that each of them keeps. */
+/** Reads messages as they are to be sent, each with the permit that it keeps. */
 export async function findHeld(
   trx: Knex.Transaction,
   ids: number[],
@@ -182,7 +182,10 @@ export async function findHeld(
   }))
 }
 
-/** What keeps the account's reminders from being finished: messages in somebody's hands, and when the next retry is due. */
+/**
+ * Finds what keeps the account's reminders from being finished: messages held by a process, and the next retry's
+ * time.
+ */
 export async function findUnfinished(
   db: Knex,
   appId: string,

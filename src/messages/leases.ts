@@ -6,13 +6,16 @@ import type { Logger } from '../lib/logger.js'
 import { renewLeases } from './lease-store.js'
 import type { HeldMessage } from './message.js'
 
-/** A lease is seconds: that is how long a crash can delay a message. */
+/** A lease lasts seconds: a crash can delay a message by that long. */
 export const LEASE_MS = 15_000
 
-/** The messages in this process's hands. Their leases are renewed for as long as they are there. */
+/** The messages that this process holds. Their leases are renewed for as long as it holds them. */
 export interface Leases {
   hold(messages: HeldMessage[]): void
-  /** Whether this process may still act on it. A process that was paused past its lease may not: somebody else has it. */
+  /**
+   * Whether this process may still act on the message. A process that was paused past its lease may not: another may
+   * have it.
+   */
   isHeld(message: HeldMessage): boolean
   release(id: number): void
   readonly size: number
@@ -25,7 +28,7 @@ export function createLeases(db: Knex, leaseMs: number, log: Logger): Leases {
 
   async function renew(): Promise<void> {
     const leaseDeadline = performance.now() + leaseMs
-    // A lapsed one is not renewed: it may be another process's by now, even if no one has taken it over yet.
+    // A lapsed lease is not renewed: another process may have taken the message over, or may do so at any moment.
     const mine = [...held.values()].filter((message) => message.leaseDeadline > performance.now())
     for (const [fence, messages] of groupBy(mine, (message) => message.fence)) {
       const sorted = messages.sort((a, b) => a.id - b.id)

@@ -6,8 +6,8 @@ import { markSending } from './lease-store.js'
 import type { HeldMessage } from './message.js'
 
 /**
- * Marks a queued message as `sending`, together with those that leave beside it. false if somebody else has it by now:
- * then our lease is over, and it must not be sent.
+ * Marks a queued message as `sending`, together with others about to leave. Returns false if another process has it
+ * by now: our lease is over, and the message must not be sent.
  */
 export function createMarking(db: Knex): (message: HeldMessage) => Promise<boolean> {
   const marker = createGroupCommit<HeldMessage, boolean>({

@@ -6,9 +6,12 @@ import type { TemplateData } from '../wechat/messages.js'
 /** A claimed message in the hands of this process: what it needs to be sent, and to be settled afterwards. */
 export interface HeldMessage {
   id: number
-  /** Goes up with every takeover; a verdict is written only by the one who still has the number. */
+  /** Goes up with every takeover; only a process that still has the current number writes a verdict. */
   fence: number
-  /** `queued`: its request cannot have left yet. `sending`: it may have, and whoever takes it over must reckon with that. */
+  /**
+   * `queued`: its request cannot have left yet. `sending`: it may have, and whoever takes it over must allow for
+   * that.
+   */
   state: 'queued' | 'sending'
   appId: string
   userId: UserId
@@ -21,17 +24,17 @@ export interface HeldMessage {
   formId: string
   /** null if the permit's row is gone. */
   permitSource: PermitSource | null
-  /** Attempts that ended before now. */
+  /** Attempts that have ended so far. */
   attempts: number
-  /** An earlier attempt may have reached WeChat, and its answer is not known. */
+  /** An earlier attempt may have reached WeChat, and its answer is unknown. */
   maybeSent: boolean
-  /** Day of a reminder; null for a message that a backend submitted. */
+  /** The day of a reminder; null for a message that a backend submitted. */
   businessDate: number | null
   /** The run that claimed it; null for a message that a backend submitted. */
   runId: number | null
   traceId: string
-  /** When it was claimed, in ms: no attempt was made before. */
+  /** When it was claimed, in ms. No attempt was made before that. */
   createdAt: number
-  /** Until when this process may act on it, on its own monotonic clock (performance.now). */
+  /** The time until which this process may act on it, by its own monotonic clock (performance.now). */
   leaseDeadline: number
 }

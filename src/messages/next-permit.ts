@@ -10,24 +10,29 @@ import * as store from './store.js'
 import { emptyTally, type Tally } from './tally.js'
 
 /**
- * So many requests of one message in a row, then it waits, with its next permit reserved, while others are served.
- * Somebody may have uploaded thousands of form_ids that WeChat has never given out; in good faith two dead ones in a
- * row are rare.
+ * After this many requests in a row, a message waits, with its next permit reserved, while others are served. Someone
+ * may have uploaded thousands of form_ids that WeChat never issued; in good faith, two dead ones in a row are rare.
  */
 const REQUESTS_IN_A_GO = 5
 const PAUSE_MS = 30_000
-/** And so many in all: four goes in a minute and a half. Then the message has failed, and so has this day's reminder. */
+/**
+ * The most requests in all: four goes in a minute and a half. Then the message has failed, and so has this day's
+ * reminder.
+ */
 const MAX_REQUESTS = 20
 
 export interface NextPermits {
-  /** By message: the same one with its next permit, already reserved. */
+  /** By message id: the same message with its next permit, already reserved. */
   next: Map<number, HeldMessage>
-  /** Messages that get none now, with the verdict that follows. They are not in the tally yet. */
+  /** Messages that get no permit now, with the verdict that follows. They are not in the tally yet. */
   without: JudgedMessage[]
   tally: Tally
 }
 
-/** The spoiled permit stays spent, with WeChat's code on it; the user's next oldest one is reserved for the same message. */
+/**
+ * Leaves the spoiled permit spent, with WeChat's code on it, and reserves the user's next oldest permit for the same
+ * message.
+ */
 export async function takeNextPermits(
   db: Knex,
   judged: JudgedMessage[],
@@ -82,17 +87,17 @@ async function recordSpoiled(trx: Knex.Transaction, judged: JudgedMessage[], now
   }
 }
 
-/** Why a message does not go on now with that permit; undefined if it does. */
+/** The verdict on a message that does not go on with that permit now; undefined if it does. */
 function endingWithout(judged: JudgedMessage, permit: NextPermit | undefined): JudgedMessage | undefined {
   if (!permit || judged.message.attempts + 1 >= MAX_REQUESTS)
     return { ...judged, verdict: { kind: 'failed' } }
-  // Spent or handed over since we looked, or reserved for a message of the same user a line above. The retry meets the
-  // dead permit again and so comes back here.
+  // Spent or handed over since it was found, or reserved for another message of the same user earlier in this batch.
+  // The retry meets the dead permit again and so comes back here.
   if (!permit.isFree) return { ...judged, verdict: { kind: 'retry', afterMs: 0, maybeSent: false } }
   return undefined
 }
 
-/** Reserves the permit for the message. Answers the message as it goes on now; undefined if it goes on later. */
+/** Reserves the permit for the message. Returns the message if it goes on now; undefined if it goes on later. */
 async function goOnWith(
   trx: Knex.Transaction,
   { message, answer }: JudgedMessage,

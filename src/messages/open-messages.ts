@@ -1,20 +1,20 @@
 import type { OpenMessages } from './open-store.js'
 
-/** What a person is told of them; undefined if there are none. */
+/** Describes them for a person; undefined if there are none. */
 export function describeOpen(open: OpenMessages): string | undefined {
   const parts: string[] = []
   if (open.inHand > 0)
     parts.push(
-      `${open.inHand} in the hands of a process; if it is dead, they can be taken over from ${isoTime(open.inHandUntil)} on`,
+      `${open.inHand} held by a process; if it is dead, they can be taken over from ${isoTime(open.inHandUntil)} on`,
     )
   if (open.lapsed > 0) parts.push(`${open.lapsed} left by a process that died, to be taken over now`)
-  if (open.retriesDue > 0) parts.push(`${open.retriesDue} to be tried again now`)
+  if (open.retriesDue > 0) parts.push(`${open.retriesDue} to be retried now`)
   if (open.retriesLater > 0)
-    parts.push(`${open.retriesLater} to be tried again later, the first at ${isoTime(open.nextRetryAt)}`)
+    parts.push(`${open.retriesLater} to be retried later, the first at ${isoTime(open.nextRetryAt)}`)
   return parts.length > 0 ? parts.join('. ') : undefined
 }
 
-/** As commands answer it with --json. */
+/** The same, as commands print it with --json. */
 export function openToJson(open: OpenMessages): Record<string, number | string | null> {
   return {
     in_hand: open.inHand,

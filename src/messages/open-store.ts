@@ -1,13 +1,13 @@
 import type { Knex } from 'knex'
 import { databaseNow, selectRows } from '../db/sql.js'
 
-/** Messages of an account that are not settled. */
+/** The messages of an account that are not settled. */
 export interface OpenMessages {
-  /** Claimed, with a lease that holds: some process has them, or had them when it died. */
+  /** Claimed, under a lease that still holds: a process has them, or had them when it died. */
   inHand: number
-  /** When the last of these leases lapses (ms) if nobody renews it: whoever looks then takes them over. */
+  /** When the last of these leases lapses (ms) if nobody renews it: any process can then take them over. */
   inHandUntil: number | undefined
-  /** Left by a process that died, to be taken over by whoever comes. */
+  /** Left by a process that died, for any process to take over. */
   lapsed: number
   retriesDue: number
   retriesLater: number
@@ -32,7 +32,7 @@ export async function countOpen(db: Knex, appId: string, now: number): Promise<O
      FROM wx_push_message WHERE app_id = ? AND next_attempt_at > 0 AND state = 'retry'`,
     [now, now, now, appId],
   )
-  // Sums are decimals to MySQL, which the driver gives as text.
+  // MySQL's SUM is a decimal, which the driver returns as text.
   const inHand = Number(held?.in_hand ?? 0)
   return {
     inHand,

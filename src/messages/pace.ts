@@ -6,16 +6,17 @@ import type { Rate } from './rate.js'
 export interface Pace {
   /** Resolves when a request may start. */
   enter(): Promise<void>
-  /** The request is over. `slowDown` if WeChat said that it is too much. */
+  /** The request is over. `went_well`: WeChat accepted it; `slow_down`: WeChat was busy, silent or out of reach. */
   leave(outcome: 'went_well' | 'slow_down' | 'neither'): void
-  /** From now on nobody waits for the rate: what is left will not be sent. */
+  /** From now on nothing waits for the rate: what is left is not sent. */
   stop(): void
 }
 
 /**
- * Additive increase, multiplicative decrease: a busy WeChat halves the requests under way, at most once a second, and
- * each answered one gives back a fraction of one, so that about as many answers as are under way add one.
- * Who may be under way then waits for a turn at the rate, which others may share.
+ * Additive increase, multiplicative decrease: a busy WeChat halves the number of requests allowed under way, at most
+ * once a second. Each one that goes well gives back a fraction of one, so that about as many as are under way add
+ * one.
+ * An admitted request then waits for its turn at the rate, which others may share.
  */
 export function createPace(concurrency: number, rate: Rate): Pace {
   const waiting: (() => void)[] = []
@@ -23,7 +24,7 @@ export function createPace(concurrency: number, rate: Rate): Pace {
   let underWay = 0
   let halvedAt = Number.NEGATIVE_INFINITY
   const stopped = new AbortController()
-  // Each waiting request listens, and Node warns of a leak at eleven.
+  // Each waiting request adds a listener, and Node warns of a leak at eleven.
   setMaxListeners(concurrency, stopped.signal)
 
   function admit(): void {

@@ -1,7 +1,7 @@
 import type { SendResult } from '../wechat/client.js'
 import type { ErrcodeClass } from '../wechat/errcodes.js'
 
-/** What an answer is: the class of WeChat's code, or that there was none to be had. */
+/** The class of an answer: that of WeChat's code, or why there was none. */
 export type AnswerClass = ErrcodeClass | 'unreachable' | 'ambiguous'
 
 export function classOf(result: SendResult): AnswerClass {
@@ -11,24 +11,24 @@ export function classOf(result: SendResult): AnswerClass {
 
 export interface Policy {
   /**
-   * What becomes of the permit, and with it of the message, if no earlier attempt is in doubt (verdict.ts):
-   * `delivers`, `kept` for another attempt, `in_doubt` since the message may have arrived, `replaced` by the user's next
-   * one, `lost` with a message that failed, `given_back` to the user.
+   * What happens to the permit, and with it to the message, if no earlier attempt is in doubt (verdict.ts):
+   * `delivers`, `kept` for another attempt, `in_doubt` because the message may have arrived, `replaced` by the user's
+   * next one, `lost` with a message that failed, `given_back` to the user.
    */
   permit: 'delivers' | 'kept' | 'in_doubt' | 'replaced' | 'lost' | 'given_back'
   /**
-   * What it tells the brake (brake.ts): `go_on`; `outage`, pauses after five messages that have used up their attempts;
-   * `mistake`, halts at once before anything was accepted, else at five in a row; `strange`, halts at five in a row;
-   * `quota`, pauses at once.
+   * What the answer tells the brake (brake.ts): `go_on`; `outage`, which pauses after five messages that have used up
+   * their attempts; `mistake`, which halts at once before anything was accepted, else at five in a row; `strange`,
+   * which halts at five in a row; `quota`, which pauses at once.
    */
   brake: 'go_on' | 'outage' | 'mistake' | 'strange' | 'quota'
-  /** What it tells the pace (pace.ts). */
+  /** What the answer tells the pace (pace.ts). */
   pace: 'went_well' | 'slow_down' | 'neither'
-  /** Who is the cause. A sudden rise of answers that blame users halts the run: it was seen as a fault of the platform. */
+  /** Who caused it. A sudden rise in answers that blame users halts the run: this was seen as a platform fault. */
   blame: 'nobody' | 'wechat' | 'permit' | 'user' | 'us' | 'unclear'
 }
 
-/** One line for each class, every effect stated: a new class does not compile before it has its own. */
+/** One line per class, with every effect stated: a new class does not compile without its line. */
 export const POLICIES: Record<AnswerClass, Policy> = {
   ok: { permit: 'delivers', brake: 'go_on', pace: 'went_well', blame: 'nobody' },
   duplicate: { permit: 'delivers', brake: 'go_on', pace: 'neither', blame: 'nobody' },

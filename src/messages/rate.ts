@@ -1,39 +1,46 @@
 import { SECOND_MS } from '../lib/durations.js'
-/** SEND_RATE: one for all messages that this process sends for an account, whichever job sends them. */
+/** SEND_RATE: one rate for all messages that this process sends for an account, whichever job sends them. */
 export interface Rate {
-  /** Messages per second, of all processes together if they share it; undefined = no limit. */
+  /** Messages per second, for all processes together if they share it; undefined = no limit. */
   readonly perSecond: number | undefined
-  /** Resolves when one message may be sent, in the order of the calls; at once, and without a turn, on the signal. */
+  /**
+   * Resolves when one message may be sent, in the order of the calls. On the signal it resolves at once, without a
+   * turn.
+   */
   turn(signal: AbortSignal): Promise<void>
 }
 
-/** Turns in a row, `intervalMs` apart, the first of them at `at` on the clock of performance.now(). */
+/** Consecutive turns, `intervalMs` apart, the first at `at` on the clock of performance.now(). */
 export interface Turns {
   at: number
   count: number
   intervalMs: number
 }
 
-/** Gives so many turns, which nobody else gets. Never rejects. */
+/** Returns this many turns, which nobody else gets. Never rejects. */
 export type TakeTurns = (count: number) => Promise<Turns>
 
 /**
- * The size of the bucket: turns of so long ago may still be used. Timers and requests are late by some milliseconds,
- * and without it each time would be lost. So no second has more than a twentieth above the rate, and one message.
+ * The size of the bucket: a turn may still be used this long after its time. Timers and requests are a few
+ * milliseconds late, and without this credit each delay would lose turns. So no second exceeds the rate by more than
+ * a twentieth and one message.
  */
 export const CREDIT_MS = 50
-/** How much is taken at a time: ten requests a second to whoever shares the rate out, and as little lost in a crash. */
+/**
+ * How much is taken at a time: ten requests a second to whoever shares out the rate, and a crash loses no more than
+ * this.
+ */
 export const SLICE_MS = 100
 /** Timers cannot wait for months. */
 const LONGEST_WAIT_MS = 60 * SECOND_MS
 
-/** Without `take` the rate is this process's alone. */
+/** Without `take`, the rate is this process's alone. */
 export function createRate(perSecond: number | undefined, take?: TakeTurns): Rate {
   if (perSecond === undefined) return { perSecond, turn: async () => {} }
   return { perSecond, turn: createQueue(perSecond, take ?? createLocalTurns(SECOND_MS / perSecond)) }
 }
 
-/** A token bucket of this process. Who takes `slower`, three for a third of the rate, takes so much more of its time. */
+/** A token bucket of this process. `slower` stretches the time that turns take: 3 gives a third of the rate. */
 export function createLocalTurns(intervalMs: number): (count: number, slower?: number) => Promise<Turns> {
   let free = Number.NEGATIVE_INFINITY
   return async (count, slower = 1) => {
@@ -43,7 +50,7 @@ export function createLocalTurns(intervalMs: number): (count: number, slower?: n
   }
 }
 
-/** One queue and one timer, however many wait: whoever is next gets the next turn when its time has come. */
+/** One queue and one timer, however many wait: the first in line gets the next turn when its time has come. */
 function createQueue(perSecond: number, take: TakeTurns): Rate['turn'] {
   const slice = Math.max(1, Math.floor((perSecond * SLICE_MS) / SECOND_MS))
   const waiting = new Set<() => void>()
@@ -101,7 +108,7 @@ function createQueue(perSecond: number, take: TakeTurns): Rate['turn'] {
   }
 }
 
-/** Turns that nobody used in time are gone: they must not come as a burst later. A slow rate keeps its latest one. */
+/** Drops turns that nobody used in time: they must not come as a burst later. A slow rate keeps its latest one. */
 function withoutMissed({ at, count, intervalMs }: Turns): Turns {
   const usableFrom = performance.now() - Math.max(CREDIT_MS, intervalMs)
   const missed = Math.min(count, Math.max(0, Math.ceil((usableFrom - at) / intervalMs)))

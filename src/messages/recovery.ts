@@ -18,16 +18,15 @@ const BATCH = 500
 export interface Takeover {
   /** To be sent now. */
   messages: HeldMessage[]
-  /** How many were taken over, those that were settled at once among them. */
+  /** How many were taken over, including those settled at once. */
   taken: number
-  /** Of those that were settled at once. */
+  /** The tally of those settled at once. */
   tally: Tally
 }
 
 /**
- * Takes over messages that a dead process left in its hands, and those whose retry is due. Answers the ones to be sent
- * now, with the permit they had; the others (too late for their day, not wanted any more, not to be repeated) are settled
- * at once.
+ * Takes over messages that a dead process left, and those whose retry is due. Returns the ones to be sent now, with
+ * the permit they had. The others (too late for their day, no longer wanted, not to be repeated) are settled at once.
  */
 export async function takeOver(
   db: Knex,
@@ -55,11 +54,11 @@ export async function takeOver(
 }
 
 const NOT_WANTED = {
-  signed_in: 'not sent again: the user has signed in meanwhile',
-  stopped: 'not sent again: the user has opted out or is blocked meanwhile',
+  signed_in: 'not sent again: the user has signed in since',
+  stopped: 'not sent again: the user has opted out or been blocked since',
 }
 
-/** A message that is not to be sent any more, and what becomes of it; undefined if it is to be sent. */
+/** What becomes of a message that is not to be sent any more; undefined if it is to be sent. */
 function endingWithoutSending(
   message: HeldMessage,
   unwanted: keyof typeof NOT_WANTED | undefined,
@@ -70,7 +69,7 @@ function endingWithoutSending(
   const isClosed = businessDate !== null && now >= windowEnd(window, businessDate)
   if (message.maybeSent) {
     if (!canRepeat(message, now)) {
-      const why = 'its attempt broke off, and sent again it could come twice'
+      const why = 'its attempt broke off, and sending it again could deliver it twice'
       return judgedUnsent(message, { kind: 'unknown' }, why)
     }
     if (!isClosed) return undefined
@@ -82,8 +81,8 @@ function endingWithoutSending(
 }
 
 /**
- * Sends and settles what is left over now: one pass, no waiting for retries that are due later. What this process took
- * over before and gave up (the database went away) comes back the same way.
+ * Sends and settles what is left now, in one pass, without waiting for retries that are due later. Messages that this
+ * process took over before and gave up (because the database was unreachable) come back the same way.
  */
 export async function recover(
   deps: DeliverDeps,

@@ -8,8 +8,8 @@ export interface RefusedMessage {
 }
 
 /**
- * Messages of a run that were answered with a code that stops somebody, in pages of so many messages of any kind: what a
- * page reads is bounded, whatever it finds. Uses wx_push_message_run_idx, which ends with the id.
+ * Finds the messages of a run that were answered with a code that stops a person. Each page reads `limit` messages of
+ * any kind, so that its cost is bounded whatever it finds. Uses wx_push_message_run_idx, which ends with the id.
  */
 export async function findRefusals(
   db: Knex,

@@ -1,7 +1,7 @@
 import type { CallOptions, SendResult, WechatClient } from '../wechat/client.js'
 import type { HeldMessage } from './message.js'
 
-/** Sends a message over its channel, if it still may when the request would leave. */
+/** Sends a message over its channel, if `mayLeave` still allows it when the request is about to leave. */
 export type Send = (message: HeldMessage, mayLeave?: CallOptions['mayLeave']) => Promise<SendResult>
 
 export function createSender(wechat: WechatClient): Send {

@@ -4,14 +4,14 @@ import { groupBy } from '../lib/group-by.js'
 
 /** How verdicts are written down. */
 
-/** What is written to a message when an attempt is over. */
+/** What is recorded on a message when an attempt ends. */
 export interface Settlement {
   id: number
   fence: number
   runId: number | null
   state: 'delivered' | 'failed' | 'unknown' | 'retry'
   maybeSent: boolean
-  /** Attempts to add: 0 for one that was never made. */
+  /** Attempts to add: 0 if none was made. */
   attempts: number
   nextAttemptAt: number | null
   errcode: number | null
@@ -20,7 +20,7 @@ export interface Settlement {
   msgid: string | null
 }
 
-/** How many messages of a run were settled alike. */
+/** How many messages of a run were settled in the same way. */
 export interface Settled {
   runId: number | null
   state: Settlement['state']
@@ -28,8 +28,8 @@ export interface Settled {
 }
 
 /**
- * Writes verdicts down, one statement for those that have run, state, code and fence in common. A message that somebody
- * else has taken over is left as it is.
+ * Writes verdicts down, with one statement for those that have the same run, state, fence, doubt, attempts and code.
+ * A message that another process has taken over is left as it is.
  */
 export async function writeVerdicts(
   trx: Knex.Transaction,

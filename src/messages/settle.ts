@@ -22,8 +22,8 @@ const WRITTEN_AS: Record<Verdict['kind'], 'settled' | 'given_back' | 'next_permi
 }
 
 /**
- * Writes a batch of verdicts of one account down. Answers for each message what follows from it: the same message with
- * the user's next permit, already reserved, or nothing.
+ * Writes down a batch of verdicts of one account. Returns for each message what follows from its verdict: the same
+ * message with the user's next permit, already reserved, or nothing.
  */
 export async function settleBatch(
   db: Knex,

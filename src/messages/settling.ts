@@ -9,13 +9,13 @@ import { settleBatch } from './settle.js'
 import type { Stopping } from './stopping.js'
 import { addTallies, emptyTally, type Tally } from './tally.js'
 
-/** Writes the verdicts of one delivery down, in groups, and lets go of the messages. */
+/** Writes down the verdicts of one delivery, in groups, and releases the messages. */
 export interface Settling {
   /** Resolves after the commit, with the same message and its next permit if that is what follows. Never rejects. */
   settle(judged: JudgedMessage): Promise<HeldMessage | undefined>
   /** Leaves a message to whoever took it over. */
   abandon(message: HeldMessage): void
-  /** So many verdicts wait to be written that no more requests should start. */
+  /** Whether too many verdicts wait to be written for more requests to start. */
   isBacklogged(): boolean
   drain(): Promise<void>
   readonly tally: Tally
@@ -60,7 +60,7 @@ export function createSettling(
     abandon(message) {
       log.warn(
         { event: 'lease.lapsed', trace_id: message.traceId, message_id: message.id },
-        'left to whoever took it over',
+        'left to the process that took it over',
       )
       leases.release(message.id)
       tally = addTallies(tally, { ...emptyTally(), lost: 1 })

@@ -8,29 +8,36 @@ import { CREDIT_MS, createLocalTurns, SLICE_MS, type TakeTurns, type Turns } fro
 /** The rate of an account, shared out by Redis among the processes that send for it. */
 export interface SharedTurns {
   take: TakeTurns
-  /** At once, whatever Redis is doing. */
+  /** Closes at once, whatever Redis is doing. */
   close(): void
 }
 
-/** A request waits no longer for Redis: the messages behind it wait too. */
+/** A request waits no longer than this for Redis: the messages behind it wait too. */
 const COMMAND_TIMEOUT_MS = 500
 const CONNECT_TIMEOUT_MS = 2 * SECOND_MS
-/** Short, so that all processes come back at about the same time: while some are, and take all of the rate, the others add their share. */
+/**
+ * Short, so that all processes come back at about the same time: while some are back and use the whole rate, the
+ * others add their share.
+ */
 const RECONNECT_MS = 200
-/** How often a process says that it is there, sending or not, and notices that Redis is not. */
+/** How often a process reports that it is alive, sending or not, and checks that Redis is. */
 const BEAT_MS = 3 * SECOND_MS
 const FORGOTTEN_AFTER_MS = 10 * SECOND_MS
-/** Until Redis has told once how many there are. */
+/** Assumed until Redis has first reported how many there are. */
 const ASSUMED_PROCESSES = 4
-/** What so many processes may have ahead of them. A next turn later than that comes from a clock that was set back. */
+/**
+ * This many processes may each have a slice ahead of ours. A next turn later than that means that a clock was set
+ * back.
+ */
 const MOST_PROCESSES = 1_000
 
 /**
- * The same token bucket as in rate.ts, with Redis' clock, so that clocks of machines do not matter. It keeps the time of
- * the next free turn and nothing else: taking moves it on, so turns are never given twice, nor lie in a heap at the start
- * of a window as those of a counter would, and nobody is refused and asks again. A counter of whole seconds, which is what
- * limiter libraries keep in Redis, would let all processes send their part of a second at its start.
- * Times in whole microseconds, which a double holds exactly.
+ * The same token bucket as in rate.ts, on Redis' clock, so that the clocks of the machines do not matter. It keeps
+ * only the time of the next free turn. Taking turns moves that time on, so turns are never given twice, do not pile
+ * up at the start of a window as a counter's would, and nobody is refused and has to ask again. A counter of whole
+ * seconds, which is what limiter libraries keep in Redis, would let all processes send their part of a second at its
+ * start.
+ * Times are in whole microseconds, which a double holds exactly.
  */
 const TAKE = `
 local time = redis.call('TIME')
@@ -53,8 +60,8 @@ return { at - now, processes }
 `
 
 /**
- * Connects at once, and again and again while there is no connection. Meanwhile this process goes on with its share of
- * the rate: one part of as many as there are processes, so that all together keep it.
+ * Connects at once, and keeps trying while there is no connection. Meanwhile this process goes on with its share, the
+ * rate divided by the number of processes, so that all together keep to the rate.
  */
 export function openSharedTurns(options: {
   redisUrl: string
@@ -67,10 +74,10 @@ export function openSharedTurns(options: {
   const redis = new Redis(options.redisUrl, {
     commandTimeout: COMMAND_TIMEOUT_MS,
     connectTimeout: CONNECT_TIMEOUT_MS,
-    // A peer that hangs does not answer a goodbye either.
+    // A peer that hangs does not close its end of the connection either.
     disconnectTimeout: 0,
     retryStrategy: () => RECONNECT_MS,
-    // What could not be asked now is of no use later: nothing is queued, and nothing sent twice.
+    // A command that cannot be sent now is of no use later: nothing is queued, and nothing is sent twice.
     enableOfflineQueue: false,
     autoResendUnfulfilledCommands: false,
     maxRetriesPerRequest: 0,
@@ -117,9 +124,12 @@ export function openSharedTurns(options: {
     opened()
   }
 
-  /** Only the message of an error is logged: ioredis hangs the command on it, and with AUTH the password. */
+  /**
+   * Logs only the error's message: ioredis attaches the command to the error, and for AUTH that includes the
+   * password.
+   */
   function lose(error: unknown): void {
-    // Else late answers would be waited for, or a server asked again that cannot write.
+    // Otherwise we would wait for late answers, or keep asking a server that cannot write.
     if (redis.status === 'ready') redis.disconnect(true)
     if (state === 'closed' || state === 'lost') return
     state = 'lost'
@@ -131,7 +141,7 @@ export function openSharedTurns(options: {
         processes,
         per_second: perSecond / processes,
       },
-      'going on with a share of SEND_RATE, until Redis answers again',
+      'going on with a share of SEND_RATE until Redis answers again',
     )
     opened()
   }

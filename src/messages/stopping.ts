@@ -1,18 +1,18 @@
 import type { Brake } from './brake.js'
 
-/** Whether anything more may leave: not after a signal, a halt of the brake, or an error. */
+/** Whether anything more may leave: nothing may after a signal, a halt of the brake, or an error. */
 export interface Stopping {
   isStopping(): boolean
   /** Keeps the first error, and stops. */
   fail(error: unknown): void
-  /** To be called when the brake may have halted. */
+  /** Call it when the brake may have halted. */
   look(): void
   readonly failure: unknown
-  /** The signal is no longer listened to. */
+  /** Stops listening to the signal. */
   end(): void
 }
 
-/** `onStop` is told each time there is a new reason, so that nobody waits for what will not come. */
+/** `onStop` is called for each new reason to stop, so that nothing waits for what will not come. */
 export function createStopping(signal: AbortSignal, brake: Brake, onStop: () => void): Stopping {
   let failure: unknown
   signal.addEventListener('abort', onStop)

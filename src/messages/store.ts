@@ -8,8 +8,9 @@ import type { UserId } from '../lib/user-id.js'
 import type { TemplateData } from '../wechat/messages.js'
 
 /**
- * The statements that insert and settle messages; those on leases are in lease-store.ts. The callers keep lists sorted
- * and at most 999 long, and keep to the one lock order: permits by id, counters by user, messages by id.
+ * Statements that insert, lock and cancel messages, or give them their next permit; those on leases are in
+ * lease-store.ts, those on verdicts in settle-store.ts. Callers pass sorted lists of at most 999, and keep the one
+ * lock order: permits by id, counters by user, messages by id.
  */
 
 /** What the reminders of one claim have in common. */
@@ -29,7 +30,7 @@ export interface NewReminder {
   state: 'queued' | 'sending'
 }
 
-/** Inserts claimed reminders, with a lease. The unique key refuses a second one for a user and day. */
+/** Inserts claimed reminders, with a lease. The unique key refuses a second one for the same user and day. */
 export async function insertReminders(
   trx: Knex.Transaction,
   { appId, businessDate, runId, channel, templateId, page }: ReminderBatch,
@@ -63,7 +64,9 @@ export async function insertReminders(
   )
 }
 
-/** The ids of the reminders just inserted, by user. Read back, since a multi-row insert need not number them in a row. */
+/**
+ * Reads back the ids of the reminders just inserted, by user: a multi-row insert need not number them consecutively.
+ */
 export async function findReminderIds(
   trx: Knex.Transaction,
   appId: string,
@@ -79,7 +82,7 @@ export async function findReminderIds(
   return new Map(rows.map(({ id, user_id }) => [user_id, id]))
 }
 
-/** The users of messages, by the run that claimed them. */
+/** Finds the users of messages, by the run that claimed them. */
 export async function findUsersByRun(trx: Knex.Transaction, ids: number[]): Promise<Map<number, UserId[]>> {
   if (ids.length === 0) return new Map()
   const rows = await selectRows<{ run_id: number; user_id: UserId }>(
@@ -97,7 +100,7 @@ export async function findUsersByRun(trx: Knex.Transaction, ids: number[]): Prom
   return users
 }
 
-/** A message that its holder still holds, locked, with what it gives back if it never went out. */
+/** A locked message that its holder still holds, with what it gives back if it never went out. */
 export interface LockedMessage extends GivenBack {
   id: number
 }
@@ -111,7 +114,7 @@ interface LockedRow {
   last_date_before: number
 }
 
-/** Locks those messages that their holder still holds, by ascending id. */
+/** Locks, by ascending id, the messages that their holder still holds. */
 export async function lockHeld(
   trx: Knex.Transaction,
   held: { id: number; fence: number }[],
@@ -134,7 +137,10 @@ export async function lockHeld(
     }))
 }
 
-/** Ends messages as cancelled. Without a business date they no longer stand in the way of another one for that day. */
+/**
+ * Cancels messages, and clears their business date so that they do not keep another one for that day from being
+ * written.
+ */
 export async function cancel(
   trx: Knex.Transaction,
   ids: number[],
@@ -151,8 +157,8 @@ export async function cancel(
 }
 
 /**
- * A message goes on with its user's next permit: `queued`, with a fresh lease, and to the open_id that gave the permit.
- * WeChat takes a form_id for nobody else (41028), and a user may have several open_ids.
+ * Lets a message go on with its user's next permit: `queued`, with a fresh lease, and addressed to the open_id that
+ * gave the permit. WeChat accepts a form_id for nobody else (41028), and a user may have several open_ids.
  */
 export async function goOnWith(
   trx: Knex.Transaction,
@@ -169,7 +175,7 @@ export async function goOnWith(
   )
 }
 
-/** Leaves a message that is ours, and locked, to whoever comes by at that time. */
+/** Puts off a locked message of ours until `until`, for whichever process looks then. */
 export async function putOff(trx: Knex.Transaction, id: number, until: number): Promise<void> {
   await execute(
     trx,

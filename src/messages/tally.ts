@@ -1,4 +1,4 @@
-/** How many messages ended in which state. `lost`: another process had taken them over, and settles them. */
+/** How many messages ended in each state. `lost`: another process had taken them over, and settles them. */
 export interface Tally {
   delivered: number
   failed: number

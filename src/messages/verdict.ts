@@ -6,35 +6,39 @@ import { backoff } from './backoff.js'
 import type { HeldMessage } from './message.js'
 import { POLICIES } from './policy.js'
 
-/** What an attempt means for its message and permit. Every one of them is written down by messages/settle.ts. */
+/** What an attempt means for its message and permit. messages/settle.ts writes every verdict down. */
 export type Verdict =
   | { kind: 'delivered' }
-  /** Same message, same permit, later. `exhausted`: it has had its attempts, and is asked again only for the doubt. */
+  /**
+   * Same message, same permit, later. `exhausted`: it has used up its attempts, and is repeated only to resolve the
+   * doubt.
+   */
   | { kind: 'retry'; afterMs: number; maybeSent: boolean; exhausted?: true }
-  /** The permit is spoiled: same message with the user's next one. */
+  /** The permit is spoiled: same message, with the user's next one. */
   | { kind: 'next_permit' }
   | { kind: 'failed'; stops?: 'opt_out' | 'block' }
-  /** It may have been delivered, and nothing that we can ask would tell. */
+  /** It may have been delivered, and no further request would tell us. */
   | { kind: 'unknown'; stops?: 'opt_out' | 'block' }
-  /** Certainly not delivered, and not the user's fault: permit and counter go back to where they were. */
+  /** Certainly not delivered, and not the user's fault: permit and counter are restored. */
   | { kind: 'give_back' }
 
-/** Attempts after which a message is given up: with the pauses of backoff.ts about half a minute. */
+/** A message is given up after this many attempts: with the pauses of backoff.ts, about half a minute. */
 export const MAX_ATTEMPTS = 6
 
 /**
- * What may have been delivered is asked about on and on, until its sending window closes: an outage can take hours, and
- * the answer still tells. Twelve hours of it are about a hundred attempts; the limit is for a window that never closes.
+ * A message that may have been delivered is repeated until its sending window closes: an outage can take hours, and
+ * the answer still tells whether it arrived. Twelve hours make about a hundred attempts; the limit is for a window
+ * that never closes.
  */
 const DOUBT_PAUSE_MS = 5 * MINUTE_MS
 export const MAX_ATTEMPTS_IN_DOUBT = 200
 
-/** client_msg_id holds for 10 minutes (公众号模板消息); a minute less, for what waits in the queue meanwhile. */
+/** client_msg_id holds for 10 minutes (公众号模板消息); one minute less, to allow for time in the queue. */
 const CLIENT_MSG_ID_MS = 9 * MINUTE_MS
 
 /**
- * Whether the permit itself tells at any later time if an earlier attempt arrived. A form_id does: it is single-use at
- * WeChat. A prepay_id does not: it has three uses.
+ * Whether the permit itself tells, at any later time, whether an earlier attempt arrived. A form_id does: it is
+ * single-use at WeChat. A prepay_id does not: it has three uses.
  */
 export function isOwnKey(
   channel: HeldMessage['channel'],
@@ -44,8 +48,8 @@ export function isOwnKey(
 }
 
 /**
- * Whether the same message can be sent again without a second delivery: with a permit that is its own key, or as long as
- * a service account's client_msg_id holds. A subscribe message has no key at all (发送订阅消息).
+ * Whether the same message can be sent again without a second delivery: with a permit that is its own key, or while a
+ * service account's client_msg_id holds. A subscribe message has no key at all (发送订阅消息).
  */
 export function canRepeat(
   { channel, permitSource, createdAt }: Pick<HeldMessage, 'channel' | 'permitSource' | 'createdAt'>,
@@ -71,8 +75,9 @@ export function judge(message: HeldMessage, result: SendResult, random: number, 
 }
 
 function judgeRefusal(message: HeldMessage, entry: ErrcodeEntry, random: number, now: number): Verdict {
-  // Some refusals may hide a message that went out (see errcodes.ts). Where the permit resolves a doubt it costs nothing
-  // to have one; elsewhere a refusal is taken at its word, or a busy WeChat would cost everybody their permit.
+  // Some refusals may hide a message that went out (see errcodes.ts). Where the permit resolves a doubt, having one
+  // costs nothing. Elsewhere a refusal is taken at its word: otherwise a busy WeChat would cost everyone their
+  // permit.
   const hidesDelivery = entry.maybeSent === true && isOwnKey(message.channel, message.permitSource)
   const maybeSent = message.maybeSent || hidesDelivery
   const { permit } = POLICIES[entry.class]
@@ -82,10 +87,11 @@ function judgeRefusal(message: HeldMessage, entry: ErrcodeEntry, random: number,
     case 'replaced':
       if (message.channel !== 'form_id') return { kind: 'failed' }
       if (!message.maybeSent) return { kind: 'next_permit' }
-      // The earlier attempt used it up: that one was the delivery. Any other death after it proves nothing.
+      // formIdUsed: the earlier attempt used the permit up, so it was the delivery. Any other dead permit proves
+      // nothing.
       return entry.errcode === CODE.formIdUsed ? { kind: 'delivered' } : { kind: 'unknown' }
     case 'lost': {
-      // That it is refused now says nothing of an earlier attempt: that one may have been the delivery.
+      // A refusal now says nothing about the earlier attempt, which may have been the delivery.
       const kind = message.maybeSent ? 'unknown' : 'failed'
       return entry.stops ? { kind, stops: entry.stops } : { kind }
     }
@@ -93,7 +99,7 @@ function judgeRefusal(message: HeldMessage, entry: ErrcodeEntry, random: number,
     case 'in_doubt':
       return tryAgain({ ...message, maybeSent }, random, now, entry.retryAfterMs)
     case 'given_back':
-      // What may have been delivered is never given back: a second message could follow it.
+      // A message that may have been delivered is never given back: a second one could follow it.
       return maybeSent ? tryAgain({ ...message, maybeSent }, random, now) : { kind: 'give_back' }
   }
 }

@@ -12,7 +12,7 @@ export function windowEnd(window: SendingWindow, date: number): number {
   return timeOn(date, window.sendUntil.hour, window.sendUntil.minute, window.timezone)
 }
 
-/** When the window of a message closes, in ms; never for one that has no day. Each day is worked out once. */
+/** Tells when a message's window closes, in ms: never for a message without a day. Each day is worked out once. */
 export function createDeadlines(window: SendingWindow): (businessDate: number | null) => number {
   const ends = new Map<number, number>()
   return (date) => {

@@ -23,18 +23,19 @@ export interface AuditReport {
 }
 
 const MAX_VIOLATIONS = 1_000
-/** No message is purged before twice this time. */
+/** No message is purged before twice this time has passed. */
 const TOTALS_MS = 7 * DAY_MS
-/** No account is on a later day than its clocks show. */
+/** No account's clock shows a later day than this zone's. */
 const EARLIEST_ZONE = 'Pacific/Kiritimati'
-/** Where the programs ran that wrote last_date by hand. */
+/** The zone of the programs that wrote last_date by hand. */
 const CHINA = 'Asia/Shanghai'
 
 /**
- * Proves on the data of all accounts that counters are exact, nobody was reminded twice on a day, the oldest permits
- * went first, each spent permit has its message, each message goes to who gave its permit, the totals of ended runs are
- * those of their messages, and no last_date keeps a user from being reminded. Reads without locks; beside a busy service a
- * row may be seen in two states, so what is found is looked at once more before it counts.
+ * Proves from the data of all accounts that counters are exact, nobody was reminded twice on a day, the
+ * oldest permits went first, each spent permit has its message, each message goes to the open_id that gave
+ * its permit, the totals of ended runs are those of their messages, and no last_date keeps a user from being
+ * reminded. Reads without locks; beside a busy service a row may be seen in two states, so each finding is
+ * checked a second time before it counts.
  */
 export async function audit(db: Knex, now: number, fix: boolean): Promise<AuditReport> {
   const fixed = fix ? await fixCounters(db, now) : 0
@@ -61,7 +62,7 @@ async function check(name: string, find: () => Promise<object[]>): Promise<Audit
   return { name, ok: violations.length === 0, violations }
 }
 
-/** Counters are the one thing that can be put right from the tables alone. */
+/** Counters are the only thing that can be corrected from the tables alone. */
 async function fixCounters(db: Knex, now: number): Promise<number> {
   let fixed = 0
   for (;;) {
@@ -74,7 +75,10 @@ async function fixCounters(db: Knex, now: number): Promise<number> {
   }
 }
 
-/** A last_date in the future becomes the day of the last reminder on record, else today: they may have been reminded. */
+/**
+ * A last_date in the future becomes the day of the last reminder on record, or today if there is none: they
+ * may have been reminded.
+ */
 async function fixFutureDates(db: Knex, latest: number, now: number): Promise<number> {
   const today = businessDate(now, CHINA)
   let fixed = 0

@@ -13,16 +13,16 @@ const CHUNK = 500
 const PAUSE_MS = 10
 
 export interface BroughtBack {
-  /** Persons who can be sent to again. */
+  /** Persons who receive messages again. */
   people: number
-  /** Subscriptions that a later accept had voided because of the refusal, unspent again. */
+  /** Subscriptions that a later accept had voided because of the refusal, and that are unspent again. */
   permits: number
 }
 
 export interface BringBackOptions {
   appId: string
   runIds: number[]
-  /** Only what was refused at this moment (ms) or later. */
+  /** Only refusals at this moment (ms) or later. */
   since: number
   dryRun: boolean
   signal: AbortSignal
@@ -30,9 +30,10 @@ export interface BringBackOptions {
 }
 
 /**
- * Undoes what the refusals of these runs recorded, and nothing else: a person is brought back only from the stop that this
- * very message recorded, so a wish of the person's own and a later refusal stay. Chunk by chunk, each in its own
- * transaction; doing it again changes nothing. The permits that the refused messages spent stay spent.
+ * Undoes what the refusals of these runs recorded, and nothing else: a person is brought back only from the
+ * stop that exactly this message recorded, so the person's own wish and a later refusal stay. Works chunk by
+ * chunk, each in its own transaction; repeating it changes nothing. The permits that the refused messages
+ * spent stay spent.
  */
 export async function bringBack(db: Knex, options: BringBackOptions, now: number): Promise<BroughtBack> {
   const { runIds, since, signal } = options

@@ -5,7 +5,7 @@ import type { Finding } from './finding.js'
 
 const NAME = 'callback'
 
-/** Tests the message push, with the token and key that are configured here. */
+/** Tests the message push with the configured token and key. */
 export async function examineCallback(
   account: Account,
   target: CallbackTarget,
@@ -24,7 +24,7 @@ export async function examineCallback(
       fix: 'Plain pushes can be forged: choose safe mode, and set WX_ENCODING_AES_KEY.',
     }
   }
-  // URL leaves out the port that belongs to the scheme.
+  // URL omits the port that is the default of its scheme.
   if (url !== '' && new URL(url).port !== '') {
     return { ...ok, status: 'warn', fix: 'WeChat calls ports 80 and 443 only.' }
   }
@@ -34,7 +34,6 @@ export async function examineCallback(
 function callbackOff({ channel }: Account): Finding {
   const finding = { name: NAME, reason: 'off, WX_CALLBACK_TOKEN is not set' }
   if (channel === 'form_id') return { ...finding, status: 'ok' }
-  const fix =
-    'Set WX_CALLBACK_TOKEN and WX_ENCODING_AES_KEY: refusals and lost answers are known by events only.'
+  const fix = 'Set WX_CALLBACK_TOKEN and WX_ENCODING_AES_KEY: only events tell of refusals and lost answers.'
   return { ...finding, status: 'warn', fix }
 }

@@ -7,7 +7,10 @@ import type { Config } from '../config/read.js'
 import type { Base } from '../deps.js'
 import { handleErrors } from '../http/errors.js'
 
-/** Who answers for the callback: the public address, the service on this machine, or, if it is not up, its code. */
+/**
+ * Who answers the callback: the public address, the service on this machine, or, if that is not running, its
+ * code.
+ */
 export interface CallbackTarget {
   name: string
   call: CallCallback
@@ -16,7 +19,10 @@ export interface CallbackTarget {
 /** WeChat hangs up after 5 s (消息推送). */
 const ANSWER_WITHIN_MS = 5_000
 
-/** WX_CALLBACK_URL if it is set, else the service that runs here, else the same routes in this process. */
+/**
+ * WX_CALLBACK_URL if it is set, otherwise the service that runs here, otherwise the same routes in this
+ * process.
+ */
 export async function findCallbackTarget(
   base: Base,
   { host, port }: Pick<Config, 'host' | 'port'>,
@@ -30,7 +36,7 @@ export async function findCallbackTarget(
     const name = `${local}/wechat/callback`
     return { name, call: callOverHttp(name) }
   }
-  return { name: 'in this process, as no service runs here', call: callInProcess(base, account) }
+  return { name: 'in this process, because no service is running here', call: callInProcess(base, account) }
 }
 
 async function isUp(local: string): Promise<boolean> {

@@ -4,7 +4,7 @@ import { ServiceError } from '../errors.js'
 
 /** Above this an operator should look: permits are judged by the process's clock, leases by the database's. */
 export const SKEW_WARN_MS = 2_000
-/** Above this no job runs: the margin by which a permit must still be valid is one minute. */
+/** Above this no job runs: a permit must still be valid for a margin of one minute. */
 export const SKEW_LIMIT_MS = 30_000
 
 /** How far the database's clock is ahead of this process's, in ms, to within half the time of a query. */
@@ -15,7 +15,7 @@ export async function measureSkew(db: Knex, systemNow: () => number): Promise<nu
   return Math.round(Number(row?.now ?? 0) - middle)
 }
 
-/** Throws `not_ready` if process and database disagree on the time so far that a job could do harm. */
+/** Throws `not_ready` if the clocks of process and database differ so much that a job could do harm. */
 export async function assertClocksAgree(db: Knex, systemNow: () => number): Promise<void> {
   const skew = await measureSkew(db, systemNow)
   if (Math.abs(skew) <= SKEW_LIMIT_MS) return

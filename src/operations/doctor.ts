@@ -23,20 +23,22 @@ export interface DoctorDeps {
   getToken(): Promise<string>
   /** Where to test the message push; undefined = nowhere. */
   callback?: CallbackTarget
-  /** Where SEND_RATE is to be shared; undefined = nowhere. */
+  /** Where SEND_RATE should be shared; undefined = nowhere. */
   redis?: { url: string; sendRate: number | undefined }
 }
 
 const OLDEST = { mariadb: [10, 6], mysql: [8, 0] } as const
 
-/** Looks at everything that a run needs, changes nothing, and goes on after a finding as far as it makes sense. */
+/**
+ * Checks everything that a run needs, changes nothing, and goes on after a finding as far as it makes sense.
+ */
 export async function examine(deps: DoctorDeps): Promise<Finding[]> {
   const database = await examineDatabase(deps.db)
   if (database.status === 'fail') return [database]
   const migrations = await examineMigrations(deps)
   const rest = [await examineZone(deps), await examineClock(deps), await examinePool(deps.db)]
   if (deps.redis) rest.push(await examineRedis(deps.redis.url, deps.redis.sendRate))
-  // Without the tables there is nowhere to keep a token, or an event.
+  // Without the tables there is no place for a token or an event.
   if (migrations.status === 'ok') {
     rest.push(await examineWrites(deps.db), await examineMessages(deps))
     rest.push(await examineToken(deps))
@@ -51,7 +53,7 @@ async function examineDatabase(db: Knex): Promise<Finding> {
     const sql = isSqlite(db) ? 'SELECT sqlite_version() AS version' : 'SELECT VERSION() AS version'
     const [row] = await selectRows<{ version: string }>(db, sql)
     const version = row?.version ?? ''
-    if (isSqlite(db)) return { name, status: 'ok', reason: `SQLite ${version}; for one process` }
+    if (isSqlite(db)) return { name, status: 'ok', reason: `SQLite ${version}; for one process only` }
     const kind = version.includes('MariaDB') ? 'mariadb' : 'mysql'
     const [major = 0, minor = 0] = version.split('.').map((part) => Number.parseInt(part, 10))
     const [oldestMajor, oldestMinor] = OLDEST[kind]
@@ -70,7 +72,7 @@ async function examineDatabase(db: Knex): Promise<Finding> {
       name,
       status: 'fail',
       reason: `cannot be reached: ${codeOf(error) || 'no answer'}`,
-      fix: 'Check DATABASE_URL, and that the server runs.',
+      fix: 'Check DATABASE_URL and that the server is running.',
     }
   }
 }
@@ -92,13 +94,13 @@ async function examineWrites(db: Knex): Promise<Finding> {
   const name = 'writes'
   try {
     await tryWrite(db)
-    return { name, status: 'ok', reason: 'a row was written and taken back' }
+    return { name, status: 'ok', reason: 'a row was written and rolled back' }
   } catch (error) {
     return {
       name,
       status: 'fail',
       reason: `refused: ${codeOf(error) || 'no answer'}`,
-      fix: 'Check the rights of the user, room on the disk, and that it is the primary and no replica.',
+      fix: 'Check the privileges of the user, the free disk space, and that the server is the primary, not a replica.',
     }
   }
 }
@@ -132,7 +134,7 @@ async function examineClock({ db, systemNow }: DoctorDeps): Promise<Finding> {
   const reason = `database ${Math.abs(skew)} ms ${skew < 0 ? 'behind' : 'ahead of'} this process`
   const fix = 'Set the clocks of both machines by NTP.'
   if (Math.abs(skew) > SKEW_LIMIT_MS)
-    return { name: 'clock', status: 'fail', reason: `${reason}; no job runs like this`, fix }
+    return { name: 'clock', status: 'fail', reason: `${reason}; no job runs until they agree`, fix }
   return Math.abs(skew) > SKEW_WARN_MS
     ? { name: 'clock', status: 'warn', reason, fix }
     : { name: 'clock', status: 'ok', reason }
@@ -140,7 +142,8 @@ async function examineClock({ db, systemNow }: DoctorDeps): Promise<Finding> {
 
 async function examinePool(db: Knex): Promise<Finding> {
   const max: number = db.client.pool.max
-  if (isSqlite(db)) return { name: 'pool', status: 'ok', reason: 'one connection, as SQLite has one writer' }
+  if (isSqlite(db))
+    return { name: 'pool', status: 'ok', reason: 'one connection, because SQLite has one writer' }
   const [limit] = await selectRows<{ n: number }>(db, 'SELECT @@max_connections AS n')
   const rows = await selectRows<{ Value: string }>(db, "SHOW STATUS LIKE 'Threads_connected'")
   const connected = Number(rows[0]?.Value ?? 0)

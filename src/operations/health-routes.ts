@@ -9,23 +9,23 @@ import { withDeadline } from '../lib/deadline.js'
 
 const Healthy = Type.Object({ status: Type.Literal('ok') })
 
-/** Less than the patience of whoever asks, who would learn nothing from a request that hangs. */
+/** Less than the patience of the caller, who would learn nothing from a request that hangs. */
 const READY_LIMIT_MS = 3_000
 
 export interface HealthDeps {
   db: Knex
-  /** Throws what is missing in a database that cannot be worked on. */
+  /** Throws what is missing if the database is not ready for work. */
   assertMigrated(db: Knex): Promise<void>
 }
 
 /**
- * GET /healthz: the process answers. GET /readyz: it can do its work, i.e. the database answers soon, takes writes and
- * has all migrations.
+ * GET /healthz: the process answers. GET /readyz: it can do its work, i.e. the database answers soon, accepts
+ * writes and has all migrations.
  */
 export function healthRoutes(deps: HealthDeps): FastifyPluginAsyncTypebox {
   let checking: Promise<void> | undefined
 
-  /** One at a time: while a database hangs, each would hold a connection of the pool. */
+  /** One check at a time: while a database hangs, each would hold a connection of the pool. */
   function check(): Promise<void> {
     checking ??= assertReady(deps).finally(() => {
       checking = undefined
@@ -57,8 +57,9 @@ async function assertReady({ db, assertMigrated }: HealthDeps): Promise<void> {
   try {
     await tryWrite(db)
   } catch (error) {
-    // It answers; whatever it says but that it is away, it has refused: rights, a full disk, a file that cannot be written.
+    // The database answers: unless the error says that it is away, it has refused the write (rights, a full
+    // disk, a file that cannot be written).
     if (whyUnavailable(error) !== undefined) throw error
-    throw new ServiceError('not_ready', 'The database takes no writes')
+    throw new ServiceError('not_ready', 'The database accepts no writes')
   }
 }

@@ -2,12 +2,15 @@ import { Redis } from 'ioredis'
 import type { Finding } from './finding.js'
 
 const TIMEOUT_MS = 2_000
-/** What the shared rate asks of Redis: a script, and its clock. */
+/** What the shared rate needs from Redis: a script, and its clock. */
 const PROBE = "return redis.call('TIME')"
-/** Refusals that no waiting mends: wrong or missing password, a user who may not run scripts. */
+/** Refusals that waiting does not fix: wrong or missing password, a user who may not run scripts. */
 const NOT_ALLOWED = /^(WRONGPASS|NOAUTH|NOPERM|ERR invalid password)/
 
-/** Whether processes can share SEND_RATE through this Redis. They go on without it, each with its part of the rate. */
+/**
+ * Whether processes can share SEND_RATE through this Redis. Without it each process goes on with its share of
+ * the rate.
+ */
 export async function examineRedis(redisUrl: string, sendRate: number | undefined): Promise<Finding> {
   const name = 'redis'
   const started = performance.now()
@@ -25,8 +28,8 @@ export async function examineRedis(redisUrl: string, sendRate: number | undefine
       : {
           name,
           status: 'warn',
-          reason: `cannot be reached: ${code ?? 'no answer'}; each process goes on with its part of SEND_RATE`,
-          fix: 'Check REDIS_URL, and that Redis runs.',
+          reason: `cannot be reached: ${code ?? 'no answer'}; each process goes on with its share of SEND_RATE`,
+          fix: 'Check REDIS_URL and that Redis is running.',
         }
   }
   const ms = Math.round(performance.now() - started)
@@ -34,7 +37,7 @@ export async function examineRedis(redisUrl: string, sendRate: number | undefine
     ? {
         name,
         status: 'warn',
-        reason: `answers in ${ms} ms, and is not used: without SEND_RATE there is nothing to share`,
+        reason: `answers in ${ms} ms but is not used: without SEND_RATE there is nothing to share`,
         fix: 'Set SEND_RATE, or remove REDIS_URL.',
       }
     : { name, status: 'ok', reason: `answers in ${ms} ms; shares ${sendRate} messages a second` }
@@ -50,7 +53,7 @@ async function probe(redisUrl: string): Promise<void> {
     maxRetriesPerRequest: 0,
     disableClientInfo: true,
   })
-  // The promises only say that the connection is closed; why is in this event.
+  // The promises only say that the connection is closed; this event has the reason.
   let cause: unknown
   redis.on('error', (error) => {
     cause ??= error

@@ -19,8 +19,9 @@ import * as store from './restored-store.js'
 
 const CHUNK = 500
 const PAUSE_MS = 10
-/** Marks the runs that are ours to go on with, when a call that was cut short is repeated. */
-const REASON = 'restored: the books of this day were lost after the dump; who was due counts as reminded'
+/** Marks the runs that a repeated call may go on with after one that was cut short. */
+const REASON =
+  'restored: what was recorded on this day after the dump is lost; everyone who was due counts as reminded'
 const ERRMSG = 'restored: it may have been sent after the dump was taken'
 
 export interface RestoredOptions {
@@ -33,30 +34,31 @@ export interface RestoredOptions {
 
 export interface RestoredDay {
   date: number
-  /** Users who were due in the restored books: each has a message `unknown` now, and its permit is spent. */
+  /** Users who were due in the restored books: each now has a message `unknown`, and its permit is spent. */
   users: number
 }
 
 export interface RestoredReport {
   days: RestoredDay[]
-  /** Messages that were open in the dump, and are `unknown` now. */
+  /** Messages that were open in the dump and are `unknown` now. */
   open: number
 }
 
 interface GapDay {
   date: number
-  /** When its reminders could have begun to go out behind the back of these books. */
+  /** When its reminders could have begun to go out without these books knowing. */
   at: number
 }
 
 /**
- * Closes the gap between a dump and now. What the runs of these days have sent is not in the books, and everybody would be
- * due again; WeChat refuses a form_id that it has used, but a younger one, or a subscription, would be a second message.
- * So who was due is written down as a run would have done it, with the same permit, as `unknown`: may have been delivered.
- * On `subscribe` a permit that WeChat has used up already would be answered 43101, an opt-out, by everybody at once.
+ * Closes the gap between a dump and now. The books do not show what the runs of these days have sent, so
+ * everybody would be due again; WeChat refuses a form_id that it has used, but a younger one, or a
+ * subscription, would become a second message. So each user who was due is written down as a run would have
+ * done it, with the same permit, as `unknown`: may have been delivered. On `subscribe` a permit that WeChat
+ * has already used up would be answered 43101, an opt-out, for everybody at once.
  *
- * First no run of these days can go on, then users are marked, chunk by chunk. May be cut short and repeated: who is
- * marked is not due any more.
+ * First all runs of these days are kept from going on, then users are marked, chunk by chunk. This may be cut
+ * short and repeated: a marked user is not due any more.
  */
 export async function closeGap(
   db: Knex,
@@ -66,12 +68,12 @@ export async function closeGap(
 ): Promise<RestoredReport> {
   const { appId } = account
   const { since, dryRun, signal } = options
-  if (since > now) throw new ServiceError('invalid_request', 'The dump cannot have been taken after now')
+  if (since > now) throw new ServiceError('invalid_request', 'The dump cannot have been taken in the future')
   const before = await countOpen(db, appId, now)
   if (before.inHand > 0)
     throw new ServiceError(
       'conflict',
-      `${before.inHand} messages are in the hands of a process. Stop every process of the service first, and wait 15 seconds`,
+      `${before.inHand} messages are held by a process. Stop every process of the service first, and wait 15 seconds`,
     )
   const days = await findGapDays(db, account, since, now)
   const report: RestoredReport = { days: [], open: before.lapsed + before.retriesDue + before.retriesLater }
@@ -90,7 +92,9 @@ export async function closeGap(
   return report
 }
 
-/** Days on which a run could send after the dump. One that had ended before it has sent nothing since. */
+/**
+ * Days on which a run could have sent after the dump. A run that had ended before it has sent nothing since.
+ */
 async function findGapDays(db: Knex, account: Account, since: number, now: number): Promise<GapDay[]> {
   const { appId, timezone } = account
   const cron = parseCron(account.remindCron)
@@ -180,7 +184,8 @@ async function markDay(
     })
     users += marked
     onMarked(marked)
-    // Who had no permit in these books may have been reminded too, with one that came after the dump.
+    // Users without a permit in these books may have been reminded too, with a permit that came after the
+    // dump.
     if (isToday && !dryRun && again === null) await lastRemindedOn(db, appId, { after, end }, date, now)
     if (again === null) after = end
     await pause(PAUSE_MS, signal)

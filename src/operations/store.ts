@@ -4,22 +4,23 @@ import { mysqlHint, scanRows } from '../db/sql.js'
 import type { UserId } from '../lib/user-id.js'
 
 /**
- * The statements of the audit. Each reads whole tables and belongs to no hot path. Each answers the rows that break a
- * rule, at most `limit` of them.
+ * The statements of the audit. Each reads whole tables and is on no hot path. Each returns the rows that
+ * break a rule, at most `limit` of them.
  */
 
 export interface WrongCounter {
   app_id: string
   user_id: UserId
-  /** As the counter says; null if the user has none. */
+  /** The counter's value; null if the user has none. */
   count: number | null
   permits: number
 }
 
 /**
- * Rule: count = number of the user's permits with status 0. Users without a counter are found too. Both tables are read
- * once and grouped, whatever the planner knows of them: a look-up for each counter was seen to read the whole table for
- * each one, as long as the statistics of a freshly filled table say that it is empty (MariaDB; 5,000 users: 30 s).
+ * Rule: count = number of the user's permits with status 0. Finds users without a counter too. Both tables
+ * are read once and grouped, whatever the planner knows of them: a look-up for each counter was seen to read
+ * the whole table each time, while the statistics of a freshly filled table said that it was empty (MariaDB;
+ * 5,000 users: 30 s).
  */
 export function findWrongCounters(db: Knex, limit: number): Promise<WrongCounter[]> {
   return scanRows<WrongCounter>(
@@ -39,7 +40,10 @@ export interface DoubleReminder {
   reminders: number
 }
 
-/** Rule: at most one reminder per user and day. By the run's day, for the unique key does not see an empty business_date. */
+/**
+ * Rule: at most one reminder per user and day. Grouped by the run's day, because the unique key ignores an
+ * empty business_date.
+ */
 export function findDoubleReminders(db: Knex, limit: number): Promise<DoubleReminder[]> {
   return scanRows<DoubleReminder>(
     db,
@@ -59,11 +63,11 @@ export interface YoungerSpentFirst {
 }
 
 /**
- * Rule: the oldest valid permit is spent first. Looks for a permit that was there when the message was claimed, was
- * still valid when the one spent was taken (a next permit is taken later than the claim), ran out earlier than that one,
- * and was not spent. One that came in, or was given back, after the claim does not count: its row was written later.
- * Of a row written by hand, without a time, only the id tells whether it was there. Permits of another kind do not
- * stand in line with it: a form_id cannot be spent on a subscribe message.
+ * Rule: the oldest valid permit is spent first. Looks for a permit that existed when the message was claimed,
+ * was still valid when the spent one was taken (a next permit is taken later than the claim), ran out earlier
+ * than that one, and was not spent. A permit that came in or was given back after the claim does not count:
+ * its row was written later. For a row written by hand, without a time, only the id tells whether it existed.
+ * Permits of another kind do not compete with it: a form_id cannot be spent on a subscribe message.
  */
 export function findYoungerSpentFirst(db: Knex, limit: number): Promise<YoungerSpentFirst[]> {
   return scanRows<YoungerSpentFirst>(
@@ -91,7 +95,10 @@ export interface Mismatch {
   permit_id: number | null
 }
 
-/** A permit that a message spent, and that message has no such permit: gone, cancelled, or on another one without a code. */
+/**
+ * A permit spent by a message that does not have it: the message is gone, cancelled, or on another permit
+ * without a code.
+ */
 export function findSpentWithoutMessage(db: Knex, limit: number): Promise<Mismatch[]> {
   return scanRows<Mismatch>(
     db,
@@ -104,7 +111,7 @@ export function findSpentWithoutMessage(db: Knex, limit: number): Promise<Mismat
   )
 }
 
-/** A message that was claimed, and its permit is not spent on it. */
+/** A message that was claimed although its permit is not spent on it. */
 export function findMessagesWithoutPermit(db: Knex, limit: number): Promise<Mismatch[]> {
   return scanRows<Mismatch>(
     db,
@@ -122,7 +129,7 @@ export interface WrongReceiver {
   permit_id: number
 }
 
-/** Rule: a permit goes to the open_id that gave it. WeChat takes it for nobody else. */
+/** Rule: a permit goes to the open_id that gave it. WeChat accepts it for nobody else. */
 export function findWrongReceivers(db: Knex, limit: number): Promise<WrongReceiver[]> {
   return scanRows<WrongReceiver>(
     db,
@@ -134,8 +141,8 @@ export function findWrongReceivers(db: Knex, limit: number): Promise<WrongReceiv
 }
 
 /**
- * Rule: the totals of a run that has ended are those of its messages. Of runs started after `since`: the messages of older
- * ones may have been purged.
+ * Rule: the totals of an ended run are those of its messages. Checks runs started after `since`: the messages
+ * of older ones may have been purged.
  */
 export function findWrongTotals(db: Knex, since: number, limit: number): Promise<{ run_id: number }[]> {
   const totals = [
@@ -167,7 +174,7 @@ export interface FutureDate {
   last_date: number
 }
 
-/** Rule: nobody was last reminded on a day to come. Such a user would not be reminded until then. */
+/** Rule: nobody was last reminded on a future day. Such a user would not be reminded until then. */
 export function findFutureDates(db: Knex, latest: number, limit: number): Promise<FutureDate[]> {
   return scanRows<FutureDate>(
     db,

@@ -3,19 +3,20 @@ import type { UserId } from '../lib/user-id.js'
 
 const MAX_FORM_ID_LENGTH = 128
 /**
- * As many messages as a user may have in store. Who submits a form 28 times a day for the 7 days that a form_id lives
- * stays below it; somebody who invents them is stopped there, since each costs the daily run a request.
+ * The most unspent permits that a user may have. A user who submits a form 28 times a day for the 7 days that
+ * a form_id lives stays below it; someone who invents form_ids is stopped there, since each costs the daily
+ * run a request.
  */
 export const MAX_UNSPENT_PERMITS = 200
 /** How many messages each may be used for: a form submit is one, a successful payment three (WeChat: 模板消息). */
 export const USES = { form: 1, pay: 3 } as const
 
-/** One form_id as a caller hands it in. */
+/** One form_id as a caller sends it. */
 export interface UploadedPermit {
   appId: string
   openId: string
   userId: UserId
-  /** Of a payment: its prepay_id. */
+  /** For a payment, its prepay_id. */
   formId: string | null
   source: 'form' | 'pay'
   page: string | undefined
@@ -25,7 +26,7 @@ export interface UploadedPermit {
 
 export type Acceptance = { ok: true; formId: string; expire: number } | { ok: false; reason: RejectionReason }
 
-/** Why an upload is no permit. Told to the caller, so that the client can be mended. */
+/** Why an upload is not a permit. The caller is told, so that the client can be fixed. */
 export const REJECTION_REASONS = [
   'empty',
   'mock',
@@ -40,20 +41,26 @@ export const REJECTION_REASONS = [
 ] as const
 export type RejectionReason = (typeof REJECTION_REASONS)[number]
 
-/** What a careless client posts when `event.detail.formId` was not there. */
+/** What a careless client posts when `event.detail.formId` was missing. */
 const EMPTY_WORDS = new Set(['', 'undefined', 'null'])
-/** DevTools simulator, in any capitals (WeChat community, several reports). */
+/** From the DevTools simulator, in any capitalisation (WeChat community, several reports). */
 const MOCK = 'the formid is a mock one'
-/** Develop and trial builds since base library 2.10.0. */
+/** From develop and trial builds since base library 2.10.0. */
 const TRIAL_VERSION = 'the formid is no longer available in develop or trial version of this mini program'
 /** The documented form of a failed request, e.g. `requestFormId:fail deprecated` (report-submit-timeout, 2.6.2). */
 const REQUEST_FAILED = 'requestformid:fail'
-/** The texts above that are no form_id, in small letters. */
+/** The texts above that are not form_ids, in lower case. */
 export const NO_FORM_ID = { texts: [...EMPTY_WORDS, MOCK, TRIAL_VERSION], prefix: REQUEST_FAILED }
-/** The number of a payment that went through, taken for its prepay_id: answered 41028 (WeChat community). */
+/**
+ * The transaction number of a successful payment, mistaken for its prepay_id: WeChat answers 41028 (WeChat
+ * community).
+ */
 const TRANSACTION_ID = /^4200\d{24}$/
 
-/** Decides whether an upload is a form_id or prepay_id, and until when it is valid: 7 days from the submit, never later than now. */
+/**
+ * Decides whether an upload is a form_id or prepay_id, and until when it is valid: 7 days from the submit, or
+ * from now if the submit lies in the future.
+ */
 export function accept(upload: UploadedPermit, now: number): Acceptance {
   const formId = upload.formId?.trim() ?? ''
   const reason = whyNoFormId(formId, upload.source)
@@ -69,7 +76,8 @@ function whyNoFormId(formId: string, source: UploadedPermit['source']): Rejectio
   if (text.startsWith(REQUEST_FAILED)) return 'request_failed'
   if (text === MOCK) return 'mock'
   if (text === TRIAL_VERSION) return 'trial_version'
-  // Printable ASCII without blanks: all that WeChat was ever seen to give, and all that the column can hold.
+  // Printable ASCII without blanks: WeChat was never seen to give anything else, and the column can hold
+  // nothing else.
   if (formId.length > MAX_FORM_ID_LENGTH || !/^[\x21-\x7e]+$/.test(formId)) return 'malformed'
   if (source === 'pay' && TRANSACTION_ID.test(formId)) return 'transaction_id'
   return undefined

@@ -12,7 +12,7 @@ import { findBalance, type ReminderAccount } from './find-balance.js'
 const Query = Type.Object(
   {
     user_id: Type.Optional(
-      Type.String({ pattern: USER_ID_PATTERN, description: "The owner's number of the user" }),
+      Type.String({ pattern: USER_ID_PATTERN, description: "The owner's number for the user" }),
     ),
     open_id: Type.Optional(OpenId),
   },
@@ -21,10 +21,14 @@ const Query = Type.Object(
 
 const BalanceAnswer = Type.Object({
   user_id: UserId,
-  permits: Type.Integer({ description: 'That a reminder could spend; at most 1,000 are counted' }),
-  days_covered: Type.Integer({ description: 'Reminders in a row, one a day, from the next one on' }),
-  covered_until: Type.Union([IsoDate, Type.Null()], { description: 'The day of the last of them' }),
-  ask: Type.Boolean({ description: 'Whether another permit would be of use now' }),
+  permits: Type.Integer({ description: 'Permits that a reminder could spend; at most 1,000 are counted' }),
+  days_covered: Type.Integer({
+    description: 'Reminders possible in a row, one a day, starting with the next one',
+  }),
+  covered_until: Type.Union([IsoDate, Type.Null()], {
+    description: 'The day of the last of these reminders',
+  }),
+  ask: Type.Boolean({ description: 'Whether another permit would be useful now' }),
   reason: Type.String({
     description: 'none_left, few_left, refused; enough, opted_out, blocked, not_needed',
   }),

@@ -3,7 +3,7 @@ import { type Condition, OLDEST_FIRST } from '../books/index.js'
 import { selectRows } from '../db/sql.js'
 import type { UserId } from '../lib/user-id.js'
 
-/** Until when a user's usable permits are valid, the first to run out first. Uses wx_save_form_id_oldest_idx. */
+/** The ends of validity of a user's usable permits, the earliest first. Uses wx_save_form_id_oldest_idx. */
 export async function findExpires(
   db: Knex,
   appId: string,
@@ -27,7 +27,7 @@ export interface StopRow {
   stop_errcode: number | null
 }
 
-/** The stops of a user's open_ids. A claim passes over the user if there is one. Uses wx_user_user_idx. */
+/** The stops of a user's open_ids. A claim skips the user if there is one. Uses wx_user_user_idx. */
 export async function findStops(db: Knex, appId: string, userId: UserId): Promise<StopRow[]> {
   return selectRows<StopRow>(
     db,
@@ -37,7 +37,7 @@ export async function findStops(db: Knex, appId: string, userId: UserId): Promis
   )
 }
 
-/** Whether the day's reminder is behind the user: it was sent, or it is not due because of a sign-in. */
+/** Whether the user's reminder for the day is over: it was sent, or a sign-in made it unnecessary. */
 export async function isDayDone(db: Knex, appId: string, userId: UserId, date: number): Promise<boolean> {
   const rows = await selectRows(
     db,

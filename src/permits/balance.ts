@@ -2,20 +2,21 @@ import { FORM_ID_LIFETIME_MS, NEVER_EXPIRES, VALIDITY_MARGIN_MS } from '../books
 import type { Channel } from '../channel.js'
 
 /**
- * With so many days covered a page need not ask. A form_id lives for seven days, so an eighth would run out unused; of
- * accepted subscriptions more could be kept, but whoever stays away for a week is not won back by an eighth reminder.
+ * With this many days covered, a page need not ask. A form_id lives for seven days, so an eighth would run
+ * out unused; more accepted subscriptions could be kept, but an eighth reminder does not win back a user who
+ * stays away for a week.
  */
 export const ENOUGH_DAYS = 7
 
-/** What is known of a user when the page asks. */
+/** What is known about a user when the page asks. */
 export interface Holdings {
-  /** Until when each usable permit is valid, ascending, in ms. */
+  /** The ends of validity of the usable permits, ascending, in ms. */
   expires: number[]
-  /** The next days on which a reminder may be sent, and when on each of them, ascending. */
+  /** The next days on which a reminder may be sent, and its time on each of them, ascending. */
   reminders: { date: number; at: number }[]
   /**
-   * `refused`: WeChat said so when a message was sent; a new consent lifts it. `opted_out` and `blocked` stay until
-   * somebody lifts them by hand.
+   * `refused`: WeChat said so when a message was sent; a new consent lifts it. `opted_out` and `blocked` stay
+   * until somebody lifts them by hand.
    */
   stop: 'refused' | 'opted_out' | 'blocked' | undefined
 }
@@ -31,11 +32,11 @@ export type AskReason =
 
 export interface Balance {
   permits: number
-  /** Reminders in a row, one a day, that the permits are good for. */
+  /** How many reminders in a row, one a day, the permits are good for. */
   daysCovered: number
-  /** The day of the last of them. */
+  /** The day of the last of these reminders. */
   coveredUntil: number | undefined
-  /** Whether another permit would be of use now, and why or why not. */
+  /** Whether another permit would be useful now, and why or why not. */
   ask: boolean
   reason: AskReason
 }
@@ -60,7 +61,9 @@ export function balanceOf(channel: Channel, holdings: Holdings, now: number): Ba
   return answer(true, days === 0 ? 'none_left' : 'few_left')
 }
 
-/** The permit that runs out first is spent first; one that has run out by the time of a reminder is lost. */
+/**
+ * The permit that runs out first is spent first; a permit that has run out by the time of a reminder is lost.
+ */
 function covered(expires: readonly number[], reminders: Holdings['reminders']): number {
   const sorted = [...expires].sort((a, b) => a - b)
   let next = 0

@@ -9,9 +9,15 @@ import { createRangeSweep } from './range-sweep.js'
 
 export const EXPIRE = 'expire'
 const LIMITS = {
-  /** Rows that one statement examines: some ms, and a second from a cold disk. Most may be settled long ago. */
+  /**
+   * Rows that one statement examines, in some ms, or in a second from a cold disk. Most may have been settled
+   * long ago.
+   */
   examined: 2 * MAX_LIST,
-  /** Of one scheduled sweep, through the rows far below its mark: two million, so that fresh ones never wait long. */
+  /**
+   * Steps of one scheduled sweep through the rows far below its mark: two million rows, so that fresh ones
+   * never wait long.
+   */
   passSteps: 1_000,
 }
 
@@ -23,13 +29,14 @@ export interface Sweep {
 }
 
 /**
- * Sets unspent permits that ran out to 2 and counts their users down, chunk by chunk, each in its own transaction.
- * Answers undefined if another process has this firing. A sweep that is cut short leaves whole chunks behind; the
- * next one goes on from there.
+ * Sets unspent permits that ran out to 2 and counts their users down, chunk by chunk, each in its own
+ * transaction. Returns undefined if another process has this firing. A sweep that is cut short leaves whole
+ * chunks behind; the next one goes on from there.
  *
- * Settled rows stay in the index, so a sweep starts where the last one ended, a day earlier for permits that were given
- * back in between. Rows written by hand below that mark are found by a pass through all of them: it begins once a day
- * and goes on for a while after each sweep, two million rows at a time. A sweep by hand does the whole pass at once.
+ * Settled rows stay in the index, so a sweep starts where the last one ended, and a day earlier for permits
+ * that were given back in between. Rows written by hand below that mark are found by a pass through all of
+ * them: it begins once a day and goes on for a while after each sweep, two million rows at a time. A sweep by
+ * hand does the whole pass at once.
  */
 export async function expireStale(
   deps: { db: Knex; log: Logger; signal: AbortSignal },
@@ -52,7 +59,7 @@ export async function expireStale(
       const sweep = createRangeSweep(
         db,
         signal,
-        { appId, from, now, examined: limits.examined },
+        { appId, now, examined: limits.examined },
         record,
         (chunk) => {
           done.expired += chunk.expired
@@ -91,7 +98,10 @@ export async function expireStale(
   return entered?.result
 }
 
-/** Which pass through all older rows this sweep has part in. The first sweep of an account is such a pass itself. */
+/**
+ * The pass through all older rows that this sweep takes part in. The first sweep of an account is itself such
+ * a pass.
+ */
 function passOf(
   last: SweepProgress | undefined,
   triggeredBy: Trigger,

@@ -7,7 +7,7 @@ import type { UserId } from '../lib/user-id.js'
 import { type Balance, balanceOf, ENOUGH_DAYS, type Holdings } from './balance.js'
 import * as store from './balance-store.js'
 
-/** What of an account decides how far permits reach. */
+/** The settings of an account that decide how far permits reach. */
 export interface ReminderAccount {
   appId: string
   channel: Channel
@@ -16,12 +16,15 @@ export interface ReminderAccount {
   remindCron: string
 }
 
-/** More are not counted one by one: a number that no page shows. */
+/** More are not counted one by one: no page shows such a number. */
 const MAX_PERMITS = 1_000
-/** A cron of one day a week has so many of them in this. */
+/** A cron of one day a week fires on ENOUGH_DAYS days in this time. */
 const HORIZON_DAYS = ENOUGH_DAYS * 7 + 1
 
-/** How many permits a user has, how far they reach, and whether a page should ask for another. Changes nothing. */
+/**
+ * How many permits a user has, how far they reach, and whether a page should ask for another one. Changes
+ * nothing.
+ */
 export async function findBalance(
   db: Knex,
   account: ReminderAccount,
@@ -29,7 +32,7 @@ export async function findBalance(
   now: number,
 ): Promise<Balance> {
   const { appId } = account
-  // A payment that is held back still is a permit.
+  // A payment that is still held back counts as a permit.
   const usable = isUsable(account, now + PAY_HOLD_MS)
   const expires = await store.findExpires(db, appId, userId, usable, MAX_PERMITS)
   const today = businessDate(now, account.timezone)
@@ -39,7 +42,7 @@ export async function findBalance(
   return balanceOf(account.channel, { expires, reminders, stop }, now)
 }
 
-/** The next days on which the daily run starts; later ones than the horizon matter to nobody. */
+/** The next days on which the daily run starts, up to the horizon; later ones do not matter. */
 function nextReminders(
   account: ReminderAccount,
   first: number,
@@ -50,7 +53,7 @@ function nextReminders(
   const reminders: Holdings['reminders'] = []
   let date = first
   for (let day = 0; day < HORIZON_DAYS && reminders.length < limit; day++, date = addDays(date, 1)) {
-    // Today's run, if it has begun, may have passed the user already.
+    // If today's run has begun, it may have passed the user already.
     const at = firingsOn(cron, date, account.timezone).find((firing) => firing > now)
     if (at !== undefined) reminders.push({ date, at })
   }

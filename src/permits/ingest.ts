@@ -20,12 +20,15 @@ export type UploadOutcome =
   | { outcome: 'rejected'; reason: RejectionReason }
 
 export interface Ingest {
-  /** Answers, in order, after the permits are committed. Rejects if they could not be: then none of them is stored. */
+  /**
+   * Resolves, in order, after the permits are committed. Rejects if they could not be: then none of them is
+   * stored.
+   */
   upload(uploads: UploadedPermit[], now: number): Promise<UploadOutcome[]>
   drain(): Promise<void>
 }
 
-/** A form_id or prepay_id that is to be stored, with all the uses it has. */
+/** A form_id or prepay_id to be stored, with all the uses it has. */
 type Accepted = Omit<NewPermit, 'useNo'>
 
 interface Request {
@@ -33,11 +36,17 @@ interface Request {
   now: number
 }
 
-/** Uploads in one transaction: two statements of up to 999 rows each stay under 60 ms (measured at 1,000 to 5,000 rows). */
+/**
+ * Permits in one transaction: two statements of up to 999 rows each stay under 60 ms (measured at 1,000 to
+ * 5,000 rows).
+ */
 const MAX_GROUP_PERMITS = 2_000
 const MAX_WAITING_PERMITS = 50_000
 
-/** How long a request is tried again whose rows another transaction holds. Its caller is told to come back then. */
+/**
+ * For how long a request is retried while another transaction holds its rows. After that its caller is told
+ * to come back.
+ */
 const MAX_LOCKED_MS = 8_000
 /** One lock wait is enough: see commitUnlocked. */
 const NO_LOCK_RETRY = 1
@@ -45,12 +54,13 @@ const FIRST_PAUSE_MS = 20
 const MAX_PAUSE_MS = 500
 
 /**
- * `locked`: would wait for another transaction, which may be that of a process that froze. `waited`: it or one of its
- * group did wait, in vain, for what no look finds: a row locked after it, or the gap that an upsert locks before its row.
+ * `locked`: the upload would wait for another transaction, which may belong to a frozen process. `waited`: it
+ * or another one in its group did wait, in vain, for something that no look finds: a row locked after the
+ * look, or the gap that an upsert locks before its row.
  */
 type Attempt = UploadOutcome[] | 'locked' | 'waited'
 
-/** The way of every permit into the tables: requests that arrive together are committed together. */
+/** Every permit enters the tables through this: requests that arrive together are committed together. */
 export function createIngest(db: Knex): Ingest {
   const createLane = (maxGroupWeight: number) =>
     createGroupCommit<Request, Attempt>({
@@ -61,13 +71,15 @@ export function createIngest(db: Knex): Ingest {
       maxWaitingWeight: MAX_WAITING_PERMITS,
     })
   const together = createLane(MAX_GROUP_PERMITS)
-  /** One by one, beside the groups: each that waits costs those behind it a second. */
+  /** One by one, outside the groups: each one that waits costs those behind it a second. */
   const apart = createLane(1)
 
   const underWay = new Set<Promise<unknown>>()
   let lockedPermits = 0
 
-  /** Joins one group after the other until none of its rows is locked: the groups go on without it. */
+  /**
+   * Joins one group after the other until none of its rows is locked; meanwhile the groups go on without it.
+   */
   async function commit(request: Request): Promise<UploadOutcome[]> {
     const end = performance.now() + MAX_LOCKED_MS
     let lane = together
@@ -129,7 +141,10 @@ async function commitUnlocked(db: Knex, requests: Request[]): Promise<Attempt[]>
   }
 }
 
-/** One transaction for permits and counters: rule "the counter is exact" holds at its commit, for all requests or none. */
+/**
+ * One transaction for permits and counters: the rule "the counter is exact" holds at its commit, for all
+ * requests or none.
+ */
 function commitUploads(db: Knex, requests: Request[]): Promise<UploadOutcome[][]> {
   return inTransaction(
     db,
@@ -158,20 +173,25 @@ function commitUploads(db: Knex, requests: Request[]): Promise<UploadOutcome[][]
           return { outcome: 'rejected', reason: 'belongs_to_another_user' }
         }),
       )
-      // Sorted by key: transactions of other processes lock the same index entries and counters in the same order.
+      // Sorted by key, so that transactions of other processes lock the same index entries and counters in
+      // the same order.
       fresh.sort((a, b) => compareKeys(keyOf(a), keyOf(b)))
       await grantPermits(trx, fresh.flatMap(usesOf), now)
       await assertRoom(trx, fresh, room)
       failpoint('ingest.in_transaction')
       return outcomes
     },
-    // Another process inserted one of the form_ids, or as many permits as the user may have, after we looked: look again.
+    // After we looked, another process inserted one of the form_ids, or as many permits as the user may have:
+    // look again.
     (error) => isDuplicate(error) || error instanceof OverfullError,
     NO_LOCK_RETRY,
   )
 }
 
-/** To whom each open_id belongs, by account and open_id: to the first who uploads for it, unless it is bound already. */
+/**
+ * The user of each open_id, by account and open_id: the user it is bound to, or else the first one to upload
+ * for it.
+ */
 async function bindOpenIds(
   trx: Knex.Transaction,
   permits: Accepted[],
@@ -204,8 +224,8 @@ async function findRoom(trx: Knex.Transaction, permits: Accepted[]): Promise<Map
 class OverfullError extends Error {}
 
 /**
- * Other processes may have counted up the same users since findRoom. Looked at again where half of the room is gone:
- * only three at the same moment could then go beyond it, by half of it each.
+ * Other processes may have added to the same users since findRoom. A count is checked again only if half of
+ * the room is gone: only three processes at the same moment could then exceed it, by half of it each.
  */
 async function assertRoom(
   trx: Knex.Transaction,

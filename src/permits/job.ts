@@ -7,7 +7,9 @@ import type { Logger } from '../lib/logger.js'
 import { defineJob, EVERY_MINUTE, type Job } from '../schedule/job.js'
 import { EXPIRE, expireStale } from './expire.js'
 
-/** The sweep of stale permits, at each firing of EXPIRE_CRON; one that was missed is made up for on the same day. */
+/**
+ * The sweep of stale permits, at each firing of EXPIRE_CRON; a missed sweep is made up for on the same day.
+ */
 export function expireJob(
   deps: { db: Knex; log: Logger; now(): number },
   account: Account,
@@ -31,7 +33,7 @@ export function expireJob(
   })
 }
 
-/** The sweep's newest firing of the day, as the slot of its occurrence; undefined before the first. */
+/** The newest firing of the sweep today, as the slot of its occurrence; undefined before the first. */
 export function latestSweepSlot(account: Account, now: number): number | undefined {
   const { timezone, expireCron } = account
   const firings = firingsOn(parseCron(expireCron), businessDate(now, timezone), timezone)

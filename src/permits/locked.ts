@@ -10,9 +10,10 @@ export interface Upload {
 }
 
 /**
- * Which uploads would wait for a row that another transaction holds: it may be frozen, and the others need not wait with
- * them. One statement when nothing is locked; else by halves, so that one locked row costs the logarithm. What is locked
- * after the look is waited for. SQLite has no such rows: its one lock is the whole file.
+ * The uploads that would wait for a row held by another transaction: that one may be frozen, and the other
+ * uploads need not wait with them. Takes one statement if nothing is locked, and halves otherwise, so that
+ * one locked row costs the logarithm. Rows locked after the look are waited for. SQLite has no such rows: its
+ * one lock is the whole file.
  */
 export async function findLocked<T extends Upload>(db: Knex, uploads: T[]): Promise<Set<T>> {
   if (isSqlite(db) || (await isFree(db, uploads))) return new Set()

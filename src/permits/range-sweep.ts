@@ -9,15 +9,15 @@ import { sortedUnique } from '../lib/sorted.js'
 import type { SweepCount } from '../runs/sweep-progress.js'
 import * as store from './store.js'
 
-/** Lets the uploads through between two chunks. */
+/** Lets uploads through between two chunks. */
 const PAUSE_MS = 10
-/** How many steps a sweep that is killed may lose. */
+/** The number of steps that a killed sweep may lose. */
 const RECORD_EVERY = 100
 
 /**
- * Expires what is stale between two times. Tells `reached` the `expire` up to which nothing is left behind, as it grows.
- * Answers whether it came to the end; after `steps` it stops, though never among rows of one `expire`, where it could not
- * go on.
+ * Expires what is stale between two times. Tells `reached`, as it grows, the `expire` up to which nothing is
+ * left. Returns whether it reached the end; it stops after `steps`, though never among rows of one `expire`,
+ * because it could not go on from there.
  */
 export type RangeSweep = (
   range: { from: number; until: number },
@@ -25,11 +25,11 @@ export type RangeSweep = (
   steps?: number,
 ) => Promise<boolean>
 
-/** `of.from` and `of.now` are those of the whole sweep; `examined` rows are read by one statement. */
+/** `of.now` is that of the whole sweep; one statement examines `examined` rows. */
 export function createRangeSweep(
   db: Knex,
   signal: AbortSignal,
-  of: { appId: string; from: number; now: number; examined: number },
+  of: { appId: string; now: number; examined: number },
   record: () => Promise<void>,
   onChunk: (chunk: SweepCount) => void,
 ): RangeSweep {
@@ -47,7 +47,7 @@ export function createRangeSweep(
       const stale = await store.findStale(db, appId, place, to)
       for (const chunk of chunks(stale, MAX_LIST)) {
         if (signal.aborted) return false
-        const { ids, users } = await expireChunk(db, of, chunk)
+        const { ids, users } = await expireChunk(db, { appId, from, now: of.now }, chunk)
         passedOver = Math.min(passedOver, chunk.find(({ id }) => !ids.has(id))?.expire ?? until)
         moveTo(chunk.at(-1) ?? to)
         onChunk({ expired: ids.size, users })
@@ -63,7 +63,7 @@ export function createRangeSweep(
   }
 }
 
-/** Answers which permits it took, and how many users lost their first one of this sweep. */
+/** Returns the permits it expired, and how many users lost their first permit of this sweep. */
 async function expireChunk(
   db: Knex,
   { appId, from, now }: { appId: string; from: number; now: number },

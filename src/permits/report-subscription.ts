@@ -12,9 +12,9 @@ export interface SubscriptionResult {
   openId: string
   userId: UserId
   templateId: string
-  /** As it came: accept, reject, ban, filter and others. */
+  /** Unchanged: accept, reject, ban, filter and others. */
   result: string
-  /** The client's name for the tap, the same in each report of it. */
+  /** The client's id for the tap, the same in each report of it. */
   tapId: string | undefined
   /** When the user tapped, in ms; undefined = just now. */
   tappedAt: number | undefined
@@ -24,7 +24,7 @@ export type SubscriptionOutcome =
   | { outcome: 'accepted' | 'duplicate' }
   | { outcome: 'refused'; reason: SubscriptionRefusal }
 
-/** Why a result is no permit. */
+/** Why a result is not a permit. */
 export type SubscriptionRefusal =
   | 'rejected'
   | 'banned'
@@ -41,8 +41,9 @@ const REFUSALS: ReadonlyMap<string, SubscriptionRefusal> = new Map([
 ])
 
 /**
- * Counts the consent of one tap. acceptWithAudio, acceptWithAlert and whatever else begins with accept is consent
- * (wx.requestSubscribeMessage). Without a tap_id its time names the tap; without both, each report is a tap of its own.
+ * Counts the consent of one tap. acceptWithAudio, acceptWithAlert and anything else that begins with accept
+ * is consent (wx.requestSubscribeMessage). Without a tap_id the tap is known by its time; without both, each
+ * report counts as a tap of its own.
  */
 export async function reportSubscription(
   db: Knex,

@@ -20,13 +20,13 @@ const Item = Type.Object(
   {
     open_id: Type.Optional(OpenId),
     user_id: Type.Optional(UserId),
-    form_id: PermitText('event.detail.formId of a <form report-submit>, as it came'),
-    prepay_id: PermitText('In place of form_id: of a payment that went through. With an API key only'),
+    form_id: PermitText('event.detail.formId of a <form report-submit>, unchanged'),
+    prepay_id: PermitText('Instead of form_id: the prepay_id of a successful payment. With an API key only'),
     page: Type.Optional(Type.String({ maxLength: 255, description: 'The page that the form is on' })),
     submitted_at: Type.Optional(
       Type.Integer({
         minimum: 0,
-        description: 'When the user submitted or paid, in ms since 1970; a later one than now counts as now',
+        description: 'When the user submitted or paid, in ms since 1970; a time in the future counts as now',
       }),
     ),
   },
@@ -46,7 +46,7 @@ const UploadAnswer = Type.Object({
       outcome: Type.String({ description: 'accepted, duplicate or rejected' }),
       reason: Type.Optional(
         Type.String({
-          description: `Why a rejected one is no permit: ${REJECTION_REASONS.join(', ')}. too_many: the user has ${MAX_UNSPENT_PERMITS} unspent permits`,
+          description: `Why a rejected one is not a permit: ${REJECTION_REASONS.join(', ')}. too_many: the user has ${MAX_UNSPENT_PERMITS} unspent permits`,
         }),
       ),
     }),
@@ -72,7 +72,7 @@ export function permitRoutes(deps: {
         schema: {
           summary: 'Upload form_ids',
           description:
-            'Answers after they are stored. Sending one again changes nothing. An item with prepay_id is a payment: three permits, spent 10 s after it at the earliest. With a session, leave out open_id and user_id; up to 20 items.',
+            'Answers once they are stored. Sending one again changes nothing. An item with prepay_id is a payment: three permits, spent no earlier than 10 s after it. With a session, leave out open_id and user_id; up to 20 items.',
           tags: ['permits'],
           security: BOTH_CALLERS,
           body: oneOrBatch(Item, MAX_ITEMS),
@@ -92,7 +92,9 @@ export function permitRoutes(deps: {
   }
 }
 
-/** Each item has one of the two. A client could make up payments: only a backend knows which went through. */
+/**
+ * Each item has one of the two. A client could make up payments: only a backend knows which ones succeeded.
+ */
 function checkPermits(
   caller: Caller,
   { items, pathOf }: { items: UploadItem[]; pathOf(i: number): string },
@@ -104,9 +106,9 @@ function checkPermits(
       if (form_id === undefined) throw refuse('form_id', 'is missing')
       continue
     }
-    if (form_id !== undefined) throw refuse('prepay_id', 'must be left out beside a form_id')
+    if (form_id !== undefined) throw refuse('prepay_id', 'must be left out when there is a form_id')
     if (caller.kind === 'session')
-      throw refuse('prepay_id', 'must be left out: payments are told by your backend, with an API key')
+      throw refuse('prepay_id', 'must be left out: your backend reports payments, with an API key')
   }
 }
 

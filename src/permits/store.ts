@@ -17,8 +17,8 @@ export interface PermitOwner {
 }
 
 /**
- * Who already owns the form_ids, without locks. Uses wx_save_form_id_permit_uq. MySQL compares without blanks at the
- * end, which another program may have written: so are they given.
+ * Who already owns the form_ids, without locks. Uses wx_save_form_id_permit_uq. MySQL ignores trailing blanks
+ * in comparisons, and another program may have written some, so they are trimmed here.
  */
 export async function findOwners(
   trx: Knex.Transaction,
@@ -39,10 +39,10 @@ export async function findOwners(
 }
 
 /**
- * Fails at once, with a lock wait, if another transaction holds a row that an upload of these would have to wait for:
- * the person, the permit (committed or not), the counter. Keeps no lock: it is a statement of its own. By the keys,
- * since a plan that reads more meets the locks on other rows. MariaDB may still choose one for a list on a small table,
- * and not for a single permit.
+ * Fails at once, with a lock wait, if another transaction holds a row that an upload of these would have to
+ * wait for: the person, the permit (committed or not), the counter. Keeps no lock, because it is a statement
+ * of its own. It reads by the keys, since a plan that reads more would meet the locks on other rows. For a
+ * list on a small table MariaDB may still choose such a plan, but not for a single permit.
  */
 export async function assertNothingLocked(db: Knex, appId: string, permits: Uploaded[]): Promise<void> {
   const look = (table: string, key: string, column: string, values: (string | UserId)[], and = '') => ({
@@ -92,8 +92,9 @@ export interface Place {
 }
 
 /**
- * The place of the permit `rows` further on, settled ones included; undefined when fewer are left before `until`. Read
- * from the index alone. What lies in between bounds what findStale examines, however few of it are still unspent.
+ * The place of the permit `rows` further on, settled ones included; undefined if fewer are left before
+ * `until`. Read from the index alone. The rows in between bound what findStale examines, however few of them
+ * are still unspent.
  */
 export async function findPlace(
   db: Knex,
@@ -127,8 +128,8 @@ export async function findStale(db: Knex, appId: string, after: Place, to: Place
 }
 
 /**
- * Permits of one expiry may be many, so a place within them counts. MySQL makes ranges of the index of these
- * alternatives, id included, but not of a comparison of pairs; SQLite the other way round.
+ * Many permits may have the same expiry, so a place among them counts. MySQL turns these alternatives into
+ * ranges of the index, id included, but not a comparison of pairs; with SQLite it is the other way round.
  */
 export function isBetween(
   db: Knex,
@@ -154,8 +155,8 @@ export function isBetween(
 }
 
 /**
- * Those of the users who have lost a permit to this sweep before, of those that run out from `from` on: it stamps its
- * rows with `now`. Uses wx_save_form_id_oldest_idx.
+ * The users among these who have already lost a permit to this sweep, looking at permits that run out from
+ * `from` on: the sweep stamps its rows with `now`. Uses wx_save_form_id_oldest_idx.
  */
 export async function findLosers(
   trx: Knex.Transaction,
@@ -174,7 +175,7 @@ export async function findLosers(
   return rows.map(({ user_id }) => user_id)
 }
 
-/** The accounts that have permits. One look at an index for each. */
+/** The accounts that have permits. One index lookup for each. */
 export async function findAppIds(db: Knex): Promise<string[]> {
   const appIds: string[] = []
   for (let where = '', bindings: string[] = []; ; where = ' WHERE app_id > ?') {

@@ -20,16 +20,16 @@ const Item = Type.Object(
     result: Type.String({
       minLength: 1,
       maxLength: 64,
-      description: 'What wx.requestSubscribeMessage gave for it, e.g. accept or reject',
+      description: 'What wx.requestSubscribeMessage returned for it, e.g. accept or reject',
     }),
     tap_id: Type.Optional(
       Type.String({
         pattern: '^[\\x21-\\x7e]{1,64}$',
-        description: 'Your name for the tap: a report that comes again with it counts once',
+        description: 'Your id for the tap: reports with the same id count once',
       }),
     ),
     tapped_at: Type.Optional(
-      Type.Integer({ minimum: 0, description: 'In ms since 1970; a later time than now counts as now' }),
+      Type.Integer({ minimum: 0, description: 'In ms since 1970; a time in the future counts as now' }),
     ),
   },
   { additionalProperties: false },
@@ -43,7 +43,7 @@ const Answer = Type.Object({
     Type.Object({
       template_id: Type.String(),
       outcome: Type.String({ description: 'accepted, duplicate or refused' }),
-      reason: Type.Optional(Type.String({ description: 'Why a refused one is no permit' })),
+      reason: Type.Optional(Type.String({ description: 'Why a refused one is not a permit' })),
     }),
   ),
 })
@@ -66,7 +66,7 @@ export function subscriptionRoutes(deps: {
         schema: {
           summary: 'Report what wx.requestSubscribeMessage answered',
           description:
-            'One accept is one permit, which does not expire. WeChat tells of the same tap by an event: the two count once. With a session, leave out open_id and user_id; up to 20 items.',
+            'One accept is one permit, which does not expire. WeChat also reports the tap in an event: the two count once. With a session, leave out open_id and user_id; up to 20 items.',
           tags: ['permits'],
           security: BOTH_CALLERS,
           body: oneOrBatch(Item, MAX_ITEMS),

@@ -3,7 +3,10 @@ import { placeholders, selectRows } from '../db/sql.js'
 import type { UserId } from '../lib/user-id.js'
 import type { BoundPerson } from '../users/person.js'
 
-/** The form_id of a subscription tells who reported it first, or both once they are paired: then it has the client's. */
+/**
+ * The form_id of a subscription tells who reported it first, or that both did once they are paired: it is
+ * then the client's.
+ */
 export const PREFIX = { client: 'tap-', event: 'event-' } as const
 
 export async function isKnown(trx: Knex.Transaction, appId: string, name: string): Promise<boolean> {
@@ -16,8 +19,8 @@ export async function isKnown(trx: Knex.Transaction, appId: string, name: string
 }
 
 /**
- * The subscription nearest in time that only the other side has reported, spent or not. Reads the person's taps of these
- * minutes by wx_save_form_id_tap_idx.
+ * The subscription nearest in time that only the other side has reported, spent or not. Reads the person's
+ * taps around that time by wx_save_form_id_tap_idx.
  */
 export async function findUnpaired(
   trx: Knex.Transaction,
@@ -25,7 +28,7 @@ export async function findUnpaired(
   withinMs: number,
 ): Promise<number | undefined> {
   const { appId, userId, openId, templateId, tappedAt } = report
-  // Not LIKE: of that MySQL makes a range of wx_save_form_id_permit_uq, with the taps of the whole account.
+  // Not LIKE: MySQL turns that into a range of wx_save_form_id_permit_uq, with the taps of the whole account.
   const isFrom = (prefix: string) => `SUBSTR(form_id, 1, ${prefix.length}) = '${prefix}'`
   const unpaired =
     report.reporter === 'event' ? `${isFrom(PREFIX.client)} AND confirmed_at IS NULL` : isFrom(PREFIX.event)
@@ -39,7 +42,7 @@ export async function findUnpaired(
   return row?.id
 }
 
-/** Subscriptions that the refusal of one of these messages voided. Uses wx_save_form_id_oldest_idx. */
+/** Subscriptions voided by the refusal of one of these messages. Uses wx_save_form_id_oldest_idx. */
 export async function findVoidedBy(
   db: Knex,
   messageIds: number[],

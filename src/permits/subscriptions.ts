@@ -9,8 +9,8 @@ import { findCounts } from './store.js'
 import * as store from './subscription-store.js'
 
 /**
- * One accepted one-time subscription is one message, and does not expire (WeChat: 小程序订阅消息). The client tells of
- * it, and WeChat's subscribe_msg_popup_event tells of the same tap: here the two become one permit.
+ * One accepted one-time subscription is one message, and does not expire (WeChat: 小程序订阅消息). The client
+ * reports it, and WeChat's subscribe_msg_popup_event reports the same tap: here the two become one permit.
  */
 export interface SubscriptionReport {
   appId: string
@@ -20,32 +20,37 @@ export interface SubscriptionReport {
   /** When the user tapped, in ms. */
   tappedAt: number
   /**
-   * Names the tap, or the event, among those of this user. A tap may be reported again, and changes nothing; an event
-   * is worked off once (callbacks).
+   * Identifies the tap, or the event, among those of this user. Reporting a tap again changes nothing; an
+   * event is processed once (callbacks).
    */
   reportId: string
   reporter: 'client' | 'event'
 }
 
 /**
- * `outdated`: the user has refused messages since that tap, and WeChat has no credit left of it. `too_many`: the user
- * has as many already as anybody could use.
+ * `outdated`: the user has refused messages since that tap, and WeChat has no credit left from it.
+ * `too_many`: the user already has as many as anybody could use.
  */
 export type GrantOutcome = 'accepted' | 'duplicate' | 'outdated' | 'too_many'
 
 /**
- * Of one user, whatever the templates: a reminder a day for a year. The counter knows it, where the user's rows would all
- * have to be read. Subscriptions never run out, so this is also what bounds those that are never spent (the purge deletes
- * none of these, for WeChat keeps its side of them as long) and what one refusal voids.
+ * The limit for one user, whatever the templates: a reminder a day for a year. It is checked against the
+ * counter, because otherwise all rows of the user would have to be read. Subscriptions never run out, so this
+ * also bounds those that are never spent (the purge deletes none of them, because WeChat keeps its side of
+ * them as long) and what one refusal voids.
  */
 export const MAX_UNSPENT_SUBSCRIPTIONS = 366
 
-/** How far the clocks of a phone and of WeChat may be apart. Two reports of one tap that are further apart count twice. */
+/**
+ * How far the clocks of a phone and of WeChat may be apart. Two reports of one tap further apart than this
+ * count twice.
+ */
 const PAIRING_MS = 10 * MINUTE_MS
 
 /**
- * Counts an accepted subscription, once for each tap. A tap after a refusal is also the consent to be sent to again.
- * Call it in inTransaction with isDuplicate as alsoRetry. Lock order: the person, permits, counter.
+ * Counts an accepted subscription, once for each tap. A tap after a refusal is also the consent to receive
+ * messages again. Call it in inTransaction with isDuplicate as alsoRetry. Lock order: the person, permits,
+ * counter.
  */
 export async function acceptTap(
   trx: Knex.Transaction,
@@ -71,8 +76,8 @@ export async function acceptTap(
 }
 
 /**
- * Ends the unspent subscriptions of one template that were tapped until the user turned it off: status 2, counter down.
- * Answers how many there were. Lock order: the person, permits, counter.
+ * Ends the unspent subscriptions of one template that were tapped before the user turned it off: status 2,
+ * counter down. Returns how many there were. Lock order: the person, permits, counter.
  */
 export async function endSubscriptions(
   trx: Knex.Transaction,
@@ -88,7 +93,7 @@ export async function endSubscriptions(
   )
 }
 
-/** The other's report of this tap, if it came first, stands for both. */
+/** If the other side's report of this tap came first, it stands for both. */
 async function pairWithOther(
   trx: Knex.Transaction,
   report: SubscriptionReport,
@@ -98,12 +103,12 @@ async function pairWithOther(
   const other = await store.findUnpaired(trx, report, PAIRING_MS)
   if (other === undefined) return false
   if (report.reporter === 'event') await books.confirmTap(trx, other, now)
-  // From now on a repeated report of the client finds its name.
+  // From now on a repeated report by the client finds its name.
   else await books.renameTap(trx, other, name, now)
   return true
 }
 
-/** As form_id. Hashed, since open_id and report id together can be longer than the column. */
+/** The value of form_id. Hashed, since open_id and report id together can be longer than the column. */
 function nameOf({ reporter, openId, templateId, reportId }: SubscriptionReport): string {
   const hash = sha256([openId, templateId, reportId].join('\n')).toString('base64url')
   return `${store.PREFIX[reporter]}${hash}`

@@ -1,22 +1,25 @@
 import type { Brake } from '../messages/brake.js'
 
 /**
- * The first message of a run goes alone: a wrong template or secret then costs one request. Its refusal may be the
- * user's own (a dead permit, a block), and says little about the template; so the next one goes alone as well, but not
- * for ever: these users may be strangers who mean to hold up the run.
+ * The first message of a run goes alone, so that a wrong template or secret costs one request. Its refusal may be the
+ * user's own (a dead permit, a block) and says little about the template, so the next one goes alone as well. But not
+ * forever: these users may be strangers who mean to hold up the run.
  */
 const MAX_CANARIES = 3
 
 export interface Canary {
   /** Messages may go out in batches. */
   readonly isPassed: boolean
-  /** Only the one that WeChat has not judged may go out, again. */
+  /** Only the message that WeChat has not judged may go out, again. */
   readonly mustRepeat: boolean
-  /** Messages go out. */
+  /** Called when messages go out. */
   goesOut(): void
-  /** Waits for one that went out alone, and looks at the answer. false: the delivery was stopped meanwhile. */
+  /**
+   * Waits for a message that went out alone, and looks at the answer. Resolves to false if the delivery was stopped
+   * meanwhile.
+   */
   settle(idle: () => Promise<boolean>): Promise<boolean>
-  /** The same one cannot go out again soon. */
+  /** The same message cannot go out again soon: another one may. */
   tryAnother(): void
 }
 
@@ -36,7 +39,7 @@ export function createCanary(brake: Brake): Canary {
     async settle(idle) {
       if (state !== 'sent') return true
       if (!(await idle())) return false
-      // In an outage the same one goes out again: each other user would be only one more in doubt.
+      // In an outage the same message goes out again: each other user would only add one more doubt.
       if (!brake.answered) state = 'to_repeat'
       else state = brake.accepted || ++judged >= MAX_CANARIES ? 'passed' : 'to_send'
       return true

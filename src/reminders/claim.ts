@@ -27,12 +27,12 @@ import * as store from './store.js'
 import { renderReminder } from './text.js'
 
 export type Claim =
-  /** Committed; possibly none, when all that were read were not due after all. */
+  /** Committed. Empty if none of the users read was due after all. */
   | { kind: 'claimed'; messages: HeldMessage[] }
-  /** All ranges that are left are in other hands just now. */
+  /** Other transactions hold all ranges that are left. */
   | { kind: 'busy' }
   | { kind: 'exhausted' }
-  /** Somebody is due, and the run has claimed as many as it may. */
+  /** Someone is due, but the run has claimed as many as it may. */
   | { kind: 'limited' }
   /** Another process ended the run. */
   | { kind: 'ended'; state: RunState; reason: string | null }
@@ -42,18 +42,21 @@ export interface ClaimOptions {
   date: number
   leaseMs: number
   now: number
-  /** Users to read at most; the cursor moves past all of them. */
+  /** The most users to read; the cursor moves past all of them. */
   read: number
-  /** Users to claim at most; the cursor stays behind the first one left out. */
+  /** The most users to claim; if some are left out, the cursor stops before the first of them. */
   claim: number
 }
 
-/** Where three in four users are not due, a claim still finds as many as it wants; each look at one costs a few us. */
+/**
+ * For each user to read, a claim examines this many counters: it finds enough even where three in four users are not
+ * due. Examining one costs a few us.
+ */
 const EXAMINED_PER_READ = 4
 
 /**
- * Takes the next due users of the run for sending: in one short transaction their oldest valid permits are spent, their
- * counters counted down, and their messages written. Lock order: run, range, permits, counters, messages.
+ * Claims the next due users of the run: one short transaction spends their oldest valid permits, counts their
+ * counters down, and writes their messages. Lock order: run, range, permits, counters, messages.
  */
 export async function claimDue(db: Knex, account: Account, options: ClaimOptions): Promise<Claim> {
   const { runId, date, now } = options
@@ -88,7 +91,10 @@ export async function claimDue(db: Knex, account: Account, options: ClaimOptions
   return claim
 }
 
-/** Those to claim of what was read, and where the cursor goes: past the last user read, or before the first left out. */
+/**
+ * Chooses whom to claim among the users read, and where the cursor goes: past the last user read, or before the first
+ * one left out.
+ */
 function cut(
   read: store.FoundUser[],
   range: Range,
@@ -102,14 +108,14 @@ function cut(
   return { candidates, cursor: last?.user_id ?? range.hi, isCut: false }
 }
 
-/** Those of the users who have a permit that can be spent now. */
+/** The users who have a permit that can be spent now. */
 export function candidatesOf(read: store.FoundUser[]): Candidate[] {
   return read.flatMap(({ user_id: userId, permit_id: permitId }) =>
     permitId === null ? [] : [{ userId, permitId }],
   )
 }
 
-/** Claims candidates for a run: permits and counters in the books, and a message for each with a lease. */
+/** Claims candidates for a run: updates their permits and counters, and inserts a leased message for each. */
 export async function claimCandidates(
   trx: Knex.Transaction,
   account: Account,
@@ -140,7 +146,7 @@ export async function claimCandidates(
   return { claimed: messages, again }
 }
 
-/** Field by field: spreading objects costs several us a message. */
+/** Built field by field: spreading objects costs several us per message. */
 function toHeldMessage(
   id: number,
   batch: ReminderBatch,
@@ -174,17 +180,18 @@ function toHeldMessage(
 
 function idOf(ids: Map<UserId, number>, userId: UserId): number {
   const id = ids.get(userId)
-  if (id === undefined) throw new Error(`The reminder of user ${userId} was inserted and is not there`)
+  if (id === undefined) throw new Error(`The reminder of user ${userId} was inserted but is not there`)
   return id
 }
 
-/** With less left of the window, nobody may be there in time to ask WeChat about what a dead process had in hand. */
+/** With less of the window left, there may be no process in time to ask WeChat about what a dead one had in hand. */
 const TIME_TO_ASK_MS = 30 * MINUTE_MS
 
 /**
- * A claim is not a send: a message waits as `queued` until its request leaves. Only where a second request cannot be a
- * second message, and there is time to make one, the claim may count as a send: that saves a write for each message,
- * a quarter of the CPU of a run (`npm run bench -- daily-run`, 20,000 users, 0 ms: 188 against 232 us a user).
+ * A claim is not a send: a message waits as `queued` until its request leaves. The claim counts as a send only if a
+ * second request cannot become a second message and there is time to make one. That saves a write per message, which
+ * would add a quarter to the CPU of a run (`npm run bench -- daily-run`, 20,000 users, 0 ms: 188 against 232 us a
+ * user).
  */
 function firstState(channel: Channel, source: PermitSource, msLeft: number): HeldMessage['state'] {
   return isOwnKey(channel, source) && msLeft > TIME_TO_ASK_MS ? 'sending' : 'queued'

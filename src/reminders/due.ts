@@ -7,7 +7,7 @@ import { closeRun, findLastRun, findRun, openRun } from '../runs/occurrences.js'
 import type { JobRun, Trigger } from '../runs/run.js'
 import { REMIND } from './run.js'
 
-/** A daily run that is to be started, or gone on with, now. */
+/** A daily run to start, or to continue, now. */
 export interface DueRun {
   date: number
   triggeredBy: Trigger
@@ -17,9 +17,9 @@ const ON_TIME_MS = 90_000
 const LOOK_BACK_DAYS = 7
 
 /**
- * Whether the daily run has to be started now: its time has come and it was not started for it, or it was started and
- * nobody has ended it. Asked at each firing and once a minute, so that a firing that was missed (process down, machine
- * asleep, wall clock skipped by DST) is caught up while the sending window is open, and recorded as missed after it.
+ * Finds the daily run to start now: its time has come and it was not started for it, or it was started and nobody has
+ * ended it. Asked at each firing and once a minute, so that a missed firing (process down, machine asleep, wall clock
+ * skipped by DST) is caught up while the sending window is open, and recorded as missed after it.
  */
 export async function findDueRun(db: Knex, account: Account, now: number): Promise<DueRun | undefined> {
   const { appId, timezone } = account
@@ -30,7 +30,7 @@ export async function findDueRun(db: Knex, account: Account, now: number): Promi
   const run = await findRun(db, { job: REMIND, appId, slot: date })
   const wasStartedForIt = run !== undefined && run.started_at >= firing
   if (wasStartedForIt && run.state !== 'running') return undefined
-  // Somebody wanted so many and no more: going on is for them to decide.
+  // Someone set a limit: it is for them to decide whether the run continues.
   if (run?.state === 'limited') return undefined
   if (now >= windowEnd(account, date)) {
     if (!run)
@@ -41,16 +41,16 @@ export async function findDueRun(db: Knex, account: Account, now: number): Promi
   return { date, triggeredBy: now - firing < ON_TIME_MS ? 'cron' : 'catch-up' }
 }
 
-/** On the day of a DST change a firing in the gap moves behind it, and may come after its window. */
+/** On the day of a DST change, a firing in the gap moves past it, and may come after its window. */
 function whyMissed(firing: number, closesAt: number): string {
   return firing < closesAt
     ? 'no process was running before its sending window closed'
-    : 'its time (REMIND_CRON) came when its sending window (SEND_UNTIL) had closed'
+    : 'its time (REMIND_CRON) came after its sending window (SEND_UNTIL) had closed'
 }
 
 /**
- * Records days of the past week on which a run was due and no process was there to see it; days before the first run
- * don't count. Ends the last run if it was left running and its window is over.
+ * Records the days of the past week on which a run was due but no process was running; days before the first run do
+ * not count. Ends the last run if it was left running and its window is over.
  */
 export async function recordMissedDays(db: Knex, account: Account, now: number): Promise<number[]> {
   const { appId, timezone } = account
@@ -72,9 +72,9 @@ export async function recordMissedDays(db: Knex, account: Account, now: number):
   return missed
 }
 
-/** A run that nobody has ended, and that nobody may go on with: the processes that had it died. */
+/** Ends a run that nobody has ended, and that nobody may continue: the processes that worked on it died. */
 async function closeAbandoned(db: Knex, run: JobRun, now: number): Promise<void> {
-  // Of a run that waited for WeChat to come back, its reason says more.
+  // If the run was waiting for WeChat to come back, its own reason says more.
   const why = run.reason ?? 'No process was running.'
   const reason = `Its sending window closed. ${why}`
   if (run.state === 'running') await closeRun(db, run.id, { state: 'window_closed', reason }, now)

@@ -8,25 +8,25 @@ import { findStreaks } from '../sign-ins/store.js'
 import * as store from './store.js'
 import { renderReminder } from './text.js'
 
-/** What a run at a given moment would do, and whom it would pass over. Nothing is sent, nothing written. */
+/** What a run at a given moment would do, and whom it would pass over. Planning sends and writes nothing. */
 export interface Plan {
   date: number
   due: number
   skipped: {
     signed_in: number
-    /** WeChat took it, or the books say so without a message of ours. */
+    /** WeChat accepted it, or `last_date` says so without a message of ours. */
     reminded_today: number
     failed_today: number
     unknown_today: number
     /** Claimed, being sent, or waiting for another attempt. */
     in_hand: number
-    /** Asked for no messages, or cannot be reached. */
+    /** Opted out, or cannot be reached. */
     stopped: number
-    /** Has permits, and none that is still valid then. */
+    /** Has permits, but none that is still valid then. */
     no_valid_permit: number
     no_permit: number
   }
-  /** Users whose reminder of that day was given back unsent. They are counted above where they stand now. */
+  /** Users whose reminder of that day was given back unsent. They are also counted above, by where they stand now. */
   given_back: number
   /** The first reminders that would go out. */
   sample: { user_id: UserId; permit_id: number; data: Record<string, { value: string }> }[]
@@ -34,7 +34,7 @@ export interface Plan {
 
 const SAMPLE = 10
 
-/** The plan of the run of `date` if it were started at `at` (ms). */
+/** Plans the run of `date` as if it were started at `at` (ms). */
 export async function planRun(db: Knex, account: Account, date: number, at: number): Promise<Plan> {
   const { appId } = account
   const day = { date, usable: isUsable(account, at) }

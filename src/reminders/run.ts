@@ -24,7 +24,7 @@ export interface RemindOptions {
   date: number
   triggeredBy: Trigger
   signal: AbortSignal
-  /** Users to claim at most from now on, in all processes that work at the run. */
+  /** The most users to claim from now on, over all processes that work on the run. */
   limit?: number
   onProgress?(tally: Tally): void
 }
@@ -43,9 +43,9 @@ export interface RunReport extends RunEnding {
 }
 
 /**
- * The daily run of one account: opens its occurrence or joins it, sends one message alone, then reminds whoever is due,
- * processes retries and what dead processes left, and writes down how it ended. Safe to start any number of times, in
- * any number of processes.
+ * Runs the daily reminders of one account: opens or joins the occurrence, sends one message alone, then reminds
+ * everyone who is due, processes retries and what dead processes left, and records how it ended. Safe to start any
+ * number of times, in any number of processes.
  */
 export async function runReminders(
   deps: DeliverDeps,
@@ -89,19 +89,19 @@ export async function runReminders(
 }
 
 /**
- * The reminder of a later day would keep its users from being reminded until then, and that of a day that is over would
- * only spoil what its run has said.
+ * Refuses any day but today. A reminder of a later day would keep its user from being reminded until then; one of a
+ * past day would only spoil what that day's run has recorded.
  */
 export function assertToday({ timezone }: Account, date: number, now: number): void {
   const today = businessDate(now, timezone)
   if (date === today) return
   throw new ServiceError(
     'invalid_request',
-    `${toIsoDate(date)} cannot be reminded now: in ${timezone} today is ${toIsoDate(today)}, and only today's users are reminded`,
+    `${toIsoDate(date)} is not today: in ${timezone} today is ${toIsoDate(today)}, and only today's reminders can be sent`,
   )
 }
 
-/** Every process may work at a run. One that had ended, or has no users left to read, begins anew. */
+/** Any process may work on a run. A run that had ended, or has no users left to read, starts over. */
 async function join(
   db: Knex,
   appId: string,
@@ -111,7 +111,8 @@ async function join(
 ): Promise<boolean> {
   await inTransaction(db, async (trx) => {
     const state = await lockRun(trx, id)
-    // While it runs the smaller limit holds, whoever joins; a run that had ended goes on with ours, or without.
+    // While the run is running, the smaller limit holds, whoever joins. A run that had ended continues with our
+    // limit, or without one.
     if (state !== 'running') await liftLimit(trx, id)
     if (limit !== undefined && !opened) await limitRun(trx, id, limit)
     if (state === 'running' && (await hasUnreadRanges(trx, id))) return
@@ -124,7 +125,7 @@ async function join(
 interface Sent {
   tally: Tally
   ending: RunEnding
-  /** WeChat takes nothing just now: the schedule goes on with the run by itself. */
+  /** WeChat takes no messages just now: the schedule continues the run by itself. */
   isPassing: boolean
 }
 
@@ -150,7 +151,7 @@ async function sendReminders(
   return { tally: addTallies(sent, source.settledAtOnce), ending: { state, reason }, isPassing }
 }
 
-/** A run that was only stopped, or waits for WeChat, stays `running`: the next tick or process goes on with it. */
+/** A run that was only stopped, or that waits for WeChat, stays `running`: the next tick or process continues it. */
 function isOver({ ending, isPassing }: Sent, signal: AbortSignal): boolean {
   return !isPassing && !(signal.aborted && ending.state === 'paused')
 }
@@ -164,7 +165,7 @@ async function writeReport(
   now: number,
 ): Promise<RunReport> {
   const day = { date: run.slot, usable: isUsable(account, now) }
-  // In an outage a run pauses each minute: of such a pause only the users it has reached are told.
+  // In an outage a run pauses each minute; the report of such a pause counts only the users it has reached.
   const standings = ending.state === 'paused' ? undefined : await store.countStandings(db, account.appId, day)
   const stillDue = standings?.due ?? 0
   const skippedSignedIn = standings?.signed_in ?? 0

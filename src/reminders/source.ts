@@ -15,11 +15,13 @@ import { createCanary } from './canary.js'
 import { type Claim, claimDue } from './claim.js'
 
 const BATCH = 500
-/** With a slow SEND_RATE no more is claimed than goes out in this time: a stop then has little to give back. */
+/**
+ * With a slow SEND_RATE, a claim takes no more than goes out in this time, so that a stop has little to give back.
+ */
 const BATCH_SECONDS = 5
-/** How often a busy run looks for messages that others left: they are there at a start, and rarely afterwards. */
+/** How often a busy run looks for messages that others left: there may be some at its start, and rarely later. */
 const LOOK_FOR_LEFT_MS = 1_000
-/** Retries that are due later than this are left to the recovery: a minute's quota and a back-off fit in, an hour does not. */
+/** Retries due later than this are left to the recovery: a minute's quota and a back-off fit in, an hour does not. */
 const PATIENCE_MS = 150_000
 const POLL_MS = 100
 const MAX_POLL_MS = 1_000
@@ -32,7 +34,7 @@ export interface RunEnding {
 /** Where the run stands. */
 type Phase =
   | { kind: 'claiming' }
-  /** Nobody is left to claim just now; retries, and what other processes have in hand, may be. */
+  /** Nobody is left to claim just now; there may still be retries, and messages that other processes hold. */
   | { kind: 'draining'; because: 'all_read' | 'limited' | 'ended_elsewhere' }
   | { kind: 'over'; ending: RunEnding }
 
@@ -41,11 +43,11 @@ const DONE: RunEnding = { state: 'done', reason: null }
 export interface ReminderSource extends Source {
   /** How the run ended, as far as the source knows. */
   ending(): RunEnding
-  /** What was taken over too late to be sent, and settled without it. */
+  /** Messages that were taken over and settled at once, without being sent. */
   readonly settledAtOnce: Tally
 }
 
-/** The messages of one run: its canaries, what others left, its claims, and how it came to an end. */
+/** The messages of one run: its canaries, what others left, its claims, and how it ended. */
 export function createReminderSource(
   deps: DeliverDeps,
   account: Account,
@@ -106,7 +108,7 @@ export function createReminderSource(
   }
 
   async function leaveEnded({ state, reason }: Extract<Claim, { kind: 'ended' }>): Promise<void> {
-    // Users were given back after it was ended; here the run goes on.
+    // Users were given back after the run ended: continue it here.
     if (state === 'done' && (await hasUnreadRanges(db, runId))) await reopenRun(db, runId, triggeredBy, now())
     else if (state === 'done' || state === 'running' || state === 'missed')
       phase = { kind: 'draining', because: 'ended_elsewhere' }
@@ -122,11 +124,11 @@ export function createReminderSource(
       canary.tryAnother()
       return []
     }
-    // Also waits for what another process has in hand: if that one dies, its messages are taken over here.
+    // This also waits for what another process holds: if that one dies, its messages are taken over here.
     if (sending || isSoon) return wait()
     if (phase.kind !== 'draining' || phase.because === 'ended_elsewhere') return end(DONE)
     if (phase.because === 'limited' && !(await hasRoom(db, runId))) return end(LIMITED)
-    // If it was stopped, it has given users back behind the cursors.
+    // If the other process was stopped, it has given back users behind the cursors.
     if (!(await hasUnreadRanges(db, runId))) return end(DONE)
     phase = { kind: 'claiming' }
     return []
@@ -159,7 +161,7 @@ export function createReminderSource(
 
 const LIMITED: RunEnding = {
   state: 'limited',
-  reason: 'it has reminded as many as --limit lets it; run remind again for the rest',
+  reason: 'it has reminded as many users as --limit allows; run remind again for the rest',
 }
 
 function windowReason({ sendUntil, timezone }: Account): string {

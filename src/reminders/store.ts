@@ -4,7 +4,7 @@ import { mysqlHint, selectRows } from '../db/sql.js'
 import { MAX_USER_ID, type UserId } from '../lib/user-id.js'
 import type { Range } from '../runs/ranges.js'
 
-/** A business date, and which permits its reminders may spend at the moment of asking. */
+/** A business date, and the permits that its reminders may spend at the moment of asking. */
 export interface Day {
   date: number
   usable: Condition
@@ -12,14 +12,14 @@ export interface Day {
 
 export interface FoundUser {
   user_id: UserId
-  /** Oldest usable permit; null if the counter says there is one and there is none to be used now. */
+  /** The oldest usable permit; null if the counter says there is one but none is usable now. */
   permit_id: number | null
 }
 
 /**
- * The part of a range that has its next `counters` users, due or not: what one claim may examine. Read from the index
- * alone. Without this bound a claim where millions are not due reads all of them, and MySQL was seen to read the
- * account from its first user at each claim (ref on app_id alone, with 50,000 users).
+ * The part of a range that holds its next `counters` users, due or not: what one claim may examine. Reads only the
+ * index. Without this bound, a claim where millions are not due would read all of them, and MySQL was seen to read
+ * the account from its first user at each claim (ref on app_id alone, with 50,000 users).
  */
 export async function boundRange(db: Knex, appId: string, range: Range, counters: number): Promise<Range> {
   const [last] = await selectRows<{ user_id: number }>(
@@ -32,13 +32,14 @@ export async function boundRange(db: Knex, appId: string, range: Range, counters
 }
 
 /**
- * The next users of a range who may be due, in order, without locks. The range is one of boundRange. A LEFT JOIN and not NOT EXISTS for today's
- * sign-in: MariaDB would materialise the whole sign-in table at each claim. The day's message is looked for as well:
- * somebody may have set last_date back by hand, and its unique key would then refuse the whole batch.
- * Plan: p range wx_message_push_status_user_uq, s eq_ref PRIMARY, u ref wx_user_user_idx,
- * m eq_ref wx_push_message_reminder_uq, f ref wx_save_form_id_oldest_idx. Without the hint MariaDB joins few sign-ins by
- * wx_sign_in_day_idx through a buffer, which loses the order of users: each claim then reads its whole range and sorts
- * it. And users by the account alone while wx_user is small.
+ * Finds the next users of a range who may be due, in order, without locks. A claim passes a range of boundRange.
+ * Today's sign-in is a LEFT JOIN, not a NOT EXISTS: MariaDB would materialise the whole sign-in table at each claim.
+ * The day's message is looked for as well: someone may have set last_date back by hand, and the message's unique key
+ * would then refuse the whole batch.
+ * Plan: p range wx_message_push_status_user_uq, s eq_ref PRIMARY, u ref wx_user_user_idx, m eq_ref
+ * wx_push_message_reminder_uq, f ref wx_save_form_id_oldest_idx. Without the hint on s, MariaDB joins few sign-ins by
+ * wx_sign_in_day_idx through a buffer, which loses the order of users: each claim then reads its whole range and
+ * sorts it. Without the hint on u, it joins users by the account alone while wx_user is small.
  */
 export async function findCandidates(
   db: Knex,
@@ -63,7 +64,7 @@ export async function findCandidates(
   )
 }
 
-/** Where a user stands on a day. Each user has the first of these that applies. */
+/** Where a user stands on a day. The CASE of countStandingsOf decides where several apply. */
 export type Standing =
   | 'reminded'
   | 'failed'
@@ -75,12 +76,12 @@ export type Standing =
   | 'signed_in'
   | 'due'
 
-/** Counters that one statement of countStandings reads: some 20 ms. */
+/** How many counters one statement of countStandings reads (about 20 ms). */
 const STANDINGS_PAGE = 2_000
 
 /**
- * How many users stand where. Reads every counter of the account once, page by page and without locks, and beside each
- * one only what belongs to that user. While a run is at work the pages are of different moments.
+ * Counts how many users stand where. Reads every counter of the account once, page by page and without locks, and for
+ * each counter only what belongs to its user. While a run is at work, the pages are of different moments.
  */
 export async function countStandings(db: Knex, appId: string, day: Day): Promise<Record<Standing, number>> {
   const counts: Record<Standing, number> = {
@@ -104,9 +105,10 @@ export async function countStandings(db: Knex, appId: string, day: Day): Promise
 }
 
 /**
- * One page. Permits and stops are subqueries that end at the first row: a derived table of them has no index on SQLite.
- * Their keys are forced: while the statistics of freshly filled tables say that these are empty, MariaDB was seen to read
- * the account's permits for each user (2,000 users: 1.9 million rows).
+ * Counts one page. Permits and stops are subqueries that end at the first row: as a derived table they would have no
+ * index on SQLite.
+ * Their keys are forced: while the statistics of freshly filled tables still say that they are empty, MariaDB was
+ * seen to read the account's permits for each user (2,000 users: 1.9 million rows).
  */
 function countStandingsOf(
   db: Knex,
@@ -138,7 +140,7 @@ function countStandingsOf(
   )
 }
 
-/** How many users of a day's run have their reminder of that day taken back, and no other one since. */
+/** Counts the users of a day's run whose reminder of that day was given back and who have had no other one since. */
 export async function countGivenBack(db: Knex, runId: number, date: number): Promise<number> {
   const [row] = await selectRows<{ users: number }>(
     db,
@@ -150,7 +152,7 @@ export async function countGivenBack(db: Knex, runId: number, date: number): Pro
   return row?.users ?? 0
 }
 
-/** Which share of the messages of the last runs failed, of 0 to 1: the account's normal. */
+/** The share (0 to 1) of the messages of the last seven finished runs that failed: the account's normal. */
 export async function findNormalRefusals(db: Knex, appId: string, exceptRunId: number): Promise<number> {
   const [row] = await selectRows<{ failed: number | null; ended: number | null }>(
     db,

@@ -17,8 +17,8 @@ const PLACEHOLDERS: Record<string, (facts: ReminderFacts) => string> = {
 const PLACEHOLDER = /\{(\w+)\}/g
 
 /**
- * Reads REMINDER_DATA: a JSON object of texts, one per key of the template and at least one. Throws with the reason if it is none, or
- * if a text has a placeholder that nobody fills.
+ * Reads REMINDER_DATA: a JSON object with at least one text, one per key of the template. Throws with the reason if
+ * it is anything else, or if a text has an unknown placeholder.
  */
 export function parseReminderData(json: string): Record<string, string> {
   const data: unknown = JSON.parse(json)
@@ -26,7 +26,7 @@ export function parseReminderData(json: string): Record<string, string> {
     throw new Error('must be a JSON object such as {"keyword1":"日领积分","keyword4":"{date}"}')
   }
   for (const [key, text] of Object.entries(data)) {
-    if (typeof text !== 'string' || text === '') throw new Error(`"${key}" must be a text that is not empty`)
+    if (typeof text !== 'string' || text === '') throw new Error(`"${key}" must be a non-empty text`)
     for (const [, name = ''] of text.matchAll(PLACEHOLDER)) {
       if (!Object.hasOwn(PLACEHOLDERS, name)) {
         throw new Error(`"${key}" has {${name}}; known are {${Object.keys(PLACEHOLDERS).join('}, {')}}`)

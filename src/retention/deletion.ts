@@ -11,7 +11,7 @@ import { oldestKept } from '../sign-ins/sign-in.js'
 import * as store from './store.js'
 
 const CHUNK = 500
-/** A purge has all night; what runs beside it must hardly notice. */
+/** A purge has all night, and other work must hardly notice it. */
 const PAUSE_MS = 50
 
 export interface Purged {
@@ -23,18 +23,19 @@ export interface Purged {
 }
 
 export interface Deletion {
-  /** What is deleted so far. */
+  /** What has been deleted so far. */
   readonly purged: Purged
-  /** Deletes until nothing is old, or until the signal. */
+  /** Deletes until nothing is old, or until the signal is given. */
   run(): Promise<void>
 }
 
 type Deleted = Partial<Purged>
 
 /**
- * Deletes what was ended before `before`, a few hundred rows at a time: settled messages together with their permits once
- * both are that old, then the spent and expired permits of no message, then runs without messages, sign-ins, and WeChat's
- * events. Never a row that something young refers to, so that the audit finds the same before and after.
+ * Deletes what ended before `before`, a few hundred rows at a time: settled messages together with their
+ * permits once both are that old, then spent and expired permits without a message, then runs without
+ * messages, sign-ins, and WeChat's events. Never deletes a row that a younger row refers to, so that the
+ * audit finds the same before and after.
  */
 export function createDeletion(
   db: Knex,
@@ -46,7 +47,7 @@ export function createDeletion(
   const purged: Purged = { messages: 0, permits: 0, runs: 0, signIns: 0, events: 0 }
 
   async function remove(work: (trx: Knex.Transaction) => Promise<Deleted>): Promise<void> {
-    // Counted after the commit: a transaction that met another one is begun anew.
+    // Counted after the commit, because a transaction that met another one starts over.
     const deleted = await inTransaction(db, work)
     for (const kind of Object.keys(purged) as (keyof Purged)[]) purged[kind] += deleted[kind] ?? 0
     await pause(PAUSE_MS, signal)
@@ -89,7 +90,7 @@ export function createDeletion(
       (on) => store.readReceived(on, 'wx_callback_event', wanted),
       async (trx, ids) => ({ events: await store.deleteRows(trx, 'wx_callback_event', ids) }),
     )
-    // A push is refused for its age long before.
+    // A push this old is refused for its age anyway.
     const marks = { ...wanted, before: of.now - DAY_MS }
     await fromTable(
       (on) => store.readReceived(on, 'wx_callback_nonce', marks),

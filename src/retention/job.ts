@@ -7,7 +7,7 @@ import { PURGE, purgeOld, type Retention } from './purge.js'
 /** The quietest hour of a day. */
 const HOUR = 4
 
-/** The purge, once a day. While another process has it, or after it failed, it is asked for again each minute. */
+/** The purge, once a day. While another process has it, or after it failed, it is tried again each minute. */
 export function purgeJob(deps: { db: Knex; log: Logger; now(): number }, retention: Retention): Job {
   const { db, log, now } = deps
   let purgedOn: number | undefined

@@ -8,9 +8,9 @@ import { endingOfWork, runOccurrence } from '../runs/run-occurrence.js'
 import { createDeletion, type Purged } from './deletion.js'
 
 export const PURGE = 'purge'
-/** When a purge that failed is tried again on the same day. */
+/** The pause before a failed purge is retried on the same day. */
 const RETRY_MS = 10 * MINUTE_MS
-/** No job works so long on one occurrence without a sign of it. */
+/** No job works on one occurrence for this long without a sign of it. */
 const ABANDONED_MS = 12 * HOUR_MS
 
 export interface Retention {
@@ -20,8 +20,8 @@ export interface Retention {
 }
 
 /**
- * Deletes what was ended more than `retentionDays` ago, see deletion.ts. One process does it for the account once a day;
- * answers undefined in the others.
+ * Deletes what ended more than `retentionDays` ago, see deletion.ts. One process does it for the account once
+ * a day; in the others this returns undefined.
  */
 export async function purgeOld(
   deps: { db: Knex; log: Logger; signal: AbortSignal },
@@ -56,7 +56,7 @@ export async function purgeOld(
   return entered?.result
 }
 
-/** Ends occurrences of whatever job that a killed process has left: they would be `running` for ever. */
+/** Ends occurrences of any job that a killed process has left behind: they would be `running` for ever. */
 async function endAbandoned(db: Knex, appId: string, now: number): Promise<void> {
   for (const id of await findRunningSince(db, appId, now - ABANDONED_MS))
     await closeRun(db, id, { state: 'halted', reason: 'its process ended' }, now)

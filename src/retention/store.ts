@@ -14,7 +14,7 @@ export interface Wanted {
 
 /** A slice of the account's rows of a table, in the order of an index that holds no others in between. */
 export interface Slice {
-  /** Position after the rows that were read; undefined when the rest is too young, or there is none. */
+  /** The position after the rows that were read; undefined if the rest is too young, or there is none. */
   next: number | undefined
   /** Of these, the rows that may go. */
   old: number[]
@@ -30,8 +30,8 @@ interface Row {
 const IS_OLD_PERMIT = `f.status <> 0 AND f.updated_at < ? AND (f.expire < ? OR f.source = 'subscribe')`
 
 /**
- * Messages settled before `before`. Those that are not settled stay, however old. Uses wx_push_message_lease_idx, in
- * which the id comes last, and from which messages in hand stand apart.
+ * Messages settled before `before`. Unsettled ones stay, however old. Uses wx_push_message_lease_idx, in
+ * which the id comes last and messages in hand are kept apart.
  */
 export async function readMessages(
   db: Knex,
@@ -49,9 +49,9 @@ export async function readMessages(
 }
 
 /**
- * The permits that name messages, and whether they may go. A message names the last one only: others were found dead
- * before it. They are among the user's that ran out within a permit's life after the youngest of these messages, or that
- * never do. Uses wx_save_form_id_oldest_idx.
+ * The permits that refer to messages, and whether they may be deleted. A message names only its last permit;
+ * the earlier ones were found dead. All of them are among the user's permits that ran out within a permit's
+ * life after the youngest of these messages, or that never run out. Uses wx_save_form_id_oldest_idx.
  */
 export async function findPermitsOf(
   db: Knex,
@@ -88,8 +88,8 @@ export async function findPermitsOf(
 }
 
 /**
- * Permits between two places, spent by hand or expired, that nobody has touched since `before` and that no message
- * names. Adopted rows have no times of ours (0): for them, as for all, the time they ran out counts too.
+ * Permits between two places, spent by hand or expired, that nobody has touched since `before` and that no
+ * message names. Adopted rows have no times of ours (0): the time they ran out counts for them, as for all.
  */
 export async function findOldPermits(
   db: Knex,
@@ -119,7 +119,10 @@ export async function readRuns(db: Knex, after: number, { appId, before, limit }
   return toSlice(rows, before, limit)
 }
 
-/** The oldest events of WeChat, worked off or not, or marks of accepted pushes. Each is deleted before the next are read. */
+/**
+ * The oldest WeChat events, processed or not, or marks of accepted pushes. Each slice is deleted before the
+ * next is read.
+ */
 export async function readReceived(
   db: Knex,
   table: 'wx_callback_event' | 'wx_callback_nonce',
@@ -141,9 +144,7 @@ function toSlice(rows: Row[], before: number, limit: number): Slice {
   return { next: isEnd ? undefined : last.id, old }
 }
 
-/**
- * Deletes by id. A message that is not settled any more stays.
- */
+/** Deletes by id. A message that is no longer settled stays. */
 export async function deleteRows(
   db: Knex,
   table: 'wx_push_message' | 'wx_callback_event' | 'wx_callback_nonce',

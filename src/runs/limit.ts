@@ -3,9 +3,10 @@ import { execute, isSqlite, selectRows } from '../db/sql.js'
 import type { RunState } from './run.js'
 
 /**
- * The limit of a run (`remind --limit`) binds every process that works at it: claims count up from 0 in their own
- * transaction, and what is given back counts down, below 0 too if it was claimed before the limit was set. Only a run with a limit has such a count: the row would be one that all claims of
- * a large run wait for. Lock order: the run comes before its ranges.
+ * The limit of a run (`remind --limit`) binds every process that works on it. Claims count up from 0 in their own
+ * transaction; what is given back counts down, below 0 too if it was claimed before the limit was set. Only a run
+ * with a limit keeps this count: otherwise all claims of a large run would wait for one row. Lock order: the run
+ * comes before its ranges.
  */
 export interface ClaimableRun {
   state: RunState
@@ -14,7 +15,7 @@ export interface ClaimableRun {
   claimed: number
 }
 
-/** Locks the run for a claim: beside other claims if it has no limit, alone if it has one. */
+/** Locks the run for a claim: shared with other claims if it has no limit, exclusively if it has one. */
 export async function lockForClaim(trx: Knex.Transaction, runId: number): Promise<ClaimableRun | undefined> {
   const read = async (lock: string): Promise<ClaimableRun | undefined> => {
     const [run] = await selectRows<ClaimableRun>(
@@ -25,7 +26,7 @@ export async function lockForClaim(trx: Knex.Transaction, runId: number): Promis
     return run
   }
   if (isSqlite(trx)) return read('')
-  // Not the shared lock first: two claims that both want the other one after it would wait for each other.
+  // Never the shared lock first: two claims that both want the exclusive lock after it would wait for each other.
   const limited = (await read(''))?.claim_limit != null
   return read(limited ? ' FOR UPDATE' : ' LOCK IN SHARE MODE')
 }
@@ -44,7 +45,7 @@ export async function hasRoom(db: Knex, runId: number): Promise<boolean> {
   return rows.length > 0
 }
 
-/** Lets a locked run claim so many more users than it has; a smaller limit that it has already stays. */
+/** Lets a locked run claim `limit` more users. A smaller limit that is already set stays. */
 export async function limitRun(trx: Knex.Transaction, runId: number, limit: number): Promise<void> {
   await execute(
     trx,
@@ -58,7 +59,7 @@ export async function liftLimit(trx: Knex.Transaction, runId: number): Promise<v
   await execute(trx, 'UPDATE wx_job_run SET claim_limit = NULL, claimed = 0 WHERE id = ?', [runId])
 }
 
-/** Counts claims of a run that has a limit; what is given back counts down. */
+/** Counts claims of a run that has a limit. `by` is negative for what is given back. */
 export async function countClaimed(trx: Knex.Transaction, runId: number, by: number): Promise<void> {
   await execute(trx, 'UPDATE wx_job_run SET claimed = claimed + ? WHERE id = ? AND claim_limit IS NOT NULL', [
     by,

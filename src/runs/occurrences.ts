@@ -6,7 +6,7 @@ import { resetRanges } from './ranges.js'
 import type { JobRun, Occurrence, RunState, Trigger } from './run.js'
 import { countTotals } from './totals.js'
 
-/** Opens the occurrence, or finds the one that is there. `opened` is true for exactly one caller. */
+/** Opens the occurrence, or finds the existing one. `opened` is true for exactly one caller. */
 export async function openRun(
   db: Knex,
   { job, appId, slot }: Occurrence,
@@ -39,7 +39,7 @@ export async function findRun(db: Knex, { job, appId, slot }: Occurrence): Promi
   return run
 }
 
-/** The daily runs of an account from a day on, the oldest first. Uses wx_job_run_slot_uq. */
+/** Finds an account's daily runs from a day onwards, oldest first. Uses wx_job_run_slot_uq. */
 export async function findRemindRuns(db: Knex, appId: string, fromDate: number): Promise<number[]> {
   const rows = await selectRows<{ id: number }>(
     db,
@@ -49,7 +49,7 @@ export async function findRemindRuns(db: Knex, appId: string, fromDate: number):
   return rows.map(({ id }) => id)
 }
 
-/** Occurrences that are running and that nobody has touched since then. Uses wx_job_run_app_idx. */
+/** Finds running occurrences that nobody has touched since `before`. Uses wx_job_run_app_idx. */
 export async function findRunningSince(db: Knex, appId: string, before: number): Promise<number[]> {
   const rows = await selectRows<{ id: number }>(
     db,
@@ -59,7 +59,7 @@ export async function findRunningSince(db: Knex, appId: string, before: number):
   return rows.map(({ id }) => id)
 }
 
-/** The newest occurrence of a job, whatever became of it. */
+/** Finds the newest occurrence of a job, whatever its state. */
 export async function findLastRun(db: Knex, job: string, appId: string): Promise<JobRun | undefined> {
   const [run] = await selectRows<JobRun>(
     db,
@@ -70,8 +70,8 @@ export async function findLastRun(db: Knex, job: string, appId: string): Promise
 }
 
 /**
- * Ends a run, with the totals of its messages. Only one that is running is ended: a process that comes late does not
- * overwrite what another one said.
+ * Ends a run, and counts the totals of its messages. Only a run that is `running` is ended: a late process does not
+ * overwrite what another one recorded.
  */
 export async function closeRun(
   db: Knex,
@@ -89,7 +89,7 @@ export async function closeRun(
   })
 }
 
-/** Sets an ended run going again. Nothing happens to one that is running. */
+/** Reopens an ended run. A running one is left as it is. */
 export async function reopenRun(db: Knex, id: number, triggeredBy: Trigger, now: number): Promise<void> {
   await execute(
     db,
@@ -108,7 +108,7 @@ export async function lockRun(trx: Knex.Transaction, runId: number): Promise<Run
   return row?.state
 }
 
-/** Lets a run that is still open read all its users again, and notes what kept it from reminding them. */
+/** Makes a run that is still running read all its users again, and records what kept it from reminding them. */
 export async function startOver(
   trx: Knex.Transaction,
   runId: number,
@@ -120,7 +120,10 @@ export async function startOver(
   await resetRanges(trx, runId, appId)
 }
 
-/** Ends a run whatever its state was. Started now: the schedule takes an earlier start for one that is still due. */
+/**
+ * Ends a run whatever its state. Its start is set to now: with an earlier start, the schedule takes a run as still
+ * due.
+ */
 export async function endRun(db: Knex, runId: number, reason: string, now: number): Promise<void> {
   await execute(
     db,

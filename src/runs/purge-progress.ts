@@ -5,7 +5,7 @@ export async function recordPurged(db: Knex, runId: number, rows: number): Promi
   await execute(db, 'UPDATE wx_job_run SET purged = purged + ? WHERE id = ?', [rows, runId])
 }
 
-/** Sets an occurrence going again that failed or was stopped some time ago. true for exactly one caller. */
+/** Reopens an occurrence that failed or was stopped some time ago. Returns true for exactly one caller. */
 export async function reopenFailed(
   db: Knex,
   runId: number,
@@ -21,7 +21,7 @@ export async function reopenFailed(
   return affectedRows > 0
 }
 
-/** Deletes occurrences that have ended, and their ranges. Answers how many were deleted. */
+/** Deletes occurrences that have ended, and their ranges. Returns how many were deleted. */
 export async function deleteRuns(trx: Knex.Transaction, ids: number[]): Promise<number> {
   await execute(trx, `DELETE FROM wx_job_cursor WHERE run_id IN (${placeholders(ids.length)})`, ids)
   const { affectedRows } = await execute(

@@ -3,10 +3,10 @@ import { execute, forUpdateSkipLocked, rowPlaceholders, selectRows } from '../db
 import { MAX_USER_ID, type UserId } from '../lib/user-id.js'
 
 /**
- * How far a run has come: a few ranges of user_id, each with a cursor that moves in the same transaction as the claim.
- * Workers lock a free range each, so they never choose the same users, no range can be lost, and nothing is scanned
- * twice at the end. (Measured against random starts, one shared cursor and owned shards: as fast, and the only one
- * with neither empty claims nor a final scan.)
+ * How far a run has come: a few ranges of user_id, each with a cursor that moves in the same transaction as the
+ * claim. Each worker locks a free range, so workers never choose the same users, no range can be lost, and nothing is
+ * scanned twice at the end. (Measured against random starts, one shared cursor and owned shards: as fast, and the
+ * only one with neither empty claims nor a final scan.)
  */
 export interface Range {
   range_no: number
@@ -14,10 +14,10 @@ export interface Range {
   hi: UserId
 }
 
-/** Caps the claims that run at once: more of them slow the uploads down. */
+/** Caps the number of concurrent claims: more of them slow the uploads down. */
 const RANGES = 8
 
-/** Whether ranges of the run are still to be read, by whoever has them. */
+/** Whether any range of the run is still to be read, whoever holds it. */
 export async function hasUnreadRanges(db: Knex, runId: number): Promise<boolean> {
   const rows = await selectRows(
     db,
@@ -29,19 +29,19 @@ export async function hasUnreadRanges(db: Knex, runId: number): Promise<boolean>
 
 interface Mark {
   userId: UserId
-  /** How many users there are up to this one. */
+  /** The number of users up to and including this one. */
   position: number
 }
 
-/** So many users are read one by one: a small account is divided exactly, by one statement. */
+/** This many users are read one by one, in one statement, so that a small account is divided exactly. */
 const FIRST_MARKS = 1_000
-/** A later mark is this share of the users before it further on: an edge is at most a quarter of a range off. */
+/** Each later mark is 1/32 of the users before it further on, so an edge is off by at most a quarter of a range. */
 const STEP_SHARE = 32
-/** No statement reads more index entries than this, some 40 ms. */
+/** No statement reads more index entries than this (about 40 ms). */
 const MAX_STEP = 100_000
 
 /**
- * Users at known positions, in order, read from the index alone. (Measured on MariaDB with 1,000,000 users: 227
+ * Finds users at known positions, in order, reading only the index. (Measured on MariaDB with 1,000,000 users: 227
  * statements, 0.3 s, the longest 13 ms.)
  */
 async function findMarks(trx: Knex.Transaction, appId: string): Promise<Mark[]> {
@@ -66,7 +66,7 @@ async function findMarks(trx: Knex.Transaction, appId: string): Promise<Mark[]> 
   return marks
 }
 
-/** Where one range ends and the next begins: about as many users in each, however their numbers are spread. */
+/** Finds where one range ends and the next begins: each has about as many users, however their ids are spread. */
 async function findEdges(trx: Knex.Transaction, appId: string): Promise<UserId[]> {
   const marks = await findMarks(trx, appId)
   const users = marks.at(-1)?.position ?? 0
@@ -77,8 +77,8 @@ async function findEdges(trx: Knex.Transaction, appId: string): Promise<UserId[]
 }
 
 /**
- * Sets all ranges of a run to their beginnings. The outer ones are open, for users who come while it runs. A run that has
- * ranges keeps their edges: those of the same day.
+ * Sets all ranges of a run back to their beginnings. The outer ranges are open-ended, for users who arrive while it
+ * runs. A run that already has ranges keeps their edges, which are of the same day.
  */
 export async function resetRanges(trx: Knex.Transaction, runId: number, appId: string): Promise<void> {
   const known = await selectRows<{ hi: UserId }>(
@@ -109,8 +109,8 @@ export async function lockRange(trx: Knex.Transaction, runId: number): Promise<R
 }
 
 /**
- * Moves a range's cursor past what was read; `again` is the smallest user who was passed over because somebody held a
- * lock. LEAST would be NULL with a NULL, hence the CASE.
+ * Moves a range's cursor past what was read. `again` is the smallest user who was passed over because another
+ * transaction held a lock. LEAST would be NULL if either argument were, hence the CASE.
  */
 export async function moveCursor(
   trx: Knex.Transaction,
@@ -127,7 +127,7 @@ export async function moveCursor(
   )
 }
 
-/** Takes finished ranges back to the first user who was passed over. Answers whether there was any. */
+/** Moves finished ranges back to the first user who was passed over. Returns whether there was one. */
 export async function rereadPassedOver(trx: Knex.Transaction, runId: number): Promise<boolean> {
   const { affectedRows } = await execute(
     trx,
@@ -137,7 +137,10 @@ export async function rereadPassedOver(trx: Knex.Transaction, runId: number): Pr
   return affectedRows > 0
 }
 
-/** Makes the run read users again that its cursors have passed. `userIds` sorted; locks ranges in their order. */
+/**
+ * Makes the run reread users whom its cursors have passed. `userIds` must be sorted; ranges are locked in their
+ * order.
+ */
 export async function readUsersAgain(trx: Knex.Transaction, runId: number, userIds: UserId[]): Promise<void> {
   const ranges = await selectRows<Range>(
     trx,

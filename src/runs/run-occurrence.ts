@@ -6,21 +6,21 @@ import type { Ending, JobRun, Occurrence, Trigger } from './run.js'
 export interface RunOptions {
   triggeredBy: Trigger
   now(): number
-  /** Of a new occurrence: users it may claim. */
+  /** How many users a new occurrence may claim. */
   claimLimit?: number | undefined
   /** Whether this process works on the occurrence. By default only the one that opened it does. */
   enter?(run: JobRun, opened: boolean): Promise<boolean>
   /**
-   * What becomes of the occurrence if the work throws: `halt` ends it, and the job's next occurrence goes on;
-   * `leave_running` lets the schedule's next tick go on with it.
+   * What happens to the occurrence if the work throws: `halt` ends it, and work resumes with the job's next
+   * occurrence; `leave_running` lets the schedule's next tick continue it.
    */
   ifItFails: 'halt' | 'leave_running'
 }
 
 /**
- * The one way to work on an occurrence of a job: opens it, or finds it there and asks whether to enter; does the work;
- * and ends it, whatever the work does. Answers undefined where another process has it. Work that answers no ending
- * leaves the occurrence running, for whoever goes on with it.
+ * The only way to work on an occurrence of a job: opens it, or finds it and asks whether to enter; does the work; and
+ * ends it as the work says, or as `ifItFails` says if the work throws. Returns undefined if this process does not
+ * enter. Work that returns no ending leaves the occurrence running, for whoever continues it.
  */
 export async function runOccurrence<Result>(
   { db, log }: { db: Knex; log: Logger },
@@ -38,7 +38,7 @@ export async function runOccurrence<Result>(
     const { job, appId } = occurrence
     log.error(
       { event: `${job}.failed`, app_id: appId, run_id: run.id, err: error },
-      'it is tried again later',
+      'it will be retried later',
     )
     if (ifItFails === 'halt')
       await closeRun(
@@ -47,7 +47,7 @@ export async function runOccurrence<Result>(
         { state: 'halted', reason: 'the database failed, see the log' },
         now(),
       ).catch(() => {
-        // The database is away altogether: the error that led here says so.
+        // The database is unreachable altogether; the error that led here says so.
       })
     throw error
   }

@@ -1,12 +1,12 @@
 export type Trigger = 'cron' | 'catch-up' | 'manual'
 export type RunState = 'running' | 'done' | 'halted' | 'paused' | 'limited' | 'window_closed' | 'missed'
 
-/** One firing of one job: a row of wx_job_run. Its unique key is what keeps two processes from opening it twice. */
+/** One firing of one job: a row of wx_job_run. Its unique key keeps two processes from both opening it. */
 export interface Occurrence {
   /** The name of the job. */
   job: string
   appId: string
-  /** Business date of a daily run or a purge, ms of the firing of a sweep. */
+  /** The business date of a daily run or a purge; for a sweep, the time of the firing in ms. */
   slot: number
 }
 

@@ -8,14 +8,14 @@ export interface SweepCount {
 
 /** How far sweeps have come. */
 export interface SweepProgress {
-  /** Up to which `expire` they have looked. */
+  /** The `expire` up to which they have looked. */
   sweptTo: number
-  /** When the last pass through the rows far below that began, and where it stands; null = it is over. */
+  /** When the last pass through the rows far below that began, and how far it has come; null = it is finished. */
   passStartedAt: number
   passAt: number | null
 }
 
-/** As the newest sweep left it, however that one ended. */
+/** Finds the progress as the newest sweep left it, however that sweep ended. */
 export async function findProgress(db: Knex, appId: string): Promise<SweepProgress | undefined> {
   const [last] = await selectRows<{ swept_to: number; pass_started_at: number; pass_at: number | null }>(
     db,

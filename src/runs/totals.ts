@@ -4,10 +4,11 @@ import { sortedUnique } from '../lib/sorted.js'
 import type { RunState } from './run.js'
 
 /**
- * The totals of a run: how its messages stand. Of a run that is `running` they are as of `updated_at`, for each change
- * would be one more write to a row that all processes share. They are counted when it ends, and from then on whoever
- * settles one of its messages moves it from one total to another in the same transaction. Each settlement locks the run
- * before its messages, beside others while the run is running, so that none falls between the count and the end.
+ * The totals of a run: how many of its messages are in which state. While a run is `running`, its totals are as of
+ * `updated_at`: updating them at each change would be one more write to a row that all processes share. They are
+ * counted when the run ends. From then on, each settlement of one of its messages moves that message from one total
+ * to another in the same transaction. Each settlement locks the run before its messages (a shared lock while the run
+ * is running), so that none falls between the count and the end.
  */
 export interface Totals {
   delivered: number
@@ -18,7 +19,7 @@ export interface Totals {
   retrying: number
 }
 
-/** Locks the runs of messages that are to be settled, until the commit. Answers those that have ended. */
+/** Locks the runs of messages about to be settled, until the commit. Returns those that have ended. */
 export async function lockForSettling(
   trx: Knex.Transaction,
   runIds: (number | null)[],
@@ -35,12 +36,12 @@ export async function lockForSettling(
     return new Set(rows.filter(({ state }) => state !== 'running').map(({ id }) => id))
   }
   if (isSqlite(trx)) return read('')
-  // Not the shared lock first: two settlements that both write to the run after it would wait for each other.
+  // Never the shared lock first: two settlements that both write to the run after it would wait for each other.
   const alone = how === 'alone' || (await read('')).size > 0
   return read(alone ? ' FOR UPDATE' : ' LOCK IN SHARE MODE')
 }
 
-/** Takes messages of a run that has ended, and is locked, from one total to another. */
+/** Moves messages of an ended, locked run from one total to another. */
 export async function moveTotals(
   trx: Knex.Transaction,
   runId: number,
@@ -55,7 +56,7 @@ export async function moveTotals(
   )
 }
 
-/** Writes down how the messages of a locked run stand, whichever process sent them. */
+/** Records the states of a locked run's messages, whichever process sent them. */
 export async function countTotals(trx: Knex.Transaction, runId: number): Promise<void> {
   const rows = await scanRows<{ state: string; messages: number }>(
     trx,
@@ -73,8 +74,9 @@ export async function countTotals(trx: Knex.Transaction, runId: number): Promise
 }
 
 /**
- * When a process leaves a run: brings the totals up to date if others may go on with it, and adds the users who are still
- * due to those it has claimed. Answers how many messages are not settled.
+ * Called when a process leaves a run. Brings the totals up to date unless the run has ended (others may go on with
+ * it), and sets `due` to the users it has claimed plus those who are still due. Returns how many messages are not
+ * settled.
  */
 export async function recordStandings(
   trx: Knex.Transaction,
@@ -95,7 +97,7 @@ export async function recordStandings(
   return run?.retrying ?? 0
 }
 
-/** Adds messages that were claimed for a run that has ended, and are unknown at once, to its totals. */
+/** Adds to the totals of an ended run messages that were claimed for it and became unknown at once. */
 export async function addUnknown(
   trx: Knex.Transaction,
   runId: number,

@@ -3,9 +3,9 @@ import { ControlError } from './errors.js'
 export interface AccountOptions {
   appId: string
   secret: string
-  /** Template id to the data keys it needs. Left out: every template id passes and no data is checked. */
+  /** Template id to the data keys it needs. If absent, every template id passes and no data is checked. */
   templates?: Record<string, string[]>
-  /** Pages of the released version. Left out: every page passes. */
+  /** Pages of the released version. If absent, every page passes. */
   pages?: string[]
 }
 
@@ -34,7 +34,7 @@ export class SandboxAccount {
     this.#pages = options.pages && new Set(options.pages.map(pagePath))
   }
 
-  /** The data keys that a message by this template must fill, or undefined when there is no such template. */
+  /** The data keys that a message with this template must fill, or undefined if there is no such template. */
   templateKeys(templateId: unknown): string[] | undefined {
     if (typeof templateId !== 'string' || templateId === '') return undefined
     return this.#templates ? this.#templates.get(templateId) : []
@@ -77,7 +77,7 @@ export class Accounts {
     return [...this.#byAppId.values()].some((account) => account.secret === secret)
   }
 
-  /** The account that a control call names; with no name, the first. */
+  /** The account that a control call names; without a name, the first. */
   named(appId: string | undefined): SandboxAccount {
     const account = appId === undefined ? this.#first : this.get(appId)
     if (!account) throw new ControlError(`no account ${appId} in this sandbox`)

@@ -1,4 +1,4 @@
-/** Counts what was answered, by path and outcome: an errcode, or the kind of fault when there was no answer. */
+/** Counts answers by path and outcome: an errcode, or the kind of fault if there was no answer. */
 export class CallCounts {
   readonly #outcomes = new Map<string, Map<string | number, number>>()
   #inFlight = 0
@@ -44,7 +44,7 @@ export class CallCounts {
     return totals
   }
 
-  /** Requests under way stay counted: they still have to leave. */
+  /** Requests under way stay counted: they have yet to leave. */
   clear(): void {
     this.#outcomes.clear()
     this.#peakInFlight = this.#inFlight

@@ -7,7 +7,7 @@ export interface Call {
   method: string
   query: Readonly<Record<string, unknown>>
   accessToken: string | undefined
-  /** The JSON object that was sent; undefined when the body is empty or no JSON object. */
+  /** The JSON object that was sent; undefined if the body is empty or not a JSON object. */
   body: Readonly<Record<string, unknown>> | undefined
   hasBody: boolean
   /** The name under which the client calls, see callers.ts. */

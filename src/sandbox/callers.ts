@@ -5,8 +5,8 @@ const NAMED = /^\/as\/([\w-]+)(\/.*)$/
 const HEADER = 'x-sandbox-client'
 
 /**
- * A client whose base URL ends in `/as/NAME` calls the same paths under a name of its own: so a test knows which of
- * several processes made a request. Answers the URL without it.
+ * A client whose base URL ends in `/as/NAME` calls the same paths under its own name, so that a test knows
+ * which of several processes made a request. Returns the URL without it.
  */
 export function takeName(request: IncomingMessage): string {
   const url = request.url ?? '/'

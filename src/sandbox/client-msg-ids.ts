@@ -3,7 +3,9 @@ import { MINUTE } from './clock.js'
 /** "Effective ten minutes, not guaranteed beyond" (official page of the service account's template message). */
 const REMEMBERED = 10 * MINUTE
 
-/** Remembers which client_msg_id has been accepted for which openid, so that a repeated one delivers nothing. */
+/**
+ * Remembers which client_msg_id has been accepted for which openid, so that a repeated one delivers nothing.
+ */
 export class ClientMsgIds {
   readonly #seen = new Map<string, { at: number; msgid: string }>()
 

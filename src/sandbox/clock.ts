@@ -3,7 +3,7 @@ export const MINUTE = 60 * SECOND
 export const HOUR = 60 * MINUTE
 export const DAY = 24 * HOUR
 
-/** The time the sandbox lives in: the given clock plus an offset that tests move. */
+/** The sandbox's time: the given clock plus an offset that tests move. */
 export class Clock {
   readonly #base: () => number
   #offsetMs = 0

@@ -18,12 +18,13 @@ const Settings = closed({
   daily_quotas: Type.Optional(Type.Record(Type.String(), Type.Integer({ minimum: 0 }))),
 })
 
-/** The control plane: JSON under /sandbox/ for whoever runs this WeChat. It asks for no password. */
+/** The control plane: JSON under /sandbox/ for the person who runs this WeChat. It asks for no password. */
 export const controlRoutes: FastifyPluginAsyncTypebox<{ control: SandboxControl }> = async (
   app,
   { control },
 ) => {
-  // Browsers send it with what a page of somebody else's asks for: such a page must not command this WeChat.
+  // Browsers send this header with requests from somebody else's page: such a page must not control this
+  // WeChat.
   app.addHook('onRequest', async (request, reply) => {
     if (request.headers.origin === undefined) return
     return reply.code(403).send({ error: 'The control plane is not for web pages: send no Origin header' })

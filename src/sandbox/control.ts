@@ -6,7 +6,7 @@ import type { CallbackConfig, PushedEvent } from './push-message.js'
 import type { PushRecord } from './pushes.js'
 import type { World } from './world.js'
 
-/** In every call here, the first account is meant when `appId` is left out. */
+/** In every call here, `appId` defaults to the first account. */
 export interface Receiver {
   appId?: string | undefined
   openId: string
@@ -15,7 +15,7 @@ export interface Receiver {
 export interface SandboxSettings {
   retired?: boolean | undefined
   acceptUnknownFormIds?: boolean | undefined
-  /** Calls a day and account, by path. */
+  /** Calls per day and account, by path. */
   dailyQuotas?: Record<string, number> | undefined
 }
 
@@ -28,7 +28,7 @@ export interface SandboxStats {
   peak_in_flight: number
   form_ids: number
   delivered: number
-  /** Path, then errcode; or the kind of the fault where it kept WeChat from answering. */
+  /** Path, then errcode, or the kind of the fault if it kept WeChat from answering. */
   answers: Record<string, Record<string, number>>
 }
 
@@ -44,7 +44,7 @@ export class SandboxControl {
     return this.#world.clock.now()
   }
 
-  /** Moves the clock by so much, backwards too. */
+  /** Moves the clock by this much, backwards too. */
   advanceClock(ms: number): void {
     this.#world.clock.advance(ms)
   }
@@ -59,7 +59,7 @@ export class SandboxControl {
     return this.#world.formIds.issuePrepay(this.#remember(appId, openId), openId, at)
   }
 
-  /** Makes a form_id valid that was made elsewhere. One that is known already keeps its history. */
+  /** Makes a form_id valid that was made elsewhere. A known one keeps its history. */
   registerFormId({
     appId,
     openId,
@@ -105,7 +105,7 @@ export class SandboxControl {
     return this.#world.logins.issue(this.#remember(appId, openId), openId, unionId, at)
   }
 
-  /** The platform takes the person for high-risk, or no longer: logins are refused with 40226. */
+  /** The platform counts the person as high-risk, or no longer does: logins are refused with 40226. */
   markHighRisk({ appId, openId, highRisk = true }: Receiver & { highRisk?: boolean | undefined }): void {
     this.#world.logins.setHighRisk(this.#remember(appId, openId), openId, highRisk)
   }
@@ -122,7 +122,7 @@ export class SandboxControl {
     this.#world.pushes.add(named, { name: 'unsubscribe', openId, at: this.now(), items: [{ EventKey: '' }] })
   }
 
-  /** Where and how the account wants to be told of events. Until then it is told of none. */
+  /** Where and how the account wants to receive events. Until this is set it receives none. */
   configureCallback({
     appId,
     auto = true,
@@ -133,12 +133,12 @@ export class SandboxControl {
     this.#world.pushes.configure(this.#world.accounts.named(appId).appId, config, auto)
   }
 
-  /** Tells of any event. `changes` make a push that is not right: another token, another key. */
+  /** Pushes any event. `changes` make the push wrong: another token, another key. */
   push(event: PushedEvent & { appId?: string | undefined }, changes: Partial<CallbackConfig> = {}): void {
     this.#world.pushes.add(this.#world.accounts.named(event.appId).appId, event, changes)
   }
 
-  /** Sends the pushes that wait, and resolves when each was answered or given up. */
+  /** Sends the waiting pushes, and resolves when each was answered or given up. */
   sendPushes(): Promise<void> {
     return this.#world.pushes.send()
   }
@@ -148,7 +148,9 @@ export class SandboxControl {
     return this.#world.pushes.list()
   }
 
-  /** Kills every token, of one account if it is named, as a changed secret does; returns how many. */
+  /**
+   * Kills every token, or those of one account if it is named, as a changed secret does; returns how many.
+   */
   killTokens(appId?: string): number {
     return this.#world.tokens.killAll(appId, this.now())
   }
@@ -169,7 +171,7 @@ export class SandboxControl {
     return this.#world.faults.list()
   }
 
-  /** False when there is none with this id. */
+  /** False if there is none with this id. */
   removeFault(id: string): boolean {
     return this.#world.faults.remove(id)
   }
@@ -183,7 +185,7 @@ export class SandboxControl {
     return this.#world.ledger.page(after, limit)
   }
 
-  /** Deliveries of everything or of one Beijing day (YYYYMMDD); `answers` are always those since the start. */
+  /** Deliveries in total or of one Beijing day (YYYYMMDD); `answers` are always those since the start. */
   summary(date?: number): SandboxSummary {
     return { ...this.#world.ledger.summary(date), answers: this.#world.tally.byOutcome() }
   }
@@ -201,7 +203,9 @@ export class SandboxControl {
     }
   }
 
-  /** Back to how the sandbox was started: no tokens, form_ids, deliveries, faults; clock and settings as given. */
+  /**
+   * Back to the state at the start: no tokens, form_ids, deliveries or faults; clock and settings as given.
+   */
   reset(): void {
     this.#world.reset()
   }

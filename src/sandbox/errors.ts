@@ -1,6 +1,7 @@
 /**
- * What WeChat says when it refuses. The texts are those of real answers, quoted in the official pages or in the
- * developer community; real ones carry a variable tail (`rid: …`), so no client can compare them for equality.
+ * What WeChat says when it refuses. The texts are those of real answers, quoted in the official pages or in
+ * the developer community; real ones have a variable tail (`rid: …`), so no client can compare them for
+ * equality.
  */
 export const ERRMSG = {
   [-1]: 'system error',
@@ -12,15 +13,15 @@ export const ERRMSG = {
   40013: 'invalid appid',
   /** The token does not even look like one. */
   40014: 'invalid access_token',
-  /** A login code that is wrong, too old, or of another app. */
+  /** A login code that is wrong, too old, or from another app. */
   40029: 'invalid code',
   40037: 'invalid template_id',
   /** Any path under /cgi-bin/ that does not exist. */
   40066: 'invalid url',
   40125: 'invalid appsecret',
-  /** Missing from the page, and seen in answers. */
+  /** Missing from the page, but seen in answers. */
   40163: 'code been used',
-  /** The platform takes the person for high-risk and blocks the login. */
+  /** The platform counts the person as high-risk and blocks the login. */
   40226: 'code blocked',
   41001: 'access_token missing',
   41002: 'appid missing',
@@ -51,7 +52,7 @@ export function isKnownErrcode(errcode: number): errcode is Errcode {
   return errcode in ERRMSG
 }
 
-/** A mistake of whoever uses the control plane; Fastify turns `statusCode` into the HTTP status. */
+/** A mistake by the user of the control plane; Fastify turns `statusCode` into the HTTP status. */
 export class ControlError extends Error {
   readonly statusCode = 400
 }

@@ -6,10 +6,10 @@ import type { Reply } from './replies.js'
 import type { SendRequest } from './send-request.js'
 import type { World } from './world.js'
 
-/** An endpoint of this WeChat: has its effect on the world and says what is answered. */
+/** An endpoint of this WeChat: changes the world and returns the answer. */
 export type Endpoint = (world: World, call: Call) => Reply
 
-/** The header of real answers, which names the encoding in its own way. */
+/** The header of real answers, which names the encoding in an unusual way. */
 export const JSON_TYPE = 'application/json; encoding=utf-8'
 
 /** One call under way, from its arrival until its connection is done with it. */
@@ -39,7 +39,7 @@ export class Exchange {
     return this.#effect
   }
 
-  /** Writes the true answer, if need be in a disguise that a client should see through. */
+  /** Writes the true answer, possibly in a disguise that a client should see through. */
   answer(answer: Reply, contentType = JSON_TYPE, body = answer.body): void {
     this.#truthful = true
     this.count(answer.errcode)
@@ -53,7 +53,7 @@ export class Exchange {
     response.end(body)
   }
 
-  /** From here on the caller alone writes: faults need the bare response and its socket. */
+  /** From here on only the caller writes: faults need the bare response and its socket. */
   takeOver(): ServerResponse {
     this.#reply.hijack()
     return this.#reply.raw
@@ -65,8 +65,8 @@ export class Exchange {
   }
 
   /**
-   * A client that left before the last byte was handed over has not been answered. Node then calls the response
-   * finished all the same; only the socket tells.
+   * A client that left before the last byte was handed over has not been answered. Node still calls the
+   * response finished; only the socket tells.
    */
   #close(socket: Socket): void {
     this.world.tally.leave()

@@ -6,27 +6,27 @@ import { seededRandom } from './random.js'
 const FaultKind = Type.Union([
   /** Waits `ms`, then goes on; adds to any other fault. */
   Type.Literal('latency'),
-  /** Answers `errcode` (default -1). With effect "after" the message has been delivered all the same. */
+  /** Answers `errcode` (default -1). With effect "after" the message has been delivered nevertheless. */
   Type.Literal('errcode'),
-  /** Answers HTTP `status` (default 502) with the page of a gateway. */
+  /** Answers HTTP `status` (default 502) with a gateway's page. */
   Type.Literal('http_status'),
-  /** Closes the connection with no answer: nothing has happened. */
+  /** Closes the connection without an answer: nothing has happened. */
   Type.Literal('cut_before'),
-  /** Closes the connection with no answer: the message has been delivered. */
+  /** Closes the connection without an answer: the message has been delivered. */
   Type.Literal('cut_after'),
-  /** Never answers; keeps the connection until the client leaves. */
+  /** Never answers; keeps the connection open until the client leaves. */
   Type.Literal('hang'),
   /** Delivers, sends the headers and half of the answer, then nothing more until the client leaves. */
   Type.Literal('stall'),
-  /** HTTP 200 with bytes that are no JSON. */
+  /** HTTP 200 with bytes that are not JSON. */
   Type.Literal('garbage'),
   /** Delivers, then closes the connection in the middle of the answer. */
   Type.Literal('truncated'),
-  /** Delivers and answers the right JSON, called text/html. */
+  /** Delivers and answers the right JSON, labelled text/html. */
   Type.Literal('wrong_content_type'),
   /** HTTP 302 to a path that does not exist, on the same host. */
   Type.Literal('redirect'),
-  /** Delivers and answers right, in a JSON of 16 MiB. */
+  /** Delivers and answers correctly, in a JSON of 16 MiB. */
   Type.Literal('huge_body'),
   /** Kills the token of the call for good and answers 40001; calls without a token are left alone. */
   Type.Literal('token_dead'),
@@ -38,7 +38,7 @@ export const FaultSpec = Type.Object(
     /** A fault with the same id is replaced. */
     id: Type.Optional(Type.String({ minLength: 1 })),
     kind: FaultKind,
-    /** All that are given must be equal; with none the fault is for every WeChat path. */
+    /** All given fields must be equal; with none, the fault applies to every WeChat path. */
     match: Type.Optional(
       Type.Object(
         {
@@ -49,13 +49,13 @@ export const FaultSpec = Type.Object(
         { additionalProperties: false },
       ),
     ),
-    /** The share of matching calls it strikes; default all. */
+    /** The share of matching calls that it strikes; default all. */
     rate: Type.Optional(Type.Number({ minimum: 0, maximum: 1 })),
-    /** Strikes at most so many times. */
+    /** Strikes at most this many times. */
     times: Type.Optional(Type.Integer({ minimum: 1 })),
-    /** Leaves the first so many matching calls alone. */
+    /** Spares this many matching calls first. */
     after: Type.Optional(Type.Integer({ minimum: 0 })),
-    /** Does it strike before or after the call has had its effect? */
+    /** Whether it strikes before or after the call has had its effect. */
     effect: Type.Optional(Type.Union([Type.Literal('before'), Type.Literal('after')])),
     errcode: Type.Optional(Type.Integer()),
     errmsg: Type.Optional(Type.String()),
@@ -120,7 +120,7 @@ export class Faults {
     this.#seed = seed
   }
 
-  /** Each fault draws from a generator of its own, so that adding one does not change the luck of the others. */
+  /** Each fault has its own random generator, so that adding one does not change the luck of the others. */
   add(spec: FaultSpec): string {
     const { kind, effect } = spec
     if (effect && !EFFECT_SELECTABLE.has(kind) && effect !== DEFAULT_EFFECT[kind]) {
@@ -147,8 +147,8 @@ export class Faults {
   }
 
   /**
-   * What strikes this call. Latencies add up; of the other faults the first one that strikes wins, in the order in
-   * which they were added, and those behind it are not asked.
+   * What strikes this call. Latencies add up; of the other faults the first one that strikes wins, in the
+   * order in which they were added, and the ones after it are not asked.
    */
   strike(call: Call): Strike | undefined {
     if (this.#active.size === 0) return undefined

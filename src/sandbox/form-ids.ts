@@ -13,10 +13,10 @@ interface FormId {
   usesLeft: number
 }
 
-/** The form_ids and prepay_ids that the platform has given out, and how often each may still be used. */
+/** The form_ids and prepay_ids that the platform has issued, and how often each may still be used. */
 export class FormIds {
   readonly #known = new Map<string, FormId>()
-  /** Take a form_id that was never issued as fresh and belonging to whoever it is first used for. */
+  /** Treats a form_id that was never issued as fresh and as belonging to the first user it is used for. */
   acceptUnknown = false
 
   get size(): number {
@@ -37,12 +37,12 @@ export class FormIds {
     return prepayId
   }
 
-  /** A form_id known already keeps its history: what was used stays used. */
+  /** A known form_id keeps its history: what was used stays used. */
   register(appId: string, openId: string, formId: string, at: number): void {
     if (!this.#known.has(formId)) this.#known.set(formId, { appId, openId, issuedAt: at, usesLeft: 1 })
   }
 
-  /** Uses it once. Look-up and use are one synchronous step: of two racing calls only one is accepted. */
+  /** Uses it once. Look-up and use are one synchronous step: only one of two racing calls is accepted. */
   use(appId: string, openId: string, formId: unknown, now: number): undefined | 41028 | 41029 {
     if (typeof formId !== 'string') return 41028
     if (this.acceptUnknown && couldBeFormId(formId)) this.register(appId, openId, formId, now)
@@ -59,7 +59,7 @@ export class FormIds {
   }
 }
 
-/** Leaves out what clients send instead of a form_id: "the formId is a mock one", "requestFormId:fail …". */
+/** Excludes what clients send instead of a form_id: "the formId is a mock one", "requestFormId:fail …". */
 function couldBeFormId(formId: string): boolean {
   return /^[\w-]{1,128}$/.test(formId) && formId !== 'undefined' && formId !== 'null'
 }

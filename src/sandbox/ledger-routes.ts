@@ -14,7 +14,7 @@ export const ledgerRoutes: FastifyPluginAsyncTypebox<{ control: SandboxControl }
   app,
   { control },
 ) => {
-  /** `next` is the `after` of the following page, null after the last delivery. */
+  /** `next` is the `after` of the next page, null after the last delivery. */
   app.get('/ledger', { schema: { querystring: Page } }, ({ query }) => {
     const deliveries = control.ledger(query)
     const last = deliveries.at(-1)

@@ -14,24 +14,24 @@ export interface Delivery {
   data: unknown
   /** A 64-bit number in digits; the form_id channel has none. */
   msgid: string | null
-  /** Did the client get the true answer, as far as the server side can tell. */
+  /** Whether the client got the true answer, as far as the server side can tell. */
   answered: boolean
 }
 
 export interface Summary {
   delivered: number
-  /** Delivered, and the client was left without the true answer. */
+  /** Delivered, but the client was left without the true answer. */
   unanswered: number
   users: number
   /** How many times a user got more than one message on one Beijing day. */
   repeated: number
-  /** The first hundred of those. */
+  /** The first hundred of these. */
   repeats: { app_id: string; open_id: string; date: number; count: number }[]
 }
 
 const REPEATS_SHOWN = 100
 
-// Odd and far above 2^53: a client that keeps it in a double gets another number.
+// Odd and far above 2^53: a client that keeps it in a double gets a different number.
 const FIRST_MSGID = 4_100_000_000_000_000_001n
 
 export class Ledger {
@@ -58,7 +58,7 @@ export class Ledger {
     return this.#deliveries.slice(after, after + limit)
   }
 
-  /** Of everything, or of one Beijing day (YYYYMMDD). */
+  /** In total, or for one Beijing day (YYYYMMDD). */
   summary(date?: number): Summary {
     const users = new Set<string>()
     const perDay = new Map<string, Summary['repeats'][number]>()

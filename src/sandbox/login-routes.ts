@@ -16,7 +16,7 @@ const HighRisk = closed({
   high_risk: Type.Optional(Type.Boolean()),
 })
 
-/** What wx.login does in the mini-program, and whom the platform keeps from it. */
+/** What wx.login does in the mini-program, and whom the platform blocks from it. */
 export const loginRoutes: FastifyPluginAsyncTypebox<{ control: SandboxControl }> = async (
   app,
   { control },

@@ -3,7 +3,7 @@ import { MINUTE } from './clock.js'
 
 /** A code of wx.login is good for one exchange within five minutes (小程序登录凭证校验). */
 export const CODE_LIFETIME = 5 * MINUTE
-/** Exchanges a minute and user: the number of an older revision of the page. */
+/** Exchanges per minute and user: the number comes from an older revision of the page. */
 export const LOGINS_PER_MINUTE = 100
 
 interface Code {
@@ -19,7 +19,7 @@ export type Login =
   | { openId: string; unionId: string | undefined }
   | { errcode: 40029 | 40163 | 40226 | 45011 }
 
-/** The codes that wx.login has given to clients, and the people whom the platform lets log in no more. */
+/** The codes that wx.login has given to clients, and the people whom the platform no longer lets log in. */
 export class Logins {
   readonly #codes = new Map<string, Code>()
   readonly #highRisk = new Set<string>()
@@ -37,7 +37,7 @@ export class Logins {
     else this.#highRisk.delete(`${appId} ${openId}`)
   }
 
-  /** Exchanges a code once. A refusal for another reason than its use leaves it as it is. */
+  /** Exchanges a code once. A refusal for any reason but a previous use leaves the code as it is. */
   exchange(appId: string, code: unknown, now: number): Login {
     const known = typeof code === 'string' ? this.#codes.get(code) : undefined
     if (!known || known.appId !== appId || now - known.issuedAt >= CODE_LIFETIME) return { errcode: 40029 }

@@ -19,7 +19,7 @@ const VALUE_RULES: Record<string, RegExp> = {
   phrase: /^\p{Script=Han}{1,5}$/u,
 }
 
-/** The field that keeps a message from being sent, in the words of 47003, or undefined when all are right. */
+/** The field that keeps a message from being sent, in the words of 47003, or undefined if all are right. */
 export function dataProblem(keys: readonly string[], data: unknown): string | undefined {
   const fields = isRecord(data) ? data : {}
   for (const key of keys) {

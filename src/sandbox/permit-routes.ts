@@ -32,7 +32,7 @@ export const grantRoutes: FastifyPluginAsyncTypebox<{ control: SandboxControl }>
   app,
   { control },
 ) => {
-  /** An item with a form_id registers it, one without gets a new one. */
+  /** An item with a form_id registers it; one without gets a new one. */
   app.post('/form-ids', { schema: { body: FormIds } }, ({ body }) => {
     const form_ids = body.items.map(({ open_id: openId, form_id: formId, at }) => {
       if (formId === undefined) return control.issueFormId({ appId: body.app_id, openId, at })

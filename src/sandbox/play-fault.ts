@@ -6,12 +6,12 @@ import { type Reply, refuseWith } from './replies.js'
 
 export const HUGE_BODY_BYTES = 16 * 1024 * 1024
 
-/** Where a redirect sends the client: nothing is there, so that following it shows in the counts. */
+/** Where a redirect sends the client: nothing is there, so following it shows in the counts. */
 const REDIRECT_TARGET = '/redirected'
 
 type Play = (exchange: Exchange, fault: FaultSpec, answer: Reply | undefined) => void
 
-/** How each kind answers, or keeps from it; `answer` is there when the call has had its effect. */
+/** How each kind answers, or fails to; `answer` is set if the call has had its effect. */
 const PLAY: Record<FaultKind, Play> = {
   latency: (exchange, _fault, answer) => answerTruly(exchange, answer),
   errcode: (exchange, { errcode = -1, errmsg }) => answerErrcode(exchange, errcode, errmsg),
@@ -51,7 +51,10 @@ const PLAY: Record<FaultKind, Play> = {
   },
 }
 
-/** Lets the call have its effect or not, at the moment the strike says, and answers as the fault wants. */
+/**
+ * Lets the call have its effect or not, at the moment that the strike names, and answers as the fault
+ * demands.
+ */
 export async function playStrike(exchange: Exchange, { fault, delays, effect }: Strike): Promise<void> {
   await pause(delays.before)
   const answer = effect === 'after' ? exchange.takeEffect() : undefined
@@ -92,7 +95,7 @@ function writeHalf(
   response.write(body.slice(0, body.length / 2), () => afterwards?.(response))
 }
 
-/** The same JSON object with a very long field more. */
+/** The same JSON object with one more, very long field. */
 function padded(body: string): string {
   return `${body.slice(0, -1)},"padding":"${'x'.repeat(HUGE_BODY_BYTES)}"}`
 }

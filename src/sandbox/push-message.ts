@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { decodeAesKey, encrypt } from '../callbacks/cipher.js'
 import { sign } from '../callbacks/signature.js'
 
-/** Message push of an account, as it is entered in WeChat's console. */
+/** An account's message push, as entered in WeChat's console. */
 export interface CallbackConfig {
   url: string
   token: string
@@ -17,7 +17,7 @@ export interface PushedEvent {
   openId: string
   /** When it happened, ms. */
   at: number
-  /** Items of its list; of an event without one, the fields that it has. */
+  /** Items of its list; for an event without a list, its fields. */
   items: Record<string, string>[]
 }
 
@@ -25,7 +25,7 @@ interface Fields {
   [name: string]: string | number | Fields | Fields[]
 }
 
-/** The element around the list in XML (小程序订阅消息). JSON has none, and no list where there is one item. */
+/** The element around the list in XML (小程序订阅消息). JSON has none, and no list if there is only one item. */
 const WRAPPERS: Record<string, string> = {
   subscribe_msg_popup_event: 'SubscribeMsgPopupEvent',
   subscribe_msg_change_event: 'SubscribeMsgChangeEvent',
@@ -33,7 +33,7 @@ const WRAPPERS: Record<string, string> = {
 }
 const ORIGINAL_ID = 'gh_sandbox00000'
 
-/** The request that tells an event to `config.url`. `now` in ms stamps and signs it. */
+/** The request that sends an event to `config.url`. `now` in ms stamps and signs it. */
 export function composePush(
   config: CallbackConfig,
   appId: string,

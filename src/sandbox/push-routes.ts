@@ -33,7 +33,7 @@ const Push = closed({
   token: Type.Optional(Name),
 })
 
-/** Message push: where an account wants it, what users do that WeChat tells of, and what was told. */
+/** Message push: where an account wants it, user actions that WeChat reports, and what was pushed. */
 export const pushRoutes: FastifyPluginAsyncTypebox<{ control: SandboxControl }> = async (
   app,
   { control },
@@ -63,7 +63,7 @@ export const pushRoutes: FastifyPluginAsyncTypebox<{ control: SandboxControl }> 
 
   app.get('/pushes', () => ({ pushes: control.pushes() }))
 
-  /** Any event; signed with another token if one is given. */
+  /** Any event, signed with another token if one is given. */
   app.post('/pushes', { schema: { body: Push } }, ({ body }, reply) => {
     const { app_id: appId, open_id: openId, event: name, at = control.now(), items = [], token } = body
     control.push({ appId, name, openId, at, items }, token === undefined ? {} : { token })

@@ -2,10 +2,10 @@ import type { Clock } from './clock.js'
 import type { Delivery } from './ledger.js'
 import { type CallbackConfig, composePush, type PushedEvent } from './push-message.js'
 
-/** WeChat waits so long for the answer, and sends three times in all (消息推送). */
+/** WeChat waits this long for the answer, and sends three times in all (消息推送). */
 const ANSWER_WITHIN_MS = 5_000
 const ATTEMPTS = 3
-/** The record of pushes has the youngest of these. */
+/** The record keeps this many of the latest pushes. */
 const KEPT = 10_000
 
 export interface PushAttempt {
@@ -29,7 +29,7 @@ interface Waiting {
   event: PushedEvent
 }
 
-/** Tells accounts of events at the URL they gave. */
+/** Pushes events to the URL that each account gave. */
 export class Pushes {
   readonly #clock: Clock
   readonly #configs = new Map<string, { config: CallbackConfig; auto: boolean }>()
@@ -42,12 +42,12 @@ export class Pushes {
     this.#clock = clock
   }
 
-  /** `auto`: events are pushed when they happen; else they wait until they are sent by hand. */
+  /** `auto`: events are pushed when they happen; otherwise they wait until they are sent by hand. */
   configure(appId: string, config: CallbackConfig, auto: boolean): void {
     this.#configs.set(appId, { config, auto })
   }
 
-  /** Nothing happens for an account without a callback. `changes` are for pushes that are not right. */
+  /** Does nothing for an account without a callback. `changes` make a push wrong. */
   add(appId: string, event: PushedEvent, changes: Partial<CallbackConfig> = {}): void {
     const configured = this.#configs.get(appId)
     if (!configured) return
@@ -66,7 +66,7 @@ export class Pushes {
     if (configured.auto) void this.send()
   }
 
-  /** What WeChat tells after a message was accepted; form_id messages have no such event. */
+  /** What WeChat pushes after a message was accepted; form_id messages have no such event. */
   addDelivery({ app_id, channel, open_id, template_id, msgid, at }: Delivery): void {
     const common = { openId: open_id, at }
     if (msgid === null) return

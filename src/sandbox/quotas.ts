@@ -1,12 +1,12 @@
 import { beijingDay, MINUTE } from './clock.js'
 
-/** Calls a day and account: the numbers of the official pages. Paths without one have no limit here. */
+/** Calls per day and account: the numbers of the official pages. Paths without one have no limit here. */
 const DAILY_QUOTA: Record<string, number> = {
   '/cgi-bin/stable_token': 500_000,
   '/cgi-bin/message/wxopen/template/send': 1_000_000,
   // For a mini-program without payment; 30 million with it.
   '/cgi-bin/message/subscribe/send': 10_000_000,
-  // For less than 100,000 followers.
+  // For fewer than 100,000 followers.
   '/cgi-bin/message/template/send': 100_000,
 }
 

@@ -1,4 +1,4 @@
-/** A small generator with a seed (mulberry32), so that a run with faults can be repeated. Numbers in [0, 1). */
+/** A small seeded generator (mulberry32), so that a run with faults can be repeated. Numbers in [0, 1). */
 export function seededRandom(seed: number): () => number {
   let state = seed | 0
   return () => {

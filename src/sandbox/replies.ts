@@ -30,20 +30,20 @@ export function refuseWith(errcode: number, errmsg?: string): Reply {
 }
 
 /**
- * The msgid is written as a bare JSON number of 64 bits, as WeChat does: a client that reads it with JSON.parse
- * gets a wrong number. JSON.stringify cannot write it, hence the text.
+ * The msgid is written as a bare JSON number of 64 bits, as WeChat does: a client that reads it with
+ * JSON.parse gets a wrong number. JSON.stringify cannot write it, hence the text.
  */
 export function accepted(delivery: Delivery): Reply {
   const body = delivery.msgid === null ? OK_BODY : acceptedBody(delivery.msgid)
   return { errcode: 0, body, delivery }
 }
 
-/** A repeated client_msg_id: what WeChat answers is not documented; nothing is delivered again. */
+/** A repeated client_msg_id: WeChat's answer is not documented; nothing is delivered again. */
 export function acceptedBefore(msgid: string): Reply {
   return { errcode: 0, body: acceptedBody(msgid) }
 }
 
-/** Token and login endpoints leave errcode out of a success. */
+/** Token and login endpoints leave errcode out on success. */
 export function plain(body: object): Reply {
   return { errcode: 0, body: JSON.stringify(body) }
 }

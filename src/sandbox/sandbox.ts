@@ -8,12 +8,12 @@ import { World, type WorldOptions } from './world.js'
 
 export interface SandboxOptions extends WorldOptions {
   host?: string
-  /** 0 takes a free one. */
+  /** 0 chooses a free one. */
   port?: number
 }
 
 export interface Sandbox {
-  /** The base URL, in place of https://api.weixin.qq.com. */
+  /** The base URL, instead of https://api.weixin.qq.com. */
   url: string
   port: number
   control: SandboxControl
@@ -23,7 +23,7 @@ export interface Sandbox {
 /** Room for a hundred thousand form_ids in one call of the control plane. */
 const BODY_LIMIT = 32 * 1024 * 1024
 
-/** Starts a WeChat with its real rules, its faults at command, and a record of every message it delivered. */
+/** Starts a WeChat with its real rules, faults on demand, and a record of every message that it delivered. */
 export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbox> {
   const { host = '127.0.0.1', port = 0, ...worldOptions } = options
   const world = new World(worldOptions)

@@ -20,7 +20,7 @@ export function sendByFormId(world: World, call: Call): Reply {
   const addressed = address(world, account, body)
   if (!('openId' in addressed)) return refuse(addressed.errcode)
   if (!account.hasPage(body.page)) return refuse(41030)
-  // No data at all is allowed here and gives an empty card (official page); a gap in it is not.
+  // No data at all is allowed here and gives an empty card (official page); a gap in the data is not.
   const problem = body.data === undefined ? undefined : dataProblem(addressed.keys, body.data)
   if (problem) return refuse(47003, problem)
   // Last, because only an accepted message uses the form_id up.
@@ -47,7 +47,10 @@ export function sendSubscribe(world: World, call: Call): Reply {
   return accepted(delivery)
 }
 
-/** Service-account template message, to followers; client_msg_id keeps a repeated call from a second message. */
+/**
+ * Service-account template message, to followers; client_msg_id keeps a repeated call from sending a second
+ * message.
+ */
 export function sendOfficial(world: World, call: Call): Reply {
   const admitted = admit(world, call)
   if (!('account' in admitted)) return refuse(admitted.errcode)
@@ -87,7 +90,7 @@ interface Addressed {
   keys: string[]
 }
 
-/** What all three ask first: the method, the token, the day's quota, a JSON object. */
+/** What all three check first: the method, the token, the day's quota, a JSON object. */
 function admit(world: World, call: Call): Admitted | Refused {
   if (call.method !== 'POST') return { errcode: 43002 }
   const now = world.clock.now()

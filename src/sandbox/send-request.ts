@@ -1,7 +1,7 @@
 import type { Call } from './call.js'
 import type { Delivery } from './ledger.js'
 
-/** One request to send a message that has reached this WeChat, struck or not; filled in as it goes on. */
+/** One request to send a message that has reached this WeChat, struck or not; filled in as it proceeds. */
 export interface SendRequest {
   readonly at: number
   /** undefined if the client gave no name. */

@@ -30,7 +30,7 @@ export function stableToken(world: World, call: Call): Reply {
 
 type Identified = { account: SandboxAccount; refusal?: never } | { account?: never; refusal: Reply }
 
-/** Which account calls with its app_id and secret, as the token and login endpoints are called. */
+/** The account that calls with its app_id and secret, as at the token and login endpoints. */
 export function identify(
   world: World,
   { grant_type, appid, secret }: Call['query'],
@@ -42,7 +42,7 @@ export function identify(
   const account = world.accounts.get(appid)
   if (!account) return { refusal: refuse(40013) }
   if (account.secret === secret) return { account }
-  // A secret that is real but another account's is told apart from one that nobody has.
+  // A real secret of another account is told apart from one that nobody has.
   return { refusal: refuse(world.accounts.ownsSecret(secret) ? 40001 : 40125) }
 }
 

@@ -12,7 +12,7 @@ interface Token {
   value: string
   appId: string
   endsAt: number
-  /** What a call with it is told afterwards: 42001 when it ran out, 40001 when something replaced or killed it. */
+  /** What a later call with it is answered: 42001 if it ran out, 40001 if something replaced or killed it. */
   endCode: 40001 | 42001
 }
 
@@ -29,7 +29,7 @@ export class Tokens {
   readonly #stable = new Map<string, Token>()
   readonly #forced = new Map<string, Forced>()
 
-  /** GET /cgi-bin/token: always a new token; the one before it works five minutes more. */
+  /** GET /cgi-bin/token: always a new token; the previous one works for five more minutes. */
   classic(appId: string, now: number): { value: string; expiresIn: number } {
     const previous = this.#classic.get(appId)
     if (previous && previous.endsAt > now + TOKEN_OVERLAP) this.#end(previous, now + TOKEN_OVERLAP)
@@ -47,7 +47,8 @@ export class Tokens {
       return this.#renewStable(appId, now, now)
     }
     if (!alive) return this.#renewStable(appId, now, now)
-    // The platform renews by itself when five minutes are left, whoever asks then; the old one runs out by itself.
+    // The platform renews by itself when five minutes are left, whoever asks then; the old token runs out by
+    // itself.
     const renewedAt = alive.endsAt - TOKEN_OVERLAP
     return now > renewedAt ? this.#renewStable(appId, renewedAt, now) : handOut(alive, now)
   }
@@ -60,7 +61,7 @@ export class Tokens {
     return now < token.endsAt ? token : { errcode: token.endCode }
   }
 
-  /** Kills one token at once, as somebody else's forced refresh does. */
+  /** Kills one token at once, as another program's forced refresh does. */
   kill(value: string, now: number): void {
     const token = this.#issued.get(value)
     if (token && token.endsAt > now) this.#end(token, now)
@@ -111,7 +112,9 @@ function handOut(token: Token, now: number): { value: string; expiresIn: number 
   return { value: token.value, expiresIn: Math.floor((token.endsAt - now) / SECOND) }
 }
 
-/** Real ones are a number, an underscore and 100 or more URL-safe characters; 512 are to be reserved. */
+/**
+ * Real ones are a number, an underscore and 100 or more URL-safe characters; the page asks to reserve 512.
+ */
 function looksLikeToken(value: string): boolean {
   return /^\d+_[\w-]{32,512}$/.test(value)
 }

@@ -1,17 +1,17 @@
-/** Whom an account may write to: openids seen, followers, and accepted subscriptions. */
+/** The people an account may write to: openids seen, followers, and accepted subscriptions. */
 export class Users {
   readonly #known = new Map<string, Set<string>>()
   readonly #followers = new Set<string>()
   readonly #credits = new Map<string, number>()
 
-  /** An openid belongs to the account in which it was first heard of. */
+  /** An openid belongs to the account in which it was first seen. */
   remember(appId: string, openId: string): void {
     const known = this.#known.get(appId)
     if (known) known.add(openId)
     else this.#known.set(appId, new Set([openId]))
   }
 
-  /** False for what is no openid at all and for one that only another account knows (40003). */
+  /** False for text that is not an openid, and for one that only another account knows (40003). */
   mayBeOpenIdOf(appId: string, openId: unknown): openId is string {
     if (typeof openId !== 'string') return false
     if (this.#known.get(appId)?.has(openId)) return true
@@ -31,19 +31,19 @@ export class Users {
     return this.#followers.has(`${appId} ${openId}`)
   }
 
-  /** Accepted one-time subscriptions add up and never expire: n times accepted is n messages. */
+  /** Accepted one-time subscriptions add up and never expire: accepting n times gives n messages. */
   grant(appId: string, openId: string, templateId: string, count: number): void {
     this.remember(appId, openId)
     const key = `${appId} ${openId} ${templateId}`
     this.#credits.set(key, (this.#credits.get(key) ?? 0) + count)
   }
 
-  /** The user turns a template off: what was accepted of it is gone. */
+  /** The user turns a template off: its accepted subscriptions are gone. */
   revoke(appId: string, openId: string, templateId: string): void {
     this.#credits.delete(`${appId} ${openId} ${templateId}`)
   }
 
-  /** Spends one accepted subscription; false when there is none (43101). */
+  /** Spends one accepted subscription; false if there is none (43101). */
   spendSubscription(appId: string, openId: string, templateId: string): boolean {
     const key = `${appId} ${openId} ${templateId}`
     const credits = this.#credits.get(key) ?? 0

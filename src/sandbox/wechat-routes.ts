@@ -24,7 +24,7 @@ const ENDPOINTS: [path: string, endpoint: Endpoint][] = [
   [OFFICIAL_SEND_PATH, sendOfficial],
 ]
 
-/** The paths of api.weixin.qq.com, for every method: a wrong one is WeChat's to refuse, with HTTP 200. */
+/** The paths of api.weixin.qq.com, for every method: WeChat itself refuses a wrong one, with HTTP 200. */
 export async function wechatRoutes(app: FastifyInstance, { world }: { world: World }): Promise<void> {
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('*', { parseAs: 'string' }, (_request, body, done) => done(null, body))
@@ -37,7 +37,7 @@ export async function wechatRoutes(app: FastifyInstance, { world }: { world: Wor
       else exchange.answer(exchange.takeEffect())
     })
   }
-  // Unknown paths are counted as one: a client could ask for any number of them.
+  // Unknown paths count as one: a client could ask for any number of them.
   app.setNotFoundHandler((request, reply) => {
     const isApi = request.url.startsWith('/cgi-bin/')
     world.tally.count('unknown', isApi ? 40066 : 404)

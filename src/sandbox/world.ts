@@ -14,20 +14,23 @@ import { Tokens } from './tokens.js'
 import { Users } from './users.js'
 
 export interface WorldOptions {
-  /** The time in ms; default the machine's clock. */
+  /** The time in ms; default: the machine's clock. */
   now?: () => number
-  /** Default: the demo account alone. */
+  /** Default: only the demo account. */
   accounts?: AccountOptions[]
   acceptUnknownFormIds?: boolean
   /** The form_id endpoint answers 45103, as it has since 2020. */
   retired?: boolean
-  /** For the luck of faults that have a rate. */
+  /** The seed for faults that have a rate. */
   seed?: number
-  /** Called with each request to send as it arrives, struck ones too; the ledger has only those that took effect. */
+  /**
+   * Called with each request to send as it arrives, struck ones too; the ledger has only those that took
+   * effect.
+   */
   onSendRequest?: (request: SendRequest) => void
 }
 
-/** Everything this WeChat knows. Endpoints read and change it, the control plane looks in and meddles. */
+/** Everything this WeChat knows. Endpoints read and change it; the control plane looks in and interferes. */
 export class World {
   readonly clock: Clock
   readonly accounts: Accounts
@@ -53,7 +56,7 @@ export class World {
     this.#configure()
   }
 
-  /** Back to how it was started. */
+  /** Back to the state at the start. */
   reset(): void {
     this.clock.reset()
     const { tokens, quotas, formIds, users, logins, clientMsgIds, ledger, tally, faults, pushes } = this

@@ -1,21 +1,21 @@
-/** Work that comes round. A tick only says "look now": what is due follows from the database. */
+/** Recurring work. A tick only says "look now"; what is due follows from the database. */
 export interface Job {
   name: string
   /** Cron expressions, in the account's zone. */
   ticks: string[]
-  /** Looks whether something is due, and does it. The schedule never runs a job beside itself. */
+  /** Checks whether something is due, and does it. The schedule never runs a job twice at once. */
   look(signal: AbortSignal): Promise<void>
 }
 
-/** For jobs that must not depend on one tick: a lost one is made up for a minute later. */
+/** For jobs that must not depend on one tick: a lost tick is made up for a minute later. */
 export const EVERY_MINUTE = '* * * * *'
 export const EVERY_FEW_SECONDS = '*/3 * * * * *'
 
-/** A job from the two questions it has to answer: what is due now, and how that is done. */
+/** Builds a job from the two questions it answers: what is due now, and how to do it. */
 export function defineJob<Due>(job: {
   name: string
   ticks: string[]
-  /** undefined = nothing. */
+  /** undefined = nothing is due. */
   findDue(): Promise<Due | undefined>
   run(due: Due, signal: AbortSignal): Promise<void>
 }): Job {

@@ -3,13 +3,19 @@ import type { Logger } from '../lib/logger.js'
 import type { Job } from './job.js'
 
 export interface Schedule {
-  /** Looks at once for what was missed, then at each tick. Safe twice; nothing after a stop. */
+  /** Looks at once for what was missed, then at each tick. Safe to call twice; does nothing after a stop. */
   start(): void
-  /** No new job is started, and those under way get the signal. Resolves when they have ended. Safe twice, and before the start. */
+  /**
+   * Starts no new jobs, and signals those under way. Resolves when they have ended. Safe to call twice, and before
+   * the start.
+   */
   stop(): Promise<void>
 }
 
-/** Ticks by node-cron in a time zone. A tick too many does nothing, and a job that is under way is not started beside itself. */
+/**
+ * Ticks by node-cron in a time zone. An extra tick is harmless, and a job that is under way is not started a second
+ * time.
+ */
 export function createSchedule(jobs: Job[], timezone: string, log: Logger): Schedule {
   const tasks: ScheduledTask[] = []
   const underWay = new Map<Job, Promise<void>>()

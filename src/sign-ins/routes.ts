@@ -30,13 +30,15 @@ export function signInRoutes(deps: {
 }): FastifyPluginAsyncTypebox {
   const { db, account, now } = deps
 
-  /** The day that is meant: today in the account's zone, or from a backend an earlier one. */
+  /** The day of the sign-in: today in the account's zone, or an earlier day if a backend names one. */
   function dayOf(caller: Caller, date: string | undefined): number {
     const today = businessDate(now(), account.timezone)
     if (date === undefined) return today
     const day = parseIsoDate(date)
     if (day === undefined)
-      throw new ServiceError('invalid_request', `date: ${date} is no day`, { field: 'date' })
+      throw new ServiceError('invalid_request', `date: ${date} is not a valid day`, {
+        field: 'date',
+      })
     if (day > today) {
       const message = `date: ${date} is later than today, ${toIsoDate(today)} in ${account.timezone}`
       throw new ServiceError('invalid_request', message, { field: 'date' })
@@ -57,7 +59,7 @@ export function signInRoutes(deps: {
         schema: {
           summary: 'Record that a user signed in',
           description:
-            'Who signed in today is not reminded today. Sending it again changes nothing. A day longer ago than RETENTION_DAYS is not recorded; its answer has the streak as far as it is known. A backend names user_id or open_id; with a session, leave out both, and the day is today.',
+            'A user who signed in today is not reminded today. Sending it again changes nothing. A day more than RETENTION_DAYS ago is not recorded; the answer gives the streak as far as it is known. A backend names user_id or open_id; with a session, leave out both, and the day is today.',
           tags: ['sign-ins'],
           security: BOTH_CALLERS,
           body: SignIn,

@@ -6,12 +6,12 @@ import type { UserId } from '../lib/user-id.js'
 import * as store from './store.js'
 
 /**
- * Records that a user signed in on a day and answers the streak: consecutive days up to that one. Recording it again
- * changes nothing. A day that is recorded late joins the days around it. Old rows are deleted: a day without one that a
- * later streak counts in is known all the same, and leaves that streak as it is.
+ * Records that a user signed in on a day and returns the streak: consecutive days up to that one. Recording
+ * it again changes nothing. A day that is recorded late joins the days around it. Old rows are deleted: if a
+ * later streak includes a day without a row, the day still counts as known, and the streak stays as it is.
  *
- * Two neighbouring days recorded at once each wait for the other's new row (a locking read sees rows that are not yet
- * committed), so one of the two meets a deadlock, is tried again, and then counts right.
+ * When two neighbouring days are recorded at once, each waits for the other's new row (a locking read sees
+ * rows that are not yet committed). One of the two then meets a deadlock, is retried, and counts right.
  */
 export function recordSignIn(
   db: Knex,
@@ -34,7 +34,10 @@ export function oldestKept(now: number, retentionDays: number, timezone: string)
   return businessDate(now - retentionDays * DAY_MS, timezone)
 }
 
-/** The streak up to a day, as far as it is known: from its own row, or from a later streak that counts it in. */
+/**
+ * The streak up to a day, as far as it is known: from its own row, or from a later streak that includes the
+ * day.
+ */
 export async function findStreakUpTo(
   db: Knex,
   { appId, userId, day }: { appId: string; userId: UserId; day: BusinessDate },
@@ -50,8 +53,8 @@ function impliedStreak(day: BusinessDate, later: store.SignInRow): number | unde
 }
 
 /**
- * Sets the streaks of the day that was added and of those that follow it without a gap. A streak only grows: it may
- * count in days whose rows are gone. Answers what changed.
+ * Sets the streaks of the added day and of the days that follow it without a gap. A streak only grows: it may
+ * include days whose rows are gone. Returns the changed days.
  */
 function recount(days: store.SignInRow[], addedDay: BusinessDate): store.SignInRow[] {
   const added = days.findIndex((row) => row.day === addedDay)

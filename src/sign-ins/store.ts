@@ -8,7 +8,7 @@ export interface SignInRow {
   streak: number
 }
 
-/** Adds the day's row unless it is there. Answers whether it was added. */
+/** Adds the day's row unless it exists. Returns whether it was added. */
 export async function insertDay(
   trx: Knex.Transaction,
   appId: string,
@@ -68,7 +68,7 @@ export async function setStreak(
   ])
 }
 
-/** The streaks of those users who signed in on that day. */
+/** The streaks of the given users who signed in on that day. */
 export async function findStreaks(
   db: Knex,
   appId: string,

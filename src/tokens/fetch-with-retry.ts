@@ -7,9 +7,9 @@ import type { TokenTiming } from './timing.js'
 export type FetchToken = (signal: AbortSignal) => Promise<FetchTokenResult>
 
 /**
- * Asks for a token a bounded number of times. An unclear answer is asked again like a clear refusal: asking twice does
- * no harm in stable mode, and in classic mode both tokens work for five minutes. `mayContinue` is asked before each
- * attempt after the first; where it says no, the answer is undefined.
+ * Asks for a token a bounded number of times. An unclear answer is retried like a clear refusal: asking twice
+ * does no harm in stable mode, and in classic mode both tokens work for five minutes. `mayContinue` is asked
+ * before each attempt after the first; if it says no, the answer is undefined.
  */
 export async function fetchWithRetry(
   fetchToken: FetchToken,
@@ -23,7 +23,7 @@ export async function fetchWithRetry(
     // A limit per minute or hour outlasts every pause here.
     const isPointless = !error.retryable || error.entry?.retryAfterMs !== undefined
     if (isPointless || attempt >= timing.attempts) throw error
-    // Half of it random, so that processes that failed together do not come back together.
+    // Half of the pause is random, so that processes that failed together do not come back together.
     await sleep(timing.attemptPauseMs * 2 ** (attempt - 1) * (0.5 + Math.random() / 2))
     if (!(await mayContinue())) return undefined
   }
@@ -42,9 +42,9 @@ async function fetchOnce(fetchToken: FetchToken, timeoutMs: number): Promise<Fet
 function tokenError(result: Exclude<FetchTokenResult, FetchedToken>): TokenError {
   if (result.kind === 'refused')
     return new TokenError(
-      `WeChat gives no access token: ${result.errcode} ${redact(result.errmsg)}`.trimEnd(),
+      `WeChat did not give an access token: ${result.errcode} ${redact(result.errmsg)}`.trimEnd(),
       result.entry,
     )
   const detail = result.detail === undefined ? '' : ` (${result.detail})`
-  return new TokenError(`WeChat cannot be asked for an access token: ${result.reason}${detail}`)
+  return new TokenError(`Could not ask WeChat for an access token: ${result.reason}${detail}`)
 }

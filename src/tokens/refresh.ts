@@ -20,26 +20,27 @@ export interface RefreshDeps {
 export interface CurrentToken {
   token: string
   expiresInMs: number
-  /** From then on it is to be replaced, though it still works. */
+  /** From then on it should be replaced, though it still works. */
   refreshInMs: number
-  /** Set where this process has just fetched it. */
+  /** Set if this process has just fetched it. */
   fetched?: { replaced: store.StoredToken | undefined }
-  /** Set where this token is used on because no new one could be had. */
+  /** Set if this token stays in use because no new one was available. */
   failure?: TokenError
 }
 
-/** WeChat gave the very token that it refuses. */
+/** WeChat gave the same token that it refuses. */
 export class UnchangedTokenError extends TokenError {
   constructor() {
-    super('WeChat gives the same access token that it refuses', tokenStaysRefused(CODE.invalidCredential))
+    super('WeChat keeps giving the access token that it refuses', tokenStaysRefused(CODE.invalidCredential))
     this.name = 'UnchangedTokenError'
   }
 }
 
 /**
- * The account's token, never `failing`: the stored one if it will do, else a new one, fetched by whichever process gets
- * the lease while the others look at the row until it changes. A lease that lapses, because its holder died, is taken
- * over. No connection is held while WeChat is asked: every step is one statement by primary key.
+ * The account's token, never `failing`: the stored one if it will do, otherwise a new one. The process that
+ * gets the lease fetches it, while the others look at the row until it changes. If the holder dies, its lease
+ * lapses and is taken over. No connection is held while WeChat is asked: every step is one statement by
+ * primary key.
  */
 export async function currentToken(deps: RefreshDeps, failing?: string): Promise<CurrentToken> {
   const { db, appId, timing } = deps
@@ -55,11 +56,11 @@ export async function currentToken(deps: RefreshDeps, failing?: string): Promise
       })
       if (fresh !== undefined) return fresh
     } else if (works !== undefined) {
-      // Another process is replacing it, and until then it works.
+      // Another process is replacing it, and it works until then.
       return { ...works, refreshInMs: timing.failurePauseMs }
     }
     if (waitedMs >= timing.waitLimitMs)
-      throw new TokenError('No access token: another process is fetching it and does not come to an end')
+      throw new TokenError('No access token: another process is fetching it and does not finish')
     await sleep(pauseMs)
   }
 }
@@ -113,7 +114,7 @@ async function refreshUnderLease(
       fetched: { replaced },
     }
   } finally {
-    // Should this fail, the lease lapses by itself.
+    // If this fails, the lease lapses by itself.
     if (!isStored) await store.releaseLease(db, appId, owner).catch(() => {})
   }
 }

@@ -14,20 +14,22 @@ export interface SharedTokenOptions {
   fetchToken: FetchToken
   /** Random id of this process, at most 64 characters. */
   owner: string
-  /** ms; measures how long a token has been in memory, so a monotonic clock does as well. */
+  /** In ms. It measures how long a token has been in memory, so a monotonic clock works too. */
   now: () => number
   logger: Pick<Logger, 'info' | 'warn' | 'error'>
   timing?: Partial<TokenTiming>
 }
 
 export interface TokenCounters {
-  /** Tokens fetched by this process, and refreshes that brought none. */
+  /** Tokens that this process fetched, and refreshes that brought none. */
   refreshed: number
   failed: number
   earlyDeaths: EarlyDeaths
 }
 
-/** Both calls throw nothing but TokenError. Not to be called inside a transaction: SQLite has one connection. */
+/**
+ * Both calls throw nothing but TokenError. Do not call them inside a transaction: SQLite has one connection.
+ */
 export interface SharedToken extends AccessTokens {
   counters(): TokenCounters
   /** Waits for a refresh that is under way. */
@@ -47,9 +49,9 @@ interface Failed {
 }
 
 /**
- * The access token of one account, shared by all processes through wx_access_token. In memory between refreshes; one
- * refresh under way in a process, and one among all processes. While the old token still works, a refresh runs behind
- * the calls that use it.
+ * The access token of one account, shared by all processes through wx_access_token and kept in memory between
+ * refreshes. At most one refresh is under way in a process, and one among all processes. While the old token
+ * still works, a refresh runs in the background of the calls that use it.
  */
 export function createSharedToken(options: SharedTokenOptions): SharedToken {
   const { appId, now, logger } = options
@@ -62,7 +64,7 @@ export function createSharedToken(options: SharedTokenOptions): SharedToken {
   const refresh = (failing: string | undefined): Promise<string> => {
     if (underWay !== undefined) {
       if (failing === undefined || underWay.failing === failing) return underWay.promise
-      // It was not begun to replace this token, but may well bring another.
+      // It was not begun to replace this token, but it may well bring another.
       return underWay.promise.catch(() => {}).then(() => replace(failing))
     }
     if (failed !== undefined && now() < failed.until && concerns(failed, failing))
@@ -95,7 +97,7 @@ export function createSharedToken(options: SharedTokenOptions): SharedToken {
   const giveUp = (cause: unknown, failing: string | undefined): never => {
     const error = cause instanceof TokenError ? cause : unusableTable(cause)
     failed = { error, failing, until: now() + deps.timing.failurePauseMs }
-    // WeChat may have erred about a token that it gives again; any other one that it refused is no use to anybody.
+    // WeChat may have erred about a token that it gives again; any other token that it refused is of no use.
     if (held?.token === failing && !(error instanceof UnchangedTokenError)) held = undefined
     reportFailure(error)
     throw error
@@ -127,7 +129,7 @@ export function createSharedToken(options: SharedTokenOptions): SharedToken {
 
   const get = async (): Promise<string> => {
     if (held === undefined || now() >= held.expiresAt) return refresh(undefined)
-    // A failure is on record, and the next call after the pause tries again.
+    // The failure is on record, and the next call after the pause tries again.
     if (now() >= held.refreshAt) refresh(undefined).catch(() => {})
     return held.token
   }
@@ -147,12 +149,16 @@ export function createSharedToken(options: SharedTokenOptions): SharedToken {
   }
 }
 
-/** That the same token came again says nothing about other tokens; any other failure would meet every caller. */
+/**
+ * Getting the same token again says nothing about other tokens; any other failure would meet every caller.
+ */
 function concerns({ error, failing }: Failed, wanted: string | undefined): boolean {
   return !(error instanceof UnchangedTokenError) || failing === wanted
 }
 
-/** Without the database's own text: mysql2 writes the whole statement, and with it a token, into its errors. */
+/**
+ * Without the database's own text: mysql2 writes the whole statement, and with it a token, into its errors.
+ */
 function unusableTable(cause: unknown): TokenError {
   const code = cause instanceof Error && 'code' in cause ? String(cause.code) : ''
   const name = cause instanceof Error ? cause.name : typeof cause

@@ -2,14 +2,16 @@ import type { Knex } from 'knex'
 import { isDuplicate } from '../db/errors.js'
 import { databaseNow, execute, selectRows } from '../db/sql.js'
 
-/** The row of an account, its times as durations by the database's clock, so that no process's clock matters. */
+/**
+ * The row of an account. Its times are durations by the database's clock, so that no process's clock matters.
+ */
 export interface StoredToken {
   token: string | null
   /** Until it expires; negative afterwards. */
   remainingMs: number
   /** From the refresh to the end. */
   lifetimeMs: number
-  /** Counts refreshes; a change is written only onto the version that was read. */
+  /** Counts refreshes; a change is written only over the version that was read. */
   version: number
   leaseOwner: string | null
   /** Until the refresher's lease lapses; zero or less: free. */
@@ -43,7 +45,7 @@ export async function readToken(db: Knex, appId: string): Promise<StoredToken | 
   }
 }
 
-/** The first lease of an account makes its row. False: somebody else has just made it. */
+/** The first lease of an account creates its row. False: another process has just created it. */
 export async function insertLeased(
   db: Knex,
   appId: string,
@@ -65,7 +67,7 @@ export async function insertLeased(
   }
 }
 
-/** Takes the lease if it is free and the token still the one of `version`. */
+/** Takes the lease if it is free and the token is still the one of `version`. */
 export async function takeLease(
   db: Knex,
   appId: string,
@@ -83,7 +85,7 @@ export async function takeLease(
   return affectedRows === 1
 }
 
-/** False: it had lapsed and is another's now. */
+/** False: the lease had lapsed and now belongs to another process. */
 export async function extendLease(db: Knex, appId: string, owner: string, leaseMs: number): Promise<boolean> {
   const now = databaseNow(db)
   const { affectedRows } = await execute(

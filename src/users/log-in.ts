@@ -15,7 +15,7 @@ export interface LogInDeps {
   db: Knex
   account: Numbering
   tokens: SessionTokens
-  /** Asks WeChat who the code of wx.login belongs to. */
+  /** Asks WeChat whose code of wx.login this is. */
   exchangeCode(code: string): Promise<LoginResult>
   log: Logger
 }
@@ -27,12 +27,12 @@ export interface Session {
   userId: UserId | undefined
 }
 
-/** A minute quota of WeChat's ends with the minute. */
+/** A WeChat quota per minute ends with the minute. */
 const MINUTE_SECONDS = 60
 
 /**
- * Turns a code of wx.login into a session of ours. The person is found or created by open_id. Throws a ServiceError for
- * each of WeChat's refusals.
+ * Exchanges a code of wx.login for a session of ours. The person is found or created by open_id. Throws a
+ * ServiceError for each of WeChat's refusals.
  */
 export async function logIn(
   deps: LogInDeps,
@@ -63,7 +63,7 @@ export async function logIn(
 
 type Failure = Exclude<LoginResult, { kind: 'logged_in' }>
 
-/** A wrong app_id or secret, an IP that is not listed: no client can do anything about it. */
+/** A wrong app_id or secret, an IP that is not listed: no client can fix it. */
 function isOurFault(result: Failure): result is Refused {
   return (
     result.kind === 'refused' && (result.entry.class === 'configuration' || result.entry.class === 'token')
@@ -78,17 +78,17 @@ function logRefusal(log: Logger, call: Record<string, string>, result: Failure):
   else log.info(fields)
 }
 
-/** What a client is told, and what it can do. Codes: 小程序登录凭证校验; 40163 is missing there. */
+/** What a client is told, and what it can do. Codes: 小程序登录凭证校验; that page lacks 40163. */
 function refusalOf(result: Failure): ServiceError {
   if (result.kind === 'refused') {
     switch (result.errcode) {
       case CODE.invalidLoginCode:
         return new ServiceError(
           'invalid_code',
-          'WeChat does not know this code, or it is older than five minutes, or of another app: call wx.login again',
+          'WeChat does not know this code, or it is more than five minutes old, or from another app: call wx.login again',
         )
       case CODE.loginCodeUsed:
-        return new ServiceError('code_used', 'This code was used already: call wx.login again')
+        return new ServiceError('code_used', 'This code was already used: call wx.login again')
       case CODE.highRiskUser:
         return new ServiceError(
           'high_risk_user',
@@ -97,7 +97,7 @@ function refusalOf(result: Failure): ServiceError {
       case CODE.minuteQuota:
         return new ServiceError(
           'too_many_requests',
-          'WeChat takes no more logins in this minute; try again in the next one',
+          'WeChat accepts no more logins this minute; try again in the next one',
           undefined,
           MINUTE_SECONDS,
         )
@@ -105,12 +105,12 @@ function refusalOf(result: Failure): ServiceError {
     if (isOurFault(result)) {
       return new ServiceError(
         'login_misconfigured',
-        'WeChat refuses this service itself; nobody can log in until its operator has mended that. Its log says what',
+        'WeChat refuses this service itself; nobody can log in until its operator fixes that. The log of the service says what is wrong',
       )
     }
   }
   return new ServiceError(
     'wechat_unavailable',
-    'WeChat does not answer the login right now; call wx.login again and try with its new code',
+    'WeChat is not answering logins right now; call wx.login again and try with the new code',
   )
 }

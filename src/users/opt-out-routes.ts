@@ -11,7 +11,7 @@ import { readUserId } from './persons.js'
 import * as store from './stop-store.js'
 
 const Params = Type.Object({
-  user_id: Type.String({ pattern: USER_ID_PATTERN, description: "The owner's number of the user" }),
+  user_id: Type.String({ pattern: USER_ID_PATTERN, description: "The owner's number for the user" }),
 })
 
 const Answer = Type.Object({
@@ -58,9 +58,9 @@ export function optOutRoutes(deps: {
         onRequest: deps.callers.backend,
         schema: {
           ...schema,
-          summary: 'Stop messages to a user, by the user’s own wish',
+          summary: 'Stop messages to a user, at the user’s own request',
           description:
-            'Holds until DELETE: no accept of a subscription and no bulk bring-back ends it. Doing it again changes nothing. A message that is being sent at this moment still goes out.',
+            'Holds until DELETE: neither an accepted subscription nor a bulk bring-back ends it. Repeating it changes nothing. A message that is being sent at this moment still goes out.',
         },
       },
       (request) => change(request.params.user_id, store.recordWish),
@@ -73,7 +73,7 @@ export function optOutRoutes(deps: {
           ...schema,
           summary: 'Bring a user back',
           description:
-            'Ends whatever stops messages to the user: a wish, a refusal that WeChat told of, a block. If it still holds at WeChat, the next message is refused and it is recorded again.',
+            'Ends whatever stops messages to the user: an opt-out, a refusal that WeChat reported, a block. If WeChat still refuses, the next message is refused and the stop is recorded again.',
         },
       },
       (request) => change(request.params.user_id, store.liftAll),

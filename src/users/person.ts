@@ -6,7 +6,7 @@ export interface PersonKey {
   openId: string
 }
 
-/** A person who is bound to a user of the owner's. */
+/** A person who is bound to one of the owner's users. */
 export interface BoundPerson extends PersonKey {
   userId: UserId
 }

@@ -6,7 +6,7 @@ import { MAX_USER_ID, toUserId, type UserId } from '../lib/user-id.js'
 import { findPersons } from './store.js'
 import { bindUser, findOrAllotUsers, type Numbering } from './user-ids.js'
 
-/** Whom a call says it is about. A session says nothing: it is about its own user. */
+/** The person a call names. A session names nobody: it acts for its own user. */
 interface Named {
   open_id?: string | undefined
   user_id?: number | string | undefined
@@ -17,12 +17,13 @@ export interface Person {
   userId: UserId
 }
 
-/** More in one call of a page would be no page's doing. */
+/** No page sends more in one call. */
 const MAX_SESSION_ITEMS = 20
 
 /**
- * Whom each item of a call is about. With a session it is its user, and an item that names somebody is refused. A
- * backend names an open_id and, unless user ids are allotted here, a user_id. Binds nothing that it names.
+ * The person each item of a call is about. With a session it is the session's user, and an item that names
+ * somebody is refused. A backend names an open_id and, unless user ids are allotted here, a user_id. Binds
+ * nothing that the call names.
  */
 export async function personsOf(
   db: Knex,
@@ -41,7 +42,7 @@ export async function personsOf(
   const openIds = items.map(({ open_id, user_id }, i) => {
     if (open_id === undefined) throw invalid(`${pathOf(i)}open_id`, 'is missing')
     if (user_id === undefined && account.userIds === 'backend')
-      throw invalid(`${pathOf(i)}user_id`, 'is missing; only with USER_IDS=auto it may be left out')
+      throw invalid(`${pathOf(i)}user_id`, 'is missing; it may be left out only with USER_IDS=auto')
     return open_id
   })
   const unnamed = openIds.filter((_, i) => items[i]?.user_id === undefined)
@@ -55,8 +56,9 @@ export async function personsOf(
 }
 
 /**
- * The user that a call is about. A backend names a user_id or an open_id; if both, they are bound to each other. Throws
- * `user_not_bound` for an open_id of nobody, `conflict` for one of somebody else.
+ * The user that a call is about. A backend names a user_id or an open_id; if it names both, they are bound to
+ * each other. Throws `user_not_bound` for an open_id without a user, `conflict` for an open_id of another
+ * user.
  */
 export async function userIdFor(
   db: Knex,
@@ -81,7 +83,7 @@ export async function userIdFor(
   }
   const found = (await findOrAllotUsers(db, account, [openId], now)).get(openId)
   if (found === undefined)
-    throw new ServiceError('user_not_bound', 'This open_id has no user yet: name its user_id as well')
+    throw new ServiceError('user_not_bound', 'This open_id has no user yet: send its user_id as well')
   return found
 }
 
@@ -97,7 +99,7 @@ export async function userIdNamed(
     return caller.userId
   }
   if (userId !== undefined) {
-    if (openId !== undefined) throw invalid('open_id', 'must be left out beside a user_id')
+    if (openId !== undefined) throw invalid('open_id', 'must be left out when there is a user_id')
     return readUserId(userId, 'user_id')
   }
   if (openId === undefined) throw invalid('user_id', 'is missing')
@@ -106,7 +108,7 @@ export async function userIdNamed(
   return person.userId
 }
 
-/** A user_id as the schemas let it through: a safe integer, or up to 19 digits. */
+/** A user_id as the schemas accept it: a safe integer, or up to 19 digits. */
 export function readUserId(value: number | string, field: string): UserId {
   if (typeof value === 'number') return value
   const userId = toUserId(value)
@@ -123,7 +125,7 @@ function userOf(users: Map<string, UserId>, openId: string): UserId {
 function refuseNames(item: Named, path: string): void {
   for (const name of ['open_id', 'user_id'] as const) {
     if (item[name] !== undefined)
-      throw invalid(`${path}${name}`, 'must be left out: with a session, it is about the user of the session')
+      throw invalid(`${path}${name}`, 'must be left out: a session acts for its own user only')
   }
 }
 

@@ -4,12 +4,13 @@ import * as store from './store.js'
 import { bindUser, type Numbering } from './user-ids.js'
 
 /**
- * Binds an open_id to a user. If it belongs to another one it changes hands only with `movePermits`, and the unspent
- * permits that it gave go with it: they are good for messages to this person, whoever that is in the owner's books.
- * Answers how many went; those being spent stay. Throws `conflict` without `movePermits`.
+ * Binds an open_id to a user. If it belongs to another one, it changes hands only with `movePermits`, and
+ * takes along the unspent permits that it gave: they are good for messages to this person, whichever user
+ * that is in the owner's books. Returns how many moved; those being spent stay. Throws `conflict` without
+ * `movePermits`.
  *
- * Lock order: the account's numbers, the person, permits, counters. An upload for the old user that looked before this
- * commits stays with the old user.
+ * Lock order: the account's numbers, the person, permits, counters. An upload for the old user that looked
+ * before this commits stays with the old user.
  */
 export async function rebindUser(
   trx: Knex.Transaction,
@@ -17,7 +18,7 @@ export async function rebindUser(
   { openId, userId, movePermits }: store.Binding & { movePermits: boolean },
   now: number,
 ): Promise<number> {
-  // So that the number is not allotted to somebody else at this moment.
+  // So that no other transaction allots the number at this moment.
   if (userIds === 'auto') await store.lockLastNumber(trx, appId, now)
   if (!movePermits) {
     await bindUser(trx, { appId, openId, userId }, now)

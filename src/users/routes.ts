@@ -17,7 +17,7 @@ const BindingBody = Type.Object(
     move_permits: Type.Optional(
       Type.Boolean({
         description:
-          'true: an open_id of another user changes hands, and its unspent permits with it. Else that is answered 409',
+          'true: an open_id of another user is handed over, with its unspent permits. Otherwise that is answered 409',
       }),
     ),
   },
@@ -27,10 +27,10 @@ const BindingBody = Type.Object(
 const BindingAnswer = Type.Object({
   open_id: OpenId,
   user_id: UserId,
-  moved: Type.Integer({ description: 'Unspent permits that changed hands' }),
+  moved: Type.Integer({ description: 'Unspent permits that were handed over' }),
 })
 
-/** PUT /v1/users. The open_id stands in the body: URLs are logged on the way. */
+/** PUT /v1/users. The open_id is in the body because URLs are logged on the way. */
 export function userRoutes(deps: {
   db: Knex
   account: Numbering
@@ -46,7 +46,7 @@ export function userRoutes(deps: {
         schema: {
           summary: 'Bind an open_id to a user',
           description:
-            'Doing it again changes nothing. An open_id has one user; a user may have several open_ids. An open_id of another user is answered 409, unless move_permits is true.',
+            'Repeating it changes nothing. An open_id has one user; a user may have several open_ids. An open_id of another user is answered 409 unless move_permits is true.',
           tags: ['users'],
           security: [{ apiKey: [] }],
           body: BindingBody,

@@ -9,7 +9,7 @@ import { type LogInDeps, logIn } from './log-in.js'
 
 const Login = Type.Object(
   {
-    code: Type.String({ minLength: 1, maxLength: 200, description: 'What wx.login gave; works once' }),
+    code: Type.String({ minLength: 1, maxLength: 200, description: 'The code from wx.login; works once' }),
     app_id: Type.Optional(Type.String({ minLength: 1, maxLength: 64, description: 'The app of the code' })),
   },
   { additionalProperties: false },
@@ -21,7 +21,7 @@ const SessionAnswer = Type.Object({
   user_id: Type.Optional(UserId),
 })
 
-/** POST /v1/sessions. Without `sessions` it says that there are none. */
+/** POST /v1/sessions. Without `sessions` it answers that sessions are off. */
 export function sessionRoutes(deps: {
   appId: string
   sessions: LogInDeps | undefined
@@ -36,7 +36,7 @@ export function sessionRoutes(deps: {
         schema: {
           summary: 'Log in with a code of wx.login',
           description:
-            'No user_id in the answer: no user is bound to this person yet, and calls with the session are answered 409 user_not_bound until your backend has bound one.',
+            'If the answer has no user_id, no user is bound to this person yet, and calls with the session are answered 409 user_not_bound until your backend binds one.',
           tags: ['users'],
           security: [],
           body: Login,
@@ -46,7 +46,7 @@ export function sessionRoutes(deps: {
       async (request, reply) => {
         const { code, app_id: appId = deps.appId } = request.body
         if (!deps.sessions)
-          throw new ServiceError('sessions_off', 'There are no sessions here: SESSION_SECRET is not set')
+          throw new ServiceError('sessions_off', 'Sessions are off: SESSION_SECRET is not set')
         if (appId !== deps.appId) {
           throw new ServiceError('invalid_request', `app_id: this service is for ${deps.appId}`, {
             field: 'app_id',

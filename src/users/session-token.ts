@@ -2,19 +2,22 @@ import { errors, jwtVerify, SignJWT } from 'jose'
 import { ServiceError } from '../errors.js'
 import { DAY_MS } from '../lib/durations.js'
 
-/** Logging in again asks nothing of the user, so a token need not outlive a week without a visit. */
+/** Logging in again takes no action by the user, so a token need not outlive a week without a visit. */
 export const SESSION_LIFETIME_MS = 7 * DAY_MS
 const ISSUER = 'sign-in-reminder'
 const ALGORITHM = 'HS256'
 
 export interface SessionTokens {
-  /** A token that says who its holder is: sub = open_id, aud = app_id. */
+  /** A token that names its holder: sub = open_id, aud = app_id. */
   issue(openId: string, now: number): Promise<{ token: string; expiresAt: number }>
-  /** The open_id of a token that is ours, for this app and still good. Throws `unauthorized`. */
+  /** The open_id of a token that is ours, for this app and still valid. Throws `unauthorized`. */
   verify(token: string, now: number): Promise<string>
 }
 
-/** Signed by the first secret, taken with any of them: so a secret can be replaced while tokens of the old one live. */
+/**
+ * Signs with the first secret and accepts any of them, so that a secret can be replaced while tokens of the
+ * old one live.
+ */
 export function createSessionTokens({
   appId,
   secrets,
@@ -34,7 +37,7 @@ export function createSessionTokens({
       requiredClaims: ['sub', 'exp'],
       currentDate: new Date(now),
     })
-    // jose checks that it is there, not that it is a text.
+    // jose checks that it is present, not that it is a string.
     return typeof payload.sub === 'string' ? payload.sub : undefined
   }
 
@@ -66,7 +69,10 @@ export function createSessionTokens({
           if (!(error instanceof errors.JOSEError)) throw error
         }
       }
-      throw new ServiceError('unauthorized', 'This is no session of ours: log in with POST /v1/sessions')
+      throw new ServiceError(
+        'unauthorized',
+        'This is not a session of this service: log in with POST /v1/sessions',
+      )
     },
   }
 }

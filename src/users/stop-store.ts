@@ -4,15 +4,16 @@ import type { UserId } from '../lib/user-id.js'
 import type { BoundPerson, PersonKey } from './person.js'
 
 /**
- * The statements on who is not to be sent to: opted_out_at, blocked_at, stop_errcode and stop_message_id of wx_user. An
- * opt-out without a code is the person's own wish, or was written by hand: nothing that WeChat says takes its place.
+ * The statements on people whom nothing is sent to: opted_out_at, blocked_at, stop_errcode and
+ * stop_message_id of wx_user. An opt-out without a code is the person's own wish, or was written by hand:
+ * nothing that WeChat says replaces it.
  */
 const IS_NO_WISH = '(opted_out_at IS NULL OR stop_errcode IS NOT NULL)'
 
 /**
- * Records that a person is not to be sent to: asked for it, or cannot be reached at all. A login may have left a row
- * without a user; claims look for stops by user, so it gets one. `messageId`: the message that was refused; null if it is
- * an act of the person's that a bulk bring-back must not undo.
+ * Records that nothing is to be sent to a person, who asked for that or cannot be reached at all. A login may
+ * have left a row without a user; claims look for stops by user, so the row gets one. `messageId`: the
+ * refused message; null for an act of the person's that a bulk bring-back must not undo.
  */
 export async function recordStop(
   trx: Knex.Transaction,
@@ -28,7 +29,7 @@ export async function recordStop(
     [now, stop.errcode, stop.messageId, now, person.userId, person.appId, person.openId],
   )
   if (affectedRows > 0) return
-  // Nobody of that open_id yet, or one with a wish, which stays.
+  // The open_id has no row yet, or a row with a wish, which stays.
   const onDuplicate = isSqlite(trx)
     ? 'ON CONFLICT (app_id, open_id) DO UPDATE SET user_id = COALESCE(user_id, excluded.user_id)'
     : 'ON DUPLICATE KEY UPDATE user_id = COALESCE(user_id, VALUES(user_id))'
@@ -40,7 +41,7 @@ export async function recordStop(
   )
 }
 
-/** The code stands for the block if there is one too: that is what a follow looks at. */
+/** If there is a block too, the code stands for the block, because a follow looks at it. */
 export async function recordOptOut(
   trx: Knex.Transaction,
   person: BoundPerson & { errcode: number; at: number },
@@ -55,7 +56,7 @@ export async function recordOptOut(
   )
 }
 
-/** Works for a person of no user as well: the block is there when a user is bound. */
+/** Works for a person without a user too: the block is already there when a user is bound. */
 export async function recordBlock(
   trx: Knex.Transaction,
   { appId, openId, errcode, at }: PersonKey & { errcode: number; at: number },
@@ -77,7 +78,7 @@ export async function recordBlock(
   )
 }
 
-/** Ends an opt-out. The code stays for a block beside it. */
+/** Ends an opt-out. The code stays if there is also a block. */
 export async function liftRefusal(
   trx: Knex.Transaction,
   { appId, openId }: PersonKey,
@@ -93,7 +94,7 @@ export async function liftRefusal(
   )
 }
 
-/** Ends a block of this code. An opt-out beside it stays. false if there was none. */
+/** Ends a block with this code. An opt-out stays. False if there was no such block. */
 export async function liftBlock(
   trx: Knex.Transaction,
   { appId, openId, errcode }: PersonKey & { errcode: number },
@@ -108,7 +109,7 @@ export async function liftBlock(
   return affectedRows > 0
 }
 
-/** Whom to stop, or to bring back: all open_ids of a user, or one of them. */
+/** The people to stop, or to bring back: all open_ids of a user, or one of them. */
 export type Named = { appId: string } & ({ userId: UserId } | { openId: string })
 
 function isNamed(named: Named): { sql: string; bindings: (string | UserId)[] } {
@@ -117,7 +118,10 @@ function isNamed(named: Named): { sql: string; bindings: (string | UserId)[] } {
     : { sql: 'app_id = ? AND open_id = ?', bindings: [named.appId, named.openId] }
 }
 
-/** Whether there is such a person, and how many of the open_ids are stopped for whatever reason. Uses wx_user_user_idx. */
+/**
+ * How many such persons there are, and how many of the open_ids are stopped for whatever reason. Uses
+ * wx_user_user_idx.
+ */
 export async function countStopped(db: Knex, named: Named): Promise<{ persons: number; stopped: number }> {
   const { sql, bindings } = isNamed(named)
   const [row] = await selectRows<{ persons: number; stopped: number }>(
@@ -128,7 +132,7 @@ export async function countStopped(db: Knex, named: Named): Promise<{ persons: n
   return row ?? { persons: 0, stopped: 0 }
 }
 
-/** How many persons of the account messages have stopped. */
+/** How many persons of the account were stopped by messages. */
 export async function countStoppedByMessages(db: Knex, appId: string): Promise<number> {
   const [row] = await selectRows<{ persons: number }>(
     db,
@@ -138,10 +142,13 @@ export async function countStoppedByMessages(db: Knex, appId: string): Promise<n
   return row?.persons ?? 0
 }
 
-/** Records a wish. The time of an earlier one stays; what WeChat's answers recorded becomes the person's own. */
+/**
+ * Records a wish. The time of an earlier one stays; stops recorded from WeChat's answers become the person's
+ * own wish.
+ */
 export async function recordWish(trx: Knex.Transaction, named: Named, now: number): Promise<void> {
   const { sql, bindings } = isNamed(named)
-  // MySQL assigns from left to right: the time must look at the code before that goes.
+  // MySQL assigns from left to right: the time must be computed from the code before the code is cleared.
   await execute(
     trx,
     `UPDATE wx_user SET opted_out_at = CASE WHEN ${IS_NO_WISH} THEN ? ELSE opted_out_at END,
@@ -150,7 +157,7 @@ export async function recordWish(trx: Knex.Transaction, named: Named, now: numbe
   )
 }
 
-/** Ends whatever keeps somebody from being sent to. If it still holds at WeChat, the next message is refused again. */
+/** Ends whatever keeps messages from somebody. If WeChat still refuses, the next message is refused again. */
 export async function liftAll(trx: Knex.Transaction, named: Named, now: number): Promise<void> {
   const { sql, bindings } = isNamed(named)
   await execute(
@@ -166,7 +173,10 @@ export interface RefusedPerson {
   messageId: number
 }
 
-/** Locks, by open_id, those persons whose stop was recorded by this very message. `refused` at most 999. */
+/**
+ * Locks, in order of open_id, the persons whose stop was recorded by exactly this message. `refused`: at most
+ * 999.
+ */
 export async function lockStoppedBy(
   trx: Knex.Transaction,
   appId: string,
@@ -183,7 +193,7 @@ export async function lockStoppedBy(
   return rows.filter((row) => byOpenId.has(`${row.open_id} ${row.stop_message_id}`))
 }
 
-/** Ends the stops of one kind of locked persons. One of the other kind beside it stays. */
+/** Ends the stops of one kind for locked persons. A stop of the other kind stays. */
 export async function liftStops(
   trx: Knex.Transaction,
   appId: string,
@@ -202,8 +212,9 @@ export async function liftStops(
 }
 
 /**
- * Locks the person's row of wx_user, creating it if need be: reports of one tap that come at once wait for each other.
- * Answers when the person refused messages, and which one, if WeChat told us so; what was recorded by hand stays as it is.
+ * Locks the person's row of wx_user, creating it if need be, so that simultaneous reports of one tap wait for
+ * each other. Returns when the person refused messages, and which one, if WeChat told us; what was recorded
+ * by hand stays as it is.
  */
 export async function lockPerson(
   trx: Knex.Transaction,

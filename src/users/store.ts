@@ -17,8 +17,9 @@ export interface Binding {
 }
 
 /**
- * Rows of the open_ids that we know, without locks; userId is null where they belong to nobody yet. By the primary key.
- * MySQL compares without blanks at the end, which another program may have written: so are they given.
+ * Rows of the open_ids that we know, without locks; userId is null if the open_id belongs to nobody yet. By
+ * the primary key. MySQL ignores trailing blanks in comparisons, and another program may have written some,
+ * so they are trimmed here.
  */
 export async function findPersons(
   db: Knex,
@@ -37,7 +38,10 @@ export async function findPersons(
   return found
 }
 
-/** Inserts bindings of open_ids that had no row when we looked, sorted by open_id. Answers how many still had none. */
+/**
+ * Inserts bindings of open_ids that had no row when we looked, sorted by open_id. Returns how many still had
+ * none.
+ */
 export async function insertBindings(
   trx: Knex.Transaction,
   appId: string,
@@ -57,14 +61,16 @@ export async function insertBindings(
   return inserted
 }
 
-/** Binds open_ids that belong to nobody yet and leaves the others as they are. `bindings` sorted by open_id. */
+/**
+ * Binds open_ids that belong to nobody yet and leaves the others unchanged. `bindings` are sorted by open_id.
+ */
 export async function bindUnbound(
   trx: Knex.Transaction,
   appId: string,
   bindings: Binding[],
   now: number,
 ): Promise<void> {
-  // MySQL assigns from left to right: updated_at must look at user_id before it is set.
+  // MySQL assigns from left to right: updated_at must be computed from user_id before that is set.
   const onDuplicate = isSqlite(trx)
     ? `ON CONFLICT (app_id, open_id) DO UPDATE SET user_id = excluded.user_id, updated_at = excluded.updated_at
        WHERE user_id IS NULL`
@@ -80,7 +86,7 @@ export async function bindUnbound(
   }
 }
 
-/** Locks a person that is bound, and answers to whom. */
+/** Locks a bound person and returns the user. */
 export async function lockUserOf(trx: Knex.Transaction, appId: string, openId: string): Promise<UserId> {
   const [row] = await selectRows<{ user_id: UserId }>(
     trx,
@@ -106,7 +112,7 @@ export async function changeUser(
   ])
 }
 
-/** Keeps who logged in, with or without a user. A unionid that is known stays when a login names none. */
+/** Records who logged in, with or without a user. A known unionid stays when a login names none. */
 export async function recordLogin(
   trx: Knex.Transaction,
   { appId, openId, unionId }: { appId: string; openId: string; unionId: string | undefined },
@@ -123,9 +129,10 @@ export async function recordLogin(
   )
 }
 
-/** Locks the account's row of numbers, creating it, and answers the number that was allotted last; 0 = none yet. */
+/** Locks the account's row of numbers, creating it, and returns the last number allotted; 0 = none yet. */
 export async function lockLastNumber(trx: Knex.Transaction, appId: string, now: number): Promise<number> {
-  // An upsert that changes nothing, and not INSERT IGNORE: that would take a shared lock first, and two of them deadlock.
+  // An upsert that changes nothing, not INSERT IGNORE: that takes a shared lock first, and two of them
+  // deadlock.
   const onDuplicate = isSqlite(trx)
     ? 'ON CONFLICT (app_id) DO NOTHING'
     : 'ON DUPLICATE KEY UPDATE last_user_id = last_user_id'
@@ -155,7 +162,10 @@ export async function setLastNumber(
   ])
 }
 
-/** Wherever a user of the account has left a trace. Each has an index that begins with app_id, user_id. */
+/**
+ * The tables where a user of the account can have left a trace. Each has an index that begins with app_id,
+ * user_id.
+ */
 const TABLES_WITH_USERS = [
   'wx_user',
   'wx_message_push_status',

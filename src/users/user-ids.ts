@@ -5,21 +5,21 @@ import { compareKeys } from '../lib/sorted.js'
 import type { UserId } from '../lib/user-id.js'
 import * as store from './store.js'
 
-/** Who numbers the users of an account: its owner's backend, or this service. */
+/** Who numbers the users of an account: the owner's backend, or this service. */
 export interface Numbering {
   appId: string
   userIds: 'backend' | 'auto'
 }
 
 /**
- * Allotted numbers stay below this and jump over all that is in use. Above it they go around single ones: otherwise
- * one row with the largest number there is would leave none to allot.
+ * Allotted numbers stay below this and jump over all numbers in use. Above it they go around single ones:
+ * otherwise one row with the largest possible number would leave none to allot.
  */
 const OWN_RANGE = 2 ** 52
 
 /**
- * The user that an open_id belongs to. `auto`: an unknown open_id is allotted a number that no user of the account has
- * or had. `backend`: undefined until the owner's backend has bound it.
+ * The user that an open_id belongs to. `auto`: an unknown open_id is allotted a number that no user of the
+ * account has or ever had. `backend`: undefined until the owner's backend has bound it.
  */
 export async function userIdOf(
   trx: Knex.Transaction,
@@ -30,7 +30,7 @@ export async function userIdOf(
   return (await userIdsOf(trx, account, [openId], now)).get(openId)
 }
 
-/** userIdOf for many: open_id -> user id. Those of no user are left out. */
+/** userIdOf for many: open_id -> user id. Open_ids without a user are left out. */
 export async function userIdsOf(
   trx: Knex.Transaction,
   { appId, userIds }: Numbering,
@@ -40,7 +40,7 @@ export async function userIdsOf(
   const known = await findUserIds(trx, appId, openIds)
   if (userIds === 'backend' || openIds.every((openId) => known.has(openId))) return known
   const last = await store.lockLastNumber(trx, appId, now)
-  // Whoever held the lock before may have allotted to the same open_id.
+  // The previous holder of the lock may have allotted a number to the same open_id.
   const users = await findUserIds(trx, appId, openIds)
   const unknown = [...new Set(openIds)].filter((openId) => !users.has(openId))
   if (unknown.length === 0) return users
@@ -50,7 +50,7 @@ export async function userIdsOf(
   return new Map([...users, ...(await bindUsers(trx, appId, allotted, now))])
 }
 
-/** userIdsOf in a transaction of its own, which known users do without. */
+/** userIdsOf in a transaction of its own, which is skipped for known users. */
 export async function findOrAllotUsers(
   db: Knex,
   account: Numbering,
@@ -62,7 +62,7 @@ export async function findOrAllotUsers(
   return inRequest(db, (trx) => userIdsOf(trx, account, openIds, now))
 }
 
-/** The first of `n` numbers in a row that nobody has, after the one allotted last. */
+/** The first of `n` consecutive free numbers after the last one allotted. */
 async function findFreeNumbers(
   trx: Knex.Transaction,
   appId: string,
@@ -71,7 +71,8 @@ async function findFreeNumbers(
 ): Promise<number> {
   const afterUsed = async (from: number, to: number) =>
     ((await store.highestUsed(trx, appId, from, to)) ?? from - 1) + 1
-  // The first number follows all there are, gaps included: whoever had one of those may be known elsewhere.
+  // The first number follows all existing ones, gaps included: a former user of a number in a gap may be
+  // known elsewhere.
   let first = last === 0 ? await afterUsed(1, OWN_RANGE) : last + 1
   for (;;) {
     const next = await afterUsed(first, first + n - 1)
@@ -81,8 +82,8 @@ async function findFreeNumbers(
 }
 
 /**
- * Binds each open_id that belongs to nobody yet, and answers to whom each belongs. Changes no binding that there is: an
- * open_id has one user. A user may have several open_ids (a second WeChat account).
+ * Binds each open_id that belongs to nobody yet, and returns the user that each belongs to. Existing bindings
+ * stay: an open_id has one user. A user may have several open_ids (a second WeChat account).
  */
 export async function bindUsers(
   trx: Knex.Transaction,
@@ -104,11 +105,11 @@ export async function bindUsers(
     fresh.push(binding)
   }
   if (fresh.length === 0) return users
-  // Sorted: two transactions that bind the same open_ids wait for each other in one order.
+  // Sorted, so that two transactions that bind the same open_ids wait for each other in one order.
   fresh.sort((a, b) => compareKeys(a.openId, b.openId))
   const absent = fresh.filter(({ openId }) => !persons.has(openId))
   if ((await store.insertBindings(trx, appId, absent, now)) === fresh.length) return users
-  // Some have logged in before, or another transaction was first with them.
+  // Some have logged in before, or another transaction bound them first.
   await store.bindUnbound(trx, appId, fresh, now)
   return new Map([
     ...users,

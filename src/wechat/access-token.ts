@@ -10,8 +10,8 @@ export interface WechatAccount {
   appId: string
   appSecret: string
   /**
-   * `stable`: POST /cgi-bin/stable_token, which others who ask do not disturb. `classic`: GET /cgi-bin/token, where
-   * each call kills the token before it after five minutes.
+   * `stable`: POST /cgi-bin/stable_token, which other callers do not disturb. `classic`: GET /cgi-bin/token,
+   * where each call kills the previous token after five minutes.
    */
   tokenMode: 'stable' | 'classic'
 }
@@ -19,13 +19,15 @@ export interface WechatAccount {
 export interface FetchedToken {
   kind: 'fetched'
   token: string
-  /** What remains of its life; WeChat says up to 7,200 s, and at least 300 s in stable mode. */
+  /** Its remaining life; WeChat says up to 7,200 s, and at least 300 s in stable mode. */
   expiresInMs: number
 }
 
 export type FetchTokenResult = FetchedToken | Refused | Unreachable | Ambiguous
 
-/** WeChat's page asks to reserve 512 characters. A longer life than a day would be no answer of WeChat's. */
+/**
+ * WeChat's page asks to reserve 512 characters. An answer with a life of more than a day cannot be WeChat's.
+ */
 const TokenAnswer = Compile(
   Type.Object({
     access_token: Type.String({ minLength: 1, maxLength: 512, pattern: '^[!-~]+$' }),
@@ -34,8 +36,8 @@ const TokenAnswer = Compile(
 )
 
 /**
- * Asks WeChat for an access token, once (获取稳定版接口调用凭据; 获取接口调用凭据). force_refresh is never set: it kills
- * the token that others use, and is limited to 20 a day.
+ * Asks WeChat for an access token, once (获取稳定版接口调用凭据; 获取接口调用凭据). force_refresh is never set: it kills the
+ * token that others use, and is limited to 20 calls a day.
  */
 export async function fetchAccessToken(
   http: Pick<WechatHttp, 'request'>,

@@ -8,7 +8,7 @@ export interface Refused {
   /** WeChat's code, or the HTTP status where no WeChat answer came. */
   errcode: number
   errmsg: string
-  /** Under this WeChat's console explains the call, for seven days. */
+  /** WeChat's console explains the call under this id, for seven days. */
   rid?: string
   entry: ErrcodeEntry
 }
@@ -16,7 +16,7 @@ export interface Refused {
 export interface Succeeded {
   kind: 'succeeded'
   body: Readonly<Record<string, unknown>>
-  /** The answer as it came, for numbers beyond 2^53 that `body` has lost. */
+  /** The answer as received, for numbers beyond 2^53 that `body` has lost. */
   text: string
 }
 
@@ -26,9 +26,10 @@ const RID = /\brid: ?([0-9a-f-]{8,60})/
 const MAX_ERRMSG_LENGTH = 500
 
 /**
- * Reads what came back. An errcode outweighs the HTTP status, since then WeChat itself has spoken; the content type is
- * not asked, since WeChat sends JSON as text/plain on some calls. Login, token and list calls leave errcode out on
- * success (their pages); a send always has one, so its absence there means that somebody else answered.
+ * Reads what came back. An errcode outweighs the HTTP status, because WeChat itself has spoken then; the
+ * content type is ignored, because WeChat sends JSON as text/plain on some calls. Login, token and list calls
+ * leave errcode out on success (their pages); a send always has one, so its absence there means that
+ * something else answered.
  */
 export function readAnswer(
   result: HttpResult,
@@ -81,8 +82,8 @@ function integer(value: unknown): number | undefined {
 const MSGID = /"msgid"\s*:\s*"?(\d{1,20})/
 
 /**
- * The msgid, a 64-bit number (公众号模板消息), as text: JSON.parse would round it. Inside a JSON string the quotes would be
- * escaped, so the pattern meets only a real key.
+ * The msgid, a 64-bit number (公众号模板消息), as text: JSON.parse would round it. Quotes inside a JSON string are
+ * escaped, so the pattern matches only a real key.
  */
 export function msgidOf(text: string): string | undefined {
   return text.includes('"msgid"') ? MSGID.exec(text)?.[1] : undefined

@@ -7,14 +7,14 @@ import type { OfficialTemplateMessage, SubscribeMessage, TemplateMessage } from 
 import { TokenError } from './token-error.js'
 import { toWire } from './wire.js'
 
-/** Where the client has its access token from. Both throw TokenError. */
+/** Where the client gets its access token. Both methods throw TokenError. */
 export interface AccessTokens {
   get(): Promise<string>
   /** A token other than `failing`, which WeChat has just refused. */
   replace(failing: string): Promise<string>
 }
 
-/** `accepted` means that WeChat took the message; the push event tells later whether it reached the phone. */
+/** `accepted` means that WeChat took the message; a push event later tells whether it reached the phone. */
 export type SendResult = { kind: 'accepted'; msgid?: string } | Refused | Unreachable | Ambiguous
 
 export interface WechatCall {
@@ -27,8 +27,9 @@ export interface WechatCall {
 export interface CallOptions {
   signal?: AbortSignal
   /**
-   * Asked when all that a request needs is there, the token too, and it would leave now; so once more before the one
-   * with a new token, which can take seconds to come. False: it does not leave, and the result is `unreachable`.
+   * Asked when a request has all it needs, the token included, and is about to leave; asked again before the
+   * request with a new token, which can take seconds to come. False: the request does not leave, and the
+   * result is `unreachable`.
    */
   mayLeave?(): Promise<boolean>
 }
@@ -45,8 +46,9 @@ export interface WechatClient {
 }
 
 /**
- * WeChat's calls for one account. Results are values; whether a message may have been sent is part of each. Retried is
- * one thing only: a token that WeChat clearly refused is replaced once, and the call made once more.
+ * WeChat's calls for one account. Results are values, and each says whether a message may have been sent.
+ * Only one thing is retried: a token that WeChat clearly refused is replaced once, and the call is made once
+ * more.
  */
 export function createWechatClient(deps: {
   http: Pick<WechatHttp, 'request'>
@@ -131,7 +133,7 @@ function withoutToken(error: TokenError, refused: Refused | undefined): Refused 
   }
 }
 
-/** `?access_token=…`, encoded once for each token and not for each message. */
+/** `?access_token=…`, encoded once per token, not per message. */
 function tokenQuery(): (token: string) => string {
   let last = ''
   let encoded = ''

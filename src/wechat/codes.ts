@@ -1,4 +1,4 @@
-/** Codes of WeChat that mean more to the service than their class does. Their meanings stand in errcodes.ts. */
+/** WeChat codes that mean more to the service than their class does. Their meanings are in errcodes.ts. */
 export const CODE = {
   invalidCredential: 40001,
   invalidLoginCode: 40029,

@@ -1,14 +1,15 @@
 import { HOUR_MS, MINUTE_MS, SECOND_MS } from '../lib/durations.js'
 /**
- * What WeChat's answers mean. Each class has one effect on message, permit, user and run; who sends decides by class.
+ * What WeChat's answers mean. Each class has one effect on message, permit, user and run; the sender decides
+ * by class.
  *
  * - `transient`: try again later, the permit is kept.
  * - `token`: the access token is not accepted; refresh it once.
  * - `dead_permit`: this permit is spoiled; take the user's next one.
  * - `user`: this person cannot or will not be reached.
- * - `configuration`: somebody has to mend something; sending on would only burn permits.
+ * - `configuration`: somebody has to fix something; sending on would only burn permits.
  * - `quota`: nothing more goes out today.
- * - `duplicate`: WeChat has this message already.
+ * - `duplicate`: WeChat already has this message.
  */
 export type ErrcodeClass =
   | 'ok'
@@ -28,16 +29,20 @@ export interface ErrcodeEntry {
   /** What it means and what to do, for operators. */
   meaning: string
   meaning_zh: string
-  /** The code says that this person asked for no messages (`opt_out`), or that the platform lets none through (`block`). */
+  /**
+   * The code says that this person wants no messages (`opt_out`), or that the platform lets none through
+   * (`block`).
+   */
   stops?: 'opt_out' | 'block'
-  /** Earlier than this a retry is pointless: the limit that refused has not moved on. */
+  /** A retry before this is pointless: the limit that refused has not moved on. */
   retryAfterMs?: number
   /**
-   * A refusal by all that is documented, though an error inside WeChat, or something in front of it, could say the same of
-   * a message that went out. A form_id resolves that: "already used" at the retry means delivered. What has no key is
-   * sent again on the word of the answer: WeChat's own page tells callers to try again after -1 (全局返回码: 系统繁忙，此时
-   * 请开发者稍候再试), 61450 and 200001 are the same error of other services, and RFC 9110, 6585 and 8470 define 408, 425,
-   * 429 and 503 as a request that was not carried out. A 500, 502 or 504 says nothing of the kind: it is a doubt.
+   * A refusal according to all documents, though an error inside WeChat, or something in front of it, could
+   * say the same of a message that went out. A form_id resolves that: "already used" at the retry means
+   * delivered. A channel without such a key resends because the answer says so: WeChat's own page tells
+   * callers to try again after -1 (全局返回码: 系统繁忙，此时请开发者稍候再试), 61450 and 200001 are the same error of other
+   * services, and RFC 9110, 6585 and 8470 define 408, 425, 429 and 503 as a request that was not carried out.
+   * A 500, 502 or 504 says nothing of the kind: it leaves a doubt.
    */
   maybeSent?: true
 }
@@ -46,8 +51,8 @@ type Extra = Pick<ErrcodeEntry, 'stops' | 'retryAfterMs' | 'maybeSent'>
 type Line = [errcode: number, name: string, meaning: string, meaning_zh: string, extra?: Extra]
 
 /**
- * Sources: WeChat's pages 全局返回码, 发送订阅消息, 模板消息, 公众号模板消息, 获取稳定版接口调用凭据, code2Session; codes
- * seen in answers and on no page: 40163, 40241, 40249 to 40252, 43116, 43117.
+ * Sources: WeChat's pages 全局返回码, 发送订阅消息, 模板消息, 公众号模板消息, 获取稳定版接口调用凭据, code2Session; codes seen in answers but
+ * on no page: 40163, 40241, 40249 to 40252, 43116, 43117.
  */
 const LINES: Record<Exclude<ErrcodeClass, 'unknown'>, Line[]> = {
   ok: [[0, 'ok', 'Accepted.', '成功']],
@@ -55,42 +60,42 @@ const LINES: Record<Exclude<ErrcodeClass, 'unknown'>, Line[]> = {
     [
       -1,
       'system_busy',
-      'WeChat is busy. It is tried again by itself.',
+      'WeChat is busy. It is retried automatically.',
       '系统繁忙，稍后自动重试',
       { maybeSent: true },
     ],
     [
       43108,
       'same_openid_concurrently',
-      'Two sends to one person at once. It is tried again by itself.',
+      'Two sends to one person at once. It is retried automatically.',
       '对同一用户并发发送，稍后自动重试',
       { retryAfterMs: 2 * SECOND_MS },
     ],
     [
       43117,
       'too_frequent_for_openid',
-      'Too many messages to this person. It is tried again hours later.',
+      'Too many messages to this person. It is retried hours later.',
       '对该用户发送过于频繁，数小时后再试',
       { retryAfterMs: HOUR_MS },
     ],
     [
       45011,
       'minute_quota',
-      'Too many calls in this minute. Lower SEND_RATE if it stays.',
+      'Too many calls in this minute. Lower SEND_RATE if it persists.',
       '接口分钟频率超限，如持续出现请调低 SEND_RATE',
       { retryAfterMs: MINUTE_MS },
     ],
     [
       61450,
       'system_error',
-      'Error inside WeChat. It is tried again by itself.',
+      'Error inside WeChat. It is retried automatically.',
       '微信系统错误，稍后自动重试',
       { maybeSent: true },
     ],
     [
       200001,
       'system_error',
-      'Error inside WeChat. It is tried again by itself.',
+      'Error inside WeChat. It is retried automatically.',
       '微信系统错误，稍后自动重试',
       { maybeSent: true },
     ],
@@ -99,19 +104,19 @@ const LINES: Record<Exclude<ErrcodeClass, 'unknown'>, Line[]> = {
     [
       40001,
       'invalid_credential',
-      'The access token is wrong or no longer the newest. It is refreshed once by itself.',
+      'The access token is wrong or no longer the newest. It is refreshed once automatically.',
       'access_token 无效或不是最新，自动刷新一次',
     ],
     [
       40014,
       'invalid_access_token',
-      'The access token is malformed or not known. It is refreshed once by itself.',
+      'The access token is malformed or not known. It is refreshed once automatically.',
       'access_token 不合法，自动刷新一次',
     ],
     [
       42001,
       'access_token_expired',
-      'The access token has expired. It is refreshed once by itself.',
+      'The access token has expired. It is refreshed once automatically.',
       'access_token 已过期，自动刷新一次',
     ],
   ],
@@ -119,13 +124,13 @@ const LINES: Record<Exclude<ErrcodeClass, 'unknown'>, Line[]> = {
     [
       41028,
       'form_id_invalid',
-      'The form_id is wrong, has expired or belongs to another user. The next one is taken.',
+      'The form_id is wrong, has expired or belongs to another user. The next one is tried.',
       'form_id 不正确、已过期或不属于该用户，改用下一个',
     ],
     [
       41029,
       'form_id_used',
-      'The form_id was used already. The next one is taken.',
+      'The form_id was already used. The next one is tried.',
       'form_id 已被使用，改用下一个',
     ],
   ],
@@ -133,16 +138,16 @@ const LINES: Record<Exclude<ErrcodeClass, 'unknown'>, Line[]> = {
     [
       40003,
       'invalid_openid',
-      'The open_id is not one of this account, or follows no longer. Many at once: open_ids of another app.',
+      'The open_id is not one of this account, or no longer follows it. Many at once: open_ids of another app.',
       'openid 不属于该账号或已取消关注；大量出现说明 openid 来自其他应用',
     ],
     [
       40029,
       'invalid_code',
-      'The login code is wrong or of another app. Call wx.login again.',
+      'The login code is wrong or from another app. Call wx.login again.',
       '登录 code 无效',
     ],
-    [40163, 'code_used', 'The login code was used already. Call wx.login again.', '登录 code 已被使用'],
+    [40163, 'code_used', 'The login code was already used. Call wx.login again.', '登录 code 已被使用'],
     [40226, 'high_risk_user', 'WeChat blocks the login of this person.', '高风险用户，登录被拦截'],
     [
       43004,
@@ -191,7 +196,7 @@ const LINES: Record<Exclude<ErrcodeClass, 'unknown'>, Line[]> = {
     [
       40036,
       'template_id_length',
-      'template_id has a wrong length: check REMINDER_TEMPLATE_ID.',
+      'template_id has the wrong length: check REMINDER_TEMPLATE_ID.',
       'template_id 长度错误，检查 REMINDER_TEMPLATE_ID',
     ],
     [
@@ -269,13 +274,13 @@ const LINES: Record<Exclude<ErrcodeClass, 'unknown'>, Line[]> = {
     [
       45103,
       'api_unsupported',
-      'WeChat withdrew form_id messages on 2020-01-10: its servers take none any more, only the sandbox does.',
+      'WeChat withdrew form_id messages on 2020-01-10: its servers no longer accept them, only the sandbox does.',
       '微信已于 2020-01-10 下线 formId 模板消息，真实环境不可再用，仅沙箱可用',
     ],
     [
       45109,
       'api_withdrawn',
-      'WeChat has withdrawn this API: nothing can be sent over it any more.',
+      'WeChat has withdrawn this API: nothing more can be sent through it.',
       '接口已收回，无法再发送',
     ],
     [
@@ -298,7 +303,7 @@ const LINES: Record<Exclude<ErrcodeClass, 'unknown'>, Line[]> = {
       'The API is banned after violations: see the console.',
       '接口因违规被封禁，请看后台通知',
     ],
-    [48006, 'clear_quota_used_up', 'Quotas were reset ten times this month already.', '本月清零次数已用完'],
+    [48006, 'clear_quota_used_up', 'Quotas were already reset ten times this month.', '本月清零次数已用完'],
     [
       48008,
       'no_template_permission',
@@ -337,16 +342,16 @@ const LINES: Record<Exclude<ErrcodeClass, 'unknown'>, Line[]> = {
       'The administrator rejected this IP: blocked for one hour.',
       '该 IP 被拒绝，1 小时内不可用',
     ],
-    [200012, 'template_limit', 'The account has as many templates as it may.', '模板数量已达上限'],
+    [200012, 'template_limit', 'The account has reached its limit of templates.', '模板数量已达上限'],
     [200013, 'template_banned', 'This template is banned: see the console.', '该模板被封禁'],
-    [200022, 'template_exists', 'The account has this template already.', '模板已存在'],
+    [200022, 'template_exists', 'The account already has this template.', '模板已存在'],
     [200100, 'wrong_account_type', 'This call is not for accounts of this kind.', '账号类型不支持该接口'],
   ],
   quota: [
     [
       45009,
       'daily_quota',
-      'Today’s quota of this API is used up. It goes on the next day, or after the quota was reset in the console.',
+      'Today’s quota of this API is used up. Sending resumes the next day, or once the quota is reset in the console.',
       '今日接口额度已用完，次日恢复或在后台清零',
     ],
     [45029, 'quota', 'A quota of the account is used up.', '账号额度已用完'],
@@ -370,26 +375,28 @@ const TABLE: ReadonlyMap<number, ErrcodeEntry> = new Map(
   ),
 )
 
-/** Every code that is known, for pages and for the sandbox. */
+/** Every known code, for pages and for the sandbox. */
 export const ERRCODES: readonly ErrcodeEntry[] = [...TABLE.values()]
 
-/** The entry of a code that WeChat answered to a business call. A code that is in no table has class `unknown`. */
+/**
+ * The entry for a code that WeChat answered to a business call. A code that is in no table has class
+ * `unknown`.
+ */
 export function errcodeOf(errcode: number): ErrcodeEntry {
   return (
     TABLE.get(errcode) ?? {
       errcode,
       name: 'unknown',
       class: 'unknown',
-      meaning:
-        'WeChat answered a code that is not known here: look its rid up in the console within seven days.',
+      meaning: 'WeChat answered with an unknown code: look up its rid in the console within seven days.',
       meaning_zh: '未知错误码，可在 7 天内用 rid 到后台查询',
     }
   )
 }
 
 /**
- * Codes that mean something else where a token is asked for: there 40001 is a wrong secret, which no refresh mends
- * (获取稳定版接口调用凭据, 错误码).
+ * Codes that mean something else in the answer to a request for a token: there 40001 is a wrong secret, which
+ * no refresh fixes (获取稳定版接口调用凭据, 错误码).
  */
 const TOKEN_ENDPOINT: ReadonlyMap<number, ErrcodeEntry> = new Map([
   [
@@ -404,30 +411,34 @@ const TOKEN_ENDPOINT: ReadonlyMap<number, ErrcodeEntry> = new Map([
   ],
 ])
 
-/** The entry of a code that a token endpoint answered. */
+/** The entry for a code that a token endpoint answered. */
 export function tokenEndpointErrcodeOf(errcode: number): ErrcodeEntry {
   return TOKEN_ENDPOINT.get(errcode) ?? errcodeOf(errcode)
 }
 
-/** The second refusal of a token, or the same token again after a refresh: from here on it is for a human. */
+/**
+ * For a token that was refused twice, or the same token again after a refresh: from here on it needs a
+ * person.
+ */
 export function tokenStaysRefused(errcode: number): ErrcodeEntry {
   return {
     errcode,
     name: 'token_stays_refused',
     class: 'configuration',
     meaning:
-      'WeChat refuses a freshly fetched access token. Check that WX_APP_ID and WX_API_BASE_URL belong together, and that no other program fetches tokens of this account (WX_TOKEN_MODE=stable keeps it apart from them).',
+      'WeChat refuses a freshly fetched access token. Check that WX_APP_ID and WX_API_BASE_URL belong together, and that no other program fetches tokens for this account (WX_TOKEN_MODE=stable keeps it apart from them).',
     meaning_zh:
       '刚刷新的 access_token 仍被拒绝：检查 WX_APP_ID 与 WX_API_BASE_URL，并确认没有其他程序刷新该账号的 token（可用 WX_TOKEN_MODE=stable）',
   }
 }
 
-/** Statuses by which a server says that it did not take the request up (RFC 9110, RFC 6585, RFC 8470). */
+/** Statuses by which a server says that it did not process the request (RFC 9110, RFC 6585, RFC 8470). */
 const NOT_TAKEN_UP = new Set([408, 425, 429, 503])
 
 /**
- * The entry for an HTTP status that came without any WeChat answer in it, or undefined where the status leaves open
- * whether the request had its effect. HTTP statuses and WeChat's codes do not overlap, so the status stands as errcode.
+ * The entry for an HTTP status that came without a WeChat answer, or undefined where the status leaves open
+ * whether the request had its effect. HTTP statuses and WeChat's codes do not overlap, so the status serves
+ * as errcode.
  */
 export function httpStatusEntry(status: number): ErrcodeEntry | undefined {
   if (NOT_TAKEN_UP.has(status))
@@ -435,7 +446,7 @@ export function httpStatusEntry(status: number): ErrcodeEntry | undefined {
       errcode: status,
       name: `http_${status}`,
       class: 'transient',
-      meaning: `The server is overloaded (HTTP ${status}). It is tried again by itself.`,
+      meaning: `The server is overloaded (HTTP ${status}). It is retried automatically.`,
       meaning_zh: `服务器过载（HTTP ${status}），稍后自动重试`,
       maybeSent: true,
     }

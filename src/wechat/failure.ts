@@ -8,7 +8,7 @@ export type UnreachableReason =
   | 'aborted'
   /** The pool is closing. */
   | 'closed'
-  /** No access token could be had. */
+  /** No access token was available. */
   | 'token'
 
 /** Certainly not sent: nothing was written to the line. */
@@ -24,17 +24,17 @@ export type AmbiguousReason =
   | 'body_timeout'
   | 'connection_lost'
   | 'answer_too_large'
-  /** An answer arrived and is no answer of WeChat's. */
+  /** An answer arrived, but it is not WeChat's. */
   | 'unreadable'
   /** The caller gave up after the request had left. */
   | 'aborted'
   /**
-   * 5xx without an answer of WeChat's. A gateway's 502 or 504 and a server's 500 may all stand in front of a message
-   * that went out; only 503 and 429 say that the request was not taken up (see `httpStatusEntry`).
+   * 5xx without an answer from WeChat. A gateway's 502 or 504 and a server's 500 may all hide a message that
+   * went out; only 503 and 429 say that the request was not processed (see `httpStatusEntry`).
    */
   | `http_${number}`
 
-/** The request left, or may have left, and what WeChat did with it is not known. */
+/** The request left, or may have left, and it is not known what WeChat did with it. */
 export interface Ambiguous {
   kind: 'ambiguous'
   reason: AmbiguousReason
@@ -71,7 +71,7 @@ export function unreachableBecause(cause: UnreachableReason | Error): Unreachabl
   return withDetail({ kind: 'unreachable', reason }, code)
 }
 
-/** Why nothing certain is known of a request that was written at least in part. */
+/** Why nothing certain is known about a request that was written at least in part. */
 export function ambiguousAfter(cause: AmbiguousReason | Error): Ambiguous {
   if (typeof cause === 'string') return { kind: 'ambiguous', reason: cause }
   const code = codeOf(cause)
@@ -84,7 +84,7 @@ function codeOf(error: Error): string {
   return 'code' in error && typeof error.code === 'string' ? error.code : ''
 }
 
-/** Only a code's plain word goes on: an error's message may quote the URL, and with it the token. */
+/** Only the plain word of a code goes on: an error's message may quote the URL, and with it the token. */
 function withDetail<Failure extends Unreachable | Ambiguous>(failure: Failure, code: string): Failure {
   return /^[A-Z][A-Z0-9_]{1,63}$/.test(code) ? { ...failure, detail: code } : failure
 }

@@ -1,20 +1,23 @@
 import { type Dispatcher, Pool } from 'undici'
 import { type Ambiguous, ambiguousAfter, type Unreachable, unreachableBecause } from './failure.js'
 
-/** A TCP and TLS handshake takes well under a second from anywhere; one lost packet is sent again after one more. */
+/**
+ * A TCP and TLS handshake takes well under a second from anywhere; a lost packet is resent after one more
+ * second.
+ */
 const CONNECT_TIMEOUT_MS = 3_000
 /** WeChat answers in some 50 to 300 ms; after this the answer is as good as lost, and a slot has stood idle long enough. */
 const HEADERS_TIMEOUT_MS = 10_000
 const BODY_TIMEOUT_MS = 10_000
 /** The largest answer we ask for, a template list, is a few KiB. */
 const MAX_ANSWER_BYTES = 64 * 1024
-/** Shorter than the idle timeout of usual gateways, so that it is mostly us who closes an idle connection. */
+/** Shorter than the idle timeout of common gateways, so that it is mostly us who close an idle connection. */
 const KEEP_ALIVE_MS = 4_000
 
 export interface WechatHttpOptions {
-  /** Scheme, host, port and perhaps a path before WeChat's own; `https://api.weixin.qq.com`. */
+  /** Scheme, host, port and perhaps a path before WeChat's own, such as `https://api.weixin.qq.com`. */
   baseUrl: string
-  /** Open connections at most; as many as requests shall be under way at once. */
+  /** Open connections at most: one for each request that may be under way at once. */
   connections: number
   connectTimeoutMs?: number
   headersTimeoutMs?: number
@@ -32,7 +35,7 @@ export interface WechatHttpCall {
   signal?: AbortSignal | undefined
 }
 
-/** What became of one request. Never an exception: whether a message may have been sent is part of every answer. */
+/** What became of one request. Never an exception: every result says whether a message may have been sent. */
 export type HttpResult = { kind: 'answered'; status: number; text: string } | Unreachable | Ambiguous
 
 export interface WechatHttp {
@@ -44,8 +47,9 @@ export interface WechatHttp {
 }
 
 /**
- * Requests over one pool of keep-alive connections. Pipelining stays at 1: a POST behind another on one line would be
- * lost in the dark with it. Redirects are not followed: they would carry the token to wherever they point.
+ * Requests over one pool of keep-alive connections. Pipelining stays at 1: if a connection broke, a POST
+ * behind another one would be lost with it, its effect unknown. Redirects are not followed: they would carry
+ * the token to wherever they point.
  */
 export function createWechatHttp(options: WechatHttpOptions): WechatHttp {
   const url = new URL(options.baseUrl)
@@ -90,9 +94,10 @@ const ACCEPT = ['accept', 'application/json']
 const JSON_BODY = [...ACCEPT, 'content-type', 'application/json; charset=utf-8']
 
 /**
- * One request and its answer. undici calls `onRequestStart` immediately before the first byte is handed to the socket
- * (`writeH1` in its client-h1.js), so a failure before that call is certainly not sent, and any failure after it may be.
- * The error's own kind does not tell: a connection that broke says the same before and after.
+ * One request and its answer. undici calls `onRequestStart` immediately before the first byte is handed to
+ * the socket (`writeH1` in its client-h1.js): if it fails before that call, the request was certainly not
+ * sent; after it, it may have been. The kind of the error does not tell: a broken connection looks the same
+ * before and after.
  */
 class PendingRequest implements Dispatcher.DispatchHandler {
   private controller: Dispatcher.DispatchController | undefined
@@ -115,7 +120,8 @@ class PendingRequest implements Dispatcher.DispatchHandler {
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
-    // Given up while it waited for a connection, or about to be written a second time: neither may reach the line.
+    // Given up while it waited for a connection, or about to be written a second time: neither may reach the
+    // connection.
     if (this.settled || this.controller !== undefined) {
       controller.abort(new Error('not sent'))
       return
@@ -145,7 +151,9 @@ class PendingRequest implements Dispatcher.DispatchHandler {
     this.settle(this.controller === undefined ? unreachableBecause(error) : ambiguousAfter(error))
   }
 
-  /** undici's timeouts start anew with every byte; an answer that trickles in would hold its slot for days. */
+  /**
+   * undici's timeouts start anew with every byte, so an answer that trickles in would hold its slot for days.
+   */
   private checkDeadline(controller: Dispatcher.DispatchController): void {
     if (performance.now() < this.deadline) return
     this.settle(ambiguousAfter('body_timeout'))
@@ -166,8 +174,8 @@ class PendingRequest implements Dispatcher.DispatchHandler {
 }
 
 /**
- * The requests that one signal gives up, under one listener: Node warns of a leak at eleven. Each request knows its
- * place, so that joining and leaving cost no hashing.
+ * The requests that one signal aborts, under one listener: Node warns of a leak at eleven listeners. Each
+ * request knows its place, so that joining and leaving need no hashing.
  */
 class Group {
   private readonly members: PendingRequest[] = []

@@ -6,17 +6,17 @@ import { tokenEndpointErrcodeOf } from './errcodes.js'
 import { type Ambiguous, ambiguousAfter, type Unreachable } from './failure.js'
 import type { WechatHttp } from './http.js'
 
-/** Who logged in. WeChat's session_key stays behind: nothing here decrypts user data, so nobody needs it. */
+/** Who logged in. WeChat's session_key is dropped: nothing here decrypts user data, so nobody needs it. */
 export interface LoggedIn {
   kind: 'logged_in'
   openId: string
-  /** Only of an app that is bound to an open platform account. */
+  /** Only for an app that is bound to an open platform account. */
   unionId: string | undefined
 }
 
 export type LoginResult = LoggedIn | Refused | Unreachable | Ambiguous
 
-/** As the columns hold them. A session_key is part of every answer; one without it is none of WeChat's. */
+/** Lengths as the columns hold them. Every answer has a session_key; one without it is not WeChat's. */
 const LoginAnswer = Compile(
   Type.Object({
     openid: Type.String({ minLength: 1, maxLength: 100, pattern: '^[!-~]+$' }),
@@ -26,8 +26,8 @@ const LoginAnswer = Compile(
 )
 
 /**
- * Exchanges the code of wx.login, once (小程序登录凭证校验 code2session). A code works once within five minutes, so after
- * an unclear answer only a new code helps.
+ * Exchanges the code from wx.login, once (小程序登录凭证校验 code2session). A code works once within five minutes, so
+ * after an unclear answer only a new code helps.
  */
 export async function exchangeLoginCode(
   http: Pick<WechatHttp, 'request'>,
@@ -42,7 +42,7 @@ export async function exchangeLoginCode(
     grant_type: 'authorization_code',
   })
   const result = await http.request({ method: 'GET', path: `/sns/jscode2session?${query}` })
-  // A secret is refused with the codes of the token endpoints.
+  // WeChat refuses a secret with the codes of the token endpoints.
   const answer = readAnswer(result, 'may_be_absent', tokenEndpointErrcodeOf)
   if (answer.kind === 'refused') return { ...answer, errmsg: redact(answer.errmsg, [appSecret, code]) }
   if (answer.kind !== 'succeeded') return answer

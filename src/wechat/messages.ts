@@ -1,9 +1,9 @@
-/** The values of a template's keys. An object, never a JSON string: that is answered 47003. */
+/** The values of a template's keys. An object, never a JSON string: WeChat answers that with 47003. */
 export type TemplateData = Record<string, { value: string }>
 
 /** Mini-program template message (模板消息 templateMessage.send). */
 export interface TemplateMessage {
-  /** open_id of the receiver. */
+  /** The receiver's open_id. */
   touser: string
   template_id: string
   /** A form_id or prepay_id of that user, used once. */
@@ -34,6 +34,6 @@ export interface OfficialTemplateMessage {
   url?: string | undefined
   miniprogram?: { appid: string; pagepath?: string | undefined } | undefined
   data: TemplateData
-  /** Ours, one for each message: WeChat delivers it once within 10 minutes. */
+  /** Ours, one per message: WeChat delivers it once within 10 minutes. */
   client_msg_id: string
 }

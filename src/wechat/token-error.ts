@@ -1,9 +1,11 @@
 import type { ErrcodeEntry } from './errcodes.js'
 
-/** No access token could be had, and nothing was sent because of it. Its texts hold no token and no secret. */
+/**
+ * No access token was available, so nothing was sent. The texts of this error hold no token and no secret.
+ */
 export class TokenError extends Error {
   readonly code = 'token_unavailable'
-  /** `transient` mends itself, `configuration` needs somebody, `quota` needs the next day. */
+  /** `transient` goes away by itself, `configuration` needs a person, `quota` needs the next day. */
   readonly class: 'transient' | 'configuration' | 'quota'
   /** What WeChat answered; undefined where no answer came. */
   readonly entry: ErrcodeEntry | undefined
@@ -22,7 +24,8 @@ export class TokenError extends Error {
   /** What to do about it. */
   get remedy(): string {
     return (
-      this.entry?.meaning ?? 'It is tried again by itself. If it stays, check the network and the database.'
+      this.entry?.meaning ??
+      'The service retries by itself. If it persists, check the network and the database.'
     )
   }
 
@@ -31,7 +34,7 @@ export class TokenError extends Error {
   }
 }
 
-/** A code that a token endpoint should not answer, known or not, is for somebody to look at. */
+/** A code that a token endpoint should not answer, known or not, needs a person to look at it. */
 function tokenErrorClass(entry: ErrcodeEntry | undefined): TokenError['class'] {
   if (entry === undefined) return 'transient'
   return entry.class === 'transient' || entry.class === 'quota' ? entry.class : 'configuration'

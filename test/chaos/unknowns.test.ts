@@ -3,7 +3,7 @@ import type { SendRequest } from '../../src/sandbox/send-request.js'
 import { type Disturbance, SEND_CONCURRENCY } from './processes.js'
 import { type AskedMessage, explainUnknowns } from './unknowns.js'
 
-const BY_ITS_LEASE = 'its attempt broke off, and sent again it could come twice'
+const BY_ITS_LEASE = 'its attempt broke off, and sending it again could deliver it twice'
 
 function unknown(id: number, changes: Partial<AskedMessage> = {}): AskedMessage {
   const times = { created_at: 1_000, settled_at: 9_000 }

@@ -40,7 +40,7 @@ test.each(ON_DATA)(
     const ended = await run(command, `sqlite:${file}`)
     expect(ended.code).toBe(1)
     expect(JSON.parse(ended.stdout)).toMatchObject({
-      error: { code: 'not_ready', message: expect.stringContaining(`There is no database in ${file}`) },
+      error: { code: 'not_ready', message: expect.stringContaining(`There is no database at ${file}`) },
     })
     expect(existsSync(join(folder, 'mistyped'))).toBe(false)
   },
@@ -60,7 +60,7 @@ test.each(dialects)('a %s without our tables is refused and left alone', async (
   for (const command of ['audit', 'expire', 'doctor']) {
     const ended = await run(command, database.url)
     expect(ended.code, command).toBe(command === 'doctor' ? 3 : 1)
-    if (command !== 'doctor') expect(ended.stdout).toContain('This database has no tables of ours')
+    if (command !== 'doctor') expect(ended.stdout).toContain('This database has none of our tables')
   }
   const tables = await selectRows<{ name: string }>(
     database.db,

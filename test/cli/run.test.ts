@@ -33,7 +33,7 @@ test('an error is told in words on stderr, and with --json as an object on stdou
   const { code, stdout, stderr } = await call(['audit', '--json'], { DATABASE_URL: 'sqlite:./none/none.db' })
   expect(code).toBe(1)
   expect(JSON.parse(stdout)).toMatchObject({ error: { code: 'not_ready' } })
-  expect(stderr).toContain('There is no database in')
+  expect(stderr).toContain('There is no database at')
 })
 
 test('faults in the settings are told all at once', async () => {

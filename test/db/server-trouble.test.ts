@@ -119,8 +119,8 @@ describe('a service in the middle of its run', () => {
       () => server.restart(),
     ],
     [
-      'takes no writes',
-      'The database takes no writes',
+      'accepts no writes',
+      'The database accepts no writes',
       () => asRoot('SET GLOBAL read_only = 1'),
       () => asRoot('SET GLOBAL read_only = 0'),
     ],
@@ -152,7 +152,7 @@ describe('a service in the middle of its run', () => {
       await eventually('all is written down', async () => {
         const rows = await selectRows(
           db,
-          "SELECT id FROM wx_push_message WHERE state IN ('sending', 'retry')",
+          "SELECT id FROM wx_push_message WHERE state IN ('queued', 'sending', 'retry')",
         )
         return rows.length === 0
       })

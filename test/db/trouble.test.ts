@@ -142,7 +142,7 @@ describe('a job whose database', () => {
     const process = world.startProcess({ db: pool({ pool: { min: 0, max: 1 } }) })
     // As a primary that was demoted and kept its sessions.
     await process.db.raw('SET SESSION TRANSACTION READ ONLY')
-    expect(whyUnavailable(await process.remind().catch((error: unknown) => error))).toBe('takes no writes')
+    expect(whyUnavailable(await process.remind().catch((error: unknown) => error))).toBe('accepts no writes')
     await expectToGoOn(process, 12)
   })
 

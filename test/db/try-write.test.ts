@@ -36,7 +36,7 @@ async function askDoctor(db: Knex): Promise<object | undefined> {
 
 const REFUSED = {
   status: 503,
-  body: { error: { code: 'not_ready', message: 'The database takes no writes' } },
+  body: { error: { code: 'not_ready', message: 'The database accepts no writes' } },
 }
 
 describe.each(dialects)('a write that is tried on %s', (dialect) => {
@@ -82,13 +82,13 @@ describe('a write that is tried on sqlite', () => {
     const { db } = database
     await db.raw('PRAGMA query_only = ON')
     const error: unknown = await tryWrite(db).catch((refused: unknown) => refused)
-    expect(whyUnavailable(error)).toBe('takes no writes')
+    expect(whyUnavailable(error)).toBe('accepts no writes')
     expect(await askReady(db)).toEqual(REFUSED)
     await db.raw('PRAGMA query_only = OFF')
     expect(await askReady(db)).toMatchObject({ status: 200 })
   })
 
-  test('a disk that is full takes no writes', async () => {
+  test('a disk that is full accepts no writes', async () => {
     const { db } = database
     const [pages] = await selectRows<{ page_count: number }>(db, 'PRAGMA page_count')
     await db.raw(`PRAGMA max_page_count = ${pages?.page_count}`)
@@ -97,7 +97,7 @@ describe('a write that is tried on sqlite', () => {
         'x'.repeat(9_000),
       ])
       .catch((refused: unknown) => refused)
-    expect(whyUnavailable(error)).toBe('takes no writes')
+    expect(whyUnavailable(error)).toBe('accepts no writes')
   })
 
   test('a write that is tried on sqlite does not wait for whoever is writing: that one writes', async () => {

@@ -27,12 +27,12 @@ test.each(samples)('the sample of $name in $page is refused, and not repeated', 
     readAccount({ WX_APP_ID: 'wxA', [name]: value })
   }
   expect(start).toThrow(name)
-  expect(start).toThrow(/sample that everybody can read in the documents; .*(openssl rand|console)/)
+  expect(start).toThrow(/sample from the public documentation; .*(openssl rand|console)/)
   expect(start).not.toThrow(value)
 })
 
 test.each([
-  ['too short', 'fifteen-letters', /16 characters or more; make one with "openssl rand -hex 32"/],
+  ['too short', 'fifteen-letters', /at least 16 characters; make one with "openssl rand -hex 32"/],
   ['a few characters again and again', 'abcd'.repeat(16), /repeats/],
 ])('a secret is weak that is %s', (_, secret, message) => {
   expect(() => refuseWeak(secret, 16)).toThrow(message)

@@ -71,7 +71,7 @@ describe.each(dialects)('messages that are not settled on %s', (dialect) => {
       reason: describeOpen(open),
       fix: expect.stringContaining('recover'),
     })
-    expect(describeOpen(open)).toMatch(/^2 in the hands .* 3 left by .* 2 to be tried again now.* 2 to be/)
+    expect(describeOpen(open)).toMatch(/^2 held by .* 3 left by .* 2 to be retried now.* 2 to be/)
   })
 
   test('messages that are not settled in the hands of a process are nothing to warn of', async () => {
@@ -80,7 +80,7 @@ describe.each(dialects)('messages that are not settled on %s', (dialect) => {
     await set(`lease_until = ${Date.now() + 60 * MINUTE_MS}`, '> 0')
     expect(await askDoctor()).toMatchObject({
       status: 'ok',
-      reason: expect.stringMatching(/^3 in the hands/),
+      reason: expect.stringMatching(/^3 held by/),
     })
   })
 

@@ -168,7 +168,7 @@ describe.each(dialects)('adoption of the published tables on %s', (dialect) => {
       'wx_message_push_status: adopted with 9 rows, added app_id, created_at, updated_at',
       'wx_message_push_status: 9 rows without an account: assigned to wxA',
       'wx_message_push_status: 1 row with a time in last_date: now YYYYMMDD',
-      'wx_message_push_status: 2 rows with a day to come in last_date: now today',
+      'wx_message_push_status: 2 rows with a future day in last_date: set to today',
       'wx_message_push_status: 3 rows merged into another row of the same user',
       'wx_message_push_status: 4 rows created for users who had permits and no counter',
       expect.stringMatching(
@@ -268,7 +268,7 @@ describe.each(dialects)('adoption of the published tables on %s', (dialect) => {
 
   test('refuses a table of the same name that is another one', async () => {
     await db.raw('CREATE TABLE wx_save_form_id (id int, form_id char(100))')
-    await expect(migrate(db)).rejects.toThrow(/wx_save_form_id is there but has no open_id, user_id, expire/)
+    await expect(migrate(db)).rejects.toThrow(/wx_save_form_id exists but has no open_id, user_id, expire/)
   })
 
   test('holds the rules on any data', async () => {

@@ -33,7 +33,7 @@ describe('the migration lock on MySQL', () => {
     const messages: string[] = []
     await migrate(db, { onMessage: (message) => messages.push(message) })
     expect(messages).toEqual([
-      'A migration was interrupted here. Its lock is released, and it goes on where it stopped',
+      'A migration was interrupted here. Its lock is released, and it resumes where it stopped',
     ])
     expect(await pendingMigrations(db)).toEqual([])
     expect(await db('knex_migrations_lock').pluck('is_locked')).toEqual([0])

@@ -143,7 +143,7 @@ describe.each(dialects)('a dry run of migrations on %s', (dialect) => {
       'wx_save_form_id: 3 rows of these were unspent',
       'wx_message_push_status: 1 row with a NULL or a negative count',
       'wx_message_push_status: 2 rows with a time in last_date',
-      'wx_message_push_status: 2 rows with a day to come in last_date',
+      'wx_message_push_status: 2 rows with a future day in last_date',
       'wx_message_push_status: 2 rows merged',
     ])
       expect(

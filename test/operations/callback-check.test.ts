@@ -117,7 +117,7 @@ describe.each(dialects)('the callback self-test on %s', (dialect) => {
     const redirect = await stranger((_, response) => response.writeHead(301, { location: '/' }).end())
     expect(await examine(redirect)).toMatchObject({
       status: 'fail',
-      fix: expect.stringContaining('no redirect'),
+      fix: expect.stringContaining('not follow redirects'),
     })
     const half = await stranger((request, response) => {
       const echo = new URL(request.url ?? '', 'http://here').searchParams.get('echostr')

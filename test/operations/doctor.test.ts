@@ -51,7 +51,7 @@ describe.each(dialects)('the doctor on %s', (dialect) => {
   })
 
   it('tells why WeChat gives no token, and what to do', async () => {
-    const refused = new TokenError('WeChat gives no access token: 40164', errcodeOf(40164))
+    const refused = new TokenError('WeChat did not give an access token: 40164', errcodeOf(40164))
     const findings = await examine({
       db: database.db,
       ...known,
@@ -61,7 +61,7 @@ describe.each(dialects)('the doctor on %s', (dialect) => {
     expect(findings.at(-1)).toEqual({
       name: 'token',
       status: 'fail',
-      reason: 'WeChat gives no access token: 40164',
+      reason: 'WeChat did not give an access token: 40164',
       fix: errcodeOf(40164).meaning,
     })
   })
@@ -86,7 +86,7 @@ it('the doctor says of a database that cannot be reached just that', async () =>
       name: 'database',
       status: 'fail',
       reason: 'cannot be reached: ECONNREFUSED',
-      fix: 'Check DATABASE_URL, and that the server runs.',
+      fix: 'Check DATABASE_URL and that the server is running.',
     },
   ])
 })

@@ -45,7 +45,7 @@ describe('the doctor on Redis', () => {
     server.pause()
     const started = performance.now()
     const finding = await examineRedis(server.url, 50).finally(server.resume)
-    expect(finding).toMatchObject({ status: 'warn', fix: 'Check REDIS_URL, and that Redis runs.' })
+    expect(finding).toMatchObject({ status: 'warn', fix: 'Check REDIS_URL and that Redis is running.' })
     expect(performance.now() - started).toBeLessThan(5_000)
   })
 
@@ -64,8 +64,8 @@ describe('the doctor on Redis', () => {
     expect(findings).toContainEqual({
       name: 'redis',
       status: 'warn',
-      reason: 'cannot be reached: ECONNREFUSED; each process goes on with its part of SEND_RATE',
-      fix: 'Check REDIS_URL, and that Redis runs.',
+      reason: 'cannot be reached: ECONNREFUSED; each process goes on with its share of SEND_RATE',
+      fix: 'Check REDIS_URL and that Redis is running.',
     })
     expect(findings.at(-1)).toMatchObject({ name: 'token', status: 'ok' })
   })

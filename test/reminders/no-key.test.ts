@@ -59,7 +59,7 @@ describe.each(dialects)('without a key on %s', (dialect) => {
         world.wechat.addFault({ ...fault, ...ON_SEND, ...(after > 0 ? { after } : {}) })
         expect(await tick()).toBe('paused')
         expect(await world.runs()).toMatchObject([
-          { state: 'running', reason: expect.stringMatching(/takes no messages just now/) },
+          { state: 'running', reason: expect.stringMatching(/is not accepting messages right now/) },
         ])
         expect((await countStates()).unknown).toBeUndefined()
         world.clock.advance(HOUR_MS)

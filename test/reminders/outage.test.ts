@@ -32,7 +32,7 @@ describe.each(dialects)('an outage of WeChat for hours on %s', (dialect) => {
     expect(await tick(options)).toBe('paused')
     const [run] = await world.runs()
     expect(run).toMatchObject({ slot: TODAY, state: 'running' })
-    expect(run?.reason).toMatch(/WeChat takes no messages just now/)
+    expect(run?.reason).toMatch(/WeChat is not accepting messages right now/)
     for (let hour = 1; hour <= 3; hour++) {
       world.clock.advance(HOUR_MS)
       expect(await tick(options)).toBe('paused')
@@ -101,7 +101,7 @@ describe.each(dialects)('an outage of WeChat for hours on %s', (dialect) => {
     expect(await world.runs()).toMatchObject([
       {
         state: 'window_closed',
-        reason: expect.stringMatching(/^Its sending window closed. WeChat takes no/),
+        reason: expect.stringMatching(/^Its sending window closed. WeChat is not accepting/),
       },
     ])
     const messages = await world.messages()

@@ -47,8 +47,8 @@ describe('REMINDER_DATA', () => {
     ['[]', /JSON object/],
     ['null', /JSON object/],
     ['"text"', /JSON object/],
-    ['{"keyword1":3}', /"keyword1" must be a text/],
-    ['{"keyword1":""}', /"keyword1" must be a text/],
+    ['{"keyword1":3}', /"keyword1" must be a non-empty text/],
+    ['{"keyword1":""}', /"keyword1" must be a non-empty text/],
     ['{"keyword1":"{streaks}"}', /"keyword1" has {streaks}; known are {streak}, {date}, {weekday}/],
     ['{"keyword1":"{constructor}"}', /{constructor}/],
   ])('%s is refused with the reason', (text, reason) => {

@@ -4,8 +4,9 @@ const LONGEST_MS = 5 * 60_000
 const LONGEST_ASKED_MS = 60 * 60_000
 
 /**
- * How long to wait after the n-th failure in a row: 2, 4, 8 … s, 5 min at most, of which half is left to chance so that
- * the phones of an outage do not all come back at once. A Retry-After of the server is never undercut.
+ * How long to wait after the n-th failure in a row: 2, 4, 8 … s, 5 min at most. Half of it is random, so that
+ * phones do not all come back at once after an outage. The wait is never shorter than the server's
+ * Retry-After.
  *
  * @param {number} failures 1 for the first
  * @param {number | undefined} retryAfterS

@@ -1,6 +1,6 @@
 /**
- * Texts that WeChat gives in place of a form_id, and what to tell the developer. The service refuses them as well; here
- * they are kept from being stored and sent at all.
+ * Texts that WeChat gives instead of a form_id, and what to tell the developer. The service refuses them too;
+ * here they are not even stored or sent.
  */
 const MOCK = 'the formid is a mock one'
 const TRIAL_VERSION = 'the formid is no longer available in develop or trial version of this mini program'
@@ -9,7 +9,7 @@ const REQUEST_FAILED = 'requestformid:fail'
 /**
  * Says why a formId cannot be used, or undefined if it can.
  *
- * @param {unknown} formId event.detail.formId, as it came
+ * @param {unknown} formId event.detail.formId, unchanged
  * @returns {string | undefined}
  */
 function whyUnusable(formId) {

@@ -1,6 +1,6 @@
 /**
- * Lines for the developer, in the console of WeChat DevTools or of vConsole. Each text once: a tap that is repeated a
- * hundred times does not drown the console.
+ * Lines for the developer, in the console of WeChat DevTools or of vConsole. Each text appears once: a tap
+ * repeated a hundred times does not flood the console.
  *
  * @param {{ warn(text: string): void }} output
  * @returns {(text: string) => void}

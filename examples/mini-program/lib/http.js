@@ -2,8 +2,8 @@ const TIMEOUT_MS = 10_000
 
 /**
  * @typedef {object} Answer
- * @property {number} status 0 when no answer came
- * @property {unknown} data parsed, where it was JSON
+ * @property {number} status 0 if no answer came
+ * @property {unknown} data parsed, if it was JSON
  * @property {Record<string, string>} headers names in lower case
  */
 
@@ -46,7 +46,7 @@ function lowerCaseNames(header) {
 }
 
 /**
- * The field of a JSON object, or undefined when there is none.
+ * The field of a JSON object, or undefined if there is none.
  *
  * @param {unknown} data
  * @param {string} name

@@ -1,6 +1,7 @@
 /**
- * What is to be uploaded, in memory and, as a copy, in wx storage, so that it survives the end of the app. WeChat keeps
- * one app of a mini-program running and storage apart for each of its users, so nobody else writes the copy.
+ * Items waiting for upload, in memory and, as a copy, in wx storage, so that they survive the end of the app.
+ * WeChat keeps one running app of a mini-program and separate storage for each of its users, so nobody else
+ * writes the copy.
  *
  * @typedef {object} PendingFormId
  * @property {'form_id'} kind
@@ -11,17 +12,19 @@
  * @typedef {object} PendingSubscription
  * @property {'subscription'} kind
  * @property {string} template_id
- * @property {string} result as wx.requestSubscribeMessage gave it
- * @property {string} tap_id names the tap: a repeated upload of it does not count twice
+ * @property {string} result as wx.requestSubscribeMessage returned it
+ * @property {string} tap_id identifies the tap: a repeated upload of it does not count twice
  * @property {number} at when the user tapped, in ms by the phone's clock
  *
  * @typedef {PendingFormId | PendingSubscription} Pending
  */
 
 const KEY = 'reminder.outbox'
-/** One reminder a day and seven days of life: more form_ids than this are of no use. Some 40 KB of storage. */
+/**
+ * With one reminder a day and seven days of life, more form_ids than this are useless. Some 40 KB of storage.
+ */
 const MOST = 200
-/** WeChat takes no form_id that is older. */
+/** WeChat accepts no form_id that is older. */
 const FORM_ID_LIFETIME_MS = 7 * 24 * 60 * 60 * 1000
 
 /**
@@ -32,7 +35,7 @@ const FORM_ID_LIFETIME_MS = 7 * 24 * 60 * 60 * 1000
  */
 function createOutbox({ storage, now, hint }) {
   const stored = storage.read(KEY)
-  // Whatever an older version of the app, or another library, may have left there.
+  // An older version of the app, or another library, may have left anything there.
   let items = bounded(Array.isArray(stored) ? stored.filter(isPending) : [])
 
   /** @param {Pending[]} next */
@@ -54,8 +57,8 @@ function createOutbox({ storage, now, hint }) {
     },
 
     /**
-     * The oldest items, all of the kind of the first one, at most so many. They stay until remove(). Form_ids that are too
-     * old for WeChat are dropped on the way.
+     * The oldest items, all of the same kind as the first one, at most `most` of them. They stay until
+     * remove(). Form_ids that are too old for WeChat are dropped on the way.
      *
      * @param {number} most
      * @returns {Pending[]}
@@ -64,13 +67,13 @@ function createOutbox({ storage, now, hint }) {
       const oldest = now() - FORM_ID_LIFETIME_MS
       const young = items.filter(({ kind, at }) => kind !== 'form_id' || at > oldest)
       if (young.length < items.length) {
-        hint('formIds older than 7 days were dropped: WeChat takes them no more')
+        hint('formIds older than 7 days were dropped: WeChat no longer accepts them')
         replace(young)
       }
       return items.filter(({ kind }) => kind === items[0]?.kind).slice(0, most)
     },
 
-    /** @param {Pending[]} done items that take() gave */
+    /** @param {Pending[]} done items that take() returned */
     remove(done) {
       replace(items.filter((item) => !done.includes(item)))
     },
@@ -86,7 +89,7 @@ function createOutbox({ storage, now, hint }) {
 function bounded(items) {
   const surplus = items.length - MOST
   if (surplus <= 0) return items
-  // A subscription lives for ever and cannot be had again without asking, so form_ids go first.
+  // A subscription lives for ever and cannot be replaced without asking, so form_ids go first.
   const dropped = new Set([...items].sort(byWorth).slice(0, surplus))
   return items.filter((item) => !dropped.has(item))
 }

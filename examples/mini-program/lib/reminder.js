@@ -19,8 +19,9 @@ const { field, whatItSays } = require('./http')
  */
 
 /**
- * The one object of the app that talks to the service. No call of it throws, and only signIn() and permits() wait for an
- * answer: what is collected is stored and uploaded behind the user's back, and again after failures.
+ * The one object of the app that talks to the service. None of its calls throws, and only signIn() and
+ * permits() wait for an answer: everything else is stored and uploaded in the background, and retried after
+ * failures.
  *
  * @param {{ serviceUrl: string }} config
  * @param {Phone} phone
@@ -43,9 +44,10 @@ function createReminder({ serviceUrl }, phone) {
     wake: uploader.wake,
 
     /**
-     * Keeps a formId and uploads it soon. What is no formId is told in the console and dropped.
+     * Keeps a formId and uploads it soon. Anything that is not a formId is reported in the console and
+     * dropped.
      *
-     * @param {unknown} formId event.detail.formId, as it came
+     * @param {unknown} formId event.detail.formId, unchanged
      * @param {string} page where the form is
      * @returns {boolean} whether it was one
      */
@@ -61,7 +63,7 @@ function createReminder({ serviceUrl }, phone) {
     },
 
     /**
-     * Names a tap, before WeChat is asked for subscriptions: an upload that is repeated counts once for it.
+     * Identifies a tap, before WeChat is asked for subscriptions: a repeated upload counts once for it.
      *
      * @returns {{ id: string, at: number }}
      */
@@ -70,9 +72,9 @@ function createReminder({ serviceUrl }, phone) {
     /**
      * Keeps an accepted subscription and uploads it soon.
      *
-     * @param {{ id: string, at: number }} tap what newTap() gave
+     * @param {{ id: string, at: number }} tap what newTap() returned
      * @param {string} templateId
-     * @param {string} result as WeChat gave it
+     * @param {string} result as WeChat returned it
      */
     addSubscription(tap, templateId, result) {
       outbox.add({ kind: 'subscription', template_id: templateId, result, tap_id: tap.id, at: tap.at })
@@ -80,7 +82,8 @@ function createReminder({ serviceUrl }, phone) {
     },
 
     /**
-     * Whether to ask for more now. Without an answer, yes: the user taps anyway, and a permit missed cannot be had later.
+     * Whether to ask for more now. Without an answer, yes: the user taps anyway, and a missed permit cannot
+     * be recovered.
      *
      * @returns {Promise<boolean>}
      */

@@ -2,12 +2,12 @@ const { send, errorCode, field, whatItSays } = require('./http')
 
 const TOKEN_KEY = 'reminder.session'
 const NOT_BOUND =
-  'the service numbers no users itself and does not know this one: let your backend bind the open_id, see "User ids" in ' +
+  'the service does not number users itself and does not know this one: let your backend bind the open_id, see "User ids" in ' +
   'docs/mini-program.md. Until then nothing of this user is stored there'
 
 /**
- * The service's HTTP interface, with a session: logs in when there is none, and once more when the service takes it no
- * longer. The session alone says who the user is; no call carries an open_id or user_id.
+ * The service's HTTP interface, with a session: logs in if there is none, and once more if the service no
+ * longer accepts it. Only the session says who the user is; no call carries an open_id or user_id.
  *
  * @param {object} deps
  * @param {Pick<WechatMiniprogram.Wx, 'request' | 'login'>} deps.wx
@@ -47,8 +47,8 @@ function createService({ wx, storage, serviceUrl, now, hint }) {
   }
 
   /**
-   * A session, a new one if there is none or only the one that was refused. Calls at the same time share one login: a
-   * code of wx.login is good for one.
+   * Returns a session, and a new one if there is none or only the refused one. Simultaneous calls share one
+   * login: a code of wx.login works once.
    *
    * @param {string} [refused]
    * @returns {Promise<Session>}
@@ -101,7 +101,7 @@ function createService({ wx, storage, serviceUrl, now, hint }) {
 
   return {
     /**
-     * Calls the service. Never throws; the status is 0 when there was no answer.
+     * Calls the service. Never throws; the status is 0 if there was no answer.
      *
      * @param {'GET' | 'POST'} method
      * @param {string} path
@@ -115,7 +115,8 @@ function createService({ wx, storage, serviceUrl, now, hint }) {
     knowsTime: () => ahead !== undefined,
 
     /**
-     * A time of the phone as the service's clock has it: phones can be wrong by days, and a form_id lives for seven.
+     * Converts a time of the phone to the service's clock: phones can be wrong by days, and a form_id lives
+     * for seven.
      *
      * @param {number} at in ms
      * @returns {number} in ms, an integer

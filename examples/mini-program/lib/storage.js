@@ -1,5 +1,6 @@
 /**
- * wx storage that never throws: it does when it is full (10 MB) or broken, and a page must not fail for that.
+ * wx storage that never throws. WeChat's own does when it is full (10 MB) or broken, and that must not break
+ * a page.
  *
  * @param {Pick<WechatMiniprogram.Wx, 'getStorageSync' | 'setStorageSync'>} wx
  */
@@ -7,7 +8,7 @@ function createStorage(wx) {
   return {
     /**
      * @param {string} key
-     * @returns {unknown} undefined or '' when there is nothing
+     * @returns {unknown} undefined or '' if there is nothing
      */
     read(key) {
       try {

@@ -1,15 +1,15 @@
 const { retryDelayMs } = require('./backoff')
 const { errorCode, field, whatItSays } = require('./http')
 
-/** Items in one request: as many as the service takes of a session. */
+/** Items in one request: as many as the service accepts from a session. */
 const BATCH = 20
-/** The request is wrong: sent again it would be answered the same. */
+/** The request itself is wrong: sent again, it would get the same answer. */
 const WRONG = [400, 413, 422]
 
 /**
- * Brings what is in the outbox to the service: one request at a time; what is collected meanwhile goes into the next.
- * An item leaves the outbox only when the service has answered for it, so a crash repeats an upload and loses none; the
- * service counts a repeated one once.
+ * Uploads the outbox to the service, one request at a time; items collected meanwhile go into the next one.
+ * An item leaves the outbox only when the service has answered for it, so a crash repeats an upload and loses
+ * none; the service counts a repeated one once.
  *
  * @param {object} deps
  * @param {import('./service').Service} deps.service
@@ -23,14 +23,14 @@ function createUploader({ service, outbox, random, setTimeout, clearTimeout, hin
   let uploading = false
   let failures = 0
   /**
-   * What it waits for before it tries again; a server that said when to come back is not asked sooner.
+   * What it waits for before it tries again; a server that said when to come back is not asked earlier.
    *
    * @type {{ timer: number, untilAsked: boolean } | undefined}
    */
   let waiting
 
   async function uploadAll() {
-    // The phone's clock may be wrong; how wrong, the date of any answer tells.
+    // The phone's clock may be wrong; the date of any answer tells by how much.
     if (outbox.take(1).length > 0 && !service.knowsTime()) await service.call('GET', '/v1/permits')
     let size = BATCH
     for (let batch = outbox.take(size); batch.length > 0; batch = outbox.take(size)) {
@@ -43,7 +43,7 @@ function createUploader({ service, outbox, random, setTimeout, clearTimeout, hin
         wait(answer)
         return
       } else if (batch.length > 1) {
-        // One of them may be what it does not like: one at a time, the others get through.
+        // One of the items may be the cause: sent one at a time, the others get through.
         size = 1
       } else {
         hint(`an item was dropped, the service answered ${whatItSays(answer)}`)
@@ -111,7 +111,7 @@ function createUploader({ service, outbox, random, setTimeout, clearTimeout, hin
   return {
     flush,
 
-    /** As flush(), at once after a failure too: the app came to the front, or the network came back. */
+    /** Like flush(), but at once after a failure too: the app came to the front, or the network came back. */
     wake() {
       if (waiting !== undefined && !waiting.untilAsked) {
         clearTimeout(waiting.timer)
@@ -134,7 +134,8 @@ function isStored({ status, data }, batch) {
 }
 
 /**
- * Whether the service itself takes the request for wrong. A proxy on the way may answer with such a status as well.
+ * Whether the service itself rejects the request as wrong. A proxy on the way may also answer with such a
+ * status.
  *
  * @param {import('./http').Answer} answer
  */

@@ -1,17 +1,17 @@
 const { app } = require('../../lib/app')
 const { explainFailure, explainResult, isAccepted } = require('../../lib/subscribe')
 
-/** More are refused by WeChat (20003). */
+/** WeChat refuses more (20003). */
 const MOST_TEMPLATES = 5
 
 /**
- * Asks for subscriptions in the tap on what is inside, and keeps what the user accepts: each accept is one message.
- * The tap goes on to whoever listens outside.
+ * Asks for subscriptions in the tap on its content, and keeps what the user accepts: each accept is one
+ * message. The tap goes on to outer listeners.
  *
  *   <subscribe-tap template-ids="{{templateIds}}" ask="{{ask}}" bind:answer="onAnswer"><view>签到</view></subscribe-tap>
  *
- * A user who chose 总是保持以上选择 sees no popup any more; each further tap still adds one message, silently. So put it
- * around what the user does every day anyway, and do not make up taps for it.
+ * A user who chose 总是保持以上选择 no longer sees a popup; each further tap still adds one message, silently. So put
+ * it around what the user does every day anyway, and do not invent taps for it.
  */
 Component({
   properties: {
@@ -32,7 +32,7 @@ Component({
         return
       }
       const tap = reminder.newTap()
-      // In the tap itself: after an await WeChat takes it no longer for the user's doing.
+      // In the tap itself: after an await WeChat no longer counts it as the user's action.
       wx.requestSubscribeMessage({
         tmplIds,
         success: (results) => {

@@ -11,19 +11,19 @@ Page({
     busy: false,
     /** Days in a row, today included; 0 while not signed in. */
     streak: 0,
-    /** The day of that, by the phone. */
+    /** The day of the sign-in, by the phone. */
     signedInOn: '',
     reminded: false,
     failed: false,
   },
 
   async onShow() {
-    // WeChat keeps a mini-program in the background for hours: it may come back on another day.
+    // WeChat keeps a mini-program in the background for hours, so it may come back on another day.
     if (this.data.signedInOn !== today()) this.setData({ streak: 0, reminded: false })
     this.setData({ ask: await app().reminder.isAskingUseful() })
   },
 
-  /** The one tap: the sign-in starts here; permit-form and subscribe-tap get their share of the same tap. */
+  /** The only tap: the sign-in starts here; permit-form and subscribe-tap get their share of the same tap. */
   async onSignIn() {
     if (this.data.busy || this.data.streak > 0) return
     this.setData({ busy: true, failed: false })
