@@ -71,7 +71,10 @@ async function create(
   }
 }
 
-/** Deletes every row of every table but Knex's own. DELETE, because TRUNCATE makes a new table on MySQL: 10 ms each. */
+/**
+ * Deletes every row of every table but Knex's own, and asks first which have any: most are empty after most tests.
+ * DELETE, because TRUNCATE makes a new table on MySQL: 10 ms each.
+ */
 export async function emptyTables(db: Knex): Promise<void> {
   const tables = await selectRows<{ name: string }>(
     db,
@@ -79,8 +82,15 @@ export async function emptyTables(db: Knex): Promise<void> {
       ? "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%' AND name NOT LIKE 'knex%'"
       : "SELECT table_name AS name FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name NOT LIKE 'knex%'",
   )
+  if (tables.length === 0) return
+  const filled = await selectRows<{ name: string }>(
+    db,
+    tables.map(() => 'SELECT ? AS name FROM (SELECT 1 FROM ?? LIMIT 1) AS one').join(' UNION ALL '),
+    tables.flatMap(({ name }) => [name, name]),
+  )
+  if (filled.length === 0) return
   await db.transaction(async (trx) => {
-    for (const { name } of tables) await trx.raw('DELETE FROM ??', [name])
+    for (const { name } of filled) await trx.raw('DELETE FROM ??', [name])
   })
 }
 

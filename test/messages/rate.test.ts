@@ -141,7 +141,7 @@ describe('the rate of a process', () => {
     const [report, tally] = await Promise.all([process.remind({ limit: 100 }), process.recover()])
     expect(report.delivered + tally.delivered).toBeGreaterThanOrEqual(200)
     expect(times).toHaveLength(200)
-    // A rate each would be a hundred too many after a second; a busy machine may hold up a timer for a quarter of one.
-    expect(largestBurst(times, 100)).toBeLessThanOrEqual((100 * (CREDIT_MS + 250)) / 1_000 + 1)
+    // With a rate for each it would be a second. How close together they were, a busy machine tells wrongly.
+    expect((times.at(-1) ?? 0) - (times[0] ?? 0)).toBeGreaterThan(1_800)
   })
 })
