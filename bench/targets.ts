@@ -1,0 +1,65 @@
+import type { Figures } from './rig/measure.js'
+
+/** Medians of the rounds, by candidate. */
+export type Medians = Map<string, Figures>
+
+export interface Target {
+  name: string
+  floor: number
+  aim: number
+  /** Whether a smaller figure is the better one. */
+  isLimit: boolean
+  figure(of: (candidate: string) => Figures): number
+}
+
+type Key = 'per_second' | 'node_us' | 'database_us' | 'rss_mb' | 'p99_ms'
+
+function ratio(
+  name: string,
+  floor: number,
+  aim: number,
+  a: string,
+  b: string,
+  key: Key = 'per_second',
+): Target {
+  const figure: Target['figure'] = (of) => (of(a)[key] ?? Number.NaN) / (of(b)[key] ?? Number.NaN)
+  return { name, floor, aim, isLimit: false, figure }
+}
+
+function limit(name: string, floor: number, aim: number, figure: Target['figure']): Target {
+  return { name, floor, aim, isLimit: true, figure }
+}
+
+/** What the service is held to: a ratio between candidates of one run says more than a figure of one machine. */
+export const TARGETS: Target[] = [
+  ratio('daily run / raw dispatch, 0 ms, c=64', 0.35, 0.5, 'daily run, 0 ms', 'raw dispatch, 0 ms'),
+  ratio('daily run / raw dispatch, 50 ms, c=512', 0.85, 0.95, 'daily run, 50 ms', 'raw dispatch, 50 ms'),
+  ratio('daily run / article unbounded', 5, 8, 'daily run, 0 ms', 'article unbounded, 0 ms'),
+  ratio('daily run / article sequential', 15, 25, 'daily run, 0 ms', 'article sequential, 0 ms'),
+  limit('CPU of node a user, us', 65, 45, (of) => of('daily run, 0 ms').node_us),
+  limit('CPU of the database a user, us', 45, 30, (of) => of('daily run, 0 ms').database_us),
+  ratio('2 processes / 1, 50 ms, c=64', 1.9, 1.95, 'daily run, 2 processes', 'daily run, 1 process'),
+  ratio('4 processes / 1, 50 ms, c=64', 3.2, 3.6, 'daily run, 4 processes', 'daily run, 1 process'),
+  ratio('uploads / bare Fastify, c=64', 0.25, 0.4, 'uploads', 'bare Fastify'),
+  ratio('uploads / article, c=64', 4, 6, 'uploads', 'article uploads'),
+  ratio('uploads by 100 / single', 7.5, 15, 'uploads by 100', 'uploads'),
+  limit('uploads by 100: p99, ms', 250, 250, (of) => of('uploads by 100').p99_ms ?? Number.NaN),
+  ratio('sweep / one transaction', 0.25, 0.5, 'sweep', 'sweep in one transaction'),
+  limit(
+    'uploads beside the sweep: p99 / alone',
+    2,
+    1.5,
+    (of) => (of('uploads beside the sweep').p99_ms ?? Number.NaN) / (of('uploads').p99_ms ?? Number.NaN),
+  ),
+  ratio('SQLite / MariaDB, daily run', 1, 2, 'daily run on SQLite', 'daily run, 0 ms'),
+  ratio('SQLite / MariaDB, uploads', 1, 2, 'uploads on SQLite', 'uploads'),
+]
+
+export type Standing = 'aim' | 'floor' | 'missed' | 'not measured'
+
+export function standingOf({ floor, aim, isLimit }: Target, figure: number): Standing {
+  if (Number.isNaN(figure)) return 'not measured'
+  const reaches = (mark: number): boolean => (isLimit ? figure <= mark : figure >= mark)
+  if (reaches(aim)) return 'aim'
+  return reaches(floor) ? 'floor' : 'missed'
+}
