@@ -3,15 +3,17 @@ const STOP_LIMIT_MS = 30_000
 /** The first signal asks for an orderly end, within a limit; a second one ends the process as usual. */
 export function listenForSignals(): { stop: AbortSignal; end(): void } {
   const stop = new AbortController()
+  let limit: NodeJS.Timeout | undefined
   function request(): void {
     stop.abort()
-    setTimeout(() => process.exit(1), STOP_LIMIT_MS).unref()
+    limit ??= setTimeout(() => process.exit(1), STOP_LIMIT_MS).unref()
   }
   process.once('SIGINT', request)
   process.once('SIGTERM', request)
   return {
     stop: stop.signal,
     end() {
+      clearTimeout(limit)
       process.off('SIGINT', request)
       process.off('SIGTERM', request)
     },
