@@ -133,9 +133,9 @@ const workedOff = () =>
     return open.length === 0
   })
 
+/** An event that comes before the answer is written down waits for two seconds by the service's clock. */
 const deliveryOnRecord = () =>
   eventually('what became of the message', async () => {
-    // An event that came before our own settle is looked at again seconds later.
     clock.advance(1_000)
     return (await messages())[0]?.delivery_status ?? undefined
   })
