@@ -2,7 +2,7 @@ import type { ProvidedContext } from 'vitest'
 import { defineConfig } from 'vitest/config'
 import { BaseSequencer, type TestSpecification } from 'vitest/node'
 
-/** The longest file is a short one, and would come last, with nothing left to run beside it: it waits more than it works. */
+/** The file that takes longest has few lines, and would come last, with nothing left to run while it waits. */
 class ChaosFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
     const sorted = await super.sort(files)
@@ -18,7 +18,10 @@ const QUICK: Partial<ProvidedContext> = {
   databasePrefix: '',
 }
 
-/** `--mode quick`: what needs no server and starts no program, on SQLite. For a look while one works, not for a commit. */
+/**
+ * `--mode quick`: what needs no server, starts no program and is not long, on SQLite. For a look while one works, not
+ * for a commit.
+ */
 export default defineConfig(({ mode }) => {
   const isQuick = mode === 'quick'
   return {
@@ -29,9 +32,10 @@ export default defineConfig(({ mode }) => {
       tags: [
         { name: 'mysql', description: 'Needs MySQL, beside those that hold on every database.' },
         { name: 'redis', description: 'Starts a Redis of its own.' },
+        { name: 'long', description: 'Works for seconds: random histories, every fault, a life of months.' },
         { name: 'programs', description: 'Starts programs: the command line, or processes that are killed.' },
       ],
-      ...(isQuick ? { tagsFilter: ['!(mysql || redis || programs)'] } : {}),
+      ...(isQuick ? { tagsFilter: ['!(mysql || redis || programs || long)'] } : {}),
       testTimeout: 30_000,
       hookTimeout: 120_000,
       // Two cores are shared with a database server: more workers only make each other wait.

@@ -6,6 +6,8 @@ import { countRows } from '../helpers/rows.js'
 import { API_KEY } from '../helpers/service.js'
 import { useSessionService } from '../helpers/sessions.js'
 
+// @module-tag long
+
 const PATHS = ['/v1/form-ids', '/v1/sign-ins', '/v1/subscriptions', '/v1/sessions', '/v1/users'] as const
 /** Parallel requests of one case: also what comes together must not harm the neighbours in its group commit. */
 const TOGETHER = 8

@@ -12,6 +12,8 @@ import { openIdOf, user, users } from '../helpers/users.js'
 import { useWorld } from '../helpers/world.js'
 import { wrongCounters } from '../migrations/old-tables.js'
 
+// @module-tag long
+
 /** Few users, so that the steps meet each other. */
 const USERS = 12
 

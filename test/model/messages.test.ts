@@ -9,6 +9,8 @@ import { begin, commands, finish, type Real } from './commands.js'
 import { Model } from './model.js'
 import { StandIn } from './stand-in.js'
 
+// @module-tag long
+
 const SEED = 20_261_120
 /** Some 4 s of work. All of them on each machine, however busy: what a run finds must not depend on the time of day. */
 const RUNS = 80

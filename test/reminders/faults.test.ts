@@ -5,6 +5,8 @@ import { dialects, useDatabase } from '../helpers/database.js'
 import { users } from '../helpers/users.js'
 import { createWorld, type World } from '../helpers/world.js'
 
+// @module-tag long
+
 const USERS = 30
 
 /** Each strikes in its own way, most of them so that WeChat's answer does not tell what became of the message. */

@@ -14,6 +14,8 @@ import { heldRequests, sourceOf } from '../helpers/requests.js'
 import { user, users } from '../helpers/users.js'
 import { type ProcessOptions, useWorld } from '../helpers/world.js'
 
+// @module-tag long
+
 const SUBSCRIBE = { channel: 'subscribe' } as const
 const ON_SEND = { match: { path: SUBSCRIBE_PATH } }
 const USERS = 60

@@ -7,6 +7,8 @@ import { users } from '../helpers/users.js'
 import { refusedUrl } from '../helpers/wechat.js'
 import { type ProcessOptions, useWorld } from '../helpers/world.js'
 
+// @module-tag long
+
 const USERS = 40
 const ON_SEND = { match: { path: SEND_PATH } }
 

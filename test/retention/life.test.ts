@@ -15,6 +15,8 @@ import { silentLog } from '../helpers/rows.js'
 import { openIdOf } from '../helpers/users.js'
 import { createWorld } from '../helpers/world.js'
 
+// @module-tag long
+
 const USERS = 3
 const RETENTION = 14
 /** Three weeks beyond the first days that are purged whole, permits and all. */
