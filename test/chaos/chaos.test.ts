@@ -2,6 +2,7 @@ import { describe, expect, inject, test } from 'vitest'
 import { dialects } from '../helpers/database.js'
 import { runChaos } from './driver.js'
 import { CHANNELS } from './options.js'
+import { ANYWHERE } from './processes.js'
 
 // @module-tag programs
 
@@ -33,7 +34,8 @@ describe('processes that are killed and frozen while WeChat and the database fai
       expect(trouble, again).toEqual([])
       for (const [name, rows] of Object.entries(violations)) expect(rows, `${name}: ${again}`).toEqual([])
       expect(kills).toBeGreaterThanOrEqual(KILLS)
-      expect(Object.keys(killed_at).length, 'kills at named failpoints').toBeGreaterThan(1)
+      const named = Object.keys(killed_at).filter((place) => place !== ANYWHERE)
+      expect(named, 'failpoints at which there were kills').not.toEqual([])
     },
     TIMEOUT_MS * 2,
   )

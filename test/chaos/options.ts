@@ -33,7 +33,7 @@ export interface ChaosReport {
   /** What kept the driver itself from its end, if anything did. */
   trouble: string[]
   kills: number
-  /** Of the kills, those at a named failpoint, by name. */
+  /** Kills by failpoint, and those that waited for none. */
   killed_at: Record<string, number>
   freezes: number
   frozen_at: Record<string, number>
