@@ -52,7 +52,11 @@ async function main({ quick, only, json, ...options }: Options): Promise<void> {
     }
     const work = candidates.map(({ name, unit }) => ({ name, unit, ...(medians.get(name) ?? NOTHING) }))
     if (json) process.stdout.write(`${JSON.stringify({ machine, rounds, work, targets })}\n`)
-    else print(work, targets)
+    else
+      print(
+        work,
+        targets.filter(({ standing }) => standing !== 'not measured'),
+      )
   } finally {
     await Promise.all([mysql.close(), sqlite.close()])
   }
@@ -122,7 +126,7 @@ function print(
     ]),
   ]
   for (const [name = '', ...cells] of lines)
-    process.stdout.write(`${name.padEnd(44)}${cells.map((cell) => cell.padStart(12)).join('')}\n`)
+    process.stdout.write(`${name.padEnd(44)}${cells.map((cell) => cell.padStart(14)).join('')}\n`)
 }
 
 program.action((options: Options) => main(options))

@@ -1,7 +1,10 @@
+import { execFileSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
 import { selectRows } from '../src/db/sql.js'
 import { businessDate } from '../src/lib/business-date.js'
 import { DAY_MS } from '../src/lib/durations.js'
 import { audit } from '../src/operations/audit.js'
+import { startRedisServer } from '../test/helpers/redis-server.js'
 import { APP_ID, benchAccount } from './candidates/account.js'
 import { type BenchDatabase, fillPermits } from './rig/database.js'
 import { type Figures, measure } from './rig/measure.js'
@@ -71,6 +74,8 @@ interface RunOptions {
   processes?: number
   database?: BenchDatabase
   mode?: string
+  bookkeeping?: boolean
+  redisUrl?: string
 }
 
 /** A daily run by one or more processes: who sends, and what it takes from WeChat's stand-in. */
@@ -82,7 +87,10 @@ async function dailyRun({ database, processes = 1, ...options }: RunOptions): Pr
     const config = { ...options, stubUrl, databaseUrl: database?.url, today }
     const candidates = Array.from({ length: processes }, () => startScript(options.script, config))
     const figures = await Promise.all(candidates.map((candidate) => measure(candidate, database?.pid)))
-    return together(figures)
+    const all = together(figures)
+    if (all.done !== options.users)
+      throw new Error(`${options.script}: ${all.done} of ${options.users} users`)
+    return all
   })
 }
 
@@ -160,6 +168,26 @@ function articleRun(name: string, mode: 'unbounded' | 'sequential'): Candidate {
   }
 }
 
+/** BullMQ's packages are installed where they are used, and not with the service. */
+async function bullmqRun({ mysql, scale: { users } }: Rig, bookkeeping: boolean): Promise<Figures> {
+  installPeers()
+  await fillUsers(mysql, users)
+  const redis = await startRedisServer()
+  try {
+    const script = 'peers/bullmq-run.mjs'
+    const options = { latencyMs: 0, concurrency: 64, bookkeeping, redisUrl: redis.url }
+    return await dailyRun({ script, users, database: mysql, ...options })
+  } finally {
+    await redis.stop()
+  }
+}
+
+function installPeers(): void {
+  const folder = new URL('peers/', import.meta.url)
+  if (existsSync(new URL('node_modules/bullmq', folder))) return
+  execFileSync('npm', ['ci', '--ignore-scripts'], { cwd: folder, stdio: ['ignore', 'ignore', 'inherit'] })
+}
+
 /** Uploads over 64 connections to whoever listens. CPU is the listener's. */
 function uploads(name: string, server: string, batch = 1, kind: 'mysql' | 'sqlite' = 'mysql'): Candidate {
   return {
@@ -232,6 +260,8 @@ export const CANDIDATES: Candidate[] = [
   serviceRun('daily run, 0 ms', { latencyMs: 0, concurrency: 64 }),
   articleRun('article unbounded, 0 ms', 'unbounded'),
   articleRun('article sequential, 0 ms', 'sequential'),
+  { name: 'BullMQ with bookkeeping, 0 ms', unit: 'users', run: (rig) => bullmqRun(rig, true) },
+  { name: 'BullMQ, 0 ms', unit: 'users', run: (rig) => bullmqRun(rig, false) },
   rawRun('raw dispatch, 50 ms', 50, 512),
   serviceRun('daily run, 50 ms', { latencyMs: 50, concurrency: 512 }),
   serviceRun('daily run, 1 process', { latencyMs: 50, concurrency: 64 }),

@@ -36,6 +36,7 @@ export const TARGETS: Target[] = [
   ratio('daily run / raw dispatch, 50 ms, c=512', 0.85, 0.95, 'daily run, 50 ms', 'raw dispatch, 50 ms'),
   ratio('daily run / article unbounded', 5, 8, 'daily run, 0 ms', 'article unbounded, 0 ms'),
   ratio('daily run / article sequential', 15, 25, 'daily run, 0 ms', 'article sequential, 0 ms'),
+  ratio('daily run / BullMQ with bookkeeping', 8, 15, 'daily run, 0 ms', 'BullMQ with bookkeeping, 0 ms'),
   limit('CPU of node a user, us', 65, 45, (of) => of('daily run, 0 ms').node_us),
   limit('CPU of the database a user, us', 45, 30, (of) => of('daily run, 0 ms').database_us),
   ratio('2 processes / 1, 50 ms, c=64', 1.9, 1.95, 'daily run, 2 processes', 'daily run, 1 process'),
