@@ -4,7 +4,8 @@ import { lockForSettling, moveTotals } from '../runs/totals.js'
 import { recordStop } from '../users/stop-store.js'
 import { CODE } from '../wechat/codes.js'
 import { done, type Effect, nextAttempt, payloadOf } from './effect.js'
-import * as store from './store.js'
+import { findMessages, type PersonMessage, recordDelivery } from './message-store.js'
+import type * as store from './store.js'
 
 /** What became of a message, according to WeChat. */
 export interface DeliveryReport {
@@ -55,7 +56,7 @@ function toStatus(ok: boolean, text: string): string {
 }
 
 /** `open`: one of these may be it, but a process still holds that one. */
-type Match = { kind: 'message'; message: store.PersonMessage } | { kind: 'open' } | { kind: 'none' }
+type Match = { kind: 'message'; message: PersonMessage } | { kind: 'open' } | { kind: 'none' }
 
 /**
  * The message that a report is about, among those of the person: the one with its msgid. WeChat's answer with
@@ -63,7 +64,7 @@ type Match = { kind: 'message'; message: store.PersonMessage } | { kind: 'open' 
  * a msgid, that was under way at that time; while one such message is not settled, none of the others is
  * chosen.
  */
-export function matchMessage(report: DeliveryReport, messages: store.PersonMessage[]): Match {
+export function matchMessage(report: DeliveryReport, messages: PersonMessage[]): Match {
   const byMsgid = messages.find(({ msgid }) => msgid === report.msgid)
   if (byMsgid) return { kind: 'message', message: byMsgid }
   const possible = messages.filter(
@@ -74,10 +75,10 @@ export function matchMessage(report: DeliveryReport, messages: store.PersonMessa
       report.at >= m.created_at - SKEW_MS &&
       report.at <= (m.settled_at ?? report.at) + LATE_MS,
   )
-  const isOpen = (m: store.PersonMessage) =>
+  const isOpen = (m: PersonMessage) =>
     m.state === 'sending' || ((m.state === 'retry' || m.state === 'queued') && m.maybe_sent === 1)
   if (possible.some(isOpen)) return { kind: 'open' }
-  const distance = (m: store.PersonMessage) => Math.abs(report.at - (m.settled_at ?? m.created_at))
+  const distance = (m: PersonMessage) => Math.abs(report.at - (m.settled_at ?? m.created_at))
   const [nearest] = possible
     .filter(({ state }) => state === 'unknown' || state === 'delivered')
     .sort((a, b) => distance(a) - distance(b) || a.id - b.id)
@@ -97,10 +98,7 @@ export async function applyDelivery(
   const report = readReport(event)
   if (!report) return done('incomplete')
   const openId = event.open_id
-  const match = matchMessage(
-    report,
-    await store.findMessages(trx, { appId, openId, channel: report.channel }),
-  )
+  const match = matchMessage(report, await findMessages(trx, { appId, openId, channel: report.channel }))
   if (match.kind !== 'message') {
     const limit = match.kind === 'open' ? WAIT_FOR_SETTLE_MS : WAIT_FOR_MESSAGE_MS
     if (now - event.received_at >= limit) return done('unknown_message')
@@ -115,7 +113,7 @@ export async function applyDelivery(
   const written = { id: message.id, state: message.state, msgid, status, settlesAs: outcome } as const
   const settledOf = message.state === 'unknown' ? message.run_id : null
   const ended = await lockForSettling(trx, [settledOf], 'alone')
-  if (!(await store.recordDelivery(trx, written, now))) {
+  if (!(await recordDelivery(trx, written, now))) {
     return { kind: 'wait', outcome: 'unknown_message', until: nextAttempt(event, now) }
   }
   if (settledOf !== null && ended.has(settledOf))

@@ -1,6 +1,5 @@
 import type { Knex } from 'knex'
 import { execute, forUpdateSkipLocked, placeholders, rowPlaceholders, selectRows } from '../db/sql.js'
-import type { UserId } from '../lib/user-id.js'
 import type { BoundPerson } from '../users/person.js'
 import type { ReceivedEvent } from './events.js'
 
@@ -189,54 +188,6 @@ export async function hasRefusedSince(
     [appId, open_id, event_time, templateId],
   )
   return rows.length > 0
-}
-
-export interface PersonMessage {
-  id: number
-  user_id: UserId
-  template_id: string
-  state: string
-  run_id: number | null
-  msgid: string | null
-  delivery_status: string | null
-  maybe_sent: number
-  created_at: number
-  settled_at: number | null
-  trace_id: string
-}
-
-/** The messages of a person on a channel, without locks. Uses wx_push_message_person_idx. */
-export function findMessages(
-  trx: Knex.Transaction,
-  { appId, openId, channel }: { appId: string; openId: string; channel: 'subscribe' | 'official' },
-): Promise<PersonMessage[]> {
-  return selectRows<PersonMessage>(
-    trx,
-    `SELECT id, user_id, run_id, template_id, state, msgid, delivery_status, maybe_sent, created_at, settled_at, trace_id
-     FROM wx_push_message WHERE app_id = ? AND open_id = ? AND channel = ? AND state <> 'cancelled'`,
-    [appId, openId, channel],
-  )
-}
-
-/**
- * Writes what became of a message, and settles it if it was unknown. Returns false if it has changed since it
- * was read: a message held by a process is settled by that process, and the first report of a delivery
- * stands.
- */
-export async function recordDelivery(
-  trx: Knex.Transaction,
-  message: { id: number; state: string; msgid: string; status: string; settlesAs: 'delivered' | 'failed' },
-  now: number,
-): Promise<boolean> {
-  const { affectedRows } = await execute(
-    trx,
-    `UPDATE wx_push_message SET msgid = ?, delivery_status = ?, updated_at = ?,
-       state = CASE WHEN state = 'unknown' THEN ? ELSE state END
-     WHERE id = ? AND state = ? AND state IN ('unknown', 'delivered', 'failed') AND delivery_status IS NULL
-       AND (msgid IS NULL OR msgid = ?)`,
-    [message.msgid, message.status, now, message.settlesAs, message.id, message.state, message.msgid],
-  )
-  return affectedRows > 0
 }
 
 /**

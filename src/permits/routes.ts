@@ -9,7 +9,8 @@ import { BOTH_CALLERS, itemsOf, OpenId, oneOrBatch, UserId } from '../http/schem
 import { type Person, personsOf } from '../users/persons.js'
 import type { Numbering } from '../users/user-ids.js'
 import { MAX_UNSPENT_PERMITS, REJECTION_REASONS, type UploadedPermit } from './accept.js'
-import type { Ingest, UploadOutcome } from './ingest.js'
+import type { UploadOutcome } from './commit-uploads.js'
+import type { Ingest } from './ingest.js'
 
 const MAX_ITEMS = 1_000
 
