@@ -75,8 +75,16 @@ describe.each(dialects)('the daily run on %s', (dialect) => {
 
   test('the daily run with a limit reminds another in place of one that was given back', async () => {
     await world.has(users(1, 30).permits(1))
-    const first = world.startProcess({ concurrency: 1 })
-    await first.remind({ limit: 10, onProgress: ({ delivered }) => delivered >= 3 && first.stop() })
+    const { send } = world.startProcess()
+    let sends = 0
+    const first = world.startProcess({
+      concurrency: 1,
+      send: async (message) => {
+        if (++sends === 4) first.stop()
+        return send(message)
+      },
+    })
+    await first.remind({ limit: 10 })
     expect(world.reminded().length).toBeLessThan(10)
     expect(await world.runs()).toMatchObject([{ state: 'running' }])
     expect(await world.startProcess().remind()).toMatchObject({ state: 'limited' })
@@ -337,9 +345,16 @@ describe.each(dialects)('the daily run on %s', (dialect) => {
 
   test('stopped by a signal stays open, and the next process goes on with it', async () => {
     await world.has(users(1, 80).permits(1))
-    const first = world.startProcess({ concurrency: 2 })
-    const running = first.remind({ onProgress: ({ delivered }) => delivered >= 5 && first.stop() })
-    const report = await running
+    const { send } = world.startProcess()
+    let sends = 0
+    const first = world.startProcess({
+      concurrency: 2,
+      send: async (message) => {
+        if (++sends === 5) first.stop()
+        return send(message)
+      },
+    })
+    const report = await first.remind()
     expect(report).toMatchObject({ state: 'paused', retrying: 0 })
     expect(report.delivered).toBeLessThan(80)
     expect(await world.runs()).toMatchObject([{ state: 'running' }])
