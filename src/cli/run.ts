@@ -4,7 +4,7 @@ import { armFailpoints } from '../lib/failpoint.js'
 import { setTestTiming } from '../lib/test-timing.js'
 import { addAudit } from './audit.js'
 import { addBringBack } from './bring-back.js'
-import { type AddCommand, EXIT, type Streams } from './command.js'
+import { type AddCommand, type Cli, EXIT, type Streams } from './command.js'
 import { addDemo } from './demo.js'
 import { addDoctor } from './doctor.js'
 import { addExpire } from './expire.js'
@@ -33,6 +33,20 @@ const COMMANDS: AddCommand[] = [
   addDemo,
 ]
 
+/** The commands with their options, before anything is parsed. */
+export function createProgram(cli: Cli): Command {
+  const { stdout, stderr } = cli.streams
+  const program = new Command('reminder')
+    .description('Sign-in reminders for WeChat mini-programs')
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => stdout.write(text),
+      writeErr: (text) => stderr.write(text),
+    })
+  for (const add of COMMANDS) add(program, cli)
+  return program
+}
+
 /**
  * Runs the command line: `argv` as Node gives it, the settings in `env`. Returns the exit code once the command has
  * closed everything. Listens for SIGINT and SIGTERM meanwhile.
@@ -44,18 +58,11 @@ export async function run(argv: string[], env: Environment, streams: Streams = p
   }
   let code: number = EXIT.ok
   const signals = listenForSignals()
-  const program = new Command('reminder')
-    .description('Sign-in reminders for WeChat mini-programs')
-    .exitOverride()
-    .configureOutput({
-      writeOut: (text) => streams.stdout.write(text),
-      writeErr: (text) => streams.stderr.write(text),
-    })
-  const cli = {
+  const cli: Cli = {
     env,
     streams,
     stop: signals.stop,
-    async end({ json }: { json: boolean }, work: () => Promise<number>): Promise<void> {
+    async end({ json }, work) {
       try {
         code = await work()
       } catch (error) {
@@ -64,9 +71,8 @@ export async function run(argv: string[], env: Environment, streams: Streams = p
       }
     },
   }
-  for (const add of COMMANDS) add(program, cli)
   try {
-    await program.parseAsync(argv)
+    await createProgram(cli).parseAsync(argv)
     return code
   } catch (error) {
     // A usage error, or a request for help: commander has already printed it.

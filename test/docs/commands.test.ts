@@ -1,22 +1,17 @@
-import { Command } from 'commander'
-import { beforeAll, describe, expect, test, vi } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { EXIT } from '../../src/cli/command.js'
+import { createProgram } from '../../src/cli/run.js'
 import { all, languagesOf, PAGES, read, rowsOf, sorted, wordOf } from './pages.js'
 
-/** Each command of the command line with its options, as `--help` lists them. */
+/** The options of each command, as `--help` lists them. */
 const options: Record<string, string[]> = {}
-
-beforeAll(async () => {
-  // main.ts builds its program and parses at once: caught there, it is complete and has done nothing yet.
-  const parse = vi.spyOn(Command.prototype, 'parseAsync').mockImplementation(async function (this: Command) {
-    for (const command of this.commands)
-      options[command.name()] = command.options.flatMap(({ long }) => long ?? [])
-    return this
-  })
-  await import('../../src/main.js')
-  await vi.waitFor(() => expect(parse).toHaveBeenCalled())
-  parse.mockRestore()
+const { commands } = createProgram({
+  env: {},
+  streams: process,
+  stop: new AbortController().signal,
+  end: async () => {},
 })
+for (const command of commands) options[command.name()] = command.options.flatMap(({ long }) => long ?? [])
 
 describe.each(languagesOf('docs/operating.md'))('%s', (page) => {
   const commands = rowsOf(page, 'command', '命令')
