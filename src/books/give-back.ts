@@ -6,14 +6,11 @@ import type { UserId } from '../lib/user-id.js'
 import { lockCounters } from './counters.js'
 import { type LockedPermit, lockPermits } from './locked-permits.js'
 
-/** A locked permit that a message spent. */
-export type SpentPermit = LockedPermit
-
 /** Locks permits that may be given back, and then their users' counters. Returns the permits by id. */
 export async function lockSpent(
   trx: Knex.Transaction,
   { appId, users, permitIds }: { appId: string; users: UserId[]; permitIds: number[] },
-): Promise<Map<number, SpentPermit>> {
+): Promise<Map<number, LockedPermit>> {
   const permits = await lockPermits(trx, sortedUnique(permitIds))
   await lockCounters(trx, appId, sortedUnique(users))
   return permits
@@ -38,7 +35,7 @@ export async function giveBack(
   trx: Knex.Transaction,
   appId: string,
   messages: GivenBack[],
-  locked: Map<number, SpentPermit>,
+  locked: Map<number, LockedPermit>,
   now: number,
 ): Promise<void> {
   const spent = messages.flatMap(({ permitId }) => locked.get(permitId) ?? []).filter((p) => p.status === 1)

@@ -20,7 +20,7 @@
 export { type Assigned, assignUnassigned } from './assign.js'
 export { type Candidate, type ClaimedPermit, claimPermits } from './claim.js'
 export { expirePermits } from './expire.js'
-export { type GivenBack, giveBack, lockSpent, type SpentPermit } from './give-back.js'
+export { type GivenBack, giveBack, lockSpent } from './give-back.js'
 export { confirmTap, grantPermits, grantSubscription, type NewPermit, renameTap } from './grant.js'
 export { handOver } from './hand-over.js'
 export { lastRemindedOn, setLastDateBack } from './last-date.js'
