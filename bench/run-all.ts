@@ -1,0 +1,26 @@
+import { SingleBar } from 'cli-progress'
+import type { Figures } from './rig/measure.js'
+import type { Candidate, Rig } from './suites/suite.js'
+
+/**
+ * Runs every candidate in every round, one after the other, so that a slow minute of the machine meets all of them.
+ * Returns the figures of each, a round after the other.
+ */
+export async function runAll(
+  rig: Rig,
+  candidates: Candidate[],
+  rounds: number,
+): Promise<Map<string, Figures[]>> {
+  const bar = new SingleBar({ format: '{bar} {value}/{total} {name}', hideCursor: true })
+  const measured = new Map<string, Figures[]>()
+  if (process.stderr.isTTY) bar.start(rounds * candidates.length, 0, { name: '' })
+  for (let round = 0; round < rounds; round++) {
+    for (const candidate of candidates) {
+      bar.update({ name: candidate.name })
+      measured.set(candidate.name, [...(measured.get(candidate.name) ?? []), await candidate.run(rig)])
+      bar.increment()
+    }
+  }
+  bar.stop()
+  return measured
+}
