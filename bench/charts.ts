@@ -59,7 +59,7 @@ export const CHARTS: Chart[] = [
 const OTHERS = /^(raw dispatch|article|BullMQ|bare Fastify|sweep in one transaction)/
 
 const WIDTH = 760
-const LABEL = 220
+const LABEL = 236
 const VALUE = 80
 const BAR = 22
 const STEP = 32

@@ -65,5 +65,5 @@ function verdictOn(now: Ratio | undefined, stored: Ratio | undefined, noise: num
   if (!stored) return 'nothing stored'
   const gain = now.isLimit ? stored.figure / now.figure : now.figure / stored.figure
   if (gain < 1 - noise) return 'dropped'
-  return gain > 1 / (1 - noise) ? 'better' : 'as before'
+  return gain > 1 + noise ? 'better' : 'as before'
 }

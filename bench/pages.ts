@@ -43,7 +43,18 @@ const HEAD = `# What was measured
 
 Written by \`npm run bench\` from [results.json](results.json); do not edit it by hand. Figures of one machine say little about
 another one; ratios between candidates of one run say more. Medians of the rounds; CPU is that of the candidate's process and
-of the database, in us for each unit; MB is the most memory that the candidate's process had.
+of the database, in us for each unit; MB is the most memory that the candidate's process had. The database has its default
+durability and a buffer pool of 256 MB, but its files are in memory where the machine has room (\`/dev/shm\`): a commit waits
+for no disk, which favours whoever commits often, and that is the others.
+
+\`\`\`sh
+npm run bench                     # side by side, three rounds, on an idle machine; writes this folder
+npm run bench -- --growth         # grown tables and a large account, one round; writes this folder
+npm run bench -- --quick          # under two minutes: its ratios beside those in quick.json, exit code 3 if one dropped
+npm run bench -- --quick --store  # the same, and its ratios become those of quick.json
+npm run bench -- --only uploads   # the candidates with this in their name; nothing is written
+npm run bench -- --pages          # measures nothing: charts and page again, from results.json
+\`\`\`
 `
 
 const SIDE_BY_SIDE = `Each candidate runs in every round, one after the other. The loop of the article that this service replaces and BullMQ have the
@@ -51,7 +62,8 @@ indexes, pools and batches that their authors would give them.
 `
 
 const GROWTH = `The daily run on tables that have grown, each reaching as many users as the plain one; then an account of 1 M users with 5 M
-permits, and what an operator asks of it. Slow statements are those that took more than 200 ms.
+permits, and what an operator asks of it. The database has a buffer pool of 3 GB here, as for tables of that size. Slow
+statements are those that took more than 200 ms.
 `
 
 function chapter(title: string, text: string, section: Section): string {

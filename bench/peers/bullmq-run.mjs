@@ -8,7 +8,8 @@ import { config, finish, ready } from '../rig/process.js'
  * The daily run on BullMQ, the usual choice for jobs in Node: users in pages of 1,000 become jobs (jobId = user and day,
  * so that no user is queued twice), and a worker sends them. With `bookkeeping` each job also takes the user's oldest
  * permit in a transaction before the request and writes the result after it, as this service does; without, it only
- * sends.
+ * sends. Redis keeps nothing on disk, a job is removed when it is done, and jobs are added while others are worked on.
+ * Pools of 10, 32 and 64 connections, and READ COMMITTED, were no faster than one another (6,000 users, two rounds).
  */
 const { databaseUrl, redisUrl, stubUrl, concurrency, bookkeeping, today } = config()
 const PAGE = 1_000

@@ -36,13 +36,13 @@ export const FULL: Scale = {
 
 /** Three rounds in under two minutes, a second or two of work each: the starts of processes take a third of that. */
 export const QUICK: Scale = {
-  users: 10_000,
-  articleUsers: 5_000,
+  users: 8_000,
+  articleUsers: 4_000,
   sequentialUsers: 1_000,
-  bullmqUsers: 1_500,
-  sqliteUsers: 10_000,
+  bullmqUsers: 1_200,
+  sqliteUsers: 8_000,
   loadSeconds: 1,
-  stalePermits: 40_000,
+  stalePermits: 30_000,
   growth: { reached: 5_000, many: 50_000, historyDays: 10, settledMessages: 200_000 },
 }
 

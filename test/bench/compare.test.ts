@@ -21,6 +21,7 @@ test('a fall within the noise of the run is none', () => {
   expect(verdict([ratio(8 * (1 - LEAST_NOISE) + 0.01)], [ratio(8)])).toEqual(['as before'])
   expect(verdict([ratio(6, 0.3)], [ratio(8)])).toEqual(['as before'])
   expect(verdict([ratio(5, 0.3)], [ratio(8)])).toEqual(['dropped'])
+  expect(verdict([ratio(9, 2.4), ratio(2, 2.4)], [ratio(8)])).toEqual(['as before'])
 })
 
 test('a ratio that is to be small drops by growing', () => {
