@@ -22,8 +22,11 @@ export interface Comparison {
   verdict: Verdict
 }
 
-/** What short rounds on a shared machine differ by although nothing has changed, even if three of them agree by chance. */
-export const LEAST_NOISE = 0.15
+/**
+ * What runs differ by although nothing has changed, even if the rounds of each agree: five quick runs within two hours on a
+ * shared machine had "daily run / article unbounded" between 1.92 and 2.39.
+ */
+export const LEAST_NOISE = 0.25
 
 /** The ratios of a run: each round's candidates against each other, since a slow minute meets both sides. */
 export function ratiosOf(targets: Target[], measured: Map<string, Figures[]>, rounds: number): Ratio[] {

@@ -13,19 +13,19 @@ const ratio = (figure: number, spread = 0.02, isLimit = false): Ratio => ({
 const verdict = (now: Ratio[], stored: Ratio[]) => compareRatios(now, stored).map((one) => one.verdict)
 
 test('a ratio that fell by more than the noise has dropped, and one that rose is better', () => {
-  expect(verdict([ratio(6)], [ratio(8)])).toEqual(['dropped'])
-  expect(verdict([ratio(10)], [ratio(8)])).toEqual(['better'])
+  expect(verdict([ratio(5.9)], [ratio(8)])).toEqual(['dropped'])
+  expect(verdict([ratio(10.1)], [ratio(8)])).toEqual(['better'])
 })
 
 test('a fall within the noise of the run is none', () => {
   expect(verdict([ratio(8 * (1 - LEAST_NOISE) + 0.01)], [ratio(8)])).toEqual(['as before'])
-  expect(verdict([ratio(6, 0.3)], [ratio(8)])).toEqual(['as before'])
+  expect(verdict([ratio(5.8, 0.3)], [ratio(8)])).toEqual(['as before'])
   expect(verdict([ratio(5, 0.3)], [ratio(8)])).toEqual(['dropped'])
   expect(verdict([ratio(9, 2.4), ratio(2, 2.4)], [ratio(8)])).toEqual(['as before'])
 })
 
 test('a ratio that is to be small drops by growing', () => {
-  expect(verdict([ratio(2, 0.02, true)], [ratio(1.5, 0.02, true)])).toEqual(['dropped'])
+  expect(verdict([ratio(2.1, 0.02, true)], [ratio(1.5, 0.02, true)])).toEqual(['dropped'])
   expect(verdict([ratio(1, 0.02, true)], [ratio(1.5, 0.02, true)])).toEqual(['better'])
 })
 
