@@ -47,12 +47,15 @@ export function ratiosOf(targets: Target[], measured: Map<string, Figures[]>, ro
     .filter(({ figure }) => !Number.isNaN(figure))
 }
 
-/** A ratio has dropped when it is worse than the stored one by more than the rounds of this run were apart. */
+/**
+ * A ratio has dropped when it is worse than the stored one by more than its rounds were apart, in this run or in the
+ * stored one, whichever was noisier.
+ */
 export function compareRatios(now: Ratio[], stored: Ratio[]): Comparison[] {
   const names = new Set([...now, ...stored].map(({ name }) => name))
   return [...names].map((name) => {
     const [mine, theirs] = [now, stored].map((ratios) => ratios.find((ratio) => ratio.name === name))
-    const noise = Math.max(LEAST_NOISE, mine?.spread ?? 0)
+    const noise = Math.max(LEAST_NOISE, mine?.spread ?? 0, theirs?.spread ?? 0)
     return {
       name,
       figure: mine?.figure ?? Number.NaN,

@@ -75,7 +75,7 @@ export function asLines(rows: string[][]): string {
   const width = Math.max(...rows.map(([name = '']) => name.length)) + 2
   return rows
     .map(
-      ([name = '', ...cells]) => `${name.padEnd(width)}${cells.map((cell) => cell.padStart(14)).join('')}\n`,
+      ([name = '', ...cells]) => `${name.padEnd(width)}${cells.map((cell) => cell.padStart(16)).join('')}\n`,
     )
     .join('')
 }

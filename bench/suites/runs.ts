@@ -4,7 +4,7 @@ import { businessDate } from '../../src/lib/business-date.js'
 import { DAY_MS } from '../../src/lib/durations.js'
 import { startRedisServer } from '../../test/helpers/redis-server.js'
 import { APP_ID, benchAccount } from '../candidates/account.js'
-import { assertReminded } from '../rig/books.js'
+import { assertCounted, assertReminded } from '../rig/books.js'
 import type { BenchDatabase } from '../rig/database.js'
 import { fillPermits } from '../rig/fill.js'
 import { type Figures, measure } from '../rig/measure.js'
@@ -112,7 +112,10 @@ function articleRun(name: string, mode: 'unbounded' | 'sequential'): Candidate {
       const users = mode === 'sequential' ? scale.sequentialUsers : scale.articleUsers
       await fillUsers(mysql, users)
       const script = 'candidates/article-run.ts'
-      return dailyRun({ script, users, database: mysql, latencyMs: 0, concurrency: 64, mode })
+      const options = { latencyMs: 0, concurrency: 64, mode }
+      const figures = await dailyRun({ script, users, database: mysql, ...options })
+      await assertCounted(mysql, users * (PERMITS_EACH - 1))
+      return figures
     },
   }
 }
@@ -126,7 +129,9 @@ async function bullmqRun({ mysql, scale }: Rig, bookkeeping: boolean): Promise<F
   try {
     const script = 'peers/bullmq-run.mjs'
     const options = { latencyMs: 0, concurrency: 64, bookkeeping, redisUrl: redis.url }
-    return await dailyRun({ script, users, database: mysql, ...options })
+    const figures = await dailyRun({ script, users, database: mysql, ...options })
+    await assertCounted(mysql, users * (bookkeeping ? PERMITS_EACH - 1 : PERMITS_EACH))
+    return figures
   } finally {
     await redis.stop()
   }
