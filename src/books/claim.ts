@@ -2,6 +2,7 @@ import type { Knex } from 'knex'
 import { execute, forUpdateSkipLocked, placeholders, selectRows } from '../db/sql.js'
 import { compareKeys, sortedUnique } from '../lib/sorted.js'
 import type { UserId } from '../lib/user-id.js'
+import { byId } from './locked-permits.js'
 import type { PermitSource } from './permit.js'
 import { isValid } from './usable.js'
 
@@ -72,7 +73,7 @@ async function lockCandidates(
   const valid = isValid(now)
   const rows = await selectRows<PermitRow>(
     trx,
-    `SELECT f.id, f.user_id, f.open_id, f.form_id, f.source FROM wx_save_form_id f
+    `SELECT f.id, f.user_id, f.open_id, f.form_id, f.source FROM wx_save_form_id f${byId(trx)}
      WHERE f.id IN (${placeholders(userOf.size)}) AND ${valid.sql} ORDER BY f.id${forUpdateSkipLocked(trx)}`,
     [...sortedUnique(userOf.keys()), ...valid.bindings],
   )
@@ -125,7 +126,7 @@ async function spendOnReminders(
 ): Promise<void> {
   await execute(
     trx,
-    `UPDATE wx_save_form_id SET status = 1, updated_at = ?, message_id = (
+    `UPDATE wx_save_form_id${byId(trx)} SET status = 1, updated_at = ?, message_id = (
        SELECT m.id FROM wx_push_message m
        WHERE m.app_id = ? AND m.user_id = wx_save_form_id.user_id AND m.business_date = ?)
      WHERE id IN (${placeholders(claimed.length)})`,

@@ -36,7 +36,7 @@ export async function boundRange(db: Knex, appId: string, range: Range, counters
  * Today's sign-in is a LEFT JOIN, not a NOT EXISTS: MariaDB would materialise the whole sign-in table at each claim.
  * The day's message is looked for as well: someone may have set last_date back by hand, and the message's unique key
  * would then refuse the whole batch.
- * Plan: p range wx_message_push_status_user_uq, s eq_ref PRIMARY, u ref wx_user_user_idx, m eq_ref
+ * Plan on MySQL: p range PRIMARY, s eq_ref PRIMARY, u ref wx_user_user_idx, m eq_ref
  * wx_push_message_reminder_uq, f ref wx_save_form_id_oldest_idx. Without the hint on s, MariaDB joins few sign-ins by
  * wx_sign_in_day_idx through a buffer, which loses the order of users: each claim then reads its whole range and
  * sorts it. Without the hint on u, it joins users by the account alone while wx_user is small.

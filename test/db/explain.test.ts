@@ -13,9 +13,10 @@ import { recordSignIn } from '../../src/sign-ins/sign-in.js'
 import { rebindUser } from '../../src/users/rebind.js'
 import { userIdsOf } from '../../src/users/user-ids.js'
 import { DAY_MS, HOUR_MS, NOW, SEND_PATH, TODAY } from '../helpers/constants.js'
-import { dialects } from '../helpers/database.js'
+import { type Dialect, dialects } from '../helpers/database.js'
 import { analyze, fillTable } from '../helpers/fill.js'
 import { openPool, recordQueries, silentLog } from '../helpers/rows.js'
+import { openMeter } from '../helpers/rows-read.js'
 import { useWorld, type World } from '../helpers/world.js'
 
 /**
@@ -33,22 +34,34 @@ interface Statement {
 /** One access of a plan: which table, by which key. `key` undefined = the table, or an index of it, is read in full. */
 interface Access {
   table: string
-  key: string | undefined
+  key: string | undefined | Record<Dialect, string>
   /** Columns of the key by which rows are found; where it is given, the plan must use at least these. */
   by?: string[]
   /** Another key that is as good: a person has few permits, whichever of his columns finds them. */
   or?: string
 }
 
+/** The rows of the two public tables lie by user on MySQL, and by id on SQLite. */
+const COUNTERS = { mysql: 'PRIMARY', sqlite: 'wx_message_push_status_user_uq' }
+const PERMIT_ID = { mysql: 'wx_save_form_id_id_uq', sqlite: 'PRIMARY' }
+const PERMITS = { mysql: 'PRIMARY', sqlite: 'wx_save_form_id_oldest_idx' }
+
 /** Some of them; `accesses` in any order. */
-const HOT: { name: string; sql: RegExp; accesses: Access[] }[] = [
+const HOT: {
+  name: string
+  sql: RegExp
+  accesses: Access[]
+  /** The most rows and index entries that MySQL may read: a claim here is of 300 users, a step of the sweep of 999 rows. */
+  reads?: number
+}[] = [
   {
     name: 'how far a claim may look',
     sql: /SELECT user_id FROM wx_message_push_status WHERE app_id = \? AND user_id > \?/,
+    reads: 1_200,
     accesses: [
       {
         table: 'wx_message_push_status',
-        key: 'wx_message_push_status_user_uq',
+        key: COUNTERS,
         by: ['app_id', 'user_id'],
       },
     ],
@@ -59,7 +72,7 @@ const HOT: { name: string; sql: RegExp; accesses: Access[] }[] = [
     accesses: [
       {
         table: 'wx_message_push_status',
-        key: 'wx_message_push_status_user_uq',
+        key: COUNTERS,
         by: ['app_id', 'user_id'],
       },
     ],
@@ -77,8 +90,9 @@ const HOT: { name: string; sql: RegExp; accesses: Access[] }[] = [
   {
     name: 'candidates of the claim',
     sql: /FROM wx_message_push_status p\s[^;]*LEFT JOIN wx_sign_in/,
+    reads: 5_000,
     accesses: [
-      { table: 'p', key: 'wx_message_push_status_user_uq', by: ['app_id', 'user_id'] },
+      { table: 'p', key: COUNTERS, by: ['app_id', 'user_id'] },
       { table: 's', key: 'PRIMARY' },
       { table: 'u', key: 'wx_user_user_idx' },
       { table: 'm', key: 'wx_push_message_reminder_uq' },
@@ -89,7 +103,7 @@ const HOT: { name: string; sql: RegExp; accesses: Access[] }[] = [
     name: 'standings of some users',
     sql: /AS standings\s+GROUP BY standing/,
     accesses: [
-      { table: 'p', key: 'wx_message_push_status_user_uq', by: ['app_id', 'user_id'] },
+      { table: 'p', key: COUNTERS, by: ['app_id', 'user_id'] },
       { table: 's', key: 'PRIMARY' },
       { table: 'u', key: 'wx_user_user_idx' },
       { table: 'm', key: 'wx_push_message_reminder_uq' },
@@ -99,23 +113,27 @@ const HOT: { name: string; sql: RegExp; accesses: Access[] }[] = [
   {
     name: 'lock of the candidates’ permits',
     sql: /SELECT f\.id, f\.user_id, f\.open_id, f\.form_id, f\.source FROM wx_save_form_id f/,
-    accesses: [{ table: 'f', key: 'PRIMARY' }],
+    reads: 300,
+    accesses: [{ table: 'f', key: PERMIT_ID, by: ['id'] }],
   },
   {
     name: 'lock of the due counters',
     sql: /SELECT user_id, last_date FROM wx_message_push_status/,
-    accesses: [{ table: 'wx_message_push_status', key: 'wx_message_push_status_user_uq' }],
+    reads: 300,
+    accesses: [{ table: 'wx_message_push_status', key: COUNTERS }],
   },
   {
     name: 'counting down of claimed users',
     sql: /UPDATE wx_message_push_status SET count = count - 1, last_date = \?/,
-    accesses: [{ table: 'wx_message_push_status', key: 'wx_message_push_status_user_uq' }],
+    reads: 300,
+    accesses: [{ table: 'wx_message_push_status', key: COUNTERS }],
   },
   {
     name: 'spending of permits',
-    sql: /UPDATE wx_save_form_id SET status = 1, updated_at = \?, message_id = \(/,
+    sql: /UPDATE wx_save_form_id.* SET status = 1, updated_at = \?, message_id = \(/,
+    reads: 600,
     accesses: [
-      { table: 'wx_save_form_id', key: 'PRIMARY' },
+      { table: 'wx_save_form_id', key: PERMIT_ID, by: ['id'] },
       { table: 'm', key: 'wx_push_message_reminder_uq' },
     ],
   },
@@ -142,40 +160,45 @@ const HOT: { name: string; sql: RegExp; accesses: Access[] }[] = [
   {
     name: 'how far a step of the sweep may look',
     sql: /SELECT expire, id FROM wx_save_form_id .* LIMIT 1 OFFSET/s,
+    reads: 2_100,
     accesses: [{ table: 'wx_save_form_id', key: 'wx_save_form_id_stale_idx', by: ['app_id', 'expire'] }],
   },
   {
     name: 'stale permits of the sweep',
-    sql: /SELECT expire, id, user_id FROM wx_save_form_id .* AND status = 0/s,
+    sql: /SELECT expire, id, user_id FROM wx_save_form_id\b.* AND status = 0/s,
+    reads: 2_100,
     accesses: [{ table: 'wx_save_form_id', key: 'wx_save_form_id_stale_idx', by: ['app_id', 'expire'] }],
   },
   {
     name: 'users who have lost a permit to the sweep before',
     sql: /SELECT DISTINCT user_id FROM wx_save_form_id/,
-    accesses: [
-      { table: 'wx_save_form_id', key: 'wx_save_form_id_oldest_idx', by: ['app_id', 'user_id', 'expire'] },
-    ],
+    reads: 3_100,
+    accesses: [{ table: 'wx_save_form_id', key: PERMITS, by: ['app_id', 'user_id', 'expire'] }],
   },
   {
     name: 'lock of stale permits',
     sql: /SELECT id, user_id FROM wx_save_form_id/,
-    accesses: [{ table: 'wx_save_form_id', key: 'PRIMARY' }],
+    reads: 999,
+    accesses: [{ table: 'wx_save_form_id', key: PERMIT_ID, by: ['id'] }],
   },
   {
     name: 'lock of counters',
     sql: /SELECT user_id FROM wx_message_push_status WHERE app_id = \? AND user_id IN/,
-    accesses: [{ table: 'wx_message_push_status', key: 'wx_message_push_status_user_uq' }],
+    reads: 999,
+    accesses: [{ table: 'wx_message_push_status', key: COUNTERS }],
   },
   {
     name: 'counting down of users whose permits ran out',
     sql: /UPDATE wx_message_push_status SET count = CASE WHEN count > \? THEN count - \?/,
-    accesses: [{ table: 'wx_message_push_status', key: 'wx_message_push_status_user_uq' }],
+    reads: 999,
+    accesses: [{ table: 'wx_message_push_status', key: COUNTERS }],
   },
   {
     name: 'next oldest permit',
     sql: /SELECT p\.user_id, \(SELECT f\.id FROM wx_save_form_id f[^;]*p\.user_id IN/,
+    reads: 20,
     accesses: [
-      { table: 'p', key: 'wx_message_push_status_user_uq' },
+      { table: 'p', key: COUNTERS },
       { table: 'f', key: 'wx_save_form_id_oldest_idx' },
     ],
   },
@@ -216,11 +239,12 @@ const HOT: { name: string; sql: RegExp; accesses: Access[] }[] = [
   {
     name: 'giving back',
     sql: /UPDATE wx_message_push_status\s+SET count = count \+ \?, last_date = CASE/,
-    accesses: [{ table: 'wx_message_push_status', key: 'wx_message_push_status_user_uq' }],
+    accesses: [{ table: 'wx_message_push_status', key: COUNTERS }],
   },
   {
     name: 'owners of uploaded form_ids',
     sql: /SELECT RTRIM\(open_id\) AS open_id, user_id, RTRIM\(form_id\)/,
+    reads: 900,
     accesses: [{ table: 'wx_save_form_id', key: 'wx_save_form_id_permit_uq' }],
   },
   {
@@ -231,10 +255,11 @@ const HOT: { name: string; sql: RegExp; accesses: Access[] }[] = [
   {
     name: 'counters of uploaded users',
     sql: /SELECT user_id, count FROM wx_message_push_status/,
+    reads: 900,
     accesses: [
       {
         table: 'wx_message_push_status',
-        key: 'wx_message_push_status_user_uq',
+        key: COUNTERS,
         by: ['app_id', 'user_id'],
       },
     ],
@@ -242,7 +267,7 @@ const HOT: { name: string; sql: RegExp; accesses: Access[] }[] = [
   {
     name: 'permits of one user',
     sql: /SELECT f\.expire FROM wx_save_form_id f/,
-    accesses: [{ table: 'f', key: 'wx_save_form_id_oldest_idx' }],
+    accesses: [{ table: 'f', key: PERMITS, by: ['app_id', 'user_id', 'expire'] }],
   },
   {
     name: 'stops of one user',
@@ -253,9 +278,7 @@ const HOT: { name: string; sql: RegExp; accesses: Access[] }[] = [
     name: 'permits that an open_id gave for a user',
     sql: /SELECT id FROM wx_save_form_id WHERE app_id = \? AND user_id = \? AND open_id = \?/,
     // A person's and a user's permits are as many.
-    accesses: [
-      { table: 'wx_save_form_id', key: 'wx_save_form_id_oldest_idx', or: 'wx_save_form_id_tap_idx' },
-    ],
+    accesses: [{ table: 'wx_save_form_id', key: PERMITS, or: 'wx_save_form_id_tap_idx' }],
   },
   {
     name: 'whether a push was accepted before',
@@ -295,10 +318,8 @@ const HOT: { name: string; sql: RegExp; accesses: Access[] }[] = [
   },
   {
     name: 'subscriptions that a refusal voids',
-    sql: /SELECT id FROM wx_save_form_id\s.* AND status = 0\s+AND tapped_at <=/s,
-    accesses: [
-      { table: 'wx_save_form_id', key: 'wx_save_form_id_tap_idx', by: ['app_id', 'open_id', 'template_id'] },
-    ],
+    sql: /SELECT id FROM wx_save_form_id\s.* AND tapped_at <=/s,
+    accesses: [{ table: 'wx_save_form_id', key: 'wx_save_form_id_tap_idx', or: 'PRIMARY' }],
   },
   {
     name: 'messages for the purge',
@@ -333,7 +354,7 @@ const LOOK: Access[] = [
   { table: 'wx_save_form_id', key: 'wx_save_form_id_permit_uq', by: ['app_id', 'form_id', 'use_no'] },
   {
     table: 'wx_message_push_status',
-    key: 'wx_message_push_status_user_uq',
+    key: COUNTERS.mysql,
     by: ['app_id', 'user_id'],
   },
 ]
@@ -344,6 +365,7 @@ const REPORTS = [/SELECT state, COUNT\(\*\) AS messages/]
 describe.each(dialects)('hot statements on %s', (dialect) => {
   const world = useWorld(dialect, { leaves: 'its rows' })
   const { db } = world
+  const hotHere = HOT.map(({ accesses, ...hot }) => ({ ...hot, accesses: on(dialect, accesses) }))
   let statements: Statement[]
 
   beforeAll(async () => {
@@ -351,7 +373,7 @@ describe.each(dialects)('hot statements on %s', (dialect) => {
     statements = await runEverything(world)
   })
 
-  test.each(HOT)('$name', async ({ sql, accesses }) => {
+  test.each(hotHere)('$name', async ({ sql, accesses }) => {
     const statement = longest(statements.filter((each) => sql.test(each.sql)))
     const plan = await explain(db, statement)
     const named = plan.map((access) => ({
@@ -363,6 +385,26 @@ describe.each(dialects)('hot statements on %s', (dialect) => {
       for (const access of plan.filter((one) => one.table === table))
         expect(access.by).toEqual(expect.arrayContaining(by))
   })
+
+  // A plan may name the right key and still read by half of it.
+  if (dialect === 'mysql')
+    test.each(hotHere.filter(({ reads }) => reads !== undefined))(
+      '$name: at most $reads rows and index entries',
+      async ({ sql, reads }) => {
+        const { sql: text, bindings } = longest(statements.filter((each) => sql.test(each.sql)))
+        const meter = openMeter(world.database)
+        try {
+          await meter.db.raw('BEGIN')
+          const work = () => Promise.resolve(meter.db.raw(text, bindings as Knex.RawBinding[]))
+          const read = await meter.rowsRead(work)
+          await meter.db.raw('ROLLBACK')
+          expect(read).toBeGreaterThan(0)
+          expect(read).toBeLessThanOrEqual(reads ?? 0)
+        } finally {
+          await meter.close()
+        }
+      },
+    )
 
   test('no statement of a run, a sweep or an upload reads a table in full, hot or not', async () => {
     const texts = new Map(
@@ -379,7 +421,7 @@ describe.each(dialects)('hot statements on %s', (dialect) => {
   })
 
   test('candidates of the claim are found the same way while nobody has signed in, was stopped or reminded', async () => {
-    const hot = HOT.find(({ name }) => name === 'candidates of the claim')
+    const hot = hotHere.find(({ name }) => name === 'candidates of the claim')
     const statement = statements.find(({ sql }) => hot?.sql.test(sql))
     if (!hot || !statement) throw new Error('There is no claim')
     const pool = openPool(world.database)
@@ -401,7 +443,7 @@ describe.each(dialects)('hot statements on %s', (dialect) => {
     ['events to be worked off', 'wx_callback_event_due_idx', 'wx_callback_event'],
     ['messages that a delivery event may be about', 'wx_push_message_person_idx', 'wx_push_message'],
   ])('%s are found another way without %s, which this test would see', async (name, index, table) => {
-    const hot = HOT.find((one) => one.name === name)
+    const hot = hotHere.find((one) => one.name === name)
     const statement = statements.find(({ sql }) => hot?.sql.test(sql))
     if (!hot || !statement) throw new Error(`${name} is not among the statements`)
     // A pool of its own: the driver leaves each EXPLAIN on SQLite open, and a table in use keeps its indexes.
@@ -450,6 +492,14 @@ describe('the look for locks of an upload on mysql', { tags: ['mysql'] }, () => 
   })
 })
 
+/** With the keys as this database names them. */
+function on(dialect: Dialect, accesses: Access[]): (Access & { key: string | undefined })[] {
+  return accesses.map(({ key, ...access }) => ({
+    ...access,
+    key: typeof key === 'object' ? key[dialect] : key,
+  }))
+}
+
 /** SQLite shows a subquery once for each place that uses its result. */
 const sorted = (accesses: Access[]): string[] =>
   [...new Set(accesses.map(({ table, key }) => `${table}: ${key}`))].sort()
@@ -473,7 +523,7 @@ async function explain(db: Knex, { sql, bindings }: Statement): Promise<Access[]
       if (how === 'SCAN') return [{ table, key: undefined }]
       const [, index] = /INDEX (\S+)/.exec(by) ?? []
       const key = index?.startsWith('sqlite_autoindex') || !index ? 'PRIMARY' : index
-      return [{ table, key, by: by.match(/[a-z_]+(?=[^()]*(?:\)?[<=>]))/g) ?? [] }]
+      return [{ table, key, by: by.replace('rowid', 'id').match(/[a-z_]+(?=[^()]*(?:\)?[<=>]))/g) ?? [] }]
     })
   }
   const [plan] = await selectRows<{ EXPLAIN: string }>(db, `EXPLAIN FORMAT=JSON ${sql}`, values)
