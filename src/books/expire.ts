@@ -3,6 +3,7 @@ import { execute, forUpdateSkipLocked, placeholders, selectRows } from '../db/sq
 import { sortedUnique } from '../lib/sorted.js'
 import type { UserId } from '../lib/user-id.js'
 import { countByUser, countDown, lockCounters } from './counters.js'
+import { byId } from './locked-permits.js'
 
 /**
  * Expires the permits that are still unspent and that no other transaction holds: sets status 2 and counts each user
@@ -22,7 +23,7 @@ export async function expirePermits(
   const expired = permits.map(({ id }) => id)
   await execute(
     trx,
-    `UPDATE wx_save_form_id SET status = 2, updated_at = ? WHERE id IN (${placeholders(expired.length)})`,
+    `UPDATE wx_save_form_id${byId(trx)} SET status = 2, updated_at = ? WHERE id IN (${placeholders(expired.length)})`,
     [now, ...expired],
   )
   for (const by of new Set(losses.values())) {
@@ -35,8 +36,8 @@ export async function expirePermits(
 async function lockUnspent(trx: Knex.Transaction, ids: number[]): Promise<{ id: number; user_id: UserId }[]> {
   return selectRows(
     trx,
-    `SELECT id, user_id FROM wx_save_form_id WHERE id IN (${placeholders(ids.length)}) AND status = 0
-     ORDER BY id${forUpdateSkipLocked(trx)}`,
+    `SELECT id, user_id FROM wx_save_form_id${byId(trx)}
+     WHERE id IN (${placeholders(ids.length)}) AND status = 0 ORDER BY id${forUpdateSkipLocked(trx)}`,
     ids,
   )
 }

@@ -1,5 +1,5 @@
 import type { Knex } from 'knex'
-import { forUpdateNowait, isSqlite, MAX_LIST, placeholders, selectRows } from '../db/sql.js'
+import { forUpdateNowait, isSqlite, MAX_LIST, mysqlHint, placeholders, selectRows } from '../db/sql.js'
 import { chunks } from '../lib/chunks.js'
 import { sortedUnique } from '../lib/sorted.js'
 import type { UserId } from '../lib/user-id.js'
@@ -56,7 +56,7 @@ export async function assertNothingLocked(db: Knex, appId: string, permits: Uplo
     const looks = [
       look('wx_user', 'PRIMARY', 'open_id', openIds),
       look('wx_save_form_id', 'wx_save_form_id_permit_uq', 'form_id', formIds, ' AND use_no = 1'),
-      look('wx_message_push_status', 'wx_message_push_status_user_uq', 'user_id', userIds),
+      look('wx_message_push_status', 'PRIMARY', 'user_id', userIds),
     ]
     await selectRows(
       db,
@@ -85,7 +85,7 @@ export async function findCounts(
   return counts
 }
 
-/** A place in the order of expiry: wx_save_form_id_stale_idx, in which the id comes last. */
+/** A place in the order of expiry: wx_save_form_id_stale_idx, in which the id follows. */
 export interface Place {
   id: number
   expire: number
@@ -106,7 +106,7 @@ export async function findPlace(
   const { sql, bindings } = isBetween(db, after, { expire: until, id: 0 })
   const [place] = await selectRows<Place>(
     db,
-    `SELECT expire, id FROM wx_save_form_id WHERE app_id = ? AND ${sql}
+    `SELECT expire, id FROM wx_save_form_id${notByUser(db)} WHERE app_id = ? AND ${sql}
      ORDER BY expire, id LIMIT 1 OFFSET ${rows - 1}`,
     [appId, ...bindings],
   )
@@ -122,9 +122,18 @@ export async function findStale(db: Knex, appId: string, after: Place, to: Place
   const { sql, bindings } = isBetween(db, after, to)
   return selectRows<StalePermit>(
     db,
-    `SELECT expire, id, user_id FROM wx_save_form_id WHERE app_id = ? AND ${sql} AND status = 0 ORDER BY expire, id`,
+    `SELECT expire, id, user_id FROM wx_save_form_id${notByUser(db)}
+     WHERE app_id = ? AND ${sql} AND status = 0 ORDER BY expire, id`,
     [appId, ...bindings],
   )
+}
+
+/**
+ * For a statement on a stretch of isBetween. The rows lie by account and user, so reading all of the account's looks
+ * cheap to MariaDB: it was seen to prefer that to a stretch of 100 among 20,000 permits of one moment.
+ */
+export function notByUser(db: Knex): string {
+  return mysqlHint(db, 'IGNORE INDEX (PRIMARY)')
 }
 
 /**
@@ -156,7 +165,7 @@ export function isBetween(
 
 /**
  * The users among these who have already lost a permit to this sweep, looking at permits that run out from
- * `from` on: the sweep stamps its rows with `now`. Uses wx_save_form_id_oldest_idx.
+ * `from` on: the sweep stamps its rows with `now`. Uses the key by user.
  */
 export async function findLosers(
   trx: Knex.Transaction,
