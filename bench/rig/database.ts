@@ -35,8 +35,13 @@ export async function createBenchDatabase(kind: Kind, options: string[] = []): P
   return kind === 'sqlite' ? createSqlite() : createMysql(options)
 }
 
+/** Not in memory: a commit is to cost what it costs on this machine's disk. */
+function makeFolder(): Promise<string> {
+  return mkdtemp(join(tmpdir(), 'reminder-bench-'))
+}
+
 async function createSqlite(): Promise<BenchDatabase> {
-  const folder = await mkdtemp(join(tmpdir(), 'reminder-bench-'))
+  const folder = await makeFolder()
   const url = `sqlite:${join(folder, 'bench.db')}`
   const db = openDatabase(url)
   return asBenchDatabase(db, { kind: 'sqlite', url, pid: undefined }, async () => {
@@ -46,7 +51,7 @@ async function createSqlite(): Promise<BenchDatabase> {
 }
 
 async function createMysql(options: string[]): Promise<BenchDatabase> {
-  const server = await startMysqlServer(options)
+  const server = await startMysqlServer(options, await makeFolder())
   const root = openDatabase(server.url)
   await root.raw('CREATE DATABASE bench CHARACTER SET utf8mb4')
   const [row] = await selectRows<{ file: string }>(root, 'SELECT @@pid_file AS file')
