@@ -67,6 +67,8 @@ export function createSettling(
       tally = addTallies(tally, settled)
       for (const [i, { message }] of judged.entries()) if (!next[i]) leases.release(message)
       await leases.closeReleased()
+      // Once for the group: each call has everyone who waits look again.
+      wake.wake()
       return next
     },
     gather,
@@ -87,11 +89,11 @@ export function createSettling(
       } catch (error) {
         stopping.fail(error)
         leases.leave(judged.message)
+        wake.wake()
         return undefined
       } finally {
         unsettled--
         if (isAwaited) awaited--
-        wake.wake()
       }
     },
     abandon(message) {
