@@ -19,7 +19,7 @@
  */
 export { type Assigned, assignUnassigned } from './assign.js'
 export { type Candidate, type ClaimedPermit, claimPermits } from './claim.js'
-export { expirePermits } from './expire.js'
+export { type Expired, expirePermits, expirePermitsOf } from './expire.js'
 export { type GivenBack, giveBack, lockSpent } from './give-back.js'
 export { confirmTap, grantPermits, grantSubscription, type NewPermit, renameTap } from './grant.js'
 export { handOver } from './hand-over.js'

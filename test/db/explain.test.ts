@@ -158,8 +158,15 @@ const HOT: { name: string; sql: RegExp; accesses: Access[] }[] = [
   },
   {
     name: 'lock of stale permits',
-    sql: /SELECT id, user_id FROM wx_save_form_id/,
+    sql: /SELECT id, user_id FROM wx_save_form_id WHERE id IN/,
     accesses: [{ table: 'wx_save_form_id', key: 'PRIMARY' }],
+  },
+  {
+    name: 'lock of stale permits in a backlog',
+    sql: /SELECT id, user_id FROM wx_save_form_id\s+WHERE app_id = \? AND user_id IN .* ORDER BY user_id, expire/s,
+    accesses: [
+      { table: 'wx_save_form_id', key: 'wx_save_form_id_oldest_idx', by: ['app_id', 'user_id', 'expire'] },
+    ],
   },
   {
     name: 'lock of counters',
@@ -613,8 +620,14 @@ async function runEverything(world: World): Promise<Statement[]> {
     date: TODAY,
   })
   const sweep = { appId, slot: clock.now(), triggeredBy: 'cron' } as const
-  const stop = new AbortController()
-  await expireStale({ db, log: silentLog, signal: stop.signal }, sweep, clock.now(), () => stop.abort())
+  const stopped = async (slot: number, limits?: { examined: number; passSteps: number }) => {
+    const stop = new AbortController()
+    const deps = { db, log: silentLog, signal: stop.signal }
+    await expireStale(deps, { ...sweep, slot }, clock.now(), () => stop.abort(), limits)
+  }
+  await stopped(sweep.slot)
+  // No backlog, as far as it looks at a time.
+  await stopped(sweep.slot + 1, { examined: 500, passSteps: 1 })
   const item = {
     appId,
     openId: '1',
