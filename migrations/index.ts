@@ -4,6 +4,9 @@ import * as dropOldUniqueKeys from './20261121000200_drop_old_unique_keys.js'
 import * as adoptWxSaveFormId from './20261121000300_adopt_wx_save_form_id.js'
 import * as adoptWxMessagePushStatus from './20261121000400_adopt_wx_message_push_status.js'
 import * as createWxPushMessage from './20261121000500_create_wx_push_message.js'
+import * as createWxMessageRetry from './20261121000510_create_wx_message_retry.js'
+import * as createWxClaim from './20261121000520_create_wx_claim.js'
+import * as createWxCard from './20261121000530_create_wx_card.js'
 import * as createWxJobRun from './20261121000600_create_wx_job_run.js'
 import * as createWxJobCursor from './20261121000700_create_wx_job_cursor.js'
 import * as createWxSignIn from './20261121000800_create_wx_sign_in.js'
@@ -13,6 +16,7 @@ import * as createWxAccessToken from './20261121001100_create_wx_access_token.js
 import * as createWxCallbackEvent from './20261121001200_create_wx_callback_event.js'
 import * as createWxCallbackNonce from './20261121001300_create_wx_callback_nonce.js'
 import * as bindOpenIdsOfPermits from './20261121001400_bind_open_ids_of_permits.js'
+import * as createWxPushMessageDetail from './20261121001500_create_wx_push_message_detail.js'
 
 /**
  * The one list of migrations, in order. Names carry no file extension: Knex records names, and the compiled
@@ -24,6 +28,9 @@ export const migrations: Migrations = {
   '20261121000300_adopt_wx_save_form_id': adoptWxSaveFormId,
   '20261121000400_adopt_wx_message_push_status': adoptWxMessagePushStatus,
   '20261121000500_create_wx_push_message': createWxPushMessage,
+  '20261121000510_create_wx_message_retry': createWxMessageRetry,
+  '20261121000520_create_wx_claim': createWxClaim,
+  '20261121000530_create_wx_card': createWxCard,
   '20261121000600_create_wx_job_run': createWxJobRun,
   '20261121000700_create_wx_job_cursor': createWxJobCursor,
   '20261121000800_create_wx_sign_in': createWxSignIn,
@@ -33,4 +40,5 @@ export const migrations: Migrations = {
   '20261121001200_create_wx_callback_event': createWxCallbackEvent,
   '20261121001300_create_wx_callback_nonce': createWxCallbackNonce,
   '20261121001400_bind_open_ids_of_permits': bindOpenIdsOfPermits,
+  '20261121001500_create_wx_push_message_detail': createWxPushMessageDetail,
 }

@@ -21,7 +21,7 @@ export interface Account {
   callback: CallbackSettings
   templateId: string
   page: string
-  /** Key of the template -> text with placeholders, see reminders/text.ts. */
+  /** Key of the template -> text with placeholders, see messages/text.ts. */
   data: Record<string, string>
   timezone: string
   remindCron: string

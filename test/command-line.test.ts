@@ -82,7 +82,7 @@ async function uploadFor(users: number, permits = 1): Promise<void> {
 
 /** As if the time of a lease had gone by since the process that holds it died. */
 async function lapseLeases(): Promise<void> {
-  await execute(database.db, `UPDATE wx_push_message SET lease_until = 1 WHERE state = 'sending'`)
+  await execute(database.db, `UPDATE wx_claim SET lease_until = 1`)
 }
 
 async function countMessages(state: string): Promise<number> {
@@ -129,6 +129,7 @@ async function expectExpireAndAudit(): Promise<void> {
     'message_has_permit',
     'permit_goes_to_its_giver',
     'totals_of_ended_runs',
+    'open_message_will_go_on',
     'last_date_is_past',
   ]
   expect(answerOf(audited)).toEqual({
@@ -136,6 +137,7 @@ async function expectExpireAndAudit(): Promise<void> {
     checks: names.map((name) => ({ name, ok: true, violations: [] })),
     fixed: 0,
     fixed_dates: 0,
+    fixed_messages: 0,
   })
 }
 
@@ -351,7 +353,9 @@ test('audit ends with 3 and names what is wrong; --fix recounts', async () => {
   })
   const fixed = await run('audit', '--fix')
   expect(fixed.code).toBe(0)
-  expect(fixed.stdout).toContain('1 counters recounted, 0 future last_date corrected.')
+  expect(fixed.stdout).toContain(
+    '1 counters recounted, 0 future last_date corrected, 0 messages to be taken over.',
+  )
 })
 
 test('words that make no sense are refused with 1 and a hint, before anything is opened', async () => {

@@ -136,12 +136,11 @@ describe.each(dialects)('the service on %s', (dialect: Dialect) => {
     expect(sent).toBeLessThan(300)
     const states = await selectRows<{ state: string; n: number }>(
       database.db,
-      'SELECT state, COUNT(*) AS n FROM wx_push_message GROUP BY state ORDER BY state',
+      'SELECT state, COUNT(*) AS n FROM wx_push_message GROUP BY state',
     )
-    expect(states).toEqual([
-      { state: 'cancelled', n: expect.any(Number) },
-      { state: 'delivered', n: sent },
-    ])
+    expect(states).toHaveLength(2)
+    expect(states).toContainEqual({ state: 'cancelled', n: expect.any(Number) })
+    expect(states).toContainEqual({ state: 'delivered', n: sent })
     const [counters] = await selectRows<{ permits: number }>(
       database.db,
       'SELECT SUM(count) AS permits FROM wx_message_push_status',

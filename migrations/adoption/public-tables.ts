@@ -62,8 +62,9 @@ export const permits: Table = {
     {
       name: 'message_id',
       type: 'bigint unsigned',
-      nullable: true,
-      comment: '使用它的 wx_push_message.id | message that spent it',
+      // 0, not NULL: spending a permit would make its row longer and move it, which costs three times as much.
+      default: 0,
+      comment: '使用它的 wx_push_message.id，0 = 无 | message that spent it; 0 = none',
     },
     {
       name: 'errcode',

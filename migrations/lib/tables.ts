@@ -101,7 +101,7 @@ export function tableMigration(table: Table): Migration {
 export function columnSql(db: Knex, column: Column): string {
   if (isSqlite(db)) {
     if (column.type === 'identity') return `${column.name} integer PRIMARY KEY AUTOINCREMENT`
-    const type = /char|text/.test(column.type) ? 'text' : 'integer'
+    const type = /char|text|enum/.test(column.type) ? 'text' : 'integer'
     return `${column.name} ${type}${nullSql(column)}${defaultSql(column)}`
   }
   const comment = ` COMMENT ${quote(column.comment)}`

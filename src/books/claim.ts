@@ -1,134 +1,120 @@
 import type { Knex } from 'knex'
-import { execute, forUpdateSkipLocked, placeholders, selectRows } from '../db/sql.js'
-import { compareKeys, sortedUnique } from '../lib/sorted.js'
+import { execute, forUpdateSkipLocked, inThisOrder, isSqlite, mysqlHint, selectRows } from '../db/sql.js'
 import type { UserId } from '../lib/user-id.js'
 import type { PermitSource } from './permit.js'
 import { isValid } from './usable.js'
 
-/** A user found to be due, with the permit that the reminder will spend. Neither is locked yet. */
-export interface Candidate {
-  userId: UserId
-  permitId: number
-}
-
-interface PermitRow {
-  id: number
-  user_id: UserId
-  open_id: string
-  form_id: string
-  source: PermitSource
-}
-
 export interface ClaimedPermit {
+  messageId: number
   id: number
   userId: UserId
   openId: string
   formId: string
   source: PermitSource
-  /** The user's `last_date` before this claim. */
-  lastDateBefore: number
+  /** The streak that the message was written with. */
+  streak: number
+}
+
+interface ClaimedRow {
+  message_id: number
+  id: number
+  user_id: UserId
+  open_id: string
+  form_id: string
+  source: PermitSource
+  streak: number
+}
+
+/** The messages of one claim, written in the caller's transaction, for the reminders of one day. */
+export interface ClaimOfDay {
+  claimId: number
+  date: number
 }
 
 /**
- * Claims permits for one day's reminders: status 1 with the message that spends it, counter down, `last_date` set to
- * the day. Candidates that another transaction holds, or that are no longer due, are passed over. `writeReminders`
- * inserts the messages in between, so that they exist when the permits name them; they are found by user and day.
- * Returns the claimed permits by ascending user, and the smallest user who was passed over.
+ * Keeps a claim to its own messages, even if someone has emptied wx_claim by hand and its numbers begin again: those of
+ * an earlier claim with the same number are settled.
  */
-export async function claimPermits(
-  trx: Knex.Transaction,
-  { appId, date, candidates }: { appId: string; date: number; candidates: Candidate[] },
-  writeReminders: (claimed: ClaimedPermit[]) => Promise<void>,
-  now: number,
-): Promise<{ claimed: ClaimedPermit[]; again: UserId | null }> {
-  if (candidates.length === 0) return { claimed: [], again: null }
-  const permits = await lockCandidates(trx, candidates, now)
-  const lastDates = await lockDueCounters(trx, appId, permits, date)
-  const again = candidates.find(({ userId }) => !lastDates.has(userId))?.userId ?? null
-  const claimed = permits
-    .flatMap(({ id, user_id: userId, open_id: openId, form_id: formId, source }): ClaimedPermit[] => {
-      const lastDateBefore = lastDates.get(userId)
-      return lastDateBefore === undefined ? [] : [{ id, userId, openId, formId, source, lastDateBefore }]
-    })
-    .sort((a, b) => compareKeys(a.userId, b.userId))
-  if (claimed.length === 0) return { claimed, again }
-  await countDownFor(trx, appId, claimed, date, now)
-  await writeReminders(claimed)
-  await spendOnReminders(trx, appId, claimed, date, now)
-  return { claimed, again }
-}
+const IS_OPEN = "m.state IN ('queued', 'sending')"
 
 /**
- * Locks the candidates' permits that are still valid and that no other transaction holds. A permit that was handed
- * over since it was found now belongs to a user we know nothing about (who may have signed in or been claimed
- * already), so it is left out.
+ * Locks the permits and counters that the messages of a claim are to spend, by ascending message. Leaves out a message
+ * whose permit or counter another transaction holds, or has changed since the message was written: spent, run out or
+ * handed over, counted down, reminded that day. It never waits for a lock, so it cannot deadlock, whatever the order.
+ * Plan: m ref wx_push_message_claim_idx, f and p eq_ref. Without the hints, MariaDB joins fresh tables the other way.
  */
-async function lockCandidates(
+export async function lockForClaim(
   trx: Knex.Transaction,
-  candidates: Candidate[],
+  { claimId, date }: ClaimOfDay,
   now: number,
-): Promise<PermitRow[]> {
-  const userOf = new Map(candidates.map(({ permitId, userId }) => [permitId, userId]))
+): Promise<ClaimedPermit[]> {
   const valid = isValid(now)
-  const rows = await selectRows<PermitRow>(
+  const rows = await selectRows<ClaimedRow>(
     trx,
-    `SELECT f.id, f.user_id, f.open_id, f.form_id, f.source FROM wx_save_form_id f
-     WHERE f.id IN (${placeholders(userOf.size)}) AND ${valid.sql} ORDER BY f.id${forUpdateSkipLocked(trx)}`,
-    [...sortedUnique(userOf.keys()), ...valid.bindings],
+    `SELECT m.id AS message_id, f.id, f.user_id, f.open_id, f.form_id, f.source, m.streak
+     FROM wx_push_message m${mysqlHint(trx, 'FORCE INDEX (wx_push_message_claim_idx)')}
+     ${inThisOrder(trx)} wx_save_form_id f ON f.id = m.permit_id AND f.user_id = m.user_id
+     ${inThisOrder(trx)} wx_message_push_status p ON p.app_id = m.app_id AND p.user_id = m.user_id
+     WHERE m.claim_id = ? AND ${IS_OPEN} AND ${valid.sql} AND p.count > 0 AND p.last_date < ?${forUpdateSkipLocked(trx)}`,
+    [claimId, ...valid.bindings, date],
   )
-  return rows.filter((row) => row.user_id === userOf.get(row.id))
+  return rows
+    .map((row) => ({
+      messageId: row.message_id,
+      id: row.id,
+      userId: row.user_id,
+      openId: row.open_id,
+      formId: row.form_id,
+      source: row.source,
+      streak: row.streak,
+    }))
+    .sort((a, b) => a.messageId - b.messageId)
 }
 
 /**
- * Locks the counters of users who are still due and whose counter no other transaction holds. Returns each user's
- * `last_date`.
+ * Spends what lockForClaim has locked on the messages of the claim: each permit gets status 1 and its message, each
+ * counter goes down and gets the day as `last_date`. Throws if that is not exactly `messages` of each: the claim must
+ * then be rolled back.
  */
-async function lockDueCounters(
+export async function spendForClaim(
   trx: Knex.Transaction,
-  appId: string,
-  permits: PermitRow[],
-  date: number,
-): Promise<Map<UserId, number>> {
-  if (permits.length === 0) return new Map()
-  const userIds = sortedUnique(permits.map(({ user_id }) => user_id))
-  const rows = await selectRows<{ user_id: UserId; last_date: number }>(
-    trx,
-    `SELECT user_id, last_date FROM wx_message_push_status
-     WHERE app_id = ? AND user_id IN (${placeholders(userIds.length)}) AND count > 0 AND last_date < ?
-     ORDER BY user_id${forUpdateSkipLocked(trx)}`,
-    [appId, ...userIds, date],
-  )
-  return new Map(rows.map(({ user_id, last_date }) => [user_id, last_date]))
-}
-
-async function countDownFor(
-  trx: Knex.Transaction,
-  appId: string,
-  claimed: ClaimedPermit[],
-  date: number,
+  { claimId, date }: ClaimOfDay,
+  messages: number,
   now: number,
 ): Promise<void> {
-  await execute(
+  const permits = await updateOfClaim(
     trx,
-    `UPDATE wx_message_push_status SET count = count - 1, last_date = ?, updated_at = ?
-     WHERE app_id = ? AND user_id IN (${placeholders(claimed.length)})`,
-    [date, now, appId, ...claimed.map(({ userId }) => userId)],
+    claimId,
+    { table: 'wx_save_form_id', key: 't.id = m.permit_id' },
+    ['status = 1', 'message_id = m.id', 'updated_at = ?'],
+    [now],
   )
+  const counters = await updateOfClaim(
+    trx,
+    claimId,
+    { table: 'wx_message_push_status', key: 't.app_id = m.app_id AND t.user_id = m.user_id' },
+    ['count = count - 1', 'last_date = ?', 'updated_at = ?'],
+    [date, now],
+  )
+  if (permits !== messages || counters !== messages)
+    throw new Error(
+      `A claim of ${messages} messages spent ${permits} permits and counted ${counters} users down`,
+    )
 }
 
-async function spendOnReminders(
+/** Updates the rows `t` that belong to the messages `m` of a claim: joined on the server, without lists of keys. */
+async function updateOfClaim(
   trx: Knex.Transaction,
-  appId: string,
-  claimed: ClaimedPermit[],
-  date: number,
-  now: number,
-): Promise<void> {
-  await execute(
-    trx,
-    `UPDATE wx_save_form_id SET status = 1, updated_at = ?, message_id = (
-       SELECT m.id FROM wx_push_message m
-       WHERE m.app_id = ? AND m.user_id = wx_save_form_id.user_id AND m.business_date = ?)
-     WHERE id IN (${placeholders(claimed.length)})`,
-    [now, appId, date, ...sortedUnique(claimed.map(({ id }) => id))],
-  )
+  claimId: number,
+  { table, key }: { table: 'wx_save_form_id' | 'wx_message_push_status'; key: string },
+  assignments: string[],
+  bindings: number[],
+): Promise<number> {
+  const set = (prefix: string): string => assignments.map((each) => prefix + each).join(', ')
+  const sql = isSqlite(trx)
+    ? `UPDATE ${table} AS t SET ${set('')} FROM wx_push_message m WHERE m.claim_id = ? AND ${IS_OPEN} AND ${key}`
+    : `UPDATE wx_push_message m FORCE INDEX (wx_push_message_claim_idx) STRAIGHT_JOIN ${table} t ON ${key}
+       SET ${set('t.')} WHERE m.claim_id = ? AND ${IS_OPEN}`
+  const { affectedRows } = await execute(trx, sql, [...bindings, claimId])
+  return affectedRows
 }

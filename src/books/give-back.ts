@@ -55,7 +55,7 @@ async function returnPermits(trx: Knex.Transaction, ids: number[], now: number):
   if (ids.length === 0) return
   await execute(
     trx,
-    `UPDATE wx_save_form_id SET message_id = CASE WHEN expire > ? THEN NULL ELSE message_id END,
+    `UPDATE wx_save_form_id SET message_id = CASE WHEN expire > ? THEN 0 ELSE message_id END,
        status = CASE WHEN expire > ? THEN 0 ELSE 2 END, updated_at = ?
      WHERE id IN (${placeholders(ids.length)})`,
     [now, now, now, ...ids],

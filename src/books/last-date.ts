@@ -34,10 +34,11 @@ export async function setLastDateBack(
   const { affectedRows } = await execute(
     db,
     `UPDATE wx_message_push_status SET updated_at = ?, last_date = COALESCE(
-       (SELECT MAX(m.business_date) FROM wx_push_message m WHERE m.app_id = ? AND m.user_id = ?
-         AND m.kind = 'reminder' AND m.state <> 'cancelled' AND m.business_date <= ?), ?)
+       (SELECT MAX(m.business_date) FROM wx_job_run r
+         JOIN wx_push_message m ON m.app_id = r.app_id AND m.business_date = r.slot AND m.user_id = ?
+         WHERE r.job = 'remind' AND r.app_id = ? AND r.slot <= ? AND m.kind = 'reminder' AND m.state <> 'cancelled'), ?)
      WHERE app_id = ? AND user_id = ? AND last_date > ?`,
-    [now, appId, userId, latest, today, appId, userId, latest],
+    [now, userId, appId, latest, today, appId, userId, latest],
   )
   return affectedRows > 0
 }

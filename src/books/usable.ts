@@ -1,12 +1,12 @@
 import type { Knex } from 'knex'
 import type { Channel } from '../channel.js'
-import { mysqlHint } from '../db/sql.js'
+import { mysqlHint, type Value } from '../db/sql.js'
 import { PAY_HOLD_MS, VALIDITY_MARGIN_MS } from './permit.js'
 
 /** An SQL condition with its bindings. */
 export interface Condition {
   sql: string
-  bindings: (string | number)[]
+  bindings: Value[]
 }
 
 /** True of rows `f` of wx_save_form_id that are unspent and stay valid for longer than the margin. */

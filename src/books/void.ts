@@ -32,7 +32,7 @@ export async function voidSubscriptions(
       trx,
       `UPDATE wx_save_form_id SET status = 2, errcode = ?, message_id = ?, updated_at = ?
        WHERE id IN (${placeholders(chunk.length)})`,
-      [refusal.errcode, refusal.messageId, now, ...chunk.map(({ id }) => id)],
+      [refusal.errcode, refusal.messageId ?? 0, now, ...chunk.map(({ id }) => id)],
     )
   await countDown(trx, appId, [userId], rows.length, now)
   return rows.length
@@ -59,7 +59,7 @@ export async function restoreVoided(
     if (locked.length === 0) continue
     await execute(
       trx,
-      `UPDATE wx_save_form_id SET status = 0, errcode = NULL, message_id = NULL, updated_at = ?
+      `UPDATE wx_save_form_id SET status = 0, errcode = NULL, message_id = 0, updated_at = ?
        WHERE id IN (${placeholders(locked.length)})`,
       [now, ...locked.map(({ id }) => id)],
     )

@@ -1,5 +1,6 @@
 import type { Knex } from 'knex'
 import { DAY_MS, MINUTE_MS } from '../lib/durations.js'
+import { traceIdOf } from '../messages/message.js'
 import { lockForSettling, moveTotals } from '../runs/totals.js'
 import { recordStop } from '../users/stop-store.js'
 import { CODE } from '../wechat/codes.js'
@@ -106,7 +107,7 @@ export async function applyDelivery(
   }
 
   const { message } = match
-  const about = { messageId: message.id, traceId: message.trace_id }
+  const about = { messageId: message.id, traceId: traceIdOf(message.id) }
   if (message.delivery_status !== null) return { kind: 'done', outcome: 'duplicate', ...about }
   const { msgid, status } = report
   const outcome = status === 'success' ? 'delivered' : 'failed'

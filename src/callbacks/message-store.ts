@@ -1,5 +1,5 @@
 import type { Knex } from 'knex'
-import { execute, selectRows } from '../db/sql.js'
+import { execute, mysqlHint, selectRows } from '../db/sql.js'
 import type { UserId } from '../lib/user-id.js'
 
 /** The messages that a delivery event may be about. */
@@ -15,18 +15,23 @@ export interface PersonMessage {
   maybe_sent: number
   created_at: number
   settled_at: number | null
-  trace_id: string
 }
 
-/** The messages of a person on a channel, without locks. Uses wx_push_message_person_idx. */
+/**
+ * The messages of a person on a channel, without locks, by the permits that the person gave. Uses
+ * wx_save_form_id_tap_idx.
+ */
 export function findMessages(
   trx: Knex.Transaction,
   { appId, openId, channel }: { appId: string; openId: string; channel: 'subscribe' | 'official' },
 ): Promise<PersonMessage[]> {
   return selectRows<PersonMessage>(
     trx,
-    `SELECT id, user_id, run_id, template_id, state, msgid, delivery_status, maybe_sent, created_at, settled_at, trace_id
-     FROM wx_push_message WHERE app_id = ? AND open_id = ? AND channel = ? AND state <> 'cancelled'`,
+    `SELECT m.id, m.user_id, m.run_id, c.template_id, m.state, m.msgid, m.delivery_status, m.maybe_sent, m.created_at,
+       NULLIF(m.settled_at, 0) AS settled_at
+     FROM wx_save_form_id f${mysqlHint(trx, 'FORCE INDEX (wx_save_form_id_tap_idx)')}
+     JOIN wx_push_message m ON m.id = f.message_id AND m.permit_id = f.id JOIN wx_card c ON c.id = m.card_id
+     WHERE f.app_id = ? AND f.open_id = ? AND c.channel = ? AND m.state <> 'cancelled'`,
     [appId, openId, channel],
   )
 }

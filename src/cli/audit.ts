@@ -23,12 +23,16 @@ export const addAudit: AddCommand = (program, cli) => {
     )
 }
 
-function describe({ checks, fixed, fixed_dates }: AuditReport, hasFixed: boolean): string[] {
+function describe({ checks, fixed, fixed_dates, fixed_messages }: AuditReport, hasFixed: boolean): string[] {
   return [
     ...checks.flatMap(({ name, ok, violations }) => [
       `${ok ? 'ok  ' : 'FAIL'} ${name}`,
       ...violations.map((row) => `       ${toJson(row)}`),
     ]),
-    ...(hasFixed ? [`${fixed} counters recounted, ${fixed_dates} future last_date corrected.`] : []),
+    ...(hasFixed
+      ? [
+          `${fixed} counters recounted, ${fixed_dates} future last_date corrected, ${fixed_messages} messages to be taken over.`,
+        ]
+      : []),
   ]
 }

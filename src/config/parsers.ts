@@ -8,7 +8,7 @@ import { parseCron } from '../lib/cron.js'
 import { messageOf } from '../lib/message-of.js'
 import { isRedisUrl, REDIS_URL_FORMS } from '../lib/redis-url.js'
 import { refuseWeak } from '../lib/secrets.js'
-import { parseReminderData } from '../reminders/text.js'
+import { parseReminderData } from '../messages/text.js'
 
 const MAX_SEND_CONCURRENCY = 1024
 

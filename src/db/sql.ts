@@ -2,6 +2,7 @@ import type { Knex } from 'knex'
 import { MINUTE_MS } from '../lib/durations.js'
 import { toUserId } from '../lib/user-id.js'
 
+/** What a statement may be given. */
 export type Value = string | number | bigint | null
 
 /** The longest list in one statement: MariaDB turns 1,000 values into a join, and then locks rows out of order. */
@@ -41,6 +42,16 @@ export function forUpdateNowait(db: Knex): string {
  */
 export function mysqlHint(db: Knex, hint: string): string {
   return isSqlite(db) ? '' : ` ${hint}`
+}
+
+/** A hint for the rows of a list of ids: they are found by these, whatever other condition has an index. */
+export function byPrimaryKey(db: Knex): string {
+  return isSqlite(db) ? ' NOT INDEXED' : ' FORCE INDEX (PRIMARY)'
+}
+
+/** A join that reads its tables in the order written. SQLite takes a CROSS JOIN for one. */
+export function inThisOrder(db: Knex): string {
+  return isSqlite(db) ? 'CROSS JOIN' : 'STRAIGHT_JOIN'
 }
 
 /**

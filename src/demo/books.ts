@@ -20,7 +20,7 @@ const PAGE = 1_000
 export async function compareBooks(db: Knex, wechat: SandboxControl, now: number): Promise<Books> {
   const rows = await selectRows<{ form_id: string; open_id: string }>(
     db,
-    `SELECT f.form_id, m.open_id FROM wx_push_message m JOIN wx_save_form_id f ON f.id = m.permit_id
+    `SELECT f.form_id, f.open_id FROM wx_push_message m JOIN wx_save_form_id f ON f.id = m.permit_id
      WHERE m.state = 'delivered'`,
   )
   const ours = new Set(rows.map((row) => `${row.open_id} ${row.form_id}`))

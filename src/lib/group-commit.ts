@@ -25,6 +25,8 @@ interface Waiting<Item, Result> {
  */
 export function createGroupCommit<Item, Result>(options: {
   commit(items: Item[]): Promise<Result[]>
+  /** Resolves when a group is worth committing, if that is later than after one turn of the event loop. */
+  gather?(): Promise<void>
   /** How much of the group's limit an item takes, e.g. its number of rows. */
   weigh(item: Item): number
   /**
@@ -68,6 +70,7 @@ export function createGroupCommit<Item, Result>(options: {
   async function run(): Promise<void> {
     while (waiting.length > 0) {
       await nextTurn()
+      await options.gather?.()
       await commitGroup(takeGroup())
     }
     running = undefined

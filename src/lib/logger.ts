@@ -6,6 +6,8 @@ type Fields = { event: string } & Record<string, unknown>
 
 /** One event, one line: an event name and stable fields first, then a short text. */
 export interface Logger {
+  /** For lines that cost more to compose than to leave out. */
+  isLevelEnabled(level: 'debug'): boolean
   debug(fields: Fields, text?: string): void
   info(fields: Fields, text?: string): void
   warn(fields: Fields, text?: string): void

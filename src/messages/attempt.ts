@@ -7,7 +7,7 @@ import type { DeliverDeps, DeliverOptions } from './delivery.js'
 import { type JudgedMessage, judgedUnsent, recordOf } from './judged.js'
 import type { Leases } from './leases.js'
 import { createMarking } from './marking.js'
-import type { HeldMessage } from './message.js'
+import { type HeldMessage, traceIdOf } from './message.js'
 import type { Pace } from './pace.js'
 import { policyOf } from './policy.js'
 import type { Stopping } from './stopping.js'
@@ -98,9 +98,10 @@ function verdictUnsent({ maybeSent }: HeldMessage, closed: boolean): Verdict {
  * Logged at debug: a line per message of a large run is more than anyone reads, and the message's row says the same.
  */
 function logVerdict(log: Logger, message: HeldMessage, result: SendResult, verdict: Verdict): void {
+  if (!log.isLevelEnabled('debug')) return
   log.debug({
     event: 'message.attempted',
-    trace_id: message.traceId,
+    trace_id: traceIdOf(message.id),
     message_id: message.id,
     user_id: message.userId,
     open_id: maskOpenId(message.openId),

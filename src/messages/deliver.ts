@@ -67,12 +67,12 @@ export async function deliverAll(deps: DeliverDeps, source: Source, options: Del
     while (message) {
       const judged = await attempt(message)
       if (!judged) return settling.abandon(message)
-      const settled = settling.settle(judged)
-      const mustWait: boolean =
+      const isAwaited: boolean =
         judged.verdict.kind === 'next_permit' ||
         !isOwnKey(message.channel, message.permitSource) ||
         settling.isBacklogged()
-      message = mustWait ? await settled : undefined
+      const settled = settling.settle(judged, isAwaited)
+      message = isAwaited ? await settled : undefined
     }
   }
 

@@ -28,7 +28,7 @@ export function judgedUnsent(message: HeldMessage, verdict: Verdict, why: string
 export function recordOf(result: SendResult): AnswerRecord {
   switch (result.kind) {
     case 'accepted':
-      return { errcode: 0, errmsg: null, rid: null, msgid: result.msgid ?? null }
+      return { errcode: null, errmsg: null, rid: null, msgid: result.msgid ?? null }
     case 'refused':
       return { errcode: result.errcode, errmsg: result.errmsg, rid: result.rid ?? null, msgid: null }
     default: {

@@ -1,15 +1,12 @@
 import type { Knex } from 'knex'
-import { MAX_LIST } from '../db/sql.js'
-import { chunks } from '../lib/chunks.js'
-import { groupBy } from '../lib/group-by.js'
 import type { Logger } from '../lib/logger.js'
-import { renewLeases } from './lease-store.js'
-import type { HeldMessage } from './message.js'
+import { closeClaims, renewClaims } from './lease-store.js'
+import type { HeldMessage, Lease } from './message.js'
 
 /** A lease lasts seconds: a crash can delay a message by that long. */
 export const LEASE_MS = 15_000
 
-/** The messages that this process holds. Their leases are renewed for as long as it holds them. */
+/** The claims whose messages this process holds. Their leases are renewed for as long as it holds any of them. */
 export interface Leases {
   hold(messages: HeldMessage[]): void
   /**
@@ -17,31 +14,53 @@ export interface Leases {
    * have it.
    */
   isHeld(message: HeldMessage): boolean
-  release(id: number): void
+  /** The message is settled, or was taken over. */
+  release(message: HeldMessage): void
+  /** The message stays unsettled, and its claim with it, for whoever finds the lease lapsed. */
+  leave(message: HeldMessage): void
+  /** Deletes the claims of which all messages have been released. If it fails, a takeover finds them empty. */
+  closeReleased(): Promise<void>
+  /** How many messages are held. */
   readonly size: number
   stop(): void
 }
 
+interface Held {
+  messages: number
+  /** One of its messages was left unsettled: the claim must outlive us. */
+  isLeft: boolean
+}
+
 export function createLeases(db: Knex, leaseMs: number, log: Logger): Leases {
-  const held = new Map<number, HeldMessage>()
+  const held = new Map<Lease, Held>()
+  let released: number[] = []
+  let size = 0
   let renewing = false
 
   async function renew(): Promise<void> {
-    const leaseDeadline = performance.now() + leaseMs
-    // A lapsed lease is not renewed: another process may have taken the message over, or may do so at any moment.
-    const mine = [...held.values()].filter((message) => message.leaseDeadline > performance.now())
-    for (const [fence, messages] of groupBy(mine, (message) => message.fence)) {
-      const sorted = messages.sort((a, b) => a.id - b.id)
-      for (const chunk of chunks(sorted, MAX_LIST)) {
-        await renewLeases(
-          db,
-          fence,
-          chunk.map(({ id }) => id),
-          leaseMs,
-        )
-        for (const message of chunk) message.leaseDeadline = leaseDeadline
-      }
-    }
+    const deadline = performance.now() + leaseMs
+    // A lapsed lease is not renewed: another process may have taken the messages over, or may do so at any moment.
+    const mine = [...held.keys()].filter((lease) => lease.deadline > performance.now())
+    if (mine.length === 0) return
+    const renewed = new Set(
+      await renewClaims(
+        db,
+        mine.map(({ claimId }) => claimId),
+        leaseMs,
+      ),
+    )
+    for (const lease of mine)
+      lease.deadline = renewed.has(lease.claimId) ? deadline : Number.NEGATIVE_INFINITY
+  }
+
+  function letGo({ lease }: HeldMessage, isLeft: boolean): void {
+    const claim = held.get(lease)
+    if (!claim) return
+    size--
+    claim.isLeft ||= isLeft
+    if (--claim.messages > 0) return
+    held.delete(lease)
+    if (!claim.isLeft) released.push(lease.claimId)
   }
 
   const timer = setInterval(() => {
@@ -59,12 +78,25 @@ export function createLeases(db: Knex, leaseMs: number, log: Logger): Leases {
 
   return {
     hold(messages) {
-      for (const message of messages) held.set(message.id, message)
+      for (const { lease } of messages) {
+        const claim = held.get(lease)
+        if (claim) claim.messages++
+        else held.set(lease, { messages: 1, isLeft: false })
+      }
+      size += messages.length
     },
-    isHeld: (message) => message.leaseDeadline > performance.now(),
-    release: (id) => held.delete(id),
+    isHeld: ({ lease }) => lease.deadline > performance.now(),
+    release: (message) => letGo(message, false),
+    leave: (message) => letGo(message, true),
+    async closeReleased() {
+      const claimIds = released
+      released = []
+      await closeClaims(db, claimIds).catch((error: unknown) =>
+        log.warn({ event: 'lease.close_failed', err: error }, 'finished claims not deleted'),
+      )
+    },
     get size() {
-      return held.size
+      return size
     },
     stop: () => clearInterval(timer),
   }

@@ -25,7 +25,7 @@ export function createMarking(db: Knex): (message: HeldMessage) => Promise<boole
     if (message.state === 'sending') return true
     const isMarked = await marker.add(message)
     if (isMarked) message.state = 'sending'
-    else message.leaseDeadline = Number.NEGATIVE_INFINITY
+    else message.lease.deadline = Number.NEGATIVE_INFINITY
     return isMarked
   }
 }

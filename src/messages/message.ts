@@ -6,8 +6,8 @@ import type { TemplateData } from '../wechat/messages.js'
 /** A claimed message in the hands of this process: what it needs to be sent, and to be settled afterwards. */
 export interface HeldMessage {
   id: number
-  /** Goes up with every takeover; only a process that still has the current number writes a verdict. */
-  fence: number
+  /** The claim by which this process holds it. All messages of one claim share this object. */
+  lease: Lease
   /**
    * `queued`: its request cannot have left yet. `sending`: it may have, and whoever takes it over must allow for
    * that.
@@ -32,9 +32,21 @@ export interface HeldMessage {
   businessDate: number | null
   /** The run that claimed it; null for a message that a backend submitted. */
   runId: number | null
-  traceId: string
   /** When it was claimed, in ms. No attempt was made before that. */
   createdAt: number
-  /** The time until which this process may act on it, by its own monotonic clock (performance.now). */
-  leaseDeadline: number
+}
+
+export interface Lease {
+  /**
+   * Row of wx_claim, and the fence: a takeover gives the messages another claim, and only a process that still has
+   * the current one writes a verdict.
+   */
+  claimId: number
+  /** The time until which this process may act on the messages, by its own monotonic clock (performance.now). */
+  deadline: number
+}
+
+/** The trace id of a message in the logs. */
+export function traceIdOf(messageId: number): string {
+  return `message-${messageId}`
 }

@@ -33,12 +33,7 @@ export interface NextPermits {
  * Leaves the spoiled permit spent, with WeChat's code on it, and reserves the user's next oldest permit for the same
  * message.
  */
-export async function takeNextPermits(
-  db: Knex,
-  judged: JudgedMessage[],
-  leaseMs: number,
-  now: number,
-): Promise<NextPermits> {
+export async function takeNextPermits(db: Knex, judged: JudgedMessage[], now: number): Promise<NextPermits> {
   const [first] = judged
   if (!first) return { next: new Map(), without: [], tally: emptyTally() }
   const { appId } = first.message
@@ -70,7 +65,7 @@ export async function takeNextPermits(
       else {
         // Another message of the same user must not take it as well.
         permit.isFree = false
-        const message = await goOnWith(trx, one, permit, leaseMs, now)
+        const message = await goOnWith(trx, one, permit, now)
         if (message) next.set(message.id, message)
         else tally.retry++
       }
@@ -102,16 +97,14 @@ async function goOnWith(
   trx: Knex.Transaction,
   { message, answer }: JudgedMessage,
   permit: NextPermit,
-  leaseMs: number,
   now: number,
 ): Promise<HeldMessage | undefined> {
   const { id, appId, userId } = message
   const attempts = message.attempts + 1
-  const leaseDeadline = performance.now() + leaseMs
   await reserve(trx, { permitId: permit.id, messageId: id, appId, userId }, now)
-  await store.goOnWith(trx, id, { permit, errcode: answer.errcode }, leaseMs, now)
+  await store.goOnWith(trx, id, { permitId: permit.id, errcode: answer.errcode }, now)
   if (attempts % REQUESTS_IN_A_GO === 0) {
-    await store.putOff(trx, id, now + PAUSE_MS)
+    await store.putOff(trx, appId, { id, nextAttemptAt: now + PAUSE_MS })
     return undefined
   }
   return {
@@ -122,6 +115,5 @@ async function goOnWith(
     formId: permit.formId,
     permitSource: permit.source,
     attempts,
-    leaseDeadline,
   }
 }

@@ -15,13 +15,16 @@ export interface OpenMessages {
   nextRetryAt: number | undefined
 }
 
-/** Counts them, without locks. Uses wx_push_message_lease_idx and wx_push_message_retry_idx. */
+/** Counts them, without locks: the messages of the account's claims, and those that wait. */
 export async function countOpen(db: Knex, appId: string, now: number): Promise<OpenMessages> {
   const [held] = await selectRows<{ in_hand: number | null; until: number | null; lapsed: number | null }>(
     db,
-    `SELECT SUM(CASE WHEN lease_until >= ${databaseNow(db)} THEN 1 ELSE 0 END) AS in_hand,
-       MAX(lease_until) AS until, SUM(CASE WHEN lease_until < ${databaseNow(db)} THEN 1 ELSE 0 END) AS lapsed
-     FROM wx_push_message WHERE app_id = ? AND lease_until > 0 AND state IN ('queued', 'sending')`,
+    `SELECT SUM(CASE WHEN lease_until >= db_now THEN messages ELSE 0 END) AS in_hand,
+       MAX(CASE WHEN messages > 0 THEN lease_until END) AS until,
+       SUM(CASE WHEN lease_until < db_now THEN messages ELSE 0 END) AS lapsed
+     FROM (SELECT c.lease_until, ${databaseNow(db)} AS db_now, (SELECT COUNT(*) FROM wx_push_message m
+         WHERE m.claim_id = c.id AND m.state IN ('queued', 'sending')) AS messages
+       FROM wx_claim c WHERE c.app_id = ?) AS claims`,
     [appId],
   )
   const [retries] = await selectRows<{ due: number | null; later: number | null; next: number | null }>(
@@ -29,7 +32,7 @@ export async function countOpen(db: Knex, appId: string, now: number): Promise<O
     `SELECT SUM(CASE WHEN next_attempt_at <= ? THEN 1 ELSE 0 END) AS due,
        SUM(CASE WHEN next_attempt_at > ? THEN 1 ELSE 0 END) AS later,
        MIN(CASE WHEN next_attempt_at > ? THEN next_attempt_at END) AS next
-     FROM wx_push_message WHERE app_id = ? AND next_attempt_at > 0 AND state = 'retry'`,
+     FROM wx_message_retry WHERE app_id = ?`,
     [now, now, now, appId],
   )
   // MySQL's SUM is a decimal, which the driver returns as text.

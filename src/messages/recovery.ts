@@ -14,6 +14,8 @@ import { canRepeat } from './verdict.js'
 import { createDeadlines, type SendingWindow, windowEnd } from './window.js'
 
 const BATCH = 500
+/** Lapsed claims that one takeover looks at. There are more only if many processes died at once. */
+const MAX_CLAIMS = 20
 
 export interface Takeover {
   /** To be sent now. */
@@ -34,23 +36,53 @@ export async function takeOver(
   { limit, leaseMs, now }: { limit: number; leaseMs: number; now: number },
 ): Promise<Takeover> {
   const { messages, unwanted } = await inTransaction(db, async (trx) => {
-    const leaseDeadline = performance.now() + leaseMs
-    const lapsed = await store.lockLapsed(trx, window.appId, limit)
-    const due = await store.lockRetryDue(trx, window.appId, now, limit - lapsed.length)
-    const ids = sortedUnique([...lapsed, ...due])
-    if (ids.length === 0) return { messages: [], unwanted: new Map<number, never>() }
-    await store.makeOurs(trx, ids, leaseMs, now)
-    const unwanted = await store.findUnwanted(trx, ids)
-    return { messages: await store.findHeld(trx, ids, leaseDeadline), unwanted }
+    const lapsed = await takeLapsed(trx, window.appId, limit)
+    const due = await store.takeDueRetries(trx, window.appId, now, limit - lapsed.ids.length)
+    const ids = sortedUnique([...lapsed.ids, ...due])
+    if (ids.length === 0) {
+      await closeEmpty(trx, lapsed.claims)
+      return { messages: [], unwanted: new Map<number, never>() }
+    }
+    const lease = await store.openClaim(trx, window.appId, leaseMs, now)
+    await store.makeOurs(trx, ids, lease, now)
+    await closeEmpty(trx, lapsed.claims)
+    return {
+      messages: await store.findHeld(trx, ids, lease),
+      unwanted: await store.findUnwanted(trx, ids),
+    }
   })
   failpoint('take_over.committed')
   const endings = messages.flatMap((message) => {
     const ending = endingWithoutSending(message, unwanted.get(message.id), window, now)
     return ending ? [ending] : []
   })
-  const tally = endings.length > 0 ? (await settleBatch(db, endings, { leaseMs, now })).tally : emptyTally()
+  const tally = endings.length > 0 ? (await settleBatch(db, endings, now)).tally : emptyTally()
   const ended = new Set(endings.map(({ message }) => message.id))
-  return { messages: messages.filter(({ id }) => !ended.has(id)), taken: messages.length, tally }
+  const toSend = messages.filter(({ id }) => !ended.has(id))
+  const [first] = messages
+  if (first && toSend.length === 0) await store.closeClaims(db, [first.lease.claimId])
+  return { messages: toSend, taken: messages.length, tally }
+}
+
+/** Locks messages of lapsed claims, and the claims. A claim of which others hold messages keeps these. */
+async function takeLapsed(
+  trx: Knex.Transaction,
+  appId: string,
+  limit: number,
+): Promise<{ ids: number[]; claims: number[] }> {
+  const claims = await store.lockLapsedClaims(trx, appId, MAX_CLAIMS)
+  const ids: number[] = []
+  for (const claimId of claims) {
+    if (ids.length >= limit) break
+    ids.push(...(await store.lockOfClaim(trx, claimId, limit - ids.length)))
+  }
+  return { ids, claims }
+}
+
+async function closeEmpty(trx: Knex.Transaction, claimIds: number[]): Promise<void> {
+  const empty: number[] = []
+  for (const claimId of claimIds) if (!(await store.hasOpenMessages(trx, claimId))) empty.push(claimId)
+  await store.closeClaims(trx, empty)
 }
 
 const NOT_WANTED = {

@@ -16,15 +16,23 @@ export async function findRefusals(
   runId: number,
   { after, since, limit }: { after: number; since: number; limit: number },
 ): Promise<{ refusals: RefusedMessage[]; next: number | undefined }> {
-  const rows = await selectRows<RefusedMessage & { errcode: number | null; settled_at: number | null }>(
+  const rows = await selectRows<{
+    id: number
+    open_id: string | null
+    errcode: number | null
+    settled_at: number
+  }>(
     db,
-    `SELECT id, open_id, errcode, settled_at FROM wx_push_message WHERE run_id = ? AND id > ? ORDER BY id LIMIT ?`,
+    `SELECT m.id, COALESCE(m.open_id, f.open_id) AS open_id, m.errcode, m.settled_at
+     FROM wx_push_message m LEFT JOIN wx_save_form_id f ON f.id = m.permit_id
+     WHERE m.run_id = ? AND m.id > ? ORDER BY m.id LIMIT ?`,
     [runId, after, limit],
   )
   return {
-    refusals: rows.filter(
-      ({ errcode, settled_at }) =>
-        errcode !== null && errcodeOf(errcode).stops !== undefined && (settled_at ?? 0) >= since,
+    refusals: rows.flatMap(({ id, open_id, errcode, settled_at }) =>
+      open_id !== null && errcode !== null && errcodeOf(errcode).stops !== undefined && settled_at >= since
+        ? [{ id, open_id }]
+        : [],
     ),
     next: rows.length < limit ? undefined : rows.at(-1)?.id,
   }

@@ -1,13 +1,16 @@
 import type { Knex } from 'knex'
-import { execute, placeholders } from '../db/sql.js'
+import { byPrimaryKey, execute, placeholders, selectRows } from '../db/sql.js'
 import { groupBy } from '../lib/group-by.js'
+import { addWaits } from './lease-store.js'
 
 /** How verdicts are written down. */
 
 /** What is recorded on a message when an attempt ends. */
 export interface Settlement {
   id: number
-  fence: number
+  appId: string
+  /** The claim by which the message is held. */
+  claimId: number
   runId: number | null
   state: 'delivered' | 'failed' | 'unknown' | 'retry'
   maybeSent: boolean
@@ -28,7 +31,7 @@ export interface Settled {
 }
 
 /**
- * Writes verdicts down, with one statement for those that have the same run, state, fence, doubt, attempts and code.
+ * Writes verdicts down, with one statement for those that have the same run, state, claim, doubt, attempts and code.
  * A message that another process has taken over is left as it is.
  */
 export async function writeVerdicts(
@@ -37,40 +40,57 @@ export async function writeVerdicts(
   now: number,
 ): Promise<Settled[]> {
   const groups = groupBy(settlements, (s) =>
-    [s.runId, s.state, s.fence, s.maybeSent, s.attempts, s.errcode].join(' '),
+    [s.runId, s.state, s.claimId, s.maybeSent, s.attempts, s.errcode].join(' '),
   )
   const settled: Settled[] = []
   for (const group of groups.values()) {
     const [first] = group
     if (!first) continue
-    const { runId, state, fence } = first
-    const perRow = (['next_attempt_at', 'errmsg', 'rid', 'msgid'] as const).map((column) =>
-      caseById(column, group),
-    )
+    const { runId, state, claimId } = first
+    const perRow = (['errmsg', 'rid', 'msgid'] as const).map((column) => caseById(column, group))
     const { affectedRows } = await execute(
       trx,
-      `UPDATE wx_push_message SET state = ?, attempts = attempts + ?, maybe_sent = ?, errcode = ?,
-         ${perRow.map(({ sql }) => sql).join(', ')}, lease_until = NULL, settled_at = ?, updated_at = ?
-       WHERE id IN (${placeholders(group.length)}) AND fence = ? AND state IN ('queued', 'sending')`,
+      `UPDATE wx_push_message${byPrimaryKey(trx)} SET state = ?, attempts = attempts + ?, maybe_sent = ?, errcode = ?,
+         ${perRow.map(({ sql }) => sql).join(', ')}, settled_at = ?, updated_at = ?
+       WHERE id IN (${placeholders(group.length)}) AND claim_id = ? AND state IN ('queued', 'sending')`,
       [
         state,
         first.attempts,
         first.maybeSent ? 1 : 0,
         first.errcode,
         ...perRow.flatMap(({ bindings }) => bindings),
-        state === 'retry' ? null : now,
+        state === 'retry' ? 0 : now,
         now,
         ...group.map(({ id }) => id),
-        fence,
+        claimId,
       ],
     )
+    if (state === 'retry') await waitForRetry(trx, group, affectedRows)
     settled.push({ runId, state, messages: affectedRows })
   }
   return settled
 }
 
+/** Notes when these messages are tried again, except for those that another process has taken over. */
+async function waitForRetry(trx: Knex.Transaction, group: Settlement[], settled: number): Promise<void> {
+  const [first] = group
+  if (!first || settled === 0) return
+  const ours = settled === group.length ? group : await stillOurs(trx, group)
+  const waits = ours.map(({ id, nextAttemptAt }) => ({ id, nextAttemptAt: nextAttemptAt ?? 0 }))
+  await addWaits(trx, first.appId, waits)
+}
+
+async function stillOurs(trx: Knex.Transaction, group: Settlement[]): Promise<Settlement[]> {
+  const rows = await selectRows<{ id: number; claim_id: number }>(
+    trx,
+    `SELECT id, claim_id FROM wx_push_message WHERE id IN (${placeholders(group.length)}) AND state = 'retry'`,
+    group.map(({ id }) => id),
+  )
+  const claims = new Map(rows.map(({ id, claim_id }) => [id, claim_id]))
+  return group.filter(({ id, claimId }) => claims.get(id) === claimId)
+}
+
 const PER_ROW = {
-  next_attempt_at: (s: Settlement) => s.nextAttemptAt,
   errmsg: (s: Settlement) => s.errmsg,
   rid: (s: Settlement) => s.rid,
   msgid: (s: Settlement) => s.msgid,

@@ -28,14 +28,14 @@ const WRITTEN_AS: Record<Verdict['kind'], 'settled' | 'given_back' | 'next_permi
 export async function settleBatch(
   db: Knex,
   judged: JudgedMessage[],
-  { leaseMs, now }: { leaseMs: number; now: number },
+  now: number,
 ): Promise<{ next: (HeldMessage | undefined)[]; tally: Tally }> {
   const ordered = [...judged].sort((a, b) => a.message.id - b.message.id)
   const writtenAs = (way: 'settled' | 'given_back' | 'next_permit') =>
     ordered.filter(({ verdict }) => WRITTEN_AS[verdict.kind] === way)
   const settled = await settle(db, writtenAs('settled'), now)
   const givenBack = await giveBackMessages(db, writtenAs('given_back'), now)
-  const { next, without, tally } = await takeNextPermits(db, writtenAs('next_permit'), leaseMs, now)
+  const { next, without, tally } = await takeNextPermits(db, writtenAs('next_permit'), now)
   const ended = await settle(db, without, now)
   return {
     next: judged.map(({ message }) => next.get(message.id)),
@@ -83,7 +83,8 @@ function toSettlement({ message, verdict, answer, attempted }: JudgedMessage, no
   const unknown = verdict.kind === 'unknown'
   return {
     id: message.id,
-    fence: message.fence,
+    appId: message.appId,
+    claimId: message.lease.claimId,
     runId: message.runId,
     state: verdict.kind as Settlement['state'],
     maybeSent: retry?.maybeSent ?? (unknown || message.maybeSent),

@@ -1,9 +1,13 @@
 import type { Knex } from 'knex'
 import { recountCounter, setLastDateBack } from '../books/index.js'
+import { MAX_LIST } from '../db/sql.js'
 import { inTransaction } from '../db/transaction.js'
 import { businessDate } from '../lib/business-date.js'
 import { DAY_MS } from '../lib/durations.js'
+import { groupBy } from '../lib/group-by.js'
+import { sortedUnique } from '../lib/sorted.js'
 import { toJson } from '../lib/user-id.js'
+import { takeUp } from '../messages/lease-store.js'
 import * as store from './store.js'
 
 export interface AuditCheck {
@@ -20,6 +24,8 @@ export interface AuditReport {
   fixed: number
   /** Users whose last_date was in the future and no longer is, with --fix. */
   fixed_dates: number
+  /** Messages that can be taken over again, with --fix. */
+  fixed_messages: number
 }
 
 const MAX_VIOLATIONS = 1_000
@@ -33,14 +39,15 @@ const CHINA = 'Asia/Shanghai'
 /**
  * Proves from the data of all accounts that counters are exact, nobody was reminded twice on a day, the
  * oldest permits went first, each spent permit has its message, each message goes to the open_id that gave
- * its permit, the totals of ended runs are those of their messages, and no last_date keeps a user from being
- * reminded. Reads without locks; beside a busy service a row may be seen in two states, so each finding is
+ * its permit, the totals of ended runs are those of their messages, no message is stranded, and no last_date keeps a
+ * user from being reminded. Reads without locks; beside a busy service a row may be seen in two states, so each finding is
  * checked a second time before it counts.
  */
 export async function audit(db: Knex, now: number, fix: boolean): Promise<AuditReport> {
   const fixed = fix ? await fixCounters(db, now) : 0
   const latest = businessDate(now, EARLIEST_ZONE)
   const fixed_dates = fix ? await fixFutureDates(db, latest, now) : 0
+  const fixed_messages = fix ? await fixStranded(db, now) : 0
   const checks = [
     await check('counter_is_exact', () => store.findWrongCounters(db, MAX_VIOLATIONS)),
     await check('one_reminder_per_day', () => store.findDoubleReminders(db, MAX_VIOLATIONS)),
@@ -49,9 +56,10 @@ export async function audit(db: Knex, now: number, fix: boolean): Promise<AuditR
     await check('message_has_permit', () => store.findMessagesWithoutPermit(db, MAX_VIOLATIONS)),
     await check('permit_goes_to_its_giver', () => store.findWrongReceivers(db, MAX_VIOLATIONS)),
     await check('totals_of_ended_runs', () => store.findWrongTotals(db, now - TOTALS_MS, MAX_VIOLATIONS)),
+    await check('open_message_will_go_on', () => store.findStranded(db, MAX_VIOLATIONS)),
     await check('last_date_is_past', () => store.findFutureDates(db, latest, MAX_VIOLATIONS)),
   ]
-  return { ok: checks.every(({ ok }) => ok), checks, fixed, fixed_dates }
+  return { ok: checks.every(({ ok }) => ok), checks, fixed, fixed_dates, fixed_messages }
 }
 
 async function check(name: string, find: () => Promise<object[]>): Promise<AuditCheck> {
@@ -62,7 +70,7 @@ async function check(name: string, find: () => Promise<object[]>): Promise<Audit
   return { name, ok: violations.length === 0, violations }
 }
 
-/** Counters are the only thing that can be corrected from the tables alone. */
+/** Counts permits again: they are the truth, and counters follow. */
 async function fixCounters(db: Knex, now: number): Promise<number> {
   let fixed = 0
   for (;;) {
@@ -87,5 +95,24 @@ async function fixFutureDates(db: Knex, latest: number, now: number): Promise<nu
     if (users.length === 0) return fixed
     for (const { app_id, user_id } of users)
       if (await setLastDateBack(db, { appId: app_id, userId: user_id, latest, today }, now)) fixed++
+  }
+}
+
+/** Lets whoever looks next take over messages whose claim or retry someone has deleted by hand. */
+async function fixStranded(db: Knex, now: number): Promise<number> {
+  let fixed = 0
+  for (;;) {
+    const stranded = await store.findStranded(db, MAX_LIST)
+    if (stranded.length === 0) return fixed
+    for (const [appId, group] of groupBy(stranded, ({ app_id }) => app_id)) {
+      const idsOf = (isWaiting: boolean): number[] =>
+        sortedUnique(
+          group.filter(({ state }) => (state === 'retry') === isWaiting).map(({ message_id }) => message_id),
+        )
+      await inTransaction(db, (trx) =>
+        takeUp(trx, appId, { inHand: idsOf(false), waiting: idsOf(true) }, now),
+      )
+    }
+    fixed += stranded.length
   }
 }

@@ -1,6 +1,7 @@
 import type { Knex } from 'knex'
 import { execute, forUpdate, placeholders, selectRows } from '../db/sql.js'
 import type { UserId } from '../lib/user-id.js'
+import { endWaits } from '../messages/lease-store.js'
 
 /** The statements that close the gap after a dump was restored. None is on a hot path; each is bounded. */
 
@@ -19,20 +20,20 @@ export async function findWindowEnd(
   return rows.at(-1)?.user_id
 }
 
-/** Locks messages that were not settled when the dump was taken. Uses the indexes of leases and retries. */
+/** Locks messages that were not settled when the dump was taken. Found by claims and retries. */
 export async function lockOpen(
   trx: Knex.Transaction,
   appId: string,
   limit: number,
 ): Promise<{ id: number; run_id: number | null }[]> {
   const open: { id: number; run_id: number | null }[] = []
-  for (const when of [
-    "lease_until > 0 AND state IN ('queued', 'sending')",
-    "next_attempt_at > 0 AND state = 'retry'",
+  for (const from of [
+    "wx_claim c JOIN wx_push_message m ON m.claim_id = c.id AND m.state IN ('queued', 'sending') WHERE c.app_id = ?",
+    "wx_message_retry r JOIN wx_push_message m ON m.id = r.message_id AND m.state = 'retry' WHERE r.app_id = ?",
   ]) {
     const rows = await selectRows<{ id: number; run_id: number | null }>(
       trx,
-      `SELECT id, run_id FROM wx_push_message WHERE app_id = ? AND ${when} LIMIT ?${forUpdate(trx)}`,
+      `SELECT m.id, m.run_id FROM ${from} LIMIT ?${forUpdate(trx)}`,
       [appId, limit],
     )
     open.push(...rows)
@@ -49,8 +50,9 @@ export async function endAsUnknown(
 ): Promise<void> {
   await execute(
     trx,
-    `UPDATE wx_push_message SET state = 'unknown', maybe_sent = 1, fence = fence + 1, errmsg = ?, lease_until = NULL,
-       next_attempt_at = NULL, settled_at = ?, updated_at = ? WHERE id IN (${placeholders(ids.length)})`,
+    `UPDATE wx_push_message SET state = 'unknown', maybe_sent = 1, errmsg = ?, settled_at = ?, updated_at = ?
+     WHERE id IN (${placeholders(ids.length)})`,
     [errmsg, now, now, ...ids],
   )
+  await endWaits(trx, ids)
 }

@@ -9,10 +9,12 @@ import { groupBy } from '../lib/group-by.js'
 import { pause } from '../lib/pause.js'
 import { sortedUnique } from '../lib/sorted.js'
 import type { UserId } from '../lib/user-id.js'
+import { findOrAddCard } from '../messages/card-store.js'
+import { closeClaims } from '../messages/lease-store.js'
 import { countOpen } from '../messages/open-store.js'
 import { windowEnd } from '../messages/window.js'
-import { candidatesOf, claimCandidates } from '../reminders/claim.js'
-import { findCandidates } from '../reminders/store.js'
+import { claimRange } from '../reminders/claim.js'
+import { findDue } from '../reminders/store.js'
 import { endRun, findRun, openRun } from '../runs/occurrences.js'
 import * as totals from '../runs/totals.js'
 import * as store from './restored-store.js'
@@ -159,6 +161,7 @@ async function markDay(
   const { appId } = account
   const run = await findRun(db, { job: 'remind', appId, slot: date })
   const isToday = date === businessDate(now, account.timezone)
+  const card = await findOrAddCard(db, account, now)
   let users = 0
   let after: UserId = Number.MIN_SAFE_INTEGER
   while (!signal.aborted) {
@@ -166,21 +169,20 @@ async function markDay(
     if (end === undefined) break
     const range = { range_no: 0, cur: after, hi: end }
     const { marked, again } = await inTransaction(db, async (trx) => {
-      const read = await findCandidates(trx, appId, range, { date, usable: isUsable(account, at) }, CHUNK)
-      const due = candidatesOf(read)
-      if (dryRun || !run) return { marked: due.length, again: null }
-      const { claimed, again } = await claimCandidates(trx, account, due, {
-        runId: run.id,
-        date,
-        leaseMs: 0,
-        now: at,
-      })
-      const ids = sortedUnique(claimed.map(({ id }) => id))
-      if (ids.length > 0) {
+      if (dryRun || !run) {
+        const due = await findDue(trx, appId, range, { date, usable: isUsable(account, at) }, CHUNK)
+        return { marked: due.length, again: null }
+      }
+      const of = { runId: run.id, date, card, leaseMs: 0, now: at, besideMessages: true }
+      const { claimed, again } = await claimRange(trx, account, range, CHUNK, of)
+      const [first] = claimed
+      if (first) {
+        const ids = sortedUnique(claimed.map(({ id }) => id))
         await store.endAsUnknown(trx, ids, ERRMSG, now)
+        await closeClaims(trx, [first.lease.claimId])
         await totals.addUnknown(trx, run.id, ids.length, now)
       }
-      return { marked: ids.length, again }
+      return { marked: claimed.length, again }
     })
     users += marked
     onMarked(marked)

@@ -84,7 +84,7 @@ export function findYoungerSpentFirst(db: Knex, limit: number): Promise<YoungerS
      WHERE m.state <> 'cancelled' AND older.created_at < m.created_at
        AND (older.created_at > 0 OR older.id < spent.id)
        AND (older.status = 0 AND older.updated_at <= m.created_at
-         OR older.status = 2 AND older.message_id IS NULL AND older.updated_at > older.expire)
+         OR older.status = 2 AND older.message_id = 0 AND older.updated_at > older.expire)
      LIMIT ?`,
     [limit],
   )
@@ -104,7 +104,7 @@ export function findSpentWithoutMessage(db: Knex, limit: number): Promise<Mismat
     db,
     `SELECT f.message_id, f.id AS permit_id FROM wx_save_form_id f
      LEFT JOIN wx_push_message m ON m.id = f.message_id
-     WHERE f.status = 1 AND f.message_id IS NOT NULL
+     WHERE f.status = 1 AND f.message_id > 0
        AND (m.id IS NULL OR (m.permit_id <> f.id OR m.state = 'cancelled') AND f.errcode IS NULL)
      LIMIT ?`,
     [limit],
@@ -118,7 +118,7 @@ export function findMessagesWithoutPermit(db: Knex, limit: number): Promise<Mism
     `SELECT m.id AS message_id, m.permit_id FROM wx_push_message m
      LEFT JOIN wx_save_form_id f ON f.id = m.permit_id
      WHERE m.kind = 'reminder' AND m.state <> 'cancelled'
-       AND (f.id IS NULL OR f.status <> 1 OR f.message_id IS NULL OR f.message_id <> m.id)
+       AND (f.id IS NULL OR f.status <> 1 OR f.message_id <> m.id)
      LIMIT ?`,
     [limit],
   )
@@ -165,6 +165,24 @@ export function findWrongTotals(db: Knex, since: number, limit: number): Promise
      GROUP BY r.id, ${recorded}
      HAVING ${counts.map(({ total, count }) => `r.${total} <> ${count}`).join(' OR ')} LIMIT ?`,
     [since, limit],
+  )
+}
+
+export interface StrandedMessage {
+  message_id: number
+  app_id: string
+  state: 'queued' | 'sending' | 'retry'
+}
+
+/** Rule: nothing is lost. A message that is not settled has a claim, or a time of its next attempt. */
+export function findStranded(db: Knex, limit: number): Promise<StrandedMessage[]> {
+  return scanRows<StrandedMessage>(
+    db,
+    `SELECT m.id AS message_id, m.app_id, m.state FROM wx_push_message m
+     LEFT JOIN wx_claim c ON c.id = m.claim_id
+     LEFT JOIN wx_message_retry r ON r.message_id = m.id
+     WHERE m.state IN ('queued', 'sending') AND c.id IS NULL OR m.state = 'retry' AND r.message_id IS NULL LIMIT ?`,
+    [limit],
   )
 }
 

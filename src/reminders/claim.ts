@@ -1,30 +1,22 @@
-import { randomUUID } from 'node:crypto'
 import type { Knex } from 'knex'
 import type { Account } from '../account.js'
-import {
-  type Candidate,
-  type ClaimedPermit,
-  claimPermits,
-  isUsable,
-  type PermitSource,
-} from '../books/index.js'
-import type { Channel } from '../channel.js'
+import { type ClaimedPermit, isUsable, lockForClaim, spendForClaim } from '../books/index.js'
+import { isDuplicate } from '../db/errors.js'
 import { inTransaction } from '../db/transaction.js'
-import { addDays } from '../lib/business-date.js'
 import { MINUTE_MS } from '../lib/durations.js'
 import { failpoint } from '../lib/failpoint.js'
 import { type UserId, userIdBefore } from '../lib/user-id.js'
-import type { HeldMessage } from '../messages/message.js'
-import { findReminderIds, insertReminders, type NewReminder, type ReminderBatch } from '../messages/store.js'
+import type { Card } from '../messages/card-store.js'
+import { closeClaims, openClaim } from '../messages/lease-store.js'
+import type { HeldMessage, Lease } from '../messages/message.js'
+import { reminderRenderer } from '../messages/text.js'
 import { isOwnKey } from '../messages/verdict.js'
 import { windowEnd } from '../messages/window.js'
 import * as limits from '../runs/limit.js'
 import type { Range } from '../runs/ranges.js'
 import * as cursors from '../runs/ranges.js'
 import type { RunState } from '../runs/run.js'
-import { findStreaks } from '../sign-ins/store.js'
 import * as store from './store.js'
-import { renderReminder } from './text.js'
 
 export type Claim =
   /** Committed. Empty if none of the users read was due after all. */
@@ -37,32 +29,31 @@ export type Claim =
   /** Another process ended the run. */
   | { kind: 'ended'; state: RunState; reason: string | null }
 
-export interface ClaimOptions {
+/** What the reminders of a claim have in common. */
+export interface ClaimOf {
   runId: number
   date: number
+  card: Card
   leaseMs: number
   now: number
-  /** The most users to read; the cursor moves past all of them. */
-  read: number
-  /** The most users to claim; if some are left out, the cursor stops before the first of them. */
+}
+
+export interface ClaimOptions extends ClaimOf {
+  /** The most users to examine, due or not; the cursor moves past all of them. */
+  examine: number
+  /** The most users to claim; if some are left out, the cursor stops after the last one claimed. */
   claim: number
 }
 
 /**
- * For each user to read, a claim examines this many counters: it finds enough even where three in four users are not
- * due. Examining one costs a few us.
- */
-const EXAMINED_PER_READ = 4
-
-/**
- * Claims the next due users of the run: one short transaction spends their oldest valid permits, counts their
- * counters down, and writes their messages. Lock order: run, range, permits, counters, messages.
+ * Claims the next due users of the run: one short transaction writes their messages, spends their oldest valid
+ * permits, and counts their counters down. Lock order: run, range; then nothing is waited for.
  */
 export async function claimDue(db: Knex, account: Account, options: ClaimOptions): Promise<Claim> {
   const { runId, date, now } = options
   const { appId } = account
-  const day = { date, usable: isUsable(account, now) }
-  const claim = await inTransaction(db, async (trx): Promise<Claim> => {
+  let besideMessages = false
+  const work = async (trx: Knex.Transaction): Promise<Claim> => {
     const run = await limits.lockForClaim(trx, runId)
     if (run?.state !== 'running')
       return { kind: 'ended', state: run?.state ?? 'done', reason: run?.reason ?? null }
@@ -74,114 +65,117 @@ export async function claimDue(db: Knex, account: Account, options: ClaimOptions
       return { kind: 'busy' }
     }
 
-    const range = await store.boundRange(trx, appId, free, options.read * EXAMINED_PER_READ)
-    const read = await store.findCandidates(trx, appId, range, day, options.read)
-    const { candidates, cursor, isCut } = cut(read, range, {
-      read: options.read,
-      claim: Math.min(options.claim, room),
+    const range = await store.boundRange(trx, appId, free, options.examine)
+    if (room === 0) {
+      const [due] = await store.findDue(trx, appId, range, { date, usable: isUsable(account, now) }, 1)
+      const cursor = due ? userIdBefore(due.user_id) : range.hi
+      await cursors.moveCursor(trx, runId, range.range_no, cursor, null)
+      return due ? { kind: 'limited' } : { kind: 'claimed', messages: [] }
+    }
+    const limit = Math.min(options.claim, room)
+    const { claimed, last, again } = await claimRange(trx, account, range, limit, {
+      ...options,
+      besideMessages,
     })
-    const { claimed, again } = await claimCandidates(trx, account, candidates, options)
-    await cursors.moveCursor(trx, runId, range.range_no, cursor, again)
-    if (room === 0 && isCut) return { kind: 'limited' }
+    await cursors.moveCursor(trx, runId, range.range_no, last ?? range.hi, again)
     if (run.claim_limit !== null) await limits.countClaimed(trx, runId, claimed.length)
     failpoint('claim.in_transaction')
     return { kind: 'claimed', messages: claimed }
+  }
+  const claim = await inTransaction(db, work, (error) => {
+    besideMessages ||= isDuplicate(error)
+    return isDuplicate(error)
   })
   failpoint('claim.committed')
   return claim
 }
 
 /**
- * Chooses whom to claim among the users read, and where the cursor goes: past the last user read, or before the first
- * one left out.
+ * Claims the first `limit` due users of a range. `last` is the last of them, if there may be more in the range.
+ * `again` is the smallest user who was due and passed over, because another transaction holds the permit or the
+ * counter, or has just changed it.
  */
-function cut(
-  read: store.FoundUser[],
-  range: Range,
-  limits: { read: number; claim: number },
-): { candidates: Candidate[]; cursor: UserId; isCut: boolean } {
-  const withPermit = candidatesOf(read)
-  const candidates = withPermit.slice(0, limits.claim)
-  const leftOut = withPermit[limits.claim]
-  if (leftOut) return { candidates, cursor: userIdBefore(leftOut.userId), isCut: true }
-  const last = read.length < limits.read ? undefined : read.at(-1)
-  return { candidates, cursor: last?.user_id ?? range.hi, isCut: false }
-}
-
-/** The users who have a permit that can be spent now. */
-export function candidatesOf(read: store.FoundUser[]): Candidate[] {
-  return read.flatMap(({ user_id: userId, permit_id: permitId }) =>
-    permitId === null ? [] : [{ userId, permitId }],
-  )
-}
-
-/** Claims candidates for a run: updates their permits and counters, and inserts a leased message for each. */
-export async function claimCandidates(
+export async function claimRange(
   trx: Knex.Transaction,
   account: Account,
-  candidates: Candidate[],
-  { runId, date, now, leaseMs }: Pick<ClaimOptions, 'runId' | 'date' | 'now' | 'leaseMs'>,
-): Promise<{ claimed: HeldMessage[]; again: UserId | null }> {
-  const { appId, channel, templateId, page } = account
-  const leaseDeadline = performance.now() + leaseMs
-  const msLeft = windowEnd(account, date) - now
-  let messages: HeldMessage[] = []
-  const writeReminders = async (claimed: ClaimedPermit[]): Promise<void> => {
-    const users = claimed.map(({ userId }) => userId)
-    const streaks = await findStreaks(trx, appId, users, addDays(date, -1))
-    const drafts = claimed.map((permit) => ({
-      permit,
-      data: renderReminder(account.data, { date, streak: streaks.get(permit.userId) ?? 0 }),
-      traceId: randomUUID(),
-      state: firstState(channel, permit.source, msLeft),
-    }))
-    const batch = { appId, businessDate: date, runId, channel, templateId, page }
-    await insertReminders(trx, batch, drafts, leaseMs, now)
-    const ids = await findReminderIds(trx, appId, date, users)
-    messages = drafts.map((draft) =>
-      toHeldMessage(idOf(ids, draft.permit.userId), batch, draft, now, leaseDeadline),
-    )
+  range: Range,
+  limit: number,
+  of: ClaimOf & { besideMessages: boolean },
+): Promise<{ claimed: HeldMessage[]; last: UserId | undefined; again: UserId | null }> {
+  const { appId, channel } = account
+  const { date, now } = of
+  const lease = await openClaim(trx, appId, of.leaseMs, now)
+  const state = firstState(account, date, now)
+  const written = await store.insertDue(trx, appId, range, limit, {
+    day: { date, usable: isUsable(account, now) },
+    claimId: lease.claimId,
+    runId: of.runId,
+    cardId: of.card.id,
+    state,
+    now,
+    besideMessages: of.besideMessages,
+  })
+  if (written === 0) {
+    await closeClaims(trx, [lease.claimId])
+    return { claimed: [], last: undefined, again: null }
   }
-  const { again } = await claimPermits(trx, { appId, date, candidates }, writeReminders, now)
-  return { claimed: messages, again }
+  const last = written < limit ? undefined : await store.findLastOfClaim(trx, lease.claimId)
+  const claimOfDay = { claimId: lease.claimId, date }
+  const permits = await lockForClaim(trx, claimOfDay, now)
+  const again = permits.length === written ? null : await dropPassedOver(trx, lease, permits)
+  await spendForClaim(trx, claimOfDay, permits.length, now)
+  // Of a claim that counts as a send, the messages that may not: those on a prepay_id, which has three uses.
+  const waiting = permits.filter(({ source }) => state === 'sending' && !isOwnKey(channel, source))
+  const waitingIds = new Set(waiting.map(({ messageId }) => messageId))
+  await store.setQueued(trx, [...waitingIds])
+  if (permits.length === 0) await closeClaims(trx, [lease.claimId])
+  const toHeld = heldMessages(account, of, lease)
+  const claimed = permits.map((permit) => toHeld(permit, waitingIds.has(permit.messageId) ? 'queued' : state))
+  return { claimed, last, again }
+}
+
+/** Takes back the messages whose permit or counter could not be had. Returns the smallest of their users. */
+async function dropPassedOver(
+  trx: Knex.Transaction,
+  { claimId }: Lease,
+  permits: ClaimedPermit[],
+): Promise<UserId | null> {
+  const locked = new Set(permits.map(({ messageId }) => messageId))
+  const passedOver = (await store.findOfClaim(trx, claimId)).filter(({ id }) => !locked.has(id))
+  await store.deleteUnclaimed(
+    trx,
+    passedOver.map(({ id }) => id),
+  )
+  return passedOver[0]?.user_id ?? null
 }
 
 /** Built field by field: spreading objects costs several us per message. */
-function toHeldMessage(
-  id: number,
-  batch: ReminderBatch,
-  { permit, data, traceId, state }: NewReminder,
-  now: number,
-  leaseDeadline: number,
-): HeldMessage {
-  return {
-    id,
-    fence: 1,
+function heldMessages(
+  account: Account,
+  { runId, date, card, now }: ClaimOf,
+  lease: Lease,
+): (permit: ClaimedPermit, state: HeldMessage['state']) => HeldMessage {
+  const render = reminderRenderer(card.data, date)
+  return (permit, state) => ({
+    id: permit.messageId,
+    lease,
     state,
-    appId: batch.appId,
+    appId: account.appId,
     userId: permit.userId,
     openId: permit.openId,
-    channel: batch.channel,
-    templateId: batch.templateId,
-    page: batch.page,
-    data,
+    channel: card.channel,
+    templateId: card.templateId,
+    page: card.page,
+    data: render(permit.streak),
     permitId: permit.id,
     formId: permit.formId,
     permitSource: permit.source,
     attempts: 0,
     maybeSent: false,
-    businessDate: batch.businessDate,
-    runId: batch.runId,
-    traceId,
+    businessDate: date,
+    runId,
     createdAt: now,
-    leaseDeadline,
-  }
-}
-
-function idOf(ids: Map<UserId, number>, userId: UserId): number {
-  const id = ids.get(userId)
-  if (id === undefined) throw new Error(`The reminder of user ${userId} was inserted but is not there`)
-  return id
+  })
 }
 
 /** With less of the window left, there may be no process in time to ask WeChat about what a dead one had in hand. */
@@ -193,6 +187,7 @@ const TIME_TO_ASK_MS = 30 * MINUTE_MS
  * would add a quarter to the CPU of a run (`npm run bench -- --only 'daily run, 0 ms'`: 188 against 232 us a
  * user).
  */
-function firstState(channel: Channel, source: PermitSource, msLeft: number): HeldMessage['state'] {
-  return isOwnKey(channel, source) && msLeft > TIME_TO_ASK_MS ? 'sending' : 'queued'
+function firstState(account: Account, date: number, now: number): HeldMessage['state'] {
+  const hasTime = windowEnd(account, date) - now > TIME_TO_ASK_MS
+  return isOwnKey(account.channel, 'form') && hasTime ? 'sending' : 'queued'
 }

@@ -1,12 +1,10 @@
 import type { Knex } from 'knex'
 import type { Account } from '../account.js'
 import { isUsable } from '../books/index.js'
-import { addDays } from '../lib/business-date.js'
-import { MAX_USER_ID, type UserId } from '../lib/user-id.js'
+import type { UserId } from '../lib/user-id.js'
+import { reminderRenderer } from '../messages/text.js'
 import { findRun } from '../runs/occurrences.js'
-import { findStreaks } from '../sign-ins/store.js'
 import * as store from './store.js'
-import { renderReminder } from './text.js'
 
 /** What a run at a given moment would do, and whom it would pass over. Planning sends and writes nothing. */
 export interface Plan {
@@ -40,11 +38,8 @@ export async function planRun(db: Knex, account: Account, date: number, at: numb
   const day = { date, usable: isUsable(account, at) }
   const run = await findRun(db, { job: 'remind', appId, slot: date })
   const standings = await store.countStandings(db, appId, day)
-  const everybody = { range_no: 0, cur: Number.MIN_SAFE_INTEGER, hi: MAX_USER_ID }
-  const candidates = await store.findCandidates(db, appId, everybody, day, SAMPLE)
-  const userIds = candidates.map((candidate) => candidate.user_id)
-  const streaks =
-    userIds.length > 0 ? await findStreaks(db, appId, userIds, addDays(date, -1)) : new Map<UserId, number>()
+  const sample = await findSample(db, appId, day, Math.min(SAMPLE, standings.due))
+  const render = reminderRenderer(account.data, date)
   return {
     date,
     due: standings.due,
@@ -59,16 +54,16 @@ export async function planRun(db: Knex, account: Account, date: number, at: numb
       no_permit: standings.no_permit,
     },
     given_back: run ? await store.countGivenBack(db, run.id, date) : 0,
-    sample: candidates.flatMap(({ user_id, permit_id }) =>
-      permit_id === null
-        ? []
-        : [
-            {
-              user_id,
-              permit_id,
-              data: renderReminder(account.data, { date, streak: streaks.get(user_id) ?? 0 }),
-            },
-          ],
-    ),
+    sample: sample.map(({ user_id, permit_id, streak }) => ({ user_id, permit_id, data: render(streak) })),
   }
+}
+
+/** The first `wanted` due users. Read page by page: they may come after a million who are not. */
+async function findSample(db: Knex, appId: string, day: store.Day, wanted: number): Promise<store.DueUser[]> {
+  const sample: store.DueUser[] = []
+  for await (const page of store.pages(db, appId)) {
+    if (sample.length >= wanted) break
+    sample.push(...(await store.findDue(db, appId, page, day, wanted - sample.length)))
+  }
+  return sample
 }

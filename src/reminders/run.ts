@@ -5,6 +5,7 @@ import { inTransaction } from '../db/transaction.js'
 import { ServiceError } from '../errors.js'
 import { businessDate, toIsoDate } from '../lib/business-date.js'
 import { createBrake } from '../messages/brake.js'
+import { findOrAddCard } from '../messages/card-store.js'
 import { deliverAll } from '../messages/deliver.js'
 import type { DeliverDeps } from '../messages/delivery.js'
 import { addTallies, type Tally } from '../messages/tally.js'
@@ -137,7 +138,8 @@ async function sendReminders(
 ): Promise<Sent> {
   const { db } = deps
   const brake = createBrake(await store.findNormalRefusals(db, account.appId, runId))
-  const source = createReminderSource(deps, account, brake, { runId, date, triggeredBy, signal })
+  const card = await findOrAddCard(db, account, deps.now())
+  const source = createReminderSource(deps, account, brake, { runId, date, card, triggeredBy, signal })
   const closesAt = createDeadlines(account)
   const sent = await deliverAll(deps, source, {
     brake,
@@ -166,7 +168,8 @@ async function writeReport(
 ): Promise<RunReport> {
   const day = { date: run.slot, usable: isUsable(account, now) }
   // In an outage a run pauses each minute; the report of such a pause counts only the users it has reached.
-  const standings = ending.state === 'paused' ? undefined : await store.countStandings(db, account.appId, day)
+  const standings =
+    ending.state === 'paused' ? undefined : await store.countUnreminded(db, account.appId, day)
   const stillDue = standings?.due ?? 0
   const skippedSignedIn = standings?.signed_in ?? 0
   const retrying = await inTransaction(db, (trx) =>

@@ -64,6 +64,20 @@ export function createDeletion(
     }
   }
 
+  async function messages(): Promise<void> {
+    const ofRun = (runId: number | null) =>
+      fromTable(
+        (on, after) => store.readMessages(on, runId, after, wanted),
+        (trx, ids) => deleteMessages(trx, ids, wanted),
+      )
+    for (let day: number | undefined = 0; day !== undefined && !signal.aborted; ) {
+      const runs: { id: number; slot: number }[] = await store.findOldRuns(db, day, wanted)
+      for (const { id } of runs) await ofRun(id)
+      day = runs.at(-1)?.slot
+    }
+    await ofRun(null)
+  }
+
   async function permitsOfNoMessage(from: Place, until: number): Promise<void> {
     for (let place: Place | undefined = from; place && !signal.aborted; ) {
       const next: Place | undefined = await findPlace(db, appId, place, until, CHUNK)
@@ -104,7 +118,7 @@ export function createDeletion(
   return {
     purged,
     async run() {
-      await fromTable(store.readMessages, (trx, ids) => deleteMessages(trx, ids, wanted))
+      await messages()
       await permitsOfNoMessage({ expire: 0, id: 0 }, before)
       await permitsOfNoMessage({ expire: NEVER_EXPIRES, id: 0 }, NEVER_EXPIRES + 1)
       await fromTable(store.readRuns, async (trx, ids) => ({ runs: await deleteRuns(trx, ids) }))

@@ -29,21 +29,36 @@ interface Row {
 /** On a row `f` of wx_save_form_id: ended, untouched since `before`, and run out. Subscriptions never run out. */
 const IS_OLD_PERMIT = `f.status <> 0 AND f.updated_at < ? AND (f.expire < ? OR f.source = 'subscribe')`
 
+/** Runs of reminders that began before `before`, oldest day first, after that of `after`. Uses wx_job_run_slot_uq. */
+export async function findOldRuns(
+  db: Knex,
+  after: number,
+  { appId, before, limit }: Wanted,
+): Promise<{ id: number; slot: number }[]> {
+  return selectRows(
+    db,
+    `SELECT id, slot FROM wx_job_run WHERE job = 'remind' AND app_id = ? AND slot > ? AND started_at < ?
+     ORDER BY slot LIMIT ?`,
+    [appId, after, before, limit],
+  )
+}
+
 /**
- * Messages settled before `before`. Unsettled ones stay, however old. Uses wx_push_message_lease_idx, in
- * which the id comes last and messages in hand are kept apart.
+ * Messages of a run, or of none (null), that were settled before `before`. Unsettled ones stay, however old. Uses
+ * wx_push_message_run_idx, which ends with the id.
  */
 export async function readMessages(
   db: Knex,
+  runId: number | null,
   after: number,
   { appId, before, limit }: Wanted,
 ): Promise<Slice> {
   const rows = await selectRows<Row>(
     db,
-    `SELECT id, created_at, CASE WHEN settled_at < ? THEN 1 ELSE 0 END AS is_old
-     FROM wx_push_message${mysqlHint(db, 'IGNORE INDEX (PRIMARY)')}
-     WHERE app_id = ? AND lease_until IS NULL AND id > ? ORDER BY id LIMIT ?`,
-    [before, appId, after, limit],
+    `SELECT id, created_at, CASE WHEN settled_at > 0 AND settled_at < ? THEN 1 ELSE 0 END AS is_old
+     FROM wx_push_message${mysqlHint(db, 'FORCE INDEX (wx_push_message_run_idx)')}
+     WHERE run_id ${runId === null ? 'IS NULL' : '= ?'} AND app_id = ? AND id > ? ORDER BY id LIMIT ?`,
+    [before, ...(runId === null ? [] : [runId]), appId, after, limit],
   )
   return toSlice(rows, before, limit)
 }
@@ -151,7 +166,7 @@ export async function deleteRows(
   ids: number[],
 ): Promise<number> {
   const still = {
-    wx_push_message: 'settled_at IS NOT NULL',
+    wx_push_message: 'settled_at > 0',
     wx_callback_event: '1 = 1',
     wx_callback_nonce: '1 = 1',
   }

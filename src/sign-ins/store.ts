@@ -1,5 +1,5 @@
 import type { Knex } from 'knex'
-import { execute, forUpdate, isSqlite, placeholders, selectRows } from '../db/sql.js'
+import { execute, forUpdate, isSqlite, selectRows } from '../db/sql.js'
 import type { BusinessDate } from '../lib/business-date.js'
 import type { UserId } from '../lib/user-id.js'
 
@@ -66,20 +66,4 @@ export async function setStreak(
     userId,
     day,
   ])
-}
-
-/** The streaks of the given users who signed in on that day. */
-export async function findStreaks(
-  db: Knex,
-  appId: string,
-  userIds: UserId[],
-  day: BusinessDate,
-): Promise<Map<UserId, number>> {
-  const rows = await selectRows<{ user_id: UserId; streak: number }>(
-    db,
-    `SELECT user_id, streak FROM wx_sign_in
-     WHERE app_id = ? AND user_id IN (${placeholders(userIds.length)}) AND day = ?`,
-    [appId, ...userIds, day],
-  )
-  return new Map(rows.map(({ user_id, streak }) => [user_id, streak]))
 }

@@ -164,15 +164,9 @@ export async function setLastNumber(
 
 /**
  * The tables where a user of the account can have left a trace. Each has an index that begins with app_id,
- * user_id.
+ * user_id. Who has a message has a counter too.
  */
-const TABLES_WITH_USERS = [
-  'wx_user',
-  'wx_message_push_status',
-  'wx_save_form_id',
-  'wx_sign_in',
-  'wx_push_message',
-]
+const TABLES_WITH_USERS = ['wx_user', 'wx_message_push_status', 'wx_save_form_id', 'wx_sign_in']
 
 /** The highest user id from `from` to `to` that any table of ours knows. */
 export async function highestUsed(

@@ -7,6 +7,7 @@ import { isDuplicate } from '../../src/db/errors.js'
 import { inTransaction } from '../../src/db/transaction.js'
 import { createLogger } from '../../src/lib/logger.js'
 import { markSending } from '../../src/messages/lease-store.js'
+import { traceIdOf } from '../../src/messages/message.js'
 import { acceptTap } from '../../src/permits/subscriptions.js'
 import { closeRun } from '../../src/runs/occurrences.js'
 import { bindUser } from '../../src/users/user-ids.js'
@@ -251,12 +252,12 @@ describe.each(dialects)('events of WeChat on %s', (dialect) => {
     test('the report of a delivery is written on the message with its msgid, with the message’s trace id in the log', async () => {
       await remind()
       expect(await happens(sent(msgidAtWechat()))).toBe('delivered')
-      const { state, delivery_status, trace_id, id } = await message()
+      const { state, delivery_status, id } = await message()
       expect({ state, delivery_status }).toEqual({ state: 'delivered', delivery_status: 'success' })
       const line = world.logged
         .map((each) => JSON.parse(each))
         .find(({ event }) => event === 'callback.applied')
-      expect(line).toMatchObject({ trace_id, message_id: id, outcome: 'delivered' })
+      expect(line).toMatchObject({ trace_id: traceIdOf(id), message_id: id, outcome: 'delivered' })
       expect(line.open_id).not.toBe(OPEN_ID)
     })
 
@@ -310,7 +311,7 @@ describe.each(dialects)('events of WeChat on %s', (dialect) => {
       const msgid = msgidAtWechat()
       expect(await happens(sent(msgid))).toBe('unknown_message')
       expect(await message()).toMatchObject({ state: 'sending', delivery_status: null })
-      await world.db('wx_push_message').update({ state: 'delivered', lease_until: null, msgid })
+      await world.db('wx_push_message').update({ state: 'delivered', msgid })
       world.clock.advance(5_000)
       await worker.workDue()
       expect(await lastEvent()).toMatchObject({ outcome: 'delivered' })
@@ -370,7 +371,7 @@ describe.each(dialects)('events of WeChat on %s', (dialect) => {
       ['failed:freq limit ', 'failed', 'failed: freq limit', null],
     ])('of a service account: %s', async (status, outcome, delivery_status, stop_errcode) => {
       await remind()
-      await world.db('wx_push_message').update({ channel: 'official' })
+      await world.db('wx_card').update({ channel: 'official' })
       expect(await happens(finished(msgidAtWechat(), status))).toBe(outcome)
       expect(await message()).toMatchObject({ state: 'delivered', delivery_status })
       expect(await person()).toMatchObject({

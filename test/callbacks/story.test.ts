@@ -49,7 +49,7 @@ describe.each(dialects)('service and WeChat on %s', (dialect) => {
 
   const outcomes = async (): Promise<string[]> =>
     (await service.db('wx_callback_event').orderBy('id')).map(({ outcome }) => outcome)
-  const message = () => service.db('wx_push_message').first()
+  const message = () => service.db('wx_push_message_detail').first()
 
   /** Subscribes, and lets the schedule remind at ten. */
   async function subscribeAndRemind(): Promise<void> {

@@ -45,7 +45,6 @@ export interface MessageRow {
   permit_id: number
   business_date: number | null
   attempts: number
-  fence: number
   created_at: number
   settled_at: number | null
   errcode: number | null
@@ -84,7 +83,7 @@ export async function findViolations(
   const { channel, ledger, uploader } = evidence
   const messages = await selectRows<MessageRow>(
     db,
-    `SELECT id, user_id, state, permit_id, business_date, attempts, fence, created_at, settled_at, errcode, errmsg
+    `SELECT id, user_id, state, permit_id, business_date, attempts, created_at, settled_at, errcode, errmsg
      FROM wx_push_message`,
   )
   const permits = await selectRows<PermitRow>(

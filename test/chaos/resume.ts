@@ -2,7 +2,7 @@ import type { Knex } from 'knex'
 import { placeholders, selectRows } from '../../src/db/sql.js'
 
 interface Held {
-  fence: number
+  claimId: number
   leaseUntil: number
   /** Kills that may have left it, oldest first. */
   kills: number[]
@@ -11,7 +11,7 @@ interface Held {
 interface Row {
   id: number
   state: string
-  fence: number
+  claim_id: number
   lease_until: number | null
 }
 
@@ -19,7 +19,7 @@ const MAX_WATCHED = 500
 
 /**
  * How long after a kill its messages were in other hands. The table does not say whose a message is; but one whose
- * lease nobody renewed, and whose fence went up after that lease had run out, was left by the process that was killed.
+ * lease nobody renewed, and whose claim changed after that lease had run out, was left by the process that was killed.
  */
 export class ResumeWatch {
   /** ms from a kill to the first and to the last takeover of what it left. */
@@ -30,13 +30,14 @@ export class ResumeWatch {
   async noteKill(db: Knex, killedAt: number): Promise<void> {
     const rows = await selectRows<Row>(
       db,
-      `SELECT id, state, fence, lease_until FROM wx_push_message WHERE lease_until > 0 LIMIT ${MAX_WATCHED}`,
+      `SELECT m.id, m.state, m.claim_id, c.lease_until FROM wx_claim c JOIN wx_push_message m ON m.claim_id = c.id
+       WHERE m.state IN ('queued', 'sending') LIMIT ${MAX_WATCHED}`,
     )
-    for (const { id, fence, lease_until } of rows) {
+    for (const { id, claim_id: claimId, lease_until } of rows) {
       const held = this.#watched.get(id)
-      if (held?.fence === fence) held.kills.push(killedAt)
+      if (held?.claimId === claimId) held.kills.push(killedAt)
       else if (this.#watched.size < MAX_WATCHED)
-        this.#watched.set(id, { fence, leaseUntil: lease_until ?? 0, kills: [killedAt] })
+        this.#watched.set(id, { claimId, leaseUntil: lease_until ?? 0, kills: [killedAt] })
     }
   }
 
@@ -45,7 +46,8 @@ export class ResumeWatch {
     const ids = [...this.#watched.keys()]
     const rows = await selectRows<Row>(
       db,
-      `SELECT id, state, fence, lease_until FROM wx_push_message WHERE id IN (${placeholders(ids.length)})`,
+      `SELECT m.id, m.state, m.claim_id, c.lease_until FROM wx_push_message m LEFT JOIN wx_claim c ON c.id = m.claim_id
+       WHERE m.id IN (${placeholders(ids.length)})`,
       ids,
     )
     for (const row of rows) {
@@ -54,8 +56,8 @@ export class ResumeWatch {
     }
   }
 
-  #compare({ id, state, fence, lease_until }: Row, held: Held, now: number): void {
-    if (fence === held.fence && state === 'sending') {
+  #compare({ id, state, claim_id: claimId, lease_until }: Row, held: Held, now: number): void {
+    if (claimId === held.claimId && state === 'sending') {
       // Somebody renews it: whoever was killed before then did not hold it.
       if (lease_until !== null && lease_until > held.leaseUntil) {
         held.leaseUntil = lease_until
@@ -66,7 +68,7 @@ export class ResumeWatch {
     }
     this.#watched.delete(id)
     const killedAt = held.kills[0]
-    if (fence === held.fence || now < held.leaseUntil || killedAt === undefined) return
+    if (claimId === held.claimId || now < held.leaseUntil || killedAt === undefined) return
     const took = now - killedAt
     this.#first.set(killedAt, Math.min(took, this.#first.get(killedAt) ?? took))
     this.#last.set(killedAt, Math.max(took, this.#last.get(killedAt) ?? took))

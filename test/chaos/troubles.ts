@@ -66,9 +66,8 @@ export function hurryRetries({ course, db }: Stage, luck: Luck): Promise<void> {
 
 export async function letRetriesBeDue(db: Knex): Promise<void> {
   const now = Date.now()
-  await execute(
-    db,
-    "UPDATE wx_push_message SET next_attempt_at = ? WHERE next_attempt_at > ? AND state = 'retry'",
-    [now, now + 1_000],
-  )
+  await execute(db, 'UPDATE wx_message_retry SET next_attempt_at = ? WHERE next_attempt_at > ?', [
+    now,
+    now + 1_000,
+  ])
 }

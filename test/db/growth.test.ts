@@ -1,7 +1,8 @@
 import type { Knex } from 'knex'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { isUsable, NEVER_EXPIRES } from '../../src/books/index.js'
-import { findUnfinished, lockLapsed, lockRetryDue } from '../../src/messages/lease-store.js'
+import { findOrAddCard } from '../../src/messages/card-store.js'
+import { findUnfinished, lockLapsedClaims, takeDueRetries } from '../../src/messages/lease-store.js'
 import { reportSubscription } from '../../src/permits/report-subscription.js'
 import { findAppIds, findPlace, findStale } from '../../src/permits/store.js'
 import { claimDue } from '../../src/reminders/claim.js'
@@ -56,15 +57,11 @@ describe('rows that MySQL reads', () => {
     return run.id
   }
 
-  const claim = (runId: number) =>
-    claimDue(meter.db, world.account, {
-      runId,
-      date: TODAY,
-      leaseMs: 15_000,
-      now: NOW,
-      read: 50,
-      claim: 50,
-    })
+  async function claim(runId: number) {
+    const card = await findOrAddCard(world.db, world.account, NOW)
+    const options = { runId, date: TODAY, card, leaseMs: 15_000, now: NOW, examine: 50, claim: 50 }
+    return claimDue(meter.db, world.account, options)
+  }
 
   test('a claim does not grow with the users who are not due', async () => {
     let runId = 0
@@ -144,24 +141,22 @@ describe('rows that MySQL reads', () => {
           app_id: "'wxOther'",
           state: "'queued'",
           user_id: 'i',
-          open_id: 'i',
-          kind: "'reminder'",
-          channel: "'form_id'",
-          template_id: "'t'",
-          data: "'{}'",
-          trace_id: 'i',
+          claim_id: 'i',
+          card_id: 1,
           ...TIMES,
         }
-        await fillTable(db, 'wx_push_message', { ...message, lease_until: 1 }, rows)
-        await fillTable(db, 'wx_push_message', { ...message, state: "'retry'", next_attempt_at: 1 }, rows)
+        await fillTable(db, 'wx_push_message', message, rows)
+        await fillTable(db, 'wx_claim', { app_id: "'wxOther'", lease_until: 1, created_at: 1 }, rows)
+        const retry = { message_id: 'i', app_id: "'wxOther'", next_attempt_at: 1 }
+        await fillTable(db, 'wx_message_retry', retry, rows)
         const own = { ...message, app_id: `'${appId}'`, state: "'delivered'" }
         await fillTable(db, 'wx_push_message', own, 10 * rows)
-        await analyze(db, 'wx_push_message')
+        await analyze(db, 'wx_push_message', 'wx_claim', 'wx_message_retry')
       },
       () =>
         meter.db.transaction(async (trx) => {
-          expect(await lockLapsed(trx, appId, 50)).toEqual([])
-          expect(await lockRetryDue(trx, appId, NOW, 50)).toEqual([])
+          expect(await lockLapsedClaims(trx, appId, 50)).toEqual([])
+          expect(await takeDueRetries(trx, appId, NOW, 50)).toEqual([])
           expect(await findUnfinished(trx, appId)).toEqual({ sending: false, nextRetryAt: undefined })
         }),
     )
@@ -203,16 +198,8 @@ describe('rows that MySQL reads', () => {
     const read = await atTenTimes(
       500,
       async (db, rows) => {
-        const message = {
-          kind: "'api'",
-          channel: "'form_id'",
-          template_id: "'t'",
-          data: "'{}'",
-          state: "'delivered'",
-        }
-        const i = { user_id: 'i', open_id: 'i', trace_id: 'i' }
-        const settled_at = 1
-        await fillTable(db, 'wx_push_message', { app_id, ...message, ...i, settled_at, ...TIMES }, rows)
+        const message = { user_id: 'i', claim_id: 1, card_id: 1, state: "'delivered'", settled_at: 1 }
+        await fillTable(db, 'wx_push_message', { app_id, run_id: 'i', ...message, ...TIMES }, rows)
         const run = { job: "'remind'", slot: 'i', triggered_by: "'cron'", state: "'done'" }
         await fillTable(db, 'wx_job_run', { app_id, ...run, started_at: 1, updated_at: 1 }, rows)
         await fillTable(db, 'wx_callback_nonce', { app_id, mark: 'i', content: "'c'", received_at: 1 }, rows)
@@ -224,7 +211,7 @@ describe('rows that MySQL reads', () => {
       async () => {
         const ours = { ...wanted, appId }
         for (const slice of [
-          await readMessages(meter.db, 0, ours),
+          await readMessages(meter.db, null, 0, ours),
           await readRuns(meter.db, 0, ours),
           await readReceived(meter.db, 'wx_callback_nonce', ours),
           await readReceived(meter.db, 'wx_callback_event', ours),

@@ -113,8 +113,16 @@ describe.each(languagesOf('docs/tables.md'))('%s', (page) => {
   })
 })
 
-test.each(PAGES)('%s names tables that there are', (page) => {
-  const named = all(read(page), /\b(wx_(?:save|message|push|job|sign|user|callback|access)_?[a-z_]*)\b/g)
+test.each(PAGES)('%s names tables and views that there are', async (page) => {
+  const named = all(
+    read(page),
+    /\b(wx_(?:save|message|push|job|sign|user|callback|access|card|claim)_?[a-z_]*)\b/g,
+  )
+  const views = await selectRows<{ name: string }>(
+    on('sqlite'),
+    "SELECT name FROM sqlite_master WHERE type = 'view'",
+  )
   const known = rowsOf('docs/tables.md', 'table').map(([table]) => wordOf(table))
+  known.push(...views.map(({ name }) => name))
   expect(named.filter((name) => !known.includes(name))).toEqual([])
 })

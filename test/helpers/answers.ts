@@ -7,7 +7,7 @@ import { NOW } from './constants.js'
 export function held(changes: Partial<HeldMessage> = {}): HeldMessage {
   return {
     id: 1,
-    fence: 1,
+    lease: { claimId: 1, deadline: Number.POSITIVE_INFINITY },
     state: 'sending',
     appId: 'wx1',
     userId: 7,
@@ -24,8 +24,6 @@ export function held(changes: Partial<HeldMessage> = {}): HeldMessage {
     maybeSent: false,
     businessDate: 20_261_120,
     runId: null,
-    traceId: 'trace',
-    leaseDeadline: Number.POSITIVE_INFINITY,
     ...changes,
   }
 }

@@ -1,4 +1,5 @@
 import type { Account } from '../../src/account.js'
+import { findOrAddCard } from '../../src/messages/card-store.js'
 import type { HeldMessage } from '../../src/messages/message.js'
 import { claimDue } from '../../src/reminders/claim.js'
 import { findRun, openRun } from '../../src/runs/occurrences.js'
@@ -28,15 +29,17 @@ export async function claimAll(world: World, changes: Partial<Account> = {}): Pr
   const { db, clock } = world
   const account = { ...world.account, ...changes }
   const run = await openTodaysRun({ ...world, account })
+  const card = await findOrAddCard(db, account, clock.now())
   const messages: HeldMessage[] = []
   for (;;) {
     const claim = await claimDue(db, account, {
       runId: run.id,
       date: TODAY,
+      card,
       // Longer than any test: what waits in a test is nobody's to renew.
       leaseMs: 600_000,
       now: clock.now(),
-      read: 500,
+      examine: 500,
       claim: 500,
     })
     if (claim.kind !== 'claimed') return messages

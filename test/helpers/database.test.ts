@@ -50,7 +50,7 @@ async function describeTables(db: Knex): Promise<object[]> {
   const tables = await selectRows<{ name: string }>(
     db,
     `SELECT table_name AS name FROM information_schema.tables
-     WHERE table_schema = DATABASE() AND table_name LIKE 'wx%' ORDER BY name`,
+     WHERE table_schema = DATABASE() AND table_type = 'BASE TABLE' AND table_name LIKE 'wx%' ORDER BY name`,
   )
   return Promise.all(
     tables.map(async ({ name }) => (await selectRows<object>(db, `SHOW CREATE TABLE ${name}`))[0] ?? {}),

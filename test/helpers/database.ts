@@ -80,7 +80,7 @@ export async function emptyTables(db: Knex): Promise<void> {
     db,
     isSqlite(db)
       ? "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%' AND name NOT LIKE 'knex%'"
-      : "SELECT table_name AS name FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name NOT LIKE 'knex%'",
+      : "SELECT table_name AS name FROM information_schema.tables WHERE table_schema = DATABASE() AND table_type = 'BASE TABLE' AND table_name NOT LIKE 'knex%'",
   )
   if (tables.length === 0) return
   const filled = await selectRows<{ name: string }>(
@@ -150,13 +150,22 @@ async function copyTemplate(db: Knex): Promise<void> {
   const template = `${inject('databasePrefix')}template`
   const tables = await selectRows<{ name: string }>(
     db,
-    'SELECT table_name AS name FROM information_schema.tables WHERE table_schema = ?',
+    "SELECT table_name AS name FROM information_schema.tables WHERE table_schema = ? AND table_type = 'BASE TABLE'",
     [template],
   )
   for (const { name } of tables) {
     await db.raw('CREATE TABLE ?? LIKE ??.??', [name, template, name])
     if (name.startsWith('knex')) await db.raw('INSERT INTO ?? SELECT * FROM ??.??', [name, template, name])
   }
+  const views = await selectRows<{ name: string; definition: string }>(
+    db,
+    'SELECT table_name AS name, view_definition AS definition FROM information_schema.views WHERE table_schema = ?',
+    [template],
+  )
+  for (const { name, definition } of views)
+    await db.raw(
+      `CREATE VIEW ${name} AS ${definition.replaceAll(`\`${template}\`.`, '').replaceAll('?', '\\?')}`,
+    )
 }
 
 async function onServer(work: (server: Knex) => PromiseLike<unknown>): Promise<void> {

@@ -15,7 +15,7 @@ export interface PermitRow {
   form_id?: string
   expire?: number
   status?: number
-  message_id?: number | null
+  message_id?: number
   created_at?: number
   updated_at?: number
 }
@@ -31,7 +31,7 @@ export function permitRow(row: PermitRow): Required<PermitRow> {
     form_id: `permit-${++numbered}`,
     expire: NOW + 5 * DAY_MS,
     status: 0,
-    message_id: null,
+    message_id: 0,
     created_at: uploaded,
     updated_at: uploaded,
     ...row,

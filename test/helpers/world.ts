@@ -47,7 +47,8 @@ export interface MessageRow {
   state: string
   attempts: number
   maybe_sent: number
-  fence: number
+  claim_id: number
+  streak: number
   lease_until: number | null
   next_attempt_at: number | null
   last_date_before: number
@@ -240,7 +241,15 @@ function makeWorld(database: TestDatabase, appId: string): { world: World; open(
   }
 
   const messages = (): Promise<MessageRow[]> =>
-    selectRows(db, 'SELECT * FROM wx_push_message WHERE app_id = ? ORDER BY id', [appId])
+    selectRows(
+      db,
+      `SELECT m.*, c.channel, c.data, l.lease_until, r.next_attempt_at FROM wx_push_message m
+       JOIN wx_card c ON c.id = m.card_id
+       LEFT JOIN wx_claim l ON l.id = m.claim_id AND m.state IN ('queued', 'sending')
+       LEFT JOIN wx_message_retry r ON r.message_id = m.id
+       WHERE m.app_id = ? ORDER BY m.id`,
+      [appId],
+    )
 
   async function expectAuditClean(): Promise<void> {
     const report = await audit(db, clock.now(), false)
@@ -257,7 +266,7 @@ function makeWorld(database: TestDatabase, appId: string): { world: World; open(
       form_id: string
     }>(
       db,
-      `SELECT m.state, m.maybe_sent, m.channel, m.open_id, f.form_id FROM wx_push_message m
+      `SELECT m.state, m.maybe_sent, c.channel, f.open_id, f.form_id FROM wx_push_message m JOIN wx_card c ON c.id = m.card_id
        JOIN wx_save_form_id f ON f.id = m.permit_id WHERE m.app_id = ?`,
       [appId],
     )
@@ -320,11 +329,7 @@ function makeWorld(database: TestDatabase, appId: string): { world: World; open(
         [appId],
       ),
     lapseLeases: async () => {
-      await execute(
-        db,
-        "UPDATE wx_push_message SET lease_until = 1 WHERE app_id = ? AND state IN ('queued', 'sending')",
-        [appId],
-      )
+      await execute(db, 'UPDATE wx_claim SET lease_until = 1 WHERE app_id = ?', [appId])
     },
     reminded: () => world.wechat.ledger().map(({ open_id }) => userIdOf(open_id)),
     sends: () =>

@@ -189,10 +189,10 @@ describe.each(dialects)('delivering on %s', (dialect) => {
         return ACCEPTED
       },
     })
-    const lapsed = { ...message, leaseDeadline: performance.now() - 1 }
+    const lapsed = { ...message, lease: { ...message.lease, deadline: performance.now() - 1 } }
     expect(await deliver(process, sourceOf([lapsed]))).toMatchObject({ delivered: 0, lost: 1 })
     expect(sent).toBe(0)
-    expect((await world.messages())[0]).toMatchObject({ state: 'sending', fence: 1 })
+    expect((await world.messages())[0]).toMatchObject({ state: 'sending', claim_id: message.lease.claimId })
   })
 
   test('goes on to the next permit only when it is reserved', async () => {

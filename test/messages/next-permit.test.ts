@@ -39,9 +39,12 @@ describe.each(dialects)('the next permit on %s', (dialect) => {
   }
 
   const openIds = async () =>
-    (await selectRows<{ open_id: string }>(world.db, 'SELECT open_id FROM wx_push_message ORDER BY id')).map(
-      ({ open_id }) => open_id,
-    )
+    (
+      await selectRows<{ open_id: string }>(
+        world.db,
+        'SELECT COALESCE(m.open_id, f.open_id) AS open_id FROM wx_push_message m JOIN wx_save_form_id f ON f.id = m.permit_id ORDER BY m.id',
+      )
+    ).map(({ open_id }) => open_id)
   const sentTo = () => world.wechat.ledger().map(({ open_id }) => open_id)
 
   test('goes to the open_id that gave it, and the message with it', async () => {
@@ -65,11 +68,11 @@ describe.each(dialects)('the next permit on %s', (dialect) => {
     const dead = { message: claimed, verdict: { kind: 'next_permit' } as const, answer, attempted: true }
     const {
       next: [next],
-    } = await settleBatch(world.db, [dead], times)
+    } = await settleBatch(world.db, [dead], times.now)
     if (!next) throw new Error('There was a next permit')
     expect(next.openId).toBe(SECOND)
     const later = { kind: 'retry', afterMs: 0, maybeSent: false } as const
-    await settleBatch(world.db, [{ message: next, verdict: later, answer, attempted: true }], times)
+    await settleBatch(world.db, [{ message: next, verdict: later, answer, attempted: true }], times.now)
     const {
       messages: [retried],
     } = await takeOver(world.db, world.account, { limit: 1, ...times })
@@ -84,7 +87,7 @@ describe.each(dialects)('the next permit on %s', (dialect) => {
     await settleBatch(
       world.db,
       [{ message: takenOver, verdict: { kind: 'delivered' }, answer, attempted: true }],
-      times,
+      times.now,
     )
   })
 
@@ -102,7 +105,7 @@ describe.each(dialects)('the next permit on %s', (dialect) => {
     const answer = { errcode: 41028, errmsg: null, rid: null, msgid: null }
     const times = { leaseMs: 15_000, now: world.clock.now() }
     const dead = { message: claimed, verdict: { kind: 'next_permit' } as const, answer, attempted: true }
-    expect((await settleBatch(world.db, [dead], times)).next).toEqual([undefined])
+    expect((await settleBatch(world.db, [dead], times.now)).next).toEqual([undefined])
     expect(await world.counterOf(2)).toMatchObject({ count: 1 })
     expect(await world.startProcess().remind()).toMatchObject({ delivered: 1 })
     expect(sentTo()).toEqual([SECOND])

@@ -8,6 +8,7 @@ import { claimAll } from '../helpers/claims.js'
 import { MINUTE_MS, NOW } from '../helpers/constants.js'
 import { dialects } from '../helpers/database.js'
 import { users } from '../helpers/users.js'
+import { holdApart, letWait } from '../helpers/waits.js'
 import { useWorld } from '../helpers/world.js'
 
 const NONE = {
@@ -48,13 +49,14 @@ describe.each(dialects)('messages that are not settled on %s', (dialect) => {
     await world.has(users(1, 10).permits(1))
     await claimAll(world)
     const until = Date.now() + 60 * MINUTE_MS
-    await set(`lease_until = ${until - 5}, state = 'queued'`, '= 1')
-    await set(`lease_until = ${until}, state = 'sending'`, '= 2')
-    await set('lease_until = 1', 'IN (3, 4, 5)')
-    await set(`state = 'retry', lease_until = NULL, next_attempt_at = ${NOW}`, 'IN (6, 7)')
-    await set(`state = 'retry', lease_until = NULL, next_attempt_at = ${NOW + MINUTE_MS}`, '= 8')
-    await set(`state = 'retry', lease_until = NULL, next_attempt_at = ${NOW + 9 * MINUTE_MS}`, '= 9')
-    await set(`state = 'delivered', lease_until = NULL`, '= 10')
+    await holdApart(world.db, 'user_id = 1', until - 5)
+    await set("state = 'queued'", '= 1')
+    await holdApart(world.db, 'user_id = 2', until)
+    await holdApart(world.db, 'user_id IN (3, 4, 5)', 1)
+    await letWait(world.db, 'user_id IN (6, 7)', NOW)
+    await letWait(world.db, 'user_id = 8', NOW + MINUTE_MS)
+    await letWait(world.db, 'user_id = 9', NOW + 9 * MINUTE_MS)
+    await set("state = 'delivered'", '= 10')
 
     const open = await count()
     expect(openToJson(open)).toEqual({
@@ -77,7 +79,7 @@ describe.each(dialects)('messages that are not settled on %s', (dialect) => {
   test('messages that are not settled in the hands of a process are nothing to warn of', async () => {
     await world.has(users(1, 3).permits(1))
     await claimAll(world)
-    await set(`lease_until = ${Date.now() + 60 * MINUTE_MS}`, '> 0')
+    await holdApart(world.db, 'user_id > 0', Date.now() + 60 * MINUTE_MS)
     expect(await askDoctor()).toMatchObject({
       status: 'ok',
       reason: expect.stringMatching(/^3 held by/),

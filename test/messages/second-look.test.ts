@@ -36,7 +36,7 @@ describe.each(dialects)('before a message is sent again on %s', (dialect) => {
       answer: { errcode: 45011, errmsg: 'busy', rid: null, msgid: null },
       attempted: true,
     }))
-    await settleBatch(world.db, outcomes, { leaseMs: 15_000, now: world.clock.now() })
+    await settleBatch(world.db, outcomes, world.clock.now())
   }
 
   const CHANGES: [string, (userId: number) => Promise<unknown>][] = [

@@ -26,7 +26,7 @@ describe.each(dialects)('settling on %s', (dialect) => {
   async function settle(
     ...outcomes: JudgedMessage[]
   ): Promise<{ next: (HeldMessage | undefined)[]; tally: Tally }> {
-    return settleBatch(world.db, outcomes, { leaseMs: 15_000, now: world.clock.now() })
+    return settleBatch(world.db, outcomes, world.clock.now())
   }
 
   async function takenOver(): Promise<HeldMessage> {
@@ -99,7 +99,7 @@ describe.each(dialects)('settling on %s', (dialect) => {
       await world.has(user(1).permits(3))
       const late = await claimOne(world)
       const heirs = await takenOver()
-      expect(heirs).toMatchObject({ id: late.id, permitId: late.permitId, formId: late.formId, fence: 2 })
+      expect(heirs).toMatchObject({ id: late.id, permitId: late.permitId, formId: late.formId })
       const books = await world.books()
       const messages = await world.messages()
 
@@ -205,10 +205,16 @@ describe.each(dialects)('settling on %s', (dialect) => {
       expect(permits).toMatchObject([
         { status: 1, message_id: message.id, errcode: 41028 },
         { status: 1, message_id: message.id, errcode: null },
-        { status: 0, message_id: null, errcode: null },
+        { status: 0, message_id: 0, errcode: null },
       ])
       expect(next).toMatchObject([
-        { id: message.id, fence: 1, permitId: permits[1]?.id, formId: permits[1]?.form_id, attempts: 1 },
+        {
+          id: message.id,
+          lease: message.lease,
+          permitId: permits[1]?.id,
+          formId: permits[1]?.form_id,
+          attempts: 1,
+        },
       ])
       expect(await world.counterOf(1)).toEqual({ count: 1, last_date: TODAY })
       expect(await only()).toMatchObject({

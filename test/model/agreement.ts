@@ -11,7 +11,7 @@ interface Row {
   state: string
   attempts: number
   maybe_sent: number
-  fence: number
+  claim_id: number
   next_attempt_at: number | null
   lease_until: number | null
 }
@@ -37,9 +37,11 @@ export async function expectAgreement(model: Model, { db, wechat }: Real): Promi
 
   const messages = await selectRows<Row>(
     db,
-    `SELECT m.id, m.user_id, m.business_date, f.form_id, m.state, m.attempts, m.maybe_sent, m.fence,
-       m.next_attempt_at, m.lease_until
-     FROM wx_push_message m JOIN wx_save_form_id f ON f.id = m.permit_id ORDER BY m.id`,
+    `SELECT m.id, m.user_id, m.business_date, f.form_id, m.state, m.attempts, m.maybe_sent, m.claim_id,
+       r.next_attempt_at, c.lease_until
+     FROM wx_push_message m JOIN wx_save_form_id f ON f.id = m.permit_id
+     LEFT JOIN wx_claim c ON c.id = m.claim_id AND m.state IN ('queued', 'sending')
+     LEFT JOIN wx_message_retry r ON r.message_id = m.id ORDER BY m.id`,
   )
   expect(messages.map(shapeOfRow)).toEqual(model.messages.map(shapeOfModel))
   for (const { state, lease_until, next_attempt_at } of messages) {
@@ -67,28 +69,18 @@ export async function expectAgreement(model: Model, { db, wechat }: Real): Promi
 
 const OPEN = new Set(['queued', 'sending', 'retry'])
 
-function shapeOfRow({ id, user_id, form_id, state, attempts, fence, maybe_sent, next_attempt_at }: Row) {
+function shapeOfRow({ id, user_id, form_id, state, attempts, maybe_sent, next_attempt_at }: Row) {
   const doubt = OPEN.has(state) ? maybe_sent === 1 : undefined
-  return { id, userId: user_id, formId: form_id, state, attempts, fence, doubt, dueAt: next_attempt_at ?? 0 }
+  return { id, userId: user_id, formId: form_id, state, attempts, doubt, dueAt: next_attempt_at ?? 0 }
 }
 
-function shapeOfModel({
-  id,
-  userId,
-  formId,
-  state,
-  attempts,
-  fence,
-  doubt,
-  dueAt,
-}: Model['messages'][number]) {
+function shapeOfModel({ id, userId, formId, state, attempts, doubt, dueAt }: Model['messages'][number]) {
   return {
     id,
     userId,
     formId,
     state,
     attempts,
-    fence,
     doubt: OPEN.has(state) ? doubt : undefined,
     dueAt: state === 'retry' ? dueAt : 0,
   }

@@ -5,6 +5,7 @@ import type { Account } from '../../src/account.js'
 import { FORM_ID_LIFETIME_MS } from '../../src/books/index.js'
 import { execute, selectRows } from '../../src/db/sql.js'
 import { businessDate } from '../../src/lib/business-date.js'
+import { findOrAddCard } from '../../src/messages/card-store.js'
 import { markSending } from '../../src/messages/lease-store.js'
 import type { HeldMessage } from '../../src/messages/message.js'
 import { takeOver } from '../../src/messages/recovery.js'
@@ -19,6 +20,7 @@ import type { SendResult } from '../../src/wechat/client.js'
 import { HOUR_MS, MINUTE_MS } from '../helpers/constants.js'
 import { silentLog } from '../helpers/rows.js'
 import { openIdOf } from '../helpers/users.js'
+import { holdApart } from '../helpers/waits.js'
 import { expectAgreement } from './agreement.js'
 import type { Model } from './model.js'
 import { FATES, type Fate, type StandIn } from './stand-in.js'
@@ -94,7 +96,8 @@ const claim: Command = command('claim', always, async (model, real) => {
   await db.transaction((trx) => resetRanges(trx, run.id, account.appId))
   const claimed: HeldMessage[] = []
   for (;;) {
-    const options = { runId: run.id, date, leaseMs: LEASE_MS, now: model.now, read: 2, claim: 2 }
+    const card = await findOrAddCard(db, account, model.now)
+    const options = { runId: run.id, date, card, leaseMs: LEASE_MS, now: model.now, examine: 2, claim: 2 }
     const next = await claimDue(db, account, options)
     if (next.kind !== 'claimed') break
     claimed.push(...next.messages)
@@ -102,7 +105,8 @@ const claim: Command = command('claim', always, async (model, real) => {
   const due = model.due(date)
   const pairs = claimed.map(({ userId, formId }) => `${userId} ${formId}`).sort()
   expect(pairs).toEqual(due.map(({ userId, permit }) => `${userId} ${permit.formId}`).sort())
-  for (const { id, userId, formId } of claimed) model.claim(id, Number(userId), model.permit(formId), date)
+  for (const { id, userId, formId, lease } of claimed)
+    model.claim(id, Number(userId), model.permit(formId), date, lease.claimId)
   hands.push(...claimed)
 })
 
@@ -119,10 +123,10 @@ async function write(
   const errcode = result !== 'not sent' && result.kind === 'refused' ? result.errcode : null
   const answer = { errcode, errmsg: null, rid: null, msgid: null }
   const outcome = { message, verdict, answer, attempted: result !== 'not sent' }
-  const settled = await settleBatch(real.db, [outcome], { leaseMs: LEASE_MS, now: model.now })
+  const settled = await settleBatch(real.db, [outcome], model.now)
   const [next] = settled.next
-  const { id, fence, attempts, maybeSent } = message
-  expect(next?.formId).toEqual(model.settle(id, fence, { attempts, doubt: maybeSent }, result))
+  const { id, lease, attempts, maybeSent } = message
+  expect(next?.formId).toEqual(model.settle(id, lease.claimId, { attempts, doubt: maybeSent }, result))
   if (next) real.hands.push(next)
 }
 
@@ -130,7 +134,7 @@ async function write(
 async function mark(model: Model, { db }: Real, message: HeldMessage): Promise<boolean> {
   if (message.state === 'sending') return true
   const [isMarked = false] = await markSending(db, [message])
-  expect(isMarked).toBe(model.mark(message.id, message.fence))
+  expect(isMarked).toBe(model.mark(message.id, message.lease.claimId))
   if (isMarked) message.state = 'sending'
   return isMarked
 }
@@ -163,9 +167,11 @@ const lapse = (n: number, fate: Fate | undefined): Command =>
     real.hands.splice(real.hands.indexOf(message), 1)
     const isSent = fate !== undefined && (await mark(model, real, message))
     real.frozen.push({ message, result: isSent ? send(model, real, message, fate) : undefined })
-    await execute(real.db, 'UPDATE wx_push_message SET lease_until = 1 WHERE id = ?', [message.id])
+    // Its process had claimed it alone.
+    const claimId = await holdApart(real.db, `id = ${message.id}`, 1)
+    message.lease = { claimId, deadline: Number.NEGATIVE_INFINITY }
     const modelled = model.messages.find(({ id }) => id === message.id)
-    if (modelled) modelled.held = false
+    if (modelled) Object.assign(modelled, { held: false, claimId })
   })
 
 const wake = (n: number): Command =>
@@ -190,13 +196,8 @@ const sendLate = (n: number, fate: Fate): Command =>
 export const recover: Command = command('take over', always, async (model, real) => {
   const options = { limit: 100, leaseMs: LEASE_MS, now: model.now }
   const { messages } = await takeOver(real.db, real.account, options)
-  const { sent } = model.takeOver()
-  const shape = ({ id, fence, formId, attempts }: (typeof sent)[number] | HeldMessage) => ({
-    id,
-    fence,
-    formId,
-    attempts,
-  })
+  const { sent } = model.takeOver(messages[0]?.lease.claimId ?? 0)
+  const shape = ({ id, formId, attempts }: (typeof sent)[number] | HeldMessage) => ({ id, formId, attempts })
   const byId = (a: { id: number }, b: { id: number }) => a.id - b.id
   expect(messages.map(shape).sort(byId)).toEqual(sent.map(shape).sort(byId))
   real.hands.push(...messages)

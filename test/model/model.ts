@@ -21,7 +21,8 @@ export interface ModelMessage {
   state: 'queued' | 'sending' | 'retry' | 'delivered' | 'failed' | 'unknown' | 'cancelled'
   attempts: number
   doubt: boolean
-  fence: number
+  /** The claim by which somebody has it, or had it. */
+  claimId: number
   dueAt: number
   lastDateBefore: number
   /** Whether a process has it whose lease goes on. */
@@ -103,7 +104,7 @@ export class Model {
     })
   }
 
-  claim(id: number, userId: number, permit: ModelPermit, date: number): void {
+  claim(id: number, userId: number, permit: ModelPermit, date: number, claimId: number): void {
     permit.status = 1
     const lastDateBefore = this.lastDates.get(userId) ?? 0
     this.lastDates.set(userId, date)
@@ -115,32 +116,32 @@ export class Model {
       state: 'sending',
       attempts: 0,
       doubt: false,
-      fence: 1,
+      claimId,
       dueAt: 0,
       lastDateBefore,
       held: true,
     })
   }
 
-  /** Whether the request of whoever has the message by this fence may leave. */
-  mark(id: number, fence: number): boolean {
+  /** Whether the request of whoever has the message by this claim may leave. */
+  mark(id: number, claimId: number): boolean {
     const message = this.messages.find((each) => each.id === id)
-    if (!message || !isInHands(message) || message.fence !== fence) return false
+    if (!message || !isInHands(message) || message.claimId !== claimId) return false
     message.state = 'sending'
     return true
   }
 
-  /** A verdict of whoever has the message by this fence. Answers the next permit, if it goes on with one. */
+  /** A verdict of whoever has the message by this claim. Answers the next permit, if it goes on with one. */
   settle(
     id: number,
-    fence: number,
+    claimId: number,
     seen: { attempts: number; doubt: boolean },
     result: SendResult | 'not sent',
   ): string | undefined {
     const message = this.messages.find((each) => each.id === id)
     if (result !== 'not sent' && result.kind === 'refused' && result.errcode === OPT_OUT && message)
       this.stopped.add(message.userId)
-    if (!message || !isInHands(message) || message.fence !== fence) return undefined
+    if (!message || !isInHands(message) || message.claimId !== claimId) return undefined
     message.held = false
     if (result === 'not sent') {
       if (seen.doubt) this.#retry(message, 0, true)
@@ -160,7 +161,7 @@ export class Model {
   }
 
   /** Those that nobody has: sent again, or ended because their window closed. */
-  takeOver(): { sent: ModelMessage[] } {
+  takeOver(claimId: number): { sent: ModelMessage[] } {
     const free = this.messages.filter(
       (message) =>
         (isInHands(message) && !message.held) || (message.state === 'retry' && message.dueAt <= this.now),
@@ -171,7 +172,7 @@ export class Model {
         message.attempts++
         message.doubt = true
       }
-      message.fence++
+      message.claimId = claimId
       if (this.isOpen(message.date) && (message.doubt || this.#isWanted(message)))
         Object.assign(message, { state: 'queued', held: true })
       else if (message.doubt) message.state = 'unknown'

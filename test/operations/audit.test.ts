@@ -3,11 +3,12 @@ import { isSqlite } from '../../src/db/sql.js'
 import { audit } from '../../src/operations/audit.js'
 import { expireStale } from '../../src/permits/expire.js'
 import { createIngest } from '../../src/permits/ingest.js'
-import { claimOne } from '../helpers/claims.js'
+import { claimAll, claimOne } from '../helpers/claims.js'
 import { DAY_MS, HOUR_MS, MINUTE_MS } from '../helpers/constants.js'
 import { dialects } from '../helpers/database.js'
 import { silentLog } from '../helpers/rows.js'
 import { openIdOf, user, users } from '../helpers/users.js'
+import { letWait } from '../helpers/waits.js'
 import { useWorld } from '../helpers/world.js'
 
 describe.each(dialects)('the audit on %s', (dialect) => {
@@ -59,6 +60,7 @@ describe.each(dialects)('the audit on %s', (dialect) => {
       ['message_has_permit', true],
       ['permit_goes_to_its_giver', true],
       ['totals_of_ended_runs', true],
+      ['open_message_will_go_on', true],
       ['last_date_is_past', true],
     ])
     await remindedUsers()
@@ -115,9 +117,37 @@ describe.each(dialects)('the audit on %s', (dialect) => {
     expect(await found()).toEqual({})
   })
 
+  /** A message as its row is, without its id. */
+  async function copyOf(id: number) {
+    const { id: _, ...copy } = await db('wx_push_message').where({ id }).first()
+    return copy
+  }
+
+  test('names messages that nobody would take over, and with fix has them taken over', async () => {
+    await world.has(users(1, 4).permits(1))
+    const [sending, waiting, ...held] = await claimAll(world)
+    await letWait(db, `id = ${waiting?.id}`, world.clock.now())
+    expect(await found()).toEqual({})
+    await db('wx_claim').delete()
+    await db('wx_message_retry').delete()
+    const stranded = (await found()).open_message_will_go_on
+    expect(stranded?.length).toBe(4)
+    expect(stranded).toContainEqual({
+      message_id: sending?.id,
+      app_id: world.account.appId,
+      state: 'sending',
+    })
+    expect(stranded).toContainEqual({ message_id: waiting?.id, app_id: world.account.appId, state: 'retry' })
+    expect(held.length).toBe(2)
+    expect(await world.startProcess().recover()).toMatchObject({ delivered: 0 })
+    expect(await audit(db, world.clock.now(), true)).toMatchObject({ ok: true, fixed_messages: 4 })
+    expect(await world.startProcess().recover()).toMatchObject({ delivered: 4 })
+    expect(world.sends()).toBe(4)
+  })
+
   test('names who was reminded twice on a day', async () => {
     const messages = await remindedUsers()
-    const { id: _, ...copy } = nth(messages, 2)
+    const copy = await copyOf(nth(messages, 2).id)
     const permit_id = nth(await world.permitsOf(copy.user_id), 1).id
     await db('wx_push_message').insert({ ...copy, permit_id, business_date: null })
     expect((await found()).one_reminder_per_day).toEqual([
@@ -132,7 +162,7 @@ describe.each(dialects)('the audit on %s', (dialect) => {
     await remind()
     const message = nth(await world.messages(), 1)
     const [older, younger] = await world.permitsOf(message.user_id)
-    await db('wx_save_form_id').where({ id: older?.id }).update({ status: 0, message_id: null })
+    await db('wx_save_form_id').where({ id: older?.id }).update({ status: 0, message_id: 0 })
     await db('wx_save_form_id')
       .where({ id: younger?.id })
       .update({ status: 1, message_id: message.id, updated_at: world.clock.now() })
@@ -235,7 +265,7 @@ describe.each(dialects)('the audit on %s', (dialect) => {
         .update({ expire: world.clock.now() + 10 * MINUTE_MS })
       await claimOne(world)
       world.wechat.addFault({ kind: 'errcode', errcode: 41028, times: 1, match: { open_id: openIdOf(1) } })
-      await db('wx_push_message').update({ state: 'retry', lease_until: null, next_attempt_at: 1 })
+      await letWait(db, '1 = 1', 1)
       world.clock.advance(3 * HOUR_MS)
       await sweep()
       expect(await world.startProcess().recover()).toMatchObject({ delivered: 1 })
@@ -289,7 +319,7 @@ describe.each(dialects)('the audit on %s', (dialect) => {
   test('names two reminders of one day, even if neither has a run and the unique key was dropped', async () => {
     await db.raw(`DROP INDEX wx_push_message_reminder_uq${isSqlite(db) ? '' : ' ON wx_push_message'}`)
     const messages = await remindedUsers()
-    const { id: _, ...copy } = nth(messages, 0)
+    const copy = await copyOf(nth(messages, 0).id)
     await db('wx_push_message').insert({ ...copy, run_id: null })
     await db('wx_push_message').update({ run_id: null })
     expect((await found()).one_reminder_per_day).toEqual([

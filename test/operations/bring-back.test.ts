@@ -26,7 +26,7 @@ describe.each(dialects)('bringing people back on %s', (dialect) => {
       attempted: true,
     }))
     await execute(world.db, "UPDATE wx_push_message SET state = 'sending' WHERE state = 'queued'")
-    await settleBatch(world.db, outcomes, { leaseMs: 1_000, now: world.clock.now() })
+    await settleBatch(world.db, outcomes, world.clock.now())
     const [run] = await world.runs()
     return run?.id ?? 0
   }

@@ -9,6 +9,7 @@ import { claimAll } from '../helpers/claims.js'
 import { DAY_MS, HOUR_MS, NOW, TODAY } from '../helpers/constants.js'
 import { dialects } from '../helpers/database.js'
 import { openIdOf, user, users } from '../helpers/users.js'
+import { letWait } from '../helpers/waits.js'
 import { useWorld } from '../helpers/world.js'
 
 /** The dump of nine o'clock is put back at two in the afternoon; the run was at ten. */
@@ -123,9 +124,9 @@ describe.each(dialects)('after a dump was put back on %s', (dialect) => {
     const set = (columns: string, ids: string) =>
       execute(world.db, `UPDATE wx_push_message SET ${columns} WHERE user_id IN (${ids})`)
     await expect(close({ since: NOW })).rejects.toMatchObject({ code: 'conflict' })
-    await set("lease_until = 1, state = 'sending'", '1, 2')
-    await set("lease_until = 1, state = 'queued'", '3')
-    await set(`lease_until = NULL, state = 'retry', next_attempt_at = ${AT_TWO + HOUR_MS}`, '4')
+    await world.lapseLeases()
+    await set("state = 'queued'", '3')
+    await letWait(world.db, 'user_id = 4', AT_TWO + HOUR_MS)
     expect(await close({ since: NOW, dryRun: true })).toMatchObject({ open: 4 })
     expect(await close({ since: NOW })).toEqual({ days: [{ date: TODAY, users: 0 }], open: 4 })
     expect(await messagesByState()).toEqual({ unknown: 4 })

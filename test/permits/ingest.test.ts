@@ -61,7 +61,7 @@ describe.each(dialects)('uploads on %s', (dialect) => {
         status: 0,
         use_no: 1,
         source: 'form',
-        message_id: null,
+        message_id: 0,
         errcode: null,
         created_at: NOW,
         updated_at: NOW,

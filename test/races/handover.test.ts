@@ -79,7 +79,7 @@ describe('beside a hand-over on mysql', () => {
     const settling = settleBatch(
       pool.db,
       [{ message, verdict: { kind: 'next_permit' }, answer, attempted: true }],
-      { leaseMs: 15_000, now: world.clock.now() },
+      world.clock.now(),
     )
     await stop.reached
     await handOver(2)

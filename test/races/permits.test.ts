@@ -145,7 +145,7 @@ describe('side by side on mysql', { tags: ['mysql'] }, () => {
         .permitFor(DAY_MS),
     )
     const claimer = another()
-    const stop = claimer.stop('before', /FROM wx_save_form_id f\s+WHERE f\.id IN/)
+    const stop = claimer.stop('before', /SELECT m\.id AS message_id/)
     const claiming = claim(claimer.db)
     await stop.reached
     world.clock.advance(HOUR_MS)

@@ -61,7 +61,7 @@ describe('a recount on mysql', () => {
             attempted: false,
           },
         ],
-        { leaseMs: 15_000, now: world.clock.now() },
+        world.clock.now(),
       ),
   }
 

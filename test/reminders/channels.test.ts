@@ -180,7 +180,7 @@ describe.each(dialects)('permits and channels on %s', (dialect) => {
   test('a service account’s message is repeated within its ten minutes, and delivered once', async () => {
     await world.has(user(1).permits(1))
     const claimed = await claimOne(world)
-    await execute(world.db, "UPDATE wx_push_message SET channel = 'official'")
+    await execute(world.db, "UPDATE wx_card SET channel = 'official'")
     world.wechat.follow({ openId: claimed.openId })
     const process = world.startProcess()
     // It dies between WeChat's acceptance and our write.

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { execute, selectRows } from '../../src/db/sql.js'
+import { findOrAddCard } from '../../src/messages/card-store.js'
 import { type Claim, claimDue } from '../../src/reminders/claim.js'
 import { closeRun, openRun } from '../../src/runs/occurrences.js'
 import { resetRanges } from '../../src/runs/ranges.js'
@@ -27,10 +28,17 @@ describe.each(dialects)('claiming on %s', (dialect) => {
     return run.id
   }
 
-  const claim = (runId: number, limits: { read: number; claim: number }, db = world.db): Promise<Claim> =>
-    claimDue(db, world.account, { runId, date: TODAY, leaseMs: 15_000, now: world.clock.now(), ...limits })
+  async function claim(
+    runId: number,
+    limits: { examine: number; claim: number },
+    db = world.db,
+  ): Promise<Claim> {
+    const now = world.clock.now()
+    const card = await findOrAddCard(db, world.account, now)
+    return claimDue(db, world.account, { runId, date: TODAY, card, leaseMs: 15_000, now, ...limits })
+  }
 
-  async function claimToTheEnd(process: Process, runId: number, limits: { read: number; claim: number }) {
+  async function claimToTheEnd(process: Process, runId: number, limits: { examine: number; claim: number }) {
     const userIds: number[] = []
     for (;;) {
       const next = await claim(runId, limits, process.db)
@@ -48,7 +56,6 @@ describe.each(dialects)('claiming on %s', (dialect) => {
       openId: openIdOf(7),
       permitId: oldest?.id,
       formId: oldest?.form_id,
-      fence: 1,
       attempts: 0,
       maybeSent: false,
       channel: 'form_id',
@@ -57,7 +64,7 @@ describe.each(dialects)('claiming on %s', (dialect) => {
       data: { keyword2: { value: '已经连续答题3天' }, keyword4: { value: '2026.11.20 星期五' } },
     })
     expect(oldest).toMatchObject({ status: 1, message_id: held.id })
-    expect(next).toMatchObject({ status: 0, message_id: null })
+    expect(next).toMatchObject({ status: 0, message_id: 0 })
     expect(await world.counterOf(7)).toEqual({ count: 1, last_date: TODAY })
     const [message] = await world.messages()
     expect(message).toMatchObject({
@@ -68,9 +75,10 @@ describe.each(dialects)('claiming on %s', (dialect) => {
       last_date_before: 20_261_118,
       attempts: 0,
       maybe_sent: 0,
-      fence: 1,
+      claim_id: held.lease.claimId,
+      streak: 3,
     })
-    expect(JSON.parse(message?.data ?? '')).toEqual(held.data)
+    expect(JSON.parse(message?.data ?? '')).toEqual(world.account.data)
     expect(message?.lease_until).toBeGreaterThan(Date.now())
   })
 
@@ -136,10 +144,9 @@ describe.each(dialects)('claiming on %s', (dialect) => {
   test('the unique key itself refuses a second reminder of a user and day', async () => {
     await world.has(user(1).permits(1))
     await claimOne(world)
-    const copy = `INSERT INTO wx_push_message (app_id, user_id, open_id, kind, business_date, permit_id, channel,
-        template_id, data, state, trace_id, created_at, updated_at)
-      SELECT app_id, user_id, open_id, kind, business_date, permit_id, channel, template_id, data, state, trace_id,
-        created_at, updated_at FROM wx_push_message`
+    const columns =
+      'app_id, user_id, business_date, claim_id, permit_id, card_id, state, created_at, updated_at'
+    const copy = `INSERT INTO wx_push_message (${columns}) SELECT ${columns} FROM wx_push_message`
     await expect(execute(world.db, copy)).rejects.toThrow(/unique|duplicate/i)
   })
 
@@ -154,14 +161,14 @@ describe.each(dialects)('claiming on %s', (dialect) => {
     await world.has(users(100, 110).permits(1))
     const runId = await open()
     await world.has(user(1).permits(1), user(99_999).permits(1), user(105_000_000).permits(1))
-    expect((await claimToTheEnd(world.startProcess(), runId, { read: 3, claim: 3 })).length).toBe(14)
+    expect((await claimToTheEnd(world.startProcess(), runId, { examine: 3, claim: 3 })).length).toBe(14)
   })
 
   test.each([
-    { read: 1, claim: 1 },
-    { read: 7, claim: 3 },
-    { read: 50, claim: 500 },
-  ])('misses nobody with any sizes of batches: $read read, $claim claimed', async (limits) => {
+    { examine: 1, claim: 1 },
+    { examine: 7, claim: 3 },
+    { examine: 50, claim: 500 },
+  ])('misses nobody with any sizes of batches: $examine examined, $claim claimed', async (limits) => {
     await world.has(users(1, 40).permits(1), users(41, 60).permitFor(1_000), users(61, 100).permits(2))
     const claimed = await claimToTheEnd(world.startProcess(), await open(), limits)
     expect(claimed.sort((a, b) => a - b)).toEqual([...users(1, 40).ids, ...users(61, 100).ids])
@@ -171,7 +178,7 @@ describe.each(dialects)('claiming on %s', (dialect) => {
     await world.has(user(1).permits(1))
     const runId = await open()
     await closeRun(world.db, runId, { state: 'halted', reason: 'wrong template' }, world.clock.now())
-    expect(await claim(runId, { read: 10, claim: 10 })).toEqual({
+    expect(await claim(runId, { examine: 10, claim: 10 })).toEqual({
       kind: 'ended',
       state: 'halted',
       reason: 'wrong template',
@@ -184,7 +191,7 @@ describe.each(dialects)('claiming on %s', (dialect) => {
     const runId = await open()
     const processes = Array.from({ length: 4 }, () => world.startProcess())
     const claimed = await Promise.all(
-      processes.map((process) => claimToTheEnd(process, runId, { read: 25, claim: 25 })),
+      processes.map((process) => claimToTheEnd(process, runId, { examine: 25, claim: 25 })),
     )
     expect(claimed.flat().sort((a, b) => a - b)).toEqual(users(1, 600).ids)
     const permits = await selectRows<{ n: number }>(
@@ -198,12 +205,12 @@ describe.each(dialects)('claiming on %s', (dialect) => {
     await world.has(users(1, 400).permits(3))
     const runId = await open()
     const processes = Array.from({ length: 3 }, () => world.startProcess())
-    const claims = processes.map((process) => claimToTheEnd(process, runId, { read: 20, claim: 20 }))
+    const claims = processes.map((process) => claimToTheEnd(process, runId, { examine: 20, claim: 20 }))
     for (let i = 0; i < 5; i++) {
       await processes[0]?.db.transaction((trx) => resetRanges(trx, runId, world.account.appId))
     }
     const claimed = (await Promise.all(claims)).flat()
-    claimed.push(...(await claimToTheEnd(world.startProcess(), runId, { read: 20, claim: 20 })))
+    claimed.push(...(await claimToTheEnd(world.startProcess(), runId, { examine: 20, claim: 20 })))
     expect(claimed.sort((a, b) => a - b)).toEqual(users(1, 400).ids)
   })
 })

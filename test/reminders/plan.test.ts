@@ -78,11 +78,7 @@ describe.each(dialects)('the plan on %s', (dialect) => {
     await world.has(users(1, 20).permits(1))
     await claimAll(world)
     const settle = (state: string, ids: string) =>
-      execute(
-        world.db,
-        `UPDATE wx_push_message SET state = ?, lease_until = NULL, next_attempt_at = NULL WHERE user_id IN (${ids})`,
-        [state],
-      )
+      execute(world.db, `UPDATE wx_push_message SET state = ? WHERE user_id IN (${ids})`, [state])
     await settle('delivered', '1, 2, 3, 4')
     await settle('failed', '5, 6, 7')
     await settle('unknown', '8, 9')

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { expect, test } from 'vitest'
 import { businessDate } from '../../src/lib/business-date.js'
+import { findOrAddCard } from '../../src/messages/card-store.js'
 import { settleBatch } from '../../src/messages/settle.js'
 import { expireStale } from '../../src/permits/expire.js'
 import { createIngest } from '../../src/permits/ingest.js'
@@ -56,7 +57,8 @@ test.concurrent.each(lives)(
       const occurrence = { job: 'remind', appId, slot: date } as const
       const { run } = await openRun(db, occurrence, { triggeredBy: 'cron', state: 'running' }, now)
       await db.transaction((trx) => resetRanges(trx, run.id, appId))
-      const options = { runId: run.id, date, leaseMs: 60_000, now, read: 50, claim: 50 }
+      const card = await findOrAddCard(db, account, now)
+      const options = { runId: run.id, date, card, leaseMs: 60_000, now, examine: 50, claim: 50 }
       for (;;) {
         const claim = await claimDue(db, account, options)
         if (claim.kind !== 'claimed') break
@@ -68,15 +70,14 @@ test.concurrent.each(lives)(
           answer,
           attempted: true,
         }))
-        const settling = { leaseMs: 60_000, now }
-        const next = (await settleBatch(db, outcomes, settling)).next.filter((one) => one !== undefined)
+        const next = (await settleBatch(db, outcomes, now)).next.filter((one) => one !== undefined)
         const second = next.map((message) => ({
           message,
           verdict: { kind: 'delivered' as const },
           answer,
           attempted: true,
         }))
-        await settleBatch(db, second, settling)
+        await settleBatch(db, second, now)
         reminded += claim.messages.length
       }
       await closeRun(db, run.id, { state: 'done', reason: null }, now)

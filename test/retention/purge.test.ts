@@ -6,6 +6,7 @@ import { purgeOld } from '../../src/retention/purge.js'
 import { DAY_MS } from '../helpers/constants.js'
 import { dialects, useDatabase } from '../helpers/database.js'
 import { refuseRows } from '../helpers/rows.js'
+import { letWait } from '../helpers/waits.js'
 
 const NOW = Date.UTC(2026, 10, 20, 4)
 const OLD = NOW - 100 * DAY_MS
@@ -37,7 +38,7 @@ describe.each(dialects)('the purge on %s', (dialect) => {
     messageId?: number
     userId?: number
   }) {
-    const { id, status, at, expire = at + 7 * DAY_MS, messageId = null, userId = id } = permit
+    const { id, status, at, expire = at + 7 * DAY_MS, messageId = 0, userId = id } = permit
     await execute(
       database.db,
       `INSERT INTO wx_save_form_id (id, app_id, open_id, user_id, form_id, expire, status, message_id, created_at, updated_at)
@@ -61,11 +62,12 @@ describe.each(dialects)('the purge on %s', (dialect) => {
     const { id, permitId, at, settled, runId = null } = message
     await execute(
       database.db,
-      `INSERT INTO wx_push_message (id, app_id, user_id, open_id, kind, business_date, run_id, permit_id, channel,
-         template_id, data, state, trace_id, created_at, settled_at, updated_at)
-       VALUES (?, 'wx1', ?, 'o1', 'reminder', 20260101, ?, ?, 'form_id', 't', '{}', ?, 'trace', ?, ?, ?)`,
-      [id, permitId, runId, permitId, settled ? 'delivered' : 'retry', at, settled ? at : null, at],
+      `INSERT INTO wx_push_message (id, app_id, user_id, business_date, run_id, claim_id, permit_id, card_id, state, created_at,
+         settled_at, updated_at)
+       VALUES (?, 'wx1', ?, 20260101, ?, 1, ?, 1, ?, ?, ?, ?)`,
+      [id, permitId, runId, permitId, settled ? 'delivered' : 'retry', at, settled ? at : 0, at],
     )
+    if (!settled) await letWait(database.db, `id = ${id}`, at)
   }
 
   async function addRun(run: { id: number; slot: number; state: string; at: number }): Promise<void> {

@@ -34,7 +34,7 @@ describe.each(dialects)('the totals of a run on %s', (dialect) => {
         answer: { errcode: 41028, errmsg: null, rid: null, msgid: null },
         attempted: true,
       })),
-      { leaseMs: 15_000, now: world.clock.now() },
+      world.clock.now(),
     )
   const close = async (db = world.db) =>
     closeRun(db, (await world.runs())[0]?.id ?? 0, { state: 'done', reason: null }, world.clock.now())
@@ -92,7 +92,7 @@ describe.each(dialects)('the totals of a run on %s', (dialect) => {
       await world.has(users(1, 2).permits(1))
       const claimed = await claimAll(world)
       const settling = openSteppingPool(world.database)
-      const written = settling.stop('after', /^UPDATE wx_push_message SET state/i)
+      const written = settling.stop('after', /^UPDATE wx_push_message FORCE INDEX \(PRIMARY\) SET state/i)
       try {
         const settled = settle(claimed, { kind: 'delivered' }, settling.db)
         await written.reached

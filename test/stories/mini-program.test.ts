@@ -163,7 +163,7 @@ const books = async () => ({
 const messages = () =>
   selectRows<MessageRow>(
     service.db,
-    'SELECT open_id, business_date, channel, state, delivery_status FROM wx_push_message ORDER BY open_id',
+    'SELECT open_id, business_date, channel, state, delivery_status FROM wx_push_message_detail ORDER BY open_id',
   )
 
 async function expectBooksClean(): Promise<void> {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { parseReminderData, renderReminder } from '../../src/reminders/text.js'
+import { parseReminderData, renderReminder } from '../../src/messages/text.js'
 
 describe('the text of a reminder', () => {
   const facts = { date: 20_261_120, streak: 3 }
