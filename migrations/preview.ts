@@ -6,7 +6,7 @@ import { dateOfTime, IS_TIME, todayInChina, UNFIT } from './adoption/counter-row
 import { IN_SECONDS, NO_PERMIT, STRANGE_STATUS, unusable } from './adoption/permit-rows.js'
 import { counters, permits } from './adoption/public-tables.js'
 import { migrations } from './index.js'
-import { columnNames, keyNames, type Table } from './lib/tables.js'
+import { columnNames, missingKeys, type Table } from './lib/tables.js'
 
 export interface MigrationPreview {
   pending: string[]
@@ -60,7 +60,6 @@ async function previewAdoption(db: Knex, now: number): Promise<TablePreview[]> {
 
 async function preview(db: Knex, table: Table, statements: string[]): Promise<TablePreview> {
   const columns = await columnNames(db, table.name)
-  const keys = await keyNames(db, table.name)
   const counts: Record<string, number> = {}
   for (const sql of statements) {
     const [row] = await selectRows<Record<string, number | string | null>>(db, sql)
@@ -68,12 +67,11 @@ async function preview(db: Knex, table: Table, statements: string[]): Promise<Ta
     for (const [kind, count] of Object.entries(row ?? {})) counts[kind] = Number(count)
   }
   const { total = 0, ...changes } = counts
-  const wanted = [...Object.keys(table.uniques ?? {}), ...Object.keys(table.indexes ?? {})]
   return {
     table: table.name,
     rows: total,
     add_columns: table.columns.map(({ name }) => name).filter((name) => !columns.includes(name)),
-    add_keys: wanted.filter((name) => !keys.has(name)),
+    add_keys: await missingKeys(db, table),
     changes,
   }
 }

@@ -1,7 +1,7 @@
 import type { Knex } from 'knex'
 import type { MigrationParams } from '../../src/db/migrate.js'
 import { isSqlite, selectRows } from '../../src/db/sql.js'
-import { columnNames, columnSql, createTable, type Table, tableOptions } from '../lib/tables.js'
+import { alterTable, columnNames, columnSql, createTable, type Table, tableOptions } from '../lib/tables.js'
 
 /** Columns that distinguish the published table from any other of the same name. */
 const PUBLISHED: Record<string, string[]> = {
@@ -77,7 +77,6 @@ export async function dropIfEmpty(db: Knex, table: Table, params: MigrationParam
   else params.onMessage(`${table.name}: kept, since it has rows`)
 }
 
-/** One ALTER, so that a crash leaves the old table or the new one. */
 async function alterMysqlTable(db: Knex, table: Table, present: string[]): Promise<void> {
   const parts = table.columns.map(
     (column) => `${present.includes(column.name) ? 'MODIFY' : 'ADD'} COLUMN ${columnSql(db, column)}`,
@@ -89,17 +88,7 @@ async function alterMysqlTable(db: Knex, table: Table, present: string[]): Promi
     [table.name],
   )
   if (primaryKey.length === 0) parts.push('ADD PRIMARY KEY (id)')
-  // The transaction only keeps everything on one connection: the ALTER commits by itself.
-  await db.transaction(async (trx) => {
-    const [session] = await selectRows<{ mode: string }>(trx, 'SELECT @@SESSION.sql_mode AS mode')
-    // Otherwise a row with id 0 would get a new id when the table is rebuilt.
-    await trx.raw("SET SESSION sql_mode = CONCAT(@@sql_mode, ',NO_AUTO_VALUE_ON_ZERO')")
-    try {
-      await trx.raw(`ALTER TABLE ${table.name} ${tableOptions(table)}, ${parts.join(', ')}`)
-    } finally {
-      await trx.raw('SET SESSION sql_mode = ?', [session?.mode ?? ''])
-    }
-  })
+  await alterTable(db, table, [tableOptions(table), ...parts])
 }
 
 async function rebuildSqliteTable(db: Knex, table: Table): Promise<void> {

@@ -94,11 +94,16 @@ export const permits: Table = {
     },
     { name: 'updated_at', type: 'bigint', default: 0, comment: '更新时间（毫秒） | updated, ms' },
   ],
+  // A claim reads and writes a permit of each of many users in a row, and ids are in the order of the uploads.
+  clustered: { columns: ['app_id', 'user_id', 'expire', 'id'] },
   uniques: { wx_save_form_id_permit_uq: ['app_id', 'form_id', 'use_no'] },
   // status is in no index: so a change of status touches no index, which makes the sweep three times as fast.
   indexes: {
+    // On MySQL the primary key begins with the same columns, but the rows of a user's old permits are large: with 60 of
+    // them, the oldest valid permits of 500 users take 6.8 ms by this index and 9.5 ms by the rows; with 240, 16 and 42.
     wx_save_form_id_oldest_idx: ['app_id', 'user_id', 'expire'],
-    wx_save_form_id_stale_idx: ['app_id', 'expire'],
+    // With the id, in whose order the sweep goes on among permits that ran out at one moment.
+    wx_save_form_id_stale_idx: ['app_id', 'expire', 'id'],
     // The taps of one person on one template, by time, so that pairing and refusals do not read the user's
     // other permits.
     wx_save_form_id_tap_idx: ['app_id', 'open_id', 'template_id', 'tapped_at'],
@@ -143,6 +148,6 @@ export const counters: Table = {
     },
     { name: 'updated_at', type: 'bigint', default: 0, comment: '更新时间（毫秒） | updated, ms' },
   ],
-  uniques: { wx_message_push_status_user_uq: ['app_id', 'user_id'] },
+  clustered: { columns: ['app_id', 'user_id'], onSqlite: 'wx_message_push_status_user_uq' },
   checks: { wx_message_push_status_count_ck: 'count >= 0' },
 }

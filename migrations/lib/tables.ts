@@ -22,6 +22,12 @@ export interface Table {
   comment: string
   columns: Column[]
   primaryKey?: string[]
+  /**
+   * The key in whose order MySQL stores the rows, so that what is read together lies together: the primary key, once
+   * the rows satisfy it, while the identity gets a UNIQUE key. SQLite stores rows by their identity; there it is a
+   * unique index with this name, or nothing.
+   */
+  clustered?: { columns: string[]; onSqlite?: string }
   uniques?: Record<string, string[]>
   indexes?: Record<string, string[]>
   /** Conditions by name. */
@@ -48,42 +54,68 @@ export async function createTable(db: Knex, table: Table): Promise<void> {
 
 /** Adds the missing keys, indexes and CHECKs. On MySQL in one ALTER: all of them or none. */
 export async function addKeys(db: Knex, table: Table): Promise<void> {
-  const indexes = [
-    ...Object.entries(table.uniques ?? {}).map(([name, columns]) => ({ name, columns, unique: 'UNIQUE ' })),
-    ...Object.entries(table.indexes ?? {}).map(([name, columns]) => ({ name, columns, unique: '' })),
-  ]
+  const keys = keysOf(db, table)
   if (isSqlite(db)) {
-    for (const { name, columns, unique } of indexes)
+    for (const { name, columns, unique } of keys)
       await db.raw(`CREATE ${unique}INDEX IF NOT EXISTS ${name} ON ${table.name} (${columns.join(', ')})`)
     return
   }
   const present = await keyNames(db, table.name)
   const parts = [
-    ...indexes
+    ...((await lacksClusteredKey(db, table)) ? newPrimaryKey(present, table.clustered?.columns ?? []) : []),
+    ...keys
       .filter(({ name }) => !present.has(name))
       .map(({ name, columns, unique }) => `ADD ${unique}INDEX ${name} (${columns.join(', ')})`),
     ...Object.entries(table.checks ?? {})
       .filter(([name]) => !present.has(name))
       .map(([name, condition]) => `ADD ${checkSql(name, condition)}`),
   ]
-  if (parts.length > 0) await db.raw(`ALTER TABLE ${table.name} ${parts.join(', ')}`)
+  await alterTable(db, table, parts)
 }
 
 /** Undoes addKeys, except for SQLite's CHECKs, which cannot be dropped. */
 export async function dropKeys(db: Knex, table: Table): Promise<void> {
-  const indexes = [...Object.keys(table.uniques ?? {}), ...Object.keys(table.indexes ?? {})]
+  const names = keysOf(db, table).map(({ name }) => name)
   if (isSqlite(db)) {
-    for (const name of indexes) await db.raw(`DROP INDEX IF EXISTS ${name}`)
+    for (const name of names) await db.raw(`DROP INDEX IF EXISTS ${name}`)
     return
   }
   const present = await keyNames(db, table.name)
+  const isClustered = table.clustered !== undefined && !(await lacksClusteredKey(db, table))
   const parts = [
-    ...indexes.filter((name) => present.has(name)).map((name) => `DROP INDEX ${name}`),
+    ...(isClustered ? newPrimaryKey(present, [IDENTITY]) : []),
+    ...names.filter((name) => present.has(name)).map((name) => `DROP INDEX ${name}`),
     ...Object.keys(table.checks ?? {})
       .filter((name) => present.has(name))
       .map((name) => `DROP CONSTRAINT ${name}`),
   ]
-  if (parts.length > 0) await db.raw(`ALTER TABLE ${table.name} ${parts.join(', ')}`)
+  await alterTable(db, table, parts)
+}
+
+/** The keys that addKeys would add, by name; a primary key by its columns. */
+export async function missingKeys(db: Knex, table: Table): Promise<string[]> {
+  const present = await keyNames(db, table.name)
+  const missing = keysOf(db, table)
+    .map(({ name }) => name)
+    .filter((name) => !present.has(name))
+  if (isSqlite(db) || !(await lacksClusteredKey(db, table))) return missing
+  return [`PRIMARY KEY (${table.clustered?.columns.join(', ')})`, ...missing]
+}
+
+/** One ALTER, so that a crash leaves the old table or the new one. For MySQL. */
+export async function alterTable(db: Knex, table: Table, parts: string[]): Promise<void> {
+  if (parts.length === 0) return
+  // The transaction only keeps everything on one connection: the ALTER commits by itself.
+  await db.transaction(async (trx) => {
+    const [session] = await selectRows<{ mode: string }>(trx, 'SELECT @@SESSION.sql_mode AS mode')
+    // Otherwise a row with id 0 would get a new id when the table is rebuilt.
+    await trx.raw("SET SESSION sql_mode = CONCAT(@@sql_mode, ',NO_AUTO_VALUE_ON_ZERO')")
+    try {
+      await trx.raw(`ALTER TABLE ${table.name} ${parts.join(', ')}`)
+    } finally {
+      await trx.raw('SET SESSION sql_mode = ?', [session?.mode ?? ''])
+    }
+  })
 }
 
 /** A migration that creates a table of ours and drops it again with all its rows. */
@@ -138,6 +170,44 @@ export async function keyNames(db: Knex, table: string): Promise<Set<string>> {
     isSqlite(db) ? [table] : [table, table],
   )
   return new Set(rows.map(({ name }) => name))
+}
+
+/** The column with the auto-numbered id. */
+const IDENTITY = 'id'
+
+interface Key {
+  name: string
+  columns: string[]
+  unique: 'UNIQUE ' | ''
+}
+
+/** The keys beside the primary key. */
+function keysOf(db: Knex, { name: table, clustered, uniques = {}, indexes = {} }: Table): Key[] {
+  const keys: Key[] = [
+    ...Object.entries(uniques).map(([name, columns]): Key => ({ name, columns, unique: 'UNIQUE ' })),
+    ...Object.entries(indexes).map(([name, columns]): Key => ({ name, columns, unique: '' })),
+  ]
+  if (!clustered) return keys
+  if (!isSqlite(db)) return [{ name: `${table}_id_uq`, columns: [IDENTITY], unique: 'UNIQUE ' }, ...keys]
+  const { onSqlite, columns } = clustered
+  return onSqlite === undefined ? keys : [{ name: onSqlite, columns, unique: 'UNIQUE ' }, ...keys]
+}
+
+/** Whether MySQL still stores the rows of a clustered table in another order. */
+async function lacksClusteredKey(db: Knex, { name, clustered }: Table): Promise<boolean> {
+  if (!clustered) return false
+  const columns = await selectRows<{ name: string }>(
+    db,
+    `SELECT LOWER(column_name) AS name FROM information_schema.statistics
+     WHERE table_schema = DATABASE() AND table_name = ? AND index_name = 'PRIMARY' ORDER BY seq_in_index`,
+    [name],
+  )
+  return columns.map((column) => column.name).join() !== clustered.columns.join()
+}
+
+function newPrimaryKey(present: Set<string>, columns: string[]): string[] {
+  const added = `ADD PRIMARY KEY (${columns.join(', ')})`
+  return present.has('PRIMARY') ? ['DROP PRIMARY KEY', added] : [added]
 }
 
 const nullSql = (column: Column) => (column.nullable ? ' NULL' : ' NOT NULL')

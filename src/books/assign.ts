@@ -12,6 +12,7 @@ import {
 import { inTransaction } from '../db/transaction.js'
 import { sortedUnique } from '../lib/sorted.js'
 import type { UserId } from '../lib/user-id.js'
+import { byId } from './locked-permits.js'
 
 const CHUNK = 500
 const MAX_ATTEMPTS = 5
@@ -68,7 +69,7 @@ async function untilUnique<T>(work: () => Promise<T>): Promise<T> {
 
 /** Assigns one chunk of permits. Returns null when none is left. */
 async function assignPermits(trx: Knex.Transaction, appId: string, now: number): Promise<Assigned | null> {
-  // No ORDER BY: with it, MySQL might walk the primary key of the whole table to find a few rows.
+  // No ORDER BY: with it, MySQL might walk the ids of the whole table to find a few rows.
   const found = await selectRows<{ id: number }>(
     trx,
     `SELECT id FROM wx_save_form_id WHERE app_id = '' LIMIT ${CHUNK}`,
@@ -77,7 +78,7 @@ async function assignPermits(trx: Knex.Transaction, appId: string, now: number):
   const ids = sortedUnique(found.map(({ id }) => id))
   const rows = await selectRows<Row>(
     trx,
-    `SELECT id, user_id, form_id, use_no FROM wx_save_form_id
+    `SELECT id, user_id, form_id, use_no FROM wx_save_form_id${byId(trx)}
      WHERE id IN (${placeholders(ids.length)}) AND app_id = '' ORDER BY id${forUpdate(trx)}`,
     ids,
   )
@@ -106,7 +107,7 @@ async function giveTo(trx: Knex.Transaction, appId: string, ids: number[], now: 
   const list = placeholders(ids.length)
   await execute(
     trx,
-    `UPDATE ${isSqlite(trx) ? 'OR IGNORE' : 'IGNORE'} wx_save_form_id SET app_id = ?, updated_at = ? WHERE id IN (${list})`,
+    `UPDATE ${isSqlite(trx) ? 'OR IGNORE' : 'IGNORE'} wx_save_form_id${byId(trx)} SET app_id = ?, updated_at = ? WHERE id IN (${list})`,
     [appId, now, ...ids],
   )
   const missed = await selectRows(

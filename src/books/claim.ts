@@ -1,6 +1,7 @@
 import type { Knex } from 'knex'
 import { execute, forUpdateSkipLocked, inThisOrder, isSqlite, mysqlHint, selectRows } from '../db/sql.js'
 import type { UserId } from '../lib/user-id.js'
+import { byId } from './locked-permits.js'
 import type { PermitSource } from './permit.js'
 import { isValid } from './usable.js'
 
@@ -53,7 +54,7 @@ export async function lockForClaim(
     trx,
     `SELECT m.id AS message_id, f.id, f.user_id, f.open_id, f.form_id, f.source, m.streak
      FROM wx_push_message m${mysqlHint(trx, 'FORCE INDEX (wx_push_message_claim_idx)')}
-     ${inThisOrder(trx)} wx_save_form_id f ON f.id = m.permit_id AND f.user_id = m.user_id
+     ${inThisOrder(trx)} wx_save_form_id f${byId(trx)} ON f.id = m.permit_id AND f.user_id = m.user_id
      ${inThisOrder(trx)} wx_message_push_status p ON p.app_id = m.app_id AND p.user_id = m.user_id
      WHERE m.claim_id = ? AND ${IS_OPEN} AND ${valid.sql} AND p.count > 0 AND p.last_date < ?${forUpdateSkipLocked(trx)}`,
     [claimId, ...valid.bindings, date],
@@ -85,14 +86,14 @@ export async function spendForClaim(
   const permits = await updateOfClaim(
     trx,
     claimId,
-    { table: 'wx_save_form_id', key: 't.id = m.permit_id' },
+    { table: 'wx_save_form_id', hint: byId(trx), key: 't.id = m.permit_id' },
     ['status = 1', 'message_id = m.id', 'updated_at = ?'],
     [now],
   )
   const counters = await updateOfClaim(
     trx,
     claimId,
-    { table: 'wx_message_push_status', key: 't.app_id = m.app_id AND t.user_id = m.user_id' },
+    { table: 'wx_message_push_status', hint: '', key: 't.app_id = m.app_id AND t.user_id = m.user_id' },
     ['count = count - 1', 'last_date = ?', 'updated_at = ?'],
     [date, now],
   )
@@ -106,14 +107,14 @@ export async function spendForClaim(
 async function updateOfClaim(
   trx: Knex.Transaction,
   claimId: number,
-  { table, key }: { table: 'wx_save_form_id' | 'wx_message_push_status'; key: string },
+  { table, hint, key }: { table: 'wx_save_form_id' | 'wx_message_push_status'; hint: string; key: string },
   assignments: string[],
   bindings: number[],
 ): Promise<number> {
   const set = (prefix: string): string => assignments.map((each) => prefix + each).join(', ')
   const sql = isSqlite(trx)
     ? `UPDATE ${table} AS t SET ${set('')} FROM wx_push_message m WHERE m.claim_id = ? AND ${IS_OPEN} AND ${key}`
-    : `UPDATE wx_push_message m FORCE INDEX (wx_push_message_claim_idx) STRAIGHT_JOIN ${table} t ON ${key}
+    : `UPDATE wx_push_message m FORCE INDEX (wx_push_message_claim_idx) STRAIGHT_JOIN ${table} t${hint} ON ${key}
        SET ${set('t.')} WHERE m.claim_id = ? AND ${IS_OPEN}`
   const { affectedRows } = await execute(trx, sql, [...bindings, claimId])
   return affectedRows

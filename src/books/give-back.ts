@@ -4,7 +4,7 @@ import { groupBy } from '../lib/group-by.js'
 import { sortedUnique } from '../lib/sorted.js'
 import type { UserId } from '../lib/user-id.js'
 import { lockCounters } from './counters.js'
-import { type LockedPermit, lockPermits } from './locked-permits.js'
+import { byId, type LockedPermit, lockPermits } from './locked-permits.js'
 
 /** Locks permits that may be given back, and then their users' counters. Returns the permits by id. */
 export async function lockSpent(
@@ -55,7 +55,7 @@ async function returnPermits(trx: Knex.Transaction, ids: number[], now: number):
   if (ids.length === 0) return
   await execute(
     trx,
-    `UPDATE wx_save_form_id SET message_id = CASE WHEN expire > ? THEN 0 ELSE message_id END,
+    `UPDATE wx_save_form_id${byId(trx)} SET message_id = CASE WHEN expire > ? THEN 0 ELSE message_id END,
        status = CASE WHEN expire > ? THEN 0 ELSE 2 END, updated_at = ?
      WHERE id IN (${placeholders(ids.length)})`,
     [now, now, now, ...ids],

@@ -20,7 +20,7 @@
  */
 export { type Assigned, assignUnassigned } from './assign.js'
 export { type ClaimedPermit, lockForClaim, spendForClaim } from './claim.js'
-export { type Expired, expirePermits, expirePermitsOf } from './expire.js'
+export { expirePermits } from './expire.js'
 export { type GivenBack, giveBack, lockSpent } from './give-back.js'
 export { confirmTap, grantPermits, grantSubscription, type NewPermit, renameTap } from './grant.js'
 export { handOver } from './hand-over.js'

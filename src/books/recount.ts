@@ -37,7 +37,7 @@ async function lockCounter(trx: Knex.Transaction, appId: string, userId: UserId,
   )
 }
 
-/** Uses wx_save_form_id_oldest_idx. */
+/** Reads the user's permits alone. */
 async function countUnspent(trx: Knex.Transaction, appId: string, userId: UserId): Promise<number> {
   const [row] = await selectRows<{ permits: number }>(
     trx,

@@ -3,7 +3,7 @@ import { execute, placeholders, selectRows } from '../db/sql.js'
 import { sortedUnique } from '../lib/sorted.js'
 import type { UserId } from '../lib/user-id.js'
 import { countDown, lockCounters } from './counters.js'
-import { lockPermits } from './locked-permits.js'
+import { byId, lockPermits } from './locked-permits.js'
 import type { PermitSource } from './permit.js'
 import { type Condition, oldestUsablePermit } from './usable.js'
 
@@ -39,7 +39,7 @@ export async function lockNextPermits(
   return next
 }
 
-/** Finds each user's oldest usable permit, without locks. Uses wx_save_form_id_oldest_idx. */
+/** Finds each user's oldest usable permit, without locks. */
 async function findOldestPermits(
   trx: Knex.Transaction,
   appId: string,
@@ -66,7 +66,7 @@ export async function recordDead(
 ): Promise<void> {
   await execute(
     trx,
-    `UPDATE wx_save_form_id SET errcode = ?, updated_at = ? WHERE id IN (${placeholders(ids.length)})`,
+    `UPDATE wx_save_form_id${byId(trx)} SET errcode = ?, updated_at = ? WHERE id IN (${placeholders(ids.length)})`,
     [errcode, now, ...ids],
   )
 }

@@ -1,9 +1,10 @@
 import type { Knex } from 'knex'
-import { execute, forUpdate, MAX_LIST, placeholders, selectRows } from '../db/sql.js'
+import { execute, MAX_LIST, placeholders, selectRows } from '../db/sql.js'
 import { chunks } from '../lib/chunks.js'
 import { sortedUnique } from '../lib/sorted.js'
 import type { UserId } from '../lib/user-id.js'
 import { countByUser, countDown, countUp, lockCounters } from './counters.js'
+import { byId, lockWithStatus } from './locked-permits.js'
 
 /**
  * Voids a person's unspent subscriptions to one template that were tapped no later than `until`: status 2 with the
@@ -18,19 +19,21 @@ export async function voidSubscriptions(
   now: number,
 ): Promise<number> {
   const { appId, userId, openId, templateId, until } = which
-  const rows = await selectRows<{ id: number }>(
+  const tapped = await selectRows<{ id: number }>(
     trx,
     `SELECT id FROM wx_save_form_id
-     WHERE app_id = ? AND user_id = ? AND source = 'subscribe' AND open_id = ? AND template_id = ? AND status = 0
-       AND tapped_at <= ? ORDER BY id${forUpdate(trx)}`,
+     WHERE app_id = ? AND user_id = ? AND source = 'subscribe' AND open_id = ? AND template_id = ? AND tapped_at <= ?`,
     [appId, userId, openId, templateId, until],
   )
+  const rows: { id: number }[] = []
+  for (const ids of chunks(sortedUnique(tapped.map(({ id }) => id)), MAX_LIST))
+    rows.push(...(await lockWithStatus(trx, ids, 0)).filter(({ user_id }) => user_id === userId))
   if (rows.length === 0) return 0
   await lockCounters(trx, appId, [userId])
   for (const chunk of chunks(rows, MAX_LIST))
     await execute(
       trx,
-      `UPDATE wx_save_form_id SET status = 2, errcode = ?, message_id = ?, updated_at = ?
+      `UPDATE wx_save_form_id${byId(trx)} SET status = 2, errcode = ?, message_id = ?, updated_at = ?
        WHERE id IN (${placeholders(chunk.length)})`,
       [refusal.errcode, refusal.messageId ?? 0, now, ...chunk.map(({ id }) => id)],
     )
@@ -50,16 +53,11 @@ export async function restoreVoided(
 ): Promise<number> {
   const restored: { id: number; user_id: UserId }[] = []
   for (const chunk of chunks(sortedUnique(ids), MAX_LIST)) {
-    const locked = await selectRows<{ id: number; user_id: UserId }>(
-      trx,
-      `SELECT id, user_id FROM wx_save_form_id WHERE id IN (${placeholders(chunk.length)}) AND status = 2
-       ORDER BY id${forUpdate(trx)}`,
-      chunk,
-    )
+    const locked = await lockWithStatus(trx, chunk, 2)
     if (locked.length === 0) continue
     await execute(
       trx,
-      `UPDATE wx_save_form_id SET status = 0, errcode = NULL, message_id = 0, updated_at = ?
+      `UPDATE wx_save_form_id${byId(trx)} SET status = 0, errcode = NULL, message_id = 0, updated_at = ?
        WHERE id IN (${placeholders(locked.length)})`,
       [now, ...locked.map(({ id }) => id)],
     )

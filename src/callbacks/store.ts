@@ -191,8 +191,7 @@ export async function hasRefusedSince(
 }
 
 /**
- * Whether the user has accepted this template after a given moment, whether spent or not. Uses
- * wx_save_form_id_oldest_idx.
+ * Whether the user has accepted this template after a given moment, whether spent or not. Uses the key by user.
  */
 export async function hasAcceptedSince(
   trx: Knex.Transaction,

@@ -3,7 +3,7 @@ import { type Condition, OLDEST_FIRST } from '../books/index.js'
 import { selectRows } from '../db/sql.js'
 import type { UserId } from '../lib/user-id.js'
 
-/** The ends of validity of a user's usable permits, the earliest first. Uses wx_save_form_id_oldest_idx. */
+/** The ends of validity of a user's usable permits, the earliest first. Uses the key by user. */
 export async function findExpires(
   db: Knex,
   appId: string,

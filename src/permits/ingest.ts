@@ -35,7 +35,7 @@ const MAX_PAUSE_MS = 500
 /**
  * `locked`: the upload would wait for another transaction, which may belong to a frozen process. `waited`: it
  * or another one in its group did wait, in vain, for something that no look finds: a row locked after the
- * look, or the gap that an upsert locks before its row.
+ * look, or the gap that a duplicate locks before its row.
  */
 type Attempt = UploadOutcome[] | 'locked' | 'waited'
 

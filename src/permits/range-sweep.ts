@@ -1,8 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Knex } from 'knex'
-import { type Expired, expirePermits, expirePermitsOf } from '../books/index.js'
+import { expirePermits } from '../books/index.js'
 import { MAX_LIST } from '../db/sql.js'
 import { inTransaction } from '../db/transaction.js'
+import { chunks } from '../lib/chunks.js'
 import { failpoint } from '../lib/failpoint.js'
 import { sortedUnique } from '../lib/sorted.js'
 import type { UserId } from '../lib/user-id.js'
@@ -17,8 +18,10 @@ const REST_SHARE = 0.25
 const MIN_REST_MS = 1
 /** The number of steps that a killed sweep may lose. */
 const RECORD_EVERY = 100
-/** How full a chunk by user is meant to be: one that is cut off by its limit may leave a user to the next one. */
+/** How full a chunk by user is meant to be: of one that is too full, a user may be left to the next one. */
 const CHUNK_FILL = 0.8 * MAX_LIST
+/** Permits of one user's chunk or of a few that are read at once. Whoever has more of them waits for a later step. */
+const MAX_READ = 10 * MAX_LIST
 const FIRST_USERS = 150
 
 /**
@@ -45,26 +48,23 @@ export function createRangeSweep(
   let mayHaveLost = false
 
   /** Expires a chunk, tells how many users lost their first permit of this sweep in it, and rests. */
-  async function expireChunk(
-    owners: UserId[],
-    from: number,
-    expire: (trx: Knex.Transaction) => Promise<Expired>,
-  ): Promise<Expired> {
+  async function expireChunk(owners: UserId[], from: number, ids: number[]): Promise<Set<number>> {
     const startedAt = performance.now()
     const { expired, users } = await inTransaction(db, async (trx) => {
       const counted = new Set(mayHaveLost ? await store.findLosers(trx, appId, owners, from, now) : [])
-      const expired = await expire(trx)
+      const { expired, users } = await expirePermits(trx, appId, ids, now)
       failpoint('expire.in_transaction')
-      return { expired, users: expired.users.filter((userId) => !counted.has(userId)).length }
+      return { expired, users: users.filter((userId) => !counted.has(userId)).length }
     })
-    onChunk({ expired: expired.ids.size, users })
+    onChunk({ expired: expired.size, users })
     await rest(startedAt)
     return expired
   }
 
   /**
    * Of a backlog, all permits of each user in the range go together: their counter is then written once, and
-   * not once in each of many chunks. Returns the ids among `stale` that others held.
+   * not once in each of many chunks. Returns the ids among `stale` that are left: held by others, or beyond
+   * what is read of one user.
    */
   async function expireByUser(
     stale: store.StalePermit[],
@@ -76,16 +76,13 @@ export function createRangeSweep(
     for (let first = 0; first < users.length; ) {
       const owners = users.slice(first, first + size)
       first += owners.length
-      for (let isCutOff = true, found = 0; isCutOff; mayHaveLost ||= isCutOff) {
+      const ids = await store.findStaleOf(db, appId, owners, range, MAX_READ)
+      for (const [i, chunk] of chunks(ids, MAX_LIST).entries()) {
         if (signal.aborted) return left
-        const { ids } = await expireChunk(owners, range.from, (trx) =>
-          expirePermitsOf(trx, appId, owners, range, now),
-        )
-        for (const id of ids) left.delete(id)
-        found += ids.size
-        isCutOff = ids.size === MAX_LIST
-        size = Math.min(MAX_LIST, Math.ceil((owners.length * CHUNK_FILL) / Math.max(1, found)))
+        if (i > 0) mayHaveLost = true
+        for (const id of await expireChunk(owners, range.from, chunk)) left.delete(id)
       }
+      size = Math.min(MAX_LIST, Math.ceil((owners.length * CHUNK_FILL) / Math.max(1, ids.length)))
     }
     return left
   }
@@ -105,8 +102,8 @@ export function createRangeSweep(
         mayHaveLost = true
         const ids = stale.map(({ id }) => id)
         const owners = sortedUnique(stale.map(({ user_id }) => user_id))
-        const expired = await expireChunk(owners, from, (trx) => expirePermits(trx, appId, ids, now))
-        left = new Set(ids.filter((id) => !expired.ids.has(id)))
+        const expired = await expireChunk(owners, from, ids)
+        left = new Set(ids.filter((id) => !expired.has(id)))
       }
       if (signal.aborted && left.size > 0) return false
       if (left.size > 0) mayHaveLost = true

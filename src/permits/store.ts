@@ -64,7 +64,7 @@ async function readKnown(db: Knex, appId: string, permits: Uploaded[], lock: str
        WHERE app_id = ? AND open_id IN (${placeholders(openIds.length)})`,
       `SELECT RTRIM(open_id), RTRIM(form_id), user_id, NULL FROM wx_save_form_id${key('wx_save_form_id_permit_uq')}
        WHERE app_id = ? AND form_id IN (${placeholders(formIds.length)}) AND use_no = 1`,
-      `SELECT NULL, NULL, user_id, count FROM wx_message_push_status${key('wx_message_push_status_user_uq')}
+      `SELECT NULL, NULL, user_id, count FROM wx_message_push_status${key('PRIMARY')}
        WHERE app_id = ? AND user_id IN (${placeholders(userIds.length)})`,
     ]
     const one = (sql: string) => (isSqlite(db) ? sql : `(${sql}${lock})`)
@@ -106,7 +106,7 @@ export async function findCounts(
   return counts
 }
 
-/** A place in the order of expiry: wx_save_form_id_stale_idx, in which the id comes last. */
+/** A place in the order of expiry: wx_save_form_id_stale_idx, in which the id follows. */
 export interface Place {
   id: number
   expire: number
@@ -127,7 +127,7 @@ export async function findPlace(
   const { sql, bindings } = isBetween(db, after, { expire: until, id: 0 })
   const [place] = await selectRows<Place>(
     db,
-    `SELECT expire, id FROM wx_save_form_id WHERE app_id = ? AND ${sql}
+    `SELECT expire, id FROM wx_save_form_id${notByUser(db)} WHERE app_id = ? AND ${sql}
      ORDER BY expire, id LIMIT 1 OFFSET ${rows - 1}`,
     [appId, ...bindings],
   )
@@ -143,9 +143,36 @@ export async function findStale(db: Knex, appId: string, after: Place, to: Place
   const { sql, bindings } = isBetween(db, after, to)
   return selectRows<StalePermit>(
     db,
-    `SELECT expire, id, user_id FROM wx_save_form_id WHERE app_id = ? AND ${sql} AND status = 0 ORDER BY expire, id`,
+    `SELECT expire, id, user_id FROM wx_save_form_id${notByUser(db)}
+     WHERE app_id = ? AND ${sql} AND status = 0 ORDER BY expire, id`,
     [appId, ...bindings],
   )
+}
+
+/** Unspent permits of these users that run out between two times, in the order of users, without locks. Uses the key by user. */
+export async function findStaleOf(
+  db: Knex,
+  appId: string,
+  userIds: UserId[],
+  { from, until }: { from: number; until: number },
+  limit: number,
+): Promise<number[]> {
+  const rows = await selectRows<{ id: number }>(
+    db,
+    `SELECT id FROM wx_save_form_id
+     WHERE app_id = ? AND user_id IN (${placeholders(userIds.length)}) AND expire >= ? AND expire < ? AND status = 0
+     ORDER BY user_id, expire, id LIMIT ?`,
+    [appId, ...userIds, from, until, limit],
+  )
+  return rows.map(({ id }) => id)
+}
+
+/**
+ * For a statement on a stretch of isBetween. The rows lie by account and user, so reading all of the account's looks
+ * cheap to MariaDB: it was seen to prefer that to a stretch of 100 among 20,000 permits of one moment.
+ */
+export function notByUser(db: Knex): string {
+  return mysqlHint(db, 'IGNORE INDEX (PRIMARY)')
 }
 
 /**
@@ -177,7 +204,7 @@ export function isBetween(
 
 /**
  * The users among these who have already lost a permit to this sweep, looking at permits that run out from
- * `from` on: the sweep stamps its rows with `now`. Uses wx_save_form_id_oldest_idx.
+ * `from` on: the sweep stamps its rows with `now`. Uses the key by user.
  */
 export async function findLosers(
   trx: Knex.Transaction,

@@ -42,7 +42,7 @@ export async function findUnpaired(
   return row?.id
 }
 
-/** Subscriptions voided by the refusal of one of these messages. Uses wx_save_form_id_oldest_idx. */
+/** Subscriptions voided by the refusal of one of these messages. Uses the key by user. */
 export async function findVoidedBy(
   db: Knex,
   messageIds: number[],

@@ -3,7 +3,7 @@ import { FORM_ID_LIFETIME_MS, NEVER_EXPIRES } from '../books/index.js'
 import { execute, mysqlHint, placeholders, selectRows } from '../db/sql.js'
 import { sortedUnique } from '../lib/sorted.js'
 import type { UserId } from '../lib/user-id.js'
-import { isBetween, type Place } from '../permits/store.js'
+import { isBetween, notByUser, type Place } from '../permits/store.js'
 
 /** What a purge asks for: rows of one account that ended before `before`, the next `limit` rows examined. */
 export interface Wanted {
@@ -66,7 +66,7 @@ export async function readMessages(
 /**
  * The permits that refer to messages, and whether they may be deleted. A message names only its last permit;
  * the earlier ones were found dead. All of them are among the user's permits that ran out within a permit's
- * life after the youngest of these messages, or that never run out. Uses wx_save_form_id_oldest_idx.
+ * life after the youngest of these messages, or that never run out. Uses the key by user.
  */
 export async function findPermitsOf(
   db: Knex,
@@ -115,7 +115,7 @@ export async function findOldPermits(
   const between = isBetween(db, after, to, 'f.')
   const rows = await selectRows<{ id: number }>(
     db,
-    `SELECT f.id FROM wx_save_form_id f LEFT JOIN wx_push_message m ON m.id = f.message_id
+    `SELECT f.id FROM wx_save_form_id f${notByUser(db)} LEFT JOIN wx_push_message m ON m.id = f.message_id
      WHERE f.app_id = ? AND ${between.sql} AND ${IS_OLD_PERMIT} AND m.id IS NULL`,
     [appId, ...between.bindings, before, before],
   )

@@ -72,7 +72,7 @@ describe('a job whose database', () => {
 
   const PLACES = [
     ['before a claim is written', 'INSERT INTO wx_push_message'],
-    ['before a claimed permit is spent', 'UPDATE wx_save_form_id SET status = 1'],
+    ['before a claimed permit is spent', ' SET status = 1, updated_at'],
     ['before verdicts are written', 'UPDATE wx_push_message SET state'],
     ['before a commit', 'COMMIT;'],
     ['before the run is closed', 'finished_at'],

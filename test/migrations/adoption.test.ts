@@ -366,6 +366,40 @@ describe('adoption on MySQL', { tags: ['mysql'] }, () => {
     await expect(db('wx_message_push_status').insert({ user_id: 1 })).rejects.toThrow(/Duplicate entry/)
   })
 
+  test('stores the rows by user, and by id again after a rollback', async () => {
+    const primaryKeys = () =>
+      selectRows(
+        db,
+        `SELECT table_name AS name, GROUP_CONCAT(column_name ORDER BY seq_in_index) AS columns
+         FROM information_schema.statistics WHERE table_schema = DATABASE() AND index_name = 'PRIMARY'
+           AND table_name IN ('wx_save_form_id', 'wx_message_push_status') GROUP BY table_name ORDER BY table_name`,
+      )
+    await createOldTables(db)
+    await insertOldRows(db, rows, [counter(0, 7, 5), counter(1, 1, 5)])
+    await migrate(db)
+    expect(await primaryKeys()).toEqual([
+      { name: 'wx_message_push_status', columns: 'app_id,user_id' },
+      { name: 'wx_save_form_id', columns: 'app_id,user_id,expire,id' },
+    ])
+    const adopted = await state()
+    await db.migrate.rollback(migrationsFor(db, { onMessage: () => {}, appId: '' }), true)
+    expect(await primaryKeys()).toEqual([
+      { name: 'wx_message_push_status', columns: 'id' },
+      { name: 'wx_save_form_id', columns: 'id' },
+    ])
+    expect(await state()).toEqual(adopted)
+    await db('wx_save_form_id').insert({ open_id: 'o', user_id: 1, form_id: 'next', expire: DAY1 })
+    expect(await db('wx_save_form_id').where({ form_id: 'next' }).pluck('id')).toEqual([4_000_000_001])
+    const taken = db('wx_save_form_id').insert({
+      id: 1,
+      open_id: 'o',
+      user_id: 2,
+      form_id: 'other',
+      expire: 1,
+    })
+    await expect(taken).rejects.toThrow(/Duplicate entry '1' for key 'PRIMARY'/)
+  })
+
   // The first is not carried on; its rollback finds the key dropped, and that migration not on record.
   test.each([
     ['in the statement after the key is dropped', /DROP INDEX `?user_id/, false],

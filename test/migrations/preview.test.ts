@@ -115,7 +115,9 @@ describe.each(dialects)('a dry run of migrations on %s', (dialect) => {
         table: 'wx_message_push_status',
         rows: 7,
         add_columns: ['app_id', 'created_at', 'updated_at'],
-        add_keys: ['wx_message_push_status_user_uq'],
+        add_keys: isSqlite(db)
+          ? ['wx_message_push_status_user_uq']
+          : ['PRIMARY KEY (app_id, user_id)', 'wx_message_push_status_id_uq'],
         changes: {
           null_or_negative: 1,
           user_id_not_positive: 1,

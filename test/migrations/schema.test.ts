@@ -83,6 +83,24 @@ describe.each(dialects)('the schema on %s', (dialect) => {
     })
   })
 
+  test('gives ids by itself and takes each only once, also where a DBA moves a row to another user', async () => {
+    await db.raw(
+      "insert into wx_save_form_id (open_id,user_id,form_id,expire) values ('o', 1, 'A', 1), ('o', 1, 'B', 1)",
+    )
+    await db.raw("update wx_save_form_id set user_id = 0, expire = 7 where form_id = 'B'")
+    await db.raw('insert into wx_message_push_status (user_id) values (1), (2)')
+    await db.raw('update wx_message_push_status set user_id = 0 where user_id = 2')
+    for (const [table, values] of [
+      ['wx_save_form_id', permit({ user_id: 9, form_id: 'C' })],
+      ['wx_message_push_status', { user_id: 9 }],
+    ] as const) {
+      const ids = await db(table).orderBy('id').pluck('id')
+      expect(ids).toEqual([ids[0], ids[0] + 1])
+      expect(await db(table).where({ user_id: 0 }).pluck('id')).toEqual([ids[1]])
+      await expect(db(table).insert({ ...values, id: ids[1] })).rejects.toThrow(/duplicate|unique/i)
+    }
+  })
+
   test('tells ids apart by case', async () => {
     await db('wx_save_form_id').insert([permit({ form_id: 'Ab' }), permit({ form_id: 'aB' })])
     expect(await db('wx_save_form_id').where({ form_id: 'aB' }).pluck('form_id')).toEqual(['aB'])

@@ -64,8 +64,19 @@ describe('rows that another transaction holds', () => {
         }),
     ],
     [
-      'the gap before a counter, which an upsert locks and no look finds',
-      (trx) => countUp(trx, [{ appId: APP_ID, userId: 10, by: 1 }], NOW),
+      'the gap before a form_id, which a duplicate locks and no look finds',
+      async (trx, formId) => {
+        const settled = {
+          app_id: APP_ID,
+          open_id: 'o8',
+          user_id: 8,
+          form_id: `${formId}~`,
+          expire: NOW,
+          status: 2,
+        }
+        await db('wx_save_form_id').insert(settled)
+        await trx('wx_save_form_id').insert(settled).onConflict().ignore()
+      },
     ],
   ]
   test.each(HELD)('rows that another transaction holds keep nobody else waiting: %s', async (_, take) => {
