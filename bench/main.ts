@@ -1,132 +1,120 @@
-import { cpus, totalmem } from 'node:os'
-import { SingleBar } from 'cli-progress'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { Command } from 'commander'
-import { selectRows } from '../src/db/sql.js'
+import { type Comparison, compareRatios, type Ratio, ratiosOf } from './compare.js'
+import { readResults, writeResults } from './pages.js'
+import {
+  asLines,
+  machineOf,
+  reachedOf,
+  type Section,
+  significant,
+  targetRows,
+  workOf,
+  workRows,
+} from './report.js'
 import { createBenchDatabase } from './rig/database.js'
-import type { Figures } from './rig/measure.js'
-import { median } from './rig/stat.js'
-import { CANDIDATES, type Candidate, FULL, QUICK, type Rig } from './suites.js'
-import { type Medians, standingOf, TARGETS } from './targets.js'
+import { runAll } from './run-all.js'
+import { GROWTH, GROWTH_SERVER } from './suites/growth.js'
+import { QUICK_SIDE_BY_SIDE, SIDE_BY_SIDE } from './suites/index.js'
+import { FULL, QUICK } from './suites/suite.js'
+import { GROWTH_TARGETS, TARGETS } from './targets.js'
 
 /**
- * Runs every candidate in every round, one after the other, so that a slow minute of the machine meets all of them; prints
- * the medians, and each target beside its figure.
+ * Runs the candidates of a suite, prints the medians and each target beside its figure. A complete run writes its
+ * results, charts and page; a quick one is compared with the ratios that were stored, and ends with 3 if one dropped.
  */
 const program = new Command('bench')
   .description('this service beside others, on databases of their own')
-  .option('--quick', 'little work and one round: figures to look at, not to rely on', false)
-  .option('--rounds <n>', 'how often each candidate runs', '3')
-  .option('--only <words>', 'candidates whose name has this in it')
+  .option('--quick', 'less work, and its ratios beside the stored ones; exit code 3 if one dropped', false)
+  .option('--store', 'with --quick: store its ratios for later quick runs', false)
+  .option('--growth', 'the daily run on tables that have grown, and commands on a large account', false)
+  .option('--rounds <n>', 'how often each candidate runs; default 3, with --growth 1')
+  .option('--only <words>', 'candidates whose name has this in it; nothing is written or compared')
+  .option('--out <folder>', 'where results, charts and stored ratios are', 'docs/bench')
+  .option('--pages', 'measure nothing; write the charts and the page again from their results', false)
   .option('--json', 'one JSON object on stdout', false)
 
 interface Options {
   quick: boolean
-  rounds: string
+  store: boolean
+  growth: boolean
+  rounds?: string
   only?: string
+  out: string
+  pages: boolean
   json: boolean
 }
 
-async function main({ quick, only, json, ...options }: Options): Promise<void> {
-  const rounds = quick ? 1 : Number(options.rounds)
-  const candidates = CANDIDATES.filter(({ name }) => only === undefined || name.includes(only))
-  const [mysql, sqlite] = [await createBenchDatabase('mysql'), await createBenchDatabase('sqlite')]
-  const rig: Rig = { mysql, sqlite, scale: quick ? QUICK : FULL }
+const EXIT_DROPPED = 3
+/** Of the rounds of a quick run, which takes two minutes at most with the start of the databases. */
+const QUICK_MS = 105_000
+
+async function main(options: Options): Promise<void> {
+  const { quick, growth, only, json } = options
+  if (options.pages) return writeResults(options.out, readResults(options.out))
+  const suite = growth ? GROWTH : quick && only === undefined ? QUICK_SIDE_BY_SIDE : SIDE_BY_SIDE
+  const candidates = suite.filter(({ name }) => only === undefined || name.includes(only))
+  const targets = growth ? GROWTH_TARGETS : TARGETS
+  const mysql = await createBenchDatabase('mysql', growth ? GROWTH_SERVER : [])
+  const sqlite = await createBenchDatabase('sqlite')
   try {
-    const medians = await runAll(rig, candidates, rounds)
-    const targets = TARGETS.map((target) => {
-      const figure = target.figure((name) => medians.get(name) ?? NOTHING)
-      return {
-        name: target.name,
-        figure,
-        floor: target.floor,
-        aim: target.aim,
-        standing: standingOf(target, figure),
-      }
-    })
-    const [row] = await selectRows<{ version: string }>(mysql.db, 'SELECT VERSION() AS version')
-    const machine = {
-      cpu: `${cpus().length} x ${cpus()[0]?.model ?? 'unknown'}`,
-      memory_gb: Math.round(totalmem() / 2 ** 30),
-      node: process.version,
-      database: row?.version ?? 'unknown',
+    const machine = await machineOf(mysql.db)
+    const rig = { mysql, sqlite, scale: quick ? QUICK : FULL }
+    const wanted = Number(options.rounds ?? (growth ? 1 : 3))
+    const measured = await runAll(rig, candidates, wanted, quick && !growth ? { withinMs: QUICK_MS } : {})
+    const rounds = Math.max(...[...measured.values()].map((figures) => figures.length))
+    const work = workOf(candidates, measured)
+    const section: Section = {
+      machine,
+      date: new Date().toISOString().slice(0, 10),
+      command: ['npm run bench', ...(process.argv.length > 2 ? ['--'] : []), ...process.argv.slice(2)].join(
+        ' ',
+      ),
+      rounds,
+      work,
+      targets: reachedOf(targets, work),
     }
-    const work = candidates.map(({ name, unit }) => ({ name, unit, ...(medians.get(name) ?? NOTHING) }))
-    if (json) process.stdout.write(`${JSON.stringify({ machine, rounds, work, targets })}\n`)
-    else
-      print(
-        work,
-        targets.filter(({ standing }) => standing !== 'not measured'),
+    const comparisons =
+      quick && !growth && only === undefined ? compare(ratiosOf(targets, measured, rounds), options) : []
+    if (json)
+      process.stdout.write(
+        `${JSON.stringify({ ...section, comparisons, measured: Object.fromEntries(measured) })}\n`,
       )
+    else print(section, comparisons)
+    if (!quick && only === undefined)
+      writeResults(options.out, {
+        ...readResults(options.out),
+        [growth ? 'growth' : 'side_by_side']: section,
+      })
+    if (comparisons.some(({ verdict }) => verdict === 'dropped')) process.exitCode = EXIT_DROPPED
   } finally {
     await Promise.all([mysql.close(), sqlite.close()])
   }
 }
 
-const NOTHING: Figures = {
-  done: 0,
-  seconds: Number.NaN,
-  per_second: Number.NaN,
-  node_us: Number.NaN,
-  database_us: Number.NaN,
-  rss_mb: Number.NaN,
-}
-
-async function runAll(rig: Rig, candidates: Candidate[], rounds: number): Promise<Medians> {
-  const bar = new SingleBar({ format: '{bar} {value}/{total} {name}', hideCursor: true, noTTYOutput: false })
-  const measured = new Map<string, Figures[]>()
-  if (process.stderr.isTTY) bar.start(rounds * candidates.length, 0, { name: '' })
-  for (let round = 0; round < rounds; round++) {
-    for (const candidate of candidates) {
-      bar.update({ name: candidate.name })
-      measured.set(candidate.name, [...(measured.get(candidate.name) ?? []), await candidate.run(rig)])
-      bar.increment()
-    }
+/** Beside the stored ratios; with --store, they are replaced afterwards. */
+function compare(ratios: Ratio[], { out, store }: Options): Comparison[] {
+  const file = join(out, 'quick.json')
+  const stored = existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as Ratio[]) : []
+  if (store) {
+    mkdirSync(out, { recursive: true })
+    writeFileSync(file, `${JSON.stringify(ratios, null, 2)}\n`)
   }
-  bar.stop()
-  return new Map([...measured].map(([name, figures]) => [name, medianOf(figures)]))
+  return compareRatios(ratios, stored)
 }
 
-function medianOf(figures: Figures[]): Figures {
-  const of = (key: keyof Figures): number => median(figures.map((one) => one[key] ?? Number.NaN))
-  const latencies = figures.some(({ p99_ms }) => p99_ms !== undefined)
-  return {
-    done: of('done'),
-    seconds: of('seconds'),
-    per_second: of('per_second'),
-    node_us: of('node_us'),
-    database_us: of('database_us'),
-    rss_mb: of('rss_mb'),
-    ...(latencies ? { p50_ms: of('p50_ms'), p99_ms: of('p99_ms') } : {}),
-  }
-}
-
-function print(
-  work: ({ name: string; unit: string } & Figures)[],
-  targets: { name: string; figure: number; floor: number; aim: number; standing: string }[],
-): void {
-  const lines = [
-    ['work', 'a second', 'node us', 'database us', 'MB', 'p50 ms', 'p99 ms'],
-    ...work.map((one) => [
-      `${one.name} (${one.unit})`,
-      one.per_second.toFixed(0),
-      one.node_us.toFixed(0),
-      one.database_us.toFixed(0),
-      one.rss_mb.toFixed(0),
-      one.p50_ms?.toFixed(1) ?? '',
-      one.p99_ms?.toFixed(1) ?? '',
-    ]),
-    [],
-    ['target', 'figure', 'floor', 'aim', ''],
-    ...targets.map(({ name, figure, floor, aim, standing }) => [
-      name,
-      Number.isNaN(figure) ? '–' : figure.toPrecision(3),
-      String(floor),
-      String(aim),
-      standing,
-    ]),
-  ]
-  for (const [name = '', ...cells] of lines)
-    process.stdout.write(`${name.padEnd(44)}${cells.map((cell) => cell.padStart(14)).join('')}\n`)
+function print({ work, targets }: Section, comparisons: Comparison[]): void {
+  process.stdout.write(`${asLines(workRows(work))}\n${asLines(targetRows(targets))}`)
+  if (comparisons.length === 0) return
+  const rows = comparisons.map(({ name, figure, stored, noise, verdict }) => [
+    name,
+    significant(figure),
+    significant(stored),
+    `${(noise * 100).toFixed(0)} %`,
+    verdict,
+  ])
+  process.stdout.write(`\n${asLines([['ratio', 'now', 'stored', 'noise', ''], ...rows])}`)
 }
 
 program.action((options: Options) => main(options))

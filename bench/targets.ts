@@ -9,6 +9,8 @@ export interface Target {
   aim: number
   /** Whether a smaller figure is the better one. */
   isLimit: boolean
+  /** Whether it sets candidates of one run against each other, so that runs of other hours and machines compare. */
+  isRatio: boolean
   figure(of: (candidate: string) => Figures): number
 }
 
@@ -23,11 +25,15 @@ function ratio(
   key: Key = 'per_second',
 ): Target {
   const figure: Target['figure'] = (of) => (of(a)[key] ?? Number.NaN) / (of(b)[key] ?? Number.NaN)
-  return { name, floor, aim, isLimit: false, figure }
+  return { name, floor, aim, isLimit: false, isRatio: true, figure }
 }
 
 function limit(name: string, floor: number, aim: number, figure: Target['figure']): Target {
-  return { name, floor, aim, isLimit: true, figure }
+  return { name, floor, aim, isLimit: true, isRatio: false, figure }
+}
+
+function limitOfRatio(name: string, floor: number, aim: number, figure: Target['figure']): Target {
+  return { ...limit(name, floor, aim, figure), isRatio: true }
 }
 
 /** What the service is held to: a ratio between candidates of one run says more than a figure of one machine. */
@@ -46,7 +52,7 @@ export const TARGETS: Target[] = [
   ratio('uploads by 100 / single', 7.5, 15, 'uploads by 100', 'uploads'),
   limit('uploads by 100: p99, ms', 250, 250, (of) => of('uploads by 100').p99_ms ?? Number.NaN),
   ratio('sweep / one transaction', 0.25, 0.5, 'sweep', 'sweep in one transaction'),
-  limit(
+  limitOfRatio(
     'uploads beside the sweep: p99 / alone',
     2,
     1.5,
@@ -54,6 +60,41 @@ export const TARGETS: Target[] = [
   ),
   ratio('SQLite / MariaDB, daily run', 1, 2, 'daily run on SQLite', 'daily run, 0 ms'),
   ratio('SQLite / MariaDB, uploads', 1, 2, 'uploads on SQLite', 'uploads'),
+]
+
+/** CPU of node and database for each user who was reached: it does not matter here which of them works more. */
+const costOf = ({ node_us, database_us }: Figures): number => node_us + database_us
+
+const PLAIN = 'daily run, plain'
+const MANY = 'daily run, 1 M users'
+const GROWN = [
+  'daily run, 30 days of history',
+  'daily run, 90 % signed in',
+  'daily run, 90 % without a valid permit',
+  'daily run, 10 M settled messages',
+]
+
+/** What growing tables may cost. */
+export const GROWTH_TARGETS: Target[] = [
+  limit('peak memory with 1 M users, MB', 200, 150, (of) => of(MANY).rss_mb),
+  limitOfRatio('cost a user, 1 M / 50 k', 1.1, 1.05, (of) => costOf(of(MANY)) / costOf(of(PLAIN))),
+  ...GROWN.flatMap((name) => [
+    limitOfRatio(
+      `cost a user reached, ${name.slice('daily run, '.length)} / plain`,
+      1.3,
+      1.15,
+      (of) => costOf(of(name)) / costOf(of(PLAIN)),
+    ),
+    limitOfRatio(
+      `peak memory, ${name.slice('daily run, '.length)} / plain`,
+      1.1,
+      1.05,
+      (of) => of(name).rss_mb / of(PLAIN).rss_mb,
+    ),
+  ]),
+  limit('statements above 200 ms, all of these', 0, 0, (of) =>
+    [PLAIN, MANY, ...GROWN].reduce((sum, name) => sum + (of(name).slow_statements ?? Number.NaN), 0),
+  ),
 ]
 
 export type Standing = 'aim' | 'floor' | 'missed' | 'not measured'

@@ -3,7 +3,7 @@ import { type Environment, readAccount } from '../../src/config/read.js'
 
 export const APP_ID = 'wxbench'
 
-const SETTINGS: Environment = {
+export const SETTINGS: Environment = {
   WX_APP_ID: APP_ID,
   WX_APP_SECRET: 'bench',
   REMINDER_TEMPLATE_ID: 'bench',

@@ -6,7 +6,8 @@ import { APP_ID, templateMessage } from './account.js'
 /**
  * The job as the article of 2019 has it: all due users in one SELECT, and for each of them its oldest form_id, the
  * request, and two UPDATEs. All at once (`unbounded`) or one after the other (`sequential`). Its author would keep
- * connections open and have the index on (user_id, expire), so both are here.
+ * connections open and have the index on (user_id, expire), so both are here; and it counts down in SQL, so it loses no
+ * updates. A pool of 40 connections was no faster than one of 10 (4,000 users, three rounds).
  */
 const { databaseUrl, stubUrl, mode, today } = config<{
   databaseUrl: string

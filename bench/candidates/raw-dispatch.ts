@@ -1,5 +1,5 @@
 import { Pool } from 'undici'
-import { openIdOf } from '../rig/database.js'
+import { openIdOf } from '../rig/fill.js'
 import { config, finish, ready } from '../rig/process.js'
 import { APP_ID, templateMessage } from './account.js'
 

@@ -7,8 +7,9 @@ import { config, finish, ready } from '../rig/process.js'
 /**
  * The daily run on BullMQ, the usual choice for jobs in Node: users in pages of 1,000 become jobs (jobId = user and day,
  * so that no user is queued twice), and a worker sends them. With `bookkeeping` each job also takes the user's oldest
- * permit in a transaction before the request and writes the result after it, as this service does; without, it only
- * sends.
+ * permit in a transaction before the request and writes the result after it, as this service does, in a narrow table of
+ * its own; without, it only sends. Redis keeps nothing on disk, a job is removed when it is done, and jobs are added while others are worked on.
+ * Pools of 10, 32 and 64 connections, and READ COMMITTED, were no faster than one another (6,000 users, two rounds).
  */
 const { databaseUrl, redisUrl, stubUrl, concurrency, bookkeeping, today } = config()
 const PAGE = 1_000
@@ -50,10 +51,8 @@ async function claim(userId) {
       return undefined
     }
     const [{ insertId }] = await trx.query(
-      `INSERT INTO wx_push_message (app_id, user_id, open_id, kind, business_date, permit_id, channel, template_id, data,
-         state, trace_id, created_at, updated_at)
-       VALUES (?, ?, ?, 'reminder', ?, ?, 'form_id', 'bench', '{}', 'sending', '', ?, ?)`,
-      [APP_ID, userId, permit.open_id, today, permit.id, Date.now(), Date.now()],
+      'INSERT INTO bench_reminder (business_date, user_id, permit_id, created_at) VALUES (?, ?, ?, ?)',
+      [today, userId, permit.id, Date.now()],
     )
     await trx.query('UPDATE wx_save_form_id SET status = 1, message_id = ? WHERE id = ?', [
       insertId,
@@ -72,7 +71,7 @@ async function claim(userId) {
 
 async function settle(message) {
   await database.query(
-    "UPDATE wx_push_message SET state = 'delivered', errcode = 0, settled_at = ? WHERE id = ?",
+    "UPDATE bench_reminder SET state = 'delivered', errcode = 0, settled_at = ? WHERE id = ?",
     [Date.now(), message],
   )
 }
@@ -112,6 +111,12 @@ async function enqueue() {
   }
 }
 
+await database.query('DROP TABLE IF EXISTS bench_reminder')
+await database.query(
+  `CREATE TABLE bench_reminder (id bigint AUTO_INCREMENT PRIMARY KEY, business_date int NOT NULL,
+     user_id bigint NOT NULL, permit_id bigint NOT NULL, state enum('sending', 'delivered') NOT NULL DEFAULT 'sending',
+     errcode int NULL, created_at bigint NOT NULL, settled_at bigint NULL, UNIQUE KEY (business_date, user_id))`,
+)
 await queue.waitUntilReady()
 await ready()
 const startedAt = performance.now()

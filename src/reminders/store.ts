@@ -256,8 +256,9 @@ function countStandingsOf(
 }
 
 /**
- * Counts the users whom a run would remind now, and those whom it passes over because they have signed in. Far cheaper
- * than countStandings at the end of a run: of those who have been reminded it reads the counter alone.
+ * Counts the users whom a run would remind now, and those with a permit left whom it passes over because they have
+ * signed in. Far cheaper than countStandings at the end of a run: of those who have been reminded it reads the counter
+ * alone, of those who have signed in no permit.
  */
 export async function countUnreminded(
   db: Knex,
@@ -276,7 +277,8 @@ export async function countUnreminded(
          ON u.app_id = p.app_id AND u.user_id = p.user_id AND (u.opted_out_at IS NOT NULL OR u.blocked_at IS NOT NULL)
        LEFT JOIN wx_push_message m ON m.app_id = p.app_id AND m.business_date = ? AND m.user_id = p.user_id
        WHERE p.app_id = ? AND p.user_id > ? AND p.user_id <= ? AND p.count > 0 AND p.last_date < ?
-         AND u.app_id IS NULL AND m.id IS NULL AND ${oldestUsablePermit(db, day.usable)} IS NOT NULL
+         AND u.app_id IS NULL AND m.id IS NULL
+         AND (s.user_id IS NOT NULL OR ${oldestUsablePermit(db, day.usable)} IS NOT NULL)
        GROUP BY standing`,
       [day.date, day.date, appId, cur, hi, day.date, ...day.usable.bindings],
     )

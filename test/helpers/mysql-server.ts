@@ -35,11 +35,13 @@ export interface MysqlServer {
 
 /**
  * Starts a private server from `mariadbd` or `mysqld`, with options of its own; root on Debian or Ubuntu gets one by apt when there is none.
- * The server also ends, and its data goes, when this process ends in any way, SIGKILL included.
+ * The server also ends, and its data folder goes, when this process ends in any way, SIGKILL included.
  */
-export async function startMysqlServer(options: string[] = []): Promise<MysqlServer> {
+export async function startMysqlServer(
+  options: string[] = [],
+  folder = makeDataFolder('reminder-mysql-'),
+): Promise<MysqlServer> {
   const program = findServer() ?? installServer()
-  const folder = makeDataFolder('reminder-mysql-')
   const releaseFolder = tieToThisProcess(folder, pidFile(folder))
   let child: ChildProcess | undefined
 

@@ -1,0 +1,174 @@
+import { execute } from '../../src/db/sql.js'
+import { addDays, toIsoDate } from '../../src/lib/business-date.js'
+import { DAY_MS } from '../../src/lib/durations.js'
+import { APP_ID } from '../candidates/account.js'
+import { assertReminded, assertRemindedOn } from '../rig/books.js'
+import type { BenchDatabase } from '../rig/database.js'
+import { type Fill, fillPermits, inChunks, NUMBERS } from '../rig/fill.js'
+import { fillHistory } from '../rig/history.js'
+import { measure } from '../rig/measure.js'
+import { startScript } from '../rig/process.js'
+import { withSlowLog } from '../rig/slow-log.js'
+import { serviceRunOn, today } from './runs.js'
+import type { Candidate, GrowthScale } from './suite.js'
+
+/**
+ * The same daily run on tables that have grown, each case beside the plain one: as many users are reached in each. And
+ * what an operator asks of a large account.
+ */
+
+const PERMITS_EACH = 5
+const RUN = { latencyMs: 0, concurrency: 64 }
+/** In a case where most users are passed over, one in so many is reached. */
+const ONE_IN = 10
+
+const plain = (users: number): Fill => ({
+  appId: APP_ID,
+  users,
+  permitsEach: PERMITS_EACH,
+  expireFrom: Date.now() + 3 * DAY_MS,
+})
+
+/** A daily run that is to reach `reached` users of what `fill` leaves in the tables. */
+function grownRun(
+  name: string,
+  reached: (scale: GrowthScale) => number,
+  fill: (database: BenchDatabase, scale: GrowthScale) => Promise<void>,
+  assertBooks = assertReminded,
+): Candidate {
+  return {
+    name,
+    unit: 'users',
+    async run({ mysql, scale: { growth } }) {
+      await mysql.empty()
+      await fill(mysql, growth)
+      await settle(mysql)
+      const users = reached(growth)
+      const date = today()
+      const figures = await withSlowLog(mysql.db, () => serviceRunOn(mysql, users, RUN))
+      await assertBooks(mysql, users, date)
+      return figures
+    },
+  }
+}
+
+/** What the fill has left for the server to do, such as purging and writing pages, is not the run's. */
+async function settle({ db }: BenchDatabase): Promise<void> {
+  await db.raw('SET GLOBAL innodb_max_dirty_pages_pct = 0')
+  const deadline = Date.now() + 60_000
+  for (;;) {
+    const [[row]] = await db.raw("SHOW GLOBAL STATUS LIKE 'Innodb_buffer_pool_pages_dirty'")
+    if (Number(row?.Value ?? 0) < 500 || Date.now() > deadline) break
+    await new Promise((resolve) => setTimeout(resolve, 200))
+  }
+  await db.raw('SET GLOBAL innodb_max_dirty_pages_pct = DEFAULT')
+}
+
+async function signIn({ db }: BenchDatabase, users: number): Promise<void> {
+  await inChunks(db, 1, users, async (first, last) => {
+    await execute(
+      db,
+      `INSERT INTO wx_sign_in (app_id, user_id, day, streak, created_at)
+       SELECT ?, n, ?, 1, ? FROM ${NUMBERS} WHERE n BETWEEN ? AND ? AND n % ${ONE_IN} <> 0`,
+      [APP_ID, today(), Date.now(), first, last],
+    )
+  })
+}
+
+const GROWN: Candidate[] = [
+  grownRun(
+    'daily run, plain',
+    ({ reached }) => reached,
+    ({ db }, { reached }) => fillPermits(db, plain(reached), Date.now()),
+  ),
+  grownRun(
+    'daily run, 30 days of history',
+    ({ reached }) => reached,
+    async (database, { reached: users, historyDays: days }) => {
+      const { db } = database
+      await fillPermits(db, { ...plain(users), permitsEach: PERMITS_EACH + 1 }, Date.now())
+      await serviceRunOn(database, users, RUN)
+      await fillHistory(db, { appId: APP_ID, users, days, today: today(), complete: true }, Date.now())
+    },
+  ),
+  grownRun(
+    'daily run, 90 % signed in',
+    ({ reached }) => reached,
+    async (database, { reached }) => {
+      await fillPermits(database.db, plain(reached * ONE_IN), Date.now())
+      await signIn(database, reached * ONE_IN)
+    },
+  ),
+  grownRun(
+    'daily run, 90 % without a valid permit',
+    ({ reached }) => reached,
+    ({ db }, { reached }) => fillPermits(db, { ...plain(reached * ONE_IN), validOneIn: ONE_IN }, Date.now()),
+  ),
+  grownRun(
+    'daily run, 10 M settled messages',
+    ({ reached }) => reached,
+    async (database, { reached, settledMessages }) => {
+      const { db } = database
+      const users = 2 * reached
+      const idle = { ...plain(reached), from: reached + 1, permitsEach: 1 }
+      await fillPermits(db, { ...plain(reached), permitsEach: PERMITS_EACH + 1 }, Date.now())
+      await fillPermits(db, idle, Date.now())
+      await serviceRunOn(database, users, RUN)
+      const days = Math.round(settledMessages / users)
+      await fillHistory(db, { appId: APP_ID, users, days, today: today(), complete: false }, Date.now())
+    },
+    // The messages of the history have no permits.
+    assertRemindedOn,
+  ),
+]
+
+/** One account for what follows: it is filled once. */
+async function fillMany(database: BenchDatabase, { many }: GrowthScale): Promise<void> {
+  await database.empty()
+  await fillPermits(database.db, plain(many), Date.now())
+  await settle(database)
+}
+
+const REMINDED = 'many users, reminded'
+
+const manyUsers: Candidate = {
+  name: 'daily run, 1 M users',
+  unit: 'users',
+  async run({ mysql, scale: { growth } }) {
+    await fillMany(mysql, growth)
+    const date = today()
+    const figures = await withSlowLog(mysql.db, () => serviceRunOn(mysql, growth.many, RUN))
+    await assertRemindedOn(mysql, growth.many, date)
+    mysql.holds = REMINDED
+    return figures
+  },
+}
+
+/** A command on an account of 1 M users with 5 M permits, all of whom were reminded today. */
+function operation(name: string, command: () => string[]): Candidate {
+  return {
+    name: `${name}, 1 M users`,
+    unit: 'users',
+    async run(rig) {
+      const { mysql, scale } = rig
+      if (mysql.holds !== REMINDED) await manyUsers.run(rig)
+      const config = { databaseUrl: mysql.url, command: command(), users: scale.growth.many }
+      return measure(startScript('candidates/service-command.ts', config), mysql.pid)
+    },
+  }
+}
+
+export const GROWTH: Candidate[] = [
+  ...GROWN,
+  manyUsers,
+  operation('audit', () => ['audit']),
+  // Of tomorrow, for which everybody is due.
+  operation('plan', () => ['plan', '--date', toIsoDate(addDays(today(), 1))]),
+]
+
+/** The working set of a million users is kept in memory, as their DBA would see to. */
+export const GROWTH_SERVER = [
+  '--innodb-buffer-pool-size=3G',
+  '--innodb-log-file-size=1G',
+  '--innodb-io-capacity=5000',
+]
