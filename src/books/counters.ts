@@ -37,9 +37,9 @@ export async function countUp(trx: Knex.Transaction, changes: CounterChange[], n
   for (const chunk of chunks(changes, MAX_LIST)) {
     await execute(
       trx,
-      `INSERT INTO wx_message_push_status (app_id, user_id, count, last_date, created_at, updated_at)
-       VALUES ${rowPlaceholders(chunk.length, 6)} ${onDuplicate}`,
-      chunk.flatMap((change) => [change.appId, change.userId, change.by, 0, now, now]),
+      `INSERT INTO wx_message_push_status (app_id, user_id, count, created_at, updated_at)
+       VALUES ${rowPlaceholders(chunk.length, 5)} ${onDuplicate}`,
+      chunk.flatMap((change) => [change.appId, change.userId, change.by, now, now]),
     )
   }
 }

@@ -1,5 +1,5 @@
 import type { Knex } from 'knex'
-import { execute, MAX_LIST, rowPlaceholders } from '../db/sql.js'
+import { execute, MAX_LIST, rowPlaceholders, type Value } from '../db/sql.js'
 import { chunks } from '../lib/chunks.js'
 import { groupBy } from '../lib/group-by.js'
 import { compareKeys } from '../lib/sorted.js'
@@ -26,33 +26,49 @@ export interface NewPermit {
  */
 export async function grantPermits(trx: Knex.Transaction, permits: NewPermit[], now: number): Promise<void> {
   for (const chunk of chunks(permits, MAX_LIST)) {
+    const { columns, valuesOf } = chunk.every(isPlain) ? PLAIN : WHOLE
+    const values: Value[] = []
+    for (const permit of chunk) values.push(...valuesOf(permit, now))
     await execute(
       trx,
-      `INSERT INTO wx_save_form_id
-         (app_id, open_id, user_id, form_id, use_no, source, page, expire, created_at, updated_at)
-       VALUES ${rowPlaceholders(chunk.length, 10)}`,
-      chunk.flatMap((p) => [
-        p.appId,
-        p.openId,
-        p.userId,
-        p.formId,
-        p.useNo,
-        p.source,
-        p.page ?? null,
-        p.expire,
-        now,
-        now,
-      ]),
+      `INSERT INTO wx_save_form_id (${columns.join(', ')}) VALUES ${rowPlaceholders(chunk.length, columns.length)}`,
+      values,
     )
   }
   await countUp(trx, changesOf(permits), now)
 }
 
+/** The columns of a statement, and one row of it. */
+interface Shape {
+  columns: string[]
+  valuesOf(permit: NewPermit, now: number): Value[]
+}
+
+/** The other columns keep their defaults: parsing a value costs the database about as much as storing it. */
+const PLAIN: Shape = {
+  columns: ['app_id', 'open_id', 'user_id', 'form_id', 'expire', 'created_at', 'updated_at'],
+  valuesOf: (p, now) => [p.appId, p.openId, p.userId, p.formId, p.expire, now, now],
+}
+const WHOLE: Shape = {
+  columns: [...PLAIN.columns, 'use_no', 'source', 'page'],
+  valuesOf: (p, now) => [...PLAIN.valuesOf(p, now), p.useNo, p.source, p.page ?? null],
+}
+
+function isPlain({ useNo, source, page }: NewPermit): boolean {
+  return useNo === 1 && source === 'form' && page === undefined
+}
+
 function changesOf(permits: NewPermit[]): CounterChange[] {
   const changes: CounterChange[] = []
-  for (const [appId, ofAccount] of groupBy(permits, (permit) => permit.appId))
-    for (const [userId, { length: by }] of groupBy(ofAccount, (permit) => permit.userId))
-      changes.push({ appId, userId, by })
+  for (const [appId, ofAccount] of groupBy(permits, (permit) => permit.appId)) {
+    const ofUsers = new Map<UserId, CounterChange>()
+    for (const { userId } of ofAccount) {
+      const change = ofUsers.get(userId)
+      if (change) change.by++
+      else ofUsers.set(userId, { appId, userId, by: 1 })
+    }
+    changes.push(...ofUsers.values())
+  }
   return changes.sort((a, b) => compareKeys(a.appId, b.appId) || compareKeys(a.userId, b.userId))
 }
 

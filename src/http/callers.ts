@@ -60,11 +60,10 @@ export function createCallers(
     const name = nameOfKey(credential)
     // Where many keys were wrong, a right key gets the same answer, or guessing would go on. A key that was
     // good from this address before goes on working: its owner may share the address with the guesser.
-    if (name === undefined || !knownPlaces.has(request, name)) {
-      if (!deps.sessions || !looksLikeToken(credential)) deps.failures.check(request)
-    }
+    const isKnown = name !== undefined && knownPlaces.has(request, name)
+    if (!isKnown && (!deps.sessions || !looksLikeToken(credential))) deps.failures.check(request)
     if (name === undefined) return false
-    knownPlaces.add(request, name)
+    if (!isKnown) knownPlaces.add(request, name)
     request.caller = { kind: 'backend', name }
     request.countedFor = name
     await deps.keyLimit(request)

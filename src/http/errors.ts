@@ -50,8 +50,8 @@ export function handleErrors(app: FastifyInstance, log: Logger): void {
   })
   // Before the body is read: otherwise strangers could have a megabyte parsed at any address that does not
   // exist.
-  app.addHook('onRequest', async (request) => {
-    if (request.is404) throw notFound(request)
+  app.addHook('onRequest', (request, _reply, done) => {
+    done(request.is404 ? notFound(request) : undefined)
   })
   app.setNotFoundHandler((request) => {
     throw notFound(request)

@@ -76,6 +76,7 @@ export function createFailures(options: {
 
 /** The address that a request is counted under: one phone has a whole /64 of IPv6. */
 export function addressOf({ ip }: FastifyRequest): string {
+  if (!ip.includes(':')) return ip
   const [, mapped] = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(ip) ?? []
   if (mapped !== undefined) return mapped
   if (!isIPv6(ip)) return ip

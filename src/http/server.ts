@@ -43,8 +43,10 @@ export function createServer({ trustProxy, connections, log }: ServerOptions): F
     },
   })
   limitConnections(app, limits)
-  app.addHook('onRequest', async (_, reply) => {
+  // This hook and those below have callbacks: each promise costs a request a turn of the microtask queue.
+  app.addHook('onRequest', (_, reply, done) => {
     reply.headers(SECURITY_HEADERS)
+    done()
   })
   takeJsonAlone(app)
   handleErrors(app, log)
@@ -71,13 +73,14 @@ function closeConnections(app: FastifyInstance): void {
   app.addHook('preClose', async () => {
     closing = true
   })
-  app.addHook('onSend', async (_, reply) => {
+  app.addHook('onSend', (_request, reply, _payload, done) => {
     if (closing) reply.header('Connection', 'close')
+    done()
   })
 }
 
 function logRequests(app: FastifyInstance, log: Logger): void {
-  app.addHook('onResponse', async (request, reply) => {
+  app.addHook('onResponse', (request, reply, done) => {
     const level = reply.statusCode >= 500 ? 'error' : reply.statusCode >= 400 ? 'info' : 'debug'
     log[level]({
       event: 'http.request',
@@ -87,5 +90,6 @@ function logRequests(app: FastifyInstance, log: Logger): void {
       status: reply.statusCode,
       ms: Math.round(reply.elapsedTime),
     })
+    done()
   })
 }

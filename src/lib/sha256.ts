@@ -1,6 +1,6 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 
 /** 32 bytes, whatever the length of the text: for comparing in constant time, and for names of a fixed length. */
 export function sha256(text: string | Buffer): Buffer {
-  return createHash('sha256').update(text).digest()
+  return hash('sha256', text, 'buffer')
 }

@@ -8,7 +8,8 @@ import { compareKeys } from '../lib/sorted.js'
 import type { UserId } from '../lib/user-id.js'
 import { bindUsers } from '../users/user-ids.js'
 import { MAX_UNSPENT_PERMITS, type RejectionReason, USES } from './accept.js'
-import * as store from './store.js'
+import { findKnownOf } from './locked.js'
+import { findCounts, type Known, type Owner } from './store.js'
 
 /** What became of one uploaded form_id. */
 export type UploadOutcome =
@@ -29,41 +30,46 @@ const NO_LOCK_RETRY = 1
 
 /**
  * One transaction for permits and counters: the rule "the counter is exact" holds at its commit, for all
- * requests or none.
+ * requests or none. `looked` is what a look has just found out about them; without it, and when the
+ * transaction starts over, they are looked up.
  */
-export function commitUploads(db: Knex, requests: UploadRequest[]): Promise<UploadOutcome[][]> {
+export function commitUploads(
+  db: Knex,
+  requests: UploadRequest[],
+  looked?: Map<string, Known>,
+): Promise<UploadOutcome[][]> {
+  let fromLook = looked
   return inTransaction(
     db,
     async (trx) => {
       const now = Math.max(...requests.map((request) => request.now))
-      const permits = requests.flatMap((request) => request.permits)
-      const users = await bindOpenIds(trx, permits, now)
-      const owners = await findOwners(trx, permits)
-      const room = await findRoom(trx, permits)
+      const known = fromLook ?? (await findKnownOf(trx, requests))
+      fromLook = undefined
+      const accounts = await openAccounts(trx, requests, known, now)
       const fresh: Accepted[] = []
       const outcomes = requests.map((request) =>
         request.permits.map((permit): UploadOutcome => {
-          if (users.get(`${permit.appId} ${permit.openId}`) !== permit.userId)
-            return { outcome: 'rejected', reason: 'open_id_of_another_user' }
-          const owner = owners.get(keyOf(permit))
+          const { users, owners, room } = accounts.get(permit.appId) ?? NOTHING_KNOWN
+          const { openId, userId, formId } = permit
+          if (users.get(openId) !== userId) return { outcome: 'rejected', reason: 'open_id_of_another_user' }
+          const owner = owners.get(formId)
           if (!owner) {
-            const left = (room.get(userKey(permit)) ?? MAX_UNSPENT_PERMITS) - USES[permit.source]
+            const left = (room.get(userId) ?? MAX_UNSPENT_PERMITS) - USES[permit.source]
             if (left < 0) return { outcome: 'rejected', reason: 'too_many' }
-            room.set(userKey(permit), left)
-            owners.set(keyOf(permit), permit)
+            room.set(userId, left)
+            owners.set(formId, permit)
             fresh.push(permit)
             return { outcome: 'accepted' }
           }
-          if (owner.userId === permit.userId && owner.openId === permit.openId)
-            return { outcome: 'duplicate' }
+          if (owner.userId === userId && owner.openId === openId) return { outcome: 'duplicate' }
           return { outcome: 'rejected', reason: 'belongs_to_another_user' }
         }),
       )
       // Sorted by key, so that transactions of other processes lock the same index entries and counters in
       // the same order.
-      fresh.sort((a, b) => compareKeys(keyOf(a), keyOf(b)))
+      fresh.sort((a, b) => compareKeys(a.appId, b.appId) || compareKeys(a.formId, b.formId))
       await grantPermits(trx, fresh.flatMap(usesOf), now)
-      await assertRoom(trx, fresh, room)
+      await assertRoom(trx, fresh, accounts)
       failpoint('ingest.in_transaction')
       return outcomes
     },
@@ -74,71 +80,72 @@ export function commitUploads(db: Knex, requests: UploadRequest[]): Promise<Uplo
   )
 }
 
-/**
- * The user of each open_id, by account and open_id: the user it is bound to, or else the first one to upload
- * for it.
- */
-async function bindOpenIds(
+/** What decides about the uploads to one account. */
+interface AccountBooks {
+  /** The user of each open_id: the user it is bound to, or else the first one to upload for it. */
+  users: Map<string, UserId>
+  owners: Map<string, Owner>
+  /** How many permits each user with a counter may still have. */
+  room: Map<UserId, number>
+}
+
+const NOTHING_KNOWN: AccountBooks = { users: new Map(), owners: new Map(), room: new Map() }
+
+/** Binds the open_ids that belong to nobody yet. */
+async function openAccounts(
   trx: Knex.Transaction,
-  permits: Accepted[],
+  requests: UploadRequest[],
+  known: Map<string, Known>,
   now: number,
-): Promise<Map<string, UserId>> {
-  const users = new Map<string, UserId>()
-  for (const appId of new Set(permits.map((permit) => permit.appId))) {
-    const bindings = permits.filter((permit) => permit.appId === appId)
-    for (const [openId, userId] of await bindUsers(trx, appId, bindings, now))
-      users.set(`${appId} ${openId}`, userId)
+): Promise<Map<string, AccountBooks>> {
+  const accounts = new Map<string, AccountBooks>()
+  for (const [appId, ofAccount] of groupBy(permitsOf(requests), (permit) => permit.appId)) {
+    const { users, owners, counts } = known.get(appId) ?? {
+      users: new Map(),
+      owners: new Map(),
+      counts: new Map(),
+    }
+    accounts.set(appId, {
+      users: await bindUsers(trx, appId, ofAccount, now, users),
+      owners: new Map(owners),
+      room: roomOf(counts),
+    })
   }
-  return users
+  return accounts
+}
+
+function permitsOf(requests: UploadRequest[]): Accepted[] {
+  return requests.flatMap((request) => request.permits)
+}
+
+function roomOf(counts: Map<UserId, number>): Map<UserId, number> {
+  const room = new Map<UserId, number>()
+  for (const [userId, count] of counts) room.set(userId, MAX_UNSPENT_PERMITS - count)
+  return room
 }
 
 function usesOf(permit: Accepted): NewPermit[] {
   return Array.from({ length: USES[permit.source] }, (_, i) => ({ ...permit, useNo: i + 1 }))
 }
 
-/** How many permits each user with a counter may still have. */
-async function findRoom(trx: Knex.Transaction, permits: Accepted[]): Promise<Map<string, number>> {
-  const room = new Map<string, number>()
-  for (const [appId, ofAccount] of groupBy(permits, (permit) => permit.appId)) {
-    const users = [...new Set(ofAccount.map(({ userId }) => userId))]
-    for (const [userId, count] of await store.findCounts(trx, appId, users))
-      room.set(userKey({ appId, userId }), MAX_UNSPENT_PERMITS - count)
-  }
-  return room
-}
-
 class OverfullError extends Error {}
 
 /**
- * Other processes may have added to the same users since findRoom. A count is checked again only if half of
+ * Other processes may have added to the same users since we looked. A count is checked again only if half of
  * the room is gone: only three processes at the same moment could then exceed it, by half of it each.
  */
 async function assertRoom(
   trx: Knex.Transaction,
   fresh: Accepted[],
-  room: Map<string, number>,
+  accounts: Map<string, AccountBooks>,
 ): Promise<void> {
-  const close = fresh.filter((permit) => (room.get(userKey(permit)) ?? 0) < MAX_UNSPENT_PERMITS / 2)
-  for (const left of (await findRoom(trx, close)).values()) if (left < 0) throw new OverfullError()
-}
-
-type Owner = Pick<Accepted, 'openId' | 'userId'>
-
-async function findOwners(trx: Knex.Transaction, permits: Accepted[]): Promise<Map<string, Owner>> {
-  const owners = new Map<string, Owner>()
-  for (const appId of new Set(permits.map((permit) => permit.appId))) {
-    const formIds = permits.filter((permit) => permit.appId === appId).map((permit) => permit.formId)
-    for (const row of await store.findOwners(trx, appId, formIds)) {
-      owners.set(keyOf({ appId, formId: row.form_id }), { openId: row.open_id, userId: row.user_id })
-    }
+  for (const [appId, { room }] of accounts) {
+    const close = new Set<UserId>()
+    for (const permit of fresh)
+      if (permit.appId === appId && (room.get(permit.userId) ?? 0) < MAX_UNSPENT_PERMITS / 2)
+        close.add(permit.userId)
+    if (close.size === 0) continue
+    for (const count of (await findCounts(trx, appId, [...close])).values())
+      if (count > MAX_UNSPENT_PERMITS) throw new OverfullError()
   }
-  return owners
-}
-
-function keyOf(permit: { appId: string; formId: string }): string {
-  return `${permit.appId} ${permit.formId}`
-}
-
-function userKey({ appId, userId }: { appId: string; userId: UserId }): string {
-  return `${appId} ${userId}`
 }

@@ -1,11 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Knex } from 'knex'
 import { isLockWait, whyUnavailable } from '../db/errors.js'
+import { isSqlite } from '../db/sql.js'
 import { ServiceError } from '../errors.js'
 import { createGroupCommit } from '../lib/group-commit.js'
 import { accept, type UploadedPermit } from './accept.js'
 import { type Accepted, commitUploads, type UploadOutcome, type UploadRequest } from './commit-uploads.js'
-import { findLocked } from './locked.js'
+import { lookAt } from './locked.js'
 
 export interface Ingest {
   /**
@@ -34,7 +35,7 @@ const MAX_PAUSE_MS = 500
 /**
  * `locked`: the upload would wait for another transaction, which may belong to a frozen process. `waited`: it
  * or another one in its group did wait, in vain, for something that no look finds: a row locked after the
- * look, or the gap that an upsert locks before its row.
+ * look, or the gap that a duplicate locks before its row.
  */
 type Attempt = UploadOutcome[] | 'locked' | 'waited'
 
@@ -107,10 +108,12 @@ export function createIngest(db: Knex): Ingest {
 }
 
 async function commitUnlocked(db: Knex, requests: UploadRequest[]): Promise<Attempt[]> {
-  const locked = await findLocked(db, requests)
+  // SQLite has no locked rows: its one lock is the whole file.
+  if (isSqlite(db)) return commitUploads(db, requests)
+  const { locked, known } = await lookAt(db, requests)
   const free = requests.filter((request) => !locked.has(request))
   try {
-    const outcomes = free.length === 0 ? [] : await commitUploads(db, free)
+    const outcomes = free.length === 0 ? [] : await commitUploads(db, free, known)
     const committed = new Map(free.map((request, i) => [request, outcomes[i]]))
     return requests.map((request) => committed.get(request) ?? 'locked')
   } catch (error) {

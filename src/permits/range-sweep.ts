@@ -6,13 +6,23 @@ import { inTransaction } from '../db/transaction.js'
 import { chunks } from '../lib/chunks.js'
 import { failpoint } from '../lib/failpoint.js'
 import { sortedUnique } from '../lib/sorted.js'
+import type { UserId } from '../lib/user-id.js'
 import type { SweepCount } from '../runs/sweep-progress.js'
 import * as store from './store.js'
 
-/** Lets uploads through between two chunks. */
-const PAUSE_MS = 10
+/**
+ * The rest after a chunk, as a share of the time that it took: a slow database gets longer rests. Uploads go
+ * through meanwhile.
+ */
+const REST_SHARE = 0.25
+const MIN_REST_MS = 1
 /** The number of steps that a killed sweep may lose. */
 const RECORD_EVERY = 100
+/** How full a chunk by user is meant to be: of one that is too full, a user may be left to the next one. */
+const CHUNK_FILL = 0.8 * MAX_LIST
+/** Permits of one user's chunk or of a few that are read at once. Whoever has more of them waits for a later step. */
+const MAX_READ = 10 * MAX_LIST
+const FIRST_USERS = 150
 
 /**
  * Expires what is stale between two times. Tells `reached`, as it grows, the `expire` up to which nothing is
@@ -33,48 +43,85 @@ export function createRangeSweep(
   record: () => Promise<void>,
   onChunk: (chunk: SweepCount) => void,
 ): RangeSweep {
-  const { appId } = of
-  return async ({ from, until }, reached, steps = Number.POSITIVE_INFINITY) => {
+  const { appId, now } = of
+  /** Whether users of a chunk by user may have lost permits to this sweep before. */
+  let mayHaveLost = false
+
+  /** Expires a chunk, tells how many users lost their first permit of this sweep in it, and rests. */
+  async function expireChunk(owners: UserId[], from: number, ids: number[]): Promise<Set<number>> {
+    const startedAt = performance.now()
+    const { expired, users } = await inTransaction(db, async (trx) => {
+      const counted = new Set(mayHaveLost ? await store.findLosers(trx, appId, owners, from, now) : [])
+      const { expired, users } = await expirePermits(trx, appId, ids, now)
+      failpoint('expire.in_transaction')
+      return { expired, users: users.filter((userId) => !counted.has(userId)).length }
+    })
+    onChunk({ expired: expired.size, users })
+    await rest(startedAt)
+    return expired
+  }
+
+  /**
+   * Of a backlog, all permits of each user in the range go together: their counter is then written once, and
+   * not once in each of many chunks. Returns the ids among `stale` that are left: held by others, or beyond
+   * what is read of one user.
+   */
+  async function expireByUser(
+    stale: store.StalePermit[],
+    range: { from: number; until: number },
+  ): Promise<Set<number>> {
+    const left = new Set(stale.map(({ id }) => id))
+    const users = sortedUnique(stale.map(({ user_id }) => user_id))
+    let size = FIRST_USERS
+    for (let first = 0; first < users.length; ) {
+      const owners = users.slice(first, first + size)
+      first += owners.length
+      const ids = await store.findStaleOf(db, appId, owners, range, MAX_READ)
+      for (const [i, chunk] of chunks(ids, MAX_LIST).entries()) {
+        if (signal.aborted) return left
+        if (i > 0) mayHaveLost = true
+        for (const id of await expireChunk(owners, range.from, chunk)) left.delete(id)
+      }
+      size = Math.min(MAX_LIST, Math.ceil((owners.length * CHUNK_FILL) / Math.max(1, ids.length)))
+    }
+    return left
+  }
+
+  return async (range, reached, steps = Number.POSITIVE_INFINITY) => {
+    const { from, until } = range
     let place: store.Place = { expire: from, id: 0 }
     let passedOver = until
-    const moveTo = (next: store.Place): void => {
-      place = next
-      reached(Math.min(place.expire, passedOver))
-    }
     for (let step = 1; !signal.aborted; step++) {
+      const startedAt = performance.now()
       const next = await store.findPlace(db, appId, place, until, of.examined)
       const to = next ?? { expire: until, id: 0 }
       const stale = await store.findStale(db, appId, place, to)
-      for (const chunk of chunks(stale, MAX_LIST)) {
-        if (signal.aborted) return false
-        const { ids, users } = await expireChunk(db, { appId, from, now: of.now }, chunk)
-        passedOver = Math.min(passedOver, chunk.find(({ id }) => !ids.has(id))?.expire ?? until)
-        moveTo(chunk.at(-1) ?? to)
-        onChunk({ expired: ids.size, users })
-        await sleep(PAUSE_MS)
+      let left = new Set<number>()
+      if (stale.length > MAX_LIST) left = await expireByUser(stale, range)
+      else if (stale.length > 0) {
+        mayHaveLost = true
+        const ids = stale.map(({ id }) => id)
+        const owners = sortedUnique(stale.map(({ user_id }) => user_id))
+        const expired = await expireChunk(owners, from, ids)
+        left = new Set(ids.filter((id) => !expired.has(id)))
       }
-      moveTo(to)
-      if (!next) return true
+      if (signal.aborted && left.size > 0) return false
+      if (left.size > 0) mayHaveLost = true
+      passedOver = Math.min(passedOver, stale.find(({ id }) => left.has(id))?.expire ?? until)
+      place = to
+      reached(Math.min(place.expire, passedOver))
+      if (!next) {
+        mayHaveLost = true
+        return true
+      }
       if (step >= steps && place.expire > from) return false
       if (step % RECORD_EVERY === 0) await record()
-      if (stale.length === 0) await sleep(PAUSE_MS)
+      if (stale.length === 0) await rest(startedAt)
     }
     return false
   }
 }
 
-/** Returns the permits it expired, and how many users lost their first permit of this sweep. */
-async function expireChunk(
-  db: Knex,
-  { appId, from, now }: { appId: string; from: number; now: number },
-  stale: store.StalePermit[],
-): Promise<{ ids: Set<number>; users: number }> {
-  const ids = stale.map(({ id }) => id)
-  const owners = sortedUnique(stale.map(({ user_id }) => user_id))
-  return inTransaction(db, async (trx) => {
-    const counted = new Set(await store.findLosers(trx, appId, owners, from, now))
-    const { expired, users } = await expirePermits(trx, appId, ids, now)
-    failpoint('expire.in_transaction')
-    return { ids: expired, users: users.filter((userId) => !counted.has(userId)).length }
-  })
+async function rest(startedAt: number): Promise<void> {
+  await sleep(Math.max(MIN_REST_MS, (performance.now() - startedAt) * REST_SHARE))
 }

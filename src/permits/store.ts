@@ -10,60 +10,81 @@ interface Uploaded {
   formId: string
 }
 
-export interface PermitOwner {
-  open_id: string
-  user_id: UserId
-  form_id: string
+/** What the tables know of some uploads to one account. */
+export interface Known {
+  /** open_id -> user; null if the open_id belongs to nobody yet. */
+  users: Map<string, UserId | null>
+  /** form_id -> who owns it. */
+  owners: Map<string, Owner>
+  /** user -> unspent permits, of those who have a counter. */
+  counts: Map<UserId, number>
+}
+
+export interface Owner {
+  openId: string
+  userId: UserId
+}
+
+/** What the tables know of these uploads, without locks. */
+export function findKnown(db: Knex, appId: string, permits: Uploaded[]): Promise<Known> {
+  return readKnown(db, appId, permits, '')
 }
 
 /**
- * Who already owns the form_ids, without locks. Uses wx_save_form_id_permit_uq. MySQL ignores trailing blanks
- * in comparisons, and another program may have written some, so they are trimmed here.
+ * findKnown, unless another transaction holds a row that an upload of these would have to wait for: the
+ * person, the permit (committed or not), the counter. Then it fails at once, with a lock wait. Keeps no lock,
+ * because it is a statement of its own. It reads by the keys, since a plan that reads more would meet the
+ * locks on other rows. For a list on a small table MariaDB may still choose such a plan, but not for a single
+ * permit.
  */
-export async function findOwners(
-  trx: Knex.Transaction,
-  appId: string,
-  formIds: string[],
-): Promise<PermitOwner[]> {
-  const found: PermitOwner[] = []
-  for (const chunk of chunks(formIds, MAX_LIST)) {
-    const rows = await selectRows<PermitOwner>(
-      trx,
-      `SELECT RTRIM(open_id) AS open_id, user_id, RTRIM(form_id) AS form_id FROM wx_save_form_id
-       WHERE app_id = ? AND form_id IN (${placeholders(chunk.length)}) AND use_no = 1`,
-      [appId, ...chunk],
-    )
-    found.push(...rows)
-  }
-  return found
+export function findKnownUnlocked(db: Knex, appId: string, permits: Uploaded[]): Promise<Known> {
+  return readKnown(db, appId, permits, forUpdateNowait(db))
+}
+
+interface KnownRow {
+  open_id: string | null
+  form_id: string | null
+  user_id: UserId | null
+  count: number | null
 }
 
 /**
- * Fails at once, with a lock wait, if another transaction holds a row that an upload of these would have to
- * wait for: the person, the permit (committed or not), the counter. Keeps no lock, because it is a statement
- * of its own. It reads by the keys, since a plan that reads more would meet the locks on other rows. For a
- * list on a small table MariaDB may still choose such a plan, but not for a single permit.
+ * Persons, owners and counters in one statement: a round trip costs a small group more than the rows. MySQL
+ * ignores trailing blanks in comparisons, and another program may have written some, so they are trimmed here.
  */
-export async function assertNothingLocked(db: Knex, appId: string, permits: Uploaded[]): Promise<void> {
-  const look = (table: string, key: string, column: string, values: (string | UserId)[], and = '') => ({
-    sql: `(SELECT COUNT(*) FROM ${table} FORCE INDEX (${key}) WHERE app_id = ? AND ${column} IN (${placeholders(values.length)})${and}${forUpdateNowait(db)})`,
-    bindings: [appId, ...values],
-  })
+async function readKnown(db: Knex, appId: string, permits: Uploaded[], lock: string): Promise<Known> {
+  const known: Known = { users: new Map(), owners: new Map(), counts: new Map() }
   for (const chunk of chunks(permits, MAX_LIST)) {
     const openIds = sortedUnique(chunk.map(({ openId }) => openId))
     const formIds = sortedUnique(chunk.map(({ formId }) => formId))
     const userIds = sortedUnique(chunk.map(({ userId }) => userId))
+    const key = (name: string) => mysqlHint(db, `FORCE INDEX (${name})`)
     const looks = [
-      look('wx_user', 'PRIMARY', 'open_id', openIds),
-      look('wx_save_form_id', 'wx_save_form_id_permit_uq', 'form_id', formIds, ' AND use_no = 1'),
-      look('wx_message_push_status', 'PRIMARY', 'user_id', userIds),
+      `SELECT RTRIM(open_id) AS open_id, NULL AS form_id, user_id, NULL AS count FROM wx_user${key('PRIMARY')}
+       WHERE app_id = ? AND open_id IN (${placeholders(openIds.length)})`,
+      `SELECT RTRIM(open_id), RTRIM(form_id), user_id, NULL FROM wx_save_form_id${key('wx_save_form_id_permit_uq')}
+       WHERE app_id = ? AND form_id IN (${placeholders(formIds.length)}) AND use_no = 1`,
+      `SELECT NULL, NULL, user_id, count FROM wx_message_push_status${key('PRIMARY')}
+       WHERE app_id = ? AND user_id IN (${placeholders(userIds.length)})`,
     ]
-    await selectRows(
-      db,
-      looks.map(({ sql }) => sql).join(' UNION ALL '),
-      looks.flatMap(({ bindings }) => bindings),
-    )
+    const one = (sql: string) => (isSqlite(db) ? sql : `(${sql}${lock})`)
+    const rows = await selectRows<KnownRow>(db, looks.map(one).join(' UNION ALL '), [
+      appId,
+      ...openIds,
+      appId,
+      ...formIds,
+      appId,
+      ...userIds,
+    ])
+    for (const row of rows) note(known, row)
   }
+  return known
+}
+
+function note({ users, owners, counts }: Known, { open_id, form_id, user_id, count }: KnownRow): void {
+  if (open_id === null) counts.set(user_id ?? 0, count ?? 0)
+  else if (form_id === null) users.set(open_id, user_id)
+  else owners.set(form_id, { openId: open_id, userId: user_id ?? 0 })
 }
 
 /** The counters of users that have one, without locks. */
@@ -126,6 +147,24 @@ export async function findStale(db: Knex, appId: string, after: Place, to: Place
      WHERE app_id = ? AND ${sql} AND status = 0 ORDER BY expire, id`,
     [appId, ...bindings],
   )
+}
+
+/** Unspent permits of these users that run out between two times, in the order of users, without locks. Uses the key by user. */
+export async function findStaleOf(
+  db: Knex,
+  appId: string,
+  userIds: UserId[],
+  { from, until }: { from: number; until: number },
+  limit: number,
+): Promise<number[]> {
+  const rows = await selectRows<{ id: number }>(
+    db,
+    `SELECT id FROM wx_save_form_id
+     WHERE app_id = ? AND user_id IN (${placeholders(userIds.length)}) AND expire >= ? AND expire < ? AND status = 0
+     ORDER BY user_id, expire, id LIMIT ?`,
+    [appId, ...userIds, from, until, limit],
+  )
+  return rows.map(({ id }) => id)
 }
 
 /**

@@ -83,19 +83,23 @@ async function findFreeNumbers(
 
 /**
  * Binds each open_id that belongs to nobody yet, and returns the user that each belongs to. Existing bindings
- * stay: an open_id has one user. A user may have several open_ids (a second WeChat account).
+ * stay: an open_id has one user. A user may have several open_ids (a second WeChat account). `known`: the rows
+ * of these open_ids, where the caller has just read them.
  */
 export async function bindUsers(
   trx: Knex.Transaction,
   appId: string,
   bindings: readonly store.Binding[],
   now: number,
+  known?: ReadonlyMap<string, UserId | null>,
 ): Promise<Map<string, UserId>> {
-  const persons = await findPersons(
-    trx,
-    appId,
-    bindings.map(({ openId }) => openId),
-  )
+  const persons =
+    known ??
+    (await findPersons(
+      trx,
+      appId,
+      bindings.map(({ openId }) => openId),
+    ))
   const users = new Map<string, UserId>()
   for (const [openId, userId] of persons) if (userId !== null) users.set(openId, userId)
   const fresh: store.Binding[] = []

@@ -85,8 +85,10 @@ export async function emptyTables(db: Knex): Promise<void> {
   if (tables.length === 0) return
   const filled = await selectRows<{ name: string }>(
     db,
-    tables.map(() => 'SELECT ? AS name FROM (SELECT 1 FROM ?? LIMIT 1) AS one').join(' UNION ALL '),
-    tables.flatMap(({ name }) => [name, name]),
+    tables
+      .map(({ name }) => `SELECT ? AS name FROM (SELECT 1 FROM \`${name}\` LIMIT 1) AS one`)
+      .join(' UNION ALL '),
+    tables.map(({ name }) => name),
   )
   if (filled.length === 0) return
   await db.transaction(async (trx) => {

@@ -108,6 +108,25 @@ describe.each(dialects)('the sweep on %s', (dialect) => {
     expect(await wrongCounters(db)).toEqual([])
   })
 
+  test('the sweep of a backlog takes all permits of a user together, and writes each counter once', async () => {
+    const users = 600
+    await addPermits(
+      db,
+      stalePermits(5 * users, users, (i) => YESTERDAY + Math.floor(i / users)),
+    )
+    await addPermits(db, [{ user_id: 3, form_id: 'valid', expire: NOW + DAY_MS }])
+    const queries = recordQueries(db)
+    expect(await sweep(NOW)).toEqual({ expired: 5 * users, users })
+    const writes = queries.filter(({ sql }) => /UPDATE wx_message_push_status/.test(sql))
+    const written = writes.reduce(
+      (sum, { sql }) => sum + (/IN \(([?,]+)\)/.exec(sql)?.[1]?.split(',').length ?? 0),
+      0,
+    )
+    expect(written).toBe(users)
+    expect(await counts(db)).toMatchObject({ 2: 0, 3: 1 })
+    expect(await wrongCounters(db)).toEqual([])
+  })
+
   test('the sweep does not begin a firing that another process has', async () => {
     await sweep(NOW)
     await addPermits(db, [{ user_id: 1, form_id: 'F', expire: YESTERDAY }])
@@ -207,7 +226,8 @@ describe.each(dialects)('the sweep on %s', (dialect) => {
     await addPermits(db, stalePermits(2_500, 50))
     const stop = new AbortController()
     const report = await sweep(NOW, { signal: stop.signal, onProgress: () => stop.abort() })
-    expect(report).toEqual({ expired: CHUNK, users: 50 })
+    // User by user, 50 permits each.
+    expect(report).toEqual({ expired: CHUNK, users: 20 })
     expect(await runAt(NOW)).toMatchObject({ state: 'paused', reason: 'stopped', expired: CHUNK })
     expect(await wrongCounters(db)).toEqual([])
     expect(await sweep(NOW + 1)).toMatchObject({ expired: 2_500 - CHUNK })
