@@ -72,8 +72,8 @@ describe('a job whose database', () => {
 
   const PLACES = [
     ['before a claim is written', 'INSERT INTO wx_push_message'],
-    ['before a claimed permit is spent', ' SET status = 1, updated_at'],
-    ['before verdicts are written', 'UPDATE wx_push_message SET state'],
+    ['before a claimed permit is spent', ' SET t.status = 1, t.message_id'],
+    ['before verdicts are written', 'UPDATE wx_push_message FORCE INDEX (PRIMARY) SET state'],
     ['before a commit', 'COMMIT;'],
     ['before the run is closed', 'finished_at'],
   ] as const

@@ -6,7 +6,9 @@ import { refuseWeak } from '../../src/lib/secrets.js'
 const root = new URL('../../', import.meta.url)
 const pages = [
   ...readdirSync(root).filter((name) => name.endsWith('.md')),
-  ...readdirSync(new URL('docs/', root)).map((name) => `docs/${name}`),
+  ...readdirSync(new URL('docs/', root))
+    .filter((name) => name.endsWith('.md'))
+    .map((name) => `docs/${name}`),
 ]
 
 /** What the pages give as the value of a secret. */

@@ -353,7 +353,7 @@ describe('adoption on MySQL', { tags: ['mysql'] }, () => {
     expect(await wrongCounters(db)).toEqual([])
     const engines = await selectRows(
       db,
-      "SELECT DISTINCT engine AS engine FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name LIKE 'wx%'",
+      "SELECT DISTINCT engine AS engine FROM information_schema.tables WHERE table_schema = DATABASE() AND table_type = 'BASE TABLE' AND table_name LIKE 'wx%'",
     )
     expect(engines).toEqual([{ engine: 'InnoDB' }])
   })

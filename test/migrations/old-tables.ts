@@ -77,8 +77,9 @@ export async function dropAllTables(db: Knex): Promise<void> {
     db,
     isSqlite(db)
       ? "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%'"
-      : 'SELECT table_name AS name FROM information_schema.tables WHERE table_schema = DATABASE()',
+      : "SELECT table_name AS name FROM information_schema.tables WHERE table_schema = DATABASE() AND table_type = 'BASE TABLE'",
   )
+  await db.schema.dropViewIfExists('wx_push_message_detail')
   for (const { name } of tables) await db.schema.dropTable(name)
 }
 
