@@ -5,9 +5,11 @@ import { sortedUnique } from '../lib/sorted.js'
 import { createBrake } from './brake.js'
 import { deliverAll } from './deliver.js'
 import type { DeliverDeps, Source } from './delivery.js'
+import { findHeld, findUnwanted } from './held-store.js'
 import { type JudgedMessage, judgedUnsent } from './judged.js'
 import * as store from './lease-store.js'
 import type { HeldMessage } from './message.js'
+import { takeDueRetries } from './retry-store.js'
 import { settleBatch } from './settle.js'
 import { addTallies, emptyTally, type Tally } from './tally.js'
 import { canRepeat } from './verdict.js'
@@ -37,7 +39,7 @@ export async function takeOver(
 ): Promise<Takeover> {
   const { messages, unwanted } = await inTransaction(db, async (trx) => {
     const lapsed = await takeLapsed(trx, window.appId, limit)
-    const due = await store.takeDueRetries(trx, window.appId, now, limit - lapsed.ids.length)
+    const due = await takeDueRetries(trx, window.appId, now, limit - lapsed.ids.length)
     const ids = sortedUnique([...lapsed.ids, ...due])
     if (ids.length === 0) {
       await closeEmpty(trx, lapsed.claims)
@@ -47,8 +49,8 @@ export async function takeOver(
     await store.makeOurs(trx, ids, lease, now)
     await closeEmpty(trx, lapsed.claims)
     return {
-      messages: await store.findHeld(trx, ids, lease),
-      unwanted: await store.findUnwanted(trx, ids),
+      messages: await findHeld(trx, ids, lease),
+      unwanted: await findUnwanted(trx, ids),
     }
   })
   failpoint('take_over.committed')

@@ -1,7 +1,7 @@
 import type { Knex } from 'knex'
 import { byPrimaryKey, execute, placeholders, selectRows } from '../db/sql.js'
 import { groupBy } from '../lib/group-by.js'
-import { addWaits } from './lease-store.js'
+import { addWaits } from './retry-store.js'
 
 /** How verdicts are written down. */
 

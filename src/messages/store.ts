@@ -4,13 +4,13 @@ import { execute, forUpdate, placeholders, selectRows } from '../db/sql.js'
 import { groupBy } from '../lib/group-by.js'
 import { sortedUnique } from '../lib/sorted.js'
 import type { UserId } from '../lib/user-id.js'
-import { addWaits, type Wait } from './lease-store.js'
 import type { HeldMessage } from './message.js'
+import { addWaits, type Wait } from './retry-store.js'
 
 /**
- * Statements that lock and cancel messages, or give them their next permit; those on claims and retries are in
- * lease-store.ts, those on verdicts in settle-store.ts, the one that claims reminders in reminders/store.ts. Callers pass sorted lists of at most 999, and keep the one
- * lock order: permits by id, counters by user, messages by id.
+ * Statements that lock and cancel messages, or give them their next permit. Those on claims are in lease-store.ts, on
+ * retries in retry-store.ts, on verdicts in settle-store.ts; reminders are written by reminders/due-store.ts. Callers
+ * pass sorted lists of at most 999, and keep the one lock order: permits by id, counters by user, messages by id.
  */
 
 /** Finds the users of messages, by the run that claimed them. */

@@ -1,7 +1,7 @@
 import type { Knex } from 'knex'
 import { execute, forUpdate, placeholders, selectRows } from '../db/sql.js'
 import type { UserId } from '../lib/user-id.js'
-import { endWaits } from '../messages/lease-store.js'
+import { endWaits } from '../messages/retry-store.js'
 
 /** The statements that close the gap after a dump was restored. None is on a hot path; each is bounded. */
 

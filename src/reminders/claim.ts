@@ -16,7 +16,7 @@ import * as limits from '../runs/limit.js'
 import type { Range } from '../runs/ranges.js'
 import * as cursors from '../runs/ranges.js'
 import type { RunState } from '../runs/run.js'
-import * as store from './store.js'
+import * as store from './due-store.js'
 
 export type Claim =
   /** Committed. Empty if none of the users read was due after all. */

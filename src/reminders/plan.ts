@@ -4,6 +4,7 @@ import { isUsable } from '../books/index.js'
 import type { UserId } from '../lib/user-id.js'
 import { reminderRenderer } from '../messages/text.js'
 import { findRun } from '../runs/occurrences.js'
+import { type Day, type DueUser, findDue } from './due-store.js'
 import * as store from './store.js'
 
 /** What a run at a given moment would do, and whom it would pass over. Planning sends and writes nothing. */
@@ -59,11 +60,11 @@ export async function planRun(db: Knex, account: Account, date: number, at: numb
 }
 
 /** The first `wanted` due users. Read page by page: they may come after a million who are not. */
-async function findSample(db: Knex, appId: string, day: store.Day, wanted: number): Promise<store.DueUser[]> {
-  const sample: store.DueUser[] = []
+async function findSample(db: Knex, appId: string, day: Day, wanted: number): Promise<DueUser[]> {
+  const sample: DueUser[] = []
   for await (const page of store.pages(db, appId)) {
     if (sample.length >= wanted) break
-    sample.push(...(await store.findDue(db, appId, page, day, wanted - sample.length)))
+    sample.push(...(await findDue(db, appId, page, day, wanted - sample.length)))
   }
   return sample
 }

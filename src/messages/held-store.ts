@@ -1,0 +1,90 @@
+import type { Knex } from 'knex'
+import type { PermitSource } from '../books/index.js'
+import type { Channel } from '../channel.js'
+import { mysqlHint, placeholders, selectRows } from '../db/sql.js'
+import type { UserId } from '../lib/user-id.js'
+import type { TemplateData } from '../wechat/messages.js'
+import type { HeldMessage, Lease } from './message.js'
+import { renderReminder } from './text.js'
+
+/** What a takeover reads of the messages that it now holds. */
+
+/** Finds those of these reminders whose user has signed in on that day or is not to be reminded any more, and why. */
+export async function findUnwanted(
+  trx: Knex.Transaction,
+  ids: number[],
+): Promise<Map<number, 'signed_in' | 'stopped'>> {
+  const rows = await selectRows<{ id: number; why: 'signed_in' | 'stopped' }>(
+    trx,
+    `SELECT m.id, CASE WHEN s.user_id IS NULL THEN 'stopped' ELSE 'signed_in' END AS why FROM wx_push_message m
+     LEFT JOIN wx_sign_in s${mysqlHint(trx, 'FORCE INDEX (PRIMARY)')}
+       ON s.app_id = m.app_id AND s.user_id = m.user_id AND s.day = m.business_date
+     LEFT JOIN wx_user u${mysqlHint(trx, 'IGNORE INDEX (PRIMARY)')}
+       ON u.app_id = m.app_id AND u.user_id = m.user_id AND (u.opted_out_at IS NOT NULL OR u.blocked_at IS NOT NULL)
+     WHERE m.id IN (${placeholders(ids.length)}) AND m.kind = 'reminder'
+       AND (s.user_id IS NOT NULL OR u.open_id IS NOT NULL)`,
+    ids,
+  )
+  return new Map(rows.map(({ id, why }) => [id, why]))
+}
+
+interface HeldRow {
+  id: number
+  state: 'queued' | 'sending'
+  app_id: string
+  user_id: UserId
+  open_id: string | null
+  channel: Channel
+  template_id: string
+  page: string
+  data: string
+  streak: number
+  permit_id: number
+  form_id: string | null
+  source: PermitSource | null
+  attempts: number
+  maybe_sent: number
+  business_date: number | null
+  run_id: number | null
+  created_at: number
+}
+
+/** Reads the messages of these that a claim holds, as they are to be sent, each with the permit that it keeps. */
+export async function findHeld(trx: Knex.Transaction, ids: number[], lease: Lease): Promise<HeldMessage[]> {
+  const rows = await selectRows<HeldRow>(
+    trx,
+    `SELECT m.id, m.state, m.app_id, m.user_id, COALESCE(m.open_id, f.open_id) AS open_id, c.channel, c.template_id,
+       c.page, c.data, m.streak, m.permit_id, f.form_id, f.source, m.attempts, m.maybe_sent, m.business_date, m.run_id,
+       m.created_at
+     FROM wx_push_message m JOIN wx_card c ON c.id = m.card_id LEFT JOIN wx_save_form_id f ON f.id = m.permit_id
+     WHERE m.id IN (${placeholders(ids.length)}) AND m.claim_id = ? ORDER BY m.id`,
+    [...ids, lease.claimId],
+  )
+  return rows.map((row) => ({
+    id: row.id,
+    lease,
+    state: row.state,
+    appId: row.app_id,
+    userId: row.user_id,
+    openId: row.open_id ?? '',
+    channel: row.channel,
+    templateId: row.template_id,
+    page: row.page,
+    data: render(row),
+    permitId: row.permit_id,
+    formId: row.form_id ?? '',
+    permitSource: row.source,
+    attempts: row.attempts,
+    maybeSent: row.maybe_sent === 1,
+    businessDate: row.business_date,
+    runId: row.run_id,
+    createdAt: row.created_at,
+  }))
+}
+
+/** The texts of a message without a day are literal. */
+function render({ data, business_date: date, streak }: HeldRow): TemplateData {
+  const texts = JSON.parse(data) as Record<string, string>
+  if (date !== null) return renderReminder(texts, { date, streak })
+  return Object.fromEntries(Object.entries(texts).map(([key, value]) => [key, { value }]))
+}
