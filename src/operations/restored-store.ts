@@ -20,7 +20,7 @@ export async function findWindowEnd(
   return rows.at(-1)?.user_id
 }
 
-/** Locks messages that were not settled when the dump was taken. Found by claims and retries. */
+/** Locks messages that were not settled when the dump was taken, found by their claims and retries. */
 export async function lockOpen(
   trx: Knex.Transaction,
   appId: string,

@@ -161,7 +161,7 @@ async function markDay(
   const { appId } = account
   const run = await findRun(db, { job: 'remind', appId, slot: date })
   const isToday = date === businessDate(now, account.timezone)
-  const card = await findOrAddCard(db, account, now)
+  const writes = run && !dryRun ? { runId: run.id, card: await findOrAddCard(db, account, now) } : undefined
   let users = 0
   let after: UserId = Number.MIN_SAFE_INTEGER
   while (!signal.aborted) {
@@ -169,18 +169,18 @@ async function markDay(
     if (end === undefined) break
     const range = { range_no: 0, cur: after, hi: end }
     const { marked, again } = await inTransaction(db, async (trx) => {
-      if (dryRun || !run) {
+      if (!writes) {
         const due = await findDue(trx, appId, range, { date, usable: isUsable(account, at) }, CHUNK)
         return { marked: due.length, again: null }
       }
-      const of = { runId: run.id, date, card, leaseMs: 0, now: at, besideMessages: true }
+      const of = { ...writes, date, leaseMs: 0, now: at, besideMessages: true }
       const { claimed, again } = await claimRange(trx, account, range, CHUNK, of)
       const [first] = claimed
       if (first) {
         const ids = sortedUnique(claimed.map(({ id }) => id))
         await store.endAsUnknown(trx, ids, ERRMSG, now)
         await closeClaims(trx, [first.lease.claimId])
-        await totals.addUnknown(trx, run.id, ids.length, now)
+        await totals.addUnknown(trx, writes.runId, ids.length, now)
       }
       return { marked: claimed.length, again }
     })

@@ -59,11 +59,10 @@ function dueUsers(
   // The sign-in stands in the look-up as well, so that MariaDB, which moves HAVING to the first table that has all it
   // needs, does not look up the permits of those who have signed in.
   const ofTheRest = { ...day.usable, sql: `${day.usable.sql} AND s.user_id IS NULL` }
-  const permit = oldestUsablePermit(db, ofTheRest)
   // SQLite has no HAVING without groups, and would look for the permit twice.
   const from = isSqlite(db)
     ? `o.id AS permit_id FROM wx_message_push_status p JOIN wx_save_form_id o ON o.id = ${oldestUsablePermit(db, day.usable)}`
-    : `${permit} AS permit_id FROM wx_message_push_status p`
+    : `${oldestUsablePermit(db, ofTheRest)} AS permit_id FROM wx_message_push_status p`
   return {
     sql: `SELECT ${columns.sql}, ${from} ${signIn('s')} ${signIn('y')}
      LEFT JOIN wx_user u${mysqlHint(db, 'IGNORE INDEX (PRIMARY)')}

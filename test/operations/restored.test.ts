@@ -102,6 +102,7 @@ describe.each(dialects)('after a dump was put back on %s', (dialect) => {
     expect(await close({ dryRun: true })).toEqual({ days: [{ date: TODAY, users: 5 }], open: 0 })
     expect(await world.books()).toEqual(before)
     expect(await world.runs()).toEqual([])
+    expect(await selectRows(world.db, 'SELECT id FROM wx_card')).toEqual([])
   })
 
   test('after a dump of several days ago was put back each day costs a user one permit', async () => {
