@@ -64,8 +64,8 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
   await app.register(sessionRoutes({ appId: account.appId, sessions, loginLimit, now }))
   await app.register(userRoutes({ db, account, callers, onBound: deps.onUserBound, now }))
   await app.register(optOutRoutes({ db, account, callers, now }))
-  await app.register(permitRoutes({ db, account, ingest, callers, now }))
-  await app.register(subscriptionRoutes({ db, account, callers, now }))
+  await app.register(permitRoutes({ db, account, ingest, callers, log: deps.log, now }))
+  await app.register(subscriptionRoutes({ db, account, callers, log: deps.log, now }))
   await app.register(balanceRoutes({ db, account, callers, now }))
   await app.register(signInRoutes({ db, account, callers, retentionDays: deps.retentionDays, now }))
   await app.register(

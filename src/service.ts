@@ -10,6 +10,7 @@ import { openBase, openLoginClient, openSending, type Sending } from './deps.js'
 import type { ConnectionLimits } from './http/connections.js'
 import { jobsOf } from './jobs.js'
 import { assertClocksAgree } from './operations/clock.js'
+import { type Presence, startPresence } from './operations/instances.js'
 import { createIngest } from './permits/ingest.js'
 import { recordMissedDays } from './reminders/due.js'
 import { createSchedule } from './schedule/schedule.js'
@@ -47,23 +48,47 @@ export async function startService(
   },
 ): Promise<Service> {
   const base = openBase(config, account, options.now)
-  const sending = openSending(base, config, account)
+  let givenBack = 0
+  const sending: Sending = {
+    ...openSending(base, config, account),
+    onSettled: ({ cancelled }) => {
+      givenBack += cancelled
+    },
+  }
   const logins = openLoginClient(config, account)
-  const undo: (() => Promise<unknown>)[] = [() => base.close(), () => sending.close(), () => logins.close()]
+  let presence: Presence | undefined
+  const undo: (() => Promise<unknown>)[] = [
+    () => base.close(),
+    async () => presence?.end(),
+    () => sending.close(),
+    () => logins.close(),
+  ]
   let stopping: Promise<void> | undefined
+  async function release(): Promise<void> {
+    for (const step of undo.splice(0).reverse()) await step()
+  }
   async function stop(): Promise<void> {
-    for (const release of undo.splice(0).reverse()) await release()
+    const [stoppedAt, before] = [performance.now(), givenBack]
+    base.log.info({ event: 'service.stopping' })
+    await release()
+    const ms = Math.round(performance.now() - stoppedAt)
+    base.log.info({ event: 'service.stopped', ms, given_back: givenBack - before })
   }
 
   try {
     const { db, log, now } = base
-    log.info({ event: 'service.starting', database: databaseName(config.databaseUrl) })
+    log.info({
+      event: 'service.starting',
+      database: databaseName(config.databaseUrl),
+      host: base.instance.host,
+    })
     if (options.migrate || isSqlite(db))
       await migrateLatest(db, {
         onMessage: (message) => log.info({ event: 'migrated' }, message),
         appId: account.appId,
       })
     await assertMigrated(db)
+    presence = await startPresence(base, account.appId, base.instance)
     await assignUnassigned(db, account.appId, now())
 
     const ingest = createIngest(db)
@@ -121,7 +146,7 @@ export async function startService(
       },
     }
   } catch (error) {
-    await stop()
+    await release()
     throw error
   }
 }
