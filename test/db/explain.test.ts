@@ -90,7 +90,7 @@ const HOT: {
     accesses: [
       {
         table: 'wx_run_outcome',
-        key: { mysql: 'PRIMARY', sqlite: 'sqlite_autoindex_wx_run_outcome_1' },
+        key: 'PRIMARY',
         by: ['run_id'],
       },
     ],
