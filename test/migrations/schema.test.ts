@@ -26,6 +26,7 @@ const TABLES = [
   'wx_message_push_status',
   'wx_message_retry',
   'wx_push_message',
+  'wx_run_outcome',
   'wx_save_form_id',
   'wx_sign_in',
   'wx_user',
