@@ -13,6 +13,7 @@ const LAYERS = [
   ['permits', 'sign-ins'],
   ['messages'],
   ['reminders', 'callbacks', 'retention'],
+  ['metrics'],
   ['config'],
   ['deps', 'schema'],
   ['operations'],

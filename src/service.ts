@@ -9,6 +9,8 @@ import { isSqlite } from './db/sql.js'
 import { openBase, openLoginClient, openSending } from './deps.js'
 import type { ConnectionLimits } from './http/connections.js'
 import { jobsOf } from './jobs.js'
+import { programVersion } from './lib/version.js'
+import { createMetrics } from './metrics/metrics.js'
 import { assertClocksAgree } from './operations/clock.js'
 import { createIngest } from './permits/ingest.js'
 import { recordMissedDays } from './reminders/due.js'
@@ -43,9 +45,11 @@ export async function startService(
     connections?: Partial<ConnectionLimits>
   },
 ): Promise<Service> {
-  const base = openBase(config, account, options.now)
-  const sending = openSending(base, config, account)
-  const logins = openLoginClient(config, account)
+  const metrics = createMetrics({ version: programVersion(), account })
+  const base = openBase(config, account, options.now, metrics)
+  const sending = openSending(base, config, account, metrics)
+  const logins = openLoginClient(config, account, metrics)
+  metrics.watch({ db: base.db, tokens: sending.tokenCounters })
   const undo: (() => Promise<unknown>)[] = [() => base.close(), () => sending.close(), () => logins.close()]
   let stopping: Promise<void> | undefined
   async function stop(): Promise<void> {
@@ -63,8 +67,8 @@ export async function startService(
     await assertMigrated(db)
     await assignUnassigned(db, account.appId, now())
 
-    const ingest = createIngest(db)
-    const callbacks = createCallbackWorker({ db, account, log, now })
+    const ingest = createIngest(db, metrics.uploads.onCommit)
+    const callbacks = createCallbackWorker({ db, account, log, now, onWorked: metrics.callers.onEventWorked })
     const app = await buildApp({
       ...config,
       db,
@@ -74,6 +78,7 @@ export async function startService(
       ingest,
       onCallback: callbacks.wake,
       onUserBound: callbacks.userBound,
+      metrics,
       log,
       now,
       ...(options.connections ? { connections: options.connections } : {}),

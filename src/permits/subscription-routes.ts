@@ -54,6 +54,8 @@ export function subscriptionRoutes(deps: {
   account: Numbering
   callers: Callers
   now(): number
+  /** Is told what came of the items of a request. */
+  onReported?(outcomes: SubscriptionOutcome[]): void
 }): FastifyPluginAsyncTypebox {
   const { db, account, now } = deps
   return async (app) => {
@@ -81,6 +83,7 @@ export function subscriptionRoutes(deps: {
           const item = body.items[i]
           if (item) outcomes.push(await reportSubscription(db, toReport(account.appId, item, person), now()))
         }
+        deps.onReported?.(outcomes)
         return reply.status(201).send(toAnswer(body.items, outcomes))
       },
     )
