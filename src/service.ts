@@ -2,11 +2,11 @@ import type { FastifyInstance } from 'fastify'
 import type { Account } from './account.js'
 import { buildApp } from './app.js'
 import { assignUnassigned } from './books/index.js'
-import { createCallbackWorker } from './callbacks/process.js'
+import { type CallbackWorker, createCallbackWorker } from './callbacks/process.js'
 import type { Config } from './config/read.js'
 import { databaseName } from './db/database-name.js'
 import { isSqlite } from './db/sql.js'
-import { openBase, openLoginClient, openSending } from './deps.js'
+import { openBase, openLoginClient, openSending, type Sending } from './deps.js'
 import type { ConnectionLimits } from './http/connections.js'
 import { jobsOf } from './jobs.js'
 import { programVersion } from './lib/version.js'
@@ -21,6 +21,9 @@ export interface Service {
   /** Where it listens. */
   url: string
   app: FastifyInstance
+  /** What its jobs work with. */
+  sending: Sending
+  callbacks: CallbackWorker
   /** Looks at once for what was missed, then keeps the schedule. */
   startSchedule(): void
   /**
@@ -114,6 +117,8 @@ export async function startService(
     return {
       url,
       app,
+      sending,
+      callbacks,
       startSchedule: () => schedule.start(),
       stop: () => {
         stopping ??= stop()
