@@ -9,6 +9,8 @@ import { isSqlite } from './db/sql.js'
 import { openBase, openLoginClient, openSending, type Sending } from './deps.js'
 import type { ConnectionLimits } from './http/connections.js'
 import { jobsOf } from './jobs.js'
+import { programVersion } from './lib/version.js'
+import { createMetrics } from './metrics/metrics.js'
 import { assertClocksAgree } from './operations/clock.js'
 import { type Presence, startPresence } from './operations/instances.js'
 import { createIngest } from './permits/ingest.js'
@@ -47,15 +49,23 @@ export async function startService(
     connections?: Partial<ConnectionLimits>
   },
 ): Promise<Service> {
-  const base = openBase(config, account, options.now)
+  const metrics = createMetrics({ version: programVersion(), account })
+  const base = openBase(config, account, options.now, metrics)
   let givenBack = 0
+  const opened = openSending(base, config, account, metrics)
+  const { observe } = opened
   const sending: Sending = {
-    ...openSending(base, config, account),
-    onSettled: ({ cancelled }) => {
-      givenBack += cancelled
+    ...opened,
+    observe: {
+      ...observe,
+      settled(tally) {
+        givenBack += tally.cancelled
+        observe.settled(tally)
+      },
     },
   }
-  const logins = openLoginClient(config, account)
+  const logins = openLoginClient(config, account, metrics)
+  metrics.watch({ db: base.db, tokens: sending.tokenCounters })
   let presence: Presence | undefined
   const undo: (() => Promise<unknown>)[] = [
     () => base.close(),
@@ -91,8 +101,8 @@ export async function startService(
     presence = await startPresence(base, account.appId, base.instance)
     await assignUnassigned(db, account.appId, now())
 
-    const ingest = createIngest(db)
-    const callbacks = createCallbackWorker({ db, account, log, now })
+    const ingest = createIngest(db, metrics.uploads.onCommit)
+    const callbacks = createCallbackWorker({ db, account, log, now, onWorked: metrics.callers.onEventWorked })
     const app = await buildApp({
       ...config,
       db,
@@ -102,6 +112,7 @@ export async function startService(
       ingest,
       onCallback: callbacks.wake,
       onUserBound: callbacks.userBound,
+      metrics,
       log,
       now,
       ...(options.connections ? { connections: options.connections } : {}),
