@@ -7,6 +7,7 @@ import { expireJob } from './permits/job.js'
 import { remindJob } from './reminders/job.js'
 import { purgeJob } from './retention/job.js'
 import type { Job } from './schedule/job.js'
+import { summarizeJob } from './summaries/job.js'
 
 export interface JobDeps {
   sending: DeliverDeps
@@ -24,5 +25,6 @@ export function jobsOf(account: Account, { sending, callbacks, retentionDays, as
     remindJob(sending, account, assertClock),
     expireJob(sending, account, assertClock),
     purgeJob(sending, { ...account, retentionDays }),
+    summarizeJob(sending, account),
   ]
 }

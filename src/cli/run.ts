@@ -19,6 +19,7 @@ import { addRestored } from './restored.js'
 import { addSandbox } from './sandbox.js'
 import { addServe } from './serve.js'
 import { listenForSignals } from './signals.js'
+import { addSummarize } from './summarize.js'
 
 const COMMANDS: AddCommand[] = [
   addServe,
@@ -26,6 +27,7 @@ const COMMANDS: AddCommand[] = [
   addRemind,
   addPlan,
   addForecast,
+  addSummarize,
   addExpire,
   addRecover,
   addBringBack,
