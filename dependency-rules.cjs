@@ -16,6 +16,7 @@ const LAYERS = [
   ['config'],
   ['deps', 'schema'],
   ['operations'],
+  ['dashboard'],
   ['app', 'jobs'],
   ['sandbox'],
   ['service'],

@@ -51,6 +51,7 @@ export function openBase(config: Config, account: Account | undefined, now: () =
     account?.callback.encodingAesKey ?? '',
     ...config.apiKeys.map(({ key }) => key),
     ...config.sessionSecrets,
+    config.adminPassword ?? '',
   ].filter(Boolean)
   const log = createLogger({ level: config.logLevel, secrets })
   return { db, log, now, close: () => db.destroy() }
