@@ -13,6 +13,7 @@ const LAYERS = [
   ['permits', 'sign-ins'],
   ['messages'],
   ['reminders', 'callbacks', 'retention'],
+  ['user-data'],
   ['config'],
   ['deps', 'schema'],
   ['operations'],

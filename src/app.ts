@@ -20,6 +20,7 @@ import type { Ingest } from './permits/ingest.js'
 import { permitRoutes } from './permits/routes.js'
 import { subscriptionRoutes } from './permits/subscription-routes.js'
 import { signInRoutes } from './sign-ins/routes.js'
+import { userDataRoutes } from './user-data/routes.js'
 import type { LogInDeps } from './users/log-in.js'
 import { optOutRoutes } from './users/opt-out-routes.js'
 import { userRoutes } from './users/routes.js'
@@ -67,9 +68,10 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
   const loginLimit = createLimit(app, deps.rateLimits.ip)
   await app.register(sessionRoutes({ appId: account.appId, sessions, loginLimit, now }))
   await app.register(userRoutes({ db, account, callers, onBound: deps.onUserBound, now }))
+  await app.register(userDataRoutes({ db, account, callers, now }))
   await app.register(optOutRoutes({ db, account, callers, now }))
-  await app.register(permitRoutes({ db, account, ingest, callers, now }))
-  await app.register(subscriptionRoutes({ db, account, callers, now }))
+  await app.register(permitRoutes({ db, account, ingest, callers, log: deps.log, now }))
+  await app.register(subscriptionRoutes({ db, account, callers, log: deps.log, now }))
   await app.register(balanceRoutes({ db, account, callers, now }))
   await app.register(signInRoutes({ db, account, callers, retentionDays: deps.retentionDays, now }))
   await app.register(

@@ -4,6 +4,7 @@ import type { Account } from './account.js'
 import type { Config } from './config/read.js'
 import { openDatabase } from './db/connect.js'
 import { ServiceError } from './errors.js'
+import { createInstance, type Instance } from './lib/instance.js'
 import { createLogger, type Logger } from './lib/logger.js'
 import { testTiming } from './lib/test-timing.js'
 import type { DeliverDeps } from './messages/delivery.js'
@@ -43,7 +44,11 @@ export interface Sending extends DeliverDeps {
 }
 
 /** `now` is the one clock of everything below; the demo passes one that runs through a week in seconds. */
-export function openBase(config: Config, account: Account | undefined, now: () => number = Date.now): Base {
+export function openBase(
+  config: Config,
+  account: Account | undefined,
+  now: () => number = Date.now,
+): Base & { instance: Instance } {
   const db = openDatabase(config.databaseUrl, testTiming().statement)
   const secrets = [
     account?.appSecret ?? '',
@@ -53,8 +58,9 @@ export function openBase(config: Config, account: Account | undefined, now: () =
     ...config.sessionSecrets,
     config.adminPassword ?? '',
   ].filter(Boolean)
-  const log = createLogger({ level: config.logLevel, secrets })
-  return { db, log, now, close: () => db.destroy() }
+  const instance = createInstance()
+  const log = createLogger({ level: config.logLevel, secrets, instance })
+  return { db, log, now, instance, close: () => db.destroy() }
 }
 
 /** Opens connections to WeChat, and the token and rate that all processes share. Asks WeChat for nothing yet. */

@@ -2,7 +2,7 @@ import type { FastifyInstance } from 'fastify'
 import type { Account } from './account.js'
 import { buildApp } from './app.js'
 import { assignUnassigned } from './books/index.js'
-import { createCallbackWorker } from './callbacks/process.js'
+import { type CallbackWorker, createCallbackWorker } from './callbacks/process.js'
 import type { Config } from './config/read.js'
 import { createOperatorRuns } from './dashboard/operator-runs.js'
 import { databaseName } from './db/database-name.js'
@@ -14,6 +14,7 @@ import { businessDate } from './lib/business-date.js'
 import { assertClocksAgree } from './operations/clock.js'
 import { examine } from './operations/doctor.js'
 import type { Finding } from './operations/finding.js'
+import { type Presence, startPresence } from './operations/instances.js'
 import { createIngest } from './permits/ingest.js'
 import { recordMissedDays } from './reminders/due.js'
 import { runReminders } from './reminders/run.js'
@@ -24,6 +25,9 @@ export interface Service {
   /** Where it listens. */
   url: string
   app: FastifyInstance
+  /** What its jobs work with. */
+  sending: Sending
+  callbacks: CallbackWorker
   /** Looks at once for what was missed, then keeps the schedule. */
   startSchedule(): void
   /**
@@ -49,23 +53,47 @@ export async function startService(
   },
 ): Promise<Service> {
   const base = openBase(config, account, options.now)
-  const sending = openSending(base, config, account)
+  let givenBack = 0
+  const sending: Sending = {
+    ...openSending(base, config, account),
+    onSettled: ({ cancelled }) => {
+      givenBack += cancelled
+    },
+  }
   const logins = openLoginClient(config, account)
-  const undo: (() => Promise<unknown>)[] = [() => base.close(), () => sending.close(), () => logins.close()]
+  let presence: Presence | undefined
+  const undo: (() => Promise<unknown>)[] = [
+    () => base.close(),
+    async () => presence?.end(),
+    () => sending.close(),
+    () => logins.close(),
+  ]
   let stopping: Promise<void> | undefined
+  async function release(): Promise<void> {
+    for (const step of undo.splice(0).reverse()) await step()
+  }
   async function stop(): Promise<void> {
-    for (const release of undo.splice(0).reverse()) await release()
+    const [stoppedAt, before] = [performance.now(), givenBack]
+    base.log.info({ event: 'service.stopping' })
+    await release()
+    const ms = Math.round(performance.now() - stoppedAt)
+    base.log.info({ event: 'service.stopped', ms, given_back: givenBack - before })
   }
 
   try {
     const { db, log, now } = base
-    log.info({ event: 'service.starting', database: databaseName(config.databaseUrl) })
+    log.info({
+      event: 'service.starting',
+      database: databaseName(config.databaseUrl),
+      host: base.instance.host,
+    })
     if (options.migrate || isSqlite(db))
       await migrateLatest(db, {
         onMessage: (message) => log.info({ event: 'migrated' }, message),
         appId: account.appId,
       })
     await assertMigrated(db)
+    presence = await startPresence(base, account.appId, base.instance)
     await assignUnassigned(db, account.appId, now())
 
     const ingest = createIngest(db)
@@ -135,6 +163,8 @@ export async function startService(
     return {
       url,
       app,
+      sending,
+      callbacks,
       startSchedule: () => schedule.start(),
       stop: () => {
         stopping ??= stop()
@@ -142,7 +172,7 @@ export async function startService(
       },
     }
   } catch (error) {
-    await stop()
+    await release()
     throw error
   }
 }

@@ -13,10 +13,11 @@
  *
  * One lock order everywhere, so that transactions wait in order and do not deadlock: the run and its
  * ranges (src/runs), the person (`wx_user`), permits by ascending id, counters by ascending user, messages by ascending
- * id. A statement on several rows takes sorted keys, at most MAX_LIST of them. The one exception: a verdict that stops
+ * id, and last of all the outcomes of the run (src/runs/outcomes.ts), after which nothing more is locked. A statement
+ * on several rows takes sorted keys, at most MAX_LIST of them. The one exception: a verdict that stops
  * a person locks the person after its message. Where that meets a transaction going the other way, the database ends
  * one of the two, and inTransaction tries it again. A claim writes its messages first and then takes their permits and
- * counters as they come: it skips what is locked and waits for nothing, so no order binds it.
+ * counters as they come: it skips what is locked and waits for nothing but the outcomes at its end, so no order binds it.
  */
 export { type Assigned, assignUnassigned } from './assign.js'
 export { type ClaimedPermit, lockForClaim, spendForClaim } from './claim.js'

@@ -14,7 +14,8 @@ export function sendFault(
   error: FastifyError,
   log: Logger,
 ): FastifyReply {
-  const known = toServiceError(error)
+  const known = toServiceError(error, reply.request.id)
+  reply.request.refusal = known
   if (known.status >= 500)
     log.error(
       { event: 'http.failed', trace_id: reply.request.id, err: error, code: known.code },

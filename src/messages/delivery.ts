@@ -26,6 +26,8 @@ export interface DeliverDeps {
   concurrency: number
   /** Shared by everything that sends for this account. */
   rate: Rate
+  /** Called after each commit of verdicts, with what it ended. */
+  onSettled?(tally: Tally): void
 }
 
 export interface DeliverOptions {

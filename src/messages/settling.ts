@@ -33,7 +33,7 @@ export interface Settling {
 }
 
 export function createSettling(
-  { db, log, now }: DeliverDeps,
+  { db, log, now, onSettled }: DeliverDeps,
   { leases, stopping, wake }: { leases: Leases; stopping: Stopping; wake: Wake },
   onProgress: (tally: Tally) => void,
 ): Settling {
@@ -65,6 +65,7 @@ export function createSettling(
     async commit(judged) {
       const { next, tally: settled } = await settleBatch(db, judged, now())
       tally = addTallies(tally, settled)
+      onSettled?.(settled)
       for (const [i, { message }] of judged.entries()) if (!next[i]) leases.release(message)
       await leases.closeReleased()
       // Once for the group: each call has everyone who waits look again.

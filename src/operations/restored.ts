@@ -12,10 +12,12 @@ import type { UserId } from '../lib/user-id.js'
 import { findOrAddCard } from '../messages/card-store.js'
 import { closeClaims } from '../messages/lease-store.js'
 import { countOpen } from '../messages/open-store.js'
+import { claimed as claimedOutcome, outcomesOf, sampleOf, waiting } from '../messages/outcome.js'
 import { windowEnd } from '../messages/window.js'
 import { claimRange } from '../reminders/claim.js'
 import { findDue } from '../reminders/due-store.js'
 import { endRun, findRun, openRun } from '../runs/occurrences.js'
+import { addOutcomes, type OutcomeChange } from '../runs/outcomes.js'
 import * as totals from '../runs/totals.js'
 import * as store from './restored-store.js'
 
@@ -143,11 +145,34 @@ async function endOpen(db: Knex, appId: string, now: number): Promise<number> {
         if (runId !== null && ended.has(runId))
           await totals.moveTotals(trx, runId, { from: 'retrying', to: 'unknown', messages }, now)
       }
+      await addOutcomes(trx, open.flatMap(unknownOutcome), now)
       return open
     })
     if (ids.length === 0) return ended
     ended += ids.length
   }
+}
+
+function unknownOutcome({
+  id,
+  run_id: runId,
+  state,
+  errcode,
+  template_id,
+}: store.OpenMessage): OutcomeChange[] {
+  const ended = unknown(runId, template_id, errcode, id)
+  return state === 'retry' ? [waiting(runId, -1), ...ended] : ended
+}
+
+function unknown(
+  runId: number | null,
+  templateId: string,
+  errcode: number | null,
+  messageId: number,
+): OutcomeChange[] {
+  const answer = { errcode, errmsg: ERRMSG }
+  const sample = sampleOf(messageId, { rid: null })
+  return outcomesOf({ runId, templateId, state: 'unknown', answer, attempted: false, messages: 1, sample })
 }
 
 async function markDay(
@@ -181,6 +206,8 @@ async function markDay(
         await store.endAsUnknown(trx, ids, ERRMSG, now)
         await closeClaims(trx, [first.lease.claimId])
         await totals.addUnknown(trx, writes.runId, ids.length, now)
+        const outcomes = claimed.flatMap(({ id, templateId }) => unknown(writes.runId, templateId, null, id))
+        await addOutcomes(trx, [claimedOutcome(writes.runId, ids.length), ...outcomes], now)
       }
       return { marked: claimed.length, again }
     })

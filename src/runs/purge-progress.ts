@@ -21,7 +21,7 @@ export async function reopenFailed(
   return affectedRows > 0
 }
 
-/** Deletes occurrences that have ended, and their ranges. Returns how many were deleted. */
+/** Deletes occurrences that have ended, with their ranges and outcomes. Returns how many were deleted. */
 export async function deleteRuns(trx: Knex.Transaction, ids: number[]): Promise<number> {
   await execute(trx, `DELETE FROM wx_job_cursor WHERE run_id IN (${placeholders(ids.length)})`, ids)
   const { affectedRows } = await execute(
@@ -29,5 +29,6 @@ export async function deleteRuns(trx: Knex.Transaction, ids: number[]): Promise<
     `DELETE FROM wx_job_run WHERE id IN (${placeholders(ids.length)}) AND state <> 'running'`,
     ids,
   )
+  await execute(trx, `DELETE FROM wx_run_outcome WHERE run_id IN (${placeholders(ids.length)})`, ids)
   return affectedRows
 }

@@ -1,12 +1,13 @@
 import type { Knex } from 'knex'
-import { execute, isSqlite, placeholders, scanRows, selectRows } from '../db/sql.js'
+import { execute, isSqlite, placeholders, selectRows } from '../db/sql.js'
 import { sortedUnique } from '../lib/sorted.js'
+import { sumOutcomes } from './outcomes.js'
 import type { RunState } from './run.js'
 
 /**
  * The totals of a run: how many of its messages are in which state. While a run is `running`, its totals are as of
  * `updated_at`: updating them at each change would be one more write to a row that all processes share. They are
- * counted when the run ends. From then on, each settlement of one of its messages moves that message from one total
+ * summed up from its outcomes (outcomes.ts) when the run ends. From then on, each settlement of one of its messages moves that message from one total
  * to another in the same transaction. Each settlement locks the run before its messages (a shared lock while the run
  * is running), so that none falls between the count and the end.
  */
@@ -58,18 +59,12 @@ export async function moveTotals(
 
 /** Records the states of a locked run's messages, whichever process sent them. */
 export async function countTotals(trx: Knex.Transaction, runId: number): Promise<void> {
-  const rows = await scanRows<{ state: string; messages: number }>(
-    trx,
-    'SELECT state, COUNT(*) AS messages FROM wx_push_message WHERE run_id = ? GROUP BY state',
-    [runId],
-  )
-  const of = (state: string): number => rows.find((row) => row.state === state)?.messages ?? 0
-  const [delivered, failed, unknown] = [of('delivered'), of('failed'), of('unknown')]
-  const retrying = of('retry') + of('queued') + of('sending')
+  const { claimed, delivered, failed, unknown, cancelled } = await sumOutcomes(trx, runId)
+  const retrying = claimed - delivered - failed - unknown - cancelled
   await execute(
     trx,
     `UPDATE wx_job_run SET due = ?, delivered = ?, failed = ?, unknown = ?, cancelled = ?, retrying = ? WHERE id = ?`,
-    [delivered + failed + unknown + retrying, delivered, failed, unknown, of('cancelled'), retrying, runId],
+    [delivered + failed + unknown + retrying, delivered, failed, unknown, cancelled, retrying, runId],
   )
 }
 

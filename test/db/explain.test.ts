@@ -86,8 +86,14 @@ const HOT: {
   },
   {
     name: 'totals of a run that ends',
-    sql: /SELECT state, COUNT\(\*\) AS messages FROM wx_push_message/,
-    accesses: [{ table: 'wx_push_message', key: 'wx_push_message_run_idx' }],
+    sql: /SELECT outcome, SUM\(messages\) AS messages FROM wx_run_outcome/,
+    accesses: [
+      {
+        table: 'wx_run_outcome',
+        key: 'PRIMARY',
+        by: ['run_id'],
+      },
+    ],
   },
   {
     name: 'messages of the claim',
@@ -659,6 +665,8 @@ async function fill(db: Knex, appId: string): Promise<void> {
     },
     USERS,
   )
+  const outcome = { outcome: "'delivered'", messages: 1 }
+  await insert('wx_run_outcome', { run_id: '5000 + i % 1000', errcode: 'i', shard: 1, ...outcome }, USERS)
   await insert('wx_job_cursor', { run_id: 'i + 1', range_no: 1, cur: 1, hi: 1 }, 3_000)
   await analyze(
     db,
@@ -671,6 +679,7 @@ async function fill(db: Knex, appId: string): Promise<void> {
     'wx_user',
     'wx_job_run',
     'wx_job_cursor',
+    'wx_run_outcome',
     'wx_callback_nonce',
     'wx_callback_event',
   )
