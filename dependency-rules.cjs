@@ -18,6 +18,7 @@ const LAYERS = [
   ['config'],
   ['deps', 'schema'],
   ['operations'],
+  ['dashboard'],
   ['app', 'jobs'],
   ['sandbox'],
   ['service'],

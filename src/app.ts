@@ -4,6 +4,8 @@ import type { FastifyInstance } from 'fastify'
 import type { Knex } from 'knex'
 import type { Account } from './account.js'
 import { callbackRoutes } from './callbacks/routes.js'
+import type { Operators } from './dashboard/deps.js'
+import { dashboardRoutes } from './dashboard/routes.js'
 import { type ApiKey, type Callers, createCallers } from './http/callers.js'
 import type { ConnectionLimits } from './http/connections.js'
 import { createFailures, type Failures } from './http/failures.js'
@@ -34,6 +36,8 @@ export interface AppDeps {
   assertMigrated(db: Knex): Promise<void>
   account: Account
   apiKeys: ApiKey[]
+  /** Without them, the operators' pages only say how to switch them on. */
+  operators?: Operators
   /** The first one signs; none = no sessions. */
   sessionSecrets: string[]
   exchangeCode: LogInDeps['exchangeCode']
@@ -100,6 +104,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
       now,
     }),
   )
+  await app.register(dashboardRoutes(deps))
   await app.register(healthRoutes({ db, assertMigrated: deps.assertMigrated }))
   await app.register(
     metricsRoutes({ metrics, token: deps.metricsToken, failures: failuresOf(deps, 'metrics') }),

@@ -69,6 +69,7 @@ export function openBase(
     ...config.apiKeys.map(({ key }) => key),
     ...config.sessionSecrets,
     config.metricsToken ?? '',
+    config.adminPassword ?? '',
   ].filter(Boolean)
   const instance = createInstance()
   const log = createLogger({ level: config.logLevel, secrets, instance })

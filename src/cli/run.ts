@@ -9,6 +9,7 @@ import { type AddCommand, type Cli, EXIT, type Streams } from './command.js'
 import { addDemo } from './demo.js'
 import { addDoctor } from './doctor.js'
 import { addExpire } from './expire.js'
+import { addHashPassword } from './hash-password.js'
 import { addMigrate } from './migrate.js'
 import { printError } from './output.js'
 import { addPlan } from './plan.js'
@@ -30,6 +31,7 @@ const COMMANDS: AddCommand[] = [
   addRestored,
   addAudit,
   addDoctor,
+  addHashPassword,
   addSandbox,
   addDemo,
 ]

@@ -25,6 +25,7 @@ const TABLES = [
   'wx_job_run',
   'wx_message_push_status',
   'wx_message_retry',
+  'wx_operator_action',
   'wx_push_message',
   'wx_run_outcome',
   'wx_save_form_id',
