@@ -13,6 +13,8 @@ const LAYERS = [
   ['permits', 'sign-ins'],
   ['messages'],
   ['reminders', 'callbacks', 'retention'],
+  ['user-data'],
+  ['metrics'],
   ['config'],
   ['deps', 'schema'],
   ['operations'],

@@ -2,6 +2,7 @@ import { Command, CommanderError } from 'commander'
 import type { Environment } from '../config/read.js'
 import { armFailpoints } from '../lib/failpoint.js'
 import { setTestTiming } from '../lib/test-timing.js'
+import { programVersion } from '../lib/version.js'
 import { addAudit } from './audit.js'
 import { addBringBack } from './bring-back.js'
 import { type AddCommand, type Cli, EXIT, type Streams } from './command.js'
@@ -38,6 +39,7 @@ export function createProgram(cli: Cli): Command {
   const { stdout, stderr } = cli.streams
   const program = new Command('reminder')
     .description('Sign-in reminders for WeChat mini-programs')
+    .version(programVersion())
     .exitOverride()
     .configureOutput({
       writeOut: (text) => stdout.write(text),

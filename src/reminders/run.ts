@@ -16,6 +16,7 @@ import { hasUnreadRanges, resetRanges } from '../runs/ranges.js'
 import type { JobRun, Occurrence, Trigger } from '../runs/run.js'
 import { runOccurrence } from '../runs/run-occurrence.js'
 import { recordStandings } from '../runs/totals.js'
+import { createProgressLog } from './progress.js'
 import { createReminderSource, type RunEnding } from './source.js'
 import * as store from './store.js'
 
@@ -144,11 +145,15 @@ async function sendReminders(
   const card = await findOrAddCard(db, account, deps.now())
   const source = createReminderSource(deps, account, brake, { runId, date, card, triggeredBy, signal })
   const closesAt = createDeadlines(account)
-  const sent = await deliverAll(deps, source, {
+  const progress = createProgressLog(deps, { app_id: account.appId, run_id: runId, date })
+  const sent = await deliverAll(deps, progress.watch(source), {
     brake,
     signal,
     closesAt,
-    ...(onProgress ? { onProgress } : {}),
+    onProgress(tally) {
+      progress.settled(tally)
+      onProgress?.(tally)
+    },
   })
   const { state, reason } = brake.halt ?? source.ending()
   const isPassing = brake.halt?.passing === true

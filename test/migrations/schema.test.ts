@@ -20,6 +20,7 @@ const TABLES = [
   'wx_callback_nonce',
   'wx_card',
   'wx_claim',
+  'wx_instance',
   'wx_job_cursor',
   'wx_job_run',
   'wx_message_push_status',
