@@ -8,6 +8,7 @@ import { type AddCommand, type Cli, EXIT, type Streams } from './command.js'
 import { addDemo } from './demo.js'
 import { addDoctor } from './doctor.js'
 import { addExpire } from './expire.js'
+import { addExplain } from './explain.js'
 import { addMigrate } from './migrate.js'
 import { printError } from './output.js'
 import { addPlan } from './plan.js'
@@ -23,6 +24,7 @@ const COMMANDS: AddCommand[] = [
   addMigrate,
   addRemind,
   addPlan,
+  addExplain,
   addExpire,
   addRecover,
   addBringBack,

@@ -27,6 +27,7 @@ const TABLES = [
   'wx_push_message',
   'wx_save_form_id',
   'wx_sign_in',
+  'wx_stop_history',
   'wx_user',
   'wx_user_number',
 ]
