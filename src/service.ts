@@ -12,6 +12,7 @@ import { jobsOf } from './jobs.js'
 import { programVersion } from './lib/version.js'
 import { createMetrics } from './metrics/metrics.js'
 import { assertClocksAgree } from './operations/clock.js'
+import { createCounterCheck } from './operations/counter-check.js'
 import { createIngest } from './permits/ingest.js'
 import { recordMissedDays } from './reminders/due.js'
 import { createSchedule } from './schedule/schedule.js'
@@ -52,7 +53,8 @@ export async function startService(
   const base = openBase(config, account, options.now, metrics)
   const sending = openSending(base, config, account, metrics)
   const logins = openLoginClient(config, account, metrics)
-  metrics.watch({ db: base.db, tokens: sending.tokenCounters })
+  const counters = createCounterCheck(base.db, account.appId)
+  metrics.watch({ db: base.db, tokens: sending.tokenCounters, counters: counters.findings })
   const undo: (() => Promise<unknown>)[] = [() => base.close(), () => sending.close(), () => logins.close()]
   let stopping: Promise<void> | undefined
   async function stop(): Promise<void> {
@@ -99,6 +101,7 @@ export async function startService(
     const jobs = jobsOf(account, {
       sending,
       callbacks,
+      counters,
       retentionDays: config.retentionDays,
       // A clock that a demo or a test has set agrees with no database.
       assertClock: async () => {
