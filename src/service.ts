@@ -14,6 +14,7 @@ import { businessDate } from './lib/business-date.js'
 import { programVersion } from './lib/version.js'
 import { createMetrics } from './metrics/metrics.js'
 import { assertClocksAgree } from './operations/clock.js'
+import { createCounterCheck } from './operations/counter-check.js'
 import { examine } from './operations/doctor.js'
 import type { Finding } from './operations/finding.js'
 import { type Presence, startPresence } from './operations/instances.js'
@@ -70,7 +71,8 @@ export async function startService(
     },
   }
   const logins = openLoginClient(config, account, metrics)
-  metrics.watch({ db: base.db, tokens: sending.tokenCounters })
+  const counters = createCounterCheck(base.db, account.appId)
+  metrics.watch({ db: base.db, tokens: sending.tokenCounters, counters: counters.findings })
   let presence: Presence | undefined
   const undo: (() => Promise<unknown>)[] = [
     () => base.close(),
@@ -159,6 +161,7 @@ export async function startService(
     const jobs = jobsOf(account, {
       sending,
       callbacks,
+      counters,
       retentionDays: config.retentionDays,
       assertClock,
     })
