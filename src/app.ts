@@ -23,6 +23,7 @@ import { permitRoutes } from './permits/routes.js'
 import { subscriptionRoutes } from './permits/subscription-routes.js'
 import { explainRoutes } from './reminders/explain-routes.js'
 import { signInRoutes } from './sign-ins/routes.js'
+import { forecastRoutes } from './summaries/routes.js'
 import { userDataRoutes } from './user-data/routes.js'
 import type { LogInDeps } from './users/log-in.js'
 import { optOutRoutes } from './users/opt-out-routes.js'
@@ -93,6 +94,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
   )
   await app.register(balanceRoutes({ db, account, callers, now }))
   await app.register(signInRoutes({ db, account, callers, retentionDays: deps.retentionDays, now }))
+  await app.register(forecastRoutes({ db, account, callers, now }))
   await app.register(
     callbackRoutes({
       db,

@@ -26,6 +26,7 @@ export { type GivenBack, giveBack, lockSpent } from './give-back.js'
 export { confirmTap, grantPermits, grantSubscription, type NewPermit, renameTap } from './grant.js'
 export { handOver } from './hand-over.js'
 export { lastRemindedOn, setLastDateBack } from './last-date.js'
+export { byId } from './locked-permits.js'
 export {
   FORM_ID_LIFETIME_MS,
   NEVER_EXPIRES,
@@ -36,5 +37,5 @@ export {
 export { purgePermits } from './purge.js'
 export { recountCounter } from './recount.js'
 export { lockNextPermits, type NextPermit, recordDead, reserve } from './reserve.js'
-export { type Condition, isUsable, OLDEST_FIRST, oldestUsablePermit } from './usable.js'
+export { type Condition, isForReminders, isUsable, OLDEST_FIRST, oldestUsablePermit } from './usable.js'
 export { restoreVoided, voidSubscriptions } from './void.js'
