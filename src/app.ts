@@ -18,13 +18,14 @@ import type { Ingest } from './permits/ingest.js'
 import { permitRoutes } from './permits/routes.js'
 import { subscriptionRoutes } from './permits/subscription-routes.js'
 import { signInRoutes } from './sign-ins/routes.js'
+import { eraseRoutes } from './user-data/erase-routes.js'
 import { userDataRoutes } from './user-data/routes.js'
 import type { LogInDeps } from './users/log-in.js'
 import { optOutRoutes } from './users/opt-out-routes.js'
 import { userRoutes } from './users/routes.js'
 import { sessionRoutes } from './users/session-routes.js'
 import { createSessionTokens } from './users/session-token.js'
-import { findOrAllotUsers } from './users/user-ids.js'
+import { userOfSession } from './users/user-ids.js'
 
 export interface AppDeps {
   db: Knex
@@ -65,6 +66,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
   await app.register(sessionRoutes({ appId: account.appId, sessions, loginLimit, now }))
   await app.register(userRoutes({ db, account, callers, onBound: deps.onUserBound, now }))
   await app.register(userDataRoutes({ db, account, callers, now }))
+  await app.register(eraseRoutes({ db, appId: account.appId, callers, log: deps.log, now }))
   await app.register(optOutRoutes({ db, account, callers, now }))
   await app.register(permitRoutes({ db, account, ingest, callers, now }))
   await app.register(subscriptionRoutes({ db, account, callers, now }))
@@ -91,7 +93,7 @@ function callersOf(app: FastifyInstance, deps: AppDeps, sessions: LogInDeps | un
     sessions: sessions && {
       appId: account.appId,
       verify: (token) => sessions.tokens.verify(token, now()),
-      findUser: async (openId) => (await findOrAllotUsers(db, account, [openId], now())).get(openId),
+      findUser: (openId) => userOfSession(db, account, openId, now()),
     },
     failures: createFailures({ event: 'auth.failed', perMinute: rateLimits.refused, log, now }),
     keyLimit: createLimit(app, rateLimits.key, (request) => request.countedFor),
