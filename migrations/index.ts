@@ -17,6 +17,7 @@ import * as createWxCallbackEvent from './20261121001200_create_wx_callback_even
 import * as createWxCallbackNonce from './20261121001300_create_wx_callback_nonce.js'
 import * as bindOpenIdsOfPermits from './20261121001400_bind_open_ids_of_permits.js'
 import * as createWxPushMessageDetail from './20261121001500_create_wx_push_message_detail.js'
+import * as createViewsForPeople from './20261121001700_create_views_for_people.js'
 
 /**
  * The one list of migrations, in order. Names carry no file extension: Knex records names, and the compiled
@@ -41,4 +42,5 @@ export const migrations: Migrations = {
   '20261121001300_create_wx_callback_nonce': createWxCallbackNonce,
   '20261121001400_bind_open_ids_of_permits': bindOpenIdsOfPermits,
   '20261121001500_create_wx_push_message_detail': createWxPushMessageDetail,
+  '20261121001700_create_views_for_people': createViewsForPeople,
 }
