@@ -15,6 +15,7 @@ import { runRoutes } from './run-routes.js'
 import { openSessions } from './session.js'
 import { SIGN_IN, signInRoutes } from './sign-in-routes.js'
 import { findToday, todayPage } from './today.js'
+import { userRoutes } from './user-routes.js'
 import { recogniseVisitor, visitOf } from './visit.js'
 
 /** The operators' pages, at /dashboard; / leads there. */
@@ -63,6 +64,7 @@ function pages(deps: DashboardDeps): FastifyPluginAsync {
         return sendPage(reply, reader, todayPage(reader, await findToday(deps.db, account, now())))
       })
       runRoutes(inside, { ...deps, ...operators }, sessions, readerOf)
+      userRoutes(inside, deps, sessions, readerOf)
     })
   }
 }
