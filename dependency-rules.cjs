@@ -14,6 +14,7 @@ const LAYERS = [
   ['messages'],
   ['reminders', 'callbacks', 'retention'],
   ['user-data'],
+  ['metrics'],
   ['config'],
   ['deps', 'schema'],
   ['operations'],

@@ -120,6 +120,13 @@ export const encodingAesKey = makeExactValidator<string>((text) => {
   return text
 })
 
+export const metricsToken = makeExactValidator<string>((text) => {
+  if (!/^[\x21-\x7e]+$/.test(text))
+    throw new Error('cannot be sent in a header: use letters, digits and symbols, without spaces')
+  refuseWeak(text, 16)
+  return text
+})
+
 export const apiKeys = makeExactValidator<ApiKey[]>((text) =>
   text
     .split(',')

@@ -31,6 +31,8 @@ export interface Config {
   trustProxy: string[]
   /** Whether /docs and /openapi.json exist. */
   apiDocs: boolean
+  /** What Prometheus sends to read /metrics; undefined = only programs on this machine may. */
+  metricsToken: string | undefined
   /** For how long settled messages, used permits, runs and sign-ins are kept. */
   retentionDays: number
 }
@@ -55,6 +57,7 @@ export function readConfig(env: Environment): Config {
     rateLimits: values.RATE_LIMITS,
     trustProxy: values.TRUST_PROXY,
     apiDocs: values.API_DOCS === 'on',
+    metricsToken: values.METRICS_TOKEN || undefined,
     retentionDays: values.RETENTION_DAYS,
   }
 }

@@ -5,7 +5,7 @@ import type { Card } from '../messages/card-store.js'
 import type { DeliverDeps, Source } from '../messages/delivery.js'
 import { findUnfinished } from '../messages/lease-store.js'
 import type { HeldMessage } from '../messages/message.js'
-import { takeOver } from '../messages/recovery.js'
+import { observeTakeover, takeOver } from '../messages/recovery.js'
 import { addTallies, emptyTally, type Tally } from '../messages/tally.js'
 import { windowEnd } from '../messages/window.js'
 import { hasRoom } from '../runs/limit.js'
@@ -61,7 +61,7 @@ export function createReminderSource(
   brake: Brake,
   run: { runId: number; date: number; card: Card; triggeredBy: Trigger; signal: AbortSignal },
 ): ReminderSource {
-  const { db, now, leaseMs } = deps
+  const { db, now, leaseMs, observe } = deps
   const { runId, date, card, triggeredBy, signal } = run
   const perSecond = deps.rate.perSecond ?? Number.POSITIVE_INFINITY
   const batch = Math.max(1, Math.min(BATCH, Math.ceil(perSecond * BATCH_SECONDS)))
@@ -90,14 +90,17 @@ export function createReminderSource(
     if (lookedAgo < LOOK_FOR_LEFT_MS && is('claiming') && !canary.mustRepeat) return []
     lookedAt = performance.now()
     const limit = canary.isPassed ? batch : 1
-    const { messages, tally } = await takeOver(db, account, { limit, leaseMs, now: now() })
-    settledAtOnce = addTallies(settledAtOnce, tally)
-    return messages
+    const takeover = await takeOver(db, account, { limit, leaseMs, now: now() })
+    observeTakeover(observe, takeover)
+    settledAtOnce = addTallies(settledAtOnce, takeover.tally)
+    return takeover.messages
   }
 
   async function claimNext(): Promise<HeldMessage[]> {
     const options = { runId, date, card, leaseMs, now: now(), examine }
+    const began = performance.now()
     const claim = await claimDue(db, account, { ...options, claim: canary.isPassed ? batch : 1 })
+    if (claim.kind === 'claimed') observe.claimed(claim.messages.length, (performance.now() - began) / 1_000)
     switch (claim.kind) {
       case 'claimed':
         if (canary.isPassed) examine = nextExamined(examine, claim.messages.length / batch)
