@@ -35,6 +35,10 @@ export function openOperators(parts: Parts): Operators | undefined {
       log,
     }),
     examine: () => examineAll(parts),
+    view: () => ({
+      tokenCounters: sending.tokenCounters(),
+      redis: { isSet: config.redisUrl !== undefined, sendRate: config.sendRate },
+    }),
   }
 }
 

@@ -6,6 +6,7 @@ import { ServiceError } from '../errors.js'
 import { openAssets } from './assets.js'
 import type { DashboardDeps } from './deps.js'
 import { sendFault } from './fault-page.js'
+import { healthPages } from './health-routes.js'
 import { html } from './html.js'
 import { HOME } from './layout.js'
 import { sendPage } from './page.js'
@@ -65,6 +66,7 @@ function pages(deps: DashboardDeps): FastifyPluginAsync {
       })
       runRoutes(inside, { ...deps, ...operators }, sessions, readerOf)
       userRoutes(inside, deps, sessions, readerOf)
+      healthPages(inside, { ...deps, ...operators }, sessions, readerOf)
     })
   }
 }

@@ -1,3 +1,5 @@
+import { businessDate } from '../lib/business-date.js'
+import { groupBy } from '../lib/group-by.js'
 import type { Message, UserDetail } from '../user-data/schemas.js'
 import type { Tone } from './components.js'
 import { day, meaningOf } from './days.js'
@@ -15,15 +17,20 @@ interface Happening {
 
 /** The newest permits, sign-ins and messages of a user in one list, the newest first. */
 export function timeline(scribe: Scribe, user: UserDetail): Html {
-  const { texts, format } = scribe
+  const { texts, format, account } = scribe
   const all = [...permits(scribe, user), ...signIns(scribe, user), ...messages(scribe, user)].sort(
     (a, b) => b.at - a.at,
   )
   if (all.length === 0) return html`<p class="empty">${texts.user.nothing}</p>`
-  return html`<ol class="timeline">${all.map(
-    ({ at, tone, symbol, what, more }) =>
-      html`<li class="${tone}">${icon(symbol)}<div>${what}<small>${[format.dateTime(at), ...more].join(' · ')}</small></div></li>`,
-  )}</ol>`
+  const days = groupBy(all, ({ at }) => businessDate(at, account.timezone))
+  return html`<div class="timeline">${[...days].map(
+    ([date, happenings]) =>
+      html`<h3>${format.day(date)}</h3><ol>${happenings.map((happening) => line(scribe, happening))}</ol>`,
+  )}</div>`
+}
+
+function line({ format }: Scribe, { at, tone, symbol, what, more }: Happening): Html {
+  return html`<li class="${tone}">${icon(symbol)}<div>${what}<small>${[format.time(at), ...more].join(' · ')}</small></div></li>`
 }
 
 function permits({ texts }: Scribe, { permits: { items } }: UserDetail): Happening[] {

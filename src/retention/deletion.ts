@@ -104,6 +104,13 @@ export function createDeletion(
       (on) => store.readReceived(on, 'wx_callback_event', wanted),
       async (trx, ids) => ({ events: await store.deleteRows(trx, 'wx_callback_event', ids) }),
     )
+    await fromTable(
+      (on) => store.readOldActions(on, wanted),
+      async (trx, ids) => {
+        await store.deleteRows(trx, 'wx_operator_action', ids)
+        return {}
+      },
+    )
     // A push this old is refused for its age anyway.
     const marks = { ...wanted, before: of.now - DAY_MS }
     await fromTable(

@@ -151,6 +151,16 @@ export async function readReceived(
   return { old: rows.map(({ id }) => id), next: rows.length < limit ? undefined : 0 }
 }
 
+/** The oldest actions of operators. Uses wx_operator_action_at_idx. */
+export async function readOldActions(db: Knex, { appId, before, limit }: Wanted): Promise<Slice> {
+  const rows = await selectRows<{ id: number }>(
+    db,
+    'SELECT id FROM wx_operator_action WHERE app_id = ? AND at < ? ORDER BY at LIMIT ?',
+    [appId, before, limit],
+  )
+  return { old: rows.map(({ id }) => id), next: rows.length < limit ? undefined : 0 }
+}
+
 /** Ids grow with time, so the first row that is too young ends the purge of its table. */
 function toSlice(rows: Row[], before: number, limit: number): Slice {
   const old = rows.filter((row) => row.is_old === 1).map(({ id }) => id)
@@ -162,13 +172,14 @@ function toSlice(rows: Row[], before: number, limit: number): Slice {
 /** Deletes by id. A message that is no longer settled stays. */
 export async function deleteRows(
   db: Knex,
-  table: 'wx_push_message' | 'wx_callback_event' | 'wx_callback_nonce',
+  table: 'wx_push_message' | 'wx_callback_event' | 'wx_callback_nonce' | 'wx_operator_action',
   ids: number[],
 ): Promise<number> {
   const still = {
     wx_push_message: 'settled_at > 0',
     wx_callback_event: '1 = 1',
     wx_callback_nonce: '1 = 1',
+    wx_operator_action: '1 = 1',
   }
   const { affectedRows } = await execute(
     db,
