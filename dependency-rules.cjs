@@ -19,6 +19,7 @@ const LAYERS = [
   ['config'],
   ['deps', 'schema'],
   ['operations'],
+  ['dashboard'],
   ['app', 'jobs'],
   ['sandbox'],
   ['service'],
