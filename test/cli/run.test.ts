@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { expect, onTestFinished, test } from 'vitest'
 import { run } from '../../src/cli/run.js'
 import { APP_ID } from '../helpers/constants.js'
@@ -63,6 +64,12 @@ test('faults in the settings are told all at once', async () => {
   expect(code).toBe(1)
   expect(stderr).toContain('PORT: "x" is not a port from 0 to 65535')
   expect(stderr).toContain('TIMEZONE: "Mars" is not an IANA time zone')
+})
+
+test('--version prints the version of package.json', async () => {
+  const packageJson = new URL('../../package.json', import.meta.url)
+  const { version } = JSON.parse(readFileSync(packageJson, 'utf8'))
+  expect(await call(['--version'])).toEqual({ code: 0, stdout: `${version}\n`, stderr: '' })
 })
 
 test('words that make no sense end with code 1, and help with 0', async () => {
