@@ -5,6 +5,7 @@ import type { Config } from './config/read.js'
 import { openDatabase } from './db/connect.js'
 import type { ObserveStatement } from './db/observed-client.js'
 import { ServiceError } from './errors.js'
+import { createInstance, type Instance } from './lib/instance.js'
 import { createLogger, type Logger } from './lib/logger.js'
 import { testTiming } from './lib/test-timing.js'
 import type { DeliverDeps } from './messages/delivery.js'
@@ -59,7 +60,7 @@ export function openBase(
   account: Account | undefined,
   now: () => number = Date.now,
   observers?: Observers,
-): Base {
+): Base & { instance: Instance } {
   const db = openDatabase(config.databaseUrl, testTiming().statement, observers?.onStatement)
   const secrets = [
     account?.appSecret ?? '',
@@ -68,9 +69,11 @@ export function openBase(
     ...config.apiKeys.map(({ key }) => key),
     ...config.sessionSecrets,
     config.metricsToken ?? '',
+    config.adminPassword ?? '',
   ].filter(Boolean)
-  const log = createLogger({ level: config.logLevel, secrets })
-  return { db, log, now, close: () => db.destroy() }
+  const instance = createInstance()
+  const log = createLogger({ level: config.logLevel, secrets, instance })
+  return { db, log, now, instance, close: () => db.destroy() }
 }
 
 /** Opens connections to WeChat, and the token and rate that all processes share. Asks WeChat for nothing yet. */

@@ -4,19 +4,25 @@ import { buildApp } from './app.js'
 import { assignUnassigned } from './books/index.js'
 import { type CallbackWorker, createCallbackWorker } from './callbacks/process.js'
 import type { Config } from './config/read.js'
+import { createOperatorRuns } from './dashboard/operator-runs.js'
 import { databaseName } from './db/database-name.js'
 import { isSqlite } from './db/sql.js'
-import { openBase, openLoginClient, openSending, type Sending } from './deps.js'
+import { type Base, openBase, openLoginClient, openSending, type Sending } from './deps.js'
 import type { ConnectionLimits } from './http/connections.js'
 import { jobsOf } from './jobs.js'
+import { businessDate } from './lib/business-date.js'
 import { programVersion } from './lib/version.js'
 import { createMetrics } from './metrics/metrics.js'
 import { assertClocksAgree } from './operations/clock.js'
 import { createCounterCheck } from './operations/counter-check.js'
+import { examine } from './operations/doctor.js'
+import type { Finding } from './operations/finding.js'
+import { type Presence, startPresence } from './operations/instances.js'
 import { createIngest } from './permits/ingest.js'
 import { recordMissedDays } from './reminders/due.js'
+import { runReminders } from './reminders/run.js'
 import { createSchedule } from './schedule/schedule.js'
-import { assertMigrated, migrateLatest } from './schema.js'
+import { assertMigrated, migrateLatest, pendingMigrations } from './schema.js'
 
 export interface Service {
   /** Where it listens. */
@@ -51,29 +57,73 @@ export async function startService(
 ): Promise<Service> {
   const metrics = createMetrics({ version: programVersion(), account })
   const base = openBase(config, account, options.now, metrics)
-  const sending = openSending(base, config, account, metrics)
+  let givenBack = 0
+  const opened = openSending(base, config, account, metrics)
+  const { observe } = opened
+  const sending: Sending = {
+    ...opened,
+    observe: {
+      ...observe,
+      settled(tally) {
+        givenBack += tally.cancelled
+        observe.settled(tally)
+      },
+    },
+  }
   const logins = openLoginClient(config, account, metrics)
   const counters = createCounterCheck(base.db, account.appId)
   metrics.watch({ db: base.db, tokens: sending.tokenCounters, counters: counters.findings })
-  const undo: (() => Promise<unknown>)[] = [() => base.close(), () => sending.close(), () => logins.close()]
+  let presence: Presence | undefined
+  const undo: (() => Promise<unknown>)[] = [
+    () => base.close(),
+    async () => presence?.end(),
+    () => sending.close(),
+    () => logins.close(),
+  ]
   let stopping: Promise<void> | undefined
+  async function release(): Promise<void> {
+    for (const step of undo.splice(0).reverse()) await step()
+  }
   async function stop(): Promise<void> {
-    for (const release of undo.splice(0).reverse()) await release()
+    const [stoppedAt, before] = [performance.now(), givenBack]
+    base.log.info({ event: 'service.stopping' })
+    await release()
+    const ms = Math.round(performance.now() - stoppedAt)
+    base.log.info({ event: 'service.stopped', ms, given_back: givenBack - before })
   }
 
   try {
     const { db, log, now } = base
-    log.info({ event: 'service.starting', database: databaseName(config.databaseUrl) })
+    log.info({
+      event: 'service.starting',
+      database: databaseName(config.databaseUrl),
+      host: base.instance.host,
+    })
     if (options.migrate || isSqlite(db))
       await migrateLatest(db, {
         onMessage: (message) => log.info({ event: 'migrated' }, message),
         appId: account.appId,
       })
     await assertMigrated(db)
+    presence = await startPresence(base, account.appId, base.instance)
     await assignUnassigned(db, account.appId, now())
 
     const ingest = createIngest(db, metrics.uploads.onCommit)
     const callbacks = createCallbackWorker({ db, account, log, now, onWorked: metrics.callers.onEventWorked })
+    // A clock that a demo or a test has set agrees with no database.
+    const assertClock = async (): Promise<void> => {
+      if (!options.now) await assertClocksAgree(db, now)
+    }
+    const runs = createOperatorRuns({
+      run: (how) =>
+        runReminders(sending, account, {
+          date: businessDate(now(), account.timezone),
+          triggeredBy: 'manual',
+          ...how,
+        }),
+      assertClock,
+      log,
+    })
     const app = await buildApp({
       ...config,
       db,
@@ -81,6 +131,15 @@ export async function startService(
       assertMigrated,
       exchangeCode: logins.exchangeCode,
       ingest,
+      ...(config.adminPassword === undefined
+        ? {}
+        : {
+            operators: {
+              password: config.adminPassword,
+              runs,
+              examine: () => examineAll(base, sending, config, account),
+            },
+          }),
       onCallback: callbacks.wake,
       onUserBound: callbacks.userBound,
       metrics,
@@ -92,6 +151,7 @@ export async function startService(
       () => callbacks.stop(),
       () => ingest.drain(),
       () => closeApp(app, options.finishRequestsMs ?? FINISH_REQUESTS_MS),
+      () => runs.stop(),
     )
     const url = await app.listen({ host: config.host, port: config.port })
 
@@ -103,10 +163,7 @@ export async function startService(
       callbacks,
       counters,
       retentionDays: config.retentionDays,
-      // A clock that a demo or a test has set agrees with no database.
-      assertClock: async () => {
-        if (!options.now) await assertClocksAgree(db, now)
-      },
+      assertClock,
     })
     const schedule = createSchedule(jobs, account.timezone, log)
     undo.push(() => schedule.stop())
@@ -129,7 +186,7 @@ export async function startService(
       },
     }
   } catch (error) {
-    await stop()
+    await release()
     throw error
   }
 }
@@ -138,4 +195,25 @@ export async function startService(
 async function closeApp(app: FastifyInstance, limitMs: number): Promise<void> {
   const limit = setTimeout(() => app.server.closeAllConnections(), limitMs)
   await app.close().finally(() => clearTimeout(limit))
+}
+
+/** What `doctor` checks, for the operators' pages. The clock of a demo is no fault, so it is left out. */
+async function examineAll(
+  base: Base,
+  sending: Sending,
+  config: Config,
+  account: Account,
+): Promise<Finding[]> {
+  const { db } = base
+  const { redisUrl: url, sendRate } = config
+  const { findCallbackTarget } = await import('./operations/callback-target.js')
+  return examine({
+    db,
+    pendingMigrations,
+    account,
+    systemNow: Date.now,
+    getToken: sending.getToken,
+    callback: await findCallbackTarget(base, config, account),
+    ...(url === undefined ? {} : { redis: { url, sendRate } }),
+  })
 }

@@ -129,6 +129,7 @@ async function expectExpireAndAudit(): Promise<void> {
     'message_has_permit',
     'permit_goes_to_its_giver',
     'totals_of_ended_runs',
+    'outcomes_are_those_of_messages',
     'open_message_will_go_on',
     'last_date_is_past',
   ]
@@ -138,6 +139,7 @@ async function expectExpireAndAudit(): Promise<void> {
     fixed: 0,
     fixed_dates: 0,
     fixed_messages: 0,
+    fixed_outcomes: 0,
   })
 }
 

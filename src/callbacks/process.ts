@@ -161,6 +161,8 @@ function logEffect(log: Logger, appId: string, event: store.EventRow, effect: Ef
       event: effect.kind === 'done' ? 'callback.applied' : 'callback.waits',
       // The message's, if there is one: its whole story has one trace id.
       trace_id: about?.traceId ?? event.trace_id,
+      // The request that brought it.
+      push_trace_id: event.trace_id,
       app_id: appId,
       event_id: event.id,
       name: event.event,

@@ -2,6 +2,7 @@ import type { Knex } from 'knex'
 import { inTransaction } from '../db/transaction.js'
 import { failpoint } from '../lib/failpoint.js'
 import { sortedUnique } from '../lib/sorted.js'
+import { addOutcomes } from '../runs/outcomes.js'
 import { createBrake } from './brake.js'
 import { deliverAll } from './deliver.js'
 import type { DeliverDeps, Source } from './delivery.js'
@@ -10,6 +11,7 @@ import { type JudgedMessage, judgedUnsent } from './judged.js'
 import * as store from './lease-store.js'
 import type { HeldMessage } from './message.js'
 import type { SendingObserver } from './observer.js'
+import { waiting } from './outcome.js'
 import { takeDueRetries } from './retry-store.js'
 import { settleBatch } from './settle.js'
 import { addTallies, emptyTally, type Tally } from './tally.js'
@@ -51,11 +53,12 @@ export async function takeOver(
     const lease = await store.openClaim(trx, window.appId, leaseMs, now)
     await store.makeOurs(trx, ids, lease, now)
     await closeEmpty(trx, lapsed.claims)
-    return {
-      messages: await findHeld(trx, ids, lease),
-      unwanted: await findUnwanted(trx, ids),
-      lapsedIds: lapsed.ids,
-    }
+    const messages = await findHeld(trx, ids, lease)
+    const unwanted = await findUnwanted(trx, ids)
+    const waited = new Set(due)
+    const ended = messages.filter(({ id }) => waited.has(id)).map(({ runId }) => waiting(runId, -1))
+    await addOutcomes(trx, ended, now)
+    return { messages, unwanted, lapsedIds: lapsed.ids }
   })
   failpoint('take_over.committed')
   const endings = messages.flatMap((message) => {
