@@ -18,6 +18,7 @@ import * as createWxCallbackNonce from './20261121001300_create_wx_callback_nonc
 import * as bindOpenIdsOfPermits from './20261121001400_bind_open_ids_of_permits.js'
 import * as createWxPushMessageDetail from './20261121001500_create_wx_push_message_detail.js'
 import * as createWxRunOutcome from './20261121001600_create_wx_run_outcome.js'
+import * as createWxStopHistory from './20261121001610_create_wx_stop_history.js'
 import * as createWxOperatorAction from './20261121001650_create_wx_operator_action.js'
 import * as createWxInstance from './20261121001660_create_wx_instance.js'
 
@@ -45,6 +46,7 @@ export const migrations: Migrations = {
   '20261121001400_bind_open_ids_of_permits': bindOpenIdsOfPermits,
   '20261121001500_create_wx_push_message_detail': createWxPushMessageDetail,
   '20261121001600_create_wx_run_outcome': createWxRunOutcome,
+  '20261121001610_create_wx_stop_history': createWxStopHistory,
   '20261121001650_create_wx_operator_action': createWxOperatorAction,
   '20261121001660_create_wx_instance': createWxInstance,
 }

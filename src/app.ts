@@ -21,6 +21,7 @@ import { balanceRoutes } from './permits/balance-routes.js'
 import type { Ingest } from './permits/ingest.js'
 import { permitRoutes } from './permits/routes.js'
 import { subscriptionRoutes } from './permits/subscription-routes.js'
+import { explainRoutes } from './reminders/explain-routes.js'
 import { signInRoutes } from './sign-ins/routes.js'
 import { userDataRoutes } from './user-data/routes.js'
 import type { LogInDeps } from './users/log-in.js'
@@ -77,6 +78,8 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
   await app.register(userRoutes({ db, account, callers, onBound: deps.onUserBound, now }))
   await app.register(userDataRoutes({ db, account, callers, now }))
   await app.register(optOutRoutes({ db, account, callers, now }))
+  const explained = { ...account, retentionDays: deps.retentionDays }
+  await app.register(explainRoutes({ db, account: explained, callers, now }))
   await app.register(permitRoutes({ db, account, ingest, callers, log: deps.log, now }))
   await app.register(
     subscriptionRoutes({

@@ -13,6 +13,7 @@ import { jobsOf } from './jobs.js'
 import { programVersion } from './lib/version.js'
 import { createMetrics } from './metrics/metrics.js'
 import { assertClocksAgree } from './operations/clock.js'
+import { createCounterCheck } from './operations/counter-check.js'
 import { type Presence, startPresence } from './operations/instances.js'
 import { createIngest } from './permits/ingest.js'
 import { recordMissedDays } from './reminders/due.js'
@@ -66,7 +67,8 @@ export async function startService(
     },
   }
   const logins = openLoginClient(config, account, metrics)
-  metrics.watch({ db: base.db, tokens: sending.tokenCounters })
+  const counters = createCounterCheck(base.db, account.appId)
+  metrics.watch({ db: base.db, tokens: sending.tokenCounters, counters: counters.findings })
   let presence: Presence | undefined
   const undo: (() => Promise<unknown>)[] = [
     () => base.close(),
@@ -138,6 +140,7 @@ export async function startService(
     const jobs = jobsOf(account, {
       sending,
       callbacks,
+      counters,
       retentionDays: config.retentionDays,
       assertClock,
     })

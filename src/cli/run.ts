@@ -9,6 +9,7 @@ import { type AddCommand, type Cli, EXIT, type Streams } from './command.js'
 import { addDemo } from './demo.js'
 import { addDoctor } from './doctor.js'
 import { addExpire } from './expire.js'
+import { addExplain } from './explain.js'
 import { addHashPassword } from './hash-password.js'
 import { addMigrate } from './migrate.js'
 import { printError } from './output.js'
@@ -25,6 +26,7 @@ const COMMANDS: AddCommand[] = [
   addMigrate,
   addRemind,
   addPlan,
+  addExplain,
   addExpire,
   addRecover,
   addBringBack,

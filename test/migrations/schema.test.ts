@@ -30,6 +30,7 @@ const TABLES = [
   'wx_run_outcome',
   'wx_save_form_id',
   'wx_sign_in',
+  'wx_stop_history',
   'wx_user',
   'wx_user_number',
 ]
