@@ -12,6 +12,7 @@ const LAYERS = [
   ['users'],
   ['permits', 'sign-ins'],
   ['messages'],
+  ['summaries'],
   ['reminders', 'callbacks', 'retention'],
   ['user-data'],
   ['metrics'],

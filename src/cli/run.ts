@@ -10,6 +10,7 @@ import { addDemo } from './demo.js'
 import { addDoctor } from './doctor.js'
 import { addExpire } from './expire.js'
 import { addExplain } from './explain.js'
+import { addForecast } from './forecast.js'
 import { addHashPassword } from './hash-password.js'
 import { addMigrate } from './migrate.js'
 import { printError } from './output.js'
@@ -27,6 +28,7 @@ const COMMANDS: AddCommand[] = [
   addRemind,
   addPlan,
   addExplain,
+  addForecast,
   addExpire,
   addRecover,
   addBringBack,
