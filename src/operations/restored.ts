@@ -18,14 +18,18 @@ import { claimRange } from '../reminders/claim.js'
 import { findDue } from '../reminders/due-store.js'
 import { endRun, findRun, openRun } from '../runs/occurrences.js'
 import { addOutcomes, type OutcomeChange } from '../runs/outcomes.js'
+import type { Reason } from '../runs/reason.js'
 import * as totals from '../runs/totals.js'
 import * as store from './restored-store.js'
 
 const CHUNK = 500
 const PAUSE_MS = 10
 /** Marks the runs that a repeated call may go on with after one that was cut short. */
-const REASON =
-  'restored: what was recorded on this day after the dump is lost; everyone who was due counts as reminded'
+const REASON: Reason = {
+  en: 'restored: what was recorded on this day after the dump is lost; everyone who was due counts as reminded',
+  zh: '已从备份恢复：备份之后当天的记录已丢失，所有应提醒的用户都视为已提醒',
+  cause: 'restored',
+}
 const ERRMSG = 'restored: it may have been sent after the dump was taken'
 
 export interface RestoredOptions {
@@ -112,7 +116,8 @@ async function findGapDays(db: Knex, account: Account, since: number, now: numbe
     if (firing === undefined || firing > now || windowEnd(account, date) <= since) continue
     const run = await findRun(db, { job: 'remind', appId, slot: date })
     const isOpen = run === undefined || ['running', 'halted', 'paused'].includes(run.state)
-    if (isOpen || run.reason === REASON) days.push({ date, at: Math.min(now, Math.max(firing, since)) })
+    if (isOpen || run.reason?.cause === 'restored')
+      days.push({ date, at: Math.min(now, Math.max(firing, since)) })
   }
   return days
 }

@@ -17,6 +17,7 @@ import * as limits from '../runs/limit.js'
 import { addOutcomes } from '../runs/outcomes.js'
 import type { Range } from '../runs/ranges.js'
 import * as cursors from '../runs/ranges.js'
+import { type Reason, toReason } from '../runs/reason.js'
 import type { RunState } from '../runs/run.js'
 import * as store from './due-store.js'
 
@@ -29,7 +30,7 @@ export type Claim =
   /** Someone is due, but the run has claimed as many as it may. */
   | { kind: 'limited' }
   /** Another process ended the run. */
-  | { kind: 'ended'; state: RunState; reason: string | null }
+  | { kind: 'ended'; state: RunState; reason: Reason | null }
 
 /** What the reminders of a claim have in common. */
 export interface ClaimOf {
@@ -58,7 +59,7 @@ export async function claimDue(db: Knex, account: Account, options: ClaimOptions
   const work = async (trx: Knex.Transaction): Promise<Claim> => {
     const run = await limits.lockForClaim(trx, runId)
     if (run?.state !== 'running')
-      return { kind: 'ended', state: run?.state ?? 'done', reason: run?.reason ?? null }
+      return { kind: 'ended', state: run?.state ?? 'done', reason: run ? toReason(run) : null }
     const room = limits.roomOf(run)
     const free = await cursors.lockRange(trx, runId)
     if (!free) {

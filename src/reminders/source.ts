@@ -11,6 +11,7 @@ import { windowEnd } from '../messages/window.js'
 import { hasRoom } from '../runs/limit.js'
 import { reopenRun } from '../runs/occurrences.js'
 import { hasUnreadRanges } from '../runs/ranges.js'
+import type { Reason } from '../runs/reason.js'
 import type { Trigger } from '../runs/run.js'
 import { createCanary } from './canary.js'
 import { type Claim, claimDue } from './claim.js'
@@ -35,7 +36,7 @@ const MAX_POLL_MS = 1_000
 
 export interface RunEnding {
   state: 'done' | 'halted' | 'paused' | 'limited' | 'window_closed'
-  reason: string | null
+  reason: Reason | null
 }
 
 /** Where the run stands. */
@@ -151,7 +152,7 @@ export function createReminderSource(
       return settledAtOnce
     },
     ending() {
-      if (signal.aborted) return { state: 'paused', reason: 'stopped by a signal; run it again to go on' }
+      if (signal.aborted) return { state: 'paused', reason: STOPPED }
       return phase.kind === 'over' ? phase.ending : DONE
     },
     async next(idle) {
@@ -179,10 +180,24 @@ function nextExamined(examined: number, filled: number): number {
 
 const LIMITED: RunEnding = {
   state: 'limited',
-  reason: 'it has reminded as many users as --limit allows; run remind again for the rest',
+  reason: {
+    en: 'it has reminded as many users as --limit allows; run remind again for the rest',
+    zh: '已达到 --limit 限定的人数，再执行 remind 可继续提醒其余用户',
+    cause: 'limit',
+  },
 }
 
-function windowReason({ sendUntil, timezone }: Account): string {
+const STOPPED: Reason = {
+  en: 'stopped by a signal; run it again to go on',
+  zh: '收到停止信号，再次执行即可继续',
+  cause: 'stopped',
+}
+
+function windowReason({ sendUntil, timezone }: Account): Reason {
   const time = [sendUntil.hour, sendUntil.minute].map((part) => String(part).padStart(2, '0')).join(':')
-  return `the sending window of that day closed at ${time} ${timezone} (SEND_UNTIL)`
+  return {
+    en: `the sending window of that day closed at ${time} ${timezone} (SEND_UNTIL)`,
+    zh: `当天的发送时段已于 ${time}（${timezone}）结束（SEND_UNTIL）`,
+    cause: 'window',
+  }
 }

@@ -1,5 +1,6 @@
 import type { Knex } from 'knex'
 import { execute, placeholders } from '../db/sql.js'
+import { reasonValues, SET_REASON } from './reason.js'
 
 export async function recordPurged(db: Knex, runId: number, rows: number): Promise<void> {
   await execute(db, 'UPDATE wx_job_run SET purged = purged + ? WHERE id = ?', [rows, runId])
@@ -14,9 +15,9 @@ export async function reopenFailed(
 ): Promise<boolean> {
   const { affectedRows } = await execute(
     db,
-    `UPDATE wx_job_run SET state = 'running', reason = NULL, finished_at = NULL, updated_at = ?
+    `UPDATE wx_job_run SET state = 'running', ${SET_REASON}, finished_at = NULL, updated_at = ?
      WHERE id = ? AND state IN ('halted', 'paused') AND updated_at <= ?`,
-    [now, runId, endedBefore],
+    [...reasonValues(null), now, runId, endedBefore],
   )
   return affectedRows > 0
 }

@@ -20,6 +20,10 @@ export interface Totals {
   retrying: number
 }
 
+/** Users whom a run has not reminded: due now, or passed over for a cause. */
+export type SkippedFor = 'signed_in' | 'no_permit' | 'no_valid_permit' | 'opted_out' | 'blocked'
+export type Unreminded = Record<'due' | SkippedFor, number>
+
 /** Locks the runs of messages about to be settled, until the commit. Returns those that have ended. */
 export async function lockForSettling(
   trx: Knex.Transaction,
@@ -70,26 +74,41 @@ export async function countTotals(trx: Knex.Transaction, runId: number): Promise
 
 /**
  * Called when a process leaves a run. Brings the totals up to date unless the run has ended (others may go on with
- * it), and sets `due` to the users it has claimed plus those who are still due. Returns how many messages are not
- * settled.
+ * it), and sets `due` to the users it has claimed plus those who are still due. `unreminded` is undefined if they were
+ * not counted. Returns how many messages are not settled.
  */
 export async function recordStandings(
   trx: Knex.Transaction,
   runId: number,
-  { stillDue, skippedSignedIn, now }: { stillDue: number; skippedSignedIn: number; now: number },
+  { unreminded, now }: { unreminded: Unreminded | undefined; now: number },
 ): Promise<number> {
   const ended = await lockForSettling(trx, [runId], 'alone')
   if (!ended.has(runId)) await countTotals(trx, runId)
   await execute(
     trx,
-    `UPDATE wx_job_run SET due = delivered + failed + unknown + retrying + ?, skipped_signed_in = ?,
-       updated_at = ? WHERE id = ?`,
-    [stillDue, skippedSignedIn, now, runId],
+    'UPDATE wx_job_run SET due = delivered + failed + unknown + retrying + ?, updated_at = ? WHERE id = ?',
+    [unreminded?.due ?? 0, now, runId],
   )
+  if (unreminded) await recordSkipped(trx, runId, unreminded, now)
   const [run] = await selectRows<{ retrying: number }>(trx, 'SELECT retrying FROM wx_job_run WHERE id = ?', [
     runId,
   ])
   return run?.retrying ?? 0
+}
+
+/** Records whom the run has passed over, and when they were counted. */
+async function recordSkipped(
+  trx: Knex.Transaction,
+  runId: number,
+  { signed_in, no_permit, no_valid_permit, opted_out, blocked }: Unreminded,
+  now: number,
+): Promise<void> {
+  await execute(
+    trx,
+    `UPDATE wx_job_run SET skipped_signed_in = ?, skipped_no_permit = ?, skipped_no_valid_permit = ?,
+       skipped_opted_out = ?, skipped_blocked = ?, skipped_at = ? WHERE id = ?`,
+    [signed_in, no_permit, no_valid_permit, opted_out, blocked, now, runId],
+  )
 }
 
 /** Adds to the totals of an ended run messages that were claimed for it and became unknown at once. */
