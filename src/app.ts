@@ -19,6 +19,7 @@ import { balanceRoutes } from './permits/balance-routes.js'
 import type { Ingest } from './permits/ingest.js'
 import { permitRoutes } from './permits/routes.js'
 import { subscriptionRoutes } from './permits/subscription-routes.js'
+import { runRoutes } from './reminders/routes.js'
 import { signInRoutes } from './sign-ins/routes.js'
 import { userDataRoutes } from './user-data/routes.js'
 import type { LogInDeps } from './users/log-in.js'
@@ -86,6 +87,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
   )
   await app.register(balanceRoutes({ db, account, callers, now }))
   await app.register(signInRoutes({ db, account, callers, retentionDays: deps.retentionDays, now }))
+  await app.register(runRoutes({ db, account, callers, now }))
   await app.register(
     callbackRoutes({
       db,

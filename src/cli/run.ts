@@ -18,12 +18,14 @@ import { addRestored } from './restored.js'
 import { addSandbox } from './sandbox.js'
 import { addServe } from './serve.js'
 import { listenForSignals } from './signals.js'
+import { addStatus } from './status.js'
 
 const COMMANDS: AddCommand[] = [
   addServe,
   addMigrate,
   addRemind,
   addPlan,
+  addStatus,
   addExpire,
   addRecover,
   addBringBack,
