@@ -54,7 +54,8 @@ export const today = {
   cancelledNote: 'not sent; their permits are back',
   unknownNote: 'not repeated',
   skippedTitle: 'Passed over, and why',
-  skippedAsOf: (time: string) => `Users who got no reminder by intention or for want of a permit, counted ${time}.`,
+  skippedAsOf: (time: string) =>
+    `Users who got no reminder by intention or for want of a permit, counted ${time}.`,
   skippedNotYet: 'Counted when the run ends.',
   skipped: {
     signed_in: 'Had signed in already',
