@@ -34,8 +34,9 @@ export default defineConfig(({ mode }) => {
         { name: 'redis', description: 'Starts a Redis of its own.' },
         { name: 'long', description: 'Works for seconds: random histories, every fault, a life of months.' },
         { name: 'programs', description: 'Starts programs: the command line, or processes that are killed.' },
+        { name: 'browser', description: 'Drives a Chromium.' },
       ],
-      ...(isQuick ? { tagsFilter: ['!(mysql || redis || programs || long)'] } : {}),
+      ...(isQuick ? { tagsFilter: ['!(mysql || redis || programs || long || browser)'] } : {}),
       testTimeout: 30_000,
       hookTimeout: 120_000,
       // Two cores are shared with a database server: more workers only make each other wait.

@@ -2,14 +2,19 @@ import type { FastifyInstance } from 'fastify'
 import type { Account } from './account.js'
 import { buildApp } from './app.js'
 import { assignUnassigned } from './books/index.js'
-import { createCallbackWorker } from './callbacks/process.js'
+import { type CallbackWorker, createCallbackWorker } from './callbacks/process.js'
 import type { Config } from './config/read.js'
+import { openOperators } from './dashboard/operators.js'
 import { databaseName } from './db/database-name.js'
 import { isSqlite } from './db/sql.js'
-import { openBase, openLoginClient, openSending } from './deps.js'
+import { openBase, openLoginClient, openSending, type Sending } from './deps.js'
 import type { ConnectionLimits } from './http/connections.js'
 import { jobsOf } from './jobs.js'
+import { programVersion } from './lib/version.js'
+import { createMetrics } from './metrics/metrics.js'
 import { assertClocksAgree } from './operations/clock.js'
+import { createCounterCheck } from './operations/counter-check.js'
+import { type Presence, startPresence } from './operations/instances.js'
 import { createIngest } from './permits/ingest.js'
 import { recordMissedDays } from './reminders/due.js'
 import { createSchedule } from './schedule/schedule.js'
@@ -19,6 +24,9 @@ export interface Service {
   /** Where it listens. */
   url: string
   app: FastifyInstance
+  /** What its jobs work with. */
+  sending: Sending
+  callbacks: CallbackWorker
   /** Looks at once for what was missed, then keeps the schedule. */
   startSchedule(): void
   /**
@@ -43,28 +51,66 @@ export async function startService(
     connections?: Partial<ConnectionLimits>
   },
 ): Promise<Service> {
-  const base = openBase(config, account, options.now)
-  const sending = openSending(base, config, account)
-  const logins = openLoginClient(config, account)
-  const undo: (() => Promise<unknown>)[] = [() => base.close(), () => sending.close(), () => logins.close()]
+  const metrics = createMetrics({ version: programVersion(), account })
+  const base = openBase(config, account, options.now, metrics)
+  let givenBack = 0
+  const opened = openSending(base, config, account, metrics)
+  const { observe } = opened
+  const sending: Sending = {
+    ...opened,
+    observe: {
+      ...observe,
+      settled(tally) {
+        givenBack += tally.cancelled
+        observe.settled(tally)
+      },
+    },
+  }
+  const logins = openLoginClient(config, account, metrics)
+  const counters = createCounterCheck(base.db, account.appId)
+  metrics.watch({ db: base.db, tokens: sending.tokenCounters, counters: counters.findings })
+  let presence: Presence | undefined
+  const undo: (() => Promise<unknown>)[] = [
+    () => base.close(),
+    async () => presence?.end(),
+    () => sending.close(),
+    () => logins.close(),
+  ]
   let stopping: Promise<void> | undefined
+  async function release(): Promise<void> {
+    for (const step of undo.splice(0).reverse()) await step()
+  }
   async function stop(): Promise<void> {
-    for (const release of undo.splice(0).reverse()) await release()
+    const [stoppedAt, before] = [performance.now(), givenBack]
+    base.log.info({ event: 'service.stopping' })
+    await release()
+    const ms = Math.round(performance.now() - stoppedAt)
+    base.log.info({ event: 'service.stopped', ms, given_back: givenBack - before })
   }
 
   try {
     const { db, log, now } = base
-    log.info({ event: 'service.starting', database: databaseName(config.databaseUrl) })
+    log.info({
+      event: 'service.starting',
+      database: databaseName(config.databaseUrl),
+      host: base.instance.host,
+    })
     if (options.migrate || isSqlite(db))
       await migrateLatest(db, {
         onMessage: (message) => log.info({ event: 'migrated' }, message),
         appId: account.appId,
       })
     await assertMigrated(db)
+    presence = await startPresence(base, account.appId, base.instance)
     await assignUnassigned(db, account.appId, now())
 
-    const ingest = createIngest(db)
-    const callbacks = createCallbackWorker({ db, account, log, now })
+    const ingest = createIngest(db, metrics.uploads.onCommit)
+    const callbacks = createCallbackWorker({ db, account, log, now, onWorked: metrics.callers.onEventWorked })
+    // A clock that a demo or a test has set agrees with no database.
+    const assertClock = async (): Promise<void> => {
+      if (!options.now) await assertClocksAgree(db, now)
+    }
+    const operators = openOperators({ base, sending, config, account, assertClock })
     const app = await buildApp({
       ...config,
       db,
@@ -72,8 +118,10 @@ export async function startService(
       assertMigrated,
       exchangeCode: logins.exchangeCode,
       ingest,
+      ...(operators ? { operators } : {}),
       onCallback: callbacks.wake,
       onUserBound: callbacks.userBound,
+      metrics,
       log,
       now,
       ...(options.connections ? { connections: options.connections } : {}),
@@ -82,6 +130,7 @@ export async function startService(
       () => callbacks.stop(),
       () => ingest.drain(),
       () => closeApp(app, options.finishRequestsMs ?? FINISH_REQUESTS_MS),
+      async () => operators?.runs.stop(),
     )
     const url = await app.listen({ host: config.host, port: config.port })
 
@@ -91,11 +140,9 @@ export async function startService(
     const jobs = jobsOf(account, {
       sending,
       callbacks,
+      counters,
       retentionDays: config.retentionDays,
-      // A clock that a demo or a test has set agrees with no database.
-      assertClock: async () => {
-        if (!options.now) await assertClocksAgree(db, now)
-      },
+      assertClock,
     })
     const schedule = createSchedule(jobs, account.timezone, log)
     undo.push(() => schedule.stop())
@@ -109,6 +156,8 @@ export async function startService(
     return {
       url,
       app,
+      sending,
+      callbacks,
       startSchedule: () => schedule.start(),
       stop: () => {
         stopping ??= stop()
@@ -116,7 +165,7 @@ export async function startService(
       },
     }
   } catch (error) {
-    await stop()
+    await release()
     throw error
   }
 }

@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { readAccount, readConfig } from '../src/config/read.js'
 import { selectRows } from '../src/db/sql.js'
 import { audit } from '../src/operations/audit.js'
+import { findInstances } from '../src/operations/instances.js'
 import { type Sandbox, startSandbox } from '../src/sandbox/sandbox.js'
 import { type Service, startService } from '../src/service.js'
 import { createClock } from './helpers/clock.js'
@@ -17,6 +18,7 @@ import {
   type TestDatabase,
 } from './helpers/database.js'
 import { eventually } from './helpers/eventually.js'
+import { recordedLog } from './helpers/log.js'
 import { API_KEY, SERVICE_ENV } from './helpers/service.js'
 import { refusedUrl } from './helpers/wechat.js'
 
@@ -74,6 +76,8 @@ async function uploadFor(service: Service, sandbox: Sandbox, users: number): Pro
   expect(await post(service, '/v1/form-ids', { items })).toBe(201)
 }
 
+const log = recordedLog()
+
 describe.each(dialects)('the service on %s', (dialect: Dialect) => {
   let database: TestDatabase
   const clock = createClock(TEN)
@@ -99,6 +103,7 @@ describe.each(dialects)('the service on %s', (dialect: Dialect) => {
     const sandbox = await sandboxed()
     clock.set(TEN - 60_000)
     const service = await running({ WX_API_BASE_URL: sandbox.url })
+    expect(await findInstances(database.db)).toMatchObject([{ app_id: APP_ID, alive: true }])
     await uploadFor(service, sandbox, 20)
     expect(await post(service, '/v1/sign-ins', { user_id: 7 })).toBe(201)
     clock.set(TEN)
@@ -124,7 +129,7 @@ describe.each(dialects)('the service on %s', (dialect: Dialect) => {
 
   test('a stop in the middle of the run gives back what was not sent, and the next start finishes', async () => {
     const sandbox = await sandboxed()
-    const env = { WX_API_BASE_URL: sandbox.url, SEND_CONCURRENCY: '4' }
+    const env = { WX_API_BASE_URL: sandbox.url, SEND_CONCURRENCY: '4', LOG_LEVEL: 'info' }
     const service = await running(env)
     await uploadFor(service, sandbox, 300)
     sandbox.control.addFault({ kind: 'latency', ms: 20, match: { path: SEND_PATH } })
@@ -139,7 +144,11 @@ describe.each(dialects)('the service on %s', (dialect: Dialect) => {
       'SELECT state, COUNT(*) AS n FROM wx_push_message GROUP BY state',
     )
     expect(states).toHaveLength(2)
-    expect(states).toContainEqual({ state: 'cancelled', n: expect.any(Number) })
+    const givenBack = states.find(({ state }) => state === 'cancelled')?.n
+    expect(log.lines('service.stopped')).toMatchObject([
+      { level: 'info', ms: expect.any(Number), given_back: givenBack },
+    ])
+    expect(await selectRows(database.db, 'SELECT instance_id FROM wx_instance')).toEqual([])
     expect(states).toContainEqual({ state: 'delivered', n: sent })
     const [counters] = await selectRows<{ permits: number }>(
       database.db,

@@ -2,12 +2,16 @@ import { Command, CommanderError } from 'commander'
 import type { Environment } from '../config/read.js'
 import { armFailpoints } from '../lib/failpoint.js'
 import { setTestTiming } from '../lib/test-timing.js'
+import { programVersion } from '../lib/version.js'
 import { addAudit } from './audit.js'
 import { addBringBack } from './bring-back.js'
 import { type AddCommand, type Cli, EXIT, type Streams } from './command.js'
 import { addDemo } from './demo.js'
 import { addDoctor } from './doctor.js'
 import { addExpire } from './expire.js'
+import { addExplain } from './explain.js'
+import { addForecast } from './forecast.js'
+import { addHashPassword } from './hash-password.js'
 import { addMigrate } from './migrate.js'
 import { printError } from './output.js'
 import { addPlan } from './plan.js'
@@ -17,18 +21,25 @@ import { addRestored } from './restored.js'
 import { addSandbox } from './sandbox.js'
 import { addServe } from './serve.js'
 import { listenForSignals } from './signals.js'
+import { addSummarize } from './summarize.js'
+import { addStatus } from './status.js'
 
 const COMMANDS: AddCommand[] = [
   addServe,
   addMigrate,
   addRemind,
   addPlan,
+  addExplain,
+  addForecast,
+  addSummarize,
+  addStatus,
   addExpire,
   addRecover,
   addBringBack,
   addRestored,
   addAudit,
   addDoctor,
+  addHashPassword,
   addSandbox,
   addDemo,
 ]
@@ -38,6 +49,7 @@ export function createProgram(cli: Cli): Command {
   const { stdout, stderr } = cli.streams
   const program = new Command('reminder')
     .description('Sign-in reminders for WeChat mini-programs')
+    .version(programVersion())
     .exitOverride()
     .configureOutput({
       writeOut: (text) => stdout.write(text),

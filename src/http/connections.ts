@@ -2,7 +2,8 @@ import { STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
 import type { FastifyInstance, FastifyServerOptions } from 'fastify'
 import { ServiceError } from '../errors.js'
-import { errorBody } from './errors.js'
+import { newTraceId } from '../lib/trace-context.js'
+import { errorBody, REQUEST_ID } from './errors.js'
 import { SECURITY_HEADERS } from './security-headers.js'
 
 /** How long one connection may take, and how many there may be. */
@@ -66,6 +67,7 @@ function answerClientError(error: Error & { code?: string }, socket: Socket): vo
     const body = JSON.stringify(errorBody(known))
     const headers = {
       ...SECURITY_HEADERS,
+      [REQUEST_ID]: newTraceId(),
       'Content-Type': 'application/json; charset=utf-8',
       'Content-Length': Buffer.byteLength(body),
       Connection: 'close',

@@ -15,6 +15,16 @@ export const ErrorBody = Type.Object({
   }),
 })
 
+/** On every answer: what the log calls `trace_id`. The error shape is a contract, and has no place for it. */
+export const REQUEST_ID = 'X-Request-Id'
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Why it was not answered as asked; undefined if it was. For the log. */
+    refusal: ServiceError | undefined
+  }
+}
+
 const RETRY_AFTER_SECONDS = 5
 
 const BY_FASTIFY_CODE: Record<string, [ErrorCode, string]> = {
@@ -36,8 +46,10 @@ const BY_FASTIFY_CODE: Record<string, [ErrorCode, string]> = {
  * caller.
  */
 export function handleErrors(app: FastifyInstance, log: Logger): void {
+  app.decorateRequest('refusal', undefined)
   app.setErrorHandler((error: FastifyError, request, reply) => {
-    const known = isHangUp(error, request) ? HUNG_UP : toServiceError(error)
+    const known = isHangUp(error, request) ? HUNG_UP : toServiceError(error, request.id)
+    request.refusal = known
     if (known.status >= 500) {
       log.error(
         { event: 'http.failed', trace_id: request.id, err: error, code: known.code },
@@ -76,12 +88,17 @@ function isHangUp(error: Error, { raw }: FastifyRequest): boolean {
  * For requests that fail before a route is chosen, such as a path that cannot be decoded: no error handler
  * runs then.
  */
-export function answerFrameworkError(error: FastifyError, _: FastifyRequest, reply: FastifyReply): void {
-  const known = toServiceError(error)
+export function answerFrameworkError(
+  error: FastifyError,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): void {
+  const known = toServiceError(error, request.id)
   // The schema of an answer belongs to a route, and there is no route here.
   reply
     .status(known.status)
     .headers(SECURITY_HEADERS)
+    .header(REQUEST_ID, request.id)
     .header('Content-Type', 'application/json; charset=utf-8')
   reply.serializer(JSON.stringify).send(errorBody(known))
 }
@@ -90,7 +107,8 @@ export function errorBody({ code, message, details }: ServiceError): { error: ob
   return { error: details ? { code, message, details } : { code, message } }
 }
 
-function toServiceError(error: FastifyError): ServiceError {
+/** What the caller is told of an error. */
+export function toServiceError(error: FastifyError, requestId: string): ServiceError {
   if (error instanceof ServiceError) return error
   const known = BY_FASTIFY_CODE[error.code]
   if (known) return new ServiceError(...known)
@@ -108,5 +126,8 @@ function toServiceError(error: FastifyError): ServiceError {
     return new ServiceError('overloaded', 'Another transaction holds rows that this needs; try again shortly')
   if (error.statusCode !== undefined && error.statusCode < 500)
     return new ServiceError('malformed_request', error.message)
-  return new ServiceError('internal', 'Something went wrong on our side; the log says what')
+  return new ServiceError(
+    'internal',
+    `Something went wrong on our side; the log says what, with trace_id ${requestId}`,
+  )
 }

@@ -57,3 +57,8 @@ export const IsoDate = Type.String({
   description: 'Day as YYYY-MM-DD',
   examples: ['2026-11-20'],
 })
+
+/** The path of a call about one user. */
+export const UserIdParams = Type.Object({
+  user_id: Type.String({ pattern: USER_ID_PATTERN, description: "The owner's number for the user" }),
+})

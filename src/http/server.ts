@@ -1,7 +1,7 @@
-import { randomUUID } from 'node:crypto'
-import fastify, { type FastifyInstance } from 'fastify'
+import fastify, { type FastifyInstance, type FastifyRequest } from 'fastify'
 import type { Logger } from '../lib/logger.js'
 import { quoteLargeUserIds } from '../lib/lossless-json.js'
+import { newTraceId, traceIdIn } from '../lib/trace-context.js'
 import { SMALL_BODY_BYTES } from './body-limits.js'
 import {
   CONNECTION_LIMITS,
@@ -9,7 +9,7 @@ import {
   connectionOptions,
   limitConnections,
 } from './connections.js'
-import { answerFrameworkError, handleErrors } from './errors.js'
+import { answerFrameworkError, handleErrors, REQUEST_ID } from './errors.js'
 import { SECURITY_HEADERS } from './security-headers.js'
 
 export interface ServerOptions {
@@ -29,7 +29,7 @@ export function createServer({ trustProxy, connections, log }: ServerOptions): F
     ...connectionOptions(limits),
     bodyLimit: SMALL_BODY_BYTES,
     trustProxy,
-    genReqId: () => randomUUID(),
+    genReqId: ({ headers }) => traceIdIn(headers.traceparent) ?? newTraceId(),
     frameworkErrors: answerFrameworkError,
     // What a caller sends is accepted as it is or refused, never coerced. A user_id may be a number or
     // digits.
@@ -44,8 +44,8 @@ export function createServer({ trustProxy, connections, log }: ServerOptions): F
   })
   limitConnections(app, limits)
   // This hook and those below have callbacks: each promise costs a request a turn of the microtask queue.
-  app.addHook('onRequest', (_, reply, done) => {
-    reply.headers(SECURITY_HEADERS)
+  app.addHook('onRequest', (request, reply, done) => {
+    reply.headers(SECURITY_HEADERS).header(REQUEST_ID, request.id)
     done()
   })
   takeJsonAlone(app)
@@ -79,6 +79,7 @@ function closeConnections(app: FastifyInstance): void {
   })
 }
 
+/** Refused with 401, 403, 422 or 429: the line says why, and whose key it was, never the key. */
 function logRequests(app: FastifyInstance, log: Logger): void {
   app.addHook('onResponse', (request, reply, done) => {
     const level = reply.statusCode >= 500 ? 'error' : reply.statusCode >= 400 ? 'info' : 'debug'
@@ -89,7 +90,15 @@ function logRequests(app: FastifyInstance, log: Logger): void {
       route: request.routeOptions.url ?? 'none',
       status: reply.statusCode,
       ms: Math.round(reply.elapsedTime),
+      key: request.caller?.kind === 'backend' ? request.caller.name : undefined,
+      ...reasonOf(request),
     })
     done()
   })
+}
+
+function reasonOf({ refusal }: FastifyRequest): { code?: string; field?: unknown } {
+  if (!refusal) return {}
+  const { code, details } = refusal
+  return details?.field === undefined ? { code } : { code, field: details.field }
 }

@@ -1,4 +1,5 @@
 import { pino } from 'pino'
+import type { Instance } from './instance.js'
 import { redact } from './redact.js'
 import { userIdToJson } from './user-id.js'
 
@@ -16,18 +17,21 @@ export interface Logger {
 
 /**
  * Logs JSON lines, by default to stderr, because stdout belongs to a command's answer. Every line is redacted
- * as a whole, so that a secret is masked wherever it stands: in a URL, a field or the stack of an error.
+ * as a whole, so that a secret is masked wherever it stands: in a URL, a field or the stack of an error. With an
+ * instance, each line says which process wrote it.
  */
 export function createLogger(options: {
   level: string
   secrets: readonly string[]
+  instance?: Instance
   output?: { write(line: string): unknown }
 }): Logger {
-  const output = options.output ?? process.stderr
+  const { instance, output = process.stderr } = options
   return pino(
     {
       level: options.level,
-      base: null,
+      base: instance ? { instance: instance.id, pid: instance.pid, version: instance.version } : null,
+      formatters: { level: (level) => ({ level }) },
       timestamp: pino.stdTimeFunctions.isoTime,
       serializers: { err: serializeError, user_id: userIdToJson },
     },

@@ -1,5 +1,6 @@
 import { failpoint } from '../lib/failpoint.js'
 import type { Logger } from '../lib/logger.js'
+import { permitMark } from '../lib/permit-mark.js'
 import { maskOpenId } from '../lib/redact.js'
 import type { Wake } from '../lib/wake.js'
 import type { SendResult } from '../wechat/client.js'
@@ -76,6 +77,7 @@ export function createAttempt(
       const { result, left } = await request(message)
       if (!left && !isWanted(message)) return leases.isHeld(message) ? notSent(message) : undefined
       answered = result
+      deps.observe.answered(message, result)
       failpoint('send.after')
       const verdict = judge(message, result, deps.random(), deps.now())
       brake.observe(result, verdict)
@@ -103,10 +105,13 @@ function logVerdict(log: Logger, message: HeldMessage, result: SendResult, verdi
     event: 'message.attempted',
     trace_id: traceIdOf(message.id),
     message_id: message.id,
+    permit_id: message.permitId,
+    permit: permitMark(message.formId),
     user_id: message.userId,
     open_id: maskOpenId(message.openId),
     verdict: verdict.kind,
     answer: result.kind,
     errcode: result.kind === 'refused' ? result.errcode : undefined,
+    msgid: result.kind === 'accepted' ? result.msgid : undefined,
   })
 }

@@ -6,8 +6,13 @@ import { tryWrite } from '../db/try-write.js'
 import { ServiceError } from '../errors.js'
 import { ErrorBody } from '../http/errors.js'
 import { withDeadline } from '../lib/deadline.js'
+import { programVersion } from '../lib/version.js'
 
-const Healthy = Type.Object({ status: Type.Literal('ok') })
+const Ready = Type.Object({ status: Type.Literal('ok') })
+const Healthy = Type.Object({
+  status: Type.Literal('ok'),
+  version: Type.String({ description: 'Of the program that answers' }),
+})
 
 /** Less than the patience of the caller, who would learn nothing from a request that hangs. */
 const READY_LIMIT_MS = 3_000
@@ -36,10 +41,11 @@ export function healthRoutes(deps: HealthDeps): FastifyPluginAsyncTypebox {
   return async (app) => {
     app.get('/healthz', { schema: { tags: ['operations'], response: { 200: Healthy } } }, async () => ({
       status: 'ok' as const,
+      version: programVersion(),
     }))
     app.get(
       '/readyz',
-      { schema: { tags: ['operations'], response: { 200: Healthy, 503: ErrorBody } } },
+      { schema: { tags: ['operations'], response: { 200: Ready, 503: ErrorBody } } },
       async () => {
         await withDeadline(check(), READY_LIMIT_MS).catch((error: unknown) => {
           throw error instanceof ServiceError

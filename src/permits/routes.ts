@@ -6,11 +6,13 @@ import { BATCH_BODY_BYTES, limitSessionBody } from '../http/body-limits.js'
 import { type Caller, type Callers, callerOf } from '../http/callers.js'
 import { ErrorBody } from '../http/errors.js'
 import { BOTH_CALLERS, itemsOf, OpenId, oneOrBatch, UserId } from '../http/schemas.js'
+import type { Logger } from '../lib/logger.js'
 import { type Person, personsOf } from '../users/persons.js'
 import type { Numbering } from '../users/user-ids.js'
 import { MAX_UNSPENT_PERMITS, REJECTION_REASONS, type UploadedPermit } from './accept.js'
 import type { UploadOutcome } from './commit-uploads.js'
 import type { Ingest } from './ingest.js'
+import { logUpload } from './upload-log.js'
 
 const MAX_ITEMS = 1_000
 
@@ -60,9 +62,10 @@ export function permitRoutes(deps: {
   account: Numbering
   ingest: Ingest
   callers: Callers
+  log: Logger
   now(): number
 }): FastifyPluginAsyncTypebox {
-  const { db, account, ingest, now } = deps
+  const { db, account, ingest, log, now } = deps
   return async (app) => {
     app.post(
       '/v1/form-ids',
@@ -87,7 +90,9 @@ export function permitRoutes(deps: {
         const persons = await personsOf(db, account, caller, body, now())
         checkPermits(caller, body)
         const uploads = items.flatMap((item, i) => toUpload(account.appId, item, persons[i]))
-        return reply.status(201).send(toAnswer(items, await ingest.upload(uploads, now())))
+        const answer = toAnswer(items, await ingest.upload(uploads, now()))
+        logUpload(log, request.id, answer.results)
+        return reply.status(201).send(answer)
       },
     )
   }

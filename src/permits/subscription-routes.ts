@@ -5,9 +5,11 @@ import { BATCH_BODY_BYTES, limitSessionBody } from '../http/body-limits.js'
 import { type Callers, callerOf } from '../http/callers.js'
 import { ErrorBody } from '../http/errors.js'
 import { BOTH_CALLERS, itemsOf, OpenId, oneOrBatch, UserId } from '../http/schemas.js'
+import type { Logger } from '../lib/logger.js'
 import { type Person, personsOf } from '../users/persons.js'
 import type { Numbering } from '../users/user-ids.js'
 import { reportSubscription, type SubscriptionOutcome } from './report-subscription.js'
+import { logSubscriptions } from './upload-log.js'
 
 /** Each has a transaction of its own. */
 const MAX_ITEMS = 100
@@ -53,9 +55,12 @@ export function subscriptionRoutes(deps: {
   db: Knex
   account: Numbering
   callers: Callers
+  log: Logger
   now(): number
+  /** Is told what came of the items of a request. */
+  onReported?(outcomes: SubscriptionOutcome[]): void
 }): FastifyPluginAsyncTypebox {
-  const { db, account, now } = deps
+  const { db, account, log, now } = deps
   return async (app) => {
     app.post(
       '/v1/subscriptions',
@@ -81,6 +86,9 @@ export function subscriptionRoutes(deps: {
           const item = body.items[i]
           if (item) outcomes.push(await reportSubscription(db, toReport(account.appId, item, person), now()))
         }
+        const reports = outcomes.map(({ outcome }, i) => ({ userId: persons[i]?.userId, outcome }))
+        logSubscriptions(log, request.id, reports)
+        deps.onReported?.(outcomes)
         return reply.status(201).send(toAnswer(body.items, outcomes))
       },
     )

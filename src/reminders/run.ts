@@ -16,6 +16,7 @@ import { hasUnreadRanges, resetRanges } from '../runs/ranges.js'
 import type { JobRun, Occurrence, Trigger } from '../runs/run.js'
 import { runOccurrence } from '../runs/run-occurrence.js'
 import { recordStandings } from '../runs/totals.js'
+import { createProgressLog } from './progress.js'
 import { createReminderSource, type RunEnding } from './source.js'
 import * as store from './store.js'
 
@@ -31,7 +32,10 @@ export interface RemindOptions {
 }
 
 /** What this process did for the run, and how the run ended. */
-export interface RunReport extends RunEnding {
+export interface RunReport {
+  state: RunEnding['state']
+  reason: string | null
+  reasonZh: string | null
   runId: number
   date: number
   due: number
@@ -77,7 +81,7 @@ export async function runReminders(
   if (!entered) throw new Error(`The run of ${date} was not entered`)
   const { tally, ending } = entered.result
   const report = await writeReport(db, account, entered.run, tally, ending, now())
-  const { runId, skippedSignedIn, ...rest } = report
+  const { runId, skippedSignedIn, reasonZh: _, ...rest } = report
   const isWell = ending.state === 'done' || ending.state === 'limited'
   log[isWell ? 'info' : 'warn']({
     event: 'remind.ended',
@@ -111,7 +115,9 @@ async function join(
   now: number,
 ): Promise<boolean> {
   await inTransaction(db, async (trx) => {
-    const state = await lockRun(trx, id)
+    const { state, reason } = (await lockRun(trx, id)) ?? { state: undefined, reason: null }
+    // Somebody has paused it since the schedule found it due: claims then tell us so.
+    if (reason?.cause === 'operator' && triggeredBy !== 'manual') return
     // While the run is running, the smaller limit holds, whoever joins. A run that had ended continues with our
     // limit, or without one.
     if (state !== 'running') await liftLimit(trx, id)
@@ -141,11 +147,15 @@ async function sendReminders(
   const card = await findOrAddCard(db, account, deps.now())
   const source = createReminderSource(deps, account, brake, { runId, date, card, triggeredBy, signal })
   const closesAt = createDeadlines(account)
-  const sent = await deliverAll(deps, source, {
+  const progress = createProgressLog(deps, { app_id: account.appId, run_id: runId, date })
+  const sent = await deliverAll(deps, progress.watch(source), {
     brake,
     signal,
     closesAt,
-    ...(onProgress ? { onProgress } : {}),
+    onProgress(tally) {
+      progress.settled(tally)
+      onProgress?.(tally)
+    },
   })
   const { state, reason } = brake.halt ?? source.ending()
   const isPassing = brake.halt?.passing === true
@@ -168,24 +178,22 @@ async function writeReport(
 ): Promise<RunReport> {
   const day = { date: run.slot, usable: isUsable(account, now) }
   // In an outage a run pauses each minute; the report of such a pause counts only the users it has reached.
-  const standings =
+  const unreminded =
     ending.state === 'paused' ? undefined : await store.countUnreminded(db, account.appId, day)
-  const stillDue = standings?.due ?? 0
-  const skippedSignedIn = standings?.signed_in ?? 0
-  const retrying = await inTransaction(db, (trx) =>
-    recordStandings(trx, run.id, { stillDue, skippedSignedIn, now }),
-  )
+  const retrying = await inTransaction(db, (trx) => recordStandings(trx, run.id, { unreminded, now }))
   const { delivered, failed, unknown, cancelled } = tally
   return {
     runId: run.id,
     date: run.slot,
-    ...ending,
-    due: delivered + failed + unknown + retrying + stillDue,
+    state: ending.state,
+    reason: ending.reason?.en ?? null,
+    reasonZh: ending.reason?.zh ?? null,
+    due: delivered + failed + unknown + retrying + (unreminded?.due ?? 0),
     delivered,
     failed,
     unknown,
     retrying,
     cancelled,
-    skippedSignedIn,
+    skippedSignedIn: unreminded?.signed_in ?? 0,
   }
 }

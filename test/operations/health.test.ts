@@ -8,7 +8,12 @@ describe.each(dialects)('on %s', (dialect) => {
   test.each(['/healthz', '/readyz'])('%s says ok when all is well, and asks for no key', async (path) => {
     const answer = await service.request('GET', path)
     expect(answer.status).toBe(200)
-    expect(answer.body).toEqual({ status: 'ok' })
+    expect(answer.body).toMatchObject({ status: 'ok' })
+  })
+
+  test('/healthz says which version answers', async () => {
+    const answer = await service.request('GET', '/healthz')
+    expect(answer.body).toEqual({ status: 'ok', version: expect.stringMatching(/^\d+\.\d+\.\d+$/) })
   })
 
   test('/readyz tells of pending migrations and what to do, /healthz does not mind', async () => {
