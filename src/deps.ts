@@ -68,6 +68,7 @@ export function openBase(
     account?.callback.encodingAesKey ?? '',
     ...config.apiKeys.map(({ key }) => key),
     ...config.sessionSecrets,
+    config.adminPassword ?? '',
     config.metricsToken ?? '',
   ].filter(Boolean)
   const instance = createInstance()

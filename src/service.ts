@@ -4,6 +4,7 @@ import { buildApp } from './app.js'
 import { assignUnassigned } from './books/index.js'
 import { type CallbackWorker, createCallbackWorker } from './callbacks/process.js'
 import type { Config } from './config/read.js'
+import { openOperators } from './dashboard/operators.js'
 import { databaseName } from './db/database-name.js'
 import { isSqlite } from './db/sql.js'
 import { openBase, openLoginClient, openSending, type Sending } from './deps.js'
@@ -12,6 +13,7 @@ import { jobsOf } from './jobs.js'
 import { programVersion } from './lib/version.js'
 import { createMetrics } from './metrics/metrics.js'
 import { assertClocksAgree } from './operations/clock.js'
+import { createCounterCheck } from './operations/counter-check.js'
 import { type Presence, startPresence } from './operations/instances.js'
 import { createIngest } from './permits/ingest.js'
 import { recordMissedDays } from './reminders/due.js'
@@ -65,7 +67,8 @@ export async function startService(
     },
   }
   const logins = openLoginClient(config, account, metrics)
-  metrics.watch({ db: base.db, tokens: sending.tokenCounters })
+  const counters = createCounterCheck(base.db, account.appId)
+  metrics.watch({ db: base.db, tokens: sending.tokenCounters, counters: counters.findings })
   let presence: Presence | undefined
   const undo: (() => Promise<unknown>)[] = [
     () => base.close(),
@@ -103,6 +106,11 @@ export async function startService(
 
     const ingest = createIngest(db, metrics.uploads.onCommit)
     const callbacks = createCallbackWorker({ db, account, log, now, onWorked: metrics.callers.onEventWorked })
+    // A clock that a demo or a test has set agrees with no database.
+    const assertClock = async (): Promise<void> => {
+      if (!options.now) await assertClocksAgree(db, now)
+    }
+    const operators = openOperators({ base, sending, config, account, assertClock })
     const app = await buildApp({
       ...config,
       db,
@@ -110,6 +118,7 @@ export async function startService(
       assertMigrated,
       exchangeCode: logins.exchangeCode,
       ingest,
+      ...(operators ? { operators } : {}),
       onCallback: callbacks.wake,
       onUserBound: callbacks.userBound,
       metrics,
@@ -121,6 +130,7 @@ export async function startService(
       () => callbacks.stop(),
       () => ingest.drain(),
       () => closeApp(app, options.finishRequestsMs ?? FINISH_REQUESTS_MS),
+      async () => operators?.runs.stop(),
     )
     const url = await app.listen({ host: config.host, port: config.port })
 
@@ -130,11 +140,9 @@ export async function startService(
     const jobs = jobsOf(account, {
       sending,
       callbacks,
+      counters,
       retentionDays: config.retentionDays,
-      // A clock that a demo or a test has set agrees with no database.
-      assertClock: async () => {
-        if (!options.now) await assertClocksAgree(db, now)
-      },
+      assertClock,
     })
     const schedule = createSchedule(jobs, account.timezone, log)
     undo.push(() => schedule.stop())

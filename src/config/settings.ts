@@ -21,6 +21,7 @@ export const serviceSettings = {
   REDIS_URL: parse.redisUrl({ default: '' }),
   API_KEYS: parse.apiKeys({ default: [] }),
   SESSION_SECRET: parse.sessionSecrets({ default: [] }),
+  ADMIN_PASSWORD: parse.adminPassword({ default: '' }),
   RATE_LIMITS: parse.rateLimits({ default: DEFAULT_RATE_LIMITS }),
   TRUST_PROXY: parse.proxies({ default: ['loopback'] }),
   API_DOCS: str({ default: 'on', choices: ['on', 'off'] as const }),

@@ -57,6 +57,7 @@ async function play(
     folder,
     sandbox,
     apiKey: randomBytes(12).toString('hex'),
+    adminPassword: randomBytes(6).toString('hex'),
     now: clock.now,
     logLevel: once ? 'warn' : 'info',
   }
@@ -75,7 +76,7 @@ async function play(
   for (const line of summary(played, books)) say(line)
   if (!once) {
     for (const { service } of apps) service.startSchedule()
-    for (const line of whereToLook(apps, sandbox, stage.apiKey)) say(line)
+    for (const line of whereToLook(apps, stage)) say(line)
   }
   return books.agree
 }

@@ -1,6 +1,5 @@
 import type { RunReport } from '../reminders/run.js'
-import type { Sandbox } from '../sandbox/sandbox.js'
-import type { DemoApp } from './app.js'
+import type { DemoApp, DemoStage } from './app.js'
 import type { Books } from './books.js'
 import type { Played, Week } from './week.js'
 
@@ -61,11 +60,16 @@ function ofToday({ due, delivered, failed, unknown, skippedSignedIn }: RunReport
   return `${due} due: ${delivered} delivered, ${failed} failed, ${unknown} unknown; ${skippedSignedIn} had signed in`
 }
 
-export function whereToLook([first]: DemoApp[], sandbox: Sandbox, apiKey: string): string[] {
+export function whereToLook(apps: DemoApp[], { sandbox, apiKey, adminPassword }: DemoStage): string[] {
+  const [first] = apps
   const url = first?.service.url
   return [
     '',
     'The services stay up, their clock at 10:00 today. Ctrl-C ends them, and removes their tables.',
+    ...apps.map(
+      ({ account, service }) => `  dashboard          ${service.url}/dashboard  (${account.channel})`,
+    ),
+    `  its password       ${adminPassword}`,
     `  HTTP, try it out   ${url}/docs`,
     `  API key            ${apiKey}`,
     `  tables             sqlite3 ${first?.databaseFile} 'select state, count(*) from wx_push_message group by state'`,

@@ -9,6 +9,7 @@ import type { TokenCounters } from '../tokens/shared-token.js'
 import type { WechatHttp } from '../wechat/http.js'
 import { createCached } from './cached.js'
 import { type CallerMetrics, createCallerMetrics } from './callers.js'
+import { type CounterFindings, createCounterMetrics } from './counters.js'
 import { createDatabaseMetrics } from './database.js'
 import { createHttpMetrics } from './http.js'
 import { instrumentsOf } from './instruments.js'
@@ -30,6 +31,7 @@ const DATABASE_PATIENCE_MS = 1_000
 export interface Sources {
   db: Knex
   tokens(): TokenCounters
+  counters(): CounterFindings
 }
 
 /** The metrics of one service: what its parts report to, and the text that Prometheus reads. */
@@ -56,6 +58,7 @@ export function createMetrics({ version, account }: { version: string; account: 
   showSettings(instruments, version, account)
   const showStanding = createStandingMetrics(instruments)
   const showDatabase = createDatabaseMetrics(instruments)
+  const showCounters = createCounterMetrics(instruments)
   const showTokens = createTokenMetrics(instruments)
   let look: (() => Promise<void>) | undefined
 
@@ -66,7 +69,7 @@ export function createMetrics({ version, account }: { version: string; account: 
     callers: createCallerMetrics(instruments),
     countRequests: createHttpMetrics(instruments),
     measureWechat: createWechatMetrics(instruments),
-    watch({ db, tokens }) {
+    watch({ db, tokens, counters }) {
       const standing = createCached(() => readStanding(db, account.appId), {
         maxAgeMs: READ_EVERY_MS,
         patienceMs: DATABASE_PATIENCE_MS,
@@ -76,6 +79,7 @@ export function createMetrics({ version, account }: { version: string; account: 
         if (value) showStanding(account, value)
         showDatabase(isFresh, poolStateOf(db))
         showTokens(tokens())
+        showCounters(account.appId, counters())
       }
     },
     contentType: registry.contentType,

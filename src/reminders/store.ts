@@ -1,10 +1,10 @@
 import type { Knex } from 'knex'
 import { oldestUsablePermit } from '../books/index.js'
 import { mysqlHint, selectRows } from '../db/sql.js'
-import { MAX_USER_ID } from '../lib/user-id.js'
 import type { Range } from '../runs/ranges.js'
 import type { Unreminded } from '../runs/totals.js'
-import { boundRange, type Day } from './due-store.js'
+import { userPages } from '../runs/user-pages.js'
+import type { Day } from './due-store.js'
 
 /** Where a user stands on a day. The CASE of countStandingsOf decides where several apply. */
 export type Standing =
@@ -22,14 +22,8 @@ export type Standing =
 const PAGE = 2_000
 
 /** All users of the account, page by page. */
-export async function* pages(db: Knex, appId: string): AsyncGenerator<Range> {
-  let rest: Range = { range_no: 0, cur: Number.MIN_SAFE_INTEGER, hi: MAX_USER_ID }
-  for (;;) {
-    const page = await boundRange(db, appId, rest, PAGE)
-    yield page
-    if (page.hi === rest.hi) return
-    rest = { ...rest, cur: page.hi }
-  }
+export function pages(db: Knex, appId: string): AsyncGenerator<Range> {
+  return userPages(db, appId, PAGE)
 }
 
 /**

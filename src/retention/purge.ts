@@ -47,8 +47,8 @@ export async function purgeOld(
       try {
         await deletion.run()
       } finally {
-        const { messages, permits, runs, signIns, events } = deletion.purged
-        await recordPurged(db, id, messages + permits + runs + signIns + events)
+        const rows = Object.values(deletion.purged).reduce((sum, ofKind) => sum + ofKind, 0)
+        await recordPurged(db, id, rows)
       }
       log.info({ event: 'purge.done', app_id: appId, before, ...deletion.purged }, 'old rows deleted')
       return { ending: endingOfWork(signal), result: deletion.purged }
