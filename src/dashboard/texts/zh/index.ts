@@ -1,0 +1,7 @@
+/** Every word that a page says, in Chinese. */
+export * from './actions.js'
+export * from './errors.js'
+export * from './frame.js'
+export * from './health.js'
+export * from './today.js'
+export * from './user.js'
