@@ -36,11 +36,12 @@ ${why && answer({ texts }, why)}`,
 function answer({ texts }: Pick<Reader, 'texts'>, why: Explanation): Html {
   const t = texts.user
   const isChinese = texts.frame.language_tag === 'zh'
-  return html`<p>${badge(TONES[why.outcome] ?? 'warn', t.outcomes[why.outcome])}</p>
+  const tone = TONES[why.outcome] ?? 'warn'
+  return html`<p>${badge(tone, t.outcomes[why.outcome])}</p>
 <p class="sentence">${isChinese ? why.sentence_zh : why.sentence}</p>
 <h3>${t.checks}</h3>
 <ol class="checks">${why.checks.map(
     ({ name, ok, detail, detail_zh }) =>
-      html`<li class="${ok ? 'good' : 'bad'}">${icon(ok ? 'ok' : 'stop')}<div>${t.checkNames[name]}<span class="unseen">: ${ok ? t.checkStates.ok : t.checkStates.bad}</span><small>${isChinese ? detail_zh : detail}</small></div></li>`,
+      html`<li class="${ok ? 'good' : tone === 'good' ? 'info' : 'bad'}">${icon(ok ? 'ok' : tone === 'good' ? 'next' : 'stop')}<div>${t.checkNames[name]}<span class="unseen">: ${ok ? t.checkStates.ok : t.checkStates.bad}</span><small>${isChinese ? detail_zh : detail}</small></div></li>`,
   )}</ol>`
 }

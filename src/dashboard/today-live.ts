@@ -6,14 +6,19 @@ import { HOME } from './layout.js'
 import type { Scribe } from './reader.js'
 import { answerOf, expectedOf, type Today } from './today.js'
 
-/** What changes while a run is under way. It has no form, so that it can be drawn once for all readers of a language. */
-export function livePart(scribe: Scribe, today: Today): Html {
+/**
+ * What changes while a run is under way: the answer, and below the actions the details. Neither has a form, so that
+ * they can be drawn once for all readers of a language.
+ */
+export function liveParts(scribe: Scribe, today: Today): { answer: Html; details: Html } {
   const { status } = today
-  return html`${hero(scribe, today)}
-${status.run_id !== null && html`${skipped(scribe, status)}${errors(scribe, status)}`}`
+  return {
+    answer: answer(scribe, today),
+    details: html`${status.run_id !== null && html`${skipped(scribe, status)}${errors(scribe, status)}`}`,
+  }
 }
 
-function hero(scribe: Scribe, today: Today): Html {
+function answer(scribe: Scribe, today: Today): Html {
   const { texts } = scribe
   const t = texts.today
   const { status } = today
@@ -105,7 +110,7 @@ function errors({ texts, format }: Scribe, { errors: all, date }: RunStatus): Ht
     html`${table<RunError>(
       t.errorsTitle,
       [
-        { title: e.code, cell: ({ errcode, name }) => html`${errcode} <small>${name}</small>` },
+        { title: e.code, cell: codeOf },
         { title: e.meaning, cell: (error) => meaningOf(texts, error) },
         { title: e.outcome, cell: ({ outcome }) => e.outcomes[outcome] ?? outcome },
         { title: e.count, numeric: true, cell: ({ count }) => format.number(count) },
@@ -114,4 +119,9 @@ function errors({ texts, format }: Scribe, { errors: all, date }: RunStatus): Ht
       t.errorsNone,
     )}${all.length > 0 && html`<p><a href="${HOME}/errors?date=${date}">${t.errorsMore}</a></p>`}`,
   )
+}
+
+/** A code with its name; some answers have no code. */
+export function codeOf({ errcode, name }: Pick<RunError, 'errcode' | 'name'>): Html {
+  return errcode === null ? html`${name}` : html`${errcode} <small>${name}</small>`
 }

@@ -5,22 +5,24 @@ import { type Html, html } from './html.js'
 import { HOME } from './layout.js'
 import type { Page, Reader } from './reader.js'
 import { answerOf, type DayState, type Today } from './today.js'
-import { livePart } from './today-live.js'
+import { liveParts } from './today-live.js'
 
 /** The first page: did it go well, how does it go, what can be done. */
 export function todayPage(reader: Reader, today: Today): Page {
   const { texts, format, account } = reader
   const t = texts.today
   const { state } = answerOf(reader, today)
+  const parts = liveParts(reader, today)
   return {
     title: t.title,
     section: 'today',
     scripts: ['live.js'],
     refreshWithoutScripts: state === 'running' || state === 'waiting',
     body: html`<div class="head"><h1>${format.day(today.date)}</h1><p>${t.zone(account.timezone)}</p></div>
-<div class="columns"><div class="stack">
-<div class="stack" data-live="${HOME}/events">${livePart(reader, today)}</div>
+<div class="columns" data-live="${HOME}/events"><div class="stack">
+<div data-part="answer">${parts.answer}</div>
 ${actions(reader, today, state)}
+<div class="stack" data-part="details">${parts.details}</div>
 </div>${preview(reader, today)}</div>`,
   }
 }

@@ -1,3 +1,4 @@
+import type { Cause } from '../../../messages/cause.js'
 import type { ErrcodeClass } from '../../../wechat/errcodes.js'
 
 export const errors = {
@@ -27,7 +28,13 @@ export const errors = {
     quota: 'quota',
     duplicate: 'duplicate',
     unknown: 'unknown code',
-  } satisfies Record<ErrcodeClass, string> as Record<string, string>,
+    unreachable: 'WeChat not reached',
+    ambiguous: 'no clear answer',
+    not_sent: 'not sent',
+    interrupted: 'interrupted',
+    restored: 'restored from a dump',
+    other: 'without a code',
+  } satisfies Record<ErrcodeClass | Cause, string> as Record<string, string>,
   template: 'Template',
   all: 'all',
   lastDays: (n: string) => `the last ${n} runs`,

@@ -57,7 +57,7 @@ export const user = {
   explainButton: 'Explain',
   badDay: 'Please give a day as YYYY-MM-DD, at most a year ahead.',
   checks: 'What decided it, in this order',
-  checkStates: { ok: 'in order', bad: 'in the way' },
+  checkStates: { ok: 'in order', bad: 'this decided it' },
   outcomes: {
     will_be_reminded: 'will be reminded',
     reminded: 'reminded',

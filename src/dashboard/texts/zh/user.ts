@@ -55,7 +55,7 @@ export const user: typeof userEn = {
   explainButton: '解释',
   badDay: '请按 YYYY-MM-DD 填写日期，最多一年以后。',
   checks: '按此顺序决定',
-  checkStates: { ok: '没有问题', bad: '原因在此' },
+  checkStates: { ok: '没有问题', bad: '由此决定' },
   outcomes: {
     will_be_reminded: '将会提醒',
     reminded: '已提醒',
