@@ -6,6 +6,7 @@ import { ServiceError } from '../errors.js'
 import { openAssets } from './assets.js'
 import type { DashboardDeps } from './deps.js'
 import { sendFault } from './fault-page.js'
+import { healthPages } from './health-routes.js'
 import { html } from './html.js'
 import { HOME } from './layout.js'
 import { sendPage } from './page.js'
@@ -15,6 +16,7 @@ import { runRoutes } from './run-routes.js'
 import { openSessions } from './session.js'
 import { SIGN_IN, signInRoutes } from './sign-in-routes.js'
 import { findToday, todayPage } from './today.js'
+import { userRoutes } from './user-routes.js'
 import { recogniseVisitor, visitOf } from './visit.js'
 
 /** The operators' pages, at /dashboard; / leads there. */
@@ -63,6 +65,8 @@ function pages(deps: DashboardDeps): FastifyPluginAsync {
         return sendPage(reply, reader, todayPage(reader, await findToday(deps.db, account, now())))
       })
       runRoutes(inside, { ...deps, ...operators }, sessions, readerOf)
+      userRoutes(inside, deps, sessions, readerOf)
+      healthPages(inside, { ...deps, ...operators }, sessions, readerOf)
     })
   }
 }

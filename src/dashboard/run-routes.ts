@@ -1,9 +1,10 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { businessDate, toIsoDate } from '../lib/business-date.js'
 import { onRecord } from './actions.js'
+import { confirmPage } from './confirm.js'
 import type { DashboardDeps, Operators } from './deps.js'
-import { type Html, html } from './html.js'
-import { formFields, HOME } from './layout.js'
+import { html } from './html.js'
+import { HOME } from './layout.js'
 import { sendPage } from './page.js'
 import type { Page, Reader } from './reader.js'
 import type { OperatorSessions } from './session.js'
@@ -47,21 +48,13 @@ function limitOf(text: string): number | undefined | 'bad' {
 }
 
 function askPage(reader: Reader, fault?: string): Page {
-  const t = reader.texts.actions
-  return {
-    title: t.run.title,
+  const t = reader.texts.actions.run
+  return confirmPage(reader, {
     section: 'today',
-    body: html`<div class="head"><h1>${t.run.title}</h1></div>
-<form method="post" action="${HOME}/run" class="panel form">${formFields(reader)}
-<div class="prose"><p>${t.run.lead}</p></div>
-<div class="field"><label for="limit">${t.run.limit}</label><input id="limit" name="limit" inputmode="numeric" aria-describedby="limit-hint"${fault && html` aria-invalid="true"`}><p class="hint" id="limit-hint">${t.run.limitHint}</p>${fault && html`<p class="fault" role="alert">${fault}</p>`}</div>
-${confirmButtons(reader, t.run.button)}
-</form>`,
-  }
-}
-
-/** The end of every form that asks once. */
-export function confirmButtons({ texts, operator }: Reader, words: string, back = HOME): Html {
-  return html`<p class="hint">${texts.actions.recorded(operator?.name ?? '')}</p>
-<div class="buttons"><button class="main">${words}</button><a class="button" href="${back}">${texts.frame.cancel}</a></div>`
+    title: t.title,
+    lead: t.lead,
+    button: t.button,
+    action: `${HOME}/run`,
+    body: html`<div class="field"><label for="limit">${t.limit}</label><input id="limit" name="limit" inputmode="numeric" aria-describedby="limit-hint"${fault && html` aria-invalid="true"`}><p class="hint" id="limit-hint">${t.limitHint}</p>${fault && html`<p class="fault" role="alert">${fault}</p>`}</div>`,
+  })
 }

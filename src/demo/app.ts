@@ -77,7 +77,8 @@ export interface DemoStage {
   folder: string
   sandbox: Sandbox
   apiKey: string
-  adminPassword: string
+  /** Of the dashboard. */
+  password: string
   now(): number
   logLevel: string
 }
@@ -103,7 +104,7 @@ export async function startApp(
     DATABASE_URL: `sqlite:${databaseFile}`,
     WX_API_BASE_URL: sandbox.url,
     API_KEYS: `demo:${apiKey}`,
-    ADMIN_PASSWORD: stage.adminPassword,
+    ADMIN_PASSWORD: stage.password,
     SESSION_SECRET: randomBytes(32).toString('hex'),
     LOG_LEVEL: stage.logLevel,
     PORT: String(port),

@@ -1,4 +1,6 @@
 export const frame = {
+  /** For texts that come in both languages. */
+  language_tag: 'en' as 'en' | 'zh',
   product: 'Sign-in reminder',
   skip: 'Skip to the content',
   navigation: 'Pages',

@@ -1,6 +1,7 @@
 import type { card as cardEn, frame as frameEn, signIn as signInEn } from '../en/frame.js'
 
 export const frame: typeof frameEn = {
+  language_tag: 'zh',
   product: '签到提醒',
   skip: '跳到正文',
   navigation: '页面',
