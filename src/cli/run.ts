@@ -21,6 +21,7 @@ import { addRestored } from './restored.js'
 import { addSandbox } from './sandbox.js'
 import { addServe } from './serve.js'
 import { listenForSignals } from './signals.js'
+import { addStatus } from './status.js'
 
 const COMMANDS: AddCommand[] = [
   addServe,
@@ -29,6 +30,7 @@ const COMMANDS: AddCommand[] = [
   addPlan,
   addExplain,
   addForecast,
+  addStatus,
   addExpire,
   addRecover,
   addBringBack,

@@ -107,11 +107,14 @@ export function createDeletion(
       async (trx, ids) => ({ events: await store.deleteRows(trx, 'wx_callback_event', ids) }),
     )
     // A push this old is refused for its age anyway.
-    const marks = { ...wanted, before: of.now - DAY_MS }
+    await uncounted('wx_callback_nonce', { ...wanted, before: of.now - DAY_MS })
+  }
+
+  async function uncounted(table: store.AgingTable, aged = wanted): Promise<void> {
     await fromTable(
-      (on) => store.readAged(on, 'wx_callback_nonce', marks),
+      (on) => store.readAged(on, table, aged),
       async (trx, ids) => {
-        await store.deleteRows(trx, 'wx_callback_nonce', ids)
+        await store.deleteRows(trx, table, ids)
         return {}
       },
     )
@@ -134,6 +137,7 @@ export function createDeletion(
       await signIns()
       await received()
       await endedStops()
+      await uncounted('wx_operator_action')
     },
   }
 }
