@@ -4,6 +4,7 @@ import { Registry } from 'prom-client'
 import type { Account } from '../account.js'
 import type { ObserveStatement } from '../db/observed-client.js'
 import { poolStateOf } from '../db/pool.js'
+import { businessDate } from '../lib/business-date.js'
 import type { SendingObserver } from '../messages/observer.js'
 import type { TokenCounters } from '../tokens/shared-token.js'
 import type { WechatHttp } from '../wechat/http.js'
@@ -13,6 +14,7 @@ import { type CounterFindings, createCounterMetrics } from './counters.js'
 import { createDatabaseMetrics } from './database.js'
 import { createHttpMetrics } from './http.js'
 import { instrumentsOf } from './instruments.js'
+import { createPermitMetrics, readPermits } from './permits.js'
 import { processRegistry } from './process.js'
 import { createSendingMetrics } from './sending.js'
 import { showSettings } from './settings.js'
@@ -30,6 +32,7 @@ const DATABASE_PATIENCE_MS = 1_000
 /** What is looked at when metrics are asked for. */
 export interface Sources {
   db: Knex
+  now(): number
   tokens(): TokenCounters
   counters(): CounterFindings
 }
@@ -58,6 +61,7 @@ export function createMetrics({ version, account }: { version: string; account: 
   showSettings(instruments, version, account)
   const showStanding = createStandingMetrics(instruments)
   const showDatabase = createDatabaseMetrics(instruments)
+  const showPermits = createPermitMetrics(instruments)
   const showCounters = createCounterMetrics(instruments)
   const showTokens = createTokenMetrics(instruments)
   let look: (() => Promise<void>) | undefined
@@ -69,17 +73,22 @@ export function createMetrics({ version, account }: { version: string; account: 
     callers: createCallerMetrics(instruments),
     countRequests: createHttpMetrics(instruments),
     measureWechat: createWechatMetrics(instruments),
-    watch({ db, tokens, counters }) {
-      const standing = createCached(() => readStanding(db, account.appId), {
-        maxAgeMs: READ_EVERY_MS,
-        patienceMs: DATABASE_PATIENCE_MS,
+    watch({ db, now, tokens, counters }) {
+      const { appId, timezone } = account
+      const read = async () => ({
+        standing: await readStanding(db, appId),
+        permits: await readPermits(db, appId),
       })
+      const readNow = createCached(read, { maxAgeMs: READ_EVERY_MS, patienceMs: DATABASE_PATIENCE_MS })
       look = async () => {
-        const { value, isFresh } = await standing()
-        if (value) showStanding(account, value)
+        const { value, isFresh } = await readNow()
+        if (value) {
+          showStanding(account, value.standing)
+          showPermits(appId, value.permits, businessDate(now(), timezone))
+        }
         showDatabase(isFresh, poolStateOf(db))
         showTokens(tokens())
-        showCounters(account.appId, counters())
+        showCounters(appId, counters())
       }
     },
     contentType: registry.contentType,
