@@ -22,6 +22,7 @@ import type { Ingest } from './permits/ingest.js'
 import { permitRoutes } from './permits/routes.js'
 import { subscriptionRoutes } from './permits/subscription-routes.js'
 import { explainRoutes } from './reminders/explain-routes.js'
+import { runRoutes } from './reminders/routes.js'
 import { signInRoutes } from './sign-ins/routes.js'
 import { forecastRoutes } from './summaries/routes.js'
 import { eraseRoutes } from './user-data/erase-routes.js'
@@ -97,6 +98,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
   await app.register(balanceRoutes({ db, account, callers, now }))
   await app.register(signInRoutes({ db, account, callers, retentionDays: deps.retentionDays, now }))
   await app.register(forecastRoutes({ db, account, callers, now }))
+  await app.register(runRoutes({ db, account, callers, now }))
   await app.register(
     callbackRoutes({
       db,

@@ -28,6 +28,8 @@ export interface DashboardDeps {
   account: Account
   /** Without them, the pages only say how to switch them on. */
   operators?: Operators
+  /** What happened longer ago is no longer known. */
+  retentionDays: number
   log: Logger
   now(): number
 }

@@ -1,8 +1,10 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { inTransaction } from '../db/transaction.js'
 import { ServiceError } from '../errors.js'
+import { addDays, businessDate, parseIsoDate } from '../lib/business-date.js'
 import { maskOpenId } from '../lib/redact.js'
 import { USER_ID_PATTERN, type UserId, userIdToJson } from '../lib/user-id.js'
+import { explainUser, MAX_DAYS_AHEAD } from '../reminders/explain.js'
 import { findUserDetail } from '../user-data/detail.js'
 import { findUsersOf } from '../user-data/persons.js'
 import { readUserId } from '../users/persons.js'
@@ -10,6 +12,7 @@ import { countStopped, liftAll, recordWish } from '../users/stop-store.js'
 import { onRecord } from './actions.js'
 import { confirmPage } from './confirm.js'
 import type { DashboardDeps } from './deps.js'
+import { explainPanel } from './explain-panel.js'
 import { sendPage } from './page.js'
 import type { Reader } from './reader.js'
 import type { OperatorSessions } from './session.js'
@@ -21,7 +24,7 @@ const OPEN_ID = /^[\w-]{6,100}$/
 /** Looking somebody up, and the two things that can be done for a user. */
 export function userRoutes(
   app: FastifyInstance,
-  { db, account, now }: DashboardDeps,
+  { db, account, retentionDays, now }: DashboardDeps,
   sessions: OperatorSessions,
   readerOf: (request: FastifyRequest) => Reader,
 ): void {
@@ -55,9 +58,19 @@ export function userRoutes(
   app.get('/user/:user_id', { schema: { hide: true } }, async (request, reply) => {
     const reader = readerOf(request)
     const userId = userOf(request)
-    const user = await orNone(findUserDetail(db, account, userId, now()))
-    if (user) return sendPage(reply, reader, userPage(reader, user, undefined))
     const t = reader.texts.user
+    const user = await orNone(findUserDetail(db, account, userId, now()))
+    if (user) {
+      const today = businessDate(now(), account.timezone)
+      const asked = (request.query as Record<string, unknown>).date
+      const date = asked === undefined ? today : parseIsoDate(String(asked))
+      const isNear = date !== undefined && date <= addDays(today, MAX_DAYS_AHEAD)
+      const why = isNear
+        ? await explainUser(db, { ...account, retentionDays }, userId, date, now())
+        : undefined
+      const fault = isNear ? {} : { fault: t.badDay }
+      return sendPage(reply, reader, userPage(reader, user, explainPanel(reader, { why, today, ...fault })))
+    }
     return sendPage(
       reply.status(404),
       reader,

@@ -77,8 +77,7 @@ export interface DemoStage {
   folder: string
   sandbox: Sandbox
   apiKey: string
-  /** Of the dashboard. */
-  password: string
+  adminPassword: string
   now(): number
   logLevel: string
 }
@@ -104,7 +103,7 @@ export async function startApp(
     DATABASE_URL: `sqlite:${databaseFile}`,
     WX_API_BASE_URL: sandbox.url,
     API_KEYS: `demo:${apiKey}`,
-    ADMIN_PASSWORD: stage.password,
+    ADMIN_PASSWORD: stage.adminPassword,
     SESSION_SECRET: randomBytes(32).toString('hex'),
     LOG_LEVEL: stage.logLevel,
     PORT: String(port),

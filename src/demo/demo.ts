@@ -57,7 +57,7 @@ async function play(
     folder,
     sandbox,
     apiKey: randomBytes(12).toString('hex'),
-    password: randomBytes(8).toString('hex'),
+    adminPassword: randomBytes(6).toString('hex'),
     now: clock.now,
     logLevel: once ? 'warn' : 'info',
   }

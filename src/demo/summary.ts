@@ -60,16 +60,16 @@ function ofToday({ due, delivered, failed, unknown, skippedSignedIn }: RunReport
   return `${due} due: ${delivered} delivered, ${failed} failed, ${unknown} unknown; ${skippedSignedIn} had signed in`
 }
 
-export function whereToLook(apps: DemoApp[], { sandbox, apiKey, password }: DemoStage): string[] {
+export function whereToLook(apps: DemoApp[], { sandbox, apiKey, adminPassword }: DemoStage): string[] {
   const [first] = apps
   const url = first?.service.url
   return [
     '',
     'The services stay up, their clock at 10:00 today. Ctrl-C ends them, and removes their tables.',
     ...apps.map(
-      ({ account, service }) => `  dashboard          ${service.url}/dashboard (${account.channel})`,
+      ({ account, service }) => `  dashboard          ${service.url}/dashboard  (${account.channel})`,
     ),
-    `  its password       ${password}`,
+    `  its password       ${adminPassword}`,
     `  HTTP, try it out   ${url}/docs`,
     `  API key            ${apiKey}`,
     `  tables             sqlite3 ${first?.databaseFile} 'select state, count(*) from wx_push_message group by state'`,

@@ -154,13 +154,58 @@ const HOT: {
   },
   {
     name: 'users whom the run has left',
-    sql: /THEN 'due' ELSE 'signed_in' END AS standing/,
+    sql: /THEN 'no_valid_permit' ELSE 'due' END END AS standing/,
     accesses: [
+      { table: 'p', key: COUNTERS, by: ['app_id', 'user_id'] },
       { table: 'p', key: COUNTERS, by: ['app_id', 'user_id'] },
       { table: 's', key: 'PRIMARY' },
       { table: 'u', key: 'wx_user_user_idx' },
       { table: 'm', key: 'wx_push_message_reminder_uq' },
       { table: 'f', key: 'wx_save_form_id_oldest_idx', by: ['app_id', 'user_id'] },
+    ],
+  },
+  {
+    name: 'permits that explain a reminder',
+    sql: /m\.created_at AS spent_at/,
+    reads: 50,
+    accesses: [
+      { table: 'f', key: 'wx_save_form_id_oldest_idx', by: ['app_id', 'user_id'] },
+      { table: 'm', key: 'PRIMARY', by: ['id'] },
+    ],
+  },
+  {
+    name: 'a reminder that was given back',
+    sql: /SELECT settled_at AS at, errcode/,
+    reads: 5,
+    accesses: [
+      {
+        table: 'wx_push_message',
+        key: 'wx_push_message_reminder_uq',
+        by: ['app_id', 'business_date', 'user_id'],
+      },
+    ],
+  },
+  {
+    name: 'stops of a user that are over',
+    sql: /SELECT kind, errcode, began_at, ended_at FROM wx_stop_history/,
+    reads: 5,
+    accesses: [
+      { table: 'wx_stop_history', key: 'wx_stop_history_user_idx', by: ['app_id', 'user_id', 'ended_at'] },
+    ],
+  },
+  {
+    name: 'the range of a run that has a user',
+    sql: /SELECT cur, again FROM wx_job_cursor/,
+    reads: 10,
+    accesses: [{ table: 'wx_job_cursor', key: 'PRIMARY', by: ['run_id'] }],
+  },
+  {
+    name: 'what a run was sent with',
+    sql: /SELECT c\.channel, c\.template_id/,
+    reads: 10,
+    accesses: [
+      { table: 'wx_push_message', key: 'wx_push_message_run_idx', by: ['run_id'] },
+      { table: 'c', key: 'PRIMARY', by: ['id'] },
     ],
   },
   {

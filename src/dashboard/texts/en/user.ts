@@ -1,3 +1,6 @@
+import type { Check } from '../../../reminders/explain-checks.js'
+import type { Outcome } from '../../../reminders/explain-verdict.js'
+
 export const user = {
   title: 'User',
   lead: 'Why did this user get nothing? Look somebody up by user_id or by open_id.',
@@ -54,7 +57,36 @@ export const user = {
   explainButton: 'Explain',
   badDay: 'Please give a day as YYYY-MM-DD, at most a year ahead.',
   checks: 'What decided it, in this order',
-  checkStates: { ok: 'in order', bad: 'in the way' },
+  checkStates: { ok: 'in order', bad: 'this decided it' },
+  outcomes: {
+    will_be_reminded: 'will be reminded',
+    reminded: 'reminded',
+    being_sent: 'being sent',
+    failed: 'refused',
+    unknown: 'may have arrived',
+    signed_in: 'signed in',
+    no_permit: 'no permit',
+    no_valid_permit: 'no valid permit',
+    wrong_template: 'permit of another template',
+    opted_out: 'opted out',
+    blocked: 'blocked',
+    not_known: 'not known',
+    run_halted: 'run stopped by a fault',
+    run_paused: 'run paused',
+    run_missed: 'run missed',
+    window_closed: 'out of time',
+    not_reached: 'not reached',
+  } satisfies Record<Outcome, string>,
+  checkNames: {
+    known: 'Known here',
+    not_reminded: 'Not reminded on that day',
+    has_permit: 'Has a permit',
+    valid_permit: 'The permit is valid',
+    permit_fits: 'It fits the channel and template',
+    not_stopped: 'May be sent to',
+    not_signed_in: 'Not signed in',
+    reached: 'Reached by the run',
+  } satisfies Record<Check['name'], string>,
   optOut: {
     title: (id: string) => `Opt user ${id} out?`,
     lead: 'Nothing is sent to this user any more, whatever permits there are, until somebody brings the user back. A message that is being sent at this moment still goes out.',
