@@ -3,20 +3,30 @@ import { USER_ID_PATTERN } from '../lib/user-id.js'
 
 /** Field types that several routes share. */
 
+const HAS_ITEMS = { properties: { items: {} }, required: ['items'] }
+
 /**
  * One item or a batch of them, as conditions rather than anyOf, so that a fault refers to the shape that was
- * meant.
+ * meant. `examples` are for the API description, one of each.
  */
-export function oneOrBatch<Item extends TSchema>(item: Item, maxItems: number) {
+export function oneOrBatch<Item extends TSchema>(
+  item: Item,
+  maxItems: number,
+  examples: { one: Type.Static<Item>; batch: Type.Static<Item>[] },
+) {
   const batch = Type.Object(
     { items: Type.Array(item, { minItems: 1, maxItems }) },
     { additionalProperties: false },
   )
   return Type.Unsafe<Type.Static<Item> | { items: Type.Static<Item>[] }>({
     type: 'object',
+    'x-examples': {
+      one: { summary: 'One', value: examples.one },
+      batch: { summary: 'Several', value: { items: examples.batch } },
+    },
     allOf: [
-      { if: { required: ['items'] }, else: item },
-      { if: { not: { required: ['items'] } }, else: batch },
+      { if: HAS_ITEMS, else: item },
+      { if: { not: HAS_ITEMS }, else: batch },
     ],
   })
 }
@@ -31,6 +41,17 @@ export function itemsOf<Item extends object>(
   if ('items' in body) return { items: body.items, pathOf: (i) => `items.${i}.` }
   return { items: [body], pathOf: () => '' }
 }
+
+/** The user and the form_id of the examples in the API description and in docs/http.md. */
+export const EXAMPLE = {
+  user: { open_id: 'oDemo1', user_id: 9001 },
+  other: { open_id: 'oDemo2', user_id: 9002 },
+  formId: '3a5f0c9b2e7d4f6188aa10b2c3d4e5f6',
+  date: '2026-11-21',
+}
+
+/** What OpenAPI says about a call that a backend alone may make. */
+export const BACKEND_ONLY = [{ apiKey: [] }]
 
 /** What OpenAPI says about a call that both kinds of callers may make. */
 export const BOTH_CALLERS = [{ apiKey: [] }, { session: [] }]

@@ -3,8 +3,8 @@ import type { Knex } from 'knex'
 import { Type } from 'typebox'
 import { ServiceError } from '../errors.js'
 import { type Caller, type Callers, callerOf } from '../http/callers.js'
-import { ErrorBody } from '../http/errors.js'
-import { BOTH_CALLERS, IsoDate, OpenId, UserId } from '../http/schemas.js'
+import { BODY_ERRORS, CALLER_ERRORS, DATABASE_ERRORS, errorsOf } from '../http/error-responses.js'
+import { BOTH_CALLERS, EXAMPLE, IsoDate, OpenId, UserId } from '../http/schemas.js'
 import { businessDate, parseIsoDate, toIsoDate } from '../lib/business-date.js'
 import { userIdFor } from '../users/persons.js'
 import type { Numbering } from '../users/user-ids.js'
@@ -12,13 +12,13 @@ import { findStreakUpTo, oldestKept, recordSignIn } from './sign-in.js'
 
 const SignIn = Type.Object(
   { open_id: Type.Optional(OpenId), user_id: Type.Optional(UserId), date: Type.Optional(IsoDate) },
-  { additionalProperties: false },
+  { additionalProperties: false, examples: [{ user_id: EXAMPLE.user.user_id }] },
 )
 
-const SignInAnswer = Type.Object({
-  date: IsoDate,
-  streak: Type.Integer({ description: 'Consecutive days up to this one' }),
-})
+const SignInAnswer = Type.Object(
+  { date: IsoDate, streak: Type.Integer({ description: 'Consecutive days up to this one' }) },
+  { description: 'Recorded, now or before', examples: [{ date: EXAMPLE.date, streak: 1 }] },
+)
 
 /** POST /v1/sign-ins */
 export function signInRoutes(deps: {
@@ -57,13 +57,17 @@ export function signInRoutes(deps: {
       {
         onRequest: deps.callers.backendOrSession,
         schema: {
+          operationId: 'recordSignIn',
           summary: 'Record that a user signed in',
           description:
             'A user who signed in today is not reminded today. Sending it again changes nothing. A day more than RETENTION_DAYS ago is not recorded; the answer gives the streak as far as it is known. A backend names user_id or open_id; with a session, leave out both, and the day is today.',
           tags: ['sign-ins'],
           security: BOTH_CALLERS,
           body: SignIn,
-          response: { 201: SignInAnswer, '4xx': ErrorBody, '5xx': ErrorBody },
+          response: {
+            201: SignInAnswer,
+            ...errorsOf(...CALLER_ERRORS, ...BODY_ERRORS, 'conflict', ...DATABASE_ERRORS),
+          },
         },
       },
       async (request, reply) => {

@@ -4,20 +4,30 @@ import { Type } from 'typebox'
 import { inTransaction } from '../db/transaction.js'
 import { ServiceError } from '../errors.js'
 import type { Callers } from '../http/callers.js'
-import { ErrorBody } from '../http/errors.js'
-import { UserId } from '../http/schemas.js'
+import { BACKEND_ERRORS, DATABASE_ERRORS, errorsOf } from '../http/error-responses.js'
+import { BACKEND_ONLY, EXAMPLE, UserId } from '../http/schemas.js'
 import { USER_ID_PATTERN, userIdToJson } from '../lib/user-id.js'
 import { readUserId } from './persons.js'
 import * as store from './stop-store.js'
 
 const Params = Type.Object({
-  user_id: Type.String({ pattern: USER_ID_PATTERN, description: "The owner's number for the user" }),
+  user_id: Type.String({
+    pattern: USER_ID_PATTERN,
+    description: "The owner's number for the user",
+    examples: [String(EXAMPLE.user.user_id)],
+  }),
 })
 
-const Answer = Type.Object({
-  user_id: UserId,
-  stopped: Type.Boolean({ description: 'Whether messages to this user are stopped now' }),
-})
+const Answer = Type.Object(
+  {
+    user_id: UserId,
+    stopped: Type.Boolean({ description: 'Whether messages to this user are stopped now' }),
+  },
+  {
+    description: 'How it stands now',
+    examples: [{ user_id: EXAMPLE.user.user_id, stopped: true }],
+  },
+)
 
 /** PUT and DELETE /v1/users/{user_id}/opt-out, for all open_ids of a user. */
 export function optOutRoutes(deps: {
@@ -31,9 +41,12 @@ export function optOutRoutes(deps: {
 
   const schema = {
     tags: ['users'],
-    security: [{ apiKey: [] }],
+    security: BACKEND_ONLY,
     params: Params,
-    response: { 200: Answer, '4xx': ErrorBody, '5xx': ErrorBody },
+    response: {
+      200: Answer,
+      ...errorsOf(...BACKEND_ERRORS, 'not_found', 'invalid_request', ...DATABASE_ERRORS),
+    },
   }
 
   async function change(
@@ -58,6 +71,7 @@ export function optOutRoutes(deps: {
         onRequest: deps.callers.backend,
         schema: {
           ...schema,
+          operationId: 'optOutUser',
           summary: 'Stop messages to a user, at the user’s own request',
           description:
             'Holds until DELETE: neither an accepted subscription nor a bulk bring-back ends it. Repeating it changes nothing. A message that is being sent at this moment still goes out.',
@@ -71,6 +85,7 @@ export function optOutRoutes(deps: {
         onRequest: deps.callers.backend,
         schema: {
           ...schema,
+          operationId: 'bringBackUser',
           summary: 'Bring a user back',
           description:
             'Ends whatever stops messages to the user: an opt-out, a refusal that WeChat reported, a block. If WeChat still refuses, the next message is refused and the stop is recorded again.',
