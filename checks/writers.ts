@@ -7,6 +7,7 @@ const WRITERS: Record<string, string> = {
   wx_message_push_status: 'src/books/',
   wx_job_run: 'src/runs/',
   wx_job_cursor: 'src/runs/',
+  wx_run_outcome: 'src/runs/',
 }
 
 const TABLES = Object.keys(WRITERS).join('|')

@@ -38,7 +38,27 @@ export const { up, down } = tableMigration({
       name: 'reason',
       type: 'varchar(500)',
       nullable: true,
-      comment: '中止或错过的原因 | why it halted or was missed',
+      comment: '原因（英文） | why it stands as it does, in English',
+    },
+    {
+      name: 'reason_zh',
+      type: 'varchar(500)',
+      nullable: true,
+      comment: '原因（中文） | the same in Chinese',
+    },
+    {
+      name: 'cause',
+      type: 'varchar(32)',
+      ascii: true,
+      nullable: true,
+      comment:
+        '原因的类别，如 configuration、operator | kind of the reason, such as configuration or operator',
+    },
+    {
+      name: 'errcode',
+      type: 'int',
+      nullable: true,
+      comment: '原因中的微信错误码 | errcode of WeChat behind it',
     },
     {
       name: 'claim_limit',
@@ -70,7 +90,41 @@ export const { up, down } = tableMigration({
     { name: 'unknown', type: 'int', default: 0, comment: '结果未知数 | answer never known' },
     { name: 'retrying', type: 'int', default: 0, comment: '待重试数 | still retrying' },
     { name: 'cancelled', type: 'int', default: 0, comment: '取消数 | cancelled' },
-    { name: 'skipped_signed_in', type: 'int', default: 0, comment: '已签到而跳过 | skipped, had signed in' },
+    {
+      name: 'skipped_signed_in',
+      type: 'int',
+      default: 0,
+      comment:
+        '已签到而跳过；五项跳过数截至 skipped_at | skipped, had signed in; these five are as of skipped_at',
+    },
+    { name: 'skipped_no_permit', type: 'int', default: 0, comment: '没有凭证 | skipped, had no permit' },
+    {
+      name: 'skipped_no_valid_permit',
+      type: 'int',
+      default: 0,
+      comment: '凭证都已失效 | skipped, no permit was still valid',
+    },
+    { name: 'skipped_opted_out', type: 'int', default: 0, comment: '已退订 | skipped, had opted out' },
+    { name: 'skipped_blocked', type: 'int', default: 0, comment: '无法送达 | skipped, cannot be reached' },
+    {
+      name: 'skipped_at',
+      type: 'bigint',
+      nullable: true,
+      comment: '跳过数的统计时间（毫秒），空 = 未统计 | when the skipped were counted, ms; NULL = not yet',
+    },
+    {
+      name: 'planned',
+      type: 'int',
+      nullable: true,
+      comment: '任务建立时预计提醒的人数，空 = 未知 | users expected when it was opened, NULL = not known',
+    },
+    {
+      name: 'settled_before',
+      type: 'int',
+      default: 0,
+      comment:
+        '本次启动前已完结的消息数，用于计算速度 | messages that had ended before started_at, for the rate',
+    },
     { name: 'expired', type: 'int', default: 0, comment: '清理的过期凭证数 | permits expired' },
     { name: 'purged', type: 'int', default: 0, comment: '删除的旧行数 | old rows deleted' },
     { name: 'expired_users', type: 'int', default: 0, comment: '涉及用户数 | users of those' },

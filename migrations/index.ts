@@ -17,6 +17,13 @@ import * as createWxCallbackEvent from './20261121001200_create_wx_callback_even
 import * as createWxCallbackNonce from './20261121001300_create_wx_callback_nonce.js'
 import * as bindOpenIdsOfPermits from './20261121001400_bind_open_ids_of_permits.js'
 import * as createWxPushMessageDetail from './20261121001500_create_wx_push_message_detail.js'
+import * as createWxRunOutcome from './20261121001600_create_wx_run_outcome.js'
+import * as createWxStopHistory from './20261121001610_create_wx_stop_history.js'
+import * as createWxForecastDay from './20261121001620_create_wx_forecast_day.js'
+import * as createWxPermitStock from './20261121001621_create_wx_permit_stock.js'
+import * as createWxDaySummary from './20261121001622_create_wx_day_summary.js'
+import * as createWxSummaryProgress from './20261121001623_create_wx_summary_progress.js'
+import * as createWxOperatorAction from './20261121001650_create_wx_operator_action.js'
 import * as createWxInstance from './20261121001660_create_wx_instance.js'
 
 /**
@@ -42,5 +49,12 @@ export const migrations: Migrations = {
   '20261121001300_create_wx_callback_nonce': createWxCallbackNonce,
   '20261121001400_bind_open_ids_of_permits': bindOpenIdsOfPermits,
   '20261121001500_create_wx_push_message_detail': createWxPushMessageDetail,
+  '20261121001600_create_wx_run_outcome': createWxRunOutcome,
+  '20261121001610_create_wx_stop_history': createWxStopHistory,
+  '20261121001620_create_wx_forecast_day': createWxForecastDay,
+  '20261121001621_create_wx_permit_stock': createWxPermitStock,
+  '20261121001622_create_wx_day_summary': createWxDaySummary,
+  '20261121001623_create_wx_summary_progress': createWxSummaryProgress,
+  '20261121001650_create_wx_operator_action': createWxOperatorAction,
   '20261121001660_create_wx_instance': createWxInstance,
 }

@@ -3,21 +3,28 @@ import type { FastifyInstance } from 'fastify'
 import type { Knex } from 'knex'
 import type { Account } from './account.js'
 import { callbackRoutes } from './callbacks/routes.js'
+import type { Operators } from './dashboard/deps.js'
+import { dashboardRoutes } from './dashboard/routes.js'
 import { apiDescription } from './http/api-description.js'
 import { type ApiKey, type Callers, createCallers } from './http/callers.js'
 import type { ConnectionLimits } from './http/connections.js'
 import { registerDocsPage } from './http/docs-page.js'
-import { createFailures } from './http/failures.js'
+import { createFailures, type Failures } from './http/failures.js'
 import { createLimit, registerLimits } from './http/limits.js'
 import type { RateLimits } from './http/rate-limits.js'
 import { createServer } from './http/server.js'
 import type { Logger } from './lib/logger.js'
+import type { Metrics } from './metrics/metrics.js'
+import { metricsRoutes } from './metrics/routes.js'
 import { healthRoutes } from './operations/health-routes.js'
 import { balanceRoutes } from './permits/balance-routes.js'
 import type { Ingest } from './permits/ingest.js'
 import { permitRoutes } from './permits/routes.js'
 import { subscriptionRoutes } from './permits/subscription-routes.js'
+import { explainRoutes } from './reminders/explain-routes.js'
 import { signInRoutes } from './sign-ins/routes.js'
+import { forecastRoutes } from './summaries/routes.js'
+import { userDataRoutes } from './user-data/routes.js'
 import type { LogInDeps } from './users/log-in.js'
 import { optOutRoutes } from './users/opt-out-routes.js'
 import { userRoutes } from './users/routes.js'
@@ -31,6 +38,8 @@ export interface AppDeps {
   assertMigrated(db: Knex): Promise<void>
   account: Account
   apiKeys: ApiKey[]
+  /** Without them, the operators' pages only say how to switch them on. */
+  operators?: Operators
   /** The first one signs; none = no sessions. */
   sessionSecrets: string[]
   exchangeCode: LogInDeps['exchangeCode']
@@ -47,6 +56,9 @@ export interface AppDeps {
   onCallback(): void
   /** Called when a backend has bound a user to an open_id. */
   onUserBound(openId: string): Promise<void>
+  metrics: Metrics
+  /** undefined: only programs on this machine read the metrics. */
+  metricsToken: string | undefined
   log: Logger
   now(): number
 }
@@ -54,36 +66,70 @@ export interface AppDeps {
 /** Builds the whole HTTP interface. It does not listen yet. */
 export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
   const app = createServer(deps)
+  deps.metrics.countRequests(app)
   if (deps.apiDocs) await describeApi(app)
 
-  const { db, account, ingest, now } = deps
+  const { db, account, metrics, now } = deps
+  const ingest = metrics.uploads.countUploads(deps.ingest)
   await registerLimits(app)
   const sessions = openSessions(deps)
   const callers = callersOf(app, deps, sessions)
   const loginLimit = createLimit(app, deps.rateLimits.ip)
   await app.register(sessionRoutes({ appId: account.appId, sessions, loginLimit, now }))
   await app.register(userRoutes({ db, account, callers, onBound: deps.onUserBound, now }))
+  await app.register(userDataRoutes({ db, account, callers, now }))
   await app.register(optOutRoutes({ db, account, callers, now }))
+  const explained = { ...account, retentionDays: deps.retentionDays }
+  await app.register(explainRoutes({ db, account: explained, callers, now }))
   await app.register(permitRoutes({ db, account, ingest, callers, log: deps.log, now }))
-  await app.register(subscriptionRoutes({ db, account, callers, log: deps.log, now }))
+  await app.register(
+    subscriptionRoutes({
+      db,
+      account,
+      callers,
+      log: deps.log,
+      now,
+      onReported: metrics.uploads.onSubscriptions,
+    }),
+  )
   await app.register(balanceRoutes({ db, account, callers, now }))
   await app.register(signInRoutes({ db, account, callers, retentionDays: deps.retentionDays, now }))
+  await app.register(forecastRoutes({ db, account, callers, now }))
   await app.register(
     callbackRoutes({
       db,
       account,
       refusedPerMinute: deps.rateLimits.refused,
-      onStored: deps.onCallback,
+      onStored: (events) => {
+        metrics.callers.onEvents(events)
+        deps.onCallback()
+      },
+      onRefused: metrics.callers.failuresOf('callback'),
       log: deps.log,
       now,
     }),
   )
+  await app.register(dashboardRoutes(deps))
   await app.register(healthRoutes({ db, assertMigrated: deps.assertMigrated }))
+  await app.register(
+    metricsRoutes({ metrics, token: deps.metricsToken, failures: failuresOf(deps, 'metrics') }),
+  )
   return app
 }
 
+/** Wrong credentials are counted apart for each area: a forgotten token of Prometheus locks no backend out. */
+function failuresOf({ rateLimits, metrics, log, now }: AppDeps, area: 'api' | 'metrics'): Failures {
+  return createFailures({
+    event: 'auth.failed',
+    perMinute: rateLimits.refused,
+    onFailure: metrics.callers.failuresOf(area),
+    log,
+    now,
+  })
+}
+
 function callersOf(app: FastifyInstance, deps: AppDeps, sessions: LogInDeps | undefined): Callers {
-  const { db, account, rateLimits, log, now } = deps
+  const { db, account, rateLimits, now } = deps
   return createCallers(app, {
     apiKeys: deps.apiKeys,
     sessions: sessions && {
@@ -91,7 +137,7 @@ function callersOf(app: FastifyInstance, deps: AppDeps, sessions: LogInDeps | un
       verify: (token) => sessions.tokens.verify(token, now()),
       findUser: async (openId) => (await findOrAllotUsers(db, account, [openId], now())).get(openId),
     },
-    failures: createFailures({ event: 'auth.failed', perMinute: rateLimits.refused, log, now }),
+    failures: failuresOf(deps, 'api'),
     keyLimit: createLimit(app, rateLimits.key, (request) => request.countedFor),
     sessionLimit: createLimit(app, rateLimits.session, (request) => request.countedFor),
   })

@@ -3,19 +3,21 @@ import type { Knex } from 'knex'
 import type { Account } from './account.js'
 import type { Config } from './config/read.js'
 import { openDatabase } from './db/connect.js'
+import type { ObserveStatement } from './db/observed-client.js'
 import { ServiceError } from './errors.js'
 import { createInstance, type Instance } from './lib/instance.js'
 import { createLogger, type Logger } from './lib/logger.js'
 import { testTiming } from './lib/test-timing.js'
 import type { DeliverDeps } from './messages/delivery.js'
 import { LEASE_MS } from './messages/leases.js'
+import { type SendingObserver, UNOBSERVED } from './messages/observer.js'
 import { createRate } from './messages/rate.js'
 import { createSender } from './messages/send.js'
 import { openSharedTurns, type SharedTurns } from './messages/shared-turns.js'
-import { createSharedToken } from './tokens/shared-token.js'
+import { createSharedToken, type TokenCounters } from './tokens/shared-token.js'
 import { fetchAccessToken } from './wechat/access-token.js'
 import { createWechatClient } from './wechat/client.js'
-import { createWechatHttp } from './wechat/http.js'
+import { createWechatHttp, type WechatHttp } from './wechat/http.js'
 import { exchangeLoginCode, type LoginResult } from './wechat/login.js'
 
 /** At 100 ms each, 160 logins a second; more wait for a free connection. */
@@ -40,7 +42,16 @@ export interface Base {
 export interface Sending extends DeliverDeps {
   /** Returns the account's access token, fetching one if there is none. Throws TokenError. */
   getToken(): Promise<string>
+  /** What this process has seen of the token so far. */
+  tokenCounters(): TokenCounters
   close(): Promise<void>
+}
+
+/** Whom the work reports to; commands have nobody who asks. */
+export interface Observers {
+  onStatement: ObserveStatement
+  sending: SendingObserver
+  measureWechat(http: WechatHttp): WechatHttp
 }
 
 /** `now` is the one clock of everything below; the demo passes one that runs through a week in seconds. */
@@ -48,14 +59,17 @@ export function openBase(
   config: Config,
   account: Account | undefined,
   now: () => number = Date.now,
+  observers?: Observers,
 ): Base & { instance: Instance } {
-  const db = openDatabase(config.databaseUrl, testTiming().statement)
+  const db = openDatabase(config.databaseUrl, testTiming().statement, observers?.onStatement)
   const secrets = [
     account?.appSecret ?? '',
     account?.callback.token ?? '',
     account?.callback.encodingAesKey ?? '',
     ...config.apiKeys.map(({ key }) => key),
     ...config.sessionSecrets,
+    config.metricsToken ?? '',
+    config.adminPassword ?? '',
   ].filter(Boolean)
   const instance = createInstance()
   const log = createLogger({ level: config.logLevel, secrets, instance })
@@ -63,14 +77,20 @@ export function openBase(
 }
 
 /** Opens connections to WeChat, and the token and rate that all processes share. Asks WeChat for nothing yet. */
-export function openSending({ db, log, now }: Base, config: Config, account: Account): Sending {
+export function openSending(
+  { db, log, now }: Base,
+  config: Config,
+  account: Account,
+  observers?: Observers,
+): Sending {
   const { lease = LEASE_MS, http: httpMs, backoff = 1, token: tokenMs } = testTiming()
-  const http = createWechatHttp({
+  const ownHttp = createWechatHttp({
     baseUrl: config.wechatBaseUrl,
     // One more than there are messages under way, for the token.
     connections: config.sendConcurrency + 1,
     ...(httpMs === undefined ? {} : { headersTimeoutMs: httpMs, bodyTimeoutMs: httpMs }),
   })
+  const http = observers?.measureWechat(ownHttp) ?? ownHttp
   const tokens = createSharedToken({
     db,
     appId: account.appId,
@@ -87,10 +107,12 @@ export function openSending({ db, log, now }: Base, config: Config, account: Acc
     now,
     random: () => backoff * Math.random(),
     getToken: () => tokens.get(),
+    tokenCounters: () => tokens.counters(),
     send: createSender(createWechatClient({ http, tokens })),
     leaseMs: lease,
     concurrency: config.sendConcurrency,
     rate: createRate(config.sendRate, shared?.take),
+    observe: observers?.sending ?? UNOBSERVED,
     async close() {
       shared?.close()
       await tokens.close()
@@ -109,13 +131,14 @@ export interface LoginClient {
   close(): Promise<void>
 }
 
-export function openLoginClient(config: Config, account: Account): LoginClient {
-  const http = createWechatHttp({
+export function openLoginClient(config: Config, account: Account, observers?: Observers): LoginClient {
+  const ownHttp = createWechatHttp({
     baseUrl: config.wechatBaseUrl,
     connections: LOGIN_CONNECTIONS,
     headersTimeoutMs: LOGIN_TIMEOUT_MS,
     bodyTimeoutMs: LOGIN_TIMEOUT_MS,
   })
+  const http = observers?.measureWechat(ownHttp) ?? ownHttp
   let underWay = 0
   return {
     async exchangeCode(code) {

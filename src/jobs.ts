@@ -3,6 +3,7 @@ import { callbacksJob } from './callbacks/job.js'
 import type { CallbackWorker } from './callbacks/process.js'
 import type { DeliverDeps } from './messages/delivery.js'
 import { recoverJob } from './messages/job.js'
+import { type CounterCheck, countersJob } from './operations/counter-check.js'
 import { expireJob } from './permits/job.js'
 import { remindJob } from './reminders/job.js'
 import { purgeJob } from './retention/job.js'
@@ -11,18 +12,23 @@ import type { Job } from './schedule/job.js'
 export interface JobDeps {
   sending: DeliverDeps
   callbacks: CallbackWorker
+  counters: CounterCheck
   retentionDays: number
   /** Throws if our clock and the database's disagree: what is due, and what has run out, would be wrong. */
   assertClock(): Promise<void>
 }
 
 /** Everything that the schedule does for an account. A new job needs a file beside its work, and a line here. */
-export function jobsOf(account: Account, { sending, callbacks, retentionDays, assertClock }: JobDeps): Job[] {
+export function jobsOf(
+  account: Account,
+  { sending, callbacks, counters, retentionDays, assertClock }: JobDeps,
+): Job[] {
   return [
     recoverJob(sending, account),
     callbacksJob(callbacks),
     remindJob(sending, account, assertClock),
     expireJob(sending, account, assertClock),
+    countersJob(counters),
     purgeJob(sending, { ...account, retentionDays }),
   ]
 }

@@ -2,24 +2,35 @@ import type { FastifyInstance } from 'fastify'
 import type { Account } from './account.js'
 import { buildApp } from './app.js'
 import { assignUnassigned } from './books/index.js'
-import { createCallbackWorker } from './callbacks/process.js'
+import { type CallbackWorker, createCallbackWorker } from './callbacks/process.js'
 import type { Config } from './config/read.js'
+import { createOperatorRuns } from './dashboard/operator-runs.js'
 import { databaseName } from './db/database-name.js'
 import { isSqlite } from './db/sql.js'
-import { openBase, openLoginClient, openSending, type Sending } from './deps.js'
+import { type Base, openBase, openLoginClient, openSending, type Sending } from './deps.js'
 import type { ConnectionLimits } from './http/connections.js'
 import { jobsOf } from './jobs.js'
+import { businessDate } from './lib/business-date.js'
+import { programVersion } from './lib/version.js'
+import { createMetrics } from './metrics/metrics.js'
 import { assertClocksAgree } from './operations/clock.js'
+import { createCounterCheck } from './operations/counter-check.js'
+import { examine } from './operations/doctor.js'
+import type { Finding } from './operations/finding.js'
 import { type Presence, startPresence } from './operations/instances.js'
 import { createIngest } from './permits/ingest.js'
 import { recordMissedDays } from './reminders/due.js'
+import { runReminders } from './reminders/run.js'
 import { createSchedule } from './schedule/schedule.js'
-import { assertMigrated, migrateLatest } from './schema.js'
+import { assertMigrated, migrateLatest, pendingMigrations } from './schema.js'
 
 export interface Service {
   /** Where it listens. */
   url: string
   app: FastifyInstance
+  /** What its jobs work with. */
+  sending: Sending
+  callbacks: CallbackWorker
   /** Looks at once for what was missed, then keeps the schedule. */
   startSchedule(): void
   /**
@@ -44,15 +55,24 @@ export async function startService(
     connections?: Partial<ConnectionLimits>
   },
 ): Promise<Service> {
-  const base = openBase(config, account, options.now)
+  const metrics = createMetrics({ version: programVersion(), account })
+  const base = openBase(config, account, options.now, metrics)
   let givenBack = 0
+  const opened = openSending(base, config, account, metrics)
+  const { observe } = opened
   const sending: Sending = {
-    ...openSending(base, config, account),
-    onSettled: ({ cancelled }) => {
-      givenBack += cancelled
+    ...opened,
+    observe: {
+      ...observe,
+      settled(tally) {
+        givenBack += tally.cancelled
+        observe.settled(tally)
+      },
     },
   }
-  const logins = openLoginClient(config, account)
+  const logins = openLoginClient(config, account, metrics)
+  const counters = createCounterCheck(base.db, account.appId)
+  metrics.watch({ db: base.db, tokens: sending.tokenCounters, counters: counters.findings })
   let presence: Presence | undefined
   const undo: (() => Promise<unknown>)[] = [
     () => base.close(),
@@ -88,8 +108,22 @@ export async function startService(
     presence = await startPresence(base, account.appId, base.instance)
     await assignUnassigned(db, account.appId, now())
 
-    const ingest = createIngest(db)
-    const callbacks = createCallbackWorker({ db, account, log, now })
+    const ingest = createIngest(db, metrics.uploads.onCommit)
+    const callbacks = createCallbackWorker({ db, account, log, now, onWorked: metrics.callers.onEventWorked })
+    // A clock that a demo or a test has set agrees with no database.
+    const assertClock = async (): Promise<void> => {
+      if (!options.now) await assertClocksAgree(db, now)
+    }
+    const runs = createOperatorRuns({
+      run: (how) =>
+        runReminders(sending, account, {
+          date: businessDate(now(), account.timezone),
+          triggeredBy: 'manual',
+          ...how,
+        }),
+      assertClock,
+      log,
+    })
     const app = await buildApp({
       ...config,
       db,
@@ -97,8 +131,18 @@ export async function startService(
       assertMigrated,
       exchangeCode: logins.exchangeCode,
       ingest,
+      ...(config.adminPassword === undefined
+        ? {}
+        : {
+            operators: {
+              password: config.adminPassword,
+              runs,
+              examine: () => examineAll(base, sending, config, account),
+            },
+          }),
       onCallback: callbacks.wake,
       onUserBound: callbacks.userBound,
+      metrics,
       log,
       now,
       ...(options.connections ? { connections: options.connections } : {}),
@@ -107,6 +151,7 @@ export async function startService(
       () => callbacks.stop(),
       () => ingest.drain(),
       () => closeApp(app, options.finishRequestsMs ?? FINISH_REQUESTS_MS),
+      () => runs.stop(),
     )
     const url = await app.listen({ host: config.host, port: config.port })
 
@@ -116,11 +161,9 @@ export async function startService(
     const jobs = jobsOf(account, {
       sending,
       callbacks,
+      counters,
       retentionDays: config.retentionDays,
-      // A clock that a demo or a test has set agrees with no database.
-      assertClock: async () => {
-        if (!options.now) await assertClocksAgree(db, now)
-      },
+      assertClock,
     })
     const schedule = createSchedule(jobs, account.timezone, log)
     undo.push(() => schedule.stop())
@@ -134,6 +177,8 @@ export async function startService(
     return {
       url,
       app,
+      sending,
+      callbacks,
       startSchedule: () => schedule.start(),
       stop: () => {
         stopping ??= stop()
@@ -150,4 +195,25 @@ export async function startService(
 async function closeApp(app: FastifyInstance, limitMs: number): Promise<void> {
   const limit = setTimeout(() => app.server.closeAllConnections(), limitMs)
   await app.close().finally(() => clearTimeout(limit))
+}
+
+/** What `doctor` checks, for the operators' pages. The clock of a demo is no fault, so it is left out. */
+async function examineAll(
+  base: Base,
+  sending: Sending,
+  config: Config,
+  account: Account,
+): Promise<Finding[]> {
+  const { db } = base
+  const { redisUrl: url, sendRate } = config
+  const { findCallbackTarget } = await import('./operations/callback-target.js')
+  return examine({
+    db,
+    pendingMigrations,
+    account,
+    systemNow: Date.now,
+    getToken: sending.getToken,
+    callback: await findCallbackTarget(base, config, account),
+    ...(url === undefined ? {} : { redis: { url, sendRate } }),
+  })
 }

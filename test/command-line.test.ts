@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
@@ -129,6 +129,7 @@ async function expectExpireAndAudit(): Promise<void> {
     'message_has_permit',
     'permit_goes_to_its_giver',
     'totals_of_ended_runs',
+    'outcomes_are_those_of_messages',
     'open_message_will_go_on',
     'last_date_is_past',
   ]
@@ -138,6 +139,7 @@ async function expectExpireAndAudit(): Promise<void> {
     fixed: 0,
     fixed_dates: 0,
     fixed_messages: 0,
+    fixed_outcomes: 0,
   })
 }
 
@@ -406,10 +408,13 @@ test('serve that is told to stop while it waits for a migration stops when it ha
   expect(await serving.ended).toMatchObject({ code: 0, signal: null })
 })
 
-test('the demo ends with 0 when its books agree with WeChat’s', async () => {
+test('two demos beside each other in one folder agree with their own WeChats, and leave nothing behind', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'reminder-demo-'))
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
-  const ended = await startCommand(['demo', '--once'], {}, folder).ended
-  expect(ended.stdout).toContain('The books agree.')
-  expect(ended.code).toBe(0)
+  const both = ['demo', 'demo'].map((command) => startCommand([command, '--once'], {}, folder).ended)
+  for (const { stdout, code } of await Promise.all(both)) {
+    expect(stdout).toContain('The books agree.')
+    expect(code).toBe(0)
+  }
+  expect(readdirSync(join(folder, 'data'))).toEqual([])
 })

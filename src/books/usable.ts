@@ -42,6 +42,18 @@ export function isUsable(
   }
 }
 
+/** True of rows `f` of wx_save_form_id that are of the kind that the channel's reminders spend, whatever their state. */
+export function isForReminders({ channel, templateId }: { channel: Channel; templateId: string }): Condition {
+  switch (channel) {
+    case 'form_id':
+      return { sql: "f.source IN ('form', 'pay')", bindings: [] }
+    case 'subscribe':
+      return { sql: "f.source = 'subscribe' AND f.template_id = ?", bindings: [templateId] }
+    case 'official':
+      return { sql: '1 = 0', bindings: [] }
+  }
+}
+
 /**
  * SQL for the id of the oldest usable permit of counter `p`'s user, or NULL. It takes the bindings of `usable`.
  * The index is forced: while the statistics of freshly filled tables still say that they are empty, MariaDB was seen

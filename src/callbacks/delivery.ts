@@ -1,6 +1,8 @@
 import type { Knex } from 'knex'
 import { DAY_MS, MINUTE_MS } from '../lib/durations.js'
+import { causeOf } from '../messages/cause.js'
 import { traceIdOf } from '../messages/message.js'
+import { addOutcomes, type OutcomeChange } from '../runs/outcomes.js'
 import { lockForSettling, moveTotals } from '../runs/totals.js'
 import { recordStop } from '../users/stop-store.js'
 import { CODE } from '../wechat/codes.js'
@@ -87,8 +89,8 @@ export function matchMessage(report: DeliveryReport, messages: PersonMessage[]):
 }
 
 /**
- * Writes on a message what became of it. Lock order: the run, the message, then the person, as when answers
- * are settled.
+ * Writes on a message what became of it. Lock order: the run, the message, the person, then the outcomes, as when
+ * answers are settled.
  */
 export async function applyDelivery(
   trx: Knex.Transaction,
@@ -119,10 +121,29 @@ export async function applyDelivery(
   }
   if (settledOf !== null && ended.has(settledOf))
     await moveTotals(trx, settledOf, { from: 'unknown', to: outcome, messages: 1 }, now)
-  if (report.channel === 'official' && status.startsWith(USER_BLOCK.status)) {
+  const isBlock = report.channel === 'official' && status.startsWith(USER_BLOCK.status)
+  if (isBlock) {
     const person = { appId, openId, userId: message.user_id }
     await recordStop(trx, person, { kind: 'block', errcode: USER_BLOCK.errcode, messageId: null }, report.at)
-    return { kind: 'done', outcome: 'blocked', ...about }
   }
-  return { kind: 'done', outcome, ...about }
+  await addOutcomes(trx, outcomesOf(message, status, outcome), now)
+  return { kind: 'done', outcome: isBlock ? 'blocked' : outcome, ...about }
+}
+
+/** The event itself, and the message's move from unknown to what the event says. */
+function outcomesOf(
+  message: PersonMessage,
+  status: string,
+  outcome: 'delivered' | 'failed',
+): OutcomeChange[] {
+  const { id, run_id: runId, template_id: templateId, errcode, errmsg } = message
+  const one = { runId, templateId, messages: 1, sample: { messageId: id, rid: null } }
+  const reported: OutcomeChange = { ...one, outcome: 'reported', errcode: null, cause: status }
+  if (message.state !== 'unknown') return [reported]
+  const answer = { errcode, cause: causeOf({ errcode, errmsg }) }
+  return [
+    reported,
+    { ...one, ...answer, outcome: 'unknown', messages: -1, sample: undefined },
+    { ...one, ...answer, outcome },
+  ]
 }

@@ -11,6 +11,8 @@ export interface PersonMessage {
   state: string
   run_id: number | null
   msgid: string | null
+  errcode: number | null
+  errmsg: string | null
   delivery_status: string | null
   maybe_sent: number
   created_at: number
@@ -27,8 +29,8 @@ export function findMessages(
 ): Promise<PersonMessage[]> {
   return selectRows<PersonMessage>(
     trx,
-    `SELECT m.id, m.user_id, m.run_id, c.template_id, m.state, m.msgid, m.delivery_status, m.maybe_sent, m.created_at,
-       NULLIF(m.settled_at, 0) AS settled_at
+    `SELECT m.id, m.user_id, m.run_id, c.template_id, m.state, m.msgid, m.errcode, m.errmsg, m.delivery_status, m.maybe_sent,
+       m.created_at, NULLIF(m.settled_at, 0) AS settled_at
      FROM wx_save_form_id f${mysqlHint(trx, 'FORCE INDEX (wx_save_form_id_tap_idx)')}
      JOIN wx_push_message m ON m.id = f.message_id AND m.permit_id = f.id JOIN wx_card c ON c.id = m.card_id
      WHERE f.app_id = ? AND f.open_id = ? AND c.channel = ? AND m.state <> 'cancelled'`,

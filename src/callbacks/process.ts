@@ -37,6 +37,8 @@ export interface WorkerDeps {
   account: Account
   log: Logger
   now(): number
+  /** Is told what came of an event, or what it waits for. */
+  onWorked?(event: string, outcome: store.EventOutcome): void
 }
 
 export function createCallbackWorker(deps: WorkerDeps): CallbackWorker {
@@ -93,7 +95,7 @@ export function createCallbackWorker(deps: WorkerDeps): CallbackWorker {
 
 /** `taken`: another process has it, or had it. The effect and the end of the event are one transaction. */
 async function workOff(deps: WorkerDeps, id: number): Promise<'ended' | 'waits' | 'taken'> {
-  const { db, account, log, now } = deps
+  const { db, account, log, now, onWorked = () => {} } = deps
   const { appId } = account
   try {
     const worked = await inRequest(
@@ -112,6 +114,7 @@ async function workOff(deps: WorkerDeps, id: number): Promise<'ended' | 'waits' 
     )
     if (!worked) return 'taken'
     logEffect(log, appId, worked.event, worked.effect)
+    onWorked(worked.event.event, worked.effect.outcome)
     return worked.effect.kind === 'done' ? 'ended' : 'waits'
   } catch (error) {
     if (whyUnavailable(error)) throw error
@@ -120,6 +123,7 @@ async function workOff(deps: WorkerDeps, id: number): Promise<'ended' | 'waits' 
       { event: 'callback.failed', app_id: appId, event_id: id, err: error },
       'it will be retried later',
     )
+    onWorked('', 'error')
     const pause = isContention(error) ? PAUSE_AFTER_LOCK_MS : PAUSE_AFTER_ERROR_MS
     await store.postpone(db, id, 'error', now() + pause)
     return 'waits'

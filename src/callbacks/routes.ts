@@ -37,12 +37,19 @@ export function callbackRoutes(deps: {
   account: Account
   /** How many refused pushes a minute are answered as such, by address. */
   refusedPerMinute: number
-  onStored(): void
+  onStored(events: number): void
+  /** Is told of each push that is refused, and why. */
+  onRefused?(reason: string): void
   log: Logger
   now(): number
 }): FastifyPluginAsyncTypebox {
   const { db, account, onStored, log, now } = deps
-  const limit = { perMinute: deps.refusedPerMinute, log, now }
+  const limit = {
+    perMinute: deps.refusedPerMinute,
+    log,
+    now,
+    ...(deps.onRefused ? { onFailure: deps.onRefused } : {}),
+  }
   const forged = createFailures({ event: 'callback.forged', ...limit })
   const unreadable = createFailures({ event: 'callback.unreadable', ...limit })
 
@@ -116,7 +123,7 @@ export function callbackRoutes(deps: {
           try {
             const push = readPush(secrets, signed)
             const stored = await acceptPush(db, { appId: secrets.appId, push, traceId: request.id }, now())
-            if (stored > 0) onStored()
+            if (stored > 0) onStored(stored)
           } catch (error) {
             throw hideReason(request, secrets, error)
           }

@@ -23,7 +23,8 @@ export const addAudit: AddCommand = (program, cli) => {
     )
 }
 
-function describe({ checks, fixed, fixed_dates, fixed_messages }: AuditReport, hasFixed: boolean): string[] {
+function describe(report: AuditReport, hasFixed: boolean): string[] {
+  const { checks, fixed, fixed_dates, fixed_messages, fixed_outcomes } = report
   return [
     ...checks.flatMap(({ name, ok, violations }) => [
       `${ok ? 'ok  ' : 'FAIL'} ${name}`,
@@ -31,7 +32,8 @@ function describe({ checks, fixed, fixed_dates, fixed_messages }: AuditReport, h
     ]),
     ...(hasFixed
       ? [
-          `${fixed} counters recounted, ${fixed_dates} future last_date corrected, ${fixed_messages} messages to be taken over.`,
+          `${fixed} counters recounted, ${fixed_dates} future last_date corrected, ${fixed_messages} messages to be taken over, ` +
+            `the outcomes of ${fixed_outcomes} runs recounted.`,
         ]
       : []),
   ]

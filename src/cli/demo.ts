@@ -1,7 +1,5 @@
 import { readConfig } from '../config/read.js'
-import { databaseName } from '../db/database-name.js'
 import { type AddCommand, EXIT } from './command.js'
-import { printDatabase } from './output.js'
 import { requested } from './signals.js'
 
 export const addDemo: AddCommand = (program, cli) => {
@@ -11,8 +9,7 @@ export const addDemo: AddCommand = (program, cli) => {
     .option('--once', 'end after the summary; exit 0 only if our books and WeChat’s ledger agree', false)
     .action(({ once }: { once: boolean }) =>
       cli.end({ json: false }, async () => {
-        const { DEMO_DATABASE_URL, runDemo } = await import('../demo/demo.js')
-        printDatabase(cli.streams, databaseName(DEMO_DATABASE_URL))
+        const { runDemo } = await import('../demo/demo.js')
         const demo = await runDemo({ port: readConfig(cli.env).port, once })
         if (!once) await requested(cli.stop)
         await demo.stop()

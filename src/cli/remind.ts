@@ -38,8 +38,14 @@ function remind(cli: Cli, options: Options): Promise<number> {
         onProgress: ({ delivered, failed, unknown }) => progress.update(delivered + failed + unknown),
         ...(limit === undefined ? {} : { limit }),
       }).finally(() => progress.stop())
-      const { runId, skippedSignedIn, ...rest } = report
-      const answer = { run_id: runId, ...rest, date: toIsoDate(date), skipped_signed_in: skippedSignedIn }
+      const { runId, skippedSignedIn, reasonZh, ...rest } = report
+      const answer = {
+        run_id: runId,
+        ...rest,
+        date: toIsoDate(date),
+        reason_zh: reasonZh,
+        skipped_signed_in: skippedSignedIn,
+      }
       print(cli.streams, json, answer, describe(report))
       return report.state === 'done' || report.state === 'limited' ? EXIT.ok : EXIT.notFinished
     },
@@ -50,9 +56,10 @@ function remind(cli: Cli, options: Options): Promise<number> {
 }
 
 function describe(report: RunReport): string[] {
-  const { runId, date, state, reason, skippedSignedIn } = report
+  const { runId, date, state, reason, reasonZh, skippedSignedIn } = report
   return [
     `Run ${runId} of ${toIsoDate(date)}: ${state}${reason ? ` – ${reason}` : ''}`,
+    ...(reasonZh ? [reasonZh] : []),
     `${report.due} due: ${report.delivered} delivered, ${report.failed} failed, ${report.unknown} unknown, ` +
       `${report.retrying} to be retried. ${report.cancelled} given back. ${skippedSignedIn} had signed in.`,
   ]

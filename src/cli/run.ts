@@ -9,6 +9,9 @@ import { type AddCommand, type Cli, EXIT, type Streams } from './command.js'
 import { addDemo } from './demo.js'
 import { addDoctor } from './doctor.js'
 import { addExpire } from './expire.js'
+import { addExplain } from './explain.js'
+import { addForecast } from './forecast.js'
+import { addHashPassword } from './hash-password.js'
 import { addMigrate } from './migrate.js'
 import { printError } from './output.js'
 import { addPlan } from './plan.js'
@@ -24,12 +27,15 @@ const COMMANDS: AddCommand[] = [
   addMigrate,
   addRemind,
   addPlan,
+  addExplain,
+  addForecast,
   addExpire,
   addRecover,
   addBringBack,
   addRestored,
   addAudit,
   addDoctor,
+  addHashPassword,
   addSandbox,
   addDemo,
 ]

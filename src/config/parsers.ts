@@ -6,6 +6,7 @@ import { parseProxies } from '../http/proxies.js'
 import { parseRateLimits, type RateLimits } from '../http/rate-limits.js'
 import { parseCron } from '../lib/cron.js'
 import { messageOf } from '../lib/message-of.js'
+import { looksLikeHash, parsePasswordHash } from '../lib/password-hash.js'
 import { isRedisUrl, REDIS_URL_FORMS } from '../lib/redis-url.js'
 import { refuseWeak } from '../lib/secrets.js'
 import { parseReminderData } from '../messages/text.js'
@@ -119,6 +120,13 @@ export const encodingAesKey = makeExactValidator<string>((text) => {
   return text
 })
 
+export const metricsToken = makeExactValidator<string>((text) => {
+  if (!/^[\x21-\x7e]+$/.test(text))
+    throw new Error('cannot be sent in a header: use letters, digits and symbols, without spaces')
+  refuseWeak(text, 16)
+  return text
+})
+
 export const apiKeys = makeExactValidator<ApiKey[]>((text) =>
   text
     .split(',')
@@ -144,6 +152,13 @@ export const sessionSecrets = makeExactValidator<string[]>((text) => {
   const secrets = text.split(',').map((secret) => secret.trim())
   for (const secret of secrets) naming('each of new,old', () => refuseWeak(secret, 32))
   return secrets
+})
+
+/** A password or its hash. The value stays out of the message. */
+export const adminPassword = makeExactValidator<string>((text) => {
+  if (looksLikeHash(text)) parsePasswordHash(text)
+  else refuseWeak(text, 12, 'make one with "openssl rand -base64 18"')
+  return text
 })
 
 function naming(what: string, check: () => void): void {

@@ -24,11 +24,15 @@ export interface Config {
   apiKeys: ApiKey[]
   /** The first one signs sessions, and any of them verifies one. Empty: there are no sessions. */
   sessionSecrets: string[]
+  /** Of the operators' pages, as it is or as a hash; undefined = there are no pages. */
+  adminPassword: string | undefined
   rateLimits: RateLimits
   /** Proxies whose X-Forwarded-For is trusted. */
   trustProxy: string[]
   /** Whether /docs and /openapi.json exist. */
   apiDocs: boolean
+  /** What Prometheus sends to read /metrics; undefined = only programs on this machine may. */
+  metricsToken: string | undefined
   /** For how long settled messages, used permits, runs and sign-ins are kept. */
   retentionDays: number
 }
@@ -49,9 +53,11 @@ export function readConfig(env: Environment): Config {
     redisUrl: values.REDIS_URL || undefined,
     apiKeys: values.API_KEYS,
     sessionSecrets: values.SESSION_SECRET,
+    adminPassword: values.ADMIN_PASSWORD || undefined,
     rateLimits: values.RATE_LIMITS,
     trustProxy: values.TRUST_PROXY,
     apiDocs: values.API_DOCS === 'on',
+    metricsToken: values.METRICS_TOKEN || undefined,
     retentionDays: values.RETENTION_DAYS,
   }
 }

@@ -21,9 +21,11 @@ export const serviceSettings = {
   REDIS_URL: parse.redisUrl({ default: '' }),
   API_KEYS: parse.apiKeys({ default: [] }),
   SESSION_SECRET: parse.sessionSecrets({ default: [] }),
+  ADMIN_PASSWORD: parse.adminPassword({ default: '' }),
   RATE_LIMITS: parse.rateLimits({ default: DEFAULT_RATE_LIMITS }),
   TRUST_PROXY: parse.proxies({ default: ['loopback'] }),
   API_DOCS: str({ default: 'on', choices: ['on', 'off'] as const }),
+  METRICS_TOKEN: parse.metricsToken({ default: '' }),
   RETENTION_DAYS: parse.retentionDays({ default: 90 }),
 }
 

@@ -7,6 +7,7 @@ import { redact } from '../lib/redact.js'
 import { LibsqlClient } from './libsql-client.js'
 import { mysqlClient } from './mysql-client.js'
 import { type MysqlConnection, prepareSession } from './mysql-session.js'
+import { type ObserveStatement, observedClient } from './observed-client.js'
 
 export const DEFAULT_DATABASE_URL = 'sqlite:./data/reminder.db'
 
@@ -50,9 +51,15 @@ export function isDatabaseUrl(text: string): boolean {
 /**
  * Opens a pool on `sqlite:PATH` or `mysql://user:password@host:port/name`. It connects with the first query.
  * A statement that MySQL does not answer within `statementTimeoutMs` fails, and its connection is given up.
+ * `observe` is told of each statement.
  */
-export function openDatabase(databaseUrl: string, statementTimeoutMs = STATEMENT_TIMEOUT_MS): Knex {
-  return knex(knexConfig(databaseUrl, statementTimeoutMs))
+export function openDatabase(
+  databaseUrl: string,
+  statementTimeoutMs = STATEMENT_TIMEOUT_MS,
+  observe?: ObserveStatement,
+): Knex {
+  const config = knexConfig(databaseUrl, statementTimeoutMs)
+  return knex(observe ? { ...config, client: observedClient(config.client, observe) } : config)
 }
 
 /**

@@ -40,7 +40,8 @@ const TAGS = [
   { name: 'permits', description: 'Upload what users gave, and ask whether more is useful' },
   { name: 'sign-ins', description: 'Who signed in; they are not reminded that day' },
   { name: 'users', description: 'Who is who, sessions, opt-outs' },
-  { name: 'runs', description: 'How the reminders of a day went, and what the coming days will bring' },
+  { name: 'runs', description: 'How the reminders of a day went' },
+  { name: 'forecast', description: 'Whom the coming days can reach' },
   { name: 'operations', description: 'For whoever keeps the service running' },
 ]
 

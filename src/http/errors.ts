@@ -107,7 +107,8 @@ export function errorBody({ code, message, details }: ServiceError): { error: ob
   return { error: details ? { code, message, details } : { code, message } }
 }
 
-function toServiceError(error: FastifyError, requestId: string): ServiceError {
+/** What the caller is told of an error. */
+export function toServiceError(error: FastifyError, requestId: string): ServiceError {
   if (error instanceof ServiceError) return error
   const known = BY_FASTIFY_CODE[error.code]
   if (known) return new ServiceError(...known)

@@ -24,8 +24,10 @@ export function createFailures(options: {
   perMinute: number
   log: Logger
   now(): number
+  /** Called for each, whether it is logged or not. */
+  onFailure?(reason: string): void
 }): Failures {
-  const { event, perMinute, log, now } = options
+  const { event, perMinute, log, now, onFailure = () => {} } = options
   const minutes = new Map<string, { began: number; failures: number }>()
   let unlogged = 0
   let loggedAt = Number.NEGATIVE_INFINITY
@@ -61,6 +63,7 @@ export function createFailures(options: {
       const address = addressOf(request)
       const minute = minuteOf(address) ?? begin(address)
       minute.failures++
+      onFailure(reason)
       unlogged++
       // One line a minute, however many fail: strangers who can fill a log can fill the disk.
       if (Math.abs(now() - loggedAt) < MINUTE_MS) return

@@ -77,6 +77,7 @@ export function createAttempt(
       const { result, left } = await request(message)
       if (!left && !isWanted(message)) return leases.isHeld(message) ? notSent(message) : undefined
       answered = result
+      deps.observe.answered(message, result)
       failpoint('send.after')
       const verdict = judge(message, result, deps.random(), deps.now())
       brake.observe(result, verdict)

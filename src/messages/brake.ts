@@ -1,3 +1,5 @@
+import type { Bilingual } from '../lib/bilingual.js'
+import type { Cause, Reason } from '../runs/reason.js'
 import type { SendResult } from '../wechat/client.js'
 import { type Policy, policyOf } from './policy.js'
 import type { Verdict } from './verdict.js'
@@ -5,7 +7,7 @@ import type { Verdict } from './verdict.js'
 export interface Halt {
   state: 'halted' | 'paused'
   /** Cause and remedy, for the operator. */
-  reason: string
+  reason: Reason
   /** Temporary: the schedule continues the run by itself. */
   passing?: true
 }
@@ -53,7 +55,7 @@ export function createBrake(normalRefusals = 0): Brake {
   let accepted = false
   let answered = false
   let doubts = 0
-  let lastOutage = ''
+  let lastOutage: Bilingual = { en: '', zh: '' }
   let streak: { kind: Streak; length: number } | undefined
 
   const refusals: boolean[] = []
@@ -75,7 +77,11 @@ export function createBrake(normalRefusals = 0): Brake {
   function pause(): void {
     halt = {
       state: 'paused',
-      reason: `WeChat is not accepting messages right now: ${lastOutage}. The service tries again every minute while the sending window is open.`,
+      reason: {
+        en: `WeChat is not accepting messages right now: ${lastOutage.en}. The service tries again every minute while the sending window is open.`,
+        zh: `微信暂时不接收消息：${lastOutage.zh}。发送时段内服务每分钟自动重试。`,
+        cause: 'outage',
+      },
       passing: true,
     }
   }
@@ -116,30 +122,69 @@ export function createBrake(normalRefusals = 0): Brake {
           lastOutage = answer
           return observeOutage(verdict)
         case 'quota':
-          halt = { state: 'paused', reason: answer }
+          halt = { state: 'paused', reason: because(answer, 'quota') }
           return
         case 'mistake':
-          if (count('mistake') >= IN_A_ROW || !accepted) halt = { state: 'halted', reason: answer }
+          if (count('mistake') >= IN_A_ROW || !accepted)
+            halt = { state: 'halted', reason: because(answer, causeOf(result)) }
           return
         case 'strange':
           if (count('strange') >= IN_A_ROW)
-            halt = { state: 'halted', reason: `${answer} (${IN_A_ROW} times in a row)` }
+            halt = {
+              state: 'halted',
+              reason: because(
+                answer,
+                'unknown',
+                (en) => `${en} (${IN_A_ROW} times in a row)`,
+                (zh) => `${zh}（连续 ${IN_A_ROW} 次）`,
+              ),
+            }
           return
         case 'go_on':
           streak = undefined
           if (hasRisen(blame === 'user'))
             halt = {
               state: 'halted',
-              reason: `Most of the latest users were refused: ${answer} Find out why, then run remind again.`,
+              reason: because(
+                answer,
+                'refusals',
+                (en) => `Most of the latest users were refused: ${en} Find out why, then run remind again.`,
+                (zh) => `最近的用户大多被拒：${zh}。查明原因后再执行 remind。`,
+              ),
             }
       }
     },
   }
 }
 
-function describe(result: SendResult): string {
-  if (result.kind === 'accepted') return 'accepted'
-  if (result.kind !== 'refused') return `${result.kind}: ${result.reason}`
+interface Answer extends Bilingual {
+  errcode?: number
+}
+
+function describe(result: SendResult): Answer {
+  if (result.kind === 'accepted') return { en: 'accepted', zh: '成功' }
+  if (result.kind !== 'refused')
+    return { en: `${result.kind}: ${result.reason}`, zh: `${NO_ANSWER[result.kind]}（${result.reason}）` }
   const { errcode, entry } = result
-  return `${errcode} ${entry.name}: ${entry.meaning} ${entry.meaning_zh}`
+  return {
+    en: `${errcode} ${entry.name}: ${entry.meaning}`,
+    zh: `${errcode} ${entry.name}：${entry.meaning_zh}`,
+    errcode,
+  }
+}
+
+const NO_ANSWER = { unreachable: '无法连接', ambiguous: '没有得到明确应答' }
+
+function because(
+  { en, zh, errcode }: Answer,
+  cause: Cause,
+  inEnglish = (text: string) => text,
+  inChinese = (text: string) => text,
+): Reason {
+  return { en: inEnglish(en), zh: inChinese(zh), cause, ...(errcode === undefined ? {} : { errcode }) }
+}
+
+/** A mistake of ours: with the token, or with anything else that we are to set right. */
+function causeOf(result: SendResult): Cause {
+  return result.kind === 'refused' && result.entry.class === 'token' ? 'token' : 'configuration'
 }

@@ -2,6 +2,7 @@ import type { Knex } from 'knex'
 import type { Logger } from '../lib/logger.js'
 import type { Brake } from './brake.js'
 import type { HeldMessage } from './message.js'
+import type { SendingObserver } from './observer.js'
 import type { Rate } from './rate.js'
 import type { Send } from './send.js'
 import type { Tally } from './tally.js'
@@ -26,8 +27,7 @@ export interface DeliverDeps {
   concurrency: number
   /** Shared by everything that sends for this account. */
   rate: Rate
-  /** Called after each commit of verdicts, with what it ended. */
-  onSettled?(tally: Tally): void
+  observe: SendingObserver
 }
 
 export interface DeliverOptions {

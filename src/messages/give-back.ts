@@ -4,9 +4,11 @@ import { inTransaction } from '../db/transaction.js'
 import { failpoint } from '../lib/failpoint.js'
 import { groupBy } from '../lib/group-by.js'
 import { countClaimed } from '../runs/limit.js'
+import { addOutcomes, type OutcomeChange } from '../runs/outcomes.js'
 import { readUsersAgain } from '../runs/ranges.js'
 import * as totals from '../runs/totals.js'
 import type { JudgedMessage } from './judged.js'
+import { outcomesOf, sampleOf } from './outcome.js'
 import * as store from './store.js'
 import { emptyTally, type Tally } from './tally.js'
 
@@ -43,6 +45,7 @@ export async function giveBackMessages(db: Knex, judged: JudgedMessage[], now: n
     await takeFromRuns(trx, mine, endedRuns, now)
     await cancel(trx, mine, now)
     failpoint('give_back.in_transaction')
+    await addOutcomes(trx, mine.flatMap(cancelledOutcome), now)
     return held.length
   })
   return { ...emptyTally(), cancelled, lost: judged.length - cancelled }
@@ -52,6 +55,12 @@ async function readUntriedAgain(trx: Knex.Transaction, judged: JudgedMessage[]):
   const untried = judged.filter(({ attempted }) => !attempted).map(({ message }) => message.id)
   for (const [runId, users] of await store.findUsersByRun(trx, untried))
     await readUsersAgain(trx, runId, users)
+}
+
+function cancelledOutcome({ message, answer, attempted }: JudgedMessage): OutcomeChange[] {
+  const { runId, templateId } = message
+  const sample = sampleOf(message.id, answer)
+  return outcomesOf({ runId, templateId, state: 'cancelled', answer, attempted, messages: 1, sample })
 }
 
 async function takeFromRuns(

@@ -4,8 +4,10 @@ import { inTransaction } from '../db/transaction.js'
 import { failpoint } from '../lib/failpoint.js'
 import { groupBy } from '../lib/group-by.js'
 import { sortedUnique } from '../lib/sorted.js'
+import { addOutcomes, type OutcomeChange } from '../runs/outcomes.js'
 import type { JudgedMessage } from './judged.js'
 import type { HeldMessage } from './message.js'
+import { nextPermit, waiting } from './outcome.js'
 import * as store from './store.js'
 import { emptyTally, type Tally } from './tally.js'
 
@@ -57,6 +59,7 @@ export async function takeNextPermits(db: Knex, judged: JudgedMessage[], now: nu
 
     const next = new Map<number, HeldMessage>()
     const without: JudgedMessage[] = []
+    const outcomes: OutcomeChange[] = []
     const tally = { ...emptyTally(), lost: judged.length - mine.length }
     for (const one of mine) {
       const permit = permits.get(one.message.userId)
@@ -66,11 +69,16 @@ export async function takeNextPermits(db: Knex, judged: JudgedMessage[], now: nu
         // Another message of the same user must not take it as well.
         permit.isFree = false
         const message = await goOnWith(trx, one, permit, now)
+        outcomes.push(nextPermit(one))
         if (message) next.set(message.id, message)
-        else tally.retry++
+        else {
+          outcomes.push(waiting(one.message.runId, 1))
+          tally.retry++
+        }
       }
     }
     failpoint('next_permit.in_transaction')
+    await addOutcomes(trx, outcomes, now)
     return { next, without, tally }
   })
 }

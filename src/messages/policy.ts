@@ -4,7 +4,7 @@ import type { ErrcodeClass } from '../wechat/errcodes.js'
 /** The class of an answer: that of WeChat's code, or why there was none. */
 export type AnswerClass = ErrcodeClass | 'unreachable' | 'ambiguous'
 
-function classOf(result: SendResult): AnswerClass {
+export function classOf(result: SendResult): AnswerClass {
   if (result.kind === 'accepted') return 'ok'
   return result.kind === 'refused' ? result.entry.class : result.kind
 }

@@ -2,6 +2,7 @@ import type { Knex } from 'knex'
 import { inTransaction } from '../db/transaction.js'
 import { failpoint } from '../lib/failpoint.js'
 import { sortedUnique } from '../lib/sorted.js'
+import { addOutcomes } from '../runs/outcomes.js'
 import { createBrake } from './brake.js'
 import { deliverAll } from './deliver.js'
 import type { DeliverDeps, Source } from './delivery.js'
@@ -9,6 +10,8 @@ import { findHeld, findUnwanted } from './held-store.js'
 import { type JudgedMessage, judgedUnsent } from './judged.js'
 import * as store from './lease-store.js'
 import type { HeldMessage } from './message.js'
+import type { SendingObserver } from './observer.js'
+import { waiting } from './outcome.js'
 import { takeDueRetries } from './retry-store.js'
 import { settleBatch } from './settle.js'
 import { addTallies, emptyTally, type Tally } from './tally.js'
@@ -24,6 +27,8 @@ export interface Takeover {
   messages: HeldMessage[]
   /** How many were taken over, including those settled at once. */
   taken: number
+  /** How many of those had a lease that lapsed; the retry of the others was due. */
+  lapsed: number
   /** The tally of those settled at once. */
   tally: Tally
 }
@@ -37,21 +42,23 @@ export async function takeOver(
   window: SendingWindow,
   { limit, leaseMs, now }: { limit: number; leaseMs: number; now: number },
 ): Promise<Takeover> {
-  const { messages, unwanted } = await inTransaction(db, async (trx) => {
+  const { messages, unwanted, lapsedIds } = await inTransaction(db, async (trx) => {
     const lapsed = await takeLapsed(trx, window.appId, limit)
     const due = await takeDueRetries(trx, window.appId, now, limit - lapsed.ids.length)
     const ids = sortedUnique([...lapsed.ids, ...due])
     if (ids.length === 0) {
       await closeEmpty(trx, lapsed.claims)
-      return { messages: [], unwanted: new Map<number, never>() }
+      return { messages: [], unwanted: new Map<number, never>(), lapsedIds: [] }
     }
     const lease = await store.openClaim(trx, window.appId, leaseMs, now)
     await store.makeOurs(trx, ids, lease, now)
     await closeEmpty(trx, lapsed.claims)
-    return {
-      messages: await findHeld(trx, ids, lease),
-      unwanted: await findUnwanted(trx, ids),
-    }
+    const messages = await findHeld(trx, ids, lease)
+    const unwanted = await findUnwanted(trx, ids)
+    const waited = new Set(due)
+    const ended = messages.filter(({ id }) => waited.has(id)).map(({ runId }) => waiting(runId, -1))
+    await addOutcomes(trx, ended, now)
+    return { messages, unwanted, lapsedIds: lapsed.ids }
   })
   failpoint('take_over.committed')
   const endings = messages.flatMap((message) => {
@@ -63,7 +70,14 @@ export async function takeOver(
   const toSend = messages.filter(({ id }) => !ended.has(id))
   const [first] = messages
   if (first && toSend.length === 0) await store.closeClaims(db, [first.lease.claimId])
-  return { messages: toSend, taken: messages.length, tally }
+  return { messages: toSend, taken: messages.length, lapsed: lapsedIds.length, tally }
+}
+
+/** Tells of a takeover that found something. */
+export function observeTakeover(observe: SendingObserver, { taken, lapsed, tally }: Takeover): void {
+  if (taken === 0) return
+  observe.tookOver(lapsed, taken - lapsed)
+  observe.settled(tally)
 }
 
 /** Locks messages of lapsed claims, and the claims. A claim of which others hold messages keeps these. */
@@ -123,11 +137,13 @@ export async function recover(
   window: SendingWindow,
   options: { signal: AbortSignal; onProgress?(tally: Tally): void },
 ): Promise<Tally> {
-  const { db, leaseMs, now } = deps
+  const { db, leaseMs, now, observe } = deps
   let settledAtOnce = emptyTally()
   const source: Source = {
     async next() {
-      const { messages, taken, tally } = await takeOver(db, window, { limit: BATCH, leaseMs, now: now() })
+      const takeover = await takeOver(db, window, { limit: BATCH, leaseMs, now: now() })
+      const { messages, taken, tally } = takeover
+      observeTakeover(observe, takeover)
       settledAtOnce = addTallies(settledAtOnce, tally)
       return taken > 0 ? messages : undefined
     },

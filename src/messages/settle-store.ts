@@ -1,37 +1,36 @@
 import type { Knex } from 'knex'
 import { byPrimaryKey, execute, placeholders, selectRows } from '../db/sql.js'
 import { groupBy } from '../lib/group-by.js'
+import { causeOf } from './cause.js'
+import type { AnswerRecord } from './judged.js'
+import { type Ended, sampleOf } from './outcome.js'
 import { addWaits } from './retry-store.js'
 
 /** How verdicts are written down. */
 
 /** What is recorded on a message when an attempt ends. */
-export interface Settlement {
+export interface Settlement extends AnswerRecord {
   id: number
   appId: string
   /** The claim by which the message is held. */
   claimId: number
   runId: number | null
+  templateId: string
   state: 'delivered' | 'failed' | 'unknown' | 'retry'
   maybeSent: boolean
   /** Attempts to add: 0 if none was made. */
   attempts: number
   nextAttemptAt: number | null
-  errcode: number | null
-  errmsg: string | null
-  rid: string | null
-  msgid: string | null
 }
 
-/** How many messages of a run were settled in the same way. */
-export interface Settled {
-  runId: number | null
+/** Messages that were settled in the same way. */
+export interface Settled extends Ended {
   state: Settlement['state']
-  messages: number
 }
 
 /**
- * Writes verdicts down, with one statement for those that have the same run, state, claim, doubt, attempts and code.
+ * Writes verdicts down, with one statement for those that have the same run, template, state, claim, doubt, attempts
+ * and code, or cause without one.
  * A message that another process has taken over is left as it is.
  */
 export async function writeVerdicts(
@@ -40,13 +39,13 @@ export async function writeVerdicts(
   now: number,
 ): Promise<Settled[]> {
   const groups = groupBy(settlements, (s) =>
-    [s.runId, s.state, s.claimId, s.maybeSent, s.attempts, s.errcode].join(' '),
+    [s.runId, s.templateId, s.state, s.claimId, s.maybeSent, s.attempts, s.errcode, causeOf(s)].join(' '),
   )
   const settled: Settled[] = []
   for (const group of groups.values()) {
     const [first] = group
     if (!first) continue
-    const { runId, state, claimId } = first
+    const { runId, templateId, state, claimId } = first
     const perRow = (['errmsg', 'rid', 'msgid'] as const).map((column) => caseById(column, group))
     const { affectedRows } = await execute(
       trx,
@@ -66,7 +65,10 @@ export async function writeVerdicts(
       ],
     )
     if (state === 'retry') await waitForRetry(trx, group, affectedRows)
-    settled.push({ runId, state, messages: affectedRows })
+    // Where some were taken over, the first may be one of those: whoever has it counts it.
+    const sample = affectedRows === group.length ? sampleOf(first.id, first) : undefined
+    const attempted = first.attempts > 0
+    settled.push({ runId, templateId, state, answer: first, attempted, messages: affectedRows, sample })
   }
   return settled
 }

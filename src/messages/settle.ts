@@ -1,12 +1,14 @@
 import type { Knex } from 'knex'
 import { inTransaction } from '../db/transaction.js'
 import { failpoint } from '../lib/failpoint.js'
+import { addOutcomes } from '../runs/outcomes.js'
 import * as totals from '../runs/totals.js'
 import { recordStop } from '../users/stop-store.js'
 import { giveBackMessages } from './give-back.js'
 import type { JudgedMessage } from './judged.js'
 import type { HeldMessage } from './message.js'
 import { takeNextPermits } from './next-permit.js'
+import { outcomesOf } from './outcome.js'
 import { type Settlement, writeVerdicts } from './settle-store.js'
 import { addTallies, emptyTally, type Tally } from './tally.js'
 import type { Verdict } from './verdict.js'
@@ -59,6 +61,7 @@ async function settle(db: Knex, judged: JudgedMessage[], now: number): Promise<T
       await totals.moveTotals(trx, runId, { from: 'retrying', to: state, messages }, now)
     }
     await recordStops(trx, judged, now)
+    await addOutcomes(trx, counts.flatMap(outcomesOf), now)
     return counts
   })
   failpoint('settle.committed')
@@ -86,6 +89,7 @@ function toSettlement({ message, verdict, answer, attempted }: JudgedMessage, no
     appId: message.appId,
     claimId: message.lease.claimId,
     runId: message.runId,
+    templateId: message.templateId,
     state: verdict.kind as Settlement['state'],
     maybeSent: retry?.maybeSent ?? (unknown || message.maybeSent),
     attempts: attempted ? 1 : 0,

@@ -33,7 +33,7 @@ export interface Settling {
 }
 
 export function createSettling(
-  { db, log, now, onSettled }: DeliverDeps,
+  { db, log, now, observe }: DeliverDeps,
   { leases, stopping, wake }: { leases: Leases; stopping: Stopping; wake: Wake },
   onProgress: (tally: Tally) => void,
 ): Settling {
@@ -41,6 +41,11 @@ export function createSettling(
   let unsettled = 0
   let awaited = 0
   let onGathered: (() => void) | undefined
+
+  function count(settled: Tally): void {
+    tally = addTallies(tally, settled)
+    observe.settled(settled)
+  }
 
   const isWorthCommitting = (): boolean =>
     awaited > 0 || unsettled >= GROUP || unsettled >= leases.size || stopping.isStopping()
@@ -64,8 +69,7 @@ export function createSettling(
   const groups = createGroupCommit<JudgedMessage, HeldMessage | undefined>({
     async commit(judged) {
       const { next, tally: settled } = await settleBatch(db, judged, now())
-      tally = addTallies(tally, settled)
-      onSettled?.(settled)
+      count(settled)
       for (const [i, { message }] of judged.entries()) if (!next[i]) leases.release(message)
       await leases.closeReleased()
       // Once for the group: each call has everyone who waits look again.
@@ -104,7 +108,7 @@ export function createSettling(
       )
       leases.leave(message)
       look()
-      tally = addTallies(tally, { ...emptyTally(), lost: 1 })
+      count({ ...emptyTally(), lost: 1 })
       wake.wake()
     },
     isBacklogged: () => unsettled >= MAX_LIST,

@@ -8,6 +8,8 @@ import { groupBy } from '../lib/group-by.js'
 import { sortedUnique } from '../lib/sorted.js'
 import { toJson } from '../lib/user-id.js'
 import { takeUp } from '../messages/lease-store.js'
+import { findWrongOutcomes } from './outcome-store.js'
+import { recountOutcomes } from './recount-outcomes.js'
 import * as store from './store.js'
 
 export interface AuditCheck {
@@ -26,6 +28,8 @@ export interface AuditReport {
   fixed_dates: number
   /** Messages that can be taken over again, with --fix. */
   fixed_messages: number
+  /** Runs whose outcomes, and totals, were counted again, with --fix. */
+  fixed_outcomes: number
 }
 
 const MAX_VIOLATIONS = 1_000
@@ -39,7 +43,7 @@ const CHINA = 'Asia/Shanghai'
 /**
  * Proves from the data of all accounts that counters are exact, nobody was reminded twice on a day, the
  * oldest permits went first, each spent permit has its message, each message goes to the open_id that gave
- * its permit, the totals of ended runs are those of their messages, no message is stranded, and no last_date keeps a
+ * its permit, the totals of ended runs and the outcomes of all runs are those of their messages, no message is stranded, and no last_date keeps a
  * user from being reminded. Reads without locks; beside a busy service a row may be seen in two states, so each finding is
  * checked a second time before it counts.
  */
@@ -48,6 +52,8 @@ export async function audit(db: Knex, now: number, fix: boolean): Promise<AuditR
   const latest = businessDate(now, EARLIEST_ZONE)
   const fixed_dates = fix ? await fixFutureDates(db, latest, now) : 0
   const fixed_messages = fix ? await fixStranded(db, now) : 0
+  const since = now - TOTALS_MS
+  const fixed_outcomes = fix ? await recountOutcomes(db, since) : 0
   const checks = [
     await check('counter_is_exact', () => store.findWrongCounters(db, MAX_VIOLATIONS)),
     await check('one_reminder_per_day', () => store.findDoubleReminders(db, MAX_VIOLATIONS)),
@@ -55,11 +61,12 @@ export async function audit(db: Knex, now: number, fix: boolean): Promise<AuditR
     await check('spent_permit_has_message', () => store.findSpentWithoutMessage(db, MAX_VIOLATIONS)),
     await check('message_has_permit', () => store.findMessagesWithoutPermit(db, MAX_VIOLATIONS)),
     await check('permit_goes_to_its_giver', () => store.findWrongReceivers(db, MAX_VIOLATIONS)),
-    await check('totals_of_ended_runs', () => store.findWrongTotals(db, now - TOTALS_MS, MAX_VIOLATIONS)),
+    await check('totals_of_ended_runs', () => store.findWrongTotals(db, since, MAX_VIOLATIONS)),
+    await check('outcomes_are_those_of_messages', () => findWrongOutcomes(db, { since }, MAX_VIOLATIONS)),
     await check('open_message_will_go_on', () => store.findStranded(db, MAX_VIOLATIONS)),
     await check('last_date_is_past', () => store.findFutureDates(db, latest, MAX_VIOLATIONS)),
   ]
-  return { ok: checks.every(({ ok }) => ok), checks, fixed, fixed_dates, fixed_messages }
+  return { ok: checks.every(({ ok }) => ok), checks, fixed, fixed_dates, fixed_messages, fixed_outcomes }
 }
 
 async function check(name: string, find: () => Promise<object[]>): Promise<AuditCheck> {

@@ -20,20 +20,25 @@ export async function findWindowEnd(
   return rows.at(-1)?.user_id
 }
 
+export interface OpenMessage {
+  id: number
+  run_id: number | null
+  state: 'queued' | 'sending' | 'retry'
+  errcode: number | null
+  template_id: string
+}
+
 /** Locks messages that were not settled when the dump was taken, found by their claims and retries. */
-export async function lockOpen(
-  trx: Knex.Transaction,
-  appId: string,
-  limit: number,
-): Promise<{ id: number; run_id: number | null }[]> {
-  const open: { id: number; run_id: number | null }[] = []
+export async function lockOpen(trx: Knex.Transaction, appId: string, limit: number): Promise<OpenMessage[]> {
+  const open: OpenMessage[] = []
   for (const from of [
-    "wx_claim c JOIN wx_push_message m ON m.claim_id = c.id AND m.state IN ('queued', 'sending') WHERE c.app_id = ?",
-    "wx_message_retry r JOIN wx_push_message m ON m.id = r.message_id AND m.state = 'retry' WHERE r.app_id = ?",
+    "wx_claim h JOIN wx_push_message m ON m.claim_id = h.id AND m.state IN ('queued', 'sending')",
+    "wx_message_retry h JOIN wx_push_message m ON m.id = h.message_id AND m.state = 'retry'",
   ]) {
-    const rows = await selectRows<{ id: number; run_id: number | null }>(
+    const rows = await selectRows<OpenMessage>(
       trx,
-      `SELECT m.id, m.run_id FROM ${from} LIMIT ?${forUpdate(trx)}`,
+      `SELECT m.id, m.run_id, m.state, m.errcode, k.template_id FROM ${from} JOIN wx_card k ON k.id = m.card_id
+       WHERE h.app_id = ? LIMIT ?${forUpdate(trx)}`,
       [appId, limit],
     )
     open.push(...rows)

@@ -12,18 +12,24 @@ import type { UserId } from '../lib/user-id.js'
 import { findOrAddCard } from '../messages/card-store.js'
 import { closeClaims } from '../messages/lease-store.js'
 import { countOpen } from '../messages/open-store.js'
+import { claimed as claimedOutcome, outcomesOf, sampleOf, waiting } from '../messages/outcome.js'
 import { windowEnd } from '../messages/window.js'
 import { claimRange } from '../reminders/claim.js'
 import { findDue } from '../reminders/due-store.js'
 import { endRun, findRun, openRun } from '../runs/occurrences.js'
+import { addOutcomes, type OutcomeChange } from '../runs/outcomes.js'
+import type { Reason } from '../runs/reason.js'
 import * as totals from '../runs/totals.js'
 import * as store from './restored-store.js'
 
 const CHUNK = 500
 const PAUSE_MS = 10
 /** Marks the runs that a repeated call may go on with after one that was cut short. */
-const REASON =
-  'restored: what was recorded on this day after the dump is lost; everyone who was due counts as reminded'
+const REASON: Reason = {
+  en: 'restored: what was recorded on this day after the dump is lost; everyone who was due counts as reminded',
+  zh: '已从备份恢复：备份之后当天的记录已丢失，所有应提醒的用户都视为已提醒',
+  cause: 'restored',
+}
 const ERRMSG = 'restored: it may have been sent after the dump was taken'
 
 export interface RestoredOptions {
@@ -110,7 +116,8 @@ async function findGapDays(db: Knex, account: Account, since: number, now: numbe
     if (firing === undefined || firing > now || windowEnd(account, date) <= since) continue
     const run = await findRun(db, { job: 'remind', appId, slot: date })
     const isOpen = run === undefined || ['running', 'halted', 'paused'].includes(run.state)
-    if (isOpen || run.reason === REASON) days.push({ date, at: Math.min(now, Math.max(firing, since)) })
+    if (isOpen || run.reason?.cause === 'restored')
+      days.push({ date, at: Math.min(now, Math.max(firing, since)) })
   }
   return days
 }
@@ -143,11 +150,34 @@ async function endOpen(db: Knex, appId: string, now: number): Promise<number> {
         if (runId !== null && ended.has(runId))
           await totals.moveTotals(trx, runId, { from: 'retrying', to: 'unknown', messages }, now)
       }
+      await addOutcomes(trx, open.flatMap(unknownOutcome), now)
       return open
     })
     if (ids.length === 0) return ended
     ended += ids.length
   }
+}
+
+function unknownOutcome({
+  id,
+  run_id: runId,
+  state,
+  errcode,
+  template_id,
+}: store.OpenMessage): OutcomeChange[] {
+  const ended = unknown(runId, template_id, errcode, id)
+  return state === 'retry' ? [waiting(runId, -1), ...ended] : ended
+}
+
+function unknown(
+  runId: number | null,
+  templateId: string,
+  errcode: number | null,
+  messageId: number,
+): OutcomeChange[] {
+  const answer = { errcode, errmsg: ERRMSG }
+  const sample = sampleOf(messageId, { rid: null })
+  return outcomesOf({ runId, templateId, state: 'unknown', answer, attempted: false, messages: 1, sample })
 }
 
 async function markDay(
@@ -181,6 +211,8 @@ async function markDay(
         await store.endAsUnknown(trx, ids, ERRMSG, now)
         await closeClaims(trx, [first.lease.claimId])
         await totals.addUnknown(trx, writes.runId, ids.length, now)
+        const outcomes = claimed.flatMap(({ id, templateId }) => unknown(writes.runId, templateId, null, id))
+        await addOutcomes(trx, [claimedOutcome(writes.runId, ids.length), ...outcomes], now)
       }
       return { marked: claimed.length, again }
     })

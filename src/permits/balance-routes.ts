@@ -3,7 +3,7 @@ import type { Knex } from 'knex'
 import { Type } from 'typebox'
 import { type Callers, callerOf } from '../http/callers.js'
 import { CALLER_ERRORS, DATABASE_ERRORS, errorsOf } from '../http/error-responses.js'
-import { BOTH_CALLERS, EXAMPLE, IsoDate, OpenId, UserId } from '../http/schemas.js'
+import { BOTH_CALLERS, EXAMPLE, IsoDate, OpenIdInstead, UserId } from '../http/schemas.js'
 import { toIsoDate } from '../lib/business-date.js'
 import { USER_ID_PATTERN, userIdToJson } from '../lib/user-id.js'
 import { userIdNamed } from '../users/persons.js'
@@ -18,7 +18,7 @@ const Query = Type.Object(
         examples: [String(EXAMPLE.user.user_id)],
       }),
     ),
-    open_id: Type.Optional(OpenId),
+    open_id: Type.Optional(OpenIdInstead),
   },
   { additionalProperties: false },
 )

@@ -39,11 +39,27 @@ const MAX_PAUSE_MS = 500
  */
 type Attempt = UploadOutcome[] | 'locked' | 'waited'
 
-/** Every permit enters the tables through this: requests that arrive together are committed together. */
-export function createIngest(db: Knex): Ingest {
+/** Permits that were committed together. */
+export interface CommittedGroup {
+  requests: number
+  permits: number
+  seconds: number
+}
+
+/**
+ * Every permit enters the tables through this: requests that arrive together are committed together. `onCommit` is
+ * told of each group.
+ */
+export function createIngest(db: Knex, onCommit: (group: CommittedGroup) => void = () => {}): Ingest {
   const createLane = (maxGroupWeight: number) =>
     createGroupCommit<UploadRequest, Attempt>({
-      commit: (requests) => commitUnlocked(db, requests),
+      async commit(requests) {
+        const began = performance.now()
+        const attempts = await commitUnlocked(db, requests)
+        const permits = requests.reduce((sum, request) => sum + request.permits.length, 0)
+        onCommit({ requests: requests.length, permits, seconds: (performance.now() - began) / 1_000 })
+        return attempts
+      },
       weigh: (request) => request.permits.length,
       mayBeOneItemsFault: (error) => whyUnavailable(error) === undefined,
       maxGroupWeight,

@@ -95,6 +95,8 @@ export function subscriptionRoutes(deps: {
   callers: Callers
   log: Logger
   now(): number
+  /** Is told what came of the items of a request. */
+  onReported?(outcomes: SubscriptionOutcome[]): void
 }): FastifyPluginAsyncTypebox {
   const { db, account, log, now } = deps
   return async (app) => {
@@ -125,6 +127,7 @@ export function subscriptionRoutes(deps: {
         }
         const reports = outcomes.map(({ outcome }, i) => ({ userId: persons[i]?.userId, outcome }))
         logSubscriptions(log, request.id, reports)
+        deps.onReported?.(outcomes)
         return reply.status(201).send(toAnswer(body.items, outcomes))
       },
     )

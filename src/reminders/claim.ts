@@ -9,12 +9,15 @@ import { type UserId, userIdBefore } from '../lib/user-id.js'
 import type { Card } from '../messages/card-store.js'
 import { closeClaims, openClaim } from '../messages/lease-store.js'
 import type { HeldMessage, Lease } from '../messages/message.js'
+import { claimed as claimedOutcome } from '../messages/outcome.js'
 import { reminderRenderer } from '../messages/text.js'
 import { isOwnKey } from '../messages/verdict.js'
 import { windowEnd } from '../messages/window.js'
 import * as limits from '../runs/limit.js'
+import { addOutcomes } from '../runs/outcomes.js'
 import type { Range } from '../runs/ranges.js'
 import * as cursors from '../runs/ranges.js'
+import { type Reason, toReason } from '../runs/reason.js'
 import type { RunState } from '../runs/run.js'
 import * as store from './due-store.js'
 
@@ -27,7 +30,7 @@ export type Claim =
   /** Someone is due, but the run has claimed as many as it may. */
   | { kind: 'limited' }
   /** Another process ended the run. */
-  | { kind: 'ended'; state: RunState; reason: string | null }
+  | { kind: 'ended'; state: RunState; reason: Reason | null }
 
 /** What the reminders of a claim have in common. */
 export interface ClaimOf {
@@ -47,7 +50,7 @@ export interface ClaimOptions extends ClaimOf {
 
 /**
  * Claims the next due users of the run: one short transaction writes their messages, spends their oldest valid
- * permits, and counts their counters down. Lock order: run, range; then nothing is waited for.
+ * permits, and counts their counters down. Lock order: run, range; then nothing is waited for, up to the outcomes.
  */
 export async function claimDue(db: Knex, account: Account, options: ClaimOptions): Promise<Claim> {
   const { runId, date, now } = options
@@ -56,7 +59,7 @@ export async function claimDue(db: Knex, account: Account, options: ClaimOptions
   const work = async (trx: Knex.Transaction): Promise<Claim> => {
     const run = await limits.lockForClaim(trx, runId)
     if (run?.state !== 'running')
-      return { kind: 'ended', state: run?.state ?? 'done', reason: run?.reason ?? null }
+      return { kind: 'ended', state: run?.state ?? 'done', reason: run ? toReason(run) : null }
     const room = limits.roomOf(run)
     const free = await cursors.lockRange(trx, runId)
     if (!free) {
@@ -80,6 +83,7 @@ export async function claimDue(db: Knex, account: Account, options: ClaimOptions
     await cursors.moveCursor(trx, runId, range.range_no, last ?? range.hi, again)
     if (run.claim_limit !== null) await limits.countClaimed(trx, runId, claimed.length)
     failpoint('claim.in_transaction')
+    await addOutcomes(trx, [claimedOutcome(runId, claimed.length)], now)
     return { kind: 'claimed', messages: claimed }
   }
   const claim = await inTransaction(db, work, (error) => {

@@ -5,25 +5,12 @@ import { addDays } from '../lib/business-date.js'
 import type { UserId } from '../lib/user-id.js'
 import type { Range } from '../runs/ranges.js'
 
+export { boundRange } from '../runs/user-pages.js'
+
 /** A business date, and the permits that its reminders may spend at the moment of asking. */
 export interface Day {
   date: number
   usable: Condition
-}
-
-/**
- * The part of a range that holds its next `counters` users, due or not: what one claim may examine. Reads only the
- * index. Without this bound, a claim where millions are not due would read all of them, and MySQL was seen to read
- * the account from its first user at each claim (ref on app_id alone, with 50,000 users).
- */
-export async function boundRange(db: Knex, appId: string, range: Range, counters: number): Promise<Range> {
-  const [last] = await selectRows<{ user_id: UserId }>(
-    db,
-    `SELECT user_id FROM wx_message_push_status WHERE app_id = ? AND user_id > ? AND user_id <= ?
-     ORDER BY user_id LIMIT 1 OFFSET ${counters - 1}`,
-    [appId, range.cur, range.hi],
-  )
-  return { ...range, hi: last?.user_id ?? range.hi }
 }
 
 interface DueOf {

@@ -4,6 +4,7 @@ import { addDays, businessDate } from '../lib/business-date.js'
 import { firingsOn, parseCron } from '../lib/cron.js'
 import { windowEnd } from '../messages/window.js'
 import { closeRun, findLastRun, findRun, openRun } from '../runs/occurrences.js'
+import type { Reason } from '../runs/reason.js'
 import type { JobRun, Trigger } from '../runs/run.js'
 import { REMIND } from './run.js'
 
@@ -30,8 +31,8 @@ export async function findDueRun(db: Knex, account: Account, now: number): Promi
   const run = await findRun(db, { job: REMIND, appId, slot: date })
   const wasStartedForIt = run !== undefined && run.started_at >= firing
   if (wasStartedForIt && run.state !== 'running') return undefined
-  // Someone set a limit: it is for them to decide whether the run continues.
-  if (run?.state === 'limited') return undefined
+  // Someone set a limit or paused it: it is for them to decide whether the run continues.
+  if (run?.state === 'limited' || run?.reason?.cause === 'operator') return undefined
   if (now >= windowEnd(account, date)) {
     if (!run)
       await recordMissed(db, appId, date, now, whyMissed(firings[0] ?? firing, windowEnd(account, date)))
@@ -42,10 +43,24 @@ export async function findDueRun(db: Knex, account: Account, now: number): Promi
 }
 
 /** On the day of a DST change, a firing in the gap moves past it, and may come after its window. */
-function whyMissed(firing: number, closesAt: number): string {
+function whyMissed(firing: number, closesAt: number): Reason {
   return firing < closesAt
-    ? 'no process was running before its sending window closed'
-    : 'its time (REMIND_CRON) came after its sending window (SEND_UNTIL) had closed'
+    ? {
+        en: 'no process was running before its sending window closed',
+        zh: '发送时段结束前没有进程在运行',
+        cause: 'no_process',
+      }
+    : {
+        en: 'its time (REMIND_CRON) came after its sending window (SEND_UNTIL) had closed',
+        zh: '触发时间（REMIND_CRON）晚于发送时段的结束时间（SEND_UNTIL）',
+        cause: 'late_firing',
+      }
+}
+
+const NO_PROCESS_THAT_DAY: Reason = {
+  en: 'no process was running on that day',
+  zh: '当天没有进程在运行',
+  cause: 'no_process',
 }
 
 /**
@@ -66,7 +81,7 @@ export async function recordMissedDays(db: Knex, account: Account, now: number):
     date = addDays(date, 1)
   ) {
     if (firingsOn(cron, date, timezone).length === 0) continue
-    await recordMissed(db, appId, date, now, 'no process was running on that day')
+    await recordMissed(db, appId, date, now, NO_PROCESS_THAT_DAY)
     missed.push(date)
   }
   return missed
@@ -75,8 +90,12 @@ export async function recordMissedDays(db: Knex, account: Account, now: number):
 /** Ends a run that nobody has ended, and that nobody may continue: the processes that worked on it died. */
 async function closeAbandoned(db: Knex, run: JobRun, now: number): Promise<void> {
   // If the run was waiting for WeChat to come back, its own reason says more.
-  const why = run.reason ?? 'No process was running.'
-  const reason = `Its sending window closed. ${why}`
+  const why = run.reason ?? { en: 'No process was running.', zh: '当时没有进程在运行。' }
+  const reason: Reason = {
+    en: `Its sending window closed. ${why.en}`,
+    zh: `发送时段已结束。${why.zh}`,
+    cause: run.reason?.cause === 'outage' ? 'outage_to_the_end' : 'abandoned',
+  }
   if (run.state === 'running') await closeRun(db, run.id, { state: 'window_closed', reason }, now)
 }
 
@@ -85,7 +104,7 @@ async function recordMissed(
   appId: string,
   date: number,
   now: number,
-  reason: string,
+  reason: Reason,
 ): Promise<void> {
   await openRun(
     db,

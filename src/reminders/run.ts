@@ -32,7 +32,10 @@ export interface RemindOptions {
 }
 
 /** What this process did for the run, and how the run ended. */
-export interface RunReport extends RunEnding {
+export interface RunReport {
+  state: RunEnding['state']
+  reason: string | null
+  reasonZh: string | null
   runId: number
   date: number
   due: number
@@ -78,7 +81,7 @@ export async function runReminders(
   if (!entered) throw new Error(`The run of ${date} was not entered`)
   const { tally, ending } = entered.result
   const report = await writeReport(db, account, entered.run, tally, ending, now())
-  const { runId, skippedSignedIn, ...rest } = report
+  const { runId, skippedSignedIn, reasonZh: _, ...rest } = report
   const isWell = ending.state === 'done' || ending.state === 'limited'
   log[isWell ? 'info' : 'warn']({
     event: 'remind.ended',
@@ -173,24 +176,22 @@ async function writeReport(
 ): Promise<RunReport> {
   const day = { date: run.slot, usable: isUsable(account, now) }
   // In an outage a run pauses each minute; the report of such a pause counts only the users it has reached.
-  const standings =
+  const unreminded =
     ending.state === 'paused' ? undefined : await store.countUnreminded(db, account.appId, day)
-  const stillDue = standings?.due ?? 0
-  const skippedSignedIn = standings?.signed_in ?? 0
-  const retrying = await inTransaction(db, (trx) =>
-    recordStandings(trx, run.id, { stillDue, skippedSignedIn, now }),
-  )
+  const retrying = await inTransaction(db, (trx) => recordStandings(trx, run.id, { unreminded, now }))
   const { delivered, failed, unknown, cancelled } = tally
   return {
     runId: run.id,
     date: run.slot,
-    ...ending,
-    due: delivered + failed + unknown + retrying + stillDue,
+    state: ending.state,
+    reason: ending.reason?.en ?? null,
+    reasonZh: ending.reason?.zh ?? null,
+    due: delivered + failed + unknown + retrying + (unreminded?.due ?? 0),
     delivered,
     failed,
     unknown,
     retrying,
     cancelled,
-    skippedSignedIn,
+    skippedSignedIn: unreminded?.signed_in ?? 0,
   }
 }

@@ -5,12 +5,13 @@ import type { Card } from '../messages/card-store.js'
 import type { DeliverDeps, Source } from '../messages/delivery.js'
 import { findUnfinished } from '../messages/lease-store.js'
 import type { HeldMessage } from '../messages/message.js'
-import { takeOver } from '../messages/recovery.js'
+import { observeTakeover, takeOver } from '../messages/recovery.js'
 import { addTallies, emptyTally, type Tally } from '../messages/tally.js'
 import { windowEnd } from '../messages/window.js'
 import { hasRoom } from '../runs/limit.js'
 import { reopenRun } from '../runs/occurrences.js'
 import { hasUnreadRanges } from '../runs/ranges.js'
+import type { Reason } from '../runs/reason.js'
 import type { Trigger } from '../runs/run.js'
 import { createCanary } from './canary.js'
 import { type Claim, claimDue } from './claim.js'
@@ -35,7 +36,7 @@ const MAX_POLL_MS = 1_000
 
 export interface RunEnding {
   state: 'done' | 'halted' | 'paused' | 'limited' | 'window_closed'
-  reason: string | null
+  reason: Reason | null
 }
 
 /** Where the run stands. */
@@ -61,7 +62,7 @@ export function createReminderSource(
   brake: Brake,
   run: { runId: number; date: number; card: Card; triggeredBy: Trigger; signal: AbortSignal },
 ): ReminderSource {
-  const { db, now, leaseMs } = deps
+  const { db, now, leaseMs, observe } = deps
   const { runId, date, card, triggeredBy, signal } = run
   const perSecond = deps.rate.perSecond ?? Number.POSITIVE_INFINITY
   const batch = Math.max(1, Math.min(BATCH, Math.ceil(perSecond * BATCH_SECONDS)))
@@ -90,14 +91,17 @@ export function createReminderSource(
     if (lookedAgo < LOOK_FOR_LEFT_MS && is('claiming') && !canary.mustRepeat) return []
     lookedAt = performance.now()
     const limit = canary.isPassed ? batch : 1
-    const { messages, tally } = await takeOver(db, account, { limit, leaseMs, now: now() })
-    settledAtOnce = addTallies(settledAtOnce, tally)
-    return messages
+    const takeover = await takeOver(db, account, { limit, leaseMs, now: now() })
+    observeTakeover(observe, takeover)
+    settledAtOnce = addTallies(settledAtOnce, takeover.tally)
+    return takeover.messages
   }
 
   async function claimNext(): Promise<HeldMessage[]> {
     const options = { runId, date, card, leaseMs, now: now(), examine }
+    const began = performance.now()
     const claim = await claimDue(db, account, { ...options, claim: canary.isPassed ? batch : 1 })
+    if (claim.kind === 'claimed') observe.claimed(claim.messages.length, (performance.now() - began) / 1_000)
     switch (claim.kind) {
       case 'claimed':
         if (canary.isPassed) examine = nextExamined(examine, claim.messages.length / batch)
@@ -148,7 +152,7 @@ export function createReminderSource(
       return settledAtOnce
     },
     ending() {
-      if (signal.aborted) return { state: 'paused', reason: 'stopped by a signal; run it again to go on' }
+      if (signal.aborted) return { state: 'paused', reason: STOPPED }
       return phase.kind === 'over' ? phase.ending : DONE
     },
     async next(idle) {
@@ -176,10 +180,24 @@ function nextExamined(examined: number, filled: number): number {
 
 const LIMITED: RunEnding = {
   state: 'limited',
-  reason: 'it has reminded as many users as --limit allows; run remind again for the rest',
+  reason: {
+    en: 'it has reminded as many users as --limit allows; run remind again for the rest',
+    zh: '已达到 --limit 限定的人数，再执行 remind 可继续提醒其余用户',
+    cause: 'limit',
+  },
 }
 
-function windowReason({ sendUntil, timezone }: Account): string {
+const STOPPED: Reason = {
+  en: 'stopped by a signal; run it again to go on',
+  zh: '收到停止信号，再次执行即可继续',
+  cause: 'stopped',
+}
+
+function windowReason({ sendUntil, timezone }: Account): Reason {
   const time = [sendUntil.hour, sendUntil.minute].map((part) => String(part).padStart(2, '0')).join(':')
-  return `the sending window of that day closed at ${time} ${timezone} (SEND_UNTIL)`
+  return {
+    en: `the sending window of that day closed at ${time} ${timezone} (SEND_UNTIL)`,
+    zh: `当天的发送时段已于 ${time}（${timezone}）结束（SEND_UNTIL）`,
+    cause: 'window',
+  }
 }

@@ -1,9 +1,10 @@
 import type { Knex } from 'knex'
 import { oldestUsablePermit } from '../books/index.js'
 import { mysqlHint, selectRows } from '../db/sql.js'
-import { MAX_USER_ID } from '../lib/user-id.js'
 import type { Range } from '../runs/ranges.js'
-import { boundRange, type Day } from './due-store.js'
+import type { Unreminded } from '../runs/totals.js'
+import { userPages } from '../runs/user-pages.js'
+import type { Day } from './due-store.js'
 
 /** Where a user stands on a day. The CASE of countStandingsOf decides where several apply. */
 export type Standing =
@@ -21,14 +22,8 @@ export type Standing =
 const PAGE = 2_000
 
 /** All users of the account, page by page. */
-export async function* pages(db: Knex, appId: string): AsyncGenerator<Range> {
-  let rest: Range = { range_no: 0, cur: Number.MIN_SAFE_INTEGER, hi: MAX_USER_ID }
-  for (;;) {
-    const page = await boundRange(db, appId, rest, PAGE)
-    yield page
-    if (page.hi === rest.hi) return
-    rest = { ...rest, cur: page.hi }
-  }
+export function pages(db: Knex, appId: string): AsyncGenerator<Range> {
+  return userPages(db, appId, PAGE)
 }
 
 /**
@@ -89,35 +84,51 @@ function countStandingsOf(
 }
 
 /**
- * Counts the users whom a run would remind now, and those with a permit left whom it passes over because they have
- * signed in. Far cheaper than countStandings at the end of a run: of those who have been reminded it reads the counter
- * alone, of those who have signed in no permit.
+ * Counts the users whom a run would remind now, and those whom it passes over, by the first cause that is found: no
+ * permit, a stop, a sign-in, no permit that is still valid. Far cheaper than countStandings at the end of a run: of
+ * those who have been reminded or have no permit it reads the counter alone, of those who have signed in no permit.
  */
-export async function countUnreminded(
+export async function countUnreminded(db: Knex, appId: string, day: Day): Promise<Unreminded> {
+  const counts: Unreminded = {
+    due: 0,
+    signed_in: 0,
+    no_permit: 0,
+    no_valid_permit: 0,
+    opted_out: 0,
+    blocked: 0,
+  }
+  for await (const page of pages(db, appId))
+    for (const { standing, users } of await countUnremindedOf(db, appId, page, day)) counts[standing] += users
+  return counts
+}
+
+/** A user with several open_ids is stopped if one of them is: a wish counts before a block. */
+function countUnremindedOf(
   db: Knex,
   appId: string,
+  { cur, hi }: Range,
   day: Day,
-): Promise<{ due: number; signed_in: number }> {
-  const counts = { due: 0, signed_in: 0 }
-  for await (const { cur, hi } of pages(db, appId)) {
-    const rows = await selectRows<{ standing: 'due' | 'signed_in'; users: number }>(
-      db,
-      `SELECT CASE WHEN s.user_id IS NULL THEN 'due' ELSE 'signed_in' END AS standing, COUNT(*) AS users
+): Promise<{ standing: keyof Unreminded; users: number }[]> {
+  return selectRows(
+    db,
+    `SELECT standing, COUNT(*) AS users FROM (
+       SELECT CASE (SELECT MAX(CASE WHEN u.opted_out_at IS NULL THEN 1 ELSE 2 END)
+           FROM wx_user u${mysqlHint(db, 'FORCE INDEX (wx_user_user_idx)')} WHERE u.app_id = p.app_id
+             AND u.user_id = p.user_id AND (u.opted_out_at IS NOT NULL OR u.blocked_at IS NOT NULL))
+         WHEN 2 THEN 'opted_out' WHEN 1 THEN 'blocked'
+         ELSE CASE WHEN s.user_id IS NOT NULL THEN 'signed_in'
+           WHEN ${oldestUsablePermit(db, day.usable)} IS NULL THEN 'no_valid_permit' ELSE 'due' END END AS standing
        FROM wx_message_push_status p
        LEFT JOIN wx_sign_in s${mysqlHint(db, 'FORCE INDEX (PRIMARY)')}
          ON s.app_id = p.app_id AND s.user_id = p.user_id AND s.day = ?
-       LEFT JOIN wx_user u${mysqlHint(db, 'FORCE INDEX (wx_user_user_idx)')}
-         ON u.app_id = p.app_id AND u.user_id = p.user_id AND (u.opted_out_at IS NOT NULL OR u.blocked_at IS NOT NULL)
        LEFT JOIN wx_push_message m ON m.app_id = p.app_id AND m.business_date = ? AND m.user_id = p.user_id
-       WHERE p.app_id = ? AND p.user_id > ? AND p.user_id <= ? AND p.count > 0 AND p.last_date < ?
-         AND u.app_id IS NULL AND m.id IS NULL
-         AND (s.user_id IS NOT NULL OR ${oldestUsablePermit(db, day.usable)} IS NOT NULL)
-       GROUP BY standing`,
-      [day.date, day.date, appId, cur, hi, day.date, ...day.usable.bindings],
-    )
-    for (const { standing, users } of rows) counts[standing] += users
-  }
-  return counts
+       WHERE p.app_id = ? AND p.user_id > ? AND p.user_id <= ? AND p.count > 0 AND p.last_date < ? AND m.id IS NULL
+       UNION ALL
+       SELECT 'no_permit' FROM wx_message_push_status p
+       WHERE p.app_id = ? AND p.user_id > ? AND p.user_id <= ? AND p.count <= 0 AND p.last_date < ?) AS standings
+     GROUP BY standing`,
+    [...day.usable.bindings, day.date, day.date, appId, cur, hi, day.date, appId, cur, hi, day.date],
+  )
 }
 
 /** Counts the users of a day's run whose reminder of that day was given back and who have had no other one since. */

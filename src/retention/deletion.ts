@@ -20,6 +20,8 @@ export interface Purged {
   runs: number
   signIns: number
   events: number
+  /** Opt-outs and blocks that are over. */
+  stops: number
 }
 
 export interface Deletion {
@@ -34,7 +36,7 @@ type Deleted = Partial<Purged>
 /**
  * Deletes what ended before `before`, a few hundred rows at a time: settled messages together with their
  * permits once both are that old, then spent and expired permits without a message, then runs without
- * messages, sign-ins, and WeChat's events. Never deletes a row that a younger row refers to, so that the
+ * messages, sign-ins, WeChat's events, and stops that are over. Never deletes a row that a younger row refers to, so that the
  * audit finds the same before and after.
  */
 export function createDeletion(
@@ -44,7 +46,7 @@ export function createDeletion(
 ): Deletion {
   const { appId, before } = of
   const wanted = { appId, before, limit: CHUNK }
-  const purged: Purged = { messages: 0, permits: 0, runs: 0, signIns: 0, events: 0 }
+  const purged: Purged = { messages: 0, permits: 0, runs: 0, signIns: 0, events: 0, stops: 0 }
 
   async function remove(work: (trx: Knex.Transaction) => Promise<Deleted>): Promise<void> {
     // Counted after the commit, because a transaction that met another one starts over.
@@ -101,17 +103,24 @@ export function createDeletion(
 
   async function received(): Promise<void> {
     await fromTable(
-      (on) => store.readReceived(on, 'wx_callback_event', wanted),
+      (on) => store.readAged(on, 'wx_callback_event', wanted),
       async (trx, ids) => ({ events: await store.deleteRows(trx, 'wx_callback_event', ids) }),
     )
     // A push this old is refused for its age anyway.
     const marks = { ...wanted, before: of.now - DAY_MS }
     await fromTable(
-      (on) => store.readReceived(on, 'wx_callback_nonce', marks),
+      (on) => store.readAged(on, 'wx_callback_nonce', marks),
       async (trx, ids) => {
         await store.deleteRows(trx, 'wx_callback_nonce', ids)
         return {}
       },
+    )
+  }
+
+  async function endedStops(): Promise<void> {
+    await fromTable(
+      (on) => store.readAged(on, 'wx_stop_history', wanted),
+      async (trx, ids) => ({ stops: await store.deleteRows(trx, 'wx_stop_history', ids) }),
     )
   }
 
@@ -124,6 +133,7 @@ export function createDeletion(
       await fromTable(store.readRuns, async (trx, ids) => ({ runs: await deleteRuns(trx, ids) }))
       await signIns()
       await received()
+      await endedStops()
     },
   }
 }

@@ -4,6 +4,7 @@ import { DAY_MS, HOUR_MS, MINUTE_MS } from '../lib/durations.js'
 import type { Logger } from '../lib/logger.js'
 import { closeRun, findRunningSince } from '../runs/occurrences.js'
 import { recordPurged, reopenFailed } from '../runs/purge-progress.js'
+import type { Reason } from '../runs/reason.js'
 import { endingOfWork, runOccurrence } from '../runs/run-occurrence.js'
 import { createDeletion, type Purged } from './deletion.js'
 
@@ -46,8 +47,8 @@ export async function purgeOld(
       try {
         await deletion.run()
       } finally {
-        const { messages, permits, runs, signIns, events } = deletion.purged
-        await recordPurged(db, id, messages + permits + runs + signIns + events)
+        const rows = Object.values(deletion.purged).reduce((sum, ofKind) => sum + ofKind, 0)
+        await recordPurged(db, id, rows)
       }
       log.info({ event: 'purge.done', app_id: appId, before, ...deletion.purged }, 'old rows deleted')
       return { ending: endingOfWork(signal), result: deletion.purged }
@@ -56,8 +57,10 @@ export async function purgeOld(
   return entered?.result
 }
 
+const ABANDONED: Reason = { en: 'its process ended', zh: '执行它的进程已退出', cause: 'abandoned' }
+
 /** Ends occurrences of any job that a killed process has left behind: they would be `running` for ever. */
 async function endAbandoned(db: Knex, appId: string, now: number): Promise<void> {
   for (const id of await findRunningSince(db, appId, now - ABANDONED_MS))
-    await closeRun(db, id, { state: 'halted', reason: 'its process ended' }, now)
+    await closeRun(db, id, { state: 'halted', reason: ABANDONED }, now)
 }

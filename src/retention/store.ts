@@ -134,18 +134,27 @@ export async function readRuns(db: Knex, after: number, { appId, before, limit }
   return toSlice(rows, before, limit)
 }
 
+/** Tables whose rows go by their own age alone, each with the time that counts and an index of it. */
+const TIME_OF = {
+  wx_callback_event: 'received_at',
+  wx_callback_nonce: 'received_at',
+  wx_stop_history: 'ended_at',
+} as const
+
+export type AgingTable = keyof typeof TIME_OF
+
 /**
- * The oldest WeChat events, processed or not, or marks of accepted pushes. Each slice is deleted before the
- * next is read.
+ * The oldest WeChat events, processed or not, marks of accepted pushes, or stops that are over. Each slice is deleted
+ * before the next is read.
  */
-export async function readReceived(
+export async function readAged(
   db: Knex,
-  table: 'wx_callback_event' | 'wx_callback_nonce',
+  table: AgingTable,
   { appId, before, limit }: Wanted,
 ): Promise<Slice> {
   const rows = await selectRows<{ id: number }>(
     db,
-    `SELECT id FROM ${table} WHERE app_id = ? AND received_at < ? ORDER BY received_at LIMIT ?`,
+    `SELECT id FROM ${table} WHERE app_id = ? AND ${TIME_OF[table]} < ? ORDER BY ${TIME_OF[table]} LIMIT ?`,
     [appId, before, limit],
   )
   return { old: rows.map(({ id }) => id), next: rows.length < limit ? undefined : 0 }
@@ -162,17 +171,13 @@ function toSlice(rows: Row[], before: number, limit: number): Slice {
 /** Deletes by id. A message that is no longer settled stays. */
 export async function deleteRows(
   db: Knex,
-  table: 'wx_push_message' | 'wx_callback_event' | 'wx_callback_nonce',
+  table: 'wx_push_message' | AgingTable,
   ids: number[],
 ): Promise<number> {
-  const still = {
-    wx_push_message: 'settled_at > 0',
-    wx_callback_event: '1 = 1',
-    wx_callback_nonce: '1 = 1',
-  }
+  const still = table === 'wx_push_message' ? ' AND settled_at > 0' : ''
   const { affectedRows } = await execute(
     db,
-    `DELETE FROM ${table} WHERE id IN (${placeholders(ids.length)}) AND ${still[table]}`,
+    `DELETE FROM ${table} WHERE id IN (${placeholders(ids.length)})${still}`,
     ids,
   )
   return affectedRows

@@ -1,5 +1,6 @@
 import type { Knex } from 'knex'
 import { execute, isSqlite, selectRows } from '../db/sql.js'
+import { REASON_COLUMNS, type ReasonRow } from './reason.js'
 import type { RunState } from './run.js'
 
 /**
@@ -8,9 +9,8 @@ import type { RunState } from './run.js'
  * with a limit keeps this count: otherwise all claims of a large run would wait for one row. Lock order: the run
  * comes before its ranges.
  */
-export interface ClaimableRun {
+export interface ClaimableRun extends ReasonRow {
   state: RunState
-  reason: string | null
   claim_limit: number | null
   claimed: number
 }
@@ -20,7 +20,7 @@ export async function lockForClaim(trx: Knex.Transaction, runId: number): Promis
   const read = async (lock: string): Promise<ClaimableRun | undefined> => {
     const [run] = await selectRows<ClaimableRun>(
       trx,
-      `SELECT state, reason, claim_limit, claimed FROM wx_job_run WHERE id = ?${lock}`,
+      `SELECT state, ${REASON_COLUMNS}, claim_limit, claimed FROM wx_job_run WHERE id = ?${lock}`,
       [runId],
     )
     return run

@@ -1,5 +1,6 @@
 import type { Knex } from 'knex'
 import { execute, placeholders } from '../db/sql.js'
+import { reasonValues, SET_REASON } from './reason.js'
 
 export async function recordPurged(db: Knex, runId: number, rows: number): Promise<void> {
   await execute(db, 'UPDATE wx_job_run SET purged = purged + ? WHERE id = ?', [rows, runId])
@@ -14,14 +15,14 @@ export async function reopenFailed(
 ): Promise<boolean> {
   const { affectedRows } = await execute(
     db,
-    `UPDATE wx_job_run SET state = 'running', reason = NULL, finished_at = NULL, updated_at = ?
+    `UPDATE wx_job_run SET state = 'running', ${SET_REASON}, finished_at = NULL, updated_at = ?
      WHERE id = ? AND state IN ('halted', 'paused') AND updated_at <= ?`,
-    [now, runId, endedBefore],
+    [...reasonValues(null), now, runId, endedBefore],
   )
   return affectedRows > 0
 }
 
-/** Deletes occurrences that have ended, and their ranges. Returns how many were deleted. */
+/** Deletes occurrences that have ended, with their ranges and outcomes. Returns how many were deleted. */
 export async function deleteRuns(trx: Knex.Transaction, ids: number[]): Promise<number> {
   await execute(trx, `DELETE FROM wx_job_cursor WHERE run_id IN (${placeholders(ids.length)})`, ids)
   const { affectedRows } = await execute(
@@ -29,5 +30,6 @@ export async function deleteRuns(trx: Knex.Transaction, ids: number[]): Promise<
     `DELETE FROM wx_job_run WHERE id IN (${placeholders(ids.length)}) AND state <> 'running'`,
     ids,
   )
+  await execute(trx, `DELETE FROM wx_run_outcome WHERE run_id IN (${placeholders(ids.length)})`, ids)
   return affectedRows
 }

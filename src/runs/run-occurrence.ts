@@ -1,6 +1,7 @@
 import type { Knex } from 'knex'
 import type { Logger } from '../lib/logger.js'
 import { closeRun, openRun } from './occurrences.js'
+import type { Reason } from './reason.js'
 import type { Ending, JobRun, Occurrence, Trigger } from './run.js'
 
 export interface RunOptions {
@@ -41,19 +42,22 @@ export async function runOccurrence<Result>(
       'it will be retried later',
     )
     if (ifItFails === 'halt')
-      await closeRun(
-        db,
-        run.id,
-        { state: 'halted', reason: 'the database failed, see the log' },
-        now(),
-      ).catch(() => {
+      await closeRun(db, run.id, { state: 'halted', reason: DATABASE_FAILED }, now()).catch(() => {
         // The database is unreachable altogether; the error that led here says so.
       })
     throw error
   }
 }
 
+const DATABASE_FAILED: Reason = {
+  en: 'the database failed, see the log',
+  zh: '数据库出错，见日志',
+  cause: 'database',
+}
+
+const STOPPED: Reason = { en: 'stopped', zh: '已停止', cause: 'stopped' }
+
 /** The ending of work that a signal may cut short. */
 export function endingOfWork(signal: AbortSignal): Ending {
-  return signal.aborted ? { state: 'paused', reason: 'stopped' } : { state: 'done', reason: null }
+  return signal.aborted ? { state: 'paused', reason: STOPPED } : { state: 'done', reason: null }
 }

@@ -1,3 +1,5 @@
+import type { Reason } from './reason.js'
+
 export type Trigger = 'cron' | 'catch-up' | 'manual'
 export type RunState = 'running' | 'done' | 'halted' | 'paused' | 'limited' | 'window_closed' | 'missed'
 
@@ -14,11 +16,11 @@ export interface JobRun {
   id: number
   slot: number
   state: RunState
-  reason: string | null
+  reason: Reason | null
   started_at: number
 }
 
 export interface Ending {
   state: RunState
-  reason: string | null
+  reason: Reason | null
 }

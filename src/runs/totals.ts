@@ -1,12 +1,13 @@
 import type { Knex } from 'knex'
-import { execute, isSqlite, placeholders, scanRows, selectRows } from '../db/sql.js'
+import { execute, isSqlite, placeholders, selectRows } from '../db/sql.js'
 import { sortedUnique } from '../lib/sorted.js'
+import { sumOutcomes } from './outcomes.js'
 import type { RunState } from './run.js'
 
 /**
  * The totals of a run: how many of its messages are in which state. While a run is `running`, its totals are as of
  * `updated_at`: updating them at each change would be one more write to a row that all processes share. They are
- * counted when the run ends. From then on, each settlement of one of its messages moves that message from one total
+ * summed up from its outcomes (outcomes.ts) when the run ends. From then on, each settlement of one of its messages moves that message from one total
  * to another in the same transaction. Each settlement locks the run before its messages (a shared lock while the run
  * is running), so that none falls between the count and the end.
  */
@@ -18,6 +19,10 @@ export interface Totals {
   /** Not ended yet: being sent, or waiting for another attempt. */
   retrying: number
 }
+
+/** Users whom a run has not reminded: due now, or passed over for a cause. */
+export type SkippedFor = 'signed_in' | 'no_permit' | 'no_valid_permit' | 'opted_out' | 'blocked'
+export type Unreminded = Record<'due' | SkippedFor, number>
 
 /** Locks the runs of messages about to be settled, until the commit. Returns those that have ended. */
 export async function lockForSettling(
@@ -58,43 +63,52 @@ export async function moveTotals(
 
 /** Records the states of a locked run's messages, whichever process sent them. */
 export async function countTotals(trx: Knex.Transaction, runId: number): Promise<void> {
-  const rows = await scanRows<{ state: string; messages: number }>(
-    trx,
-    'SELECT state, COUNT(*) AS messages FROM wx_push_message WHERE run_id = ? GROUP BY state',
-    [runId],
-  )
-  const of = (state: string): number => rows.find((row) => row.state === state)?.messages ?? 0
-  const [delivered, failed, unknown] = [of('delivered'), of('failed'), of('unknown')]
-  const retrying = of('retry') + of('queued') + of('sending')
+  const { claimed, delivered, failed, unknown, cancelled } = await sumOutcomes(trx, runId)
+  const retrying = claimed - delivered - failed - unknown - cancelled
   await execute(
     trx,
     `UPDATE wx_job_run SET due = ?, delivered = ?, failed = ?, unknown = ?, cancelled = ?, retrying = ? WHERE id = ?`,
-    [delivered + failed + unknown + retrying, delivered, failed, unknown, of('cancelled'), retrying, runId],
+    [delivered + failed + unknown + retrying, delivered, failed, unknown, cancelled, retrying, runId],
   )
 }
 
 /**
  * Called when a process leaves a run. Brings the totals up to date unless the run has ended (others may go on with
- * it), and sets `due` to the users it has claimed plus those who are still due. Returns how many messages are not
- * settled.
+ * it), and sets `due` to the users it has claimed plus those who are still due. `unreminded` is undefined if they were
+ * not counted. Returns how many messages are not settled.
  */
 export async function recordStandings(
   trx: Knex.Transaction,
   runId: number,
-  { stillDue, skippedSignedIn, now }: { stillDue: number; skippedSignedIn: number; now: number },
+  { unreminded, now }: { unreminded: Unreminded | undefined; now: number },
 ): Promise<number> {
   const ended = await lockForSettling(trx, [runId], 'alone')
   if (!ended.has(runId)) await countTotals(trx, runId)
   await execute(
     trx,
-    `UPDATE wx_job_run SET due = delivered + failed + unknown + retrying + ?, skipped_signed_in = ?,
-       updated_at = ? WHERE id = ?`,
-    [stillDue, skippedSignedIn, now, runId],
+    'UPDATE wx_job_run SET due = delivered + failed + unknown + retrying + ?, updated_at = ? WHERE id = ?',
+    [unreminded?.due ?? 0, now, runId],
   )
+  if (unreminded) await recordSkipped(trx, runId, unreminded, now)
   const [run] = await selectRows<{ retrying: number }>(trx, 'SELECT retrying FROM wx_job_run WHERE id = ?', [
     runId,
   ])
   return run?.retrying ?? 0
+}
+
+/** Records whom the run has passed over, and when they were counted. */
+async function recordSkipped(
+  trx: Knex.Transaction,
+  runId: number,
+  { signed_in, no_permit, no_valid_permit, opted_out, blocked }: Unreminded,
+  now: number,
+): Promise<void> {
+  await execute(
+    trx,
+    `UPDATE wx_job_run SET skipped_signed_in = ?, skipped_no_permit = ?, skipped_no_valid_permit = ?,
+       skipped_opted_out = ?, skipped_blocked = ?, skipped_at = ? WHERE id = ?`,
+    [signed_in, no_permit, no_valid_permit, opted_out, blocked, now, runId],
+  )
 }
 
 /** Adds to the totals of an ended run messages that were claimed for it and became unknown at once. */

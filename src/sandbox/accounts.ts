@@ -21,6 +21,16 @@ export const DEMO_ACCOUNT: AccountOptions = {
   pages: [DEMO_PAGE],
 }
 
+export const DEMO_SUBSCRIBE_TEMPLATE_ID = 'sandbox-sign-in-subscription-template-00001'
+
+/** A mini-program of today, which asks for subscriptions. */
+export const DEMO_SUBSCRIBE_ACCOUNT: AccountOptions = {
+  appId: 'wx8c1f4b7d2e9a6053',
+  secret: 'fedcba9876543210fedcba9876543210',
+  templates: { [DEMO_SUBSCRIBE_TEMPLATE_ID]: ['thing1', 'thing2', 'date3'] },
+  pages: [DEMO_PAGE],
+}
+
 export class SandboxAccount {
   readonly appId: string
   readonly secret: string

@@ -4,11 +4,12 @@ import { Type } from 'typebox'
 import { ServiceError } from '../errors.js'
 import { type Caller, type Callers, callerOf } from '../http/callers.js'
 import { BODY_ERRORS, CALLER_ERRORS, DATABASE_ERRORS, errorsOf } from '../http/error-responses.js'
-import { BOTH_CALLERS, EXAMPLE, IsoDate, OpenId, UserId } from '../http/schemas.js'
+import { BOTH_CALLERS, EXAMPLE, IsoDate, OpenId, OpenIdInstead, UserId } from '../http/schemas.js'
 import { businessDate, parseIsoDate, toIsoDate } from '../lib/business-date.js'
-import { userIdFor } from '../users/persons.js'
+import { USER_ID_PATTERN, userIdToJson } from '../lib/user-id.js'
+import { userIdFor, userIdNamed } from '../users/persons.js'
 import type { Numbering } from '../users/user-ids.js'
-import { findStreakUpTo, oldestKept, recordSignIn } from './sign-in.js'
+import { findDayOfUser, findStreakUpTo, oldestKept, recordSignIn } from './sign-in.js'
 
 const SignIn = Type.Object(
   { open_id: Type.Optional(OpenId), user_id: Type.Optional(UserId), date: Type.Optional(IsoDate) },
@@ -20,7 +21,44 @@ const SignInAnswer = Type.Object(
   { description: 'Recorded, now or before', examples: [{ date: EXAMPLE.date, streak: 1 }] },
 )
 
-/** POST /v1/sign-ins */
+const Query = Type.Object(
+  {
+    user_id: Type.Optional(
+      Type.String({
+        pattern: USER_ID_PATTERN,
+        description: "The owner's number for the user",
+        examples: [String(EXAMPLE.user.user_id)],
+      }),
+    ),
+    open_id: Type.Optional(OpenIdInstead),
+    date: Type.Optional(IsoDate),
+  },
+  { additionalProperties: false },
+)
+
+const DayAnswer = Type.Object(
+  {
+    user_id: UserId,
+    date: IsoDate,
+    signed_in: Type.Boolean(),
+    streak: Type.Integer({ description: 'Consecutive days up to this one; 0 if not signed in on it' }),
+    streak_before: Type.Integer({ description: 'Consecutive days up to the day before' }),
+  },
+  {
+    description: 'How it stands',
+    examples: [
+      {
+        user_id: EXAMPLE.user.user_id,
+        date: EXAMPLE.date,
+        signed_in: true,
+        streak: 3,
+        streak_before: 2,
+      },
+    ],
+  },
+)
+
+/** POST and GET /v1/sign-ins */
 export function signInRoutes(deps: {
   db: Knex
   account: Numbering & { timezone: string }
@@ -30,8 +68,8 @@ export function signInRoutes(deps: {
 }): FastifyPluginAsyncTypebox {
   const { db, account, now } = deps
 
-  /** The day of the sign-in: today in the account's zone, or an earlier day if a backend names one. */
-  function dayOf(caller: Caller, date: string | undefined): number {
+  /** Today in the account's zone, or the day that is named. */
+  function dayOf(date: string | undefined): number {
     const today = businessDate(now(), account.timezone)
     if (date === undefined) return today
     const day = parseIsoDate(date)
@@ -43,6 +81,12 @@ export function signInRoutes(deps: {
       const message = `date: ${date} is later than today, ${toIsoDate(today)} in ${account.timezone}`
       throw new ServiceError('invalid_request', message, { field: 'date' })
     }
+    return day
+  }
+
+  function dayOfSignIn(caller: Caller, date: string | undefined): number {
+    const today = dayOf(undefined)
+    const day = dayOf(date)
     // Otherwise a user could make up a streak.
     if (day < today && caller.kind === 'session') {
       const message = `date: a session signs in for today, ${toIsoDate(today)}; leave it out`
@@ -72,12 +116,40 @@ export function signInRoutes(deps: {
       },
       async (request, reply) => {
         const caller = callerOf(request)
-        const day = dayOf(caller, request.body.date)
+        const day = dayOfSignIn(caller, request.body.date)
         const userId = await userIdFor(db, account, caller, request.body, now())
         const signIn = { appId: account.appId, userId, day }
         const isTooOld = day < oldestKept(now(), deps.retentionDays, account.timezone)
-        const streak = isTooOld ? await findStreakUpTo(db, signIn) : await recordSignIn(db, signIn, now())
+        const streak = isTooOld
+          ? (await findStreakUpTo(db, signIn)) || 1
+          : await recordSignIn(db, signIn, now())
         return reply.status(201).send({ date: toIsoDate(day), streak })
+      },
+    )
+    app.get(
+      '/v1/sign-ins',
+      {
+        onRequest: deps.callers.backendOrSession,
+        schema: {
+          operationId: 'getSignIn',
+          summary: 'Whether a user signed in on a day, and the streak',
+          description:
+            'A backend names user_id or open_id; a session asks about its own user. The day is today in the zone of the account if left out. A user without a sign-in is answered alike, with zeros.',
+          tags: ['sign-ins'],
+          security: BOTH_CALLERS,
+          querystring: Query,
+          response: {
+            200: DayAnswer,
+            ...errorsOf(...CALLER_ERRORS, 'invalid_request', 'conflict', ...DATABASE_ERRORS),
+          },
+        },
+      },
+      async (request) => {
+        const { date, ...named } = request.query
+        const day = dayOf(date)
+        const userId = await userIdNamed(db, account.appId, callerOf(request), named)
+        const found = await findDayOfUser(db, { appId: account.appId, userId, day })
+        return { user_id: userIdToJson(userId), date: toIsoDate(day), ...found }
       },
     )
   }

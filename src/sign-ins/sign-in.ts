@@ -36,14 +36,33 @@ export function oldestKept(now: number, retentionDays: number, timezone: string)
 
 /**
  * The streak up to a day, as far as it is known: from its own row, or from a later streak that includes the
- * day.
+ * day. 0 if the user did not sign in on it.
  */
 export async function findStreakUpTo(
   db: Knex,
   { appId, userId, day }: { appId: string; userId: UserId; day: BusinessDate },
 ): Promise<number> {
   const next = await store.findFirstFrom(db, appId, userId, day)
-  return (next && impliedStreak(day, next)) ?? 1
+  return (next && impliedStreak(day, next)) ?? 0
+}
+
+/** Whether a user signed in on a day, and the streaks up to that day and up to the day before. */
+export interface DayOfUser {
+  signed_in: boolean
+  /** 0 if not signed in. */
+  streak: number
+  streak_before: number
+}
+
+/** Reads at most two rows, by the primary key. */
+export async function findDayOfUser(
+  db: Knex,
+  { appId, userId, day }: { appId: string; userId: UserId; day: BusinessDate },
+): Promise<DayOfUser> {
+  const streak = await findStreakUpTo(db, { appId, userId, day })
+  const streak_before =
+    streak > 0 ? streak - 1 : await findStreakUpTo(db, { appId, userId, day: addDays(day, -1) })
+  return { signed_in: streak > 0, streak, streak_before }
 }
 
 /** What the row of a later day says about an earlier one; undefined if its streak began after that. */

@@ -67,3 +67,19 @@ export async function setStreak(
     day,
   ])
 }
+
+/** The user's newest days before one. By the primary key. */
+export function findDaysBefore(
+  db: Knex,
+  appId: string,
+  userId: UserId,
+  before: BusinessDate,
+  limit: number,
+): Promise<(SignInRow & { created_at: number })[]> {
+  return selectRows(
+    db,
+    `SELECT day, streak, created_at FROM wx_sign_in WHERE app_id = ? AND user_id = ? AND day < ?
+     ORDER BY day DESC LIMIT ?`,
+    [appId, userId, before, limit],
+  )
+}

@@ -4,18 +4,21 @@ import { Type } from 'typebox'
 import { inTransaction } from '../db/transaction.js'
 import { ServiceError } from '../errors.js'
 import type { Callers } from '../http/callers.js'
-import { BACKEND_ERRORS, DATABASE_ERRORS, errorsOf } from '../http/error-responses.js'
-import { BACKEND_ONLY, EXAMPLE, UserId } from '../http/schemas.js'
-import { USER_ID_PATTERN, userIdToJson } from '../lib/user-id.js'
+import { BACKEND_ERRORS, BODY_ERRORS, DATABASE_ERRORS, errorsOf } from '../http/error-responses.js'
+import { BACKEND_ONLY, EXAMPLE, UserId, UserIdParams } from '../http/schemas.js'
+import { userIdToJson } from '../lib/user-id.js'
 import { readUserId } from './persons.js'
 import * as store from './stop-store.js'
 
-const Params = Type.Object({
-  user_id: Type.String({
-    pattern: USER_ID_PATTERN,
-    description: "The owner's number for the user",
-    examples: [String(EXAMPLE.user.user_id)],
-  }),
+/** Of PUT. Callers that were written before there was a body send none. */
+const Wish = Type.Unsafe<{ opted_out: boolean } | null | undefined>({
+  type: ['object', 'null'],
+  required: ['opted_out'],
+  properties: {
+    opted_out: { type: 'boolean', description: 'false brings the user back, as DELETE does' },
+  },
+  additionalProperties: false,
+  examples: [{ opted_out: true }],
 })
 
 const Answer = Type.Object(
@@ -42,10 +45,10 @@ export function optOutRoutes(deps: {
   const schema = {
     tags: ['users'],
     security: BACKEND_ONLY,
-    params: Params,
+    params: UserIdParams,
     response: {
       200: Answer,
-      ...errorsOf(...BACKEND_ERRORS, 'not_found', 'invalid_request', ...DATABASE_ERRORS),
+      ...errorsOf(...BACKEND_ERRORS, ...BODY_ERRORS, 'not_found', ...DATABASE_ERRORS),
     },
   }
 
@@ -71,13 +74,15 @@ export function optOutRoutes(deps: {
         onRequest: deps.callers.backend,
         schema: {
           ...schema,
-          operationId: 'optOutUser',
-          summary: 'Stop messages to a user, at the user’s own request',
+          body: Wish,
+          operationId: 'setOptOut',
+          summary: 'Stop messages to a user, at the user’s own request, or bring the user back',
           description:
-            'Holds until DELETE: neither an accepted subscription nor a bulk bring-back ends it. Repeating it changes nothing. A message that is being sent at this moment still goes out.',
+            '`{"opted_out": true}`, or no body, stops all messages. That holds until `{"opted_out": false}`: neither an accepted subscription nor a bulk bring-back ends it. Repeating it changes nothing. A message that is being sent at this moment still goes out.',
         },
       },
-      (request) => change(request.params.user_id, store.recordWish),
+      (request) =>
+        change(request.params.user_id, request.body?.opted_out === false ? store.liftAll : store.recordWish),
     )
     app.delete(
       '/v1/users/:user_id/opt-out',
@@ -85,10 +90,10 @@ export function optOutRoutes(deps: {
         onRequest: deps.callers.backend,
         schema: {
           ...schema,
-          operationId: 'bringBackUser',
+          operationId: 'endOptOut',
           summary: 'Bring a user back',
           description:
-            'Ends whatever stops messages to the user: an opt-out, a refusal that WeChat reported, a block. If WeChat still refuses, the next message is refused and the stop is recorded again.',
+            'The same as PUT with `{"opted_out": false}`. Ends whatever stops messages to the user: an opt-out, a refusal that WeChat reported, a block. If WeChat still refuses, the next message is refused and the stop is recorded again.',
         },
       },
       (request) => change(request.params.user_id, store.liftAll),

@@ -10,3 +10,8 @@ export interface PersonKey {
 export interface BoundPerson extends PersonKey {
   userId: UserId
 }
+
+/** The person alone, where naming the user too would mean all open_ids of the user. */
+export function keyOf({ appId, openId }: PersonKey): PersonKey {
+  return { appId, openId }
+}

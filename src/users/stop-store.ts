@@ -1,7 +1,10 @@
 import type { Knex } from 'knex'
 import { execute, forUpdate, isSqlite, placeholders, rowPlaceholders, selectRows } from '../db/sql.js'
-import type { UserId } from '../lib/user-id.js'
-import type { BoundPerson, PersonKey } from './person.js'
+import { isNamed, type Named } from './named.js'
+import { type BoundPerson, keyOf, type PersonKey } from './person.js'
+import { keepEnded, keepEndedOf } from './stop-history-store.js'
+
+export type { Named } from './named.js'
 
 /**
  * The statements on people whom nothing is sent to: opted_out_at, blocked_at, stop_errcode and
@@ -9,6 +12,7 @@ import type { BoundPerson, PersonKey } from './person.js'
  * nothing that WeChat says replaces it.
  */
 const IS_NO_WISH = '(opted_out_at IS NULL OR stop_errcode IS NOT NULL)'
+const NO_WISH = { sql: IS_NO_WISH, bindings: [] }
 
 /**
  * Records that nothing is to be sent to a person, who asked for that or cannot be reached at all. A login may
@@ -22,6 +26,7 @@ export async function recordStop(
   now: number,
 ): Promise<void> {
   const column = stop.kind === 'opt_out' ? 'opted_out_at' : 'blocked_at'
+  await keepEnded(trx, keyOf(person), { kinds: [stop.kind], at: now, only: NO_WISH })
   const { affectedRows } = await execute(
     trx,
     `UPDATE wx_user SET ${column} = ?, stop_errcode = ?, stop_message_id = ?, updated_at = ?,
@@ -47,6 +52,7 @@ export async function recordOptOut(
   person: BoundPerson & { errcode: number; at: number },
   now: number,
 ): Promise<void> {
+  await keepEnded(trx, keyOf(person), { kinds: ['opt_out'], at: person.at, only: NO_WISH })
   await execute(
     trx,
     `UPDATE wx_user SET opted_out_at = ?, user_id = COALESCE(user_id, ?), updated_at = ?,
@@ -62,6 +68,7 @@ export async function recordBlock(
   { appId, openId, errcode, at }: PersonKey & { errcode: number; at: number },
   now: number,
 ): Promise<void> {
+  await keepEnded(trx, { appId, openId }, { kinds: ['block'], at })
   const set = (column: string) =>
     isSqlite(trx) ? `${column} = excluded.${column}` : `${column} = VALUES(${column})`
   const columns = [...['blocked_at', 'stop_errcode', 'updated_at'].map(set), 'stop_message_id = NULL'].join(
@@ -84,6 +91,7 @@ export async function liftRefusal(
   { appId, openId }: PersonKey,
   now: number,
 ): Promise<void> {
+  await keepEnded(trx, { appId, openId }, { kinds: ['opt_out'], at: now })
   await execute(
     trx,
     `UPDATE wx_user SET opted_out_at = NULL, updated_at = ?,
@@ -100,6 +108,8 @@ export async function liftBlock(
   { appId, openId, errcode }: PersonKey & { errcode: number },
   now: number,
 ): Promise<boolean> {
+  const only = { sql: 'stop_errcode = ?', bindings: [errcode] }
+  await keepEnded(trx, { appId, openId }, { kinds: ['block'], at: now, only })
   const { affectedRows } = await execute(
     trx,
     `UPDATE wx_user SET blocked_at = NULL, stop_errcode = NULL, stop_message_id = NULL, updated_at = ?
@@ -107,15 +117,6 @@ export async function liftBlock(
     [now, appId, openId, errcode],
   )
   return affectedRows > 0
-}
-
-/** The people to stop, or to bring back: all open_ids of a user, or one of them. */
-export type Named = { appId: string } & ({ userId: UserId } | { openId: string })
-
-function isNamed(named: Named): { sql: string; bindings: (string | UserId)[] } {
-  return 'userId' in named
-    ? { sql: 'app_id = ? AND user_id = ?', bindings: [named.appId, named.userId] }
-    : { sql: 'app_id = ? AND open_id = ?', bindings: [named.appId, named.openId] }
 }
 
 /**
@@ -148,6 +149,7 @@ export async function countStoppedByMessages(db: Knex, appId: string): Promise<n
  */
 export async function recordWish(trx: Knex.Transaction, named: Named, now: number): Promise<void> {
   const { sql, bindings } = isNamed(named)
+  await keepEnded(trx, named, { kinds: ['opt_out'], at: now, only: NO_WISH })
   // MySQL assigns from left to right: the time must be computed from the code before the code is cleared.
   await execute(
     trx,
@@ -160,6 +162,7 @@ export async function recordWish(trx: Knex.Transaction, named: Named, now: numbe
 /** Ends whatever keeps messages from somebody. If WeChat still refuses, the next message is refused again. */
 export async function liftAll(trx: Knex.Transaction, named: Named, now: number): Promise<void> {
   const { sql, bindings } = isNamed(named)
+  await keepEnded(trx, named, { kinds: ['opt_out', 'block'], at: now })
   await execute(
     trx,
     `UPDATE wx_user SET opted_out_at = NULL, blocked_at = NULL, stop_errcode = NULL, stop_message_id = NULL,
@@ -202,6 +205,7 @@ export async function liftStops(
   now: number,
 ): Promise<void> {
   if (openIds.length === 0) return
+  await keepEndedOf(trx, appId, openIds, { kinds: [kind], at: now })
   await execute(
     trx,
     `UPDATE wx_user SET ${kind === 'opt_out' ? 'opted_out_at' : 'blocked_at'} = NULL, stop_errcode = NULL,

@@ -10,6 +10,7 @@ import {
 } from '../db/sql.js'
 import { chunks } from '../lib/chunks.js'
 import type { UserId } from '../lib/user-id.js'
+import { keepEnded } from './stop-history-store.js'
 
 export interface Binding {
   openId: string
@@ -97,6 +98,7 @@ export async function lockUserOf(trx: Knex.Transaction, appId: string, openId: s
   return row.user_id
 }
 
+/** Binds a person to another user. What stops messages to the person goes along, and ends for the user before. */
 export async function changeUser(
   trx: Knex.Transaction,
   appId: string,
@@ -104,6 +106,7 @@ export async function changeUser(
   userId: UserId,
   now: number,
 ): Promise<void> {
+  await keepEnded(trx, { appId, openId }, { kinds: ['opt_out', 'block'], at: now })
   await execute(trx, 'UPDATE wx_user SET user_id = ?, updated_at = ? WHERE app_id = ? AND open_id = ?', [
     userId,
     now,

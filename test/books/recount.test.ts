@@ -47,7 +47,7 @@ describe.each(dialects)('a recount on %s', (dialect) => {
   test('a recount beside uploads of the same user loses none of them', async () => {
     await addPermits(db, [{ user_id: 1 }])
     const pools = [openPool(database), openPool(database)]
-    const [ingest] = pools.map(createIngest) as [Ingest]
+    const [ingest] = pools.map((db) => createIngest(db)) as [Ingest]
     const uploads = async () => {
       for (let n = 0; n < 60; n++) {
         const item = {

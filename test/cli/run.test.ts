@@ -30,6 +30,28 @@ test('a command answers one JSON object on stdout, names its database on stderr,
   expect(stderr).toMatch(/^Database: /)
 })
 
+test('explain says why in both languages and check by check, and with --json what HTTP answers', async () => {
+  const database = await createTestDatabase('sqlite')
+  onTestFinished(() => database.close())
+  await database.db('wx_message_push_status').insert({ app_id: APP_ID, user_id: 7, count: 0 })
+  const env = { DATABASE_URL: database.url }
+  const { code, stdout } = await call(['explain', '7', '--date', '2026-11-20', '--json'], env)
+  const explanation = JSON.parse(stdout)
+  expect({ code, explanation }).toMatchObject({
+    code: 0,
+    explanation: { user_id: 7, date: '2026-11-20', outcome: expect.any(String), checks: expect.any(Array) },
+  })
+  const lines = (await call(['explain', '7', '--date', '2026-11-20'], env)).stdout.trim().split('\n')
+  expect(lines.slice(1, 3)).toEqual([explanation.sentence, explanation.sentence_zh])
+  expect(lines.slice(3)).toHaveLength(explanation.checks.length)
+  expect(lines[3]).toMatch(/^(ok|not ok) +known: /)
+  expect((await call(['explain', '8', '--json'], env)).stdout).toContain('"outcome":"not_known"')
+  expect(await call(['explain', 'x'], env)).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining('A user id is a whole number'),
+  })
+})
+
 test('an error is told in words on stderr, and with --json as an object on stdout', async () => {
   const { code, stdout, stderr } = await call(['audit', '--json'], { DATABASE_URL: 'sqlite:./none/none.db' })
   expect(code).toBe(1)

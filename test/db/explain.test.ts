@@ -4,13 +4,17 @@ import { NEVER_EXPIRES } from '../../src/books/index.js'
 import { acceptPush } from '../../src/callbacks/accept.js'
 import { createCallbackWorker } from '../../src/callbacks/process.js'
 import { execute, isSqlite, selectRows } from '../../src/db/sql.js'
+import { readStanding } from '../../src/metrics/standing.js'
+import { createCounterCheck } from '../../src/operations/counter-check.js'
 import type { UploadedPermit } from '../../src/permits/accept.js'
 import { expireStale } from '../../src/permits/expire.js'
 import { findBalance } from '../../src/permits/find-balance.js'
 import { createIngest } from '../../src/permits/ingest.js'
-import { findOldRuns, readMessages, readReceived, readRuns } from '../../src/retention/store.js'
+import { explainUser } from '../../src/reminders/explain.js'
+import { findOldRuns, readAged, readMessages, readRuns } from '../../src/retention/store.js'
 import { recordSignIn } from '../../src/sign-ins/sign-in.js'
 import { rebindUser } from '../../src/users/rebind.js'
+import { liftAll } from '../../src/users/stop-store.js'
 import { userIdsOf } from '../../src/users/user-ids.js'
 import { DAY_MS, HOUR_MS, NOW, SEND_PATH, TODAY } from '../helpers/constants.js'
 import { type Dialect, dialects } from '../helpers/database.js'
@@ -57,6 +61,35 @@ const HOT: {
   reads?: number
 }[] = [
   {
+    name: 'newest runs of the metrics',
+    sql: /SELECT slot, state, started_at, finished_at, updated_at FROM wx_job_run/,
+    reads: 40,
+    accesses: [{ table: 'wx_job_run', key: 'wx_job_run_slot_uq', by: ['job', 'app_id'] }],
+  },
+  {
+    name: 'claims of the metrics',
+    sql: /SELECT lease_until <= .* AS lapsed FROM wx_claim/,
+    accesses: [{ table: 'wx_claim', key: 'wx_claim_lease_idx', by: ['app_id'] }],
+  },
+  {
+    name: 'end of a page of the check of counters',
+    sql: /UNION ALL SELECT \* FROM \(SELECT user_id FROM wx_save_form_id/,
+    reads: 12_000,
+    accesses: [
+      { table: 'wx_message_push_status', key: COUNTERS, by: ['app_id', 'user_id'] },
+      { table: 'wx_save_form_id', key: PERMITS, by: ['app_id', 'user_id'] },
+    ],
+  },
+  {
+    name: 'wrong counters of a page',
+    sql: /SELECT user_id FROM \(\s*SELECT user_id, count, 0 AS permit .* user_id > \?/,
+    reads: 25_000,
+    accesses: [
+      { table: 'wx_message_push_status', key: COUNTERS, by: ['app_id', 'user_id'] },
+      { table: 'wx_save_form_id', key: PERMITS, by: ['app_id', 'user_id'] },
+    ],
+  },
+  {
     name: 'how far a claim may look',
     sql: /SELECT user_id FROM wx_message_push_status WHERE app_id = \? AND user_id > \?/,
     reads: 1_200,
@@ -86,8 +119,14 @@ const HOT: {
   },
   {
     name: 'totals of a run that ends',
-    sql: /SELECT state, COUNT\(\*\) AS messages FROM wx_push_message/,
-    accesses: [{ table: 'wx_push_message', key: 'wx_push_message_run_idx' }],
+    sql: /SELECT outcome, SUM\(messages\) AS messages FROM wx_run_outcome/,
+    accesses: [
+      {
+        table: 'wx_run_outcome',
+        key: 'PRIMARY',
+        by: ['run_id'],
+      },
+    ],
   },
   {
     name: 'messages of the claim',
@@ -659,6 +698,8 @@ async function fill(db: Knex, appId: string): Promise<void> {
     },
     USERS,
   )
+  const outcome = { outcome: "'delivered'", messages: 1 }
+  await insert('wx_run_outcome', { run_id: '5000 + i % 1000', errcode: 'i', shard: 1, ...outcome }, USERS)
   await insert('wx_job_cursor', { run_id: 'i + 1', range_no: 1, cur: 1, hi: 1 }, 3_000)
   await analyze(
     db,
@@ -671,6 +712,7 @@ async function fill(db: Knex, appId: string): Promise<void> {
     'wx_user',
     'wx_job_run',
     'wx_job_cursor',
+    'wx_run_outcome',
     'wx_callback_nonce',
     'wx_callback_event',
   )
@@ -721,6 +763,10 @@ async function runEverything(world: World): Promise<Statement[]> {
   const backend = { appId, userIds: 'backend' } as const
   const auto = { appId, userIds: 'auto' } as const
   await findBalance(db, world.account, 1, clock.now())
+  const explained = { ...world.account, retentionDays: 90 }
+  for (const date of [YESTERDAY, TODAY]) await explainUser(db, explained, 1, date, clock.now())
+  await explainUser(db, explained, 123_456_789, TODAY, clock.now())
+  await db.transaction((trx) => liftAll(trx, { appId, userId: 1 }, clock.now()))
   await db.transaction((trx) => userIdsOf(trx, auto, ['new-1', 'new-2'], clock.now()))
   const handOver = { openId: '1', userId: 2, movePermits: true }
   await db.transaction((trx) => rebindUser(trx, backend, handOver, clock.now()))
@@ -729,7 +775,10 @@ async function runEverything(world: World): Promise<Statement[]> {
   await readMessages(db, null, 0, wanted)
   await findOldRuns(db, 0, wanted)
   await readRuns(db, 0, wanted)
-  await readReceived(db, 'wx_callback_event', wanted)
+  await readAged(db, 'wx_callback_event', wanted)
+  await readAged(db, 'wx_stop_history', wanted)
+  await readStanding(db, appId)
+  await createCounterCheck(db, appId).checkNext(new AbortController().signal)
   return queries.filter(({ sql }) => /^[\s(]*(SELECT|UPDATE|DELETE|INSERT[^;]*\sSELECT)/i.test(sql))
 }
 

@@ -8,7 +8,7 @@ import { reportSubscription } from '../../src/permits/report-subscription.js'
 import { findAppIds, findPlace, findStale } from '../../src/permits/store.js'
 import { claimDue } from '../../src/reminders/claim.js'
 import { countStandings } from '../../src/reminders/store.js'
-import { readMessages, readReceived, readRuns } from '../../src/retention/store.js'
+import { readAged, readMessages, readRuns } from '../../src/retention/store.js'
 import { openRun } from '../../src/runs/occurrences.js'
 import { resetRanges } from '../../src/runs/ranges.js'
 import { DAY_MS, NOW, TODAY } from '../helpers/constants.js'
@@ -214,8 +214,8 @@ describe('rows that MySQL reads', () => {
         for (const slice of [
           await readMessages(meter.db, null, 0, ours),
           await readRuns(meter.db, 0, ours),
-          await readReceived(meter.db, 'wx_callback_nonce', ours),
-          await readReceived(meter.db, 'wx_callback_event', ours),
+          await readAged(meter.db, 'wx_callback_nonce', ours),
+          await readAged(meter.db, 'wx_callback_event', ours),
         ])
           expect(slice).toEqual({ old: [], next: undefined })
       },

@@ -6,6 +6,7 @@ import { selectRows } from '../../src/db/sql.js'
 import { openBase, openSending } from '../../src/deps.js'
 import { jobsOf } from '../../src/jobs.js'
 import { audit } from '../../src/operations/audit.js'
+import { createCounterCheck } from '../../src/operations/counter-check.js'
 import { EXPIRE } from '../../src/permits/expire.js'
 import { REMIND } from '../../src/reminders/run.js'
 import { PURGE } from '../../src/retention/purge.js'
@@ -47,7 +48,14 @@ async function findJobs(): Promise<Job[]> {
   const base = openBase(readConfig(env), account)
   const sending = openSending(base, readConfig(env), account)
   const callbacks = createCallbackWorker({ ...base, account })
-  const jobs = jobsOf(account, { sending, callbacks, retentionDays: 90, assertClock: async () => {} })
+  const counters = createCounterCheck(base.db, account.appId)
+  const jobs = jobsOf(account, {
+    sending,
+    callbacks,
+    counters,
+    retentionDays: 90,
+    assertClock: async () => {},
+  })
   await callbacks.stop()
   await sending.close()
   await base.close()

@@ -21,6 +21,8 @@ function setUp(choices: Choices = { [TEMPLATE]: 'accept' }) {
     addSubscription: (tap: object, templateId: string, result: string) =>
       subscriptions.push({ tap, templateId, result }),
     isAskingUseful: async () => true,
+    // What the service knows of the real day, or no answer, as most tests have it.
+    today: async (): Promise<object> => ({ ok: false }),
     signIn: async () => {
       signIns.push(Date.now())
       return { ok: true, date: '2026-11-20', streak: 3 }
@@ -229,6 +231,44 @@ describe('the sign-in page', () => {
     expect(screen.html()).not.toContain('没有签到成功')
   })
 
+  test('knows after a cold start that the user has signed in', async () => {
+    const { phone, reminder, signIns, asked } = setUp()
+    const day = { ok: true, date: '2026-11-20', signedIn: true, streak: 5, streakBefore: 4 }
+    open({ ...phone, app: { reminder: { ...reminder, today: async () => day } } })
+    await screen.until('已连续签到 5 天')
+    expect(screen.html()).toContain('已签到')
+    await screen.tap(BUTTON, FORM_ID)
+    expect(signIns).toEqual([])
+    expect(asked).toEqual([])
+  })
+
+  test('believes the answer to a tap more than a question that was asked before it', async () => {
+    const { phone, reminder } = setUp()
+    let answer: (day: object) => void = () => {}
+    const today = () => new Promise<object>((resolve) => (answer = resolve))
+    open({ ...phone, app: { reminder: { ...reminder, today } } })
+    await screen.tap(BUTTON, FORM_ID)
+    await screen.until('已连续签到 3 天')
+    answer({ ok: true, date: '2026-11-20', signedIn: false, streak: 0, streakBefore: 2 })
+    await screen.wait(() => screen.data.ask === true)
+    expect(screen.html()).toContain('已签到')
+  })
+
+  test('takes a sign-in when the service’s day is a new one, whatever the phone’s clock says', async () => {
+    const { phone, reminder, signIns } = setUp()
+    const days = [
+      { ok: true, signedIn: true, streak: 2 },
+      { ok: true, signedIn: false, streak: 0 },
+    ]
+    open({ ...phone, app: { reminder: { ...reminder, today: async () => days.shift() } } })
+    await screen.until('已签到')
+    screen.show()
+    await screen.wait(() => screen.data.streak === 0)
+    await screen.tap(BUTTON, FORM_ID)
+    await screen.until('已连续签到 3 天')
+    expect(signIns).toHaveLength(1)
+  })
+
   test('takes no further tap for a sign-in once the user has signed in', async () => {
     const { phone, asked, formIds } = setUp()
     await open(phone).tap(BUTTON, FORM_ID)
@@ -274,7 +314,16 @@ test('app.js makes the one object that pages and components use, and starts it w
   })
   app.onShow()
   expect(shown.length).toBeGreaterThan(0)
-  for (const name of ['wake', 'addFormId', 'newTap', 'addSubscription', 'isAskingUseful', 'signIn', 'hint']) {
+  for (const name of [
+    'wake',
+    'addFormId',
+    'newTap',
+    'addSubscription',
+    'isAskingUseful',
+    'today',
+    'signIn',
+    'hint',
+  ]) {
     expect(app.reminder).toHaveProperty(name, expect.any(Function))
   }
 })

@@ -11,6 +11,7 @@ export interface Reminder {
   newTap(): { id: string; at: number }
   addSubscription(tap: { id: string; at: number }, templateId: string, result: string): void
   isAskingUseful(): Promise<boolean>
+  today(): Promise<{ ok: boolean; signedIn?: boolean; streak?: number; streakBefore?: number }>
   signIn(): Promise<{ ok: boolean; date?: string; streak?: number }>
 }
 

@@ -93,6 +93,17 @@ describe('a session', () => {
     expect((await books()).count).toBe(2)
   })
 
+  test('a cold start knows that the user has signed in, and not on the next day', async () => {
+    expect(await app.today()).toMatchObject({ ok: true, signedIn: false, streak: 0, streakBefore: 0 })
+    await app.signIn()
+    const restarted = phone.startApp()
+    expect(await restarted.today()).toMatchObject({ ok: true, signedIn: true, streak: 1, streakBefore: 0 })
+    clock.advance(DAY_MS)
+    expect(await restarted.today()).toMatchObject({ ok: true, signedIn: false, streak: 0, streakBefore: 1 })
+    phone.goOffline()
+    expect(await restarted.today()).toEqual({ ok: false })
+  })
+
   test('a session is renewed when it has expired, once for all calls at the same time', async () => {
     await app.signIn()
     clock.advance(365 * DAY_MS)

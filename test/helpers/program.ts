@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build } from 'vite'
@@ -42,6 +42,8 @@ export async function buildProgram(): Promise<Program> {
         },
       },
     })
+    // Read at the start, from beside the program.
+    cpSync(join(ROOT, 'src/dashboard/assets'), join(folder, 'assets'), { recursive: true })
     writeFileSync(join(folder, 'package.json'), '{"type":"module"}')
     return { main: join(folder, 'main.js'), tokenProcess: join(folder, 'token-process.js'), remove }
   } catch (error) {

@@ -118,6 +118,12 @@ function makeService(
     get app() {
       return running().app
     },
+    get sending() {
+      return running().sending
+    },
+    get callbacks() {
+      return running().callbacks
+    },
     startSchedule: () => running().startSchedule(),
     stop: async () => started?.stop(),
     database,

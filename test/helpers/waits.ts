@@ -1,5 +1,7 @@
 import type { Knex } from 'knex'
-import { execute } from '../../src/db/sql.js'
+import { execute, selectRows } from '../../src/db/sql.js'
+import { waiting } from '../../src/messages/outcome.js'
+import { addOutcomes } from '../../src/runs/outcomes.js'
 
 /** Lets the messages on which a condition holds wait for their next attempt, as a verdict of `retry` does. */
 export async function letWait(db: Knex, where: string, nextAttemptAt: number): Promise<void> {
@@ -10,6 +12,12 @@ export async function letWait(db: Knex, where: string, nextAttemptAt: number): P
      SELECT id, app_id, ? FROM wx_push_message WHERE ${where}`,
     [nextAttemptAt],
   )
+  const runs = await selectRows<{ run_id: number | null; messages: number }>(
+    db,
+    `SELECT run_id, COUNT(*) AS messages FROM wx_push_message WHERE ${where} GROUP BY run_id`,
+  )
+  const changes = runs.map(({ run_id, messages }) => waiting(run_id, messages))
+  await db.transaction((trx) => addOutcomes(trx, changes, nextAttemptAt))
 }
 
 /** Gives messages a claim of their own, as if they had been claimed apart from the others. Returns its id. */

@@ -131,7 +131,7 @@ test('a thousand items with the longest fields fit', async () => {
 })
 
 test.each([
-  ['GET', '/'],
+  ['GET', '/index.html'],
   ['GET', '/v1/form-ids'],
   ['PUT', '/v1/form-ids'],
   ['DELETE', '/v1/sign-ins'],

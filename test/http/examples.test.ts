@@ -1,7 +1,8 @@
 import Schema from 'typebox/schema'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { ERROR_STATUS } from '../../src/errors.js'
-import { DEMO_ACCOUNT } from '../../src/sandbox/accounts.js'
+import { runReminders } from '../../src/reminders/run.js'
+import { DEMO_ACCOUNT, DEMO_PAGE, DEMO_TEMPLATE_ID } from '../../src/sandbox/accounts.js'
 import { type Sandbox, startSandbox } from '../../src/sandbox/sandbox.js'
 import {
   type ApiDescription,
@@ -14,22 +15,37 @@ import {
 } from '../helpers/api-description.js'
 import { API_KEY, startTestService, type TestService } from '../helpers/service.js'
 
+const TEN_YESTERDAY = Date.parse('2026-11-20T10:00:00+08:00')
 const NOON = Date.parse('2026-11-21T12:00:00+08:00')
+const USER = { open_id: 'oDemo1', user_id: 9001 }
+
+let now = TEN_YESTERDAY
 
 let service: TestService
 let wechat: Sandbox
 let calls: Call[]
 beforeAll(async () => {
-  wechat = await startSandbox({ now: () => NOON, accounts: [DEMO_ACCOUNT] })
+  wechat = await startSandbox({ now: () => now, accounts: [DEMO_ACCOUNT] })
   service = await startTestService('sqlite', {
     env: {
       WX_API_BASE_URL: wechat.url,
       WX_APP_ID: DEMO_ACCOUNT.appId,
       WX_APP_SECRET: DEMO_ACCOUNT.secret,
+      REMINDER_TEMPLATE_ID: DEMO_TEMPLATE_ID,
+      REMINDER_PAGE: DEMO_PAGE,
+      REMINDER_DATA: JSON.stringify({ keyword1: '日领积分', keyword2: '{streak}天', keyword4: '{date}' }),
       SESSION_SECRET: 'c29tZXRoaW5nLXJhbmRvbS1mb3ItYS10ZXN0',
     },
-    now: () => NOON,
+    now: () => now,
   })
+  await service.post('/v1/form-ids', {
+    ...USER,
+    form_id: wechat.control.issueFormId({ openId: USER.open_id }),
+  })
+  const signal = new AbortController().signal
+  const day = { date: 20_261_120, triggeredBy: 'cron' as const, signal }
+  expect(await runReminders(service.sending, service.account, day)).toMatchObject({ delivered: 1 })
+  now = NOON
   calls = callsOf((await service.request('GET', '/openapi.json')).body as ApiDescription)
 })
 afterAll(async () => {
@@ -97,7 +113,7 @@ describe('examples in the API description', () => {
         })
         expect(answer.status, `${call.name}: ${answer.text}`).toBe(status)
         const example = answers[Math.min(i, answers.length - 1)]
-        expect(shapeOf(answer.body), call.name).toEqual(shapeOf(example))
+        expect(differences(example, answer.body), call.name).toEqual([])
       }
     }
   })
@@ -127,9 +143,22 @@ function realCode({ operation }: Call, body: unknown): unknown {
   return { code: wechat.control.issueLoginCode({ openId: 'oDemo1' }) }
 }
 
-/** The names of all fields and the types of all values; a list is as its first item. */
-function shapeOf(value: unknown): unknown {
-  if (Array.isArray(value)) return value.slice(0, 1).map(shapeOf)
-  if (typeof value !== 'object' || value === null) return typeof value
-  return Object.fromEntries(Object.entries(value).map(([name, part]) => [name, shapeOf(part)]))
+/**
+ * Where an answer has other fields, or other types, than its example. What is empty or null in one of them says nothing
+ * of the other; of a list, the first items are compared.
+ */
+function differences(example: unknown, real: unknown, place = ''): string[] {
+  if (example === null || real === null) return []
+  if (Array.isArray(example) && Array.isArray(real)) {
+    const isEmpty = example.length === 0 || real.length === 0
+    return isEmpty ? [] : differences(example[0], real[0], `${place}[0]`)
+  }
+  if (typeof example !== 'object' || typeof real !== 'object')
+    return typeof example === typeof real ? [] : [`${place}: ${typeof example}, not ${typeof real}`]
+  const [wanted, given] = [new Map(Object.entries(example)), new Map(Object.entries(real))]
+  return [...new Set([...wanted.keys(), ...given.keys()])].flatMap((name) => {
+    if (!wanted.has(name)) return [`${place}.${name}: the example lacks it`]
+    if (!given.has(name)) return [`${place}.${name}: the answer lacks it`]
+    return differences(wanted.get(name), given.get(name), `${place}.${name}`)
+  })
 }

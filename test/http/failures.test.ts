@@ -6,6 +6,7 @@ import { createIngest } from '../../src/permits/ingest.js'
 import { assertMigrated } from '../../src/schema.js'
 import { NOW } from '../helpers/constants.js'
 import { createTestDatabase } from '../helpers/database.js'
+import { testMetrics } from '../helpers/metrics.js'
 import { API_KEY, OTHER_API_KEY, SERVICE_ENV } from '../helpers/service.js'
 import { type SessionService, startSessionService } from '../helpers/sessions.js'
 
@@ -91,6 +92,7 @@ test('the log has a line a minute about them, however many there are', async () 
     ingest: createIngest(db),
     onCallback: () => {},
     onUserBound: async () => {},
+    metrics: testMetrics(),
     log: createLogger({ level: 'warn', secrets: [], output }),
     now: () => now,
   })

@@ -7,6 +7,7 @@ import { createIngest } from '../../src/permits/ingest.js'
 import { assertMigrated } from '../../src/schema.js'
 import { createTestDatabase } from '../helpers/database.js'
 import { eventually } from '../helpers/eventually.js'
+import { testMetrics } from '../helpers/metrics.js'
 import { openSocket } from '../helpers/raw-socket.js'
 import { API_KEY, SERVICE_ENV } from '../helpers/service.js'
 
@@ -26,6 +27,7 @@ test.each([
     ingest: createIngest(db),
     onCallback: () => {},
     onUserBound: async () => {},
+    metrics: testMetrics(),
     log: createLogger({ level: 'info', secrets: [], output }),
     now: Date.now,
   })

@@ -5,6 +5,7 @@ import { createLogger } from '../../src/lib/logger.js'
 import { createIngest } from '../../src/permits/ingest.js'
 import { assertMigrated } from '../../src/schema.js'
 import { createTestDatabase } from '../helpers/database.js'
+import { testMetrics } from '../helpers/metrics.js'
 
 test('a body that is not called JSON is refused as such, plain text included', async () => {
   const { db, close } = await createTestDatabase('sqlite')
@@ -17,6 +18,7 @@ test('a body that is not called JSON is refused as such, plain text included', a
     ingest: createIngest(db),
     onCallback: () => {},
     onUserBound: async () => {},
+    metrics: testMetrics(),
     log: createLogger({ level: 'silent', secrets: [] }),
     now: Date.now,
   })

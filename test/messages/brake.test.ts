@@ -24,9 +24,10 @@ describe('a configuration code', () => {
   test('halts as the first answer, and says what to do', () => {
     const { brake } = brakeAfter(refusal(40037))
     expect(brake.halt?.state).toBe('halted')
-    expect(brake.halt?.reason).toContain('40037')
-    expect(brake.halt?.reason).toContain('REMINDER_TEMPLATE_ID')
-    expect(brake.halt?.reason).toContain('检查 REMINDER_TEMPLATE_ID')
+    expect(brake.halt?.reason).toMatchObject({ cause: 'configuration', errcode: 40037 })
+    expect(brake.halt?.reason.en).toContain('40037')
+    expect(brake.halt?.reason.en).toContain('REMINDER_TEMPLATE_ID')
+    expect(brake.halt?.reason.zh).toContain('检查 REMINDER_TEMPLATE_ID')
   })
 
   test('halts as long as nothing was accepted, whatever else was answered', () => {
@@ -68,14 +69,20 @@ test('a token that stays refused is a configuration fault', () => {
 
 test('a spent quota pauses at once, even after deliveries', () => {
   const { brake } = brakeAfter(ACCEPTED, refusal(45009))
-  expect(brake.halt).toMatchObject({ state: 'paused', reason: expect.stringContaining('45009') })
+  expect(brake.halt).toMatchObject({
+    state: 'paused',
+    reason: { cause: 'quota', en: expect.stringContaining('45009'), errcode: 45009 },
+  })
 })
 
 describe('a code that nobody knows', () => {
   test('halts when it comes five times in a row', () => {
     const { brake, hear } = brakeAfter(ACCEPTED, ...times(4, refusal(99_999)))
     expect(brake.halt).toBeUndefined()
-    expect(hear(refusal(99_998))).toMatchObject({ state: 'halted', reason: expect.stringContaining('99998') })
+    expect(hear(refusal(99_998))).toMatchObject({
+      state: 'halted',
+      reason: { cause: 'unknown', en: expect.stringContaining('99998') },
+    })
   })
 
   test('a code that nobody knows is counted anew after any verdict of another kind', () => {
@@ -101,7 +108,7 @@ describe('an outage', () => {
     expect(hear(CUT, last)).toMatchObject({
       state: 'paused',
       passing: true,
-      reason: expect.stringContaining('connection_lost'),
+      reason: { cause: 'outage', en: expect.stringContaining('connection_lost') },
     })
   })
 
@@ -192,7 +199,8 @@ describe('a rise of refusals by users', () => {
     expect(brake.halt).toBeUndefined()
     hear(refusal(43101))
     expect(hear(refusal(43101))?.state).toBe('halted')
-    expect(brake.halt?.reason).toContain('43101')
+    expect(brake.halt?.reason).toMatchObject({ cause: 'refusals', errcode: 43101 })
+    expect(brake.halt?.reason.zh).toContain('43101')
   })
 
   test('a rise of refusals by users is not seen in fewer answers than a hundred', () => {

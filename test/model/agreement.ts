@@ -1,5 +1,6 @@
 import { expect } from 'vitest'
 import { selectRows } from '../../src/db/sql.js'
+import { findWrongOutcomes } from '../../src/operations/outcome-store.js'
 import type { Real } from './commands.js'
 import type { Model } from './model.js'
 
@@ -49,6 +50,8 @@ export async function expectAgreement(model: Model, { db, wechat }: Real): Promi
     const isInHands = state === 'queued' || state === 'sending'
     expect([lease_until !== null, next_attempt_at !== null]).toEqual([isInHands, state === 'retry'])
   }
+
+  expect(await findWrongOutcomes(db, { since: 0 }, 10)).toEqual([])
 
   const days = messages.flatMap(({ user_id, business_date, state }) =>
     state === 'cancelled' ? [] : [`${user_id} ${business_date}`],

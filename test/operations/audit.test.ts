@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest'
-import { isSqlite } from '../../src/db/sql.js'
+import { isSqlite, selectRows } from '../../src/db/sql.js'
 import { audit } from '../../src/operations/audit.js'
 import { expireStale } from '../../src/permits/expire.js'
 import { createIngest } from '../../src/permits/ingest.js'
 import { claimAll, claimOne } from '../helpers/claims.js'
-import { DAY_MS, HOUR_MS, MINUTE_MS } from '../helpers/constants.js'
+import { DAY_MS, HOUR_MS, MINUTE_MS, SEND_PATH } from '../helpers/constants.js'
 import { dialects } from '../helpers/database.js'
 import { silentLog } from '../helpers/rows.js'
 import { openIdOf, user, users } from '../helpers/users.js'
@@ -60,6 +60,7 @@ describe.each(dialects)('the audit on %s', (dialect) => {
       ['message_has_permit', true],
       ['permit_goes_to_its_giver', true],
       ['totals_of_ended_runs', true],
+      ['outcomes_are_those_of_messages', true],
       ['open_message_will_go_on', true],
       ['last_date_is_past', true],
     ])
@@ -94,7 +95,7 @@ describe.each(dialects)('the audit on %s', (dialect) => {
       .delete()
     const report = await audit(db, world.clock.now(), true)
     expect(report).toMatchObject({ fixed: 3, ok: false })
-    expect(Object.keys(await found())).toEqual(['spent_permit_has_message', 'totals_of_ended_runs'])
+    expect(Object.keys(await found())).toEqual(['spent_permit_has_message'])
     expect(await world.counterOf(4)).toMatchObject({ count: 1 })
   })
 
@@ -233,6 +234,34 @@ describe.each(dialects)('the audit on %s', (dialect) => {
     await db('wx_job_run').update({ state: 'running' })
     expect((await found()).totals_of_ended_runs).toBeUndefined()
   })
+
+  test('names outcomes that are not those of the messages, and with fix counts them again', async () => {
+    world.wechat.addFault({ kind: 'errcode', errcode: 43101, times: 1, after: 2, match: { path: SEND_PATH } })
+    await world.has(users(1, 5).permits(2))
+    expect(await remind()).toMatchObject({ delivered: 4, failed: 1 })
+    const counted = await outcomesOf()
+    const delivered = (await world.messages()).find(({ state }) => state === 'delivered')
+    await db('wx_push_message').where({ id: delivered?.id }).update({ state: 'unknown' })
+    const { outcomes_are_those_of_messages } = await found()
+    expect(outcomes_are_those_of_messages).toMatchObject([
+      { outcome: 'delivered', counted: 4, messages: 3 },
+      { outcome: 'unknown', counted: 0, messages: 1 },
+    ])
+    expect(await audit(db, world.clock.now(), true)).toMatchObject({ ok: true, fixed_outcomes: 1 })
+    await db('wx_push_message').where({ state: 'unknown' }).update({ state: 'delivered' })
+    await db('wx_run_outcome').delete()
+    expect(Object.keys(await found())).toEqual(['totals_of_ended_runs', 'outcomes_are_those_of_messages'])
+    expect(await audit(db, world.clock.now(), true)).toMatchObject({ ok: true, fixed_outcomes: 1 })
+    expect(await outcomesOf()).toEqual(counted)
+  })
+
+  /** What the outcomes of the run come to. */
+  const outcomesOf = () =>
+    selectRows(
+      db,
+      `SELECT outcome, errcode, cause, template_id, CAST(SUM(messages) AS SIGNED) AS messages FROM wx_run_outcome
+       GROUP BY outcome, errcode, cause, template_id ORDER BY outcome, errcode, cause`,
+    )
 
   describe('raises no false alarm', () => {
     test('the audit raises no false alarm after a run gave everything back and the same day’s run went on', async () => {

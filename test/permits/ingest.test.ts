@@ -203,7 +203,7 @@ describe.each(dialects)('uploads on %s', (dialect) => {
   })
 
   test('uploads from two processes for one new open_id and two users leave permits with one of them', async () => {
-    const [one, other] = pools.map(createIngest) as [Ingest, Ingest]
+    const [one, other] = pools.map((db) => createIngest(db)) as [Ingest, Ingest]
     const all = await Promise.all(
       Array.from({ length: 10 }, (_, i) =>
         Promise.all([
@@ -258,7 +258,7 @@ describe.each(dialects)('uploads on %s', (dialect) => {
   })
 
   test('uploads of the same form_ids in two processes count once', async () => {
-    const [one, other] = pools.map(createIngest) as [Ingest, Ingest]
+    const [one, other] = pools.map((db) => createIngest(db)) as [Ingest, Ingest]
     for (let round = 0; round < 12; round++) {
       const uploads = Array.from({ length: 40 }, (_, n) => permit(n % 7, `form-${round}-${n}`))
       const outcomes = await Promise.all([
@@ -273,7 +273,7 @@ describe.each(dialects)('uploads on %s', (dialect) => {
   })
 
   test('uploads of one form_id by two users in two processes have one owner', async () => {
-    const [one, other] = pools.map(createIngest) as [Ingest, Ingest]
+    const [one, other] = pools.map((db) => createIngest(db)) as [Ingest, Ingest]
     for (let round = 0; round < 10; round++) {
       const outcomes = await Promise.all([
         one.upload([permit(1, `form-${round}`)], NOW),

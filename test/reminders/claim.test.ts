@@ -4,11 +4,14 @@ import { findOrAddCard } from '../../src/messages/card-store.js'
 import { type Claim, claimDue } from '../../src/reminders/claim.js'
 import { closeRun, openRun } from '../../src/runs/occurrences.js'
 import { resetRanges } from '../../src/runs/ranges.js'
+import type { Reason } from '../../src/runs/reason.js'
 import { claimAll, claimOne } from '../helpers/claims.js'
 import { HOUR_MS, TODAY } from '../helpers/constants.js'
 import { dialects } from '../helpers/database.js'
 import { openIdOf, user, users } from '../helpers/users.js'
 import { DEMO, type Process, useWorld } from '../helpers/world.js'
+
+const WRONG: Reason = { en: 'wrong template', zh: '模板错误', cause: 'configuration', errcode: 40037 }
 
 describe.each(dialects)('claiming on %s', (dialect) => {
   const world = useWorld(dialect)
@@ -177,11 +180,11 @@ describe.each(dialects)('claiming on %s', (dialect) => {
   test('says that the run was ended by somebody else, and why', async () => {
     await world.has(user(1).permits(1))
     const runId = await open()
-    await closeRun(world.db, runId, { state: 'halted', reason: 'wrong template' }, world.clock.now())
+    await closeRun(world.db, runId, { state: 'halted', reason: WRONG }, world.clock.now())
     expect(await claim(runId, { examine: 10, claim: 10 })).toEqual({
       kind: 'ended',
       state: 'halted',
-      reason: 'wrong template',
+      reason: WRONG,
     })
     expect(await world.messages()).toEqual([])
   })

@@ -91,7 +91,7 @@ describe.each(dialects)('the purge on %s', (dialect) => {
     await addMessage({ id: 2, permitId: 2, at: YOUNG, settled: true, runId: 2 })
     expect((await audit(database.db, NOW, false)).ok).toBe(true)
 
-    expect(await purge()).toEqual({ messages: 1, permits: 1, runs: 1, signIns: 0, events: 0 })
+    expect(await purge()).toEqual({ messages: 1, permits: 1, runs: 1, signIns: 0, events: 0, stops: 0 })
 
     expect(await ids('wx_push_message')).toEqual([2])
     expect(await ids('wx_save_form_id')).toEqual([2])
@@ -108,7 +108,7 @@ describe.each(dialects)('the purge on %s', (dialect) => {
     await addPermit({ id: 2, status: 1, at: OLD, messageId: 1 })
     await addMessage({ id: 1, permitId: 2, at: OLD, settled: false })
 
-    expect(await purge()).toEqual({ messages: 0, permits: 0, runs: 0, signIns: 0, events: 0 })
+    expect(await purge()).toEqual({ messages: 0, permits: 0, runs: 0, signIns: 0, events: 0, stops: 0 })
     expect((await audit(database.db, NOW, false)).ok).toBe(true)
   })
 
@@ -143,7 +143,7 @@ describe.each(dialects)('the purge on %s', (dialect) => {
     const tables = ['wx_job_run', 'wx_save_form_id', 'wx_push_message', 'wx_sign_in']
     for (const table of tables) await database.db(table).update({ app_id: 'wx2' })
 
-    expect(await purge()).toEqual({ messages: 0, permits: 0, runs: 0, signIns: 0, events: 0 })
+    expect(await purge()).toEqual({ messages: 0, permits: 0, runs: 0, signIns: 0, events: 0, stops: 0 })
   })
 
   it('that the database refuses is recorded as halted, and is tried again some minutes later', async () => {
@@ -156,7 +156,9 @@ describe.each(dialects)('the purge on %s', (dialect) => {
 
     expect(await purge(NOW + 60_000)).toBeUndefined()
     const reports = await Promise.all([purge(NOW + 600_000), purge(NOW + 600_000)])
-    expect(reports.filter(Boolean)).toEqual([{ messages: 0, permits: 1, runs: 0, signIns: 0, events: 0 }])
+    expect(reports.filter(Boolean)).toEqual([
+      { messages: 0, permits: 1, runs: 0, signIns: 0, events: 0, stops: 0 },
+    ])
     expect(await run()).toMatchObject({ state: 'done', reason: null, purged: 1 })
   })
 
@@ -231,6 +233,19 @@ describe.each(dialects)('the purge on %s', (dialect) => {
     expect(await purge()).toMatchObject({ events: 1 })
     expect(await ids('wx_callback_event')).toEqual([2, 3])
     expect(await ids('wx_callback_nonce')).toEqual([3])
+  })
+
+  it('deletes opt-outs and blocks that have been over for long', async () => {
+    for (const [id, at] of [
+      [1, OLD],
+      [2, YOUNG],
+    ] as const)
+      await database
+        .db('wx_stop_history')
+        .insert({ id, app_id: 'wx1', user_id: 1, open_id: 'o1', kind: 'block', began_at: 1, ended_at: at })
+
+    expect(await purge()).toMatchObject({ stops: 1 })
+    expect(await ids('wx_stop_history')).toEqual([2])
   })
 
   it('is done by one process a day', async () => {

@@ -48,6 +48,36 @@ describe.each(dialects)('/v1/users/{user_id}/opt-out on %s', (dialect) => {
     expect(await call('DELETE', 7)).toMatchObject({ status: 200, body: { user_id: 7, stopped: false } })
   })
 
+  const tell = (body: unknown, userId: string | number = 7) =>
+    service.request('PUT', `/v1/users/${userId}/opt-out`, {
+      body: typeof body === 'string' ? body : JSON.stringify(body),
+      headers: { authorization, 'content-type': 'application/json' },
+    })
+
+  test('PUT with a body stops a user and brings the user back', async () => {
+    expect(await tell({ opted_out: true })).toMatchObject({ status: 200, body: { stopped: true } })
+    expect(await stops()).toMatchObject([{ stop_errcode: null }, { opted_out_at: expect.any(Number) }, FREE])
+    expect(await tell({ opted_out: false })).toMatchObject({ status: 200, body: { stopped: false } })
+    expect(await stops()).toEqual([FREE, FREE, FREE])
+    expect(await tell({ opted_out: false }, 99)).toMatchObject({ status: 404 })
+  })
+
+  test.each([
+    [{}, 'opted_out'],
+    [{ opted_out: 'false' }, 'opted_out'],
+    [{ opted_out: null }, 'opted_out'],
+    [{ opted_out: true, until: 5 }, 'until'],
+    [[], 'body'],
+    ['"no"', 'body'],
+  ])('PUT of %j changes nothing and names the field', async (body, field) => {
+    const before = await stops()
+    expect(await tell(body)).toMatchObject({
+      status: 422,
+      body: { error: { code: 'invalid_request', details: { field } } },
+    })
+    expect(await stops()).toEqual(before)
+  })
+
   test('a user without an open_id is told so, and asks for a key', async () => {
     expect(await call('PUT', 99)).toMatchObject({ status: 404, body: { error: { code: 'not_found' } } })
     expect(await call('DELETE', 'abc')).toMatchObject({

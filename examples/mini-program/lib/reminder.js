@@ -19,8 +19,8 @@ const { field, whatItSays } = require('./http')
  */
 
 /**
- * The one object of the app that talks to the service. None of its calls throws, and only signIn() and
- * permits() wait for an answer: everything else is stored and uploaded in the background, and retried after
+ * The one object of the app that talks to the service. None of its calls throws, and only signIn(),
+ * today() and isAskingUseful() wait for an answer: everything else is stored and uploaded in the background, and retried after
  * failures.
  *
  * @param {{ serviceUrl: string }} config
@@ -90,6 +90,28 @@ function createReminder({ serviceUrl }, phone) {
     async isAskingUseful() {
       const { status, data } = await service.call('GET', '/v1/permits')
       return status !== 200 || field(data, 'ask') !== false
+    },
+
+    /**
+     * Whether the user has signed in today, by the service's calendar, and how many days in a row: `streak` up to
+     * today, 0 if not signed in; `streakBefore` up to yesterday. The phone forgets that at a cold start, and another
+     * phone never knew it.
+     *
+     * @returns {Promise<{ ok: true, date: string, signedIn: boolean, streak: number, streakBefore: number } | { ok: false }>}
+     */
+    async today() {
+      const { status, data } = await service.call('GET', '/v1/sign-ins')
+      const date = field(data, 'date')
+      const streak = field(data, 'streak')
+      const streakBefore = field(data, 'streak_before')
+      if (status !== 200 || typeof date !== 'string' || typeof streak !== 'number') return { ok: false }
+      return {
+        ok: true,
+        date,
+        signedIn: field(data, 'signed_in') === true,
+        streak,
+        streakBefore: typeof streakBefore === 'number' ? streakBefore : 0,
+      }
     },
 
     /**

@@ -20,7 +20,13 @@ Page({
   async onShow() {
     // WeChat keeps a mini-program in the background for hours, so it may come back on another day.
     if (this.data.signedInOn !== today()) this.setData({ streak: 0, reminded: false })
-    this.setData({ ask: await app().reminder.isAskingUseful() })
+    const { reminder } = app()
+    const before = this.data.streak
+    const [ask, day] = await Promise.all([reminder.isAskingUseful(), reminder.today()])
+    this.setData({ ask })
+    // Unless a tap came first, whose answer is newer.
+    if (!day.ok || this.data.busy || this.data.streak !== before) return
+    this.setData({ streak: day.streak, ...(day.signedIn && { signedInOn: today() }) })
   },
 
   /** The only tap: the sign-in starts here; permit-form and subscribe-tap get their share of the same tap. */

@@ -1,0 +1,25 @@
+import type { Knex } from 'knex'
+import type { Account } from '../account.js'
+import type { Logger } from '../lib/logger.js'
+import type { Finding } from '../operations/finding.js'
+import type { OperatorRuns } from './operator-runs.js'
+
+/** What only operators may do. */
+export interface Operators {
+  /** As it is or as a hash. */
+  password: string
+  /** Starts today's run in this process. */
+  runs: OperatorRuns
+  /** The checks of `doctor`. They take seconds, and ask WeChat. */
+  examine(): Promise<Finding[]>
+}
+
+/** What the operators' pages work with. */
+export interface DashboardDeps {
+  db: Knex
+  account: Account
+  /** Without them, the pages only say how to switch them on. */
+  operators?: Operators
+  log: Logger
+  now(): number
+}

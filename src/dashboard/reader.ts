@@ -1,0 +1,67 @@
+import type { FastifyRequest } from 'fastify'
+import type { Account } from '../account.js'
+import type { Assets } from './assets.js'
+import { createFormats, type Formats } from './format.js'
+import type { Html } from './html.js'
+import { LANGUAGES, type Language, languageOf, type Theme, themeOf } from './preferences.js'
+import type { Operator } from './session.js'
+import { TEXTS, type Texts } from './texts.js'
+
+/** The pages that the navigation leads to. */
+export const SECTIONS = ['today', 'permits', 'history', 'user', 'errors', 'health'] as const
+export type Section = (typeof SECTIONS)[number]
+
+/** Who reads a page, and how they like it. Everything that draws is given one. */
+export interface Reader {
+  language: Language
+  theme: Theme
+  texts: Texts
+  format: Formats
+  account: Account
+  assets: Assets
+  /** Where the page is: the switches lead back to it. */
+  path: string
+  /** What the forms of the page carry. */
+  formToken: string
+  /** undefined before the sign-in. */
+  operator: Operator | undefined
+}
+
+/** A language, ready to draw in without a reader: the live part of a page is drawn once for all. */
+export interface Scribe {
+  language: Language
+  texts: Texts
+  format: Formats
+  account: Account
+}
+
+export interface Page {
+  title: string
+  section?: Section
+  body: Html
+  /** Scripts besides the frame's. */
+  scripts?: ('charts.js' | 'live.js')[]
+}
+
+export function createScribes(account: Account): Record<Language, Scribe> {
+  const scribe = (language: Language): Scribe => ({
+    language,
+    texts: TEXTS[language],
+    format: createFormats(language, account.timezone),
+    account,
+  })
+  const [en, zh] = LANGUAGES.map(scribe) as [Scribe, Scribe]
+  return { en, zh }
+}
+
+/** Makes readers of requests. */
+export function createReaders(account: Account, assets: Assets) {
+  const scribes = createScribes(account)
+  return (request: FastifyRequest, visit: { formToken: string; operator: Operator | undefined }): Reader => ({
+    ...scribes[languageOf(request)],
+    theme: themeOf(request),
+    assets,
+    path: request.method === 'GET' ? request.url : '/dashboard',
+    ...visit,
+  })
+}

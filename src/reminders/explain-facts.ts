@@ -1,0 +1,83 @@
+import type { PermitSource } from '../books/index.js'
+import type { Channel } from '../channel.js'
+import type { UserId } from '../lib/user-id.js'
+import type { RunState, Trigger } from '../runs/run.js'
+
+/** What is on record about one user and one day. Times are in ms. */
+export interface Facts {
+  userId: UserId
+  date: number
+  /** Whether any table has a row of the user. */
+  isKnown: boolean
+  /** The reminder of that day, unless it was given back. */
+  message: MessageFact | undefined
+  counter: CounterFact | undefined
+  /** Those that matter on that day or later, in the order in which they are spent. */
+  permits: PermitFact[]
+  /** There are more permits than were read. */
+  hasMorePermits: boolean
+  stops: StopFact[]
+  signIn: { at: number } | undefined
+  run: RunFact | undefined
+  /** The user's last reminder of that run that was given back. */
+  givenBack: { at: number; errcode: number | null } | undefined
+  /** The day of the account's first run on record. */
+  firstRun: number | undefined
+  /** What reminders of that day were sent with; of a day without any, what the settings say now. */
+  sentWith: SentWith
+}
+
+export interface SentWith {
+  channel: Channel
+  templateId: string
+}
+
+export interface MessageFact {
+  state: 'queued' | 'sending' | 'retry' | 'delivered' | 'failed' | 'unknown'
+  errcode: number | null
+  errmsg: string | null
+  attempts: number
+  delivery_status: string | null
+  created_at: number
+  settled_at: number
+  next_attempt_at: number | null
+}
+
+export interface CounterFact {
+  count: number
+  last_date: number
+  updated_at: number
+}
+
+export interface PermitFact {
+  source: PermitSource
+  template_id: string | null
+  expire: number
+  status: 0 | 1 | 2
+  /** 0 = written by hand, without a time. */
+  created_at: number
+  updated_at: number
+  /** When the message that spent it was claimed; null if no message is on record. */
+  spent_at: number | null
+}
+
+export interface StopFact {
+  kind: 'opt_out' | 'block'
+  errcode: number | null
+  began_at: number
+  /** null = it holds. */
+  ended_at: number | null
+}
+
+export interface RunFact {
+  state: RunState
+  reason: string | null
+  triggered_by: Trigger
+  /** Of its last start, if it was started more than once. */
+  started_at: number
+  finished_at: number | null
+  claim_limit: number | null
+  claimed: number
+  /** Whether its cursor has passed the user. */
+  isRead: boolean
+}
