@@ -25,6 +25,7 @@ import * as createWxDaySummary from './20261121001622_create_wx_day_summary.js'
 import * as createWxSummaryProgress from './20261121001623_create_wx_summary_progress.js'
 import * as createWxOperatorAction from './20261121001650_create_wx_operator_action.js'
 import * as createWxInstance from './20261121001660_create_wx_instance.js'
+import * as createViewsForPeople from './20261121001700_create_views_for_people.js'
 
 /**
  * The one list of migrations, in order. Names carry no file extension: Knex records names, and the compiled
@@ -57,4 +58,5 @@ export const migrations: Migrations = {
   '20261121001623_create_wx_summary_progress': createWxSummaryProgress,
   '20261121001650_create_wx_operator_action': createWxOperatorAction,
   '20261121001660_create_wx_instance': createWxInstance,
+  '20261121001700_create_views_for_people': createViewsForPeople,
 }

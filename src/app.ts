@@ -22,15 +22,17 @@ import type { Ingest } from './permits/ingest.js'
 import { permitRoutes } from './permits/routes.js'
 import { subscriptionRoutes } from './permits/subscription-routes.js'
 import { explainRoutes } from './reminders/explain-routes.js'
+import { runRoutes } from './reminders/routes.js'
 import { signInRoutes } from './sign-ins/routes.js'
 import { forecastRoutes } from './summaries/routes.js'
+import { eraseRoutes } from './user-data/erase-routes.js'
 import { userDataRoutes } from './user-data/routes.js'
 import type { LogInDeps } from './users/log-in.js'
 import { optOutRoutes } from './users/opt-out-routes.js'
 import { userRoutes } from './users/routes.js'
 import { sessionRoutes } from './users/session-routes.js'
 import { createSessionTokens } from './users/session-token.js'
-import { findOrAllotUsers } from './users/user-ids.js'
+import { userOfSession } from './users/user-ids.js'
 
 export interface AppDeps {
   db: Knex
@@ -78,6 +80,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
   await app.register(sessionRoutes({ appId: account.appId, sessions, loginLimit, now }))
   await app.register(userRoutes({ db, account, callers, onBound: deps.onUserBound, now }))
   await app.register(userDataRoutes({ db, account, callers, now }))
+  await app.register(eraseRoutes({ db, appId: account.appId, callers, log: deps.log, now }))
   await app.register(optOutRoutes({ db, account, callers, now }))
   const explained = { ...account, retentionDays: deps.retentionDays }
   await app.register(explainRoutes({ db, account: explained, callers, now }))
@@ -95,6 +98,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
   await app.register(balanceRoutes({ db, account, callers, now }))
   await app.register(signInRoutes({ db, account, callers, retentionDays: deps.retentionDays, now }))
   await app.register(forecastRoutes({ db, account, callers, now }))
+  await app.register(runRoutes({ db, account, callers, now }))
   await app.register(
     callbackRoutes({
       db,
@@ -135,7 +139,7 @@ function callersOf(app: FastifyInstance, deps: AppDeps, sessions: LogInDeps | un
     sessions: sessions && {
       appId: account.appId,
       verify: (token) => sessions.tokens.verify(token, now()),
-      findUser: async (openId) => (await findOrAllotUsers(db, account, [openId], now())).get(openId),
+      findUser: (openId) => userOfSession(db, account, openId, now()),
     },
     failures: failuresOf(deps, 'api'),
     keyLimit: createLimit(app, rateLimits.key, (request) => request.countedFor),

@@ -68,8 +68,8 @@ export function openBase(
     account?.callback.encodingAesKey ?? '',
     ...config.apiKeys.map(({ key }) => key),
     ...config.sessionSecrets,
-    config.metricsToken ?? '',
     config.adminPassword ?? '',
+    config.metricsToken ?? '',
   ].filter(Boolean)
   const instance = createInstance()
   const log = createLogger({ level: config.logLevel, secrets, instance })

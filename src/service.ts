@@ -4,25 +4,21 @@ import { buildApp } from './app.js'
 import { assignUnassigned } from './books/index.js'
 import { type CallbackWorker, createCallbackWorker } from './callbacks/process.js'
 import type { Config } from './config/read.js'
-import { createOperatorRuns } from './dashboard/operator-runs.js'
+import { openOperators } from './dashboard/operators.js'
 import { databaseName } from './db/database-name.js'
 import { isSqlite } from './db/sql.js'
-import { type Base, openBase, openLoginClient, openSending, type Sending } from './deps.js'
+import { openBase, openLoginClient, openSending, type Sending } from './deps.js'
 import type { ConnectionLimits } from './http/connections.js'
 import { jobsOf } from './jobs.js'
-import { businessDate } from './lib/business-date.js'
 import { programVersion } from './lib/version.js'
 import { createMetrics } from './metrics/metrics.js'
 import { assertClocksAgree } from './operations/clock.js'
 import { createCounterCheck } from './operations/counter-check.js'
-import { examine } from './operations/doctor.js'
-import type { Finding } from './operations/finding.js'
 import { type Presence, startPresence } from './operations/instances.js'
 import { createIngest } from './permits/ingest.js'
 import { recordMissedDays } from './reminders/due.js'
-import { runReminders } from './reminders/run.js'
 import { createSchedule } from './schedule/schedule.js'
-import { assertMigrated, migrateLatest, pendingMigrations } from './schema.js'
+import { assertMigrated, migrateLatest } from './schema.js'
 
 export interface Service {
   /** Where it listens. */
@@ -114,16 +110,7 @@ export async function startService(
     const assertClock = async (): Promise<void> => {
       if (!options.now) await assertClocksAgree(db, now)
     }
-    const runs = createOperatorRuns({
-      run: (how) =>
-        runReminders(sending, account, {
-          date: businessDate(now(), account.timezone),
-          triggeredBy: 'manual',
-          ...how,
-        }),
-      assertClock,
-      log,
-    })
+    const operators = openOperators({ base, sending, config, account, assertClock })
     const app = await buildApp({
       ...config,
       db,
@@ -131,15 +118,7 @@ export async function startService(
       assertMigrated,
       exchangeCode: logins.exchangeCode,
       ingest,
-      ...(config.adminPassword === undefined
-        ? {}
-        : {
-            operators: {
-              password: config.adminPassword,
-              runs,
-              examine: () => examineAll(base, sending, config, account),
-            },
-          }),
+      ...(operators ? { operators } : {}),
       onCallback: callbacks.wake,
       onUserBound: callbacks.userBound,
       metrics,
@@ -151,7 +130,7 @@ export async function startService(
       () => callbacks.stop(),
       () => ingest.drain(),
       () => closeApp(app, options.finishRequestsMs ?? FINISH_REQUESTS_MS),
-      () => runs.stop(),
+      async () => operators?.runs.stop(),
     )
     const url = await app.listen({ host: config.host, port: config.port })
 
@@ -195,25 +174,4 @@ export async function startService(
 async function closeApp(app: FastifyInstance, limitMs: number): Promise<void> {
   const limit = setTimeout(() => app.server.closeAllConnections(), limitMs)
   await app.close().finally(() => clearTimeout(limit))
-}
-
-/** What `doctor` checks, for the operators' pages. The clock of a demo is no fault, so it is left out. */
-async function examineAll(
-  base: Base,
-  sending: Sending,
-  config: Config,
-  account: Account,
-): Promise<Finding[]> {
-  const { db } = base
-  const { redisUrl: url, sendRate } = config
-  const { findCallbackTarget } = await import('./operations/callback-target.js')
-  return examine({
-    db,
-    pendingMigrations,
-    account,
-    systemNow: Date.now,
-    getToken: sending.getToken,
-    callback: await findCallbackTarget(base, config, account),
-    ...(url === undefined ? {} : { redis: { url, sendRate } }),
-  })
 }

@@ -30,7 +30,7 @@ export function createFormats(language: Language, timeZone: string): Formats {
   const clock = { timeZone, hour: '2-digit', minute: '2-digit', hourCycle: 'h23' } as const
   const times = dates(clock)
   const moments = dates({ ...clock, month: 'short', day: 'numeric' })
-  const unit = (value: number, name: 'second' | 'minute' | 'hour' | 'day') =>
+  const unit = (value: number, name: 'millisecond' | 'second' | 'minute' | 'hour' | 'day') =>
     new Intl.NumberFormat(locale, {
       style: 'unit',
       unit: name,
@@ -49,6 +49,7 @@ export function createFormats(language: Language, timeZone: string): Formats {
     dateTime: (ms) => moments.format(ms),
     duration(ms) {
       const seconds = Math.max(0, ms / 1_000)
+      if (seconds < 1) return unit(Math.ceil(seconds * 1_000), 'millisecond')
       if (seconds < 90) return unit(seconds < 10 ? seconds : Math.round(seconds), 'second')
       if (seconds < 90 * 60) return unit(Math.round(seconds / 60), 'minute')
       if (seconds < 48 * 3_600) return unit(Math.round(seconds / 360) / 10, 'hour')

@@ -20,6 +20,8 @@ export function document(reader: Reader, page: Page): Html {
 <meta name="color-scheme" content="${theme === 'system' ? 'light dark' : theme}">
 <meta name="robots" content="noindex">
 <title>${page.title} · ${texts.frame.product}</title>
+${page.refreshSeconds !== undefined && html`<meta http-equiv="refresh" content="${page.refreshSeconds}">`}
+${page.refreshWithoutScripts && html`<noscript><meta http-equiv="refresh" content="5"></noscript>`}
 <link rel="icon" href="data:,">
 <link rel="stylesheet" href="${assets.urlOf('dashboard.css')}">
 <script type="module" src="${assets.urlOf('frame.js')}"></script>

@@ -41,6 +41,10 @@ export interface Page {
   body: Html
   /** Scripts besides the frame's. */
   scripts?: ('charts.js' | 'live.js')[]
+  /** Loads itself again, until it has something to show. */
+  refreshSeconds?: number
+  /** The same, where scripts do not keep it up to date. */
+  refreshWithoutScripts?: boolean
 }
 
 export function createScribes(account: Account): Record<Language, Scribe> {

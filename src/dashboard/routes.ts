@@ -6,6 +6,7 @@ import { ServiceError } from '../errors.js'
 import { openAssets } from './assets.js'
 import type { DashboardDeps } from './deps.js'
 import { sendFault } from './fault-page.js'
+import { healthPages } from './health-routes.js'
 import { html } from './html.js'
 import { HOME } from './layout.js'
 import { sendPage } from './page.js'
@@ -14,7 +15,9 @@ import { createReaders, type Reader } from './reader.js'
 import { runRoutes } from './run-routes.js'
 import { openSessions } from './session.js'
 import { SIGN_IN, signInRoutes } from './sign-in-routes.js'
-import { findToday, todayPage } from './today.js'
+import { summaryRoutes } from './summary-routes.js'
+import { todayRoutes } from './today-routes.js'
+import { userRoutes } from './user-routes.js'
 import { recogniseVisitor, visitOf } from './visit.js'
 
 /** The operators' pages, at /dashboard; / leads there. */
@@ -58,11 +61,11 @@ function pages(deps: DashboardDeps): FastifyPluginAsync {
         const next = request.method === 'GET' ? `?next=${encodeURIComponent(request.url)}` : ''
         return reply.redirect(SIGN_IN + next, 303)
       })
-      inside.get('/', { schema: { hide: true } }, async (request, reply) => {
-        const reader = readerOf(request)
-        return sendPage(reply, reader, todayPage(reader, await findToday(deps.db, account, now())))
-      })
+      todayRoutes(inside, deps, readerOf)
       runRoutes(inside, { ...deps, ...operators }, sessions, readerOf)
+      summaryRoutes(inside, deps, readerOf)
+      userRoutes(inside, deps, sessions, readerOf)
+      healthPages(inside, { ...deps, ...operators }, sessions, readerOf)
     })
   }
 }

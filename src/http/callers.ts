@@ -38,6 +38,7 @@ export interface SessionCheck {
   appId: string
   /** The open_id of a session token. Throws `unauthorized`. */
   verify(token: string): Promise<string>
+  /** Throws `unauthorized` for a person who was erased. */
   findUser(openId: string): Promise<UserId | undefined>
 }
 

@@ -1,3 +1,4 @@
+import { isoTime } from '../lib/iso-time.js'
 import type { OpenMessages } from './open-store.js'
 
 /** Describes them for a person; undefined if there are none. */
@@ -14,8 +15,17 @@ export function describeOpen(open: OpenMessages): string | undefined {
   return parts.length > 0 ? parts.join('. ') : undefined
 }
 
+export interface OpenJson {
+  in_hand: number
+  in_hand_until: string | null
+  lapsed: number
+  retries_due: number
+  retries_later: number
+  next_retry_at: string | null
+}
+
 /** The same, as commands print it with --json. */
-export function openToJson(open: OpenMessages): Record<string, number | string | null> {
+export function openToJson(open: OpenMessages): OpenJson {
   return {
     in_hand: open.inHand,
     in_hand_until: isoTime(open.inHandUntil),
@@ -24,8 +34,4 @@ export function openToJson(open: OpenMessages): Record<string, number | string |
     retries_later: open.retriesLater,
     next_retry_at: isoTime(open.nextRetryAt),
   }
-}
-
-function isoTime(ms: number | undefined): string | null {
-  return ms === undefined ? null : new Date(ms).toISOString()
 }

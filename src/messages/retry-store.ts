@@ -29,6 +29,19 @@ export async function takeDueRetries(
   return ids
 }
 
+/** Locks and ends the waits of these messages, sorted by id, except for those that a takeover has locked. */
+export async function takeWaits(trx: Knex.Transaction, ids: number[]): Promise<number[]> {
+  const rows = await selectRows<{ message_id: number }>(
+    trx,
+    `SELECT message_id FROM wx_message_retry WHERE message_id IN (${placeholders(ids.length)})
+     ORDER BY message_id${forUpdateSkipLocked(trx)}`,
+    ids,
+  )
+  const taken = rows.map(({ message_id }) => message_id)
+  await endWaits(trx, taken)
+  return taken
+}
+
 /** A message in state `retry` and the time of its next attempt. */
 export interface Wait {
   id: number

@@ -17,10 +17,10 @@ export async function recountOutcomes(db: Knex, since: number): Promise<number> 
   const runIds = [...new Set(wrong.map(({ run_id }) => run_id))]
   for (const runId of runIds)
     await inTransaction(db, async (trx) => {
-      const state = await lockRun(trx, runId)
+      const run = await lockRun(trx, runId)
       const changes = (await findWrongOutcomes(trx, { runId }, MAX_OUTCOMES)).map(correctionOf)
       await addOutcomes(trx, changes, null)
-      if (state !== 'running') await countTotals(trx, runId)
+      if (run && run.state !== 'running') await countTotals(trx, runId)
     })
   return runIds.length
 }

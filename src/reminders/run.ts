@@ -115,7 +115,9 @@ async function join(
   now: number,
 ): Promise<boolean> {
   await inTransaction(db, async (trx) => {
-    const state = await lockRun(trx, id)
+    const { state, reason } = (await lockRun(trx, id)) ?? { state: undefined, reason: null }
+    // Somebody has paused it since the schedule found it due: claims then tell us so.
+    if (reason?.cause === 'operator' && triggeredBy !== 'manual') return
     // While the run is running, the smaller limit holds, whoever joins. A run that had ended continues with our
     // limit, or without one.
     if (state !== 'running') await liftLimit(trx, id)

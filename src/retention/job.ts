@@ -5,7 +5,7 @@ import { defineJob, EVERY_MINUTE, type Job } from '../schedule/job.js'
 import { PURGE, purgeOld, type Retention } from './purge.js'
 
 /** The quietest hour of a day. */
-const HOUR = 4
+export const PURGE_HOUR = 4
 
 /** The purge, once a day. While another process has it, or after it failed, it is tried again each minute. */
 export function purgeJob(deps: { db: Knex; log: Logger; now(): number }, retention: Retention): Job {
@@ -16,7 +16,7 @@ export function purgeJob(deps: { db: Knex; log: Logger; now(): number }, retenti
     ticks: [EVERY_MINUTE],
     async findDue() {
       const date = businessDate(now(), retention.timezone)
-      return date === purgedOn || now() < timeOn(date, HOUR, 0, retention.timezone) ? undefined : date
+      return date === purgedOn || now() < timeOn(date, PURGE_HOUR, 0, retention.timezone) ? undefined : date
     },
     async run(date, signal) {
       if (await purgeOld({ db, log, signal }, retention, now())) purgedOn = date

@@ -139,13 +139,14 @@ const TIME_OF = {
   wx_callback_event: 'received_at',
   wx_callback_nonce: 'received_at',
   wx_stop_history: 'ended_at',
+  wx_operator_action: 'at',
 } as const
 
 export type AgingTable = keyof typeof TIME_OF
 
 /**
- * The oldest WeChat events, processed or not, marks of accepted pushes, or stops that are over. Each slice is deleted
- * before the next is read.
+ * The oldest WeChat events, processed or not, marks of accepted pushes, stops that are over, or actions of operators.
+ * Each slice is deleted before the next is read.
  */
 export async function readAged(
   db: Knex,

@@ -105,13 +105,13 @@ export async function reopenRun(db: Knex, id: number, triggeredBy: Trigger, now:
   )
 }
 
-export async function lockRun(trx: Knex.Transaction, runId: number): Promise<RunState | undefined> {
-  const [row] = await selectRows<{ state: RunState }>(
+export async function lockRun(trx: Knex.Transaction, runId: number): Promise<JobRun | undefined> {
+  const [row] = await selectRows<RunRow>(
     trx,
-    `SELECT state FROM wx_job_run WHERE id = ?${forUpdate(trx)}`,
+    `SELECT ${RUN_COLUMNS} FROM wx_job_run WHERE id = ?${forUpdate(trx)}`,
     [runId],
   )
-  return row?.state
+  return row && toRun(row)
 }
 
 /** Makes a run that is still running read all its users again, and records what kept it from reminding them. */
@@ -121,7 +121,7 @@ export async function startOver(
   appId: string,
   reason: Reason | null,
 ): Promise<void> {
-  if ((await lockRun(trx, runId)) !== 'running') return
+  if ((await lockRun(trx, runId))?.state !== 'running') return
   await execute(trx, `UPDATE wx_job_run SET ${SET_REASON} WHERE id = ?`, [...reasonValues(reason), runId])
   await resetRanges(trx, runId, appId)
 }

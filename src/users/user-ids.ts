@@ -62,6 +62,27 @@ export async function findOrAllotUsers(
   return inRequest(db, (trx) => userIdsOf(trx, account, openIds, now))
 }
 
+/**
+ * The user of a session, allotted now if that is done here; undefined until the owner's backend has bound one. A login
+ * leaves a row, so a session whose person has none is of somebody who was erased since: it would bring the open_id
+ * back. Throws `unauthorized` for it.
+ */
+export async function userOfSession(
+  db: Knex,
+  account: Numbering,
+  openId: string,
+  now: number,
+): Promise<UserId | undefined> {
+  const [person] = await store.findPersons(db, account.appId, [openId])
+  if (!person)
+    throw new ServiceError(
+      'unauthorized',
+      'The data of this session was erased: log in again with POST /v1/sessions',
+    )
+  if (person.userId !== null) return person.userId
+  return (await findOrAllotUsers(db, account, [openId], now)).get(openId)
+}
+
 /** The first of `n` consecutive free numbers after the last one allotted. */
 async function findFreeNumbers(
   trx: Knex.Transaction,

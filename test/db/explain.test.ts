@@ -143,8 +143,9 @@ const HOT: {
   },
   {
     name: 'users whom the run has left',
-    sql: /THEN 'due' ELSE 'signed_in' END AS standing/,
+    sql: /THEN 'no_valid_permit' ELSE 'due' END END AS standing/,
     accesses: [
+      { table: 'p', key: COUNTERS, by: ['app_id', 'user_id'] },
       { table: 'p', key: COUNTERS, by: ['app_id', 'user_id'] },
       { table: 's', key: 'PRIMARY' },
       { table: 'u', key: 'wx_user_user_idx' },

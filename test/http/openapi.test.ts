@@ -38,7 +38,7 @@ test('the description has every route of the service, and no other', () => {
   const routes = [...printed].flatMap(([, indent = '', stem = '', methods = '']) => {
     const depth = indent.length / 4
     stems.splice(depth, stems.length, stem)
-    const path = stems.join('').replace(/:(user_id)/g, '{$1}')
+    const path = stems.join('').replace(/:(user_id|date)/g, '{$1}')
     return methods
       .split(', ')
       .filter((method) => method !== '' && method !== 'HEAD')

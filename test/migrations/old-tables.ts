@@ -79,8 +79,18 @@ export async function dropAllTables(db: Knex): Promise<void> {
       ? "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%'"
       : "SELECT table_name AS name FROM information_schema.tables WHERE table_schema = DATABASE() AND table_type = 'BASE TABLE'",
   )
-  await db.schema.dropViewIfExists('wx_push_message_detail')
+  for (const name of await viewNames(db)) await db.schema.dropView(name)
   for (const { name } of tables) await db.schema.dropTable(name)
+}
+
+async function viewNames(db: Knex): Promise<string[]> {
+  const views = await selectRows<{ name: string }>(
+    db,
+    isSqlite(db)
+      ? "SELECT name FROM sqlite_master WHERE type = 'view'"
+      : 'SELECT table_name AS name FROM information_schema.views WHERE table_schema = DATABASE()',
+  )
+  return views.map(({ name }) => name)
 }
 
 /** Users whose counter is not the number of their unspent permits, or who have none or several. Empty when all is well. */

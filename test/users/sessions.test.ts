@@ -274,10 +274,15 @@ describe.each(dialects)('sessions where user ids are allotted, on %s', (dialect)
     expect(await service.db('wx_sign_in')).toMatchObject([{ user_id: 2 }])
   })
 
-  test('a session whose person was deleted by hand gets a user again', async () => {
+  test('a session whose person was deleted by hand logs in again, and gets a user', async () => {
     const token = await service.tokenOf('oA')
     await service.db('wx_user').delete()
-    expect(await service.postAs(token, '/v1/sign-ins', {})).toMatchObject({ status: 201 })
+    expect(await service.postAs(token, '/v1/sign-ins', {})).toMatchObject({
+      status: 401,
+      body: failure('unauthorized'),
+    })
+    expect(await service.db('wx_user')).toEqual([])
+    await service.logIn('oA')
     expect(await service.db('wx_user')).toMatchObject([{ open_id: 'oA', user_id: 2 }])
   })
 })

@@ -30,7 +30,7 @@ function optionsOf(chart) {
       itemGap: 16,
       icon: 'roundRect',
       textStyle: text,
-      data: chart.series.filter(({ hidden }) => !hidden).map(({ name }) => name),
+      data: chart.series.filter(({ hidden, band }) => !hidden && !band).map(({ name }) => name),
     },
     tooltip: {
       trigger: 'axis',
@@ -43,7 +43,7 @@ function optionsOf(chart) {
         [
           points[0]?.name,
           ...points
-            .filter(({ seriesIndex, value }) => !chart.series[seriesIndex].hidden && value !== '-')
+            .filter(({ seriesIndex, value }) => !chart.series[seriesIndex].hidden && !chart.series[seriesIndex].band && value !== '-')
             .map(({ seriesName, value }) => `${seriesName}  ${number.format(value)}`),
         ].join('\n'),
     },

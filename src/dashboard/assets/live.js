@@ -1,26 +1,35 @@
 /**
- * Today, while a run is under way: the server sends the live part of the page whenever something has changed, drawn
+ * Today, while a run is under way: the server sends the live parts of the page whenever something has changed, drawn
  * and escaped by the same code that draws the page.
  */
 
-const region = document.querySelector('[data-live]')
-if (region) {
-  const source = new EventSource(region.dataset.live)
-  let drawn = region.innerHTML
-  source.addEventListener('status', (event) => {
-    const { state, markup } = JSON.parse(event.data)
-    if (markup !== drawn) region.innerHTML = markup
-    drawn = markup
-    for (const one of document.querySelectorAll('[data-when]'))
-      one.hidden = !one.dataset.when.split(' ').includes(state)
-  })
+const page = document.querySelector('[data-live]')
+const drawn = new Map()
+let source
+
+function show(event) {
+  const { state, parts } = JSON.parse(event.data)
+  for (const [name, markup] of Object.entries(parts)) {
+    if (drawn.get(name) === markup) continue
+    drawn.set(name, markup)
+    page.querySelector(`[data-part="${name}"]`).innerHTML = markup
+  }
+  for (const one of page.querySelectorAll('[data-when]'))
+    one.hidden = !one.dataset.when.split(' ').includes(state)
+}
+
+function connect() {
+  source = new EventSource(page.dataset.live)
+  source.addEventListener('status', show)
   // The session is over: the sign-in page says so.
-  source.addEventListener('bye', () => {
+  source.addEventListener('bye', () => location.reload())
+}
+
+if (page) {
+  connect()
+  // Browsers open six connections to a server: tabs that nobody looks at leave them to the others.
+  document.addEventListener('visibilitychange', () => {
     source.close()
-    location.reload()
-  })
-  addEventListener('pagehide', () => source.close())
-  addEventListener('pageshow', (event) => {
-    if (event.persisted) location.reload()
+    if (document.visibilityState === 'visible') connect()
   })
 }

@@ -1,4 +1,6 @@
 export const frame = {
+  /** For texts that come in both languages. */
+  language_tag: 'en' as 'en' | 'zh',
   product: 'Sign-in reminder',
   skip: 'Skip to the content',
   navigation: 'Pages',
@@ -19,6 +21,11 @@ export const frame = {
   backToToday: 'Back to Today',
   wentWrong: 'That did not work',
   none: 'none',
+  asTable: 'The numbers',
+  asOf: (time: string) => `As of ${time}.`,
+  notYet: 'Nothing has been counted yet; it is done within ten minutes of the start.',
+  day: 'Day',
+  more: 'More',
   faults: {
     forbidden: 'This form is from an earlier sign-in. Go back, load the page again and send it once more.',
     not_found: 'There is no such page.',

@@ -1,6 +1,7 @@
 import type { card as cardEn, frame as frameEn, signIn as signInEn } from '../en/frame.js'
 
 export const frame: typeof frameEn = {
+  language_tag: 'zh',
   product: '签到提醒',
   skip: '跳到正文',
   navigation: '页面',
@@ -21,6 +22,11 @@ export const frame: typeof frameEn = {
   backToToday: '返回今日',
   wentWrong: '操作没有成功',
   none: '无',
+  asTable: '数据表',
+  asOf: (time) => `截至 ${time}。`,
+  notYet: '尚未统计，启动后十分钟内完成。',
+  day: '日期',
+  more: '更多',
   faults: {
     forbidden: '这个表单来自之前的登录。请返回并刷新页面后重新提交。',
     not_found: '没有这个页面。',

@@ -1,0 +1,28 @@
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { DashboardDeps, Operators } from './deps.js'
+import { findHealth } from './health.js'
+import { healthPage } from './health-page.js'
+import { sendPage } from './page.js'
+import type { Reader } from './reader.js'
+import type { OperatorSessions } from './session.js'
+import { assertOurForm } from './visit.js'
+
+/** Health, and the checks of `doctor` for whoever asks. */
+export function healthPages(
+  app: FastifyInstance,
+  { db, account, now, view, examine }: DashboardDeps & Operators,
+  sessions: OperatorSessions,
+  readerOf: (request: FastifyRequest) => Reader,
+): void {
+  app.get('/health', { schema: { hide: true } }, async (request, reply) => {
+    const reader = readerOf(request)
+    return sendPage(reply, reader, healthPage(reader, await findHealth(db, account, view(), now())))
+  })
+
+  app.post('/health/checks', { schema: { hide: true } }, async (request, reply) => {
+    assertOurForm(sessions, request)
+    const reader = { ...readerOf(request), path: '/dashboard/health' }
+    const findings = await examine()
+    return sendPage(reply, reader, healthPage(reader, await findHealth(db, account, view(), now()), findings))
+  })
+}

@@ -1,0 +1,58 @@
+import type { Account } from '../account.js'
+import type { Config } from '../config/read.js'
+import type { Base, Sending } from '../deps.js'
+import { businessDate } from '../lib/business-date.js'
+import { examine } from '../operations/doctor.js'
+import type { Finding } from '../operations/finding.js'
+import { runReminders } from '../reminders/run.js'
+import { pendingMigrations } from '../schema.js'
+import type { Operators } from './deps.js'
+import { createOperatorRuns } from './operator-runs.js'
+
+interface Parts {
+  base: Base
+  sending: Sending
+  config: Config
+  account: Account
+  assertClock(): Promise<void>
+}
+
+/** What operators may do in this process; undefined without ADMIN_PASSWORD. */
+export function openOperators(parts: Parts): Operators | undefined {
+  const { base, sending, config, account, assertClock } = parts
+  if (config.adminPassword === undefined) return undefined
+  const { log, now } = base
+  return {
+    password: config.adminPassword,
+    runs: createOperatorRuns({
+      run: (how) =>
+        runReminders(sending, account, {
+          date: businessDate(now(), account.timezone),
+          triggeredBy: 'manual',
+          ...how,
+        }),
+      assertClock,
+      log,
+    }),
+    examine: () => examineAll(parts),
+    view: () => ({
+      tokenCounters: sending.tokenCounters(),
+      redis: { isSet: config.redisUrl !== undefined, sendRate: config.sendRate },
+    }),
+  }
+}
+
+/** As the command `doctor` does. By the machine's clock: that of a demo is no fault. */
+async function examineAll({ base, sending, config, account }: Parts): Promise<Finding[]> {
+  const { redisUrl: url, sendRate } = config
+  const { findCallbackTarget } = await import('../operations/callback-target.js')
+  return examine({
+    db: base.db,
+    pendingMigrations,
+    account,
+    systemNow: Date.now,
+    getToken: sending.getToken,
+    callback: await findCallbackTarget(base, config, account),
+    ...(url === undefined ? {} : { redis: { url, sendRate } }),
+  })
+}

@@ -1,0 +1,61 @@
+import { card } from './card.js'
+import { facts, linkButton, panel, table } from './components.js'
+import { html } from './html.js'
+import { HOME } from './layout.js'
+import type { CountedPlan } from './planner.js'
+import type { Page, Reader } from './reader.js'
+import { USER } from './user-page.js'
+
+/** What a run would do now; undefined while it is being counted. */
+export function planPage(reader: Reader, counted: CountedPlan | undefined): Page {
+  const { texts, format, account } = reader
+  const t = texts.today
+  const head = html`<div class="head"><h1>${t.planTitle}</h1><p>${t.planLead}</p></div>`
+  const back = html`<div class="buttons">${linkButton(HOME, texts.frame.backToToday)}</div>`
+  const frame = { title: t.planTitle, section: 'today' } as const
+  if (!counted)
+    return {
+      ...frame,
+      refreshSeconds: 2,
+      body: html`${head}<section class="panel"><p role="status">${t.planCounting}</p></section>${back}`,
+    }
+  const { plan, at } = counted
+  const [first] = plan.sample
+  const rows = Object.entries(t.planOf).map(([cause, words]): [string, string] => [
+    words,
+    format.number(plan.skipped[cause as keyof typeof plan.skipped]),
+  ])
+  return {
+    ...frame,
+    body: html`${head}
+<section class="panel hero"><p class="answer">${plan.due === 0 ? t.planNobody : t.planDue(format.number(plan.due))}</p><p class="hint">${t.planAt(format.time(at))}</p>${back}</section>
+<div class="columns"><div class="stack">${panel(t.planSkipped, facts(rows))}
+${
+  first &&
+  panel(
+    t.planSample,
+    table(
+      t.planSample,
+      [
+        { title: texts.user.title, cell: ({ user_id }) => html`<a href="${USER}/${user_id}">${user_id}</a>` },
+        {
+          title: t.cardTitle,
+          cell: ({ data }) =>
+            Object.values(data)
+              .map(({ value }) => value)
+              .join(' · '),
+        },
+      ],
+      plan.sample,
+      t.planNobody,
+    ),
+  )
+}</div>
+${
+  first &&
+  panel(t.cardTitle, card(reader, { page: account.page, data: first.data }), {
+    note: t.planSampleOf(String(first.user_id)),
+  })
+}</div>`,
+  }
+}

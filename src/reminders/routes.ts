@@ -1,0 +1,83 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import type { Knex } from 'knex'
+import { Type } from 'typebox'
+import type { Account } from '../account.js'
+import { ServiceError } from '../errors.js'
+import type { Callers } from '../http/callers.js'
+import { ErrorBody } from '../http/errors.js'
+import { IsoDate } from '../http/schemas.js'
+import { parseIsoDate } from '../lib/business-date.js'
+import { findRunStatus, listRuns } from './status.js'
+import { RunListSchema, RunStatusSchema } from './status-schemas.js'
+
+const MAX_LIMIT = 100
+const DEFAULT_LIMIT = 30
+
+const Query = Type.Object(
+  {
+    limit: Type.Optional(
+      Type.String({
+        pattern: '^([1-9]|[1-9][0-9]|100)$',
+        description: `1 to ${MAX_LIMIT}; ${DEFAULT_LIMIT} if left out`,
+      }),
+    ),
+    before: Type.Optional(IsoDate),
+  },
+  { additionalProperties: false },
+)
+
+/** GET /v1/runs, GET /v1/runs/{date} */
+export function runRoutes(deps: {
+  db: Knex
+  account: Account
+  callers: Callers
+  now(): number
+}): FastifyPluginAsyncTypebox {
+  const { db, account, now } = deps
+  const onRequest = deps.callers.backend
+  const common = { tags: ['runs'], security: [{ apiKey: [] }] }
+  const errors = { '4xx': ErrorBody, '5xx': ErrorBody }
+  return async (app) => {
+    app.get(
+      '/v1/runs',
+      {
+        onRequest,
+        schema: {
+          ...common,
+          operationId: 'listRuns',
+          summary: 'How the daily runs went, newest first',
+          description: 'Counts are true at the moment of the answer, also of a run that is under way.',
+          querystring: Query,
+          response: { 200: RunListSchema, ...errors },
+        },
+      },
+      ({ query: { limit, before } }) => {
+        if (before !== undefined) readDate(before, 'before')
+        return listRuns(db, account, { limit: limit === undefined ? DEFAULT_LIMIT : Number(limit), before })
+      },
+    )
+    app.get(
+      '/v1/runs/:date',
+      {
+        onRequest,
+        schema: {
+          ...common,
+          operationId: 'getRun',
+          summary: 'How the run of a day went, or is going',
+          description:
+            'True at any moment, whichever processes work on it. A day without a run is answered too, as `not_started`, with the reason.',
+          params: Type.Object({ date: IsoDate }),
+          response: { 200: RunStatusSchema, ...errors },
+        },
+      },
+      ({ params }) => findRunStatus(db, account, readDate(params.date, 'date'), now()),
+    )
+  }
+}
+
+function readDate(text: string, field: string): number {
+  const date = parseIsoDate(text)
+  if (date === undefined)
+    throw new ServiceError('invalid_request', `${field}: ${text} is not a valid day`, { field })
+  return date
+}
