@@ -8,6 +8,7 @@ import { expireJob } from './permits/job.js'
 import { remindJob } from './reminders/job.js'
 import { purgeJob } from './retention/job.js'
 import type { Job } from './schedule/job.js'
+import { summarizeJob } from './summaries/job.js'
 
 export interface JobDeps {
   sending: DeliverDeps
@@ -30,5 +31,6 @@ export function jobsOf(
     expireJob(sending, account, assertClock),
     countersJob(counters),
     purgeJob(sending, { ...account, retentionDays }),
+    summarizeJob(sending, account),
   ]
 }

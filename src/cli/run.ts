@@ -22,6 +22,7 @@ import { addSandbox } from './sandbox.js'
 import { addServe } from './serve.js'
 import { listenForSignals } from './signals.js'
 import { addStatus } from './status.js'
+import { addSummarize } from './summarize.js'
 
 const COMMANDS: AddCommand[] = [
   addServe,
@@ -31,6 +32,7 @@ const COMMANDS: AddCommand[] = [
   addExplain,
   addForecast,
   addStatus,
+  addSummarize,
   addExpire,
   addRecover,
   addBringBack,

@@ -9,6 +9,7 @@ import { findPlace, type Place } from '../permits/store.js'
 import { deleteRuns } from '../runs/purge-progress.js'
 import { oldestKept } from '../sign-ins/sign-in.js'
 import * as store from './store.js'
+import { deleteSummaries } from './summary-store.js'
 
 const CHUNK = 500
 /** A purge has all night, and other work must hardly notice it. */
@@ -36,8 +37,8 @@ type Deleted = Partial<Purged>
 /**
  * Deletes what ended before `before`, a few hundred rows at a time: settled messages together with their
  * permits once both are that old, then spent and expired permits without a message, then runs without
- * messages, sign-ins, WeChat's events, and stops that are over. Never deletes a row that a younger row refers to, so that the
- * audit finds the same before and after.
+ * messages, sign-ins, WeChat's events, stops that are over, and summaries. Never deletes a row that a younger row
+ * refers to, so that the audit finds the same before and after.
  */
 export function createDeletion(
   db: Knex,
@@ -106,22 +107,28 @@ export function createDeletion(
       (on) => store.readAged(on, 'wx_callback_event', wanted),
       async (trx, ids) => ({ events: await store.deleteRows(trx, 'wx_callback_event', ids) }),
     )
-    await fromTable(
-      (on) => store.readAged(on, 'wx_operator_action', wanted),
-      async (trx, ids) => {
-        await store.deleteRows(trx, 'wx_operator_action', ids)
-        return {}
-      },
-    )
     // A push this old is refused for its age anyway.
-    const marks = { ...wanted, before: of.now - DAY_MS }
+    await uncounted('wx_callback_nonce', { ...wanted, before: of.now - DAY_MS })
+  }
+
+  async function uncounted(table: store.AgingTable, aged = wanted): Promise<void> {
     await fromTable(
-      (on) => store.readAged(on, 'wx_callback_nonce', marks),
+      (on) => store.readAged(on, table, aged),
       async (trx, ids) => {
-        await store.deleteRows(trx, 'wx_callback_nonce', ids)
+        await store.deleteRows(trx, table, ids)
         return {}
       },
     )
+  }
+
+  /** Not counted: a few rows a day. */
+  async function summaries(): Promise<void> {
+    if (signal.aborted) return
+    const beforeDay = oldestKept(of.now, of.retentionDays, of.timezone)
+    await remove(async (trx) => {
+      await deleteSummaries(trx, appId, beforeDay)
+      return {}
+    })
   }
 
   async function endedStops(): Promise<void> {
@@ -141,6 +148,8 @@ export function createDeletion(
       await signIns()
       await received()
       await endedStops()
+      await uncounted('wx_operator_action')
+      await summaries()
     },
   }
 }

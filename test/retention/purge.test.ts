@@ -235,6 +235,23 @@ describe.each(dialects)('the purge on %s', (dialect) => {
     expect(await ids('wx_callback_nonce')).toEqual([3])
   })
 
+  it('deletes old summaries of days and forecasts', async () => {
+    for (const day of [20260801, 20261119]) {
+      await execute(database.db, "INSERT INTO wx_day_summary (app_id, day) VALUES ('wx1', ?)", [day])
+      await execute(
+        database.db,
+        `INSERT INTO wx_forecast_day (app_id, made_on, day, reachable, permits_left, going_dark, as_of)
+         VALUES ('wx1', ?, 20261201, 1, 1, 1, 1)`,
+        [day],
+      )
+    }
+
+    await purge()
+
+    expect(await database.db('wx_day_summary').pluck('day')).toEqual([20261119])
+    expect(await database.db('wx_forecast_day').pluck('made_on')).toEqual([20261119])
+  })
+
   it('deletes opt-outs and blocks that have been over for long', async () => {
     for (const [id, at] of [
       [1, OLD],

@@ -1,0 +1,39 @@
+import { readSettings } from '../config/read.js'
+import { toIsoDate } from '../lib/business-date.js'
+import { assertClocksAgree } from '../operations/clock.js'
+import { summarize } from '../summaries/summarize.js'
+import { type AddCommand, type Cli, EXIT, type JsonOption } from './command.js'
+import { withBase } from './databases.js'
+import { print, startProgress } from './output.js'
+
+export const addSummarize: AddCommand = (program, cli) => {
+  program
+    .command('summarize')
+    .description('bring the kept summaries of dashboards up to date, now')
+    .option('--json', 'one JSON object on stdout', false)
+    .action((options: JsonOption) => cli.end(options, () => summarizeNow(cli, options)))
+}
+
+async function summarizeNow(cli: Cli, { json }: JsonOption): Promise<number> {
+  const { config, account } = readSettings(cli.env, 'nothing')
+  return withBase(
+    cli,
+    'writes',
+    async ({ db, log, now }) => {
+      await assertClocksAgree(db, now)
+      const progress = await startProgress(cli.streams, 'users read')
+      const report = await summarize({ db, log, now, signal: cli.stop }, account, {
+        onPage: (counters) => progress.update(counters),
+      }).finally(() => progress.stop())
+      const { granted = 0, days = [] } = report ?? {}
+      const answer = { granted, days: days.map(toIsoDate) }
+      print(cli.streams, json, answer, [
+        days.length > 0
+          ? `${granted} new permits counted; summaries of ${answer.days.join(', ')} are up to date.`
+          : 'Not up to date: stopped, or another process is at it.',
+      ])
+      return days.length > 0 ? EXIT.ok : EXIT.notFinished
+    },
+    { config, account },
+  )
+}
