@@ -164,6 +164,8 @@ export const GROWTH: Candidate[] = [
   operation('audit', () => ['audit']),
   // Of tomorrow, for which everybody is due.
   operation('plan', () => ['plan', '--date', toIsoDate(addDays(today(), 1))]),
+  operation('forecast', () => ['forecast', '--days', '30']),
+  operation('summarize', () => ['summarize']),
 ]
 
 /** The working set of a million users is kept in memory, as their DBA would see to. */

@@ -5,6 +5,7 @@ import { type RunReport, runReminders } from '../reminders/run.js'
 import type { SandboxControl } from '../sandbox/control.js'
 import type { FaultSpec } from '../sandbox/faults.js'
 import { FORM_ID_SEND_PATH, SUBSCRIBE_SEND_PATH } from '../sandbox/send-endpoints.js'
+import { summarize } from '../summaries/summarize.js'
 import { type DemoApp, subscriberOpenId } from './app.js'
 import { signIn } from './client.js'
 import type { DemoClock } from './clock.js'
@@ -115,6 +116,7 @@ async function playRun(
   const date = businessDate(clock.now(), account.timezone)
   week.runs.push(await runReminders(sending, account, { date, triggeredBy: 'cron', signal }))
   await pushEvents({ service }, wechat)
+  await summarize({ ...sending, signal }, account)
 }
 
 /** WeChat pushes what has happened, and the service takes it up before the clock moves on. */
@@ -137,4 +139,5 @@ async function playEvening(
   ]
   await signIn(backend, coming)
   week.signIns += coming.length
+  await summarize({ ...service.sending, signal: new AbortController().signal }, account)
 }

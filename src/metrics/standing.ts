@@ -48,7 +48,7 @@ export function createStandingMetrics(
   const success = instruments.gauge(
     'job_last_success_timestamp_seconds',
     'When a run of a job was last done, up to its end; 0: none of its latest runs was.',
-    ['app_id', 'job'],
+    ['app_id', 'task'],
   )
   const claims = instruments.gauge(
     'claims',
@@ -60,7 +60,7 @@ export function createStandingMetrics(
     for (const [job, newest] of runs) {
       if (newest.length === 0) continue
       const last = newest.find((run) => run.state === 'done')
-      success.set({ app_id, job }, (last?.finished_at ?? 0) / 1_000)
+      success.set({ app_id, task: job }, (last?.finished_at ?? 0) / 1_000)
     }
     const [run] = runs.get(REMIND) ?? []
     if (run) {

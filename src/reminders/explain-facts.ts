@@ -12,7 +12,7 @@ export interface Facts {
   /** The reminder of that day, unless it was given back. */
   message: MessageFact | undefined
   counter: CounterFact | undefined
-  /** Those that matter on that day or later, in the order in which they are spent. */
+  /** Of any status, in the order in which they are spent. */
   permits: PermitFact[]
   /** There are more permits than were read. */
   hasMorePermits: boolean

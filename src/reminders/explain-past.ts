@@ -85,14 +85,12 @@ function ofPass(
   if (!run.isRead && run.state !== 'done') return decide(standingAt(facts, to), ofTheRun)
   const standings = momentsOfChange(facts, from, to).map((at) => standingAt(facts, at))
   const [first, ...others] = standings.filter(({ kind }) => kind !== 'due')
-  if (first)
-    return { ...decide(first, ofTheRun), ...uncertainIf(others.some(({ kind }) => kind !== first.kind)) }
+  if (first) {
+    const orElse = new Set(others.flatMap(({ kind }) => (kind === first.kind ? [] : [kind])))
+    return { ...decide(first, ofTheRun), ...(orElse.size > 0 ? { orElse: [...orElse] } : {}) }
+  }
   // A permit without a time was perhaps written after the run.
   const standing = standingAt(facts, to, { withUndated: false })
   const passedOver: Verdict = { outcome: 'not_reached', because: 'passed_over' }
-  return { ...decide(standing, passedOver), ...uncertainIf(standing.kind !== 'due') }
-}
-
-function uncertainIf(is: boolean): Pick<Verdict, 'isUncertain'> {
-  return is ? { isUncertain: true } : {}
+  return { ...decide(standing, passedOver), ...(standing.kind === 'due' ? {} : { countsOnUndated: true }) }
 }

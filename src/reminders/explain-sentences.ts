@@ -1,19 +1,28 @@
 import type { Bilingual } from '../lib/bilingual.js'
 import { sentenceOfRun } from './explain-run-sentences.js'
 import { sentenceOfStanding } from './explain-standing-sentences.js'
-import type { Because, Outcome } from './explain-verdict.js'
+import type { Because, Outcome, Verdict } from './explain-verdict.js'
 import { clockTime, codeWithMeaning, day, join, permitWithEnd, say, type Told } from './explain-words.js'
 
 /** The answer in one or two sentences, with the values that decided it. */
 export function sentenceOf(told: Told): Bilingual {
   const said = SENTENCES[told.verdict.outcome](told)
-  return join(said, told.verdict.isUncertain ? UNCERTAIN : undefined)
+  return join(said, sayDoubt(told.verdict))
 }
 
-const UNCERTAIN = say(
-  'What is on record allows another reason as well, see the checks.',
-  '现有记录也可能是别的原因，见各项检查。',
-)
+function sayDoubt({ orElse, countsOnUndated }: Verdict): Bilingual | undefined {
+  if (orElse)
+    return say(
+      `The run came by at some time in between; by then it may have been: ${orElse.join(', ')}.`,
+      `任务在这期间的某一刻轮到该用户，届时也可能是：${orElse.join('、')}。`,
+    )
+  if (countsOnUndated)
+    return say(
+      'There is a valid permit without a time (created_at 0): it was perhaps written after the run.',
+      '有一个没有时间（created_at 为 0）的有效凭证，可能是任务之后写入的。',
+    )
+  return undefined
+}
 
 const SENTENCES: Record<Outcome, (told: Told) => Bilingual> = {
   will_be_reminded: sayComing,

@@ -1,6 +1,7 @@
 import { NEVER_EXPIRES } from '../books/index.js'
 import type { Bilingual } from '../lib/bilingual.js'
 import { adviseToday } from './explain-advice.js'
+import type { PermitFact } from './explain-facts.js'
 import { heldUntil, type Standing } from './explain-standing.js'
 import { clockTime, day, join, permitName, say, stopCause, type Told } from './explain-words.js'
 
@@ -41,7 +42,30 @@ function sayNoPermit(told: Told, { at, count, unspent }: Standing): Bilingual {
       `the reminders of the days before will have spent the last of ${spent} permits by ${time}.`,
       `到 ${time}，此前几天的提醒会把 ${spent} 个凭证用完。`,
     )
-  return say(`no permit was left at ${time}.`, `${time} 时没有剩余凭证。`)
+  return join(say(`no permit was left at ${time}.`, `${time} 时没有剩余凭证。`), sayLastGone(told, at))
+}
+
+/** What became of the user's last permit before a moment. */
+function sayLastGone({ account, facts }: Told, at: number): Bilingual | undefined {
+  const gone = facts.permits.filter((permit) => permit.status !== 0 && endOf(permit) <= at)
+  const [last] = gone.sort((a, b) => endOf(b) - endOf(a))
+  if (!last) return undefined
+  const { en, zh } = permitName(last)
+  const end = clockTime(account, endOf(last))
+  if (last.status === 1)
+    return say(`The last one, a ${en}, was spent at ${end}.`, `最后一个（${zh}）在 ${end} 用掉。`)
+  return last.expire <= at
+    ? say(`The last one, a ${en}, ran out at ${end}.`, `最后一个（${zh}）在 ${end} 过期。`)
+    : say(
+        `The last one, a ${en}, was void from ${end} on: the user had refused.`,
+        `最后一个（${zh}）自 ${end} 起作废：用户已拒绝。`,
+      )
+}
+
+/** When a permit that is gone was spent, ran out or became void. */
+function endOf({ status, expire, spent_at, updated_at }: PermitFact): number {
+  if (status === 1) return spent_at ?? updated_at
+  return Math.min(expire, updated_at)
 }
 
 function sayNoValidPermit({ account, facts }: Told, { at, unspent, count }: Standing): Bilingual {

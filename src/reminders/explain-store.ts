@@ -63,21 +63,20 @@ export async function findCounter(db: Knex, { appId, userId }: Of): Promise<Coun
   return row
 }
 
-/** The permits, of any status, that run out after `since`, in the order in which they are spent. */
+/** The permits of any status, in the order in which they are spent; of too many, those that last longest. */
 export async function findPermits(
   db: Knex,
   { appId, userId }: Of,
-  since: number,
 ): Promise<{ permits: PermitFact[]; hasMorePermits: boolean }> {
   const rows = await selectRows<PermitFact>(
     db,
     `SELECT f.source, f.template_id, f.expire, f.status, f.created_at, f.updated_at, m.created_at AS spent_at
      FROM wx_save_form_id f${mysqlHint(db, 'FORCE INDEX (wx_save_form_id_oldest_idx)')}
      LEFT JOIN wx_push_message m ON m.id = f.message_id
-     WHERE f.app_id = ? AND f.user_id = ? AND f.expire > ? ORDER BY f.expire, f.id LIMIT ${MAX_PERMITS + 1}`,
-    [appId, userId, since],
+     WHERE f.app_id = ? AND f.user_id = ? ORDER BY f.expire DESC, f.id DESC LIMIT ${MAX_PERMITS + 1}`,
+    [appId, userId],
   )
-  return { permits: rows.slice(0, MAX_PERMITS), hasMorePermits: rows.length > MAX_PERMITS }
+  return { permits: rows.slice(0, MAX_PERMITS).reverse(), hasMorePermits: rows.length > MAX_PERMITS }
 }
 
 /** The stops that hold, of any open_id of the user, and those that ended after `since`, the oldest first. */

@@ -34,8 +34,10 @@ export interface Verdict {
   coming?: { at: number; how: Coming['how'] }
   /** Reminders of earlier days that will have spent a permit until then. */
   spentBefore?: number
-  /** What is on record allows another reason too. */
-  isUncertain?: boolean
+  /** What is on record allows these reasons as well. */
+  orElse?: Standing['kind'][]
+  /** It counts on a permit having been written after the run: it has no time. */
+  countsOnUndated?: boolean
 }
 
 export type Because =

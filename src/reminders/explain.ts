@@ -2,7 +2,6 @@ import type { Knex } from 'knex'
 import type { Account } from '../account.js'
 import { ServiceError } from '../errors.js'
 import { addDays, type BusinessDate, businessDate, timeOn, toIsoDate } from '../lib/business-date.js'
-import { DAY_MS } from '../lib/durations.js'
 import { type UserId, userIdToJson } from '../lib/user-id.js'
 import { oldestKept } from '../sign-ins/sign-in.js'
 import { verdictOfDayAhead } from './explain-ahead.js'
@@ -114,8 +113,7 @@ async function findFacts(
   now: number,
 ): Promise<Facts> {
   const of = { appId: account.appId, userId }
-  // Permits that had run out a day before are swept by then, so they matter to nothing.
-  const since = Math.min(now, timeOn(date, 0, 0, account.timezone)) - DAY_MS
+  const dayBegan = timeOn(date, 0, 0, account.timezone)
   const run = await store.findRunFor(db, of, date)
   const sentWith = run && (await store.findSentWith(db, run.id))
   return {
@@ -124,8 +122,8 @@ async function findFacts(
     isKnown: await store.isKnown(db, of),
     message: await store.findMessage(db, of, date),
     counter: await store.findCounter(db, of),
-    ...(await store.findPermits(db, of, since)),
-    stops: await store.findStops(db, of, since),
+    ...(await store.findPermits(db, of)),
+    stops: await store.findStops(db, of, Math.min(now, dayBegan)),
     signIn: await store.findSignIn(db, of, date),
     run,
     givenBack: run && (await store.findGivenBack(db, of, run.id)),

@@ -145,8 +145,8 @@ const TIME_OF = {
 export type AgingTable = keyof typeof TIME_OF
 
 /**
- * The oldest WeChat events, processed or not, marks of accepted pushes, stops that are over, or actions of operators. Each slice is deleted
- * before the next is read.
+ * The oldest WeChat events, processed or not, marks of accepted pushes, stops that are over, or actions of operators.
+ * Each slice is deleted before the next is read.
  */
 export async function readAged(
   db: Knex,

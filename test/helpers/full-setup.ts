@@ -1,6 +1,7 @@
 import type { TestProject } from 'vitest/node'
 import { openDatabase } from '../../src/db/connect.js'
 import { migrateLatest } from '../../src/schema.js'
+import { findPromtool } from './find-promtool.js'
 import { startMysqlServer } from './mysql-server.js'
 import { buildProgram } from './program.js'
 
@@ -14,11 +15,14 @@ declare module 'vitest' {
     program: string
     /** helpers/token-process.ts, built as well. */
     tokenProcess: string
+    /** Prometheus' tool that checks metrics and rules. */
+    promtool: string
   }
 }
 
 /** What a full run needs beside SQLite: MySQL and the program. Answers how to take it down. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  project.provide('promtool', findPromtool())
   const program = await buildProgram()
   project.provide('program', program.main)
   project.provide('tokenProcess', program.tokenProcess)

@@ -33,7 +33,7 @@ describe.each(dialects)('what the metrics read on %s', (dialect) => {
     if (state !== 'running') await closeRun(db, run.id, { state, reason: null }, endedAt)
   }
   const lastSuccess = (told: Scrape, job = 'remind') =>
-    told.value('reminder_job_last_success_timestamp_seconds', { app_id: APP_ID, job })
+    told.value('reminder_job_last_success_timestamp_seconds', { app_id: APP_ID, task: job })
 
   test('an account without a run has no state and no last success', async () => {
     const told = await scrape()

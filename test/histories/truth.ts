@@ -1,0 +1,96 @@
+import type { Knex } from 'knex'
+import type { Account } from '../../src/account.js'
+import { PAY_HOLD_MS, VALIDITY_MARGIN_MS } from '../../src/books/index.js'
+import { selectRows } from '../../src/db/sql.js'
+import type { Outcome } from '../../src/reminders/explain-verdict.js'
+
+/** Where a user stands at this moment, from the tables as they are: nothing of it is worked out afterwards. */
+export type Kind = Extract<
+  Outcome,
+  'no_permit' | 'no_valid_permit' | 'wrong_template' | 'opted_out' | 'blocked' | 'signed_in'
+>
+
+/** By user. */
+export type Snapshot = Map<number, Kind | 'due'>
+
+export async function takeSnapshot(
+  db: Knex,
+  { appId, channel, templateId }: Account,
+  userIds: number[],
+  date: number,
+  now: number,
+): Promise<Snapshot> {
+  const snapshot: Snapshot = new Map()
+  for (const userId of userIds) snapshot.set(userId, await standing(userId))
+  return snapshot
+
+  async function standing(userId: number): Promise<Kind | 'due'> {
+    const of = [appId, userId]
+    const [counter] = await selectRows<{ count: number }>(
+      db,
+      'SELECT count FROM wx_message_push_status WHERE app_id = ? AND user_id = ?',
+      of,
+    )
+    if (!counter || counter.count <= 0) return 'no_permit'
+    const valid = (
+      await selectRows<{ source: string; template_id: string | null; created_at: number }>(
+        db,
+        'SELECT source, template_id, created_at FROM wx_save_form_id WHERE app_id = ? AND user_id = ? AND status = 0 AND expire > ?',
+        [...of, now + VALIDITY_MARGIN_MS],
+      )
+    ).filter(({ source, created_at }) => source !== 'pay' || created_at + PAY_HOLD_MS <= now)
+    if (valid.length === 0) return 'no_valid_permit'
+    const fits = valid.some(({ source, template_id }) =>
+      channel === 'subscribe' ? source === 'subscribe' && template_id === templateId : source !== 'subscribe',
+    )
+    if (!fits) return 'wrong_template'
+    const stops = await selectRows<{ opted_out_at: number | null; blocked_at: number | null }>(
+      db,
+      'SELECT opted_out_at, blocked_at FROM wx_user WHERE app_id = ? AND user_id = ?',
+      of,
+    )
+    if (stops.some(({ blocked_at }) => blocked_at !== null)) return 'blocked'
+    if (stops.some(({ opted_out_at }) => opted_out_at !== null)) return 'opted_out'
+    const signIns = await selectRows(
+      db,
+      'SELECT 1 FROM wx_sign_in WHERE app_id = ? AND user_id = ? AND day = ?',
+      [...of, date],
+    )
+    return signIns.length > 0 ? 'signed_in' : 'due'
+  }
+}
+
+const OF_STATE: Record<string, Outcome> = {
+  delivered: 'reminded',
+  failed: 'failed',
+  unknown: 'unknown',
+  queued: 'being_sent',
+  sending: 'being_sent',
+  retry: 'being_sent',
+}
+
+/** What became of the user's message of a day, if there is one. */
+export async function messageOutcome(
+  db: Knex,
+  appId: string,
+  userId: number,
+  date: number,
+): Promise<Outcome | undefined> {
+  const [message] = await selectRows<{ state: string }>(
+    db,
+    'SELECT state FROM wx_push_message WHERE app_id = ? AND user_id = ? AND business_date = ?',
+    [appId, userId, date],
+  )
+  return message && OF_STATE[message.state]
+}
+
+/** What ended a run that left a due user out. */
+export const OF_RUN: Record<string, Outcome> = {
+  halted: 'run_halted',
+  paused: 'run_paused',
+  limited: 'not_reached',
+  done: 'not_reached',
+  missed: 'run_missed',
+  window_closed: 'window_closed',
+  running: 'window_closed',
+}
