@@ -18,3 +18,12 @@ export function meaningOf({ frame }: Texts, entry: { meaning: string; meaning_zh
 export function inLanguage({ frame }: Texts, text: Bilingual): string {
   return frame.language_tag === 'zh' ? text.zh : text.en
 }
+
+/** Fewer days make no picture. */
+const FEWEST_DAYS = 14
+
+/** Days without those at the beginning on which there was nothing yet. */
+export function sinceFirst<Day>(days: Day[], isEmpty: (one: Day) => boolean): Day[] {
+  const first = days.findIndex((one) => !isEmpty(one))
+  return days.slice(first < 0 ? -FEWEST_DAYS : Math.min(first, Math.max(0, days.length - FEWEST_DAYS)))
+}

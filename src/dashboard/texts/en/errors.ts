@@ -38,6 +38,7 @@ export const errors = {
   template: 'Template',
   all: 'all',
   lastDays: (n: string) => `the last ${n} runs`,
+  ofDay: (day: string) => `Errors of ${day}`,
   filter: 'Show',
   seen: 'Last seen',
   rids: 'rids',

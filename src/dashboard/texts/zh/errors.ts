@@ -37,6 +37,7 @@ export const errors: typeof errorsEn = {
   template: '模板',
   all: '全部',
   lastDays: (n) => `最近 ${n} 次任务`,
+  ofDay: (day) => `${day} 的错误`,
   filter: '查看',
   seen: '最近出现',
   rids: 'rid',
