@@ -45,7 +45,6 @@ test.each(cases)(
         for (const [outcome, times] of history.seen) seen.set(outcome, (seen.get(outcome) ?? 0) + times)
       })
       await fc.assert(property, { seed: SEED, numRuns: HISTORIES })
-      if (process.env.HISTORIES_SHOW) console.log(Object.fromEntries(seen))
       expect(seen.size).toBeGreaterThan(12)
     } finally {
       await world.close()
