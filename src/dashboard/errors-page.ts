@@ -1,10 +1,9 @@
 import type { RunError } from '../reminders/status.js'
+import { codeOf, day, meaningOf } from './answers.js'
 import { type Column, panel, table } from './components.js'
-import { day, meaningOf } from './days.js'
 import { type Html, html, type Part } from './html.js'
 import { HOME } from './layout.js'
 import type { Page, Reader, Scribe } from './reader.js'
-import { codeOf } from './today-live.js'
 
 export const ERRORS = `${HOME}/errors`
 

@@ -1,8 +1,8 @@
 import type { Flow } from '../summaries/flow.js'
 import type { Stock } from '../summaries/stock.js'
+import { day, sinceFirst } from './answers.js'
 import { chart, type Series } from './chart.js'
 import { panel, table } from './components.js'
-import { day, sinceFirst } from './days.js'
 import { type Html, html } from './html.js'
 import type { Scribe } from './reader.js'
 

@@ -64,7 +64,7 @@ function pages(deps: DashboardDeps): FastifyPluginAsync {
       })
       todayRoutes(inside, deps, readerOf)
       runRoutes(inside, { ...deps, ...operators }, sessions, readerOf)
-      errorRoutes(inside, deps, readerOf)
+      errorRoutes(inside, { ...deps, ...operators }, sessions, readerOf)
       summaryRoutes(inside, deps, readerOf)
       userRoutes(inside, deps, sessions, readerOf)
       healthPages(inside, { ...deps, ...operators }, sessions, readerOf)

@@ -45,4 +45,17 @@ export const errors = {
   samples: 'For WeChat support',
   empty: 'No errors here.',
   anotherDay: 'Please give a day as YYYY-MM-DD.',
+  retry: {
+    title: 'Try once more',
+    note: 'Refused reminders of today, as chosen above, each with the next permit of its user. You see what it would do before anything is done.',
+    preview: 'Preview a retry',
+    question: 'Try the refused reminders once more?',
+    lead: 'Each is withdrawn and goes out again with the next permit of its user, while the sending window is open. The permits that WeChat refused stay spent.',
+    failed: 'Refused',
+    stopped: 'Stay refused',
+    stoppedNote: 'their users have opted out or are blocked, unless they have come back since',
+    atMost: 'At most tried again',
+    atMostNote: 'less those who have signed in or have no permit left',
+    button: 'Try once more',
+  },
 }

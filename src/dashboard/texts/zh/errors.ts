@@ -44,4 +44,17 @@ export const errors: typeof errorsEn = {
   samples: '向微信查询',
   empty: '没有错误。',
   anotherDay: '请按 YYYY-MM-DD 填写日期。',
+  retry: {
+    title: '重发',
+    note: '按上面的筛选，重发今天被拒绝的提醒，每条改用该用户的下一个凭证。执行之前可以先看到结果。',
+    preview: '预览重发',
+    question: '重发被拒绝的提醒？',
+    lead: '每条提醒会先撤回，再在发送时段内用该用户的下一个凭证发出。被微信拒绝的凭证视为已用。',
+    failed: '被拒绝',
+    stopped: '不会重发',
+    stoppedNote: '用户已退订或被拦截，除非之后已恢复',
+    atMost: '最多重发',
+    atMostNote: '不含之后已签到或没有凭证的用户',
+    button: '重发',
+  },
 }

@@ -1,6 +1,8 @@
 import type { Bilingual } from '../lib/bilingual.js'
 import { parseIsoDate } from '../lib/business-date.js'
+import type { RunError } from '../reminders/status.js'
 import type { Formats } from './format.js'
+import { type Html, html } from './html.js'
 import type { Texts } from './texts.js'
 
 /** How values of JSON answers are written on a page. */
@@ -26,4 +28,9 @@ const FEWEST_DAYS = 14
 export function sinceFirst<Day>(days: Day[], isEmpty: (one: Day) => boolean): Day[] {
   const first = days.findIndex((one) => !isEmpty(one))
   return days.slice(first < 0 ? -FEWEST_DAYS : Math.min(first, Math.max(0, days.length - FEWEST_DAYS)))
+}
+
+/** A code with its name; some answers have no code. */
+export function codeOf({ errcode, name }: Pick<RunError, 'errcode' | 'name'>): Html {
+  return errcode === null ? html`${name}` : html`${errcode} <small>${name}</small>`
 }
