@@ -21,8 +21,8 @@ import { addRestored } from './restored.js'
 import { addSandbox } from './sandbox.js'
 import { addServe } from './serve.js'
 import { listenForSignals } from './signals.js'
-import { addSummarize } from './summarize.js'
 import { addStatus } from './status.js'
+import { addSummarize } from './summarize.js'
 
 const COMMANDS: AddCommand[] = [
   addServe,
@@ -31,8 +31,8 @@ const COMMANDS: AddCommand[] = [
   addPlan,
   addExplain,
   addForecast,
-  addSummarize,
   addStatus,
+  addSummarize,
   addExpire,
   addRecover,
   addBringBack,

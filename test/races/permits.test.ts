@@ -17,9 +17,9 @@ import { useWorld, type World } from '../helpers/world.js'
  *
  * | taken out of the code | fails |
  * |---|---|
- * | `status = 0` in lockUnspent (sweep) | the permits that were claimed, or expired, since the sweep read them |
+ * | `status = 0` in expirePermits (sweep) | the permits that were claimed, or expired, since the sweep read them |
  * | `status = 0` in lockCandidatePermits (claim) | the permit that expired since the claim read it |
- * | SKIP LOCKED in lockUnspent | the sweeps that must not wait for a claim or for each other |
+ * | SKIP LOCKED in expirePermits | the sweeps that must not wait for a claim or for each other |
  * | SKIP LOCKED in lockCandidatePermits | the claim that must not wait for a sweep |
  * | SKIP LOCKED in lockDueCounters | the claim that must not wait for an upload |
  * | `again` in moveCursor | both of these: the user passed over is forgotten |
