@@ -18,7 +18,7 @@ export function verdictOfPast(facts: Facts, schedule: DaySchedule, now: number):
   const ended = run.state === 'running' ? now : (run.finished_at ?? now)
   const to = Math.max(from, Math.min(ended, schedule.closesAt))
   // A later last_date says nothing of this day, unless it was there before the run.
-  if (counter && counter.last_date > date && counter.updated_at <= from) return REMINDED_BY_COUNTER
+  if (counter && counter.last_date > date && counter.updated_at <= run.started_at) return REMINDED_BY_COUNTER
   const ofTheRun = verdictOfRun(run, now >= schedule.closesAt)
   return ofGivenBack(facts, run, schedule.closesAt, ofTheRun) ?? ofPass(facts, run, { from, to }, ofTheRun)
 }
