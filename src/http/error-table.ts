@@ -66,7 +66,10 @@ export const ERROR_TABLE: Record<ErrorCode, ErrorEntry> = {
     example: { message: 'The request took too long to arrive' },
   },
   conflict: {
-    meaning: { en: 'the open_id belongs to another user', zh: 'open_id 属于别的用户' },
+    meaning: {
+      en: 'the open_id belongs to another user; an erasure meets a message that is being sent: send it again after Retry-After',
+      zh: 'open_id 属于别的用户；或要删除的用户正有消息在发送：等 Retry-After 之后重发',
+    },
     example: { message: 'This open_id belongs to another user; send move_permits: true to hand it over' },
   },
   user_not_bound: {

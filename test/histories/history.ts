@@ -82,6 +82,9 @@ export class History {
     const snapshot = await this.#snapshot()
     for (const [userId, kind] of await this.#readBefore()) snapshot.set(userId, kind)
     const known = await this.#messages()
+    const earlier = await this.runOf(this.today)
+    // Nobody can tell from the tables whether a process is still at work on it.
+    const isOpen = earlier?.state === 'running' && !(await hasUnreadRanges(this.world.db, earlier.id))
     await work()
     this.day(this.today).run = { at: this.now, snapshot }
     const run = await this.runOf(this.today)
@@ -92,7 +95,7 @@ export class History {
       const { outcome, isDue } = before.get(userId) ?? { outcome: 'not_known', isDue: false }
       const said = `user ${userId} on ${this.today}: ${outcome}, and the run was ${run?.state}`
       // Started by hand before its time, the run is not the one that was predicted.
-      if (this.isBeforeFiring) continue
+      if (this.isBeforeFiring || isOpen) continue
       if (touched) expect(isDue, said).toBe(true)
       else if (isDue && run?.state === 'done') expect(touched, said).toBe(true)
     }
