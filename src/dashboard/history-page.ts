@@ -1,7 +1,7 @@
 import type { RunState } from '../runs/run.js'
 import type { History, HistoryDay } from '../summaries/history.js'
 import { chart, type Series } from './chart.js'
-import { badge, callout, type Figure, figures, panel, table, tabs, type Tone } from './components.js'
+import { badge, callout, type Figure, figures, panel, type Tone, table, tabs } from './components.js'
 import { day, inLanguage } from './days.js'
 import { type Html, html } from './html.js'
 import { HOME } from './layout.js'
@@ -21,7 +21,11 @@ export function historyPage(reader: Reader, history: History, period: number): P
     body: html`<div class="head"><h1>${t.title}</h1><p>${t.lead}</p></div>
 ${tabs(
   t.range,
-  PERIODS.map((n) => ({ title: t.days(format.number(n)), href: `${HISTORY}?days=${n}`, current: n === period })),
+  PERIODS.map((n) => ({
+    title: t.days(format.number(n)),
+    href: `${HISTORY}?days=${n}`,
+    current: n === period,
+  })),
 )}
 ${panel(t.days(format.number(period)), figures(figuresOf(reader, days)))}
 ${panel(t.sentTitle, sent(reader, days))}
@@ -74,9 +78,21 @@ function sent(scribe: Scribe, days: HistoryDay[]): Html {
       label: t.sentLabel,
       categories: days.map(({ date }) => day(format, date)),
       series: [
-        of(t.delivered, 'good', days.map((one) => one.delivered)),
-        of(t.failed, 'bad', days.map((one) => one.failed)),
-        of(t.unknown, 'warn', days.map((one) => one.unknown)),
+        of(
+          t.delivered,
+          'good',
+          days.map((one) => one.delivered),
+        ),
+        of(
+          t.failed,
+          'bad',
+          days.map((one) => one.failed),
+        ),
+        of(
+          t.unknown,
+          'warn',
+          days.map((one) => one.unknown),
+        ),
       ],
     },
     table(
@@ -183,7 +199,10 @@ function list({ texts, format }: Scribe, days: HistoryDay[]): Html {
   return table(
     t.listTitle,
     [
-      { title: texts.frame.day, cell: ({ date }) => html`<a href="${HOME}/errors?date=${date}">${day(format, date)}</a>` },
+      {
+        title: texts.frame.day,
+        cell: ({ date }) => html`<a href="${HOME}/errors?date=${date}">${day(format, date)}</a>`,
+      },
       {
         title: t.state,
         cell: ({ state }) => (state === null ? t.noRun : badge(STATES[state], texts.today.states[state])),

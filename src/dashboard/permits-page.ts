@@ -6,9 +6,9 @@ import type { Stock } from '../summaries/stock.js'
 import { chart } from './chart.js'
 import { type Figure, figures, linkButton, panel, table, tabs } from './components.js'
 import { day } from './days.js'
-import { flowPanel, stockPanel } from './permits-charts.js'
 import { type Html, html } from './html.js'
 import { HOME } from './layout.js'
+import { flowPanel, stockPanel } from './permits-charts.js'
 import type { Page, Reader, Scribe } from './reader.js'
 import { USER } from './user-page.js'
 
@@ -86,8 +86,21 @@ function forecastPanel(reader: Reader, { forecast, range }: PermitsFacts): Html 
       categories: days.map(({ date }) => day(format, date)),
       series: [
         { name: t.reach, tone: 'good', type: 'line', values: days.map(({ reachable }) => reachable) },
-        { name: t.usual, tone: 'info', type: 'line', dashed: true, values: days.map(({ expected }) => expected) },
-        { name: 'low', tone: 'info', type: 'line', stack: 'band', hidden: true, values: days.map(({ expected_low }) => expected_low) },
+        {
+          name: t.usual,
+          tone: 'info',
+          type: 'line',
+          dashed: true,
+          values: days.map(({ expected }) => expected),
+        },
+        {
+          name: 'low',
+          tone: 'info',
+          type: 'line',
+          stack: 'band',
+          hidden: true,
+          values: days.map(({ expected_low }) => expected_low),
+        },
         { name: t.band, tone: 'info', type: 'line', stack: 'band', band: true, values: days.map(widthOf) },
       ],
     },

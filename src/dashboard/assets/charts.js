@@ -43,7 +43,10 @@ function optionsOf(chart) {
         [
           points[0]?.name,
           ...points
-            .filter(({ seriesIndex, value }) => !chart.series[seriesIndex].hidden && !chart.series[seriesIndex].band && value !== '-')
+            .filter(
+              ({ seriesIndex, value }) =>
+                !chart.series[seriesIndex].hidden && !chart.series[seriesIndex].band && value !== '-',
+            )
             .map(({ seriesName, value }) => `${seriesName}  ${number.format(value)}`),
         ].join('\n'),
     },

@@ -11,13 +11,20 @@ export const permits = {
   forecast: 'Who can be reminded',
   forecastNote:
     'If no permit arrives and nobody signs in, each day spends one permit of everybody who can be reached. Dashed: what usually becomes of that, with a band that four days in five fall into.',
-  forecastLabel: (first: string, last: string) => `Users who can be reminded on each day from ${first} to ${last}`,
+  forecastLabel: (first: string, last: string) =>
+    `Users who can be reminded on each day from ${first} to ${last}`,
   reach: 'If nothing arrives',
   usual: 'As usual',
   band: 'Band',
   days: (n: string) => `${n} days`,
   range: 'Days ahead',
-  columns: { reach: 'Reachable', left: 'Permits left', dark: 'Go dark', expected: 'Expected', band: 'Low to high' },
+  columns: {
+    reach: 'Reachable',
+    left: 'Permits left',
+    dark: 'Go dark',
+    expected: 'Expected',
+    band: 'Low to high',
+  },
   stockTitle: 'Stock by days left',
   stockNote: 'Whole days until they run out.',
   stockLabel: 'Unspent permits by the days that they are still good for, by source',
