@@ -5,6 +5,7 @@ import { sortedUnique } from '../lib/sorted.js'
 import type { UserId } from '../lib/user-id.js'
 import { lockCounters } from './counters.js'
 import { byId, type LockedPermit, lockPermits } from './locked-permits.js'
+import { recordDead } from './reserve.js'
 
 /** Locks permits that may be given back, and then their users' counters. Returns the permits by id. */
 export async function lockSpent(
@@ -41,6 +42,35 @@ export async function giveBack(
   const spent = messages.flatMap(({ permitId }) => locked.get(permitId) ?? []).filter((p) => p.status === 1)
   await returnPermits(trx, sortedUnique(spent.map(({ id }) => id)), now)
   const unspent = new Set(spent.filter(({ expire }) => expire > now).map(({ id }) => id))
+  await returnAll(trx, appId, messages, unspent, now)
+}
+
+/**
+ * Restores `last_date` for reminders that are withdrawn after they failed, so that the day's run can remind their users
+ * again. Their permits stay spent, with WeChat's code on record. Permits and counters are locked by lockSpent.
+ */
+export async function withdraw(
+  trx: Knex.Transaction,
+  appId: string,
+  messages: (GivenBack & { errcode: number })[],
+  locked: Map<number, LockedPermit>,
+  now: number,
+): Promise<void> {
+  const spent = messages.filter(({ permitId }) => locked.get(permitId)?.status === 1)
+  for (const [errcode, group] of groupBy(spent, (message) => message.errcode)) {
+    const ids = sortedUnique(group.map(({ permitId }) => permitId))
+    await recordDead(trx, ids, errcode, now)
+  }
+  await returnAll(trx, appId, messages, new Set(), now)
+}
+
+async function returnAll(
+  trx: Knex.Transaction,
+  appId: string,
+  messages: GivenBack[],
+  unspent: Set<number>,
+  now: number,
+): Promise<void> {
   const returns = [...groupBy(messages, ({ userId }) => userId)].map(([userId, ofUser]) =>
     returnOf(userId, ofUser, unspent),
   )
