@@ -141,7 +141,7 @@ describe.each(dialects)('what is read for the summaries of 20,000 users on %s', 
     ['a back-test', 600, (db) => backTest(db, account, later)],
     [
       'a page of those who go dark',
-      55_000,
+      28_000,
       (db) => findGoingDark(db, account, { date: addDays(TODAY, 29), limit: 100, after: 2_000 }, NOW),
     ],
   ]
