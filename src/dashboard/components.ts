@@ -28,7 +28,8 @@ export function panel(title: string, body: Part, extra: { note?: Part; kind?: st
 
 /** Something to know or to do, with its reason. */
 export function callout(tone: Tone, title: string, body: Part): Html {
-  return html`<div class="callout ${tone}">${icon(ICONS[tone])}<div><strong>${title}</strong>${body}</div></div>`
+  const symbol = tone === 'info' ? 'info' : ICONS[tone]
+  return html`<div class="callout ${tone}">${icon(symbol)}<div><strong>${title}</strong>${body}</div></div>`
 }
 
 export interface Figure {

@@ -1,8 +1,9 @@
+import type { Bilingual } from '../lib/bilingual.js'
 import type { RunState } from '../runs/run.js'
 import type { History, HistoryDay } from '../summaries/history.js'
+import { day, inLanguage, sinceFirst } from './answers.js'
 import { chart, type Series } from './chart.js'
 import { badge, callout, type Figure, figures, panel, type Tone, table, tabs } from './components.js'
-import { day, inLanguage } from './days.js'
 import { type Html, html } from './html.js'
 import { HOME } from './layout.js'
 import type { Page, Reader, Scribe } from './reader.js'
@@ -13,7 +14,7 @@ export const PERIODS = [30, 90] as const
 export function historyPage(reader: Reader, history: History, period: number): Page {
   const { texts, format } = reader
   const t = texts.history
-  const { days } = history
+  const days = sinceFirst(history.days, isEmpty)
   return {
     title: t.title,
     section: 'history',
@@ -29,10 +30,12 @@ ${tabs(
 )}
 ${panel(t.days(format.number(period)), figures(figuresOf(reader, days)))}
 ${panel(t.sentTitle, sent(reader, days))}
-<div class="columns even">${panel(t.effectTitle, effect(reader, history))}${panel(t.failedTitle, failed(reader, days))}</div>
+<div class="columns even">${panel(t.effectTitle, effect(reader, days.slice(0, -1), history.note))}${panel(t.failedTitle, failed(reader, days))}</div>
 ${panel(t.listTitle, list(reader, days))}`,
   }
 }
+
+const isEmpty = ({ state, others_signed_in }: HistoryDay): boolean => state === null && others_signed_in === 0
 
 const sum = (days: HistoryDay[], of: (one: HistoryDay) => number): number =>
   days.reduce((total, one) => total + of(one), 0)
@@ -152,7 +155,8 @@ const FEWEST = 10
 
 const shareOf = (part: number, all: number): number | null => (all < FEWEST ? null : part / all)
 
-function effect(scribe: Scribe, { days, note }: History): Html {
+/** Without today, which is not over. */
+function effect(scribe: Scribe, days: HistoryDay[], note: Bilingual): Html {
   const { texts, format } = scribe
   const t = texts.history
   const percent = (share: number | null): string => (share === null ? '–' : format.percent(share))

@@ -1,5 +1,13 @@
 import { ServiceError } from '../errors.js'
 import type { Logger } from '../lib/logger.js'
+import type { RetryFilter } from '../reminders/retry-filter.js'
+
+export interface RunWish {
+  /** The most users to remind from now on. */
+  limit?: number
+  /** Failed reminders of today to be tried once more. */
+  retry?: RetryFilter
+}
 
 /** Runs that operators start. They belong to the process and not to the request: the browser may be closed. */
 export interface OperatorRuns {
@@ -7,13 +15,13 @@ export interface OperatorRuns {
    * Starts or joins today's run. `busy`: this process works on one that an operator has started. Throws if the
    * clocks disagree, and `not_ready` once the service stops.
    */
-  start(limit: number | undefined): Promise<'begun' | 'busy'>
+  start(wish: RunWish): Promise<'begun' | 'busy'>
   /** Ends what is under way in order, as the schedule does. Nothing is started afterwards. */
   stop(): Promise<void>
 }
 
 export function createOperatorRuns(deps: {
-  run(options: { signal: AbortSignal; limit?: number }): Promise<unknown>
+  run(wish: RunWish, signal: AbortSignal): Promise<unknown>
   assertClock(): Promise<void>
   log: Logger
 }): OperatorRuns {
@@ -21,12 +29,12 @@ export function createOperatorRuns(deps: {
   let underWay: Promise<unknown> | undefined
 
   return {
-    async start(limit) {
+    async start(wish) {
       await deps.assertClock()
       if (stopping.signal.aborted) throw new ServiceError('not_ready', 'This process is being stopped')
       if (underWay) return 'busy'
       underWay = deps
-        .run({ signal: stopping.signal, ...(limit === undefined ? {} : { limit }) })
+        .run(wish, stopping.signal)
         .catch((error: unknown) => {
           deps.log.error(
             { event: 'dashboard.run_failed', err: error },

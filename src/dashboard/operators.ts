@@ -4,10 +4,11 @@ import type { Base, Sending } from '../deps.js'
 import { businessDate } from '../lib/business-date.js'
 import { examine } from '../operations/doctor.js'
 import type { Finding } from '../operations/finding.js'
+import { retryFailed } from '../reminders/retry.js'
 import { runReminders } from '../reminders/run.js'
 import { pendingMigrations } from '../schema.js'
 import type { Operators } from './deps.js'
-import { createOperatorRuns } from './operator-runs.js'
+import { createOperatorRuns, type RunWish } from './operator-runs.js'
 
 interface Parts {
   base: Base
@@ -19,18 +20,13 @@ interface Parts {
 
 /** What operators may do in this process; undefined without ADMIN_PASSWORD. */
 export function openOperators(parts: Parts): Operators | undefined {
-  const { base, sending, config, account, assertClock } = parts
+  const { base, sending, config, assertClock } = parts
   if (config.adminPassword === undefined) return undefined
-  const { log, now } = base
+  const { log } = base
   return {
     password: config.adminPassword,
     runs: createOperatorRuns({
-      run: (how) =>
-        runReminders(sending, account, {
-          date: businessDate(now(), account.timezone),
-          triggeredBy: 'manual',
-          ...how,
-        }),
+      run: (wish, signal) => runNow(parts, wish, signal),
       assertClock,
       log,
     }),
@@ -40,6 +36,19 @@ export function openOperators(parts: Parts): Operators | undefined {
       redis: { isSet: config.redisUrl !== undefined, sendRate: config.sendRate },
     }),
   }
+}
+
+/** Today's run, through the function that the schedule uses; before it, what is to be tried once more is withdrawn. */
+async function runNow({ base, sending, account }: Parts, wish: RunWish, signal: AbortSignal): Promise<void> {
+  const { db, now } = base
+  const { limit, retry } = wish
+  if (retry) await retryFailed(db, account, retry, now(), signal)
+  await runReminders(sending, account, {
+    date: businessDate(now(), account.timezone),
+    triggeredBy: 'manual',
+    signal,
+    ...(limit === undefined ? {} : { limit }),
+  })
 }
 
 /** As the command `doctor` does. By the machine's clock: that of a demo is no fault. */

@@ -1,8 +1,8 @@
 import type { Flow } from '../summaries/flow.js'
 import type { Stock } from '../summaries/stock.js'
+import { day, sinceFirst } from './answers.js'
 import { chart, type Series } from './chart.js'
 import { panel, table } from './components.js'
-import { day } from './days.js'
 import { type Html, html } from './html.js'
 import type { Scribe } from './reader.js'
 
@@ -59,11 +59,12 @@ export function stockPanel(scribe: Scribe, { permits }: Stock): Html {
 }
 
 /** What came in and what went out. */
-export function flowPanel(scribe: Scribe, { days }: Flow): Html {
+export function flowPanel(scribe: Scribe, flow: Flow): Html {
   const { texts, format } = scribe
   const t = texts.permits
   const grantedOf = ({ granted }: Flow['days'][number]): number =>
     granted.form + granted.pay + granted.subscribe
+  const days = sinceFirst(flow.days, (one) => grantedOf(one) + one.spent + one.expired === 0)
   const series: Series[] = [
     { name: t.granted, tone: 'good', type: 'bar', values: days.map(grantedOf) },
     { name: t.spent, tone: 'info', type: 'bar', stack: 'out', values: days.map(({ spent }) => spent) },

@@ -3,9 +3,9 @@ import type { Flow } from '../summaries/flow.js'
 import type { Forecast, ForecastDay } from '../summaries/forecast.js'
 import type { GoingDark } from '../summaries/going-dark.js'
 import type { Stock } from '../summaries/stock.js'
+import { day } from './answers.js'
 import { chart } from './chart.js'
 import { type Figure, figures, linkButton, panel, table, tabs } from './components.js'
-import { day } from './days.js'
 import { type Html, html } from './html.js'
 import { HOME } from './layout.js'
 import { flowPanel, stockPanel } from './permits-charts.js'
@@ -27,24 +27,34 @@ export interface PermitsFacts {
 export function permitsPage(reader: Reader, facts: PermitsFacts): Page {
   const { texts } = reader
   const t = texts.permits
-  const { forecast, stock, flow, dark } = facts
+  const { stock, flow, dark } = facts
+  const forecast = withoutSpentDay(facts.forecast)
   return {
     title: t.title,
     section: 'permits',
     scripts: ['charts.js'],
     body: html`<div class="head"><h1>${t.title}</h1><p>${t.lead}</p></div>
-${panel(t.stock, figures(figuresOf(reader, facts)), { note: asOf(reader, forecast.as_of ?? stock.as_of) })}
-${forecastPanel(reader, facts)}
+${panel(t.stock, figures(figuresOf(reader, { forecast, stock })), { note: asOf(reader, forecast.as_of ?? stock.as_of) })}
+${forecastPanel(reader, { forecast, range: facts.range })}
 <div class="columns even">${stockPanel(reader, stock)}${flowPanel(reader, flow)}</div>
 ${dark && darkPanel(reader, forecast, dark, facts.range)}`,
   }
+}
+
+/** After its run, today has nobody left: the next days are what is asked about. */
+function withoutSpentDay(forecast: Forecast): Forecast {
+  const [first, ...rest] = forecast.days
+  return first?.reachable === 0 && rest.length > 0 ? { ...forecast, days: rest } : forecast
 }
 
 function asOf({ texts, format }: Scribe, time: string | null): string {
   return time === null ? texts.frame.notYet : texts.frame.asOf(format.dateTime(Date.parse(time)))
 }
 
-function figuresOf({ texts, format }: Scribe, { forecast, stock }: PermitsFacts): Figure[] {
+function figuresOf(
+  { texts, format }: Scribe,
+  { forecast, stock }: Pick<PermitsFacts, 'forecast' | 'stock'>,
+): Figure[] {
   const t = texts.permits
   const inStock = stock.permits.reduce((sum, { permits }) => sum + permits, 0)
   const [first] = forecast.days
@@ -64,7 +74,7 @@ function figuresOf({ texts, format }: Scribe, { forecast, stock }: PermitsFacts)
   ]
 }
 
-function forecastPanel(reader: Reader, { forecast, range }: PermitsFacts): Html {
+function forecastPanel(reader: Reader, { forecast, range }: Pick<PermitsFacts, 'forecast' | 'range'>): Html {
   const { texts, format } = reader
   const t = texts.permits
   const { days } = forecast
@@ -141,15 +151,13 @@ function darkPanel({ texts, format }: Reader, forecast: Forecast, dark: GoingDar
   const href = (date: string, after?: number | string): string =>
     `${PERMITS}?days=${range}&dark=${date}${after === undefined ? '' : `&after=${after}`}#dark`
   const days = forecast.days.filter(({ going_dark }) => going_dark > 0)
-  const list = table(
-    t.darkTitle,
-    [
-      { title: t.user, cell: ({ user_id }) => html`<a href="${USER}/${user_id}">${user_id}</a>` },
-      { title: t.left, numeric: true, cell: ({ permits }) => format.number(permits) },
-    ],
-    dark.users,
-    t.darkEmpty,
-  )
+  const list =
+    dark.users.length === 0
+      ? html`<p class="empty">${t.darkEmpty}</p>`
+      : html`<ul class="chips">${dark.users.map(
+          ({ user_id, permits }) =>
+            html`<li><a href="${USER}/${user_id}">${user_id}${permits > 1 && html` <small>× ${format.number(permits)}</small>`}</a></li>`,
+        )}</ul>`
   return html`<div id="dark">${panel(
     t.darkTitle,
     html`${tabs(

@@ -5,6 +5,7 @@ import type { FastifyError, FastifyInstance, FastifyPluginAsync, FastifyRequest 
 import { ServiceError } from '../errors.js'
 import { openAssets } from './assets.js'
 import type { DashboardDeps } from './deps.js'
+import { errorRoutes } from './error-routes.js'
 import { sendFault } from './fault-page.js'
 import { healthPages } from './health-routes.js'
 import { html } from './html.js'
@@ -63,6 +64,7 @@ function pages(deps: DashboardDeps): FastifyPluginAsync {
       })
       todayRoutes(inside, deps, readerOf)
       runRoutes(inside, { ...deps, ...operators }, sessions, readerOf)
+      errorRoutes(inside, { ...deps, ...operators }, sessions, readerOf)
       summaryRoutes(inside, deps, readerOf)
       userRoutes(inside, deps, sessions, readerOf)
       healthPages(inside, { ...deps, ...operators }, sessions, readerOf)

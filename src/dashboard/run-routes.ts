@@ -26,7 +26,7 @@ export function runRoutes(
   const today = () => businessDate(now(), timezone)
 
   async function start(limit: number | undefined): Promise<{ note: string; result: undefined }> {
-    return { note: await runs.start(limit), result: undefined }
+    return { note: await runs.start(limit === undefined ? {} : { limit }), result: undefined }
   }
 
   async function pause(who: string): Promise<{ result: undefined }> {

@@ -1,6 +1,6 @@
 import type { RunError, RunStatus } from '../reminders/status.js'
+import { codeOf, meaningOf } from './answers.js'
 import { badge, bar, callout, type Figure, figures, panel, type Share, table } from './components.js'
-import { meaningOf } from './days.js'
 import { type Html, html } from './html.js'
 import { HOME } from './layout.js'
 import type { Scribe } from './reader.js'
@@ -119,9 +119,4 @@ function errors({ texts, format }: Scribe, { errors: all, date }: RunStatus): Ht
       t.errorsNone,
     )}${all.length > 0 && html`<p><a href="${HOME}/errors?date=${date}">${t.errorsMore}</a></p>`}`,
   )
-}
-
-/** A code with its name; some answers have no code. */
-export function codeOf({ errcode, name }: Pick<RunError, 'errcode' | 'name'>): Html {
-  return errcode === null ? html`${name}` : html`${errcode} <small>${name}</small>`
 }

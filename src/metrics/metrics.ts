@@ -7,7 +7,7 @@ import { poolStateOf } from '../db/pool.js'
 import { businessDate } from '../lib/business-date.js'
 import type { SendingObserver } from '../messages/observer.js'
 import type { TokenCounters } from '../tokens/shared-token.js'
-import type { WechatHttp } from '../wechat/http.js'
+import type { ObserveRequest } from '../wechat/http.js'
 import { createCached } from './cached.js'
 import { type CallerMetrics, createCallerMetrics } from './callers.js'
 import { type CounterFindings, createCounterMetrics } from './counters.js'
@@ -45,8 +45,7 @@ export interface Metrics {
   callers: CallerMetrics
   /** Call it before the routes are registered. */
   countRequests(app: FastifyInstance): void
-  /** The same client, measured. */
-  measureWechat(http: WechatHttp): WechatHttp
+  onWechatRequest: ObserveRequest
   /** From then on `text` tells of these too. */
   watch(sources: Sources): void
   contentType: string
@@ -72,7 +71,7 @@ export function createMetrics({ version, account }: { version: string; account: 
     uploads: createUploadMetrics(instruments),
     callers: createCallerMetrics(instruments),
     countRequests: createHttpMetrics(instruments),
-    measureWechat: createWechatMetrics(instruments),
+    onWechatRequest: createWechatMetrics(instruments),
     watch({ db, now, tokens, counters }) {
       const { appId, timezone } = account
       const read = async () => ({

@@ -88,4 +88,6 @@ export interface RunFact {
   claimed: number
   /** Whether its cursor has passed the user. */
   isRead: boolean
+  /** Whether its cursors have users before them. */
+  hasUnread: boolean
 }

@@ -1,6 +1,7 @@
 import type { Knex } from 'knex'
 import { mysqlHint, selectRows } from '../db/sql.js'
 import type { UserId } from '../lib/user-id.js'
+import { hasUnreadRanges } from '../runs/ranges.js'
 import { REASON_COLUMNS, type ReasonRow, toReason } from '../runs/reason.js'
 import type {
   CounterFact,
@@ -126,7 +127,9 @@ export async function findRunFor(
   { appId, userId }: Of,
   date: number,
 ): Promise<(RunFact & { id: number }) | undefined> {
-  const [run] = await selectRows<Omit<RunFact, 'isRead' | 'reason'> & ReasonRow & { id: number }>(
+  const [run] = await selectRows<
+    Omit<RunFact, 'isRead' | 'hasUnread' | 'reason'> & ReasonRow & { id: number }
+  >(
     db,
     `SELECT id, state, ${REASON_COLUMNS}, triggered_by, started_at, finished_at, claim_limit, claimed FROM wx_job_run
      WHERE job = 'remind' AND app_id = ? AND slot = ?`,
@@ -140,7 +143,7 @@ export async function findRunFor(
     [run.id, userId],
   )
   const isRead = range !== undefined && range.cur >= userId && (range.again === null || range.again > userId)
-  return { ...run, reason: toReason(run), isRead }
+  return { ...run, reason: toReason(run), isRead, hasUnread: await hasUnreadRanges(db, run.id) }
 }
 
 /** What the reminders of a run were sent with; undefined if it wrote none. */

@@ -266,13 +266,14 @@ const HOT: {
   },
   {
     name: 'lock of stale permits',
-    sql: /SELECT id, user_id FROM wx_save_form_id/,
-    reads: 999,
-    accesses: [{ table: 'wx_save_form_id', key: PERMIT_ID, by: ['id'] }],
+    sql: /SELECT id, user_id FROM wx_save_form_id\b.* AND user_id IN/s,
+    reads: 2_000,
+    accesses: [{ table: 'wx_save_form_id', key: PERMITS, by: ['app_id', 'user_id', 'expire'] }],
   },
   {
-    name: 'stale permits of some users, in a backlog',
-    sql: /SELECT id FROM wx_save_form_id\s+WHERE app_id = \? AND user_id IN/,
+    name: 'stale permits that expire',
+    sql: /UPDATE wx_save_form_id\b.* SET status = 2/s,
+    reads: 2_000,
     accesses: [{ table: 'wx_save_form_id', key: PERMITS, by: ['app_id', 'user_id', 'expire'] }],
   },
   {

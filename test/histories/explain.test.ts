@@ -11,7 +11,7 @@ import { stepsOn } from './steps.js'
 
 const SEED = 20_261_120
 /** Of some thirty steps each. All of them on each machine, however busy. */
-const HISTORIES = 15
+const HISTORIES = 12
 const TIMEOUT_MS = 240_000
 
 const cases = dialects.flatMap((dialect) =>

@@ -7,7 +7,7 @@ import { type Explanation, explainUser } from '../../src/reminders/explain.js'
 import type { Outcome } from '../../src/reminders/explain-verdict.js'
 import { hasUnreadRanges } from '../../src/runs/ranges.js'
 import type { World } from '../helpers/world.js'
-import { type Kind, messageOutcome, OF_RUN, type Snapshot, takeSnapshot } from './truth.js'
+import { CHECK_OF, type Kind, messageOutcome, OF_RUN, type Snapshot, takeSnapshot } from './truth.js'
 
 export const USERS = [1, 2, 3, 4]
 const FIRING_HOUR = 10
@@ -82,6 +82,9 @@ export class History {
     const snapshot = await this.#snapshot()
     for (const [userId, kind] of await this.#readBefore()) snapshot.set(userId, kind)
     const known = await this.#messages()
+    const earlier = await this.runOf(this.today)
+    // Nobody can tell from the tables whether a process is still at work on it.
+    const isOpen = earlier?.state === 'running' && !(await hasUnreadRanges(this.world.db, earlier.id))
     await work()
     this.day(this.today).run = { at: this.now, snapshot }
     const run = await this.runOf(this.today)
@@ -92,7 +95,7 @@ export class History {
       const { outcome, isDue } = before.get(userId) ?? { outcome: 'not_known', isDue: false }
       const said = `user ${userId} on ${this.today}: ${outcome}, and the run was ${run?.state}`
       // Started by hand before its time, the run is not the one that was predicted.
-      if (this.isBeforeFiring) continue
+      if (this.isBeforeFiring || isOpen) continue
       if (touched) expect(isDue, said).toBe(true)
       else if (isDue && run?.state === 'done') expect(touched, said).toBe(true)
     }
@@ -155,7 +158,8 @@ export class History {
         sentence,
       })
       this.doubts += isAmong ? 1 : 0
-      expect(checks.every(({ ok }) => ok)).toBe(outcome === 'will_be_reminded')
+      const failed = checks.find(({ ok }) => !ok)
+      expect([outcome, failed?.name]).toEqual([outcome, CHECK_OF[outcome]])
       this.seen.set(outcome, (this.seen.get(outcome) ?? 0) + 1)
     }
   }

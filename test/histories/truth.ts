@@ -26,8 +26,9 @@ export async function takeSnapshot(
 
   async function standing(userId: number): Promise<Kind | 'due'> {
     const of = [appId, userId]
+    const wish = await wishOf(of)
     // Its permit is spent already, and comes back if the message is given back.
-    if ((await messageOutcome(db, appId, userId, date)) === 'being_sent') return 'due'
+    if ((await messageOutcome(db, appId, userId, date)) === 'being_sent') return wish
     const [counter] = await selectRows<{ count: number }>(
       db,
       'SELECT count FROM wx_message_push_status WHERE app_id = ? AND user_id = ?',
@@ -45,7 +46,10 @@ export async function takeSnapshot(
     const fits = valid.some(({ source, template_id }) =>
       channel === 'subscribe' ? source === 'subscribe' && template_id === templateId : source !== 'subscribe',
     )
-    if (!fits) return 'wrong_template'
+    return fits ? wish : 'wrong_template'
+  }
+
+  async function wishOf(of: (string | number)[]): Promise<Kind | 'due'> {
     const stops = await selectRows<{ opted_out_at: number | null; blocked_at: number | null }>(
       db,
       'SELECT opted_out_at, blocked_at FROM wx_user WHERE app_id = ? AND user_id = ?',
@@ -95,4 +99,25 @@ export const OF_RUN: Record<string, Outcome> = {
   missed: 'run_missed',
   window_closed: 'window_closed',
   running: 'window_closed',
+}
+
+/** The first check that is not ok, by outcome. */
+export const CHECK_OF: Record<Outcome, string | undefined> = {
+  will_be_reminded: undefined,
+  not_known: 'known',
+  reminded: 'not_reminded',
+  being_sent: 'not_reminded',
+  failed: 'not_reminded',
+  unknown: 'not_reminded',
+  no_permit: 'has_permit',
+  no_valid_permit: 'valid_permit',
+  wrong_template: 'permit_fits',
+  opted_out: 'not_stopped',
+  blocked: 'not_stopped',
+  signed_in: 'not_signed_in',
+  run_halted: 'reached',
+  run_paused: 'reached',
+  run_missed: 'reached',
+  window_closed: 'reached',
+  not_reached: 'reached',
 }

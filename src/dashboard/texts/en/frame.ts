@@ -21,6 +21,7 @@ export const frame = {
   backToToday: 'Back to Today',
   wentWrong: 'That did not work',
   none: 'none',
+  colon: ': ',
   asTable: 'The numbers',
   asOf: (time: string) => `As of ${time}.`,
   notYet: 'Nothing has been counted yet; it is done within ten minutes of the start.',

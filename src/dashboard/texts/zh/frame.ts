@@ -22,6 +22,7 @@ export const frame: typeof frameEn = {
   backToToday: '返回今日',
   wentWrong: '操作没有成功',
   none: '无',
+  colon: '：',
   asTable: '数据表',
   asOf: (time) => `截至 ${time}。`,
   notYet: '尚未统计，启动后十分钟内完成。',
