@@ -91,9 +91,9 @@ function textOf(sizes: TableSize[], plans: Planned[]): string {
   return [
     columns('table', 'rows', 'data MB', 'indexes MB', 'bytes a row'),
     ...sizes.map((size) => columns(size.table, size.rows, size.data_mb, size.index_mb, size.bytes_a_row)),
-    ...plans.flatMap(({ name, ms, statements }) => [
+    ...plans.flatMap(({ name, ms, reads, statements }) => [
       '',
-      `${name}: ${ms} ms`,
+      `${name}: reads ${reads}, ${ms} ms`,
       ...statements.flatMap(({ plan }) =>
         plan.map(
           ({ table, type, key, rows }) =>

@@ -2,7 +2,8 @@ import { oneOf, tableMigration } from './lib/tables.js'
 
 /**
  * Stops that are over. wx_user holds only the present; why a user got nothing on a past day needs the past. A row is
- * written in the transaction that ends or replaces a stop, so it costs nothing while nothing changes.
+ * written in the transaction that ends or replaces a stop, so it costs nothing while nothing changes. It does not say
+ * which open_id it was: nobody asks for that, and so an erasure has nothing to look for here.
  */
 export const { up, down } = tableMigration({
   name: 'wx_stop_history',
@@ -15,7 +16,6 @@ export const { up, down } = tableMigration({
       type: 'bigint',
       comment: '结束时绑定的业务用户编号 | user that the openid was bound to when it ended',
     },
-    { name: 'open_id', type: 'varchar(100)', ascii: true, comment: '微信 openid | WeChat openid' },
     {
       name: 'kind',
       type: 'varchar(16)',

@@ -26,28 +26,18 @@ function viewsOf(db: Knex): Record<string, string> {
   }
 }
 
-const TOTALS = {
-  delivered: "'delivered'",
-  failed: "'failed'",
-  unknown: "'unknown'",
-  retrying: "'queued', 'sending', 'retry'",
-  cancelled: "'cancelled'",
-}
-
-/** Today's run of each account. Counts the messages while it runs, since its totals are as of updated_at then. */
+/** Today's run of each account, with the outcomes that are counted beside each message, so true while it runs too. */
 function todayRun(db: Knex): string {
-  const recorded = Object.keys(TOTALS).map((total) => `r.${total}`)
-  const totals = Object.entries(TOTALS).map(
-    ([total, states]) =>
-      `CASE WHEN r.state = 'running' THEN COUNT(CASE WHEN m.state IN (${states}) THEN 1 END) ELSE r.${total} END AS ${total}`,
+  const rest = 'r.due, r.skipped_signed_in, r.started_at, r.finished_at, r.updated_at'
+  const outcomes = ['claimed', 'delivered', 'failed', 'unknown', 'waiting', 'cancelled'].map(
+    (outcome) =>
+      `CAST(SUM(CASE WHEN o.outcome = '${outcome}' THEN o.messages ELSE 0 END) AS SIGNED) AS ${outcome}`,
   )
-  const columns = ['r.app_id', 'r.slot', 'r.id', 'r.state', 'r.reason', 'r.triggered_by']
-  const times = ['r.started_at', 'r.finished_at', 'r.updated_at']
-  return `SELECT r.app_id, r.slot AS day, r.id AS run_id, r.state, r.reason, r.triggered_by, r.due, ${totals.join(', ')},
-       r.skipped_signed_in, ${times.join(', ')}
-     FROM wx_job_run r LEFT JOIN wx_push_message m ON m.run_id = r.id AND r.state = 'running'
+  return `SELECT r.app_id, r.slot AS day, r.id AS run_id, r.state, r.reason, r.reason_zh, r.triggered_by,
+       ${outcomes.join(', ')}, ${rest}
+     FROM wx_job_run r LEFT JOIN wx_run_outcome o ON o.run_id = r.id
      WHERE r.job = 'remind' AND r.slot = ${dayOf(db, databaseNow(db))}
-     GROUP BY ${[...columns, 'r.due', ...recorded, 'r.skipped_signed_in', ...times].join(', ')}`
+     GROUP BY r.app_id, r.slot, r.id, r.state, r.reason, r.reason_zh, r.triggered_by, ${rest}`
 }
 
 /**

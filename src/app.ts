@@ -1,17 +1,17 @@
 import swagger from '@fastify/swagger'
-import swaggerUi from '@fastify/swagger-ui'
 import type { FastifyInstance } from 'fastify'
 import type { Knex } from 'knex'
 import type { Account } from './account.js'
 import { callbackRoutes } from './callbacks/routes.js'
 import type { Operators } from './dashboard/deps.js'
 import { dashboardRoutes } from './dashboard/routes.js'
+import { apiDescription } from './http/api-description.js'
 import { type ApiKey, type Callers, createCallers } from './http/callers.js'
 import type { ConnectionLimits } from './http/connections.js'
+import { registerDocsPage } from './http/docs-page.js'
 import { createFailures, type Failures } from './http/failures.js'
 import { createLimit, registerLimits } from './http/limits.js'
 import type { RateLimits } from './http/rate-limits.js'
-import { DOCS_POLICY } from './http/security-headers.js'
 import { createServer } from './http/server.js'
 import type { Logger } from './lib/logger.js'
 import type { Metrics } from './metrics/metrics.js'
@@ -149,24 +149,8 @@ function callersOf(app: FastifyInstance, deps: AppDeps, sessions: LogInDeps | un
 
 /** Call it before the routes: it describes those that are registered after it. */
 async function describeApi(app: FastifyInstance): Promise<void> {
-  await app.register(swagger, {
-    openapi: {
-      // OpenAPI 3.0 has no `if`, which tells one item from a batch.
-      openapi: '3.1.0',
-      info: { title: 'Sign-in reminder', version: '1', description: 'Permits, sign-ins and reminders' },
-      components: {
-        securitySchemes: {
-          apiKey: { type: 'http', scheme: 'bearer', description: 'A key of API_KEYS, for a backend' },
-          session: {
-            type: 'http',
-            scheme: 'bearer',
-            description: 'A token of POST /v1/sessions, for one user',
-          },
-        },
-      },
-    },
-  })
-  await app.register(swaggerUi, { routePrefix: '/docs', staticCSP: DOCS_POLICY })
+  await app.register(swagger, apiDescription())
+  await registerDocsPage(app)
   app.get('/openapi.json', { schema: { hide: true } }, () => app.swagger())
 }
 

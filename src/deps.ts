@@ -17,7 +17,7 @@ import { openSharedTurns, type SharedTurns } from './messages/shared-turns.js'
 import { createSharedToken, type TokenCounters } from './tokens/shared-token.js'
 import { fetchAccessToken } from './wechat/access-token.js'
 import { createWechatClient } from './wechat/client.js'
-import { createWechatHttp, type WechatHttp } from './wechat/http.js'
+import { createWechatHttp, type ObserveRequest } from './wechat/http.js'
 import { exchangeLoginCode, type LoginResult } from './wechat/login.js'
 
 /** At 100 ms each, 160 logins a second; more wait for a free connection. */
@@ -51,7 +51,7 @@ export interface Sending extends DeliverDeps {
 export interface Observers {
   onStatement: ObserveStatement
   sending: SendingObserver
-  measureWechat(http: WechatHttp): WechatHttp
+  onWechatRequest: ObserveRequest
 }
 
 /** `now` is the one clock of everything below; the demo passes one that runs through a week in seconds. */
@@ -84,13 +84,13 @@ export function openSending(
   observers?: Observers,
 ): Sending {
   const { lease = LEASE_MS, http: httpMs, backoff = 1, token: tokenMs } = testTiming()
-  const ownHttp = createWechatHttp({
+  const http = createWechatHttp({
     baseUrl: config.wechatBaseUrl,
     // One more than there are messages under way, for the token.
     connections: config.sendConcurrency + 1,
+    ...(observers ? { onEnd: observers.onWechatRequest } : {}),
     ...(httpMs === undefined ? {} : { headersTimeoutMs: httpMs, bodyTimeoutMs: httpMs }),
   })
-  const http = observers?.measureWechat(ownHttp) ?? ownHttp
   const tokens = createSharedToken({
     db,
     appId: account.appId,
@@ -132,13 +132,13 @@ export interface LoginClient {
 }
 
 export function openLoginClient(config: Config, account: Account, observers?: Observers): LoginClient {
-  const ownHttp = createWechatHttp({
+  const http = createWechatHttp({
     baseUrl: config.wechatBaseUrl,
     connections: LOGIN_CONNECTIONS,
     headersTimeoutMs: LOGIN_TIMEOUT_MS,
     bodyTimeoutMs: LOGIN_TIMEOUT_MS,
+    ...(observers ? { onEnd: observers.onWechatRequest } : {}),
   })
-  const http = observers?.measureWechat(ownHttp) ?? ownHttp
   let underWay = 0
   return {
     async exchangeCode(code) {

@@ -68,7 +68,7 @@ export async function startService(
   }
   const logins = openLoginClient(config, account, metrics)
   const counters = createCounterCheck(base.db, account.appId)
-  metrics.watch({ db: base.db, tokens: sending.tokenCounters, counters: counters.findings })
+  metrics.watch({ ...base, tokens: sending.tokenCounters, counters: counters.findings })
   let presence: Presence | undefined
   const undo: (() => Promise<unknown>)[] = [
     () => base.close(),

@@ -7,16 +7,16 @@ import { config, finish, ready } from '../rig/process.js'
  * Uploads over a number of connections for a while, or until it is told to stop; `batch` form_ids in each request. A done
  * unit is a form_id.
  */
-const { url, apiKey, connections, seconds, batch } = config<{
+const { url, apiKey, connections, seconds, warmUpSeconds, batch } = config<{
   url: string
   apiKey: string
   connections: number
   seconds: number
+  /** Not counted: the first requests are compiled while they run, here and in the listener; a service runs for months. */
+  warmUpSeconds: number
   batch: number
 }>()
 const USERS = 200_000
-/** The first requests of a process are compiled while they run, here and in the listener; a service runs for months. */
-const WARM_UP_SECONDS = 0.5
 const pool = new Pool(url, { connections })
 const headers = { 'content-type': 'application/json', authorization: `Bearer ${apiKey}` }
 const latencies: number[] = []
@@ -47,7 +47,7 @@ async function callFor(seconds: number): Promise<number> {
   return (performance.now() - startedAt) / 1_000
 }
 
-await callFor(WARM_UP_SECONDS)
+await callFor(warmUpSeconds)
 const warmedUp = done
 done = 0
 latencies.length = 0

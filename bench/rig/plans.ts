@@ -17,8 +17,10 @@ export interface PlanRow {
 
 export interface Planned {
   name: string
-  /** Of all its statements together, the median of five times. */
+  /** Of all its statements together, the median of five times. Depends on the machine and on what else it does. */
   ms: number
+  /** Rows and index entries that the server reads for them. Depends on the tables alone. */
+  reads: number
   statements: { sql: string; plan: PlanRow[] }[]
 }
 
@@ -31,7 +33,11 @@ export async function planOf(db: Knex, { name, run }: Work): Promise<Planned> {
     if (/^\s*SELECT/i.test(sql)) sent.push({ sql, bindings: bindings ?? [] })
   }
   db.on('query', record)
+  // Looking counts as well.
+  const looking = -(await readSoFar(db)) + (await readSoFar(db))
+  const before = await readSoFar(db)
   await run(db)
+  const reads = (await readSoFar(db)) - before - looking
   db.off('query', record)
   const times: number[] = []
   for (let i = 0; i < TIMES; i++) {
@@ -47,5 +53,10 @@ export async function planOf(db: Knex, { name, run }: Work): Promise<Planned> {
     statements.push({ sql: sql.replace(/\s+/g, ' ').trim(), plan: read })
   }
   const median = times.sort((a, b) => a - b)[Math.floor(TIMES / 2)] ?? 0
-  return { name, ms: Math.round(median * 10) / 10, statements }
+  return { name, ms: Math.round(median * 10) / 10, reads, statements }
+}
+
+async function readSoFar(db: Knex): Promise<number> {
+  const counters = await selectRows<{ Value: string }>(db, "SHOW GLOBAL STATUS LIKE 'Handler_read%'")
+  return counters.reduce((sum, { Value }) => sum + Number(Value), 0)
 }

@@ -53,10 +53,10 @@ interface Load {
 async function load(
   listener: Script,
   { url, batch, beside }: Load,
-  { loadSeconds }: Scale,
+  { loadSeconds, warmUpSeconds }: Scale,
   databasePid: number | undefined,
 ): Promise<Figures> {
-  const config = { url, apiKey: API_KEY, connections: 64, seconds: loadSeconds, batch }
+  const config = { url, apiKey: API_KEY, connections: 64, seconds: loadSeconds, warmUpSeconds, batch }
   const script = startScript('candidates/upload-load.ts', config)
   if (!beside) return measure(script, databasePid, listener)
   await beside.line()

@@ -19,16 +19,17 @@
  * a person locks the person after its message. Where that meets a transaction going the other way, the database ends
  * one of the two, and inTransaction tries it again. A claim writes its messages first and then takes their permits and
  * counters as they come: it skips what is locked and waits for nothing but the outcomes at its end, so no order binds it.
+ * A sweep takes the permits of its users as they lie, and skips what is locked too; only their counters bind it.
  */
 export { type Assigned, assignUnassigned } from './assign.js'
 export { type ClaimedPermit, lockForClaim, spendForClaim } from './claim.js'
-export { type ErasablePermit, erasePermits, lockErasable, NOBODY } from './erase.js'
-export { expirePermits } from './expire.js'
+export { type ErasablePermit, erasePermits, lockErasable } from './erase.js'
+export { expirePermits, type StaleOf } from './expire.js'
 export { type GivenBack, giveBack, lockSpent, withdraw } from './give-back.js'
 export { confirmTap, grantPermits, grantSubscription, type NewPermit, renameTap } from './grant.js'
 export { handOver } from './hand-over.js'
 export { lastRemindedOn, setLastDateBack } from './last-date.js'
-export { byId } from './locked-permits.js'
+export { byId, NOBODY } from './locked-permits.js'
 export {
   FORM_ID_LIFETIME_MS,
   NEVER_EXPIRES,

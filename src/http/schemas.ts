@@ -3,20 +3,38 @@ import { USER_ID_PATTERN } from '../lib/user-id.js'
 
 /** Field types that several routes share. */
 
+/** The user and the form_id of the examples in the API description and in docs/http.md. */
+export const EXAMPLE = {
+  user: { open_id: 'oDemo1', user_id: 9001 },
+  other: { open_id: 'oDemo2', user_id: 9002 },
+  formId: '3a5f0c9b2e7d4f6188aa10b2c3d4e5f6',
+  date: '2026-11-21',
+}
+
+const HAS_ITEMS = { properties: { items: {} }, required: ['items'] }
+
 /**
  * One item or a batch of them, as conditions rather than anyOf, so that a fault refers to the shape that was
- * meant.
+ * meant. `examples` are for the API description, one of each.
  */
-export function oneOrBatch<Item extends TSchema>(item: Item, maxItems: number) {
+export function oneOrBatch<Item extends TSchema>(
+  item: Item,
+  maxItems: number,
+  examples: { one: Type.Static<Item>; batch: Type.Static<Item>[] },
+) {
   const batch = Type.Object(
     { items: Type.Array(item, { minItems: 1, maxItems }) },
     { additionalProperties: false },
   )
   return Type.Unsafe<Type.Static<Item> | { items: Type.Static<Item>[] }>({
     type: 'object',
+    'x-examples': {
+      one: { summary: 'One', value: examples.one },
+      batch: { summary: 'Several', value: { items: examples.batch } },
+    },
     allOf: [
-      { if: { required: ['items'] }, else: item },
-      { if: { not: { required: ['items'] } }, else: batch },
+      { if: HAS_ITEMS, else: item },
+      { if: { not: HAS_ITEMS }, else: batch },
     ],
   })
 }
@@ -32,14 +50,25 @@ export function itemsOf<Item extends object>(
   return { items: [body], pathOf: () => '' }
 }
 
+/** What OpenAPI says about a call that a backend alone may make. */
+export const BACKEND_ONLY = [{ apiKey: [] }]
+
 /** What OpenAPI says about a call that both kinds of callers may make. */
 export const BOTH_CALLERS = [{ apiKey: [] }, { session: [] }]
 
-export const OpenId = Type.String({
+const OPEN_ID = {
   minLength: 1,
   maxLength: 100,
   pattern: '^[\\x21-\\x7e]+$',
   description: "WeChat's id of the user in this app",
+}
+
+export const OpenId = Type.String({ ...OPEN_ID, examples: [EXAMPLE.user.open_id] })
+
+/** In a query that names the user in one of two ways: /docs would send every example, and both are refused. */
+export const OpenIdInstead = Type.String({
+  ...OPEN_ID,
+  description: `${OPEN_ID.description}, in place of user_id`,
 })
 
 export const UserId = Type.Unsafe<number | string>({
@@ -55,10 +84,14 @@ export const UserId = Type.Unsafe<number | string>({
 export const IsoDate = Type.String({
   pattern: '^\\d{4}-\\d{2}-\\d{2}$',
   description: 'Day as YYYY-MM-DD',
-  examples: ['2026-11-20'],
+  examples: [EXAMPLE.date],
 })
 
 /** The path of a call about one user. */
 export const UserIdParams = Type.Object({
-  user_id: Type.String({ pattern: USER_ID_PATTERN, description: "The owner's number for the user" }),
+  user_id: Type.String({
+    pattern: USER_ID_PATTERN,
+    description: "The owner's number for the user",
+    examples: [String(EXAMPLE.user.user_id)],
+  }),
 })

@@ -39,6 +39,8 @@ export function createServer({ trustProxy, connections, log }: ServerOptions): F
         removeAdditional: false,
         useDefaults: false,
         allowUnionTypes: true,
+        // Examples with names, for the API description.
+        keywords: ['x-examples'],
       },
     },
   })

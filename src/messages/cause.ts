@@ -22,8 +22,15 @@ export function causeOf({ errcode, errmsg }: Pick<AnswerRecord, 'errcode' | 'err
   return 'other'
 }
 
+const alike = (column: string, to: (cause: string, beginning: string) => string): string =>
+  Object.entries(BEGINNINGS)
+    .map(([cause, beginning]) => `WHEN ${column} LIKE '${beginning}%' THEN '${to(cause, beginning)}'`)
+    .join(' ')
+
 /** The same in SQL, for a row `m` of wx_push_message. */
 export const CAUSE_OF_MESSAGE = `CASE WHEN m.errcode IS NOT NULL OR m.errmsg IS NULL THEN ''
-  ${Object.entries(BEGINNINGS)
-    .map(([cause, beginning]) => `WHEN m.errmsg LIKE '${beginning}%' THEN '${cause}'`)
-    .join(' ')} ELSE 'other' END`
+  ${alike('m.errmsg', (cause) => cause)} ELSE 'other' END`
+
+/** SQL of an errmsg with the same cause and nothing else: no word of WeChat's, and none that names a person. */
+export const ERASED_ERRMSG = `CASE WHEN errcode IS NOT NULL OR errmsg IS NULL THEN NULL
+  ${alike('errmsg', (_, beginning) => beginning)} ELSE 'erased' END`

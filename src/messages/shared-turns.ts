@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto'
-import { Redis } from 'ioredis'
 import { SECOND_MS } from '../lib/durations.js'
 import type { Logger } from '../lib/logger.js'
 import { messageOf } from '../lib/message-of.js'
+import { openRedis } from '../lib/redis.js'
 import { CREDIT_MS, createLocalTurns, SLICE_MS, type TakeTurns, type Turns } from './rate.js'
 
 /** The rate of an account, shared out by Redis among the processes that send for it. */
@@ -71,7 +71,7 @@ export function openSharedTurns(options: {
 }): SharedTurns {
   const { appId, perSecond, log } = options
   const intervalMs = SECOND_MS / perSecond
-  const redis = new Redis(options.redisUrl, {
+  const redis = openRedis(options.redisUrl, {
     commandTimeout: COMMAND_TIMEOUT_MS,
     connectTimeout: CONNECT_TIMEOUT_MS,
     // A peer that hangs does not close its end of the connection either.

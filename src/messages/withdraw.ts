@@ -3,11 +3,13 @@ import { MAX_LIST } from '../db/sql.js'
 import { inRequest } from '../db/transaction.js'
 import { chunks } from '../lib/chunks.js'
 import { sortedUnique } from '../lib/sorted.js'
+import { addOutcomes } from '../runs/outcomes.js'
 import { findHeld } from './held-store.js'
 import { judgedUnsent } from './judged.js'
 import { closeClaims, makeOurs, openClaim } from './lease-store.js'
 import { LEASE_MS } from './leases.js'
 import type { HeldMessage } from './message.js'
+import { waiting } from './outcome.js'
 import { takeWaits } from './retry-store.js'
 import { settleBatch } from './settle.js'
 
@@ -45,5 +47,11 @@ async function takeWaiting(
   if (taken.length === 0) return []
   const lease = await openClaim(trx, appId, LEASE_MS, now)
   await makeOurs(trx, taken, lease, now)
-  return findHeld(trx, taken, lease)
+  const messages = await findHeld(trx, taken, lease)
+  await addOutcomes(
+    trx,
+    messages.map(({ runId }) => waiting(runId, -1)),
+    now,
+  )
+  return messages
 }

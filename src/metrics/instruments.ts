@@ -7,7 +7,13 @@ export const ITEMS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000]
 
 /** Makes the instruments of one registry. All names begin with `reminder_`, all times are in seconds. */
 export interface Instruments {
-  counter<Label extends string = never>(name: string, help: string, labels?: Label[]): Counter<Label>
+  /** `collect` is called before each scrape, for what is counted elsewhere. */
+  counter<Label extends string = never>(
+    name: string,
+    help: string,
+    labels?: Label[],
+    collect?: (this: Counter<Label>) => void,
+  ): Counter<Label>
   gauge<Label extends string = never>(name: string, help: string, labels?: Label[]): Gauge<Label>
   histogram<Label extends string = never>(
     name: string,
@@ -25,7 +31,8 @@ export function instrumentsOf(registry: Registry): Instruments {
     registers: [registry],
   })
   return {
-    counter: (name, help, labels = []) => new Counter(describe(name, help, labels)),
+    counter: (name, help, labels = [], collect) =>
+      new Counter({ ...describe(name, help, labels), ...(collect ? { collect } : {}) }),
     gauge: (name, help, labels = []) => new Gauge(describe(name, help, labels)),
     histogram: (name, help, buckets, labels = []) =>
       new Histogram({ ...describe(name, help, labels), buckets }),

@@ -4,15 +4,17 @@ import { Registry } from 'prom-client'
 import type { Account } from '../account.js'
 import type { ObserveStatement } from '../db/observed-client.js'
 import { poolStateOf } from '../db/pool.js'
+import { businessDate } from '../lib/business-date.js'
 import type { SendingObserver } from '../messages/observer.js'
 import type { TokenCounters } from '../tokens/shared-token.js'
-import type { WechatHttp } from '../wechat/http.js'
+import type { ObserveRequest } from '../wechat/http.js'
 import { createCached } from './cached.js'
 import { type CallerMetrics, createCallerMetrics } from './callers.js'
 import { type CounterFindings, createCounterMetrics } from './counters.js'
 import { createDatabaseMetrics } from './database.js'
 import { createHttpMetrics } from './http.js'
 import { instrumentsOf } from './instruments.js'
+import { createPermitMetrics, readPermits } from './permits.js'
 import { processRegistry } from './process.js'
 import { createSendingMetrics } from './sending.js'
 import { showSettings } from './settings.js'
@@ -30,6 +32,7 @@ const DATABASE_PATIENCE_MS = 1_000
 /** What is looked at when metrics are asked for. */
 export interface Sources {
   db: Knex
+  now(): number
   tokens(): TokenCounters
   counters(): CounterFindings
 }
@@ -42,8 +45,7 @@ export interface Metrics {
   callers: CallerMetrics
   /** Call it before the routes are registered. */
   countRequests(app: FastifyInstance): void
-  /** The same client, measured. */
-  measureWechat(http: WechatHttp): WechatHttp
+  onWechatRequest: ObserveRequest
   /** From then on `text` tells of these too. */
   watch(sources: Sources): void
   contentType: string
@@ -58,6 +60,7 @@ export function createMetrics({ version, account }: { version: string; account: 
   showSettings(instruments, version, account)
   const showStanding = createStandingMetrics(instruments)
   const showDatabase = createDatabaseMetrics(instruments)
+  const showPermits = createPermitMetrics(instruments)
   const showCounters = createCounterMetrics(instruments)
   const showTokens = createTokenMetrics(instruments)
   let look: (() => Promise<void>) | undefined
@@ -68,18 +71,23 @@ export function createMetrics({ version, account }: { version: string; account: 
     uploads: createUploadMetrics(instruments),
     callers: createCallerMetrics(instruments),
     countRequests: createHttpMetrics(instruments),
-    measureWechat: createWechatMetrics(instruments),
-    watch({ db, tokens, counters }) {
-      const standing = createCached(() => readStanding(db, account.appId), {
-        maxAgeMs: READ_EVERY_MS,
-        patienceMs: DATABASE_PATIENCE_MS,
+    onWechatRequest: createWechatMetrics(instruments),
+    watch({ db, now, tokens, counters }) {
+      const { appId, timezone } = account
+      const read = async () => ({
+        standing: await readStanding(db, appId),
+        permits: await readPermits(db, appId),
       })
+      const readNow = createCached(read, { maxAgeMs: READ_EVERY_MS, patienceMs: DATABASE_PATIENCE_MS })
       look = async () => {
-        const { value, isFresh } = await standing()
-        if (value) showStanding(account, value)
+        const { value, isFresh } = await readNow()
+        if (value) {
+          showStanding(account, value.standing)
+          showPermits(appId, value.permits, businessDate(now(), timezone))
+        }
         showDatabase(isFresh, poolStateOf(db))
         showTokens(tokens())
-        showCounters(account.appId, counters())
+        showCounters(appId, counters())
       }
     },
     contentType: registry.contentType,

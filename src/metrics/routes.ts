@@ -1,9 +1,14 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
-import { ErrorBody } from '../http/errors.js'
+import { errorsOf } from '../http/error-responses.js'
 import type { Failures } from '../http/failures.js'
 import { createMetricsAccess } from './access.js'
 import type { Metrics } from './metrics.js'
+
+const EXAMPLE_TEXT = `# HELP reminder_database_up Whether the database answers
+# TYPE reminder_database_up gauge
+reminder_database_up 1
+`
 
 /** GET /metrics */
 export function metricsRoutes(deps: {
@@ -24,12 +29,13 @@ export function metricsRoutes(deps: {
           description:
             'In its text format. With METRICS_TOKEN as "Authorization: Bearer TOKEN"; where none is set, from the same machine only. A database that does not answer shows as reminder_database_up 0.',
           tags: ['operations'],
+          security: [],
           response: {
             200: {
               description: 'All metrics of this process',
-              content: { 'text/plain': { schema: Type.String() } },
+              content: { 'text/plain': { schema: Type.String(), example: EXAMPLE_TEXT } },
             },
-            '4xx': ErrorBody,
+            ...errorsOf('unauthorized', 'forbidden', 'too_many_requests', 'internal'),
           },
         },
       },

@@ -4,6 +4,7 @@ import { windowEnd } from '../messages/window.js'
 import { EXPIRE } from '../permits/expire.js'
 import { REMIND } from '../reminders/run.js'
 import { PURGE } from '../retention/purge.js'
+import { type Outcome, sumOutcomes } from '../runs/outcomes.js'
 import type { RunState } from '../runs/run.js'
 import type { Instruments } from './instruments.js'
 import * as store from './store.js'
@@ -17,13 +18,20 @@ const STATES: RunState[] = ['running', 'done', 'halted', 'paused', 'limited', 'w
 /** How an account stands in the database. */
 export interface Standing {
   runs: Map<string, store.RunRow[]>
+  /** Of the newest daily run, if there is any. */
+  outcomes: Record<Outcome, number> | undefined
   claims: { held: number; lapsed: number }
 }
 
 export async function readStanding(db: Knex, appId: string): Promise<Standing> {
   const runs = new Map<string, store.RunRow[]>()
   for (const job of JOBS) runs.set(job, await store.findNewestRuns(db, job, appId, RUNS))
-  return { runs, claims: await store.countClaims(db, appId, MAX_CLAIMS) }
+  const [newest] = runs.get(REMIND) ?? []
+  return {
+    runs,
+    outcomes: newest && (await sumOutcomes(db, newest.id)),
+    claims: await store.countClaims(db, appId, MAX_CLAIMS),
+  }
 }
 
 /** Returns what shows a standing. */
@@ -40,6 +48,11 @@ export function createStandingMetrics(
     'When the newest daily run was started or last resumed, or was found to be missed.',
     ['app_id'],
   )
+  const messages = instruments.gauge(
+    'run_messages',
+    'Messages of the newest daily run by what has become of them so far, whichever process sent them.',
+    ['app_id', 'outcome'],
+  )
   const closes = instruments.gauge(
     'run_window_end_timestamp_seconds',
     'When the sending window of the newest daily run closes.',
@@ -55,7 +68,7 @@ export function createStandingMetrics(
     'Batches of messages that processes have in hand (held), and that wait to be taken over (lapsed).',
     ['app_id', 'state'],
   )
-  return (account, { runs, claims: { held, lapsed } }) => {
+  return (account, { runs, outcomes = {}, claims: { held, lapsed } }) => {
     const { appId: app_id } = account
     for (const [job, newest] of runs) {
       if (newest.length === 0) continue
@@ -68,6 +81,7 @@ export function createStandingMetrics(
       started.set({ app_id }, run.started_at / 1_000)
       closes.set({ app_id }, windowEnd(account, run.slot) / 1_000)
     }
+    for (const [outcome, n] of Object.entries(outcomes)) messages.set({ app_id, outcome }, n)
     claims.set({ app_id, state: 'held' }, held)
     claims.set({ app_id, state: 'lapsed' }, lapsed)
   }

@@ -1,4 +1,4 @@
-import type { WechatHttp } from '../wechat/http.js'
+import type { ObserveRequest } from '../wechat/http.js'
 import { type Instruments, SECONDS } from './instruments.js'
 
 /** The calls that the service makes, by WeChat's path. */
@@ -11,30 +11,13 @@ const ENDPOINTS = new Map([
   ['/sns/jscode2session', 'login'],
 ])
 
-/** Returns a function that makes a client measured: its requests behave as before. */
-export function createWechatMetrics(instruments: Instruments): (http: WechatHttp) => WechatHttp {
+export function createWechatMetrics(instruments: Instruments): ObserveRequest {
   const durations = instruments.histogram(
     'wechat_request_duration_seconds',
     'Time that a request to WeChat took, with the wait for a free connection, by call and by whether an answer came (answered), the request never left (unreachable), or nobody knows what became of it (ambiguous).',
     SECONDS,
     ['endpoint', 'result'],
   )
-  return (http) => ({
-    ...http,
-    async request(call) {
-      const began = performance.now()
-      const result = await http.request(call)
-      durations.observe(
-        { endpoint: endpointOf(call.path), result: result.kind },
-        (performance.now() - began) / 1_000,
-      )
-      return result
-    },
-  })
-}
-
-/** The query holds the token: it must not become a label. */
-function endpointOf(path: string): string {
-  const end = path.indexOf('?')
-  return ENDPOINTS.get(end < 0 ? path : path.slice(0, end)) ?? 'other'
+  return (path, result, seconds) =>
+    durations.observe({ endpoint: ENDPOINTS.get(path) ?? 'other', result }, seconds)
 }

@@ -4,15 +4,18 @@ import { Type } from 'typebox'
 import { whyUnavailable } from '../db/errors.js'
 import { tryWrite } from '../db/try-write.js'
 import { ServiceError } from '../errors.js'
-import { ErrorBody } from '../http/errors.js'
+import { errorsOf } from '../http/error-responses.js'
 import { withDeadline } from '../lib/deadline.js'
 import { programVersion } from '../lib/version.js'
 
-const Ready = Type.Object({ status: Type.Literal('ok') })
-const Healthy = Type.Object({
-  status: Type.Literal('ok'),
-  version: Type.String({ description: 'Of the program that answers' }),
-})
+const Ready = Type.Object(
+  { status: Type.Literal('ok') },
+  { description: 'It can do its work', examples: [{ status: 'ok' }] },
+)
+const Healthy = Type.Object(
+  { status: Type.Literal('ok'), version: Type.String({ description: 'Of the program that answers' }) },
+  { description: 'The process answers', examples: [{ status: 'ok', version: '0.1.0' }] },
+)
 
 /** Less than the patience of the caller, who would learn nothing from a request that hangs. */
 const READY_LIMIT_MS = 3_000
@@ -39,13 +42,33 @@ export function healthRoutes(deps: HealthDeps): FastifyPluginAsyncTypebox {
   }
 
   return async (app) => {
-    app.get('/healthz', { schema: { tags: ['operations'], response: { 200: Healthy } } }, async () => ({
-      status: 'ok' as const,
-      version: programVersion(),
-    }))
+    app.get(
+      '/healthz',
+      {
+        schema: {
+          operationId: 'getHealth',
+          summary: 'Whether the process answers, and its version',
+          description: 'Asks nothing of the database: for whoever restarts a process that hangs.',
+          tags: ['operations'],
+          security: [],
+          response: { 200: Healthy, ...errorsOf('malformed_request', 'internal') },
+        },
+      },
+      async () => ({ status: 'ok' as const, version: programVersion() }),
+    )
     app.get(
       '/readyz',
-      { schema: { tags: ['operations'], response: { 200: Ready, 503: ErrorBody } } },
+      {
+        schema: {
+          operationId: 'getReadiness',
+          summary: 'Whether the service can do its work',
+          description:
+            'The database answers within 3 s, takes writes and has all migrations: for whoever sends it requests.',
+          tags: ['operations'],
+          security: [],
+          response: { 200: Ready, ...errorsOf('malformed_request', 'internal', 'not_ready') },
+        },
+      },
       async () => {
         await withDeadline(check(), READY_LIMIT_MS).catch((error: unknown) => {
           throw error instanceof ServiceError

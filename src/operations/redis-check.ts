@@ -1,4 +1,4 @@
-import { Redis } from 'ioredis'
+import { openRedis } from '../lib/redis.js'
 import type { Finding } from './finding.js'
 
 const TIMEOUT_MS = 2_000
@@ -45,7 +45,7 @@ export async function examineRedis(redisUrl: string, sendRate: number | undefine
 
 /** One connection, one question, no second try. */
 async function probe(redisUrl: string): Promise<void> {
-  const redis = new Redis(redisUrl, {
+  const redis = openRedis(redisUrl, {
     lazyConnect: true,
     connectTimeout: TIMEOUT_MS,
     commandTimeout: TIMEOUT_MS,

@@ -2,8 +2,8 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { Knex } from 'knex'
 import { Type } from 'typebox'
 import { type Callers, callerOf } from '../http/callers.js'
-import { ErrorBody } from '../http/errors.js'
-import { BOTH_CALLERS, IsoDate, OpenId, UserId } from '../http/schemas.js'
+import { CALLER_ERRORS, DATABASE_ERRORS, errorsOf } from '../http/error-responses.js'
+import { BOTH_CALLERS, EXAMPLE, IsoDate, OpenIdInstead, UserId } from '../http/schemas.js'
 import { toIsoDate } from '../lib/business-date.js'
 import { USER_ID_PATTERN, userIdToJson } from '../lib/user-id.js'
 import { userIdNamed } from '../users/persons.js'
@@ -12,27 +12,46 @@ import { findBalance, type ReminderAccount } from './find-balance.js'
 const Query = Type.Object(
   {
     user_id: Type.Optional(
-      Type.String({ pattern: USER_ID_PATTERN, description: "The owner's number for the user" }),
+      Type.String({
+        pattern: USER_ID_PATTERN,
+        description: "The owner's number for the user",
+        examples: [String(EXAMPLE.user.user_id)],
+      }),
     ),
-    open_id: Type.Optional(OpenId),
+    open_id: Type.Optional(OpenIdInstead),
   },
   { additionalProperties: false },
 )
 
-const BalanceAnswer = Type.Object({
-  user_id: UserId,
-  permits: Type.Integer({ description: 'Permits that a reminder could spend; at most 1,000 are counted' }),
-  days_covered: Type.Integer({
-    description: 'Reminders possible in a row, one a day, starting with the next one',
-  }),
-  covered_until: Type.Union([IsoDate, Type.Null()], {
-    description: 'The day of the last of these reminders',
-  }),
-  ask: Type.Boolean({ description: 'Whether another permit would be useful now' }),
-  reason: Type.String({
-    description: 'none_left, few_left, refused; enough, opted_out, blocked, not_needed',
-  }),
-})
+const BalanceAnswer = Type.Object(
+  {
+    user_id: UserId,
+    permits: Type.Integer({ description: 'Permits that a reminder could spend; at most 1,000 are counted' }),
+    days_covered: Type.Integer({
+      description: 'Reminders possible in a row, one a day, starting with the next one',
+    }),
+    covered_until: Type.Union([IsoDate, Type.Null()], {
+      description: 'The day of the last of these reminders',
+    }),
+    ask: Type.Boolean({ description: 'Whether another permit would be useful now' }),
+    reason: Type.String({
+      description: 'none_left, few_left, refused; enough, opted_out, blocked, not_needed',
+    }),
+  },
+  {
+    description: 'What the user has left, and whether to ask for more',
+    examples: [
+      {
+        user_id: EXAMPLE.user.user_id,
+        permits: 3,
+        days_covered: 3,
+        covered_until: '2026-11-24',
+        ask: true,
+        reason: 'few_left',
+      },
+    ],
+  },
+)
 
 /** GET /v1/permits */
 export function balanceRoutes(deps: {
@@ -48,12 +67,16 @@ export function balanceRoutes(deps: {
       {
         onRequest: deps.callers.backendOrSession,
         schema: {
+          operationId: 'getPermits',
           summary: 'How many permits are left, and whether asking for more is useful now',
           description: 'A backend names user_id or open_id; a session asks about its own user.',
           tags: ['permits'],
           security: BOTH_CALLERS,
           querystring: Query,
-          response: { 200: BalanceAnswer, '4xx': ErrorBody, '5xx': ErrorBody },
+          response: {
+            200: BalanceAnswer,
+            ...errorsOf(...CALLER_ERRORS, 'invalid_request', ...DATABASE_ERRORS),
+          },
         },
       },
       async (request) => {

@@ -1,12 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Knex } from 'knex'
-import { expirePermits } from '../books/index.js'
+import { expirePermits, type StaleOf } from '../books/index.js'
 import { MAX_LIST } from '../db/sql.js'
 import { inTransaction } from '../db/transaction.js'
-import { chunks } from '../lib/chunks.js'
 import { failpoint } from '../lib/failpoint.js'
 import { sortedUnique } from '../lib/sorted.js'
-import type { UserId } from '../lib/user-id.js'
 import type { SweepCount } from '../runs/sweep-progress.js'
 import * as store from './store.js'
 
@@ -20,8 +18,8 @@ const MIN_REST_MS = 1
 const RECORD_EVERY = 100
 /** How full a chunk by user is meant to be: of one that is too full, a user may be left to the next one. */
 const CHUNK_FILL = 0.8 * MAX_LIST
-/** Permits of one user's chunk or of a few that are read at once. Whoever has more of them waits for a later step. */
-const MAX_READ = 10 * MAX_LIST
+/** Chunks of the same users in a step. Whoever has more permits than that waits for a later step. */
+const MAX_CHUNKS = 10
 const FIRST_USERS = 150
 
 /**
@@ -48,11 +46,11 @@ export function createRangeSweep(
   let mayHaveLost = false
 
   /** Expires a chunk, tells how many users lost their first permit of this sweep in it, and rests. */
-  async function expireChunk(owners: UserId[], from: number, ids: number[]): Promise<Set<number>> {
+  async function expireChunk(stale: StaleOf, from: number): Promise<Set<number>> {
     const startedAt = performance.now()
     const { expired, users } = await inTransaction(db, async (trx) => {
-      const counted = new Set(mayHaveLost ? await store.findLosers(trx, appId, owners, from, now) : [])
-      const { expired, users } = await expirePermits(trx, appId, ids, now)
+      const counted = new Set(mayHaveLost ? await store.findLosers(trx, appId, stale.users, from, now) : [])
+      const { expired, users } = await expirePermits(trx, appId, stale, now)
       failpoint('expire.in_transaction')
       return { expired, users: users.filter((userId) => !counted.has(userId)).length }
     })
@@ -63,8 +61,8 @@ export function createRangeSweep(
 
   /**
    * Of a backlog, all permits of each user in the range go together: their counter is then written once, and
-   * not once in each of many chunks. Returns the ids among `stale` that are left: held by others, or beyond
-   * what is read of one user.
+   * not once in each of many chunks. Returns the ids among `stale` that are left: held by others, or of a user with
+   * too many.
    */
   async function expireByUser(
     stale: store.StalePermit[],
@@ -76,13 +74,15 @@ export function createRangeSweep(
     for (let first = 0; first < users.length; ) {
       const owners = users.slice(first, first + size)
       first += owners.length
-      const ids = await store.findStaleOf(db, appId, owners, range, MAX_READ)
-      for (const [i, chunk] of chunks(ids, MAX_LIST).entries()) {
+      let expired = 0
+      for (let chunk = 0; chunk < MAX_CHUNKS && expired === chunk * MAX_LIST; chunk++) {
         if (signal.aborted) return left
-        if (i > 0) mayHaveLost = true
-        for (const id of await expireChunk(owners, range.from, chunk)) left.delete(id)
+        if (chunk > 0) mayHaveLost = true
+        const ids = await expireChunk({ users: owners, ...range }, range.from)
+        for (const id of ids) left.delete(id)
+        expired += ids.size
       }
-      size = Math.min(MAX_LIST, Math.ceil((owners.length * CHUNK_FILL) / Math.max(1, ids.length)))
+      size = Math.min(MAX_LIST, Math.ceil((owners.length * CHUNK_FILL) / Math.max(1, expired)))
     }
     return left
   }
@@ -100,10 +100,10 @@ export function createRangeSweep(
       if (stale.length > MAX_LIST) left = await expireByUser(stale, range)
       else if (stale.length > 0) {
         mayHaveLost = true
-        const ids = stale.map(({ id }) => id)
-        const owners = sortedUnique(stale.map(({ user_id }) => user_id))
-        const expired = await expireChunk(owners, from, ids)
-        left = new Set(ids.filter((id) => !expired.has(id)))
+        const users = sortedUnique(stale.map(({ user_id }) => user_id))
+        const within = { from: stale[0]?.expire ?? from, until: (stale.at(-1)?.expire ?? until) + 1 }
+        const expired = await expireChunk({ users, ...within }, from)
+        left = new Set(stale.map(({ id }) => id).filter((id) => !expired.has(id)))
       }
       if (signal.aborted && left.size > 0) return false
       if (left.size > 0) mayHaveLost = true

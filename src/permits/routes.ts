@@ -4,8 +4,8 @@ import { Type } from 'typebox'
 import { ServiceError } from '../errors.js'
 import { BATCH_BODY_BYTES, limitSessionBody } from '../http/body-limits.js'
 import { type Caller, type Callers, callerOf } from '../http/callers.js'
-import { ErrorBody } from '../http/errors.js'
-import { BOTH_CALLERS, itemsOf, OpenId, oneOrBatch, UserId } from '../http/schemas.js'
+import { BODY_ERRORS, CALLER_ERRORS, DATABASE_ERRORS, errorsOf } from '../http/error-responses.js'
+import { BOTH_CALLERS, EXAMPLE, itemsOf, OpenId, oneOrBatch, UserId } from '../http/schemas.js'
 import type { Logger } from '../lib/logger.js'
 import { type Person, personsOf } from '../users/persons.js'
 import type { Numbering } from '../users/user-ids.js'
@@ -36,25 +36,61 @@ const Item = Type.Object(
   { additionalProperties: false },
 )
 
+const EXAMPLES = {
+  one: { ...EXAMPLE.user, form_id: EXAMPLE.formId, page: 'pages/sign-in/index' },
+  batch: [
+    { ...EXAMPLE.user, form_id: EXAMPLE.formId },
+    { ...EXAMPLE.other, form_id: 'the formId is a mock one' },
+  ],
+}
+
 type UploadItem = Type.Static<typeof Item>
 
-const UploadAnswer = Type.Object({
-  accepted: Type.Integer(),
-  duplicates: Type.Integer(),
-  rejected: Type.Integer(),
-  results: Type.Array(
-    Type.Object({
-      form_id: PermitText('As it was sent'),
-      prepay_id: PermitText('As it was sent'),
-      outcome: Type.String({ description: 'accepted, duplicate or rejected' }),
-      reason: Type.Optional(
-        Type.String({
-          description: `Why a rejected one is not a permit: ${REJECTION_REASONS.join(', ')}. too_many: the user has ${MAX_UNSPENT_PERMITS} unspent permits`,
-        }),
-      ),
-    }),
-  ),
-})
+const UploadAnswer = Type.Object(
+  {
+    accepted: Type.Integer({ description: 'Stored now' }),
+    duplicates: Type.Integer({ description: 'Stored before, by the same user' }),
+    rejected: Type.Integer({ description: 'Not stored, each with a reason' }),
+    results: Type.Array(
+      Type.Object({
+        form_id: PermitText('As it was sent'),
+        prepay_id: PermitText('As it was sent'),
+        outcome: Type.String({ description: 'accepted, duplicate or rejected' }),
+        reason: Type.Optional(
+          Type.String({
+            description: `Why a rejected one is not a permit: ${REJECTION_REASONS.join(', ')}. too_many: the user has ${MAX_UNSPENT_PERMITS} unspent permits`,
+          }),
+        ),
+      }),
+    ),
+  },
+  {
+    description: 'Stored, except for what is rejected. The results are in the order of the items',
+    'x-examples': {
+      one: {
+        summary: 'One',
+        value: {
+          accepted: 1,
+          duplicates: 0,
+          rejected: 0,
+          results: [{ form_id: EXAMPLE.formId, outcome: 'accepted' }],
+        },
+      },
+      batch: {
+        summary: 'Several, the first of them for the second time',
+        value: {
+          accepted: 0,
+          duplicates: 1,
+          rejected: 1,
+          results: [
+            { form_id: EXAMPLE.formId, outcome: 'duplicate' },
+            { form_id: 'the formId is a mock one', outcome: 'rejected', reason: 'mock' },
+          ],
+        },
+      },
+    },
+  },
+)
 
 /** POST /v1/form-ids */
 export function permitRoutes(deps: {
@@ -74,13 +110,14 @@ export function permitRoutes(deps: {
         preParsing: limitSessionBody,
         bodyLimit: BATCH_BODY_BYTES,
         schema: {
+          operationId: 'uploadFormIds',
           summary: 'Upload form_ids',
           description:
             'Answers once they are stored. Sending one again changes nothing. An item with prepay_id is a payment: three permits, spent no earlier than 10 s after it. With a session, leave out open_id and user_id; up to 20 items.',
           tags: ['permits'],
           security: BOTH_CALLERS,
-          body: oneOrBatch(Item, MAX_ITEMS),
-          response: { 201: UploadAnswer, '4xx': ErrorBody, '5xx': ErrorBody },
+          body: oneOrBatch(Item, MAX_ITEMS, EXAMPLES),
+          response: { 201: UploadAnswer, ...errorsOf(...CALLER_ERRORS, ...BODY_ERRORS, ...DATABASE_ERRORS) },
         },
       },
       async (request, reply) => {

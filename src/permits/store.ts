@@ -149,24 +149,6 @@ export async function findStale(db: Knex, appId: string, after: Place, to: Place
   )
 }
 
-/** Unspent permits of these users that run out between two times, in the order of users, without locks. Uses the key by user. */
-export async function findStaleOf(
-  db: Knex,
-  appId: string,
-  userIds: UserId[],
-  { from, until }: { from: number; until: number },
-  limit: number,
-): Promise<number[]> {
-  const rows = await selectRows<{ id: number }>(
-    db,
-    `SELECT id FROM wx_save_form_id
-     WHERE app_id = ? AND user_id IN (${placeholders(userIds.length)}) AND expire >= ? AND expire < ? AND status = 0
-     ORDER BY user_id, expire, id LIMIT ?`,
-    [appId, ...userIds, from, until, limit],
-  )
-  return rows.map(({ id }) => id)
-}
-
 /**
  * For a statement on a stretch of isBetween. The rows lie by account and user, so reading all of the account's looks
  * cheap to MariaDB: it was seen to prefer that to a stretch of 100 among 20,000 permits of one moment.

@@ -3,8 +3,8 @@ import type { Knex } from 'knex'
 import { Type } from 'typebox'
 import { BATCH_BODY_BYTES, limitSessionBody } from '../http/body-limits.js'
 import { type Callers, callerOf } from '../http/callers.js'
-import { ErrorBody } from '../http/errors.js'
-import { BOTH_CALLERS, itemsOf, OpenId, oneOrBatch, UserId } from '../http/schemas.js'
+import { BODY_ERRORS, CALLER_ERRORS, DATABASE_ERRORS, errorsOf } from '../http/error-responses.js'
+import { BOTH_CALLERS, EXAMPLE, itemsOf, OpenId, oneOrBatch, UserId } from '../http/schemas.js'
 import type { Logger } from '../lib/logger.js'
 import { type Person, personsOf } from '../users/persons.js'
 import type { Numbering } from '../users/user-ids.js'
@@ -37,18 +37,56 @@ const Item = Type.Object(
   { additionalProperties: false },
 )
 
-const Answer = Type.Object({
-  accepted: Type.Integer(),
-  duplicates: Type.Integer(),
-  refused: Type.Integer(),
-  results: Type.Array(
-    Type.Object({
-      template_id: Type.String(),
-      outcome: Type.String({ description: 'accepted, duplicate or refused' }),
-      reason: Type.Optional(Type.String({ description: 'Why a refused one is not a permit' })),
-    }),
-  ),
-})
+const TEMPLATE = 'TEMPLATE-ID-OF-YOUR-ACCOUNT'
+
+const EXAMPLES = {
+  one: { ...EXAMPLE.user, template_id: TEMPLATE, result: 'accept', tap_id: 'tap-1' },
+  batch: [
+    { ...EXAMPLE.user, template_id: TEMPLATE, result: 'accept', tap_id: 'tap-1' },
+    { ...EXAMPLE.other, template_id: TEMPLATE, result: 'reject' },
+  ],
+}
+
+const Answer = Type.Object(
+  {
+    accepted: Type.Integer({ description: 'Permits stored now' }),
+    duplicates: Type.Integer({ description: 'The same tap, reported before' }),
+    refused: Type.Integer({ description: 'No permit, each with a reason' }),
+    results: Type.Array(
+      Type.Object({
+        template_id: Type.String(),
+        outcome: Type.String({ description: 'accepted, duplicate or refused' }),
+        reason: Type.Optional(Type.String({ description: 'Why a refused one is not a permit' })),
+      }),
+    ),
+  },
+  {
+    description: 'Stored, except for what is refused. The results are in the order of the items',
+    'x-examples': {
+      one: {
+        summary: 'One',
+        value: {
+          accepted: 1,
+          duplicates: 0,
+          refused: 0,
+          results: [{ template_id: TEMPLATE, outcome: 'accepted' }],
+        },
+      },
+      batch: {
+        summary: 'Several, the first of them for the second time',
+        value: {
+          accepted: 0,
+          duplicates: 1,
+          refused: 1,
+          results: [
+            { template_id: TEMPLATE, outcome: 'duplicate' },
+            { template_id: TEMPLATE, outcome: 'refused', reason: 'rejected' },
+          ],
+        },
+      },
+    },
+  },
+)
 
 /** POST /v1/subscriptions */
 export function subscriptionRoutes(deps: {
@@ -69,13 +107,14 @@ export function subscriptionRoutes(deps: {
         preParsing: limitSessionBody,
         bodyLimit: BATCH_BODY_BYTES,
         schema: {
+          operationId: 'reportSubscriptions',
           summary: 'Report what wx.requestSubscribeMessage answered',
           description:
             'One accept is one permit, which does not expire. WeChat also reports the tap in an event: the two count once. With a session, leave out open_id and user_id; up to 20 items.',
           tags: ['permits'],
           security: BOTH_CALLERS,
-          body: oneOrBatch(Item, MAX_ITEMS),
-          response: { 201: Answer, '4xx': ErrorBody, '5xx': ErrorBody },
+          body: oneOrBatch(Item, MAX_ITEMS, EXAMPLES),
+          response: { 201: Answer, ...errorsOf(...CALLER_ERRORS, ...BODY_ERRORS, ...DATABASE_ERRORS) },
         },
       },
       async (request, reply) => {

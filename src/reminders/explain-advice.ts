@@ -1,6 +1,7 @@
 import type { Account } from '../account.js'
 import type { Bilingual } from '../lib/bilingual.js'
 import { addDays, businessDate } from '../lib/business-date.js'
+import type { Facts, RunFact } from './explain-facts.js'
 import { scheduleOf } from './explain-schedule.js'
 import { standingNow } from './explain-standing.js'
 import { clockTime, join, say, type Told } from './explain-words.js'
@@ -12,11 +13,22 @@ const LOOK_AHEAD_DAYS = 32
 export function adviseToday({ account, facts, verdict, date, now }: Told): Bilingual | undefined {
   if (verdict.coming || date !== facts.date || date !== businessDate(now, account.timezone)) return undefined
   const isOpen = now < scheduleOf(account, date).closesAt
-  return join(isOpen && facts.run ? adviseRemind({ facts, now }) : undefined, sayNextRun(account, date))
+  return join(
+    isOpen && facts.run ? adviseRemind(facts, facts.run, now) : undefined,
+    sayNextRun(account, date),
+  )
 }
 
-function adviseRemind({ facts, now }: Pick<Told, 'facts' | 'now'>): Bilingual {
+function adviseRemind(facts: Facts, { state, hasUnread }: RunFact, now: number): Bilingual {
   const { kind } = standingNow(facts, now)
+  // Started beside a run that is under way, `remind` goes on with it.
+  if (state === 'running')
+    return hasUnread
+      ? say('The run has passed the user, and is still running.', '任务仍在进行，但已经过该用户。')
+      : say(
+          'The run is still running. If the process that worked on it has died, the next one looks at everybody again.',
+          '任务仍在进行。如果执行它的进程已经退出，下一个进程会重新查看所有用户。',
+        )
   return kind === 'due'
     ? say('`remind`, started by hand now, reaches the user.', '现在手动执行 `remind` 可以提醒该用户。')
     : say(

@@ -1,6 +1,7 @@
 import type { Bilingual } from '../lib/bilingual.js'
+import { toIsoDate } from '../lib/business-date.js'
 import type { Standing } from './explain-standing.js'
-import { clockTime, day, permitWithEnd, say, stopCause, type Told } from './explain-words.js'
+import { clockTime, permitWithEnd, say, stopCause, type Told } from './explain-words.js'
 
 /** The details of the checks: the values that were looked at. */
 
@@ -21,7 +22,7 @@ export function sayMessage({ facts, date, account }: Told): Bilingual {
       `消息状态 ${message.state}，${since} 开始处理，尝试 ${message.attempts} 次`,
     )
   }
-  const last = counter?.last_date ? day(counter.last_date) : undefined
+  const last = counter?.last_date ? toIsoDate(counter.last_date) : undefined
   return last === undefined
     ? say('never reminded', '从未提醒')
     : say(`last_date ${last}`, `last_date 为 ${last}`)

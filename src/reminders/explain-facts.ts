@@ -1,6 +1,7 @@
 import type { PermitSource } from '../books/index.js'
 import type { Channel } from '../channel.js'
 import type { UserId } from '../lib/user-id.js'
+import type { Reason } from '../runs/reason.js'
 import type { RunState, Trigger } from '../runs/run.js'
 
 /** What is on record about one user and one day. Times are in ms. */
@@ -20,7 +21,7 @@ export interface Facts {
   signIn: { at: number } | undefined
   run: RunFact | undefined
   /** The user's last reminder of that run that was given back. */
-  givenBack: { at: number; errcode: number | null } | undefined
+  givenBack: GivenBackFact | undefined
   /** The day of the account's first run on record. */
   firstRun: number | undefined
   /** What reminders of that day were sent with; of a day without any, what the settings say now. */
@@ -41,6 +42,13 @@ export interface MessageFact {
   created_at: number
   settled_at: number
   next_attempt_at: number | null
+}
+
+export interface GivenBackFact {
+  at: number
+  errcode: number | null
+  /** WeChat's words, or ours if there is no code. */
+  errmsg: string | null
 }
 
 export interface CounterFact {
@@ -71,7 +79,7 @@ export interface StopFact {
 
 export interface RunFact {
   state: RunState
-  reason: string | null
+  reason: Reason | null
   triggered_by: Trigger
   /** Of its last start, if it was started more than once. */
   started_at: number
@@ -80,4 +88,6 @@ export interface RunFact {
   claimed: number
   /** Whether its cursor has passed the user. */
   isRead: boolean
+  /** Whether its cursors have users before them. */
+  hasUnread: boolean
 }

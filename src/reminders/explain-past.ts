@@ -91,6 +91,7 @@ function ofPass(
   }
   // A permit without a time was perhaps written after the run.
   const standing = standingAt(facts, to, { withUndated: false })
-  const passedOver: Verdict = { outcome: 'not_reached', because: 'passed_over' }
+  const because = lastGivenBack(facts, run) ? 'given_back' : 'passed_over'
+  const passedOver: Verdict = { outcome: 'not_reached', because }
   return { ...decide(standing, passedOver), ...(standing.kind === 'due' ? {} : { countsOnUndated: true }) }
 }

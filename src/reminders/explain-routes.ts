@@ -3,39 +3,65 @@ import type { Knex } from 'knex'
 import { Type } from 'typebox'
 import { ServiceError } from '../errors.js'
 import type { Callers } from '../http/callers.js'
-import { ErrorBody } from '../http/errors.js'
-import { IsoDate, UserId } from '../http/schemas.js'
+import { BACKEND_ERRORS, DATABASE_ERRORS, errorsOf } from '../http/error-responses.js'
+import { BACKEND_ONLY, EXAMPLE, IsoDate, UserId, UserIdParams } from '../http/schemas.js'
 import { businessDate, parseIsoDate } from '../lib/business-date.js'
-import { USER_ID_PATTERN } from '../lib/user-id.js'
 import { readUserId } from '../users/persons.js'
 import { type ExplainedAccount, explainUser } from './explain.js'
 import { CHECKS } from './explain-checks.js'
 import { OUTCOMES } from './explain-verdict.js'
 
-const Params = Type.Object({
-  user_id: Type.String({ pattern: USER_ID_PATTERN, description: "The owner's number for the user" }),
-})
+const EXPLANATION_EXAMPLE = {
+  user_id: EXAMPLE.user.user_id,
+  date: EXAMPLE.date,
+  outcome: 'signed_in',
+  sentence: 'The user will not be reminded on 2026-11-21: the user signed in at 2026-11-21 12:00:00.',
+  sentence_zh: '用户在 2026-11-21 不会收到提醒：用户已于 2026-11-21 12:00:00 签到。',
+  checks: [
+    { name: 'known', ok: true, detail: 'on record', detail_zh: '有记录' },
+    {
+      name: 'not_reminded',
+      ok: true,
+      detail: 'last_date 2026-11-20',
+      detail_zh: 'last_date 为 2026-11-20',
+    },
+    {
+      name: 'not_signed_in',
+      ok: false,
+      detail: 'at 2026-11-21 12:00:00',
+      detail_zh: '2026-11-21 12:00:00 签到',
+    },
+  ],
+}
 
 const Query = Type.Object({ date: Type.Optional(IsoDate) }, { additionalProperties: false })
 
-const ExplanationAnswer = Type.Object({
-  user_id: UserId,
-  date: IsoDate,
-  outcome: Type.Enum([...OUTCOMES], {
-    description: 'What became, or will become, of the reminder of that day',
-  }),
-  sentence: Type.String({ description: 'The same in words, with the values that decided' }),
-  sentence_zh: Type.String({ description: 'The sentence in Chinese' }),
-  checks: Type.Array(
-    Type.Object({
-      name: Type.Enum([...CHECKS]),
-      ok: Type.Boolean(),
-      detail: Type.String(),
-      detail_zh: Type.String(),
+const ExplanationAnswer = Type.Object(
+  {
+    user_id: UserId,
+    date: IsoDate,
+    outcome: Type.Enum([...OUTCOMES], {
+      description: 'What became, or will become, of the reminder of that day',
     }),
-    { description: 'In the order in which they decide; the outcome is that of the first one that is not ok' },
-  ),
-})
+    sentence: Type.String({ description: 'The same in words, with the values that decided' }),
+    sentence_zh: Type.String({ description: 'The sentence in Chinese' }),
+    checks: Type.Array(
+      Type.Object({
+        name: Type.Enum([...CHECKS]),
+        ok: Type.Boolean(),
+        detail: Type.String(),
+        detail_zh: Type.String(),
+      }),
+      {
+        description: 'In the order in which they decide; the outcome is that of the first one that is not ok',
+      },
+    ),
+  },
+  {
+    description: 'What became of the reminder of that day, or will become of it',
+    examples: [EXPLANATION_EXAMPLE],
+  },
+)
 
 /** GET /v1/users/{user_id}/explain */
 export function explainRoutes(deps: {
@@ -64,10 +90,13 @@ export function explainRoutes(deps: {
           description:
             'Of a past day from what was on record then, of today and later days from live data, if nothing happens until then. Changes nothing. A user whom nobody has seen is an answer too: outcome not_known.',
           tags: ['users'],
-          security: [{ apiKey: [] }],
-          params: Params,
+          security: BACKEND_ONLY,
+          params: UserIdParams,
           querystring: Query,
-          response: { 200: ExplanationAnswer, '4xx': ErrorBody, '5xx': ErrorBody },
+          response: {
+            200: ExplanationAnswer,
+            ...errorsOf(...BACKEND_ERRORS, 'invalid_request', ...DATABASE_ERRORS),
+          },
         },
       },
       async (request) => {

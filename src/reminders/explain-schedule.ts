@@ -33,7 +33,9 @@ export function comingToday(
   run: RunFact | undefined,
   now: number,
 ): Coming | undefined {
-  if (now >= closesAt || run?.state === 'limited') return undefined
+  if (now >= closesAt) return undefined
+  // It is for whoever set a limit or paused the run to decide whether it continues.
+  if (run?.state === 'limited' || run?.reason?.cause === 'operator') return undefined
   const later = useful.filter((at) => at > now)
   if (run?.state === 'running' && !run.isRead) return { moments: [now, ...later], how: 'under_way' }
   const latest = firings.findLast((at) => at <= now)

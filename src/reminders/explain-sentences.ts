@@ -1,8 +1,17 @@
 import type { Bilingual } from '../lib/bilingual.js'
+import { toIsoDate } from '../lib/business-date.js'
 import { sentenceOfRun } from './explain-run-sentences.js'
 import { sentenceOfStanding } from './explain-standing-sentences.js'
 import type { Because, Outcome, Verdict } from './explain-verdict.js'
-import { clockTime, codeWithMeaning, day, join, permitWithEnd, say, type Told } from './explain-words.js'
+import {
+  clockTime,
+  codeWithMeaning,
+  join,
+  permitWithEnd,
+  runReason,
+  say,
+  type Told,
+} from './explain-words.js'
 
 /** The answer in one or two sentences, with the values that decided it. */
 export function sentenceOf(told: Told): Bilingual {
@@ -54,8 +63,8 @@ function sayComing(told: Told): Bilingual {
     facts.run?.state === 'running' && facts.run.claim_limit !== null && coming?.how === 'under_way'
   const beginning = {
     firing: say(
-      `The user will be reminded on ${day(date)} by the run at ${at} (${zone}), with ${permit.en}.`,
-      `用户将在 ${day(date)} 收到提醒：${at}（${zone}）的任务会使用${permit.zh}。`,
+      `The user will be reminded on ${toIsoDate(date)} by the run at ${at} (${zone}), with ${permit.en}.`,
+      `用户将在 ${toIsoDate(date)} 收到提醒：${at}（${zone}）的任务会使用${permit.zh}。`,
     ),
     catch_up: say(
       `The user will be reminded as soon as a process starts today's run, whose time has come; it has ${permit.en}.`,
@@ -75,28 +84,25 @@ function sayComing(told: Told): Bilingual {
     'The run has a limit (--limit), which may end it before.',
     '任务设有 --limit 上限，可能在此之前结束。',
   )
-  const waiting =
-    coming?.how === 'under_way' && facts.run?.reason
-      ? say(`The run says: ${facts.run.reason}`, `任务说明：${facts.run.reason}`)
-      : undefined
+  const waiting = coming?.how === 'under_way' && facts.run?.reason ? runReason(facts) : undefined
   return join(beginning, date > facts.date ? before : undefined, limit ? limited : undefined, waiting)
 }
 
 function sayReminded({ account, facts, date }: Told): Bilingual {
   const { message, counter } = facts
   if (!message) {
-    const last = counter ? day(counter.last_date) : day(date)
+    const last = counter ? toIsoDate(counter.last_date) : toIsoDate(date)
     return say(
-      `The user counts as reminded: last_date is ${last}, though no message of ${day(date)} is on record (set by hand, by another program, or after a dump was put back).`,
-      `该用户视为已提醒：last_date 为 ${last}，但没有 ${day(date)} 的消息记录（人工、其他程序或恢复备份后设置）。`,
+      `The user counts as reminded: last_date is ${last}, though no message of ${toIsoDate(date)} is on record (set by hand, by another program, or after a dump was put back).`,
+      `该用户视为已提醒：last_date 为 ${last}，但没有 ${toIsoDate(date)} 的消息记录（人工、其他程序或恢复备份后设置）。`,
     )
   }
   const at = clockTime(account, message.settled_at)
   const delivery = message.delivery_status
   return join(
     say(
-      `The user was reminded on ${day(date)}: WeChat accepted the message at ${at}.`,
-      `用户在 ${day(date)} 已收到提醒：微信于 ${at} 接受了消息。`,
+      `The user was reminded on ${toIsoDate(date)}: WeChat accepted the message at ${at}.`,
+      `用户在 ${toIsoDate(date)} 已收到提醒：微信于 ${at} 接受了消息。`,
     ),
     delivery === null ? undefined : say(`WeChat's event says: ${delivery}.`, `微信事件：${delivery}。`),
   )
@@ -109,16 +115,16 @@ function sayBeingSent({ account, facts, date }: Told): Bilingual {
     const at = clockTime(account, next)
     return join(
       say(
-        `The reminder of ${day(date)} waits for another attempt, at ${at} or after; so far there were ${message.attempts}.`,
-        `${day(date)} 的提醒等待重试，不早于 ${at}；已尝试 ${message.attempts} 次。`,
+        `The reminder of ${toIsoDate(date)} waits for another attempt, at ${at} or after; so far there were ${message.attempts}.`,
+        `${toIsoDate(date)} 的提醒等待重试，不早于 ${at}；已尝试 ${message.attempts} 次。`,
       ),
       message.errcode === null ? undefined : codeWithMeaning(message.errcode),
     )
   }
   const since = clockTime(account, message?.created_at ?? 0)
   return say(
-    `The reminder of ${day(date)} is being sent: it was claimed at ${since}. If no process runs, start serve, or run recover.`,
-    `${day(date)} 的提醒正在发送：${since} 开始处理。如果没有进程在运行，请启动 serve 或执行 recover。`,
+    `The reminder of ${toIsoDate(date)} is being sent: it was claimed at ${since}. If no process runs, start serve, or run recover.`,
+    `${toIsoDate(date)} 的提醒正在发送：${since} 开始处理。如果没有进程在运行，请启动 serve 或执行 recover。`,
   )
 }
 
@@ -126,7 +132,7 @@ function sayFailed({ account, facts, date }: Told): Bilingual {
   const { message } = facts
   const at = clockTime(account, message?.settled_at ?? 0)
   return join(
-    say(`The reminder of ${day(date)} failed at ${at}.`, `${day(date)} 的提醒在 ${at} 失败。`),
+    say(`The reminder of ${toIsoDate(date)} failed at ${at}.`, `${toIsoDate(date)} 的提醒在 ${at} 失败。`),
     why(facts.message),
   )
 }
@@ -135,8 +141,8 @@ function sayUnknown({ account, facts, date }: Told): Bilingual {
   const at = clockTime(account, facts.message?.settled_at ?? 0)
   return join(
     say(
-      `Whether the reminder of ${day(date)} arrived is not known since ${at}, and it is not sent again: that could be a second one.`,
-      `${day(date)} 的提醒自 ${at} 起无法确定是否送达，为避免重复不再发送。`,
+      `Whether the reminder of ${toIsoDate(date)} arrived is not known since ${at}, and it is not sent again: that could be a second one.`,
+      `${toIsoDate(date)} 的提醒自 ${at} 起无法确定是否送达，为避免重复不再发送。`,
     ),
     why(facts.message),
   )
@@ -158,14 +164,14 @@ const NOT_KNOWN: Partial<Record<Because, (told: Told) => Bilingual>> = {
     ),
   purged: ({ date }) =>
     say(
-      `What happened on ${day(date)} is no longer known: rows that old are deleted (RETENTION_DAYS).`,
-      `${day(date)} 的情况已无法得知：旧记录已按 RETENTION_DAYS 删除。`,
+      `What happened on ${toIsoDate(date)} is no longer known: rows that old are deleted (RETENTION_DAYS).`,
+      `${toIsoDate(date)} 的情况已无法得知：旧记录已按 RETENTION_DAYS 删除。`,
     ),
   before_first_run: ({ date, facts }) => {
-    const first = facts.firstRun === undefined ? undefined : day(facts.firstRun)
+    const first = facts.firstRun === undefined ? undefined : toIsoDate(facts.firstRun)
     return say(
-      `Nothing is on record of ${day(date)}: ${first ? `the first run on record is that of ${first}` : 'no run is on record'}.`,
-      `没有 ${day(date)} 的记录：${first ? `最早的任务记录是 ${first}` : '还没有任何任务记录'}。`,
+      `Nothing is on record of ${toIsoDate(date)}: ${first ? `the first run on record is that of ${first}` : 'no run is on record'}.`,
+      `没有 ${toIsoDate(date)} 的记录：${first ? `最早的任务记录是 ${first}` : '还没有任何任务记录'}。`,
     )
   },
 }

@@ -1,9 +1,10 @@
 import { NEVER_EXPIRES } from '../books/index.js'
 import type { Bilingual } from '../lib/bilingual.js'
+import { toIsoDate } from '../lib/business-date.js'
 import { adviseToday } from './explain-advice.js'
 import type { PermitFact } from './explain-facts.js'
 import { heldUntil, type Standing } from './explain-standing.js'
-import { clockTime, day, join, permitName, say, stopCause, type Told } from './explain-words.js'
+import { clockTime, join, permitName, say, stopCause, type Told } from './explain-words.js'
 
 /** Why the user was not or will not be due: the values that say so. */
 export function sentenceOfStanding(told: Told): Bilingual {
@@ -12,8 +13,8 @@ export function sentenceOfStanding(told: Told): Bilingual {
   if (!standing) throw new Error(`The outcome ${verdict.outcome} has no standing`)
   const isAhead = verdict.coming !== undefined || date > told.facts.date
   const opening = isAhead
-    ? say(`The user will not be reminded on ${day(date)}:`, `用户在 ${day(date)} 不会收到提醒：`)
-    : say(`The user got nothing on ${day(date)}:`, `用户在 ${day(date)} 没有收到提醒：`)
+    ? say(`The user will not be reminded on ${toIsoDate(date)}:`, `用户在 ${toIsoDate(date)} 不会收到提醒：`)
+    : say(`The user got nothing on ${toIsoDate(date)}:`, `用户在 ${toIsoDate(date)} 没有收到提醒：`)
   return join(opening, SAID[standing.kind](told, standing), sayRemedy(standing), adviseToday(told))
 }
 

@@ -27,8 +27,8 @@ export function standingOf(facts: Facts, at: number, unspent: PermitFact[], coun
   const stops = facts.stops.filter(
     (stop) => stop.began_at <= at && (stop.ended_at ?? Number.POSITIVE_INFINITY) > at,
   )
-  // A block first: ending an opt-out does not help while there is one.
-  const stop = stops.find(({ kind }) => kind === 'block') ?? stops[0]
+  // A wish counts before a block, as in the counts of a run.
+  const stop = stops.find(({ kind }) => kind === 'opt_out') ?? stops[0]
   const hasSignedIn = facts.signIn !== undefined && facts.signIn.at <= at
   const kind = kindOf({ count, valid, permit, stop, hasSignedIn })
   return { kind, at, unspent, valid, permit, count, stop, hasSignedIn }

@@ -1,9 +1,12 @@
 import type { Knex } from 'knex'
 import { mysqlHint, selectRows } from '../db/sql.js'
 import type { UserId } from '../lib/user-id.js'
+import { hasUnreadRanges } from '../runs/ranges.js'
+import { REASON_COLUMNS, type ReasonRow, toReason } from '../runs/reason.js'
 import type {
   CounterFact,
   Facts,
+  GivenBackFact,
   MessageFact,
   PermitFact,
   RunFact,
@@ -44,9 +47,9 @@ export async function findGivenBack(
   { appId, userId }: Of,
   runId: number,
 ): Promise<Facts['givenBack']> {
-  const [row] = await selectRows<{ at: number; errcode: number | null }>(
+  const [row] = await selectRows<GivenBackFact>(
     db,
-    `SELECT settled_at AS at, errcode FROM wx_push_message${mysqlHint(db, 'FORCE INDEX (wx_push_message_reminder_uq)')}
+    `SELECT settled_at AS at, errcode, errmsg FROM wx_push_message${mysqlHint(db, 'FORCE INDEX (wx_push_message_reminder_uq)')}
      WHERE app_id = ? AND business_date IS NULL AND user_id = ? AND run_id = ? AND state = 'cancelled'
      ORDER BY id DESC LIMIT 1`,
     [appId, userId, runId],
@@ -124,9 +127,11 @@ export async function findRunFor(
   { appId, userId }: Of,
   date: number,
 ): Promise<(RunFact & { id: number }) | undefined> {
-  const [run] = await selectRows<Omit<RunFact, 'isRead'> & { id: number }>(
+  const [run] = await selectRows<
+    Omit<RunFact, 'isRead' | 'hasUnread' | 'reason'> & ReasonRow & { id: number }
+  >(
     db,
-    `SELECT id, state, reason, triggered_by, started_at, finished_at, claim_limit, claimed FROM wx_job_run
+    `SELECT id, state, ${REASON_COLUMNS}, triggered_by, started_at, finished_at, claim_limit, claimed FROM wx_job_run
      WHERE job = 'remind' AND app_id = ? AND slot = ?`,
     [appId, date],
   )
@@ -138,7 +143,7 @@ export async function findRunFor(
     [run.id, userId],
   )
   const isRead = range !== undefined && range.cur >= userId && (range.again === null || range.again > userId)
-  return { ...run, isRead }
+  return { ...run, reason: toReason(run), isRead, hasUnread: await hasUnreadRanges(db, run.id) }
 }
 
 /** What the reminders of a run were sent with; undefined if it wrote none. */

@@ -2,7 +2,7 @@ import { DateTime } from 'luxon'
 import type { Account } from '../account.js'
 import { NEVER_EXPIRES } from '../books/index.js'
 import type { Bilingual } from '../lib/bilingual.js'
-import { type BusinessDate, toIsoDate } from '../lib/business-date.js'
+import type { BusinessDate } from '../lib/business-date.js'
 import { errcodeOf } from '../wechat/errcodes.js'
 import type { Facts, PermitFact, StopFact } from './explain-facts.js'
 import type { Verdict } from './explain-verdict.js'
@@ -62,21 +62,11 @@ export function stopCause({ errcode }: StopFact): Bilingual {
   return say(`WeChat answered ${errcode} ${name}`, `微信返回 ${errcode} ${name}：${meaning_zh}`)
 }
 
-/** The reason of a run, as it was recorded: WeChat's code by its meaning in each language. */
-export function runReason(reason: string | null): Bilingual | undefined {
-  if (reason === null || reason === '') return undefined
-  const [, code] = /^(-?\d+) \w+: /.exec(reason) ?? []
-  const entry = code === undefined ? undefined : errcodeOf(Number(code))
-  // brake.ts writes both languages of a known code one after the other.
-  if (!entry || entry.class === 'unknown' || !reason.includes(entry.meaning_zh))
-    return say(withStop(reason), `${reason}。`)
-  return codeWithMeaning(entry.errcode)
+/** The reason of a run, as it was recorded. */
+export function runReason({ run }: Facts): Bilingual | undefined {
+  return run?.reason ? say(withStop(run.reason.en, '.'), withStop(run.reason.zh, '。')) : undefined
 }
 
-function withStop(text: string): string {
-  return /[.!?。]$/.test(text) ? text : `${text}.`
-}
-
-export function day(date: BusinessDate): string {
-  return toIsoDate(date)
+function withStop(text: string, stop: string): string {
+  return /[.!?。]$/.test(text) ? text : `${text}${stop}`
 }

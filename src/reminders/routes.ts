@@ -4,8 +4,8 @@ import { Type } from 'typebox'
 import type { Account } from '../account.js'
 import { ServiceError } from '../errors.js'
 import type { Callers } from '../http/callers.js'
-import { ErrorBody } from '../http/errors.js'
-import { IsoDate } from '../http/schemas.js'
+import { BACKEND_ERRORS, DATABASE_ERRORS, errorsOf } from '../http/error-responses.js'
+import { BACKEND_ONLY } from '../http/schemas.js'
 import { parseIsoDate } from '../lib/business-date.js'
 import { findRunStatus, listRuns } from './status.js'
 import { RunListSchema, RunStatusSchema } from './status-schemas.js'
@@ -19,12 +19,21 @@ const Query = Type.Object(
       Type.String({
         pattern: '^([1-9]|[1-9][0-9]|100)$',
         description: `1 to ${MAX_LIMIT}; ${DEFAULT_LIMIT} if left out`,
+        examples: [String(DEFAULT_LIMIT)],
       }),
     ),
-    before: Type.Optional(IsoDate),
+    before: Type.Optional(
+      Type.String({ pattern: '^\\d{4}-\\d{2}-\\d{2}$', description: '`next` of the page before' }),
+    ),
   },
   { additionalProperties: false },
 )
+
+const DayOfRun = Type.String({
+  pattern: '^\\d{4}-\\d{2}-\\d{2}$',
+  description: 'Day as YYYY-MM-DD, in the zone of the account',
+  examples: ['2026-11-20'],
+})
 
 /** GET /v1/runs, GET /v1/runs/{date} */
 export function runRoutes(deps: {
@@ -35,8 +44,8 @@ export function runRoutes(deps: {
 }): FastifyPluginAsyncTypebox {
   const { db, account, now } = deps
   const onRequest = deps.callers.backend
-  const common = { tags: ['runs'], security: [{ apiKey: [] }] }
-  const errors = { '4xx': ErrorBody, '5xx': ErrorBody }
+  const common = { tags: ['runs'], security: BACKEND_ONLY }
+  const errors = errorsOf(...BACKEND_ERRORS, 'invalid_request', ...DATABASE_ERRORS)
   return async (app) => {
     app.get(
       '/v1/runs',
@@ -66,7 +75,7 @@ export function runRoutes(deps: {
           summary: 'How the run of a day went, or is going',
           description:
             'True at any moment, whichever processes work on it. A day without a run is answered too, as `not_started`, with the reason.',
-          params: Type.Object({ date: IsoDate }),
+          params: Type.Object({ date: DayOfRun }),
           response: { 200: RunStatusSchema, ...errors },
         },
       },

@@ -16,6 +16,7 @@ import { hasUnreadRanges, resetRanges } from '../runs/ranges.js'
 import type { JobRun, Occurrence, Trigger } from '../runs/run.js'
 import { runOccurrence } from '../runs/run-occurrence.js'
 import { recordStandings } from '../runs/totals.js'
+import { notePlanned } from './planned.js'
 import { createProgressLog } from './progress.js'
 import { createReminderSource, type RunEnding } from './source.js'
 import * as store from './store.js'
@@ -69,7 +70,10 @@ export async function runReminders(
       triggeredBy,
       now,
       claimLimit: limit,
-      enter: (run, opened) => join(db, appId, run, { opened, triggeredBy, limit }, now()),
+      enter: async (run, opened) => {
+        if (opened) await notePlanned(deps, account, run, now())
+        return join(db, appId, run, { opened, triggeredBy, limit }, now())
+      },
       ifItFails: 'leave_running',
     },
     async ({ id }) => {

@@ -1,5 +1,6 @@
 import { type TSchema, Type } from 'typebox'
 import { IsoDate } from '../http/schemas.js'
+import { RUN_LIST, RUN_STATUS } from './status-example.js'
 
 /** How a run is told: over HTTP, by `status --json` and on pages. */
 
@@ -85,19 +86,25 @@ const Open = Type.Object(
   { description: 'Messages of the account that are not settled' },
 )
 
-export const RunStatusSchema = Type.Object({
-  ...summary,
-  next_firing_at: Time('When it is due to start; null: it has started, or will not'),
-  progress: nullable(Type.Number(), 'Share of the users that it has read, 0 to 1, while it runs'),
-  rate_per_second: nullable(Type.Number(), 'Messages ended per second since it was started last'),
-  expected_finish_at: Time('null: not running, waiting for WeChat, or too early to say'),
-  open: nullable(Open, 'null: everything is settled'),
-})
+export const RunStatusSchema = Type.Object(
+  {
+    ...summary,
+    next_firing_at: Time('When it is due to start; null: it has started, or will not'),
+    progress: nullable(Type.Number(), 'Share of the users that it has read, 0 to 1, while it runs'),
+    rate_per_second: nullable(Type.Number(), 'Messages ended per second since it was started last'),
+    expected_finish_at: Time('null: not running, waiting for WeChat, or too early to say'),
+    open: nullable(Open, 'null: everything is settled'),
+  },
+  { description: 'How it stands at this moment', examples: [RUN_STATUS] },
+)
 
-export const RunListSchema = Type.Object({
-  runs: Type.Array(RunSummarySchema),
-  next: nullable(IsoDate, 'Pass it as `before` for older runs; null: there are none'),
-})
+export const RunListSchema = Type.Object(
+  {
+    runs: Type.Array(RunSummarySchema),
+    next: nullable(IsoDate, 'Pass it as `before` for older runs; null: there are none'),
+  },
+  { description: 'A page of runs', examples: [RUN_LIST] },
+)
 
 export type RunError = Type.Static<typeof RunErrorSchema>
 /** A run, without what changes from second to second. */

@@ -126,6 +126,11 @@ export async function startOver(
   await resetRanges(trx, runId, appId)
 }
 
+/** Records how many users a run is expected to reach. */
+export async function recordPlanned(db: Knex, runId: number, planned: number): Promise<void> {
+  await execute(db, 'UPDATE wx_job_run SET planned = ? WHERE id = ?', [planned, runId])
+}
+
 /**
  * Ends a run whatever its state. Its start is set to now: with an earlier start, the schedule takes a run as still
  * due.

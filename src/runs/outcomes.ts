@@ -115,6 +115,17 @@ function onDuplicate(db: Knex): string {
     : `ON DUPLICATE KEY UPDATE ${set}`
 }
 
+/** Takes away the rids by which WeChat can look these messages up. The counts and the messages' numbers stay. */
+export async function forgetSamples(db: Knex, runIds: number[], messageIds: number[]): Promise<void> {
+  if (runIds.length === 0 || messageIds.length === 0) return
+  await execute(
+    db,
+    `UPDATE wx_run_outcome SET sample_rid = NULL WHERE run_id IN (${placeholders(runIds.length)})
+       AND sample_message_id IN (${placeholders(messageIds.length)})`,
+    [...runIds, ...messageIds],
+  )
+}
+
 /** How many messages of a run have which outcome now. One statement, so that the counts are of one moment. */
 export async function sumOutcomes(db: Knex, runId: number): Promise<Record<Outcome, number>> {
   const rows = await selectRows<{ outcome: Outcome; messages: number }>(

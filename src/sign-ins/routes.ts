@@ -3,8 +3,8 @@ import type { Knex } from 'knex'
 import { Type } from 'typebox'
 import { ServiceError } from '../errors.js'
 import { type Caller, type Callers, callerOf } from '../http/callers.js'
-import { ErrorBody } from '../http/errors.js'
-import { BOTH_CALLERS, IsoDate, OpenId, UserId } from '../http/schemas.js'
+import { BODY_ERRORS, CALLER_ERRORS, DATABASE_ERRORS, errorsOf } from '../http/error-responses.js'
+import { BOTH_CALLERS, EXAMPLE, IsoDate, OpenId, OpenIdInstead, UserId } from '../http/schemas.js'
 import { businessDate, parseIsoDate, toIsoDate } from '../lib/business-date.js'
 import { USER_ID_PATTERN, userIdToJson } from '../lib/user-id.js'
 import { userIdFor, userIdNamed } from '../users/persons.js'
@@ -13,32 +13,50 @@ import { findDayOfUser, findStreakUpTo, oldestKept, recordSignIn } from './sign-
 
 const SignIn = Type.Object(
   { open_id: Type.Optional(OpenId), user_id: Type.Optional(UserId), date: Type.Optional(IsoDate) },
-  { additionalProperties: false },
+  { additionalProperties: false, examples: [{ user_id: EXAMPLE.user.user_id }] },
 )
 
-const SignInAnswer = Type.Object({
-  date: IsoDate,
-  streak: Type.Integer({ description: 'Consecutive days up to this one' }),
-})
+const SignInAnswer = Type.Object(
+  { date: IsoDate, streak: Type.Integer({ description: 'Consecutive days up to this one' }) },
+  { description: 'Recorded, now or before', examples: [{ date: EXAMPLE.date, streak: 1 }] },
+)
 
 const Query = Type.Object(
   {
     user_id: Type.Optional(
-      Type.String({ pattern: USER_ID_PATTERN, description: "The owner's number for the user" }),
+      Type.String({
+        pattern: USER_ID_PATTERN,
+        description: "The owner's number for the user",
+        examples: [String(EXAMPLE.user.user_id)],
+      }),
     ),
-    open_id: Type.Optional(OpenId),
+    open_id: Type.Optional(OpenIdInstead),
     date: Type.Optional(IsoDate),
   },
   { additionalProperties: false },
 )
 
-const DayAnswer = Type.Object({
-  user_id: UserId,
-  date: IsoDate,
-  signed_in: Type.Boolean(),
-  streak: Type.Integer({ description: 'Consecutive days up to this one; 0 if not signed in on it' }),
-  streak_before: Type.Integer({ description: 'Consecutive days up to the day before' }),
-})
+const DayAnswer = Type.Object(
+  {
+    user_id: UserId,
+    date: IsoDate,
+    signed_in: Type.Boolean(),
+    streak: Type.Integer({ description: 'Consecutive days up to this one; 0 if not signed in on it' }),
+    streak_before: Type.Integer({ description: 'Consecutive days up to the day before' }),
+  },
+  {
+    description: 'How it stands',
+    examples: [
+      {
+        user_id: EXAMPLE.user.user_id,
+        date: EXAMPLE.date,
+        signed_in: true,
+        streak: 3,
+        streak_before: 2,
+      },
+    ],
+  },
+)
 
 /** POST and GET /v1/sign-ins */
 export function signInRoutes(deps: {
@@ -83,13 +101,17 @@ export function signInRoutes(deps: {
       {
         onRequest: deps.callers.backendOrSession,
         schema: {
+          operationId: 'recordSignIn',
           summary: 'Record that a user signed in',
           description:
             'A user who signed in today is not reminded today. Sending it again changes nothing. A day more than RETENTION_DAYS ago is not recorded; the answer gives the streak as far as it is known. A backend names user_id or open_id; with a session, leave out both, and the day is today.',
           tags: ['sign-ins'],
           security: BOTH_CALLERS,
           body: SignIn,
-          response: { 201: SignInAnswer, '4xx': ErrorBody, '5xx': ErrorBody },
+          response: {
+            201: SignInAnswer,
+            ...errorsOf(...CALLER_ERRORS, ...BODY_ERRORS, 'conflict', ...DATABASE_ERRORS),
+          },
         },
       },
       async (request, reply) => {
@@ -116,7 +138,10 @@ export function signInRoutes(deps: {
           tags: ['sign-ins'],
           security: BOTH_CALLERS,
           querystring: Query,
-          response: { 200: DayAnswer, '4xx': ErrorBody, '5xx': ErrorBody },
+          response: {
+            200: DayAnswer,
+            ...errorsOf(...CALLER_ERRORS, 'invalid_request', 'conflict', ...DATABASE_ERRORS),
+          },
         },
       },
       async (request) => {

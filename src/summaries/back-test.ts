@@ -40,7 +40,7 @@ export async function backTest(db: Knex, account: ForecastAccount, now: number):
   const outcomes = await findOutcomes(db, account.appId, {
     madeFrom: addDays(first, -KEPT_DAYS),
     first,
-    before: today,
+    last: today,
   })
   const tested = outcomes.flatMap((one) => judge(one, outcomes))
   const rows = [...groupBy(tested, ({ position }) => position)]

@@ -66,23 +66,23 @@ export interface Outcome {
 }
 
 /**
- * What was forecast for the days from `first` on that a run has since finished, and what came of it: at most as many
- * rows as there are days in it, times the days of a forecast. Days on which the run halted, or was limited, do not say
+ * What was forecast for the days from `first` to `last` that a run has since finished, and what came of it: at most as
+ * many rows as there are days, times the days of a forecast. Days on which the run halted, or was limited, do not say
  * whether the forecast was good.
  */
 export function findOutcomes(
   db: Knex,
   appId: string,
-  { madeFrom, first, before }: { madeFrom: BusinessDate; first: BusinessDate; before: BusinessDate },
+  { madeFrom, first, last }: { madeFrom: BusinessDate; first: BusinessDate; last: BusinessDate },
 ): Promise<Outcome[]> {
   return selectRows<Outcome>(
     db,
     `SELECT f.made_on, f.day, f.position, f.reachable, r.delivered + r.failed + r.unknown + r.retrying AS reminded
      FROM wx_forecast_day f JOIN wx_job_run r ON r.job = 'remind' AND r.app_id = f.app_id AND r.slot = f.day
-     WHERE f.app_id = ? AND f.made_on >= ? AND f.made_on < f.day AND f.day >= ? AND f.day < ? AND f.position >= 1
+     WHERE f.app_id = ? AND f.made_on >= ? AND f.made_on < f.day AND f.day BETWEEN ? AND ? AND f.position >= 1
        AND r.state = 'done'
      ORDER BY f.day, f.position`,
-    [appId, madeFrom, first, before],
+    [appId, madeFrom, first, last],
   )
 }
 

@@ -129,7 +129,7 @@ function recentOutcomes(db: Knex, account: ForecastAccount, now: number): Promis
   return store.findOutcomes(db, account.appId, {
     madeFrom: addDays(first, -KEPT_DAYS),
     first,
-    before: today,
+    last: today,
   })
 }
 

@@ -3,8 +3,8 @@ import type { Knex } from 'knex'
 import { Type } from 'typebox'
 import { ServiceError } from '../errors.js'
 import type { Callers } from '../http/callers.js'
-import { ErrorBody } from '../http/errors.js'
-import { IsoDate, UserId } from '../http/schemas.js'
+import { BACKEND_ERRORS, DATABASE_ERRORS, errorsOf } from '../http/error-responses.js'
+import { BACKEND_ONLY, EXAMPLE, IsoDate, UserId } from '../http/schemas.js'
 import { parseIsoDate } from '../lib/business-date.js'
 import { USER_ID_PATTERN } from '../lib/user-id.js'
 import { readUserId } from '../users/persons.js'
@@ -16,7 +16,8 @@ const MAX_LIMIT = 500
 const DEFAULT_LIMIT = 100
 
 /** A number in a query: there is nothing but text in one, and nothing is coerced. */
-const Digits = (description: string) => Type.String({ pattern: '^[0-9]{1,6}$', description })
+const Digits = (description: string, example: number) =>
+  Type.String({ pattern: '^[0-9]{1,6}$', description, examples: [String(example)] })
 
 function countIn(text: string | undefined, field: string, most: number, otherwise: number): number {
   if (text === undefined) return otherwise
@@ -27,7 +28,7 @@ function countIn(text: string | undefined, field: string, most: number, otherwis
 
 const ForecastQuery = Type.Object(
   {
-    days: Type.Optional(Digits(`How many days, 1 to ${MAX_DAYS}; default ${DEFAULT_DAYS}`)),
+    days: Type.Optional(Digits(`How many days, 1 to ${MAX_DAYS}; default ${DEFAULT_DAYS}`, DEFAULT_DAYS)),
   },
   { additionalProperties: false },
 )
@@ -59,6 +60,7 @@ const ForecastAnswer = Type.Object(
     ),
   },
   {
+    description: 'The coming days, in their order',
     examples: [
       {
         from: '2026-11-21',
@@ -82,7 +84,9 @@ const ForecastAnswer = Type.Object(
 const DarkQuery = Type.Object(
   {
     date: IsoDate,
-    limit: Type.Optional(Digits(`How many users, 1 to ${MAX_LIMIT}; default ${DEFAULT_LIMIT}`)),
+    limit: Type.Optional(
+      Digits(`How many users, 1 to ${MAX_LIMIT}; default ${DEFAULT_LIMIT}`, DEFAULT_LIMIT),
+    ),
     after: Type.Optional(
       Type.String({ pattern: USER_ID_PATTERN, description: '`next` of the answer before this one' }),
     ),
@@ -104,7 +108,16 @@ const DarkAnswer = Type.Object(
         'Pass it as `after` for more; null: that was all. A page may be short, or empty, and still have it',
     }),
   },
-  { examples: [{ date: '2026-11-21', users: [{ user_id: 10086, permits: 1 }], next: null }] },
+  {
+    description: 'A page of users, in the order of their ids',
+    examples: [
+      {
+        date: EXAMPLE.date,
+        users: [{ user_id: EXAMPLE.user.user_id, permits: 1 }],
+        next: null,
+      },
+    ],
+  },
 )
 
 /** GET /v1/forecast and GET /v1/forecast/going-dark */
@@ -115,8 +128,8 @@ export function forecastRoutes(deps: {
   now(): number
 }): FastifyPluginAsyncTypebox {
   const { db, account, now } = deps
-  const shared = { tags: ['forecast'], security: [{ apiKey: [] }] }
-  const failures = { '4xx': ErrorBody, '5xx': ErrorBody }
+  const shared = { tags: ['forecast'], security: BACKEND_ONLY }
+  const failures = errorsOf(...BACKEND_ERRORS, 'invalid_request', ...DATABASE_ERRORS)
   return async (app) => {
     app.get(
       '/v1/forecast',

@@ -1,6 +1,8 @@
 import type { Knex } from 'knex'
+import { NOBODY } from '../books/index.js'
 import { execute, isSqlite, placeholders, selectRows } from '../db/sql.js'
 import type { UserId } from '../lib/user-id.js'
+import { ERASED_ERRMSG } from '../messages/cause.js'
 import type { Place } from '../permits/store.js'
 
 /** The statements of an erasure. Each reads or writes a bounded number of rows, found by an index. */
@@ -30,18 +32,17 @@ export function findPermitsAfter(
 }
 
 /** Some of the permits that an open_id gave, for whichever user. Uses wx_save_form_id_tap_idx. */
-export async function findPermitsOfGiver(
+export function findPermitsOfGiver(
   db: Knex,
   appId: string,
   openId: string,
   limit: number,
-): Promise<number[]> {
-  const rows = await selectRows<{ id: number }>(
-    db,
-    'SELECT id FROM wx_save_form_id WHERE app_id = ? AND open_id = ? LIMIT ?',
-    [appId, openId, limit],
-  )
-  return rows.map(({ id }) => id)
+): Promise<{ id: number; user_id: UserId }[]> {
+  return selectRows(db, 'SELECT id, user_id FROM wx_save_form_id WHERE app_id = ? AND open_id = ? LIMIT ?', [
+    appId,
+    openId,
+    limit,
+  ])
 }
 
 /** Those of these messages that are not settled. */
@@ -56,23 +57,49 @@ export async function findOpen(db: Knex, ids: number[]): Promise<Set<number>> {
   return new Set(rows.map(({ id }) => id))
 }
 
-/** The errmsg of an erased message: what WeChat said may name a person. */
-const ERASED = 'erased'
-
 /**
- * Takes from settled messages what leads to a person: the open_id, the streak in the texts, and what WeChat can look
- * up. State, attempts, code and delivery result stay, and with them every sum. Returns how many were not erased before.
+ * Takes from settled messages what leads to a person: the open_id, the streak in the texts, and what WeChat said and
+ * can look up. State, attempts, code, cause and delivery result stay, and with them every sum. Returns how many had
+ * something of the kind.
  */
 export async function eraseMessages(db: Knex, ids: number[]): Promise<number> {
   if (ids.length === 0) return 0
   const { affectedRows } = await execute(
     db,
-    `UPDATE wx_push_message SET open_id = NULL, streak = 0, errmsg = '${ERASED}', rid = NULL, msgid = NULL
+    `UPDATE wx_push_message SET open_id = NULL, streak = 0, errmsg = ${ERASED_ERRMSG}, rid = NULL, msgid = NULL
      WHERE id IN (${placeholders(ids.length)}) AND state NOT IN ('queued', 'sending', 'retry')
-       AND (errmsg IS NULL OR errmsg <> '${ERASED}')`,
+       AND (open_id IS NOT NULL OR streak <> 0 OR rid IS NOT NULL OR msgid IS NOT NULL
+         OR COALESCE(errmsg, '') <> COALESCE(${ERASED_ERRMSG}, ''))`,
     ids,
   )
   return affectedRows
+}
+
+/** The runs of messages. */
+export async function findRunsOf(db: Knex, ids: number[]): Promise<number[]> {
+  if (ids.length === 0) return []
+  const rows = await selectRows<{ run_id: number }>(
+    db,
+    `SELECT DISTINCT run_id FROM wx_push_message WHERE id IN (${placeholders(ids.length)}) AND run_id IS NOT NULL`,
+    ids,
+  )
+  return rows.map(({ run_id }) => run_id)
+}
+
+/** Takes the open_id from stops that are over. Uses wx_stop_history_user_idx. */
+export async function eraseStopHistory(
+  db: Knex,
+  appId: string,
+  userIds: UserId[],
+  openId?: string,
+): Promise<void> {
+  const given =
+    openId === undefined ? { sql: '', bindings: [] } : { sql: ' AND open_id = ?', bindings: [openId] }
+  await execute(
+    db,
+    `UPDATE wx_stop_history SET open_id = ? WHERE app_id = ? AND user_id IN (${placeholders(userIds.length)})${given.sql}`,
+    [NOBODY, appId, ...userIds, ...given.bindings],
+  )
 }
 
 /** Some of the events that WeChat pushed about a person. Uses wx_callback_event_person_idx. */

@@ -5,6 +5,7 @@ import { sortedUnique } from '../lib/sorted.js'
 import type { UserId } from '../lib/user-id.js'
 import type { Place } from '../permits/store.js'
 import { deleteRows } from '../retention/store.js'
+import { forgetSamples } from '../runs/outcomes.js'
 import { findPersons } from '../users/store.js'
 import * as store from './erase-store.js'
 
@@ -35,6 +36,13 @@ export interface Eraser {
   messages(ids: number[]): Promise<boolean>
 }
 
+/** Lock order: messages, then the outcomes of their runs. */
+async function eraseMessages(trx: Knex.Transaction, ids: number[]): Promise<number> {
+  const erased = await store.eraseMessages(trx, ids)
+  await forgetSamples(trx, sortedUnique(await store.findRunsOf(trx, ids)), ids)
+  return erased
+}
+
 /** The steps of an erasure, each in transactions of a few hundred rows. Lock order: permits, counters, messages. */
 export function createEraser(db: Knex, appId: string, userId: UserId, now: number): Eraser {
   const erased: Erased = { open_ids: 0, permits: 0, voided: 0, messages: 0, events: 0 }
@@ -49,7 +57,7 @@ export function createEraser(db: Knex, appId: string, userId: UserId, now: numbe
       const free = permits.filter(({ status, message_id }) => status !== 1 || !open.has(message_id))
       const voided = await erasePermits(trx, appId, free, now)
       const named = free.map(({ message_id }) => message_id).filter((id) => id > 0)
-      const messages = await store.eraseMessages(trx, sortedUnique(named))
+      const messages = await eraseMessages(trx, sortedUnique(named))
       return { permits: free.length, voided, messages, skipped: permits.length - free.length }
     })
     erased.permits += done.permits
@@ -86,6 +94,7 @@ export function createEraser(db: Knex, appId: string, userId: UserId, now: numbe
     events,
     async permitsOfUser() {
       const before = erased.permits
+      await inRequest(db, (trx) => store.eraseStopHistory(trx, appId, [userId]))
       let place: Place | undefined = { expire: -1, id: 0 }
       while (place && erased.permits < MAX_PERMITS) {
         const rows: store.GivenPermit[] = await store.findPermitsAfter(db, appId, userId, place, CHUNK)
@@ -105,14 +114,17 @@ export function createEraser(db: Knex, appId: string, userId: UserId, now: numbe
     async permitsOfGiver(openId) {
       const before = erased.permits
       while (erased.permits < MAX_PERMITS) {
-        const ids = await store.findPermitsOfGiver(db, appId, openId, CHUNK)
-        if (ids.length === 0) break
+        const given = await store.findPermitsOfGiver(db, appId, openId, CHUNK)
+        if (given.length === 0) break
+        const ids = given.map(({ id }) => id)
+        const users = sortedUnique(given.map(({ user_id }) => user_id))
+        await inRequest(db, (trx) => store.eraseStopHistory(trx, appId, users, openId))
         if ((await eraseChunk(ids, ({ open_id }) => open_id === openId)) === 0) break
       }
       return erased.permits > before
     },
     async messages(ids) {
-      const messages = await inRequest(db, (trx) => store.eraseMessages(trx, sortedUnique(ids)))
+      const messages = await inRequest(db, (trx) => eraseMessages(trx, sortedUnique(ids)))
       erased.messages += messages
       return messages > 0
     },

@@ -3,8 +3,8 @@ import type { Knex } from 'knex'
 import { Type } from 'typebox'
 import { ServiceError } from '../errors.js'
 import type { Callers } from '../http/callers.js'
-import { ErrorBody } from '../http/errors.js'
-import { IsoDate, OpenId, UserId, UserIdParams } from '../http/schemas.js'
+import { BACKEND_ERRORS, DATABASE_ERRORS, errorsOf } from '../http/error-responses.js'
+import { BACKEND_ONLY, EXAMPLE, OpenId, UserId, UserIdParams } from '../http/schemas.js'
 import { parseIsoDate } from '../lib/business-date.js'
 import { userIdToJson } from '../lib/user-id.js'
 import { readUserId } from '../users/persons.js'
@@ -22,17 +22,24 @@ const Limit = Type.Optional(
   Type.String({
     pattern: '^([1-9]|[1-9][0-9]|100)$',
     description: `1 to ${MAX_LIMIT}; ${DEFAULT_LIMIT} if left out`,
+    examples: [String(DEFAULT_LIMIT)],
   }),
 )
 const limitOf = (limit: string | undefined): number => (limit === undefined ? DEFAULT_LIMIT : Number(limit))
 
 const LookUp = Type.Object({ open_id: OpenId }, { additionalProperties: false })
-const Found = Type.Object({
-  open_id: OpenId,
-  user_ids: Type.Array(UserId, {
-    description: 'The user that it is bound to; without a binding, all whose permits it gave',
-  }),
-})
+const Found = Type.Object(
+  {
+    open_id: OpenId,
+    user_ids: Type.Array(UserId, {
+      description: 'The user that it is bound to; without a binding, all whose permits it gave',
+    }),
+  },
+  {
+    description: 'Somebody has been seen with it',
+    examples: [{ open_id: EXAMPLE.user.open_id, user_ids: [EXAMPLE.user.user_id] }],
+  },
+)
 
 const PermitQuery = Type.Object(
   {
@@ -44,6 +51,7 @@ const PermitQuery = Type.Object(
       Type.Unsafe<'unspent' | 'spent' | 'expired'>({
         type: 'string',
         enum: ['unspent', 'spent', 'expired'],
+        description: 'Only these',
       }),
     ),
   },
@@ -59,7 +67,12 @@ const MessageQuery = Type.Object(
   { additionalProperties: false },
 )
 const SignInQuery = Type.Object(
-  { limit: Limit, before: Type.Optional(IsoDate) },
+  {
+    limit: Limit,
+    before: Type.Optional(
+      Type.String({ pattern: '^\\d{4}-\\d{2}-\\d{2}$', description: '`next` of the page before' }),
+    ),
+  },
   { additionalProperties: false },
 )
 
@@ -73,8 +86,8 @@ export function userDataRoutes(deps: {
   const { db, account, now } = deps
   const { appId } = account
   const onRequest = deps.callers.backend
-  const common = { tags: ['users'], security: [{ apiKey: [] }] }
-  const errors = { '4xx': ErrorBody, '5xx': ErrorBody }
+  const common = { tags: ['users'], security: BACKEND_ONLY }
+  const errors = errorsOf(...BACKEND_ERRORS, 'not_found', 'invalid_request', ...DATABASE_ERRORS)
   const userOf = ({ params }: { params: { user_id: string } }) => readUserId(params.user_id, 'user_id')
 
   return async (app) => {

@@ -1,5 +1,6 @@
 import { type Static, type TSchema, Type } from 'typebox'
 import { IsoDate, OpenId, UserId } from '../http/schemas.js'
+import * as example from './examples.js'
 
 /** What is on record about one user, as JSON. The functions that read it return these types. */
 
@@ -27,6 +28,8 @@ const pageOf = <T extends TSchema>(item: T) => ({
   ),
 })
 
+const page = (shown: object) => ({ description: 'A page of the list', examples: [shown] })
+
 export const PermitSchema = Type.Object({
   id: Type.Integer(),
   open_id: Type.String(),
@@ -42,7 +45,7 @@ export const PermitSchema = Type.Object({
   created_at: nullable(Time),
 })
 export type Permit = Static<typeof PermitSchema>
-export const PermitPageSchema = Type.Object(pageOf(PermitSchema))
+export const PermitPageSchema = Type.Object(pageOf(PermitSchema), page(example.PERMIT_PAGE))
 export type PermitPage = Static<typeof PermitPageSchema>
 
 const PermitGroupSchema = Type.Object({
@@ -74,7 +77,7 @@ export const SignInDaySchema = Type.Object({
   created_at: Time,
 })
 export type SignInDay = Static<typeof SignInDaySchema>
-export const SignInPageSchema = Type.Object(pageOf(SignInDaySchema))
+export const SignInPageSchema = Type.Object(pageOf(SignInDaySchema), page(example.SIGN_IN_PAGE))
 export type SignInPage = Static<typeof SignInPageSchema>
 
 const AttemptSchema = Type.Object({
@@ -116,7 +119,7 @@ export const MessageSchema = Type.Object({
   settled_at: nullable(Time),
 })
 export type Message = Static<typeof MessageSchema>
-export const MessagePageSchema = Type.Object(pageOf(MessageSchema))
+export const MessagePageSchema = Type.Object(pageOf(MessageSchema), page(example.MESSAGE_PAGE))
 export type MessagePage = Static<typeof MessagePageSchema>
 
 const StopSchema = Type.Object({
@@ -134,23 +137,26 @@ const PersonSchema = Type.Object({
   known_since_at: nullable(Time),
 })
 
-export const UserDetailSchema = Type.Object({
-  user_id: UserId,
-  open_ids: Type.Array(PersonSchema, { description: 'Bound to the user now; at most 100' }),
-  counter: nullable(
-    Type.Object({
-      count: Type.Integer({ description: 'Permits left' }),
-      last_date: nullable(IsoDate),
+export const UserDetailSchema = Type.Object(
+  {
+    user_id: UserId,
+    open_ids: Type.Array(PersonSchema, { description: 'Bound to the user now; at most 100' }),
+    counter: nullable(
+      Type.Object({
+        count: Type.Integer({ description: 'Permits left' }),
+        last_date: nullable(IsoDate),
+      }),
+    ),
+    stops: Type.Array(StopSchema, { description: 'What keeps messages from the user now' }),
+    permits: PermitsSchema,
+    sign_ins: Type.Object({
+      ...pageOf(SignInDaySchema),
+      signed_in: Type.Boolean({ description: 'Today, in the zone of the account' }),
+      streak: Type.Integer({ description: 'Days in a row up to today; 0 if not signed in today' }),
+      streak_before: Type.Integer({ description: 'Days in a row up to yesterday' }),
     }),
-  ),
-  stops: Type.Array(StopSchema, { description: 'What keeps messages from the user now' }),
-  permits: PermitsSchema,
-  sign_ins: Type.Object({
-    ...pageOf(SignInDaySchema),
-    signed_in: Type.Boolean({ description: 'Today, in the zone of the account' }),
-    streak: Type.Integer({ description: 'Days in a row up to today; 0 if not signed in today' }),
-    streak_before: Type.Integer({ description: 'Days in a row up to yesterday' }),
-  }),
-  messages: MessagePageSchema,
-})
+    messages: MessagePageSchema,
+  },
+  { description: 'What is on record', examples: [example.USER_DETAIL] },
+)
 export type UserDetail = Static<typeof UserDetailSchema>

@@ -4,8 +4,8 @@ import { Type } from 'typebox'
 import { inTransaction } from '../db/transaction.js'
 import { ServiceError } from '../errors.js'
 import type { Callers } from '../http/callers.js'
-import { ErrorBody } from '../http/errors.js'
-import { UserId, UserIdParams } from '../http/schemas.js'
+import { BACKEND_ERRORS, BODY_ERRORS, DATABASE_ERRORS, errorsOf } from '../http/error-responses.js'
+import { BACKEND_ONLY, EXAMPLE, UserId, UserIdParams } from '../http/schemas.js'
 import { userIdToJson } from '../lib/user-id.js'
 import { readUserId } from './persons.js'
 import * as store from './stop-store.js'
@@ -18,12 +18,19 @@ const Wish = Type.Unsafe<{ opted_out: boolean } | null | undefined>({
     opted_out: { type: 'boolean', description: 'false brings the user back, as DELETE does' },
   },
   additionalProperties: false,
+  examples: [{ opted_out: true }],
 })
 
-const Answer = Type.Object({
-  user_id: UserId,
-  stopped: Type.Boolean({ description: 'Whether messages to this user are stopped now' }),
-})
+const Answer = Type.Object(
+  {
+    user_id: UserId,
+    stopped: Type.Boolean({ description: 'Whether messages to this user are stopped now' }),
+  },
+  {
+    description: 'How it stands now',
+    examples: [{ user_id: EXAMPLE.user.user_id, stopped: true }],
+  },
+)
 
 /** PUT and DELETE /v1/users/{user_id}/opt-out, for all open_ids of a user. */
 export function optOutRoutes(deps: {
@@ -37,9 +44,12 @@ export function optOutRoutes(deps: {
 
   const schema = {
     tags: ['users'],
-    security: [{ apiKey: [] }],
+    security: BACKEND_ONLY,
     params: UserIdParams,
-    response: { 200: Answer, '4xx': ErrorBody, '5xx': ErrorBody },
+    response: {
+      200: Answer,
+      ...errorsOf(...BACKEND_ERRORS, ...BODY_ERRORS, 'not_found', ...DATABASE_ERRORS),
+    },
   }
 
   async function change(

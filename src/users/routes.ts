@@ -3,8 +3,8 @@ import type { Knex } from 'knex'
 import { Type } from 'typebox'
 import { inRequest } from '../db/transaction.js'
 import type { Callers } from '../http/callers.js'
-import { ErrorBody } from '../http/errors.js'
-import { OpenId, UserId } from '../http/schemas.js'
+import { BACKEND_ERRORS, BODY_ERRORS, DATABASE_ERRORS, errorsOf } from '../http/error-responses.js'
+import { BACKEND_ONLY, EXAMPLE, OpenId, UserId } from '../http/schemas.js'
 import { userIdToJson } from '../lib/user-id.js'
 import { readUserId } from './persons.js'
 import { rebindUser } from './rebind.js'
@@ -21,14 +21,17 @@ const BindingBody = Type.Object(
       }),
     ),
   },
-  { additionalProperties: false },
+  { additionalProperties: false, examples: [EXAMPLE.user] },
 )
 
-const BindingAnswer = Type.Object({
-  open_id: OpenId,
-  user_id: UserId,
-  moved: Type.Integer({ description: 'Unspent permits that were handed over' }),
-})
+const BindingAnswer = Type.Object(
+  {
+    open_id: OpenId,
+    user_id: UserId,
+    moved: Type.Integer({ description: 'Unspent permits that were handed over' }),
+  },
+  { description: 'Bound, now or before', examples: [{ ...EXAMPLE.user, moved: 0 }] },
+)
 
 /** PUT /v1/users. The open_id is in the body because URLs are logged on the way. */
 export function userRoutes(deps: {
@@ -44,13 +47,17 @@ export function userRoutes(deps: {
       {
         onRequest: deps.callers.backend,
         schema: {
+          operationId: 'bindUser',
           summary: 'Bind an open_id to a user',
           description:
             'Repeating it changes nothing. An open_id has one user; a user may have several open_ids. An open_id of another user is answered 409 unless move_permits is true.',
           tags: ['users'],
-          security: [{ apiKey: [] }],
+          security: BACKEND_ONLY,
           body: BindingBody,
-          response: { 200: BindingAnswer, '4xx': ErrorBody, '5xx': ErrorBody },
+          response: {
+            200: BindingAnswer,
+            ...errorsOf(...BACKEND_ERRORS, ...BODY_ERRORS, 'conflict', ...DATABASE_ERRORS),
+          },
         },
       },
       async (request) => {

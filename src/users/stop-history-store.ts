@@ -55,8 +55,8 @@ async function keep(
   for (const kind of kinds)
     await execute(
       trx,
-      `INSERT INTO wx_stop_history (app_id, user_id, open_id, kind, errcode, began_at, ended_at)
-       SELECT app_id, user_id, open_id, '${kind}', ${CODES[kind]}, ${COLUMNS[kind]}, ? FROM wx_user
+      `INSERT INTO wx_stop_history (app_id, user_id, kind, errcode, began_at, ended_at)
+       SELECT app_id, user_id, '${kind}', ${CODES[kind]}, ${COLUMNS[kind]}, ? FROM wx_user
        WHERE ${of.sql} AND user_id IS NOT NULL AND ${COLUMNS[kind]} < ?`,
       [at, ...of.bindings, at],
     )

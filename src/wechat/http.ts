@@ -24,7 +24,12 @@ export interface WechatHttpOptions {
   bodyTimeoutMs?: number
   maxAnswerBytes?: number
   keepAliveMs?: number
+  /** Is told of each request that has ended. */
+  onEnd?: ObserveRequest
 }
+
+/** What is told of a request: its path without the query, which holds the token, and the kind of its result. */
+export type ObserveRequest = (path: string, kind: HttpResult['kind'], seconds: number) => void
 
 export interface WechatHttpCall {
   method: 'GET' | 'POST'
@@ -57,6 +62,7 @@ export function createWechatHttp(options: WechatHttpOptions): WechatHttp {
   const headersTimeout = options.headersTimeoutMs ?? HEADERS_TIMEOUT_MS
   const bodyTimeout = options.bodyTimeoutMs ?? BODY_TIMEOUT_MS
   const groups = new Groups()
+  const { onEnd } = options
   const pool = new Pool(url.origin, {
     connections: options.connections,
     pipelining: 1,
@@ -75,7 +81,8 @@ export function createWechatHttp(options: WechatHttpOptions): WechatHttp {
           resolve(unreachableBecause('aborted'))
           return
         }
-        const exchange = new PendingRequest(resolve, headersTimeout + bodyTimeout, groups.of(signal))
+        const settle = onEnd ? observed(resolve, path, onEnd) : resolve
+        const exchange = new PendingRequest(settle, headersTimeout + bodyTimeout, groups.of(signal))
         pool.dispatch(
           {
             method,
@@ -87,6 +94,19 @@ export function createWechatHttp(options: WechatHttpOptions): WechatHttp {
         )
       }),
     close: () => pool.close(),
+  }
+}
+
+function observed(
+  resolve: (result: HttpResult) => void,
+  path: string,
+  onEnd: ObserveRequest,
+): (result: HttpResult) => void {
+  const began = performance.now()
+  return (result) => {
+    resolve(result)
+    const end = path.indexOf('?')
+    onEnd(end < 0 ? path : path.slice(0, end), result.kind, (performance.now() - began) / 1_000)
   }
 }
 

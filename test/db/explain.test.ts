@@ -4,6 +4,7 @@ import { NEVER_EXPIRES } from '../../src/books/index.js'
 import { acceptPush } from '../../src/callbacks/accept.js'
 import { createCallbackWorker } from '../../src/callbacks/process.js'
 import { execute, isSqlite, selectRows } from '../../src/db/sql.js'
+import { readPermits } from '../../src/metrics/permits.js'
 import { readStanding } from '../../src/metrics/standing.js'
 import { createCounterCheck } from '../../src/operations/counter-check.js'
 import type { UploadedPermit } from '../../src/permits/accept.js'
@@ -62,9 +63,19 @@ const HOT: {
 }[] = [
   {
     name: 'newest runs of the metrics',
-    sql: /SELECT slot, state, started_at, finished_at, updated_at FROM wx_job_run/,
+    sql: /SELECT id, slot, state, started_at, finished_at FROM wx_job_run/,
     reads: 40,
     accesses: [{ table: 'wx_job_run', key: 'wx_job_run_slot_uq', by: ['job', 'app_id'] }],
+  },
+  {
+    name: 'stock of permits of the metrics',
+    sql: /SELECT source, days_left, SUM\(permits\)/,
+    accesses: [{ table: 'wx_permit_stock', key: 'PRIMARY', by: ['app_id'] }],
+  },
+  {
+    name: 'newest day of the metrics',
+    sql: /SELECT granted_form, granted_pay, granted_subscribe, spent, expired FROM wx_day_summary/,
+    accesses: [{ table: 'wx_day_summary', key: 'PRIMARY', by: ['app_id'] }],
   },
   {
     name: 'claims of the metrics',
@@ -154,6 +165,50 @@ const HOT: {
     ],
   },
   {
+    name: 'permits that explain a reminder',
+    sql: /m\.created_at AS spent_at/,
+    reads: 50,
+    accesses: [
+      { table: 'f', key: 'wx_save_form_id_oldest_idx', by: ['app_id', 'user_id'] },
+      { table: 'm', key: 'PRIMARY', by: ['id'] },
+    ],
+  },
+  {
+    name: 'a reminder that was given back',
+    sql: /SELECT settled_at AS at, errcode/,
+    reads: 5,
+    accesses: [
+      {
+        table: 'wx_push_message',
+        key: 'wx_push_message_reminder_uq',
+        by: ['app_id', 'business_date', 'user_id'],
+      },
+    ],
+  },
+  {
+    name: 'stops of a user that are over',
+    sql: /SELECT kind, errcode, began_at, ended_at FROM wx_stop_history/,
+    reads: 5,
+    accesses: [
+      { table: 'wx_stop_history', key: 'wx_stop_history_user_idx', by: ['app_id', 'user_id', 'ended_at'] },
+    ],
+  },
+  {
+    name: 'the range of a run that has a user',
+    sql: /SELECT cur, again FROM wx_job_cursor/,
+    reads: 10,
+    accesses: [{ table: 'wx_job_cursor', key: 'PRIMARY', by: ['run_id'] }],
+  },
+  {
+    name: 'what a run was sent with',
+    sql: /SELECT c\.channel, c\.template_id/,
+    reads: 10,
+    accesses: [
+      { table: 'wx_push_message', key: 'wx_push_message_run_idx', by: ['run_id'] },
+      { table: 'c', key: 'PRIMARY', by: ['id'] },
+    ],
+  },
+  {
     name: 'lock of what the messages spend',
     sql: /SELECT m\.id AS message_id, f\.id/,
     accesses: [
@@ -208,13 +263,14 @@ const HOT: {
   },
   {
     name: 'lock of stale permits',
-    sql: /SELECT id, user_id FROM wx_save_form_id/,
-    reads: 999,
-    accesses: [{ table: 'wx_save_form_id', key: PERMIT_ID, by: ['id'] }],
+    sql: /SELECT id, user_id FROM wx_save_form_id\b.* AND user_id IN/s,
+    reads: 2_000,
+    accesses: [{ table: 'wx_save_form_id', key: PERMITS, by: ['app_id', 'user_id', 'expire'] }],
   },
   {
-    name: 'stale permits of some users, in a backlog',
-    sql: /SELECT id FROM wx_save_form_id\s+WHERE app_id = \? AND user_id IN/,
+    name: 'stale permits that expire',
+    sql: /UPDATE wx_save_form_id\b.* SET status = 2/s,
+    reads: 2_000,
     accesses: [{ table: 'wx_save_form_id', key: PERMITS, by: ['app_id', 'user_id', 'expire'] }],
   },
   {
@@ -779,6 +835,7 @@ async function runEverything(world: World): Promise<Statement[]> {
   await readAged(db, 'wx_callback_event', wanted)
   await readAged(db, 'wx_stop_history', wanted)
   await readStanding(db, appId)
+  await readPermits(db, appId)
   await createCounterCheck(db, appId).checkNext(new AbortController().signal)
   return queries.filter(({ sql }) => /^[\s(]*(SELECT|UPDATE|DELETE|INSERT[^;]*\sSELECT)/i.test(sql))
 }

@@ -2,10 +2,11 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { ERROR_STATUS } from '../../src/errors.js'
 import { BATCH_BODY_BYTES, SMALL_BODY_BYTES } from '../../src/http/body-limits.js'
 import { CONNECTION_LIMITS } from '../../src/http/connections.js'
+import { ERROR_TABLE } from '../../src/http/error-table.js'
 import { MAX_UNSPENT_PERMITS, REJECTION_REASONS } from '../../src/permits/accept.js'
 import { MAX_UNSPENT_SUBSCRIPTIONS } from '../../src/permits/subscriptions.js'
 import { startTestService, type TestService } from '../helpers/service.js'
-import { all, codeIn, languagesOf, PAGES, read, rowsOf, sorted, wordOf, wordsIn } from './pages.js'
+import { all, codeIn, isChinese, languagesOf, PAGES, read, rowsOf, sorted, wordOf, wordsIn } from './pages.js'
 
 const NOON = Date.parse('2026-11-21T12:00:00+08:00')
 
@@ -46,6 +47,9 @@ const WHO: Record<string, string[]> = {
   'API 密钥': ['apiKey'],
 }
 
+/** A cell without its marks and links. */
+const plain = (cell = ''): string => cell.replaceAll('`', '').replace(/\[([^\]]*)\]\([^)]*\)/g, '$1')
+
 /** What the description leaves out: itself, and what WeChat alone calls. */
 const HIDDEN = ['GET /docs', 'GET /openapi.json', 'GET /wechat/callback', 'POST /wechat/callback']
 
@@ -69,6 +73,18 @@ describe.each(languagesOf('docs/http.md'))('%s', (page) => {
       ([answer = '']) => [wordsIn(answer)[0], Number.parseInt(answer, 10)],
     )
     expect(Object.fromEntries([...ofCalls, ...ofLogins])).toEqual(ERROR_STATUS)
+  })
+
+  test('says of each error code what the API description says', () => {
+    const language = isChinese(page) ? 'zh' : 'en'
+    const ofCalls = rowsOf(page, 'status', '状态').map(([, code, cell]) => [wordOf(code), cell] as const)
+    const ofLogins = rowsOf(page, 'answer to POST /v1/sessions', 'POST /v1/sessions 的错误').map(
+      ([answer = '', , cell]) => [wordsIn(answer)[0] ?? '', cell] as const,
+    )
+    // The calls come last: a login has its own reasons for too_many_requests.
+    const cells = new Map([...ofLogins, ...ofCalls])
+    for (const [code, { meaning }] of Object.entries(ERROR_TABLE))
+      expect(plain(cells.get(code)), code).toContain(meaning[language])
   })
 
   test('lists exactly the reasons for which an upload is refused', () => {

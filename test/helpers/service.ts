@@ -6,6 +6,7 @@ import type { ConnectionLimits } from '../../src/http/connections.js'
 import { type Service, startService } from '../../src/service.js'
 import { APP_ID, APP_SECRET } from './constants.js'
 import { createTestDatabase, type Dialect, type TestDatabase, useDatabase } from './database.js'
+import { codeOf, readDeclaredErrors } from './declared-errors.js'
 
 export const API_KEY = 'key-of-the-shop-4f81c2'
 export const OTHER_API_KEY = 'key-of-the-app-93d7e0'
@@ -77,13 +78,23 @@ function makeService(
   database: TestDatabase,
   { databaseUrl = (url) => url, wechatUrl, env: changes, now, connections }: ServiceOptions,
 ): { service: TestService; open(): Promise<void> } {
-  const env = { ...SERVICE_ENV, DATABASE_URL: databaseUrl(database.url), ...changes }
+  const env: Record<string, string> = { ...SERVICE_ENV, DATABASE_URL: databaseUrl(database.url), ...changes }
   const account = readAccount(env)
   let started: Service | undefined
+  let declared: ReturnType<typeof readDeclaredErrors> | undefined
 
   function running(): Service {
     if (!started) throw new Error('The service runs in hooks and tests only')
     return started
+  }
+
+  /** In every test: the API description names each error that a call was answered with. */
+  function expectDeclared(method: string, path: string, code: string | undefined): void {
+    if (env.API_DOCS === 'off' || code === undefined) return
+    declared ??= readDeclaredErrors(running().app)
+    const codes = declared(method, path)
+    if (codes && !codes.includes(code))
+      throw new Error(`${method} ${path} answered ${code}, which its errorsOf() does not name`)
   }
 
   const request: TestService['request'] = async (method, path, { body, headers } = {}) => {
@@ -95,12 +106,9 @@ function makeService(
     })
     const text = await response.text()
     const isJson = /^application\/json/.test(response.headers.get('content-type') ?? '')
-    return {
-      status: response.status,
-      headers: response.headers,
-      body: isJson && text !== '' ? JSON.parse(text) : undefined,
-      text,
-    }
+    const answered = isJson && text !== '' ? JSON.parse(text) : undefined
+    if (response.status >= 400) expectDeclared(method, path, codeOf(answered))
+    return { status: response.status, headers: response.headers, body: answered, text }
   }
 
   const service: TestService = {

@@ -116,6 +116,8 @@ async function remind(history: History, { fate, limit, stopAt }: RunOf): Promise
       return FATES[fate](Number(userId), sent)
     },
   })
+  // As every process does that starts.
+  await process.recover(account)
   await history.pass(async () => {
     await process.remind({ account, ...(limit === undefined ? {} : { limit }) })
   })

@@ -26,6 +26,8 @@ export async function takeSnapshot(
 
   async function standing(userId: number): Promise<Kind | 'due'> {
     const of = [appId, userId]
+    // Its permit is spent already, and comes back if the message is given back.
+    if ((await messageOutcome(db, appId, userId, date)) === 'being_sent') return 'due'
     const [counter] = await selectRows<{ count: number }>(
       db,
       'SELECT count FROM wx_message_push_status WHERE app_id = ? AND user_id = ?',
@@ -49,8 +51,8 @@ export async function takeSnapshot(
       'SELECT opted_out_at, blocked_at FROM wx_user WHERE app_id = ? AND user_id = ?',
       of,
     )
-    if (stops.some(({ blocked_at }) => blocked_at !== null)) return 'blocked'
     if (stops.some(({ opted_out_at }) => opted_out_at !== null)) return 'opted_out'
+    if (stops.some(({ blocked_at }) => blocked_at !== null)) return 'blocked'
     const signIns = await selectRows(
       db,
       'SELECT 1 FROM wx_sign_in WHERE app_id = ? AND user_id = ? AND day = ?',

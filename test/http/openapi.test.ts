@@ -65,9 +65,9 @@ test('every call tells its answers, and what it wants for a key', () => {
   for (const { path, method, operation } of operations()) {
     const codes = Object.keys(operation.responses)
     expect(codes.length, `${method} ${path}`).toBeGreaterThan(0)
-    for (const code of codes) expect(code).toMatch(/^([1-5]\d\d|[1-5]XX|default)$/)
+    for (const code of codes) expect(code).toMatch(/^[1-5]\d\d$/)
     if (method !== 'post') continue
-    expect(codes).toEqual(['201', '4XX', '5XX'])
+    expect(codes).toEqual(expect.arrayContaining(['201', '422', '429', '500', '503']))
     expect(operation.requestBody?.content).toHaveProperty(['application/json', 'schema', 'type'], 'object')
     const schemes = operation.security?.flatMap((scheme) => Object.keys(scheme)) ?? []
     // Who logs in has nothing yet to show.

@@ -31,7 +31,7 @@ afterAll(async () => {
 /** What a process that has read nothing yet tells, and after how long; and then once more. */
 async function scrapes(): Promise<{ first: Scrape & { ms: number }; second: Scrape & { ms: number } }> {
   const metrics = createMetrics({ version: '0', account: readAccount(SERVICE_ENV) })
-  metrics.watch({ db, tokens: () => TOKENS, counters: () => ({ wrong: 0, passes: 0 }) })
+  metrics.watch({ db, now: Date.now, tokens: () => TOKENS, counters: () => ({ wrong: 0, passes: 0 }) })
   const scrape = async () => {
     const began = performance.now()
     const text = await metrics.text()
@@ -45,7 +45,7 @@ test('a database that answers shows as 1, and its pool is counted', async () => 
   expect(first.value('reminder_database_up')).toBe(1)
   expect(first.value('reminder_database_pool_connections', { state: 'free' })).toBeGreaterThan(0)
   expect(first.value('reminder_database_pool_max_connections')).toBe(10)
-  expect(second.ms).toBeLessThan(100)
+  expect(second.ms).toBeLessThan(500)
 })
 
 test('a database that refuses shows as 0, and what is known without it is told all the same', async () => {
@@ -56,7 +56,7 @@ test('a database that refuses shows as 0, and what is known without it is told a
     expect(told.value('reminder_token_refreshes_total', { result: 'refreshed' })).toBe(4)
     expect(told.value('reminder_run_state')).toBeUndefined()
   }
-  expect(second.ms).toBeLessThan(100)
+  expect(second.ms).toBeLessThan(500)
 })
 
 test('a database that hangs shows as 0 after a second, and later scrapes do not wait for it', async () => {
@@ -66,6 +66,6 @@ test('a database that hangs shows as 0 after a second, and later scrapes do not 
   expect(first.value('reminder_database_up')).toBe(0)
   expect(first.ms).toBeLessThan(2_000)
   expect(second.value('reminder_database_up')).toBe(0)
-  expect(second.ms).toBeLessThan(100)
+  expect(second.ms).toBeLessThan(500)
   line.cut()
 })

@@ -237,14 +237,18 @@ describe.each(dialects)('a service that works on %s', (dialect) => {
     expect(http(after).length - http(before).length).toBeLessThan(20)
   })
 
-  test('passes promtool check metrics, and tells no secret and no open_id', {
-    tags: ['programs'],
-  }, async () => {
-    service = await start(dialect, 'form_id')
-    await upload([1, 2])
-    await remind()
-    const { text } = await scrape()
-    expect(promtool(['check', 'metrics'], text)).toEqual({ code: 0, said: '' })
-    for (const secret of [APP_SECRET, openIdOf(1), 'access_token']) expect(text).not.toContain(secret)
-  })
+  test.each(['form_id', 'subscribe'] as const)(
+    'passes promtool check metrics after work on %s, and tells no secret and no open_id',
+    { tags: ['programs'] },
+    async (channel) => {
+      service = await start(dialect, channel)
+      await upload([1, 2])
+      await subscribe([1, 2])
+      await remind()
+      const told = await scrape()
+      expect(told.value('reminder_sends_total', { channel, class: 'ok' })).toBe(2)
+      expect(promtool(['check', 'metrics'], told.text)).toEqual({ code: 0, said: '' })
+      for (const secret of [APP_SECRET, openIdOf(1), 'access_token']) expect(told.text).not.toContain(secret)
+    },
+  )
 })

@@ -95,8 +95,7 @@ describe.each(dialects)('the views for people on %s', { retry: 1 }, (dialect) =>
     expect(await view('v_wx_today_run')).toMatchObject([{ run_id: report.runId, ...ended }])
     // As it stands while a process is at work: the totals are not written yet.
     await db('wx_job_run').update({ state: 'running', delivered: 0, failed: 0 })
-    await db('wx_push_message').where({ user_id: 6 }).update({ state: 'sending' })
-    const running = { state: 'running', delivered: 4, failed: 1, retrying: 1, cancelled: 0 }
+    const running = { state: 'running', claimed: 6, delivered: 5, failed: 1, waiting: 0, cancelled: 0 }
     expect(await view('v_wx_today_run')).toMatchObject([running])
     await db('wx_job_run').update({ slot: 20200101 })
     expect(await view('v_wx_today_run')).toEqual([])

@@ -4,9 +4,12 @@ import { promtool } from '../helpers/promtool.js'
 import { pathOf, readOps, readRules } from './rules.js'
 
 const rules = readRules()
-const tests = readOps('alerts.test.yml')
-  .split(/^ {2}- interval: /m)
-  .slice(1)
+const TESTS = ['alerts.test.yml', 'alerts-days.test.yml']
+const tests = TESTS.flatMap((file) =>
+  readOps(file)
+    .split(/^ {2}- interval: /m)
+    .slice(1),
+)
 
 test('there are alerts, each under a name of its own', () => {
   expect(rules.length).toBeGreaterThan(12)
@@ -51,7 +54,7 @@ describe('promtool', { tags: ['programs'] }, () => {
   })
 
   test('sees each alert go off when it should, and no other', () => {
-    expect(promtool(['test', 'rules', pathOf('alerts.test.yml')])).toMatchObject({
+    expect(promtool(['test', 'rules', ...TESTS.map(pathOf)])).toMatchObject({
       code: 0,
       said: expect.stringContaining('SUCCESS'),
     })

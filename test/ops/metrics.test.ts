@@ -8,13 +8,32 @@ import { languagesOf, rowsOf, wordOf } from '../docs/pages.js'
 import { promtool } from '../helpers/promtool.js'
 import { readScrape } from '../helpers/scrape.js'
 import { useService } from '../helpers/service.js'
-import { metricsIn, readOps, readRules } from './rules.js'
+import { metricsIn, readOps, readRules, selectorsIn } from './rules.js'
 
 const service = useService('sqlite')
 let exported: string[]
 
+/** Labels of a metric, as far as it has a sample in a service that has done next to nothing. */
+let labelsOf: (metric: string) => Set<string> | undefined
+
 beforeAll(async () => {
-  exported = readScrape((await service.request('GET', '/metrics')).text).names
+  const runs = {
+    app_id: service.account.appId,
+    slot: 20_261_120,
+    triggered_by: 'cron',
+    started_at: 1,
+    updated_at: 1,
+  }
+  await service
+    .db('wx_job_run')
+    .insert(['remind', 'expire'].map((job) => ({ ...runs, job, state: 'done', finished_at: 1 })))
+  await service.request('GET', '/healthz')
+  const { names, samples } = readScrape((await service.request('GET', '/metrics')).text)
+  exported = names
+  labelsOf = (metric) => {
+    const found = samples.filter(({ name }) => metricOf(name) === metric)
+    return found.length === 0 ? undefined : new Set(found.flatMap(({ labels }) => Object.keys(labels)))
+  }
 })
 
 const Text = Type.String({ minLength: 1 })
@@ -105,6 +124,20 @@ test('the alerts use only metrics that the service has', () => {
     expect(used.length, name).toBeGreaterThan(0)
     for (const series of used) expect(exported, name).toContain(metricOf(series))
   }
+})
+
+test('the alerts and the dashboard select by labels that the metrics have', () => {
+  const exprs = [...readRules(), ...targetsOf(readDashboard())].map(({ expr }) => expr)
+  let checked = 0
+  for (const expr of exprs) {
+    for (const { metric, labels } of selectorsIn(expr)) {
+      const there = labelsOf(metricOf(metric))
+      if (!there) continue
+      checked++
+      for (const label of labels) expect([...there, 'job'], `${label} in ${expr}`).toContain(label)
+    }
+  }
+  expect(checked).toBeGreaterThan(40)
 })
 
 test('the dashboard is one that Grafana imports, and its panels do not overlap', () => {

@@ -35,3 +35,11 @@ export function metricsIn(expr: string): string[] {
     .replace(/\b(?:by|on|without|ignoring|group_left|group_right) ?\([^)]*\)/g, '')
   return [...bare.matchAll(/\b([a-z]+_\w+)\b(?! ?\()/g)].map(([, name = '']) => name)
 }
+
+/** The series that an expression selects, and the labels by which it does. */
+export function selectorsIn(expr: string): { metric: string; labels: string[] }[] {
+  return [...expr.matchAll(/\b([a-z]+_\w+)\{([^}]*)\}/g)].map(([, metric = '', matchers = '']) => ({
+    metric,
+    labels: [...matchers.matchAll(/(\w+)(?:=~|!=|!~|=)"/g)].map(([, label = '']) => label),
+  }))
+}

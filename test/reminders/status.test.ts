@@ -207,6 +207,14 @@ describe.each(dialects)('the status of a day on %s', (dialect) => {
     expect(missed.remedy_zh).toContain('serve')
   })
 
+  test('tells how many were expected when it was opened, also after more have come', async () => {
+    await world.has(users(1, 5).permits(1), user(6).permits(1).signedInToday())
+    await world.startProcess().remind()
+    await world.has(users(7, 9).permits(1))
+    await world.startProcess().remind()
+    expect(await status()).toMatchObject({ planned: 5, due: 8, delivered: 8 })
+  })
+
   test('only reads', async () => {
     await world.has(users(1, 20).permits(2))
     await claimAll(world)

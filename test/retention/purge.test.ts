@@ -259,7 +259,7 @@ describe.each(dialects)('the purge on %s', (dialect) => {
     ] as const)
       await database
         .db('wx_stop_history')
-        .insert({ id, app_id: 'wx1', user_id: 1, open_id: 'o1', kind: 'block', began_at: 1, ended_at: at })
+        .insert({ id, app_id: 'wx1', user_id: 1, kind: 'block', began_at: 1, ended_at: at })
 
     expect(await purge()).toMatchObject({ stops: 1 })
     expect(await ids('wx_stop_history')).toEqual([2])

@@ -64,6 +64,7 @@ describe.each(dialects)('DELETE /v1/users/{user_id} on %s', (dialect) => {
       kind: 'api',
       claim_id: 1,
       card_id: 1,
+      rid: 'rid-of-wechat',
       state: 'sending',
       created_at: 1,
       updated_at: 1,

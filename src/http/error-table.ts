@@ -1,0 +1,149 @@
+import type { ErrorCode } from '../errors.js'
+import type { Bilingual } from '../lib/bilingual.js'
+
+/** What each error code means for the caller, and what to do; and an answer with it, as a caller has seen it. */
+export interface ErrorEntry {
+  meaning: Bilingual
+  example: { message: string; details?: Record<string, unknown> }
+}
+
+export const ERROR_TABLE: Record<ErrorCode, ErrorEntry> = {
+  malformed_json: {
+    meaning: {
+      en: 'the body is not JSON, or not as long as its Content-Length says',
+      zh: '请求体不是 JSON，或长度与 Content-Length 不符',
+    },
+    example: { message: 'The body is not valid JSON' },
+  },
+  malformed_request: {
+    meaning: { en: 'not HTTP that can be understood', zh: '无法识别的 HTTP 请求' },
+    example: { message: 'This is not an HTTP request' },
+  },
+  unauthorized: {
+    meaning: { en: 'no key or session, or a wrong one', zh: '没带密钥或会话，或不对' },
+    example: { message: 'Send a key of API_KEYS as "Authorization: Bearer KEY"' },
+  },
+  invalid_code: {
+    meaning: {
+      en: 'call wx.login again: the code is wrong, older than five minutes, or of another app',
+      zh: '重新 wx.login：code 不对、超过五分钟，或属于别的小程序',
+    },
+    example: {
+      message:
+        'WeChat does not know this code, or it is more than five minutes old, or from another app: call wx.login again',
+    },
+  },
+  forbidden: {
+    meaning: {
+      en: 'a session may not do this: call it from your backend',
+      zh: '会话不能做这件事，请从后端调用',
+    },
+    example: { message: 'A session may not do this: call it from your backend, with an API key' },
+  },
+  high_risk_user: {
+    meaning: {
+      en: 'do not try again: WeChat blocks the login of this person',
+      zh: '不要重试：微信拦截了该用户的登录',
+    },
+    example: { message: 'WeChat blocks the login of this person as high-risk; do not try again' },
+  },
+  not_found: {
+    meaning: { en: 'no such address, or no such user', zh: '没有这个地址，或没有这个用户' },
+    example: { message: 'No open_id is bound to this user: bind it first (PUT /v1/users)' },
+  },
+  sessions_off: {
+    meaning: {
+      en: 'for the operator: SESSION_SECRET is not set',
+      zh: '需要运维处理：没有设置 SESSION_SECRET',
+    },
+    example: { message: 'Sessions are off: SESSION_SECRET is not set' },
+  },
+  request_timeout: {
+    meaning: {
+      en: 'a request has 30 s to arrive, its headers 10 s',
+      zh: '整个请求须在 30 秒内到齐，请求头 10 秒',
+    },
+    example: { message: 'The request took too long to arrive' },
+  },
+  conflict: {
+    meaning: {
+      en: 'the open_id belongs to another user; an erasure meets a message that is being sent: send it again after Retry-After',
+      zh: 'open_id 属于别的用户；或要删除的用户正有消息在发送：等 Retry-After 之后重发',
+    },
+    example: { message: 'This open_id belongs to another user; send move_permits: true to hand it over' },
+  },
+  user_not_bound: {
+    meaning: {
+      en: "the session's open_id has no user yet",
+      zh: '会话的 open_id 还没有绑定用户',
+    },
+    example: {
+      message:
+        'This open_id has no user yet: let your backend bind it (PUT /v1/users), then send this again; the session stays valid',
+    },
+  },
+  code_used: {
+    meaning: { en: 'call wx.login again: a code works once', zh: '重新 wx.login：code 只能用一次' },
+    example: { message: 'This code was already used: call wx.login again' },
+  },
+  payload_too_large: {
+    meaning: {
+      en: 'a body has at most 4 KiB; with several items 1 MiB with an API key, 32 KiB with a session',
+      zh: '请求体最大 4 KiB；带 items 的批量上传，用 API 密钥为 1 MiB，用会话为 32 KiB',
+    },
+    example: { message: 'The body is too large; send fewer items in a request' },
+  },
+  unsupported_media_type: {
+    meaning: { en: 'send Content-Type: application/json', zh: '要带 Content-Type: application/json' },
+    example: { message: 'Send JSON, with Content-Type: application/json' },
+  },
+  invalid_request: {
+    meaning: { en: 'details.field names the field', zh: 'details.field 指出字段' },
+    example: { message: 'user_id: must be >= 0', details: { field: 'user_id' } },
+  },
+  too_many_requests: {
+    meaning: { en: 'wait for Retry-After', zh: '按 Retry-After 等待' },
+    example: { message: 'More than 6000 requests in a minute; try again in 12 s' },
+  },
+  headers_too_large: {
+    meaning: { en: 'the headers have more than 16 KiB', zh: '请求头超过 16 KiB' },
+    example: { message: 'The headers of the request are too large' },
+  },
+  internal: {
+    meaning: { en: 'our fault; the log says what', zh: '我方的错，日志里有原因' },
+    example: {
+      message:
+        'Something went wrong on our side; the log says what, with trace_id 4bf92f3577b34da6a3ce929d0e0e4736',
+    },
+  },
+  overloaded: {
+    meaning: {
+      en: 'somebody else holds what the request needs: after Retry-After send the same again',
+      zh: '需要的行被别人占着：等 Retry-After 之后原样重发',
+    },
+    example: { message: 'Another transaction holds rows of this user; try again shortly' },
+  },
+  not_ready: {
+    meaning: {
+      en: 'the database is away: after Retry-After send the same again',
+      zh: '数据库不可用：等 Retry-After 之后原样重发',
+    },
+    example: { message: 'The database does not answer; try again shortly' },
+  },
+  wechat_unavailable: {
+    meaning: {
+      en: 'WeChat does not answer: later, with a new code',
+      zh: '微信没有应答：稍后用新的 code 再试',
+    },
+    example: {
+      message: 'WeChat is not answering logins right now; call wx.login again and try with the new code',
+    },
+  },
+  login_misconfigured: {
+    meaning: { en: 'for the operator: the log says what to fix', zh: '需要运维处理，日志里有原因' },
+    example: {
+      message:
+        'WeChat refuses this service itself; nobody can log in until its operator fixes that. The log of the service says what is wrong',
+    },
+  },
+}
