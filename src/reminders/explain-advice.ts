@@ -5,18 +5,19 @@ import type { Facts, RunFact } from './explain-facts.js'
 import { scheduleOf } from './explain-schedule.js'
 import { standingNow } from './explain-standing.js'
 import { clockTime, join, say, type Told } from './explain-words.js'
+import { remedyOf } from './remedies.js'
 
 /** A cron of one day a month fires within this time; rarer ones are not looked for. */
 const LOOK_AHEAD_DAYS = 32
 
-/** Of today's run that is over: whether `remind` would still reach the user, and when the next run is. */
+/** Of today's run that is over: what to do, whether `remind` would still reach the user, and when the next run is. */
 export function adviseToday({ account, facts, verdict, date, now }: Told): Bilingual | undefined {
   if (verdict.coming || date !== facts.date || date !== businessDate(now, account.timezone)) return undefined
   const isOpen = now < scheduleOf(account, date).closesAt
-  return join(
-    isOpen && facts.run ? adviseRemind(facts, facts.run, now) : undefined,
-    sayNextRun(account, date),
-  )
+  const { run } = facts
+  const ofTheRun = isOpen && run ? adviseRemind(facts, run, now) : undefined
+  const remedy = isOpen && run && verdict.standing?.kind === 'due' ? remedyOf(run.state, run.reason) : null
+  return join(remedy ?? undefined, ofTheRun, sayNextRun(account, date))
 }
 
 function adviseRemind(facts: Facts, { state, hasUnread }: RunFact, now: number): Bilingual {

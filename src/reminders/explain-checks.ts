@@ -10,7 +10,7 @@ import {
   sayValid,
 } from './explain-check-texts.js'
 import type { Outcome } from './explain-verdict.js'
-import type { Told } from './explain-words.js'
+import { say, type Told } from './explain-words.js'
 
 /** What decides whether a user is reminded, in the order in which it decides. */
 export const CHECKS = [
@@ -52,6 +52,14 @@ const FAILED: Record<Outcome, Check['name'] | undefined> = {
   not_reached: 'reached',
 }
 
+/** What a reminder that was given back had, whatever the tables say at that moment. */
+const IN_HAND = say('the reminder had one in hand', '提醒已占用一个凭证')
+
+/** What comes before the check that decided was in order, or it would have decided. */
+function isBefore(name: Check['name'], failed: Check['name'] | undefined): boolean {
+  return failed !== undefined && CHECKS.indexOf(name) < CHECKS.indexOf(failed)
+}
+
 /**
  * The checks up to the one that decided, and those after it that are known. Nothing is said of permits, stops and
  * sign-in where no moment counts: of a day with a message, or with nothing on record.
@@ -61,7 +69,7 @@ export function checksOf(told: Told): Check[] {
   const failed = FAILED[verdict.outcome]
   const check = (name: Check['name'], ok: boolean, { en, zh }: Bilingual): Check => ({
     name,
-    ok: ok && name !== failed,
+    ok: isBefore(name, failed) || (ok && name !== failed),
     detail: en,
     detail_zh: zh,
   })
@@ -70,12 +78,13 @@ export function checksOf(told: Told): Check[] {
   const reminded = check('not_reminded', true, sayMessage(told))
   const { standing } = verdict
   if (failed === 'not_reminded' || !standing) return [known, reminded]
+  const inHand = verdict.because === 'given_back' ? IN_HAND : undefined
   return [
     known,
     reminded,
-    check('has_permit', standing.count > 0, sayCount(told, standing)),
-    check('valid_permit', standing.valid.length > 0, sayValid(told, standing)),
-    check('permit_fits', standing.permit !== undefined, sayPermit(told, standing)),
+    check('has_permit', standing.count > 0, inHand ?? sayCount(told, standing)),
+    check('valid_permit', standing.valid.length > 0, inHand ?? sayValid(told, standing)),
+    check('permit_fits', standing.permit !== undefined, inHand ?? sayPermit(told, standing)),
     check('not_stopped', standing.stop === undefined, sayStop(told, standing)),
     check('not_signed_in', !standing.hasSignedIn, saySignIn(told, standing)),
     check('reached', failed === undefined, sayRun(told)),

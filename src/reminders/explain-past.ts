@@ -1,7 +1,7 @@
 import { errcodeOf } from '../wechat/errcodes.js'
 import type { Facts, RunFact } from './explain-facts.js'
 import type { DaySchedule } from './explain-schedule.js'
-import { momentsOfChange, standingAt } from './explain-standing.js'
+import { momentsOfChange, type Standing, standingAt } from './explain-standing.js'
 import { decide, REMINDED_BY_COUNTER, type Verdict } from './explain-verdict.js'
 
 /**
@@ -18,9 +18,9 @@ export function verdictOfPast(facts: Facts, schedule: DaySchedule, now: number):
   const ended = run.state === 'running' ? now : (run.finished_at ?? now)
   const to = Math.max(from, Math.min(ended, schedule.closesAt))
   // A later last_date says nothing of this day, unless it was there before the run.
-  if (counter && counter.last_date > date && counter.updated_at <= from) return REMINDED_BY_COUNTER
+  if (counter && counter.last_date > date && counter.updated_at <= run.started_at) return REMINDED_BY_COUNTER
   const ofTheRun = verdictOfRun(run, now >= schedule.closesAt)
-  return ofGivenBack(facts, run, ofTheRun) ?? ofPass(facts, run, { from, to }, ofTheRun)
+  return ofGivenBack(facts, run, schedule.closesAt, ofTheRun) ?? ofPass(facts, run, { from, to }, ofTheRun)
 }
 
 function ofNoRun(run: RunFact | undefined, { firings, useful }: DaySchedule): Verdict {
@@ -57,17 +57,26 @@ function lastGivenBack({ givenBack }: Facts, run: RunFact): Facts['givenBack'] {
 }
 
 /**
- * A reminder that was claimed and given back: because it was no longer wanted, or because WeChat refused it for a
- * mistake of ours or a quota. After those, the run does not come back to the user by itself. Given back for anything
- * else (a stop, an outage), the user was looked at once more.
+ * A reminder that was claimed and given back: because it was no longer wanted, because its window closed while it
+ * waited, or because WeChat refused it for a mistake of ours or a quota. After those, the run does not come back to the
+ * user by itself. Given back for anything else (a stop, an outage), the user was looked at once more.
  */
-function ofGivenBack(facts: Facts, run: RunFact, ofTheRun: Verdict): Verdict | undefined {
+function ofGivenBack(facts: Facts, run: RunFact, closesAt: number, ofTheRun: Verdict): Verdict | undefined {
   const givenBack = lastGivenBack(facts, run)
   if (!givenBack) return undefined
-  const standing = standingAt(facts, givenBack.at)
-  if (standing.kind === 'signed_in' || standing.stop) return decide(standing, ofTheRun)
+  // Its permit was in its hands: only what the user wanted counts.
+  const standing = standingAt(facts, Math.min(givenBack.at, closesAt))
+  const wish = wishOf(standing)
+  const because = 'given_back'
+  if (wish) return { outcome: wish, standing: { ...standing, kind: wish }, because }
+  if (givenBack.at >= closesAt) return { outcome: 'window_closed', standing, because }
   if (givenBack.errcode === null || !STAYS_WITH_US.has(errcodeOf(givenBack.errcode).class)) return undefined
-  return { ...ofTheRun, standing, because: 'given_back' }
+  return { ...ofTheRun, standing, because }
+}
+
+function wishOf({ stop, hasSignedIn }: Standing): 'opted_out' | 'blocked' | 'signed_in' | undefined {
+  if (stop) return stop.kind === 'block' ? 'blocked' : 'opted_out'
+  return hasSignedIn ? 'signed_in' : undefined
 }
 
 const STAYS_WITH_US = new Set(['configuration', 'token', 'quota'])

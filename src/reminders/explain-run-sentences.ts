@@ -18,7 +18,7 @@ function whatHappened(told: Told): Bilingual {
     case 'run_paused':
       return join(ended(told, 'paused', '已暂停'), givenBack(told), runReason(facts))
     case 'window_closed':
-      return join(windowClosed(told), runReason(facts))
+      return join(givenBack(told) ?? windowClosed(told), runReason(facts))
     case 'run_missed':
       return missed(told)
     default:

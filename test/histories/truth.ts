@@ -10,7 +10,7 @@ export type Kind = Extract<
   'no_permit' | 'no_valid_permit' | 'wrong_template' | 'opted_out' | 'blocked' | 'signed_in'
 >
 
-/** By user. */
+/** By user, without those whose permit an open message of another day has. */
 export type Snapshot = Map<number, Kind | 'due'>
 
 export async function takeSnapshot(
@@ -21,13 +21,26 @@ export async function takeSnapshot(
   now: number,
 ): Promise<Snapshot> {
   const snapshot: Snapshot = new Map()
-  for (const userId of userIds) snapshot.set(userId, await standing(userId))
+  for (const userId of userIds)
+    if (!(await isHeldByAnotherDay(userId))) snapshot.set(userId, await standing(userId))
   return snapshot
+
+  /** What the counter says then changes as soon as any process is there. */
+  async function isHeldByAnotherDay(userId: number): Promise<boolean> {
+    const open = await selectRows(
+      db,
+      `SELECT 1 FROM wx_push_message WHERE app_id = ? AND user_id = ? AND business_date <> ?
+         AND state IN ('queued', 'sending', 'retry')`,
+      [appId, userId, date],
+    )
+    return open.length > 0
+  }
 
   async function standing(userId: number): Promise<Kind | 'due'> {
     const of = [appId, userId]
+    const wish = await wishOf(of)
     // Its permit is spent already, and comes back if the message is given back.
-    if ((await messageOutcome(db, appId, userId, date)) === 'being_sent') return 'due'
+    if ((await messageOutcome(db, appId, userId, date)) === 'being_sent') return wish
     const [counter] = await selectRows<{ count: number }>(
       db,
       'SELECT count FROM wx_message_push_status WHERE app_id = ? AND user_id = ?',
@@ -45,7 +58,10 @@ export async function takeSnapshot(
     const fits = valid.some(({ source, template_id }) =>
       channel === 'subscribe' ? source === 'subscribe' && template_id === templateId : source !== 'subscribe',
     )
-    if (!fits) return 'wrong_template'
+    return fits ? wish : 'wrong_template'
+  }
+
+  async function wishOf(of: (string | number)[]): Promise<Kind | 'due'> {
     const stops = await selectRows<{ opted_out_at: number | null; blocked_at: number | null }>(
       db,
       'SELECT opted_out_at, blocked_at FROM wx_user WHERE app_id = ? AND user_id = ?',
@@ -95,4 +111,25 @@ export const OF_RUN: Record<string, Outcome> = {
   missed: 'run_missed',
   window_closed: 'window_closed',
   running: 'window_closed',
+}
+
+/** The first check that is not ok, by outcome. */
+export const CHECK_OF: Record<Outcome, string | undefined> = {
+  will_be_reminded: undefined,
+  not_known: 'known',
+  reminded: 'not_reminded',
+  being_sent: 'not_reminded',
+  failed: 'not_reminded',
+  unknown: 'not_reminded',
+  no_permit: 'has_permit',
+  no_valid_permit: 'valid_permit',
+  wrong_template: 'permit_fits',
+  opted_out: 'not_stopped',
+  blocked: 'not_stopped',
+  signed_in: 'not_signed_in',
+  run_halted: 'reached',
+  run_paused: 'reached',
+  run_missed: 'reached',
+  window_closed: 'reached',
+  not_reached: 'reached',
 }

@@ -334,6 +334,7 @@ describe.each(dialects)('explain on %s', (dialect) => {
         await expectThenAndLater(userId, 'run_halted', ['40037', 'REMINDER_TEMPLATE_ID'])
       const { sentence, sentence_zh } = await explain(5)
       expect(sentence).toContain('`remind`, started by hand now, reaches the user')
+      expect(sentence).toContain('Set right what the reason names')
       expect(sentence_zh).not.toContain('No such template')
       world.wechat.clearFaults()
       clock.advance(MINUTE_MS)
