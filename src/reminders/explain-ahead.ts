@@ -1,5 +1,7 @@
 import type { Account } from '../account.js'
 import { addDays, type BusinessDate } from '../lib/business-date.js'
+import { firingsOn, parseCron } from '../lib/cron.js'
+import { windowEnd } from '../messages/window.js'
 import type { Facts } from './explain-facts.js'
 import { type Coming, scheduleOf } from './explain-schedule.js'
 import { fits, type Standing, standingNow, standingOf } from './explain-standing.js'
@@ -50,8 +52,13 @@ function remindersBefore(
   const isTodayOpen = !today.message && lastDate < today.date
   const dueToday = coming?.moments.find((at) => standingNow(today, at).kind === 'due')
   const times = isTodayOpen && dueToday !== undefined ? [dueToday] : []
-  for (let day = addDays(today.date, 1); day < date; day = addDays(day, 1)) {
-    const [at] = day > lastDate ? scheduleOf(account, day).useful : []
+  // A reminder spends a permit or finds none left, so there need be no more of them than there are permits.
+  const most = today.permits.filter(({ status }) => status === 0).length
+  const cron = parseCron(account.remindCron)
+  for (let day = addDays(today.date, 1); day < date && times.length < most; day = addDays(day, 1)) {
+    if (day <= lastDate) continue
+    const closesAt = windowEnd(account, day)
+    const at = firingsOn(cron, day, account.timezone).find((firing) => firing < closesAt)
     if (at !== undefined) times.push(at)
   }
   return times

@@ -12,6 +12,9 @@ import { expireStale } from '../../src/permits/expire.js'
 import { findBalance } from '../../src/permits/find-balance.js'
 import { createIngest } from '../../src/permits/ingest.js'
 import { explainUser } from '../../src/reminders/explain.js'
+import { retryFailed } from '../../src/reminders/retry.js'
+import { findRunStatus, listRuns } from '../../src/reminders/status.js'
+import { findShareRead } from '../../src/reminders/status-store.js'
 import { findOldRuns, readAged, readMessages, readRuns } from '../../src/retention/store.js'
 import { recordSignIn } from '../../src/sign-ins/sign-in.js'
 import { rebindUser } from '../../src/users/rebind.js'
@@ -292,6 +295,46 @@ const HOT: {
     accesses: [
       { table: 'p', key: COUNTERS },
       { table: 'f', key: 'wx_save_form_id_oldest_idx' },
+    ],
+  },
+  {
+    name: 'the newest runs',
+    sql: /FROM wx_job_run WHERE job = 'remind' AND app_id = \? AND slot < \?/,
+    reads: 100,
+    accesses: [{ table: 'wx_job_run', key: 'wx_job_run_slot_uq', by: ['job', 'app_id', 'slot'] }],
+  },
+  {
+    name: 'outcomes of runs',
+    sql: /FROM wx_run_outcome WHERE run_id IN/,
+    accesses: [{ table: 'wx_run_outcome', key: 'PRIMARY', by: ['run_id'] }],
+  },
+  {
+    name: 'the first and the last user',
+    sql: /SELECT user_id FROM wx_message_push_status WHERE app_id = \? ORDER BY user_id (ASC|DESC) LIMIT 1/,
+    reads: 10,
+    accesses: [{ table: 'wx_message_push_status', key: COUNTERS, by: ['app_id'] }],
+  },
+  {
+    name: 'where a page of the messages of a run ends',
+    sql: /SELECT id FROM wx_push_message.*\s+WHERE run_id = \? AND id > \? ORDER BY id LIMIT 1 OFFSET/,
+    accesses: [{ table: 'wx_push_message', key: 'wx_push_message_run_idx', by: ['run_id'] }],
+  },
+  {
+    name: 'failed messages of a run',
+    sql: /SELECT m\.id, m\.user_id, m\.errcode, c\.template_id/,
+    accesses: [
+      { table: 'm', key: 'wx_push_message_run_idx', by: ['run_id'] },
+      { table: 'c', key: 'PRIMARY' },
+    ],
+  },
+  {
+    name: 'whom the run would remind again',
+    sql: /THEN 'without_permit' ELSE 'due' END AS prospect/,
+    accesses: [
+      { table: 'p', key: COUNTERS, by: ['app_id', 'user_id'] },
+      { table: 's', key: 'PRIMARY' },
+      { table: 'u', key: 'wx_user_user_idx' },
+      { table: 'f', key: 'wx_save_form_id_oldest_idx', by: ['app_id', 'user_id'] },
     ],
   },
   {
@@ -784,11 +827,19 @@ async function runEverything(world: World): Promise<Statement[]> {
   expect(await world.startProcess({ db, appSecret: 'wrong' }).remind()).toMatchObject({ state: 'halted' })
   clock.advance(60_000)
   wechat.addFault({ kind: 'errcode', errcode: 41028, after: 10, times: 3, match: { path: SEND_PATH } })
+  wechat.addFault({ kind: 'errcode', errcode: 40003, after: 15, times: 2, match: { path: SEND_PATH } })
   wechat.addFault({ kind: 'errcode', errcode: -1, after: 20, times: 3, match: { path: SEND_PATH } })
   expect(await world.startProcess({ db }).remind({ limit: 300 })).toMatchObject({
     state: 'limited',
     date: TODAY,
   })
+  await findRunStatus(db, world.account, TODAY, clock.now())
+  await listRuns(db, world.account, { limit: 30 })
+  await findShareRead(db, appId, 1)
+  const { signal } = new AbortController()
+  // These users have no other permit.
+  const { without_permit } = await retryFailed(db, world.account, {}, clock.now(), signal)
+  expect(without_permit).toBeGreaterThan(0)
   await leaveBehind(db, appId)
   await world.startProcess({ db }).recover()
   const sweep = { appId, slot: clock.now(), triggeredBy: 'cron' } as const

@@ -7,7 +7,7 @@ import { type Explanation, explainUser } from '../../src/reminders/explain.js'
 import type { Outcome } from '../../src/reminders/explain-verdict.js'
 import { hasUnreadRanges } from '../../src/runs/ranges.js'
 import type { World } from '../helpers/world.js'
-import { CHECK_OF, type Kind, messageOutcome, OF_RUN, type Snapshot, takeSnapshot } from './truth.js'
+import { CHECK_OF, messageOutcome, OF_RUN, type Snapshot, takeSnapshot } from './truth.js'
 
 export const USERS = [1, 2, 3, 4]
 const FIRING_HOUR = 10
@@ -224,7 +224,7 @@ export class History {
   }
 }
 
-function orElse(snapshot: Snapshot, userId: number, ofTheRun: Outcome): Outcome {
-  const kind: Kind | 'due' = snapshot.get(userId) ?? 'no_permit'
+function orElse(snapshot: Snapshot, userId: number, ofTheRun: Outcome): Outcome | undefined {
+  const kind = snapshot.get(userId)
   return kind === 'due' ? ofTheRun : kind
 }

@@ -10,7 +10,7 @@ export type Kind = Extract<
   'no_permit' | 'no_valid_permit' | 'wrong_template' | 'opted_out' | 'blocked' | 'signed_in'
 >
 
-/** By user. */
+/** By user, without those whose permit an open message of another day has. */
 export type Snapshot = Map<number, Kind | 'due'>
 
 export async function takeSnapshot(
@@ -21,8 +21,20 @@ export async function takeSnapshot(
   now: number,
 ): Promise<Snapshot> {
   const snapshot: Snapshot = new Map()
-  for (const userId of userIds) snapshot.set(userId, await standing(userId))
+  for (const userId of userIds)
+    if (!(await isHeldByAnotherDay(userId))) snapshot.set(userId, await standing(userId))
   return snapshot
+
+  /** What the counter says then changes as soon as any process is there. */
+  async function isHeldByAnotherDay(userId: number): Promise<boolean> {
+    const open = await selectRows(
+      db,
+      `SELECT 1 FROM wx_push_message WHERE app_id = ? AND user_id = ? AND business_date <> ?
+         AND state IN ('queued', 'sending', 'retry')`,
+      [appId, userId, date],
+    )
+    return open.length > 0
+  }
 
   async function standing(userId: number): Promise<Kind | 'due'> {
     const of = [appId, userId]

@@ -76,11 +76,6 @@ describe.each(dialects)('an erasure on %s', (dialect) => {
       .db('wx_run_outcome')
       .where({ outcome: 'delivered' })
       .update({ sample_rid: 'rid-of-seven', sample_message_id: message?.id })
-    const stop = { app_id: world.account.appId, kind: 'block', began_at: 1, ended_at: 2 }
-    await world.db('wx_stop_history').insert([
-      { ...stop, user_id: 7, open_id: openIdOf(7) },
-      { ...stop, user_id: 8, open_id: openIdOf(8) },
-    ])
     const formIds = (await world.permitsOf(7)).map(({ form_id }) => form_id)
     const [runBefore, othersBefore] = [await world.runs(), without(await world.books(), [7])]
     await world.expectAuditClean()
@@ -97,7 +92,6 @@ describe.each(dialects)('an erasure on %s', (dialect) => {
     const text = await everything(world)
     for (const personal of [openIdOf(7), 'uSeven', 'seven', ...formIds]) expect(text).not.toContain(personal)
     expect(text).toContain('uEight')
-    expect(await world.db('wx_stop_history').pluck('open_id')).toEqual(['', openIdOf(8)])
     expect(await world.runs()).toEqual(runBefore)
     expect(without(await world.books(), [7])).toEqual(othersBefore)
     expect(await world.counterOf(7)).toEqual({ count: 0, last_date: TODAY })
