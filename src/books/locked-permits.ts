@@ -58,7 +58,7 @@ export async function lockWithStatus(
   return selectRows(
     trx,
     `SELECT id, user_id FROM wx_save_form_id${byId(trx)}
-     WHERE id IN (${placeholders(ids.length)}) AND status = ${status} AND open_id <> ? ORDER BY id${forUpdate(trx)}`,
+     WHERE id IN (${placeholders(ids.length)}) AND open_id <> ? AND status = ${status} ORDER BY id${forUpdate(trx)}`,
     [...ids, NOBODY],
   )
 }
