@@ -15,7 +15,7 @@ const LAYERS = [
   ['summaries'],
   ['reminders', 'callbacks', 'retention'],
   ['user-data'],
-  ['metrics'],
+  ['metrics', 'tracing'],
   ['config'],
   ['deps', 'schema'],
   ['operations'],

@@ -1,8 +1,8 @@
 import { tableMigration } from './lib/tables.js'
 
 /**
- * What was forecast on which day: the newest rows are the forecast, the older ones say how good it was. A user never
- * waits for it to be computed: for a million users that takes half a minute.
+ * What was forecast on which day: the newest rows are the forecast, the older ones say how good it was. Nobody
+ * waits for it to be computed: for a million users that takes a minute or two.
  */
 export const { up, down } = tableMigration({
   name: 'wx_forecast_day',

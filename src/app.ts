@@ -59,6 +59,8 @@ export interface AppDeps {
   /** Called when a backend has bound a user to an open_id. */
   onUserBound(openId: string): Promise<void>
   metrics: Metrics
+  /** Begins a span for each request. */
+  traceRequests?: ((app: FastifyInstance) => void) | undefined
   /** undefined: only programs on this machine read the metrics. */
   metricsToken: string | undefined
   log: Logger
@@ -69,6 +71,7 @@ export interface AppDeps {
 export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
   const app = createServer(deps)
   deps.metrics.countRequests(app)
+  deps.traceRequests?.(app)
   if (deps.apiDocs) await describeApi(app)
 
   const { db, account, metrics, now } = deps

@@ -19,6 +19,7 @@ import { createIngest } from './permits/ingest.js'
 import { recordMissedDays } from './reminders/due.js'
 import { createSchedule } from './schedule/schedule.js'
 import { assertMigrated, migrateLatest } from './schema.js'
+import { openTracing } from './tracing/open.js'
 
 export interface Service {
   /** Where it listens. */
@@ -53,13 +54,19 @@ export async function startService(
 ): Promise<Service> {
   const metrics = createMetrics({ version: programVersion(), account })
   const base = openBase(config, account, options.now, metrics)
+  const tracing = await openTracing(config.otlpEndpoint, base.instance)
   let givenBack = 0
   const opened = openSending(base, config, account, metrics)
   const { observe } = opened
   const sending: Sending = {
     ...opened,
+    ...(tracing ? { send: tracing.traceSend(opened.send) } : {}),
     observe: {
       ...observe,
+      claimed(users, seconds) {
+        observe.claimed(users, seconds)
+        tracing?.claimed(users, seconds)
+      },
       settled(tally) {
         givenBack += tally.cancelled
         observe.settled(tally)
@@ -73,6 +80,7 @@ export async function startService(
   const undo: (() => Promise<unknown>)[] = [
     () => base.close(),
     async () => presence?.end(),
+    async () => tracing?.close(),
     () => sending.close(),
     () => logins.close(),
   ]
@@ -104,8 +112,20 @@ export async function startService(
     presence = await startPresence(base, account.appId, base.instance)
     await assignUnassigned(db, account.appId, now())
 
-    const ingest = createIngest(db, metrics.uploads.onCommit)
-    const callbacks = createCallbackWorker({ db, account, log, now, onWorked: metrics.callers.onEventWorked })
+    const ingest = createIngest(db, (group) => {
+      metrics.uploads.onCommit(group)
+      tracing?.committed(group)
+    })
+    const callbacks = createCallbackWorker({
+      db,
+      account,
+      log,
+      now,
+      onWorked: (event, outcome) => {
+        metrics.callers.onEventWorked(event, outcome)
+        tracing?.applied(event, outcome)
+      },
+    })
     // A clock that a demo or a test has set agrees with no database.
     const assertClock = async (): Promise<void> => {
       if (!options.now) await assertClocksAgree(db, now)
@@ -122,6 +142,7 @@ export async function startService(
       onCallback: callbacks.wake,
       onUserBound: callbacks.userBound,
       metrics,
+      traceRequests: tracing?.traceRequests,
       log,
       now,
       ...(options.connections ? { connections: options.connections } : {}),

@@ -34,6 +34,7 @@ export async function fillHistory(db: Knex, history: History, now: number): Prom
     const date = addDays(today, -ago)
     const times = { created_at: at, settled_at: at, updated_at: at, started_at: at, finished_at: at }
     const run = await copy(db, 'wx_job_run', { slot: date, ...times }, 'c.id = ?', [last])
+    await copy(db, 'wx_run_outcome', { run_id: run.insertId }, 'c.run_id = ?', [last])
     await inChunks(db, 1, users, async (first, to) => {
       const users = [first, to]
       if (complete) {

@@ -3,10 +3,7 @@ import { execute, forUpdate, isSqlite, placeholders, selectRows } from '../db/sq
 import { sortedUnique } from '../lib/sorted.js'
 import type { UserId } from '../lib/user-id.js'
 import { countByUser, countDown, lockCounters } from './counters.js'
-import { byId } from './locked-permits.js'
-
-/** The open_id of a permit whose giver was erased. No caller can name it. */
-export const NOBODY = ''
+import { byId, NOBODY } from './locked-permits.js'
 
 export interface ErasablePermit {
   id: number

@@ -23,13 +23,13 @@
  */
 export { type Assigned, assignUnassigned } from './assign.js'
 export { type ClaimedPermit, lockForClaim, spendForClaim } from './claim.js'
-export { type ErasablePermit, erasePermits, lockErasable, NOBODY } from './erase.js'
+export { type ErasablePermit, erasePermits, lockErasable } from './erase.js'
 export { expirePermits, type StaleOf } from './expire.js'
 export { type GivenBack, giveBack, lockSpent, withdraw } from './give-back.js'
 export { confirmTap, grantPermits, grantSubscription, type NewPermit, renameTap } from './grant.js'
 export { handOver } from './hand-over.js'
 export { lastRemindedOn, setLastDateBack } from './last-date.js'
-export { byId } from './locked-permits.js'
+export { byId, NOBODY } from './locked-permits.js'
 export {
   FORM_ID_LIFETIME_MS,
   NEVER_EXPIRES,

@@ -23,6 +23,9 @@ export interface LockedPermit {
   source: PermitSource
 }
 
+/** The open_id of a permit whose giver was erased. No caller can name it. */
+export const NOBODY = ''
+
 /** Locks permits by ascending id, whatever their status. */
 export async function lockPermits(trx: Knex.Transaction, ids: number[]): Promise<Map<number, LockedPermit>> {
   const locked = await lockFound(trx, ids)
@@ -43,7 +46,10 @@ async function lockFound(trx: Knex.Transaction, ids: number[]): Promise<Map<numb
   return new Map(rows.map((row) => [row.id, row]))
 }
 
-/** Locks those of these permits that have this status, by ascending id. */
+/**
+ * Locks those of these permits that have this status, by ascending id. One whose giver was erased is of no use to
+ * anybody: no verb brings it back.
+ */
 export async function lockWithStatus(
   trx: Knex.Transaction,
   ids: number[],
@@ -52,7 +58,7 @@ export async function lockWithStatus(
   return selectRows(
     trx,
     `SELECT id, user_id FROM wx_save_form_id${byId(trx)}
-     WHERE id IN (${placeholders(ids.length)}) AND status = ${status} ORDER BY id${forUpdate(trx)}`,
-    ids,
+     WHERE id IN (${placeholders(ids.length)}) AND open_id <> ? AND status = ${status} ORDER BY id${forUpdate(trx)}`,
+    [...ids, NOBODY],
   )
 }

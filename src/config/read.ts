@@ -33,6 +33,8 @@ export interface Config {
   apiDocs: boolean
   /** What Prometheus sends to read /metrics; undefined = only programs on this machine may. */
   metricsToken: string | undefined
+  /** An OpenTelemetry collector, which gets spans; undefined = nobody does. */
+  otlpEndpoint: string | undefined
   /** For how long settled messages, used permits, runs and sign-ins are kept. */
   retentionDays: number
 }
@@ -58,6 +60,7 @@ export function readConfig(env: Environment): Config {
     trustProxy: values.TRUST_PROXY,
     apiDocs: values.API_DOCS === 'on',
     metricsToken: values.METRICS_TOKEN || undefined,
+    otlpEndpoint: values.OTEL_EXPORTER_OTLP_ENDPOINT || undefined,
     retentionDays: values.RETENTION_DAYS,
   }
 }

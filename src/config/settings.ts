@@ -25,6 +25,7 @@ export const serviceSettings = {
   RATE_LIMITS: parse.rateLimits({ default: DEFAULT_RATE_LIMITS }),
   TRUST_PROXY: parse.proxies({ default: ['loopback'] }),
   API_DOCS: str({ default: 'on', choices: ['on', 'off'] as const }),
+  OTEL_EXPORTER_OTLP_ENDPOINT: parse.webUrl({ default: '' }),
   METRICS_TOKEN: parse.metricsToken({ default: '' }),
   RETENTION_DAYS: parse.retentionDays({ default: 90 }),
 }

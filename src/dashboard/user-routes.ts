@@ -3,11 +3,10 @@ import { inTransaction } from '../db/transaction.js'
 import { ServiceError } from '../errors.js'
 import { addDays, businessDate, parseIsoDate } from '../lib/business-date.js'
 import { maskOpenId } from '../lib/redact.js'
-import { USER_ID_PATTERN, type UserId, userIdToJson } from '../lib/user-id.js'
+import { MAX_USER_ID, toUserId, USER_ID_PATTERN, type UserId, userIdToJson } from '../lib/user-id.js'
 import { explainUser, MAX_DAYS_AHEAD } from '../reminders/explain.js'
 import { findUserDetail } from '../user-data/detail.js'
 import { findUsersOf } from '../user-data/persons.js'
-import { readUserId } from '../users/persons.js'
 import { countStopped, liftAll, recordWish } from '../users/stop-store.js'
 import { onRecord } from './actions.js'
 import { confirmPage } from './confirm.js'
@@ -29,8 +28,11 @@ export function userRoutes(
   readerOf: (request: FastifyRequest) => Reader,
 ): void {
   const { appId } = account
-  const userOf = (request: FastifyRequest): UserId =>
-    readUserId((request.params as { user_id: string }).user_id, 'user_id')
+  const userOf = (request: FastifyRequest): UserId => {
+    const { user_id } = request.params as { user_id: string }
+    if (isUserId(user_id)) return toUserId(user_id)
+    throw new ServiceError('invalid_request', `user_id: must be a whole number from 0 to ${MAX_USER_ID}`)
+  }
 
   app.get('/user', { schema: { hide: true } }, (request, reply) =>
     sendPage(reply, readerOf(request), lookUpPage(readerOf(request))),
@@ -43,10 +45,7 @@ export function userRoutes(
     const who = fieldOf(request, 'who').trim()
     const again = (fault: string, status: number) =>
       sendPage(reply.status(status), reader, lookUpPage(reader, { who, fault }))
-    if (/^\d+$/.test(who))
-      return new RegExp(USER_ID_PATTERN).test(who) && BigInt(who) < 2n ** 63n
-        ? reply.redirect(`${USER}/${who}`, 303)
-        : again(t.badId, 422)
+    if (/^\d+$/.test(who)) return isUserId(who) ? reply.redirect(`${USER}/${who}`, 303) : again(t.badId, 422)
     if (!OPEN_ID.test(who)) return again(t.badId, 422)
     const found = await orNone(findUsersOf(db, appId, who))
     const [only] = found ?? []
@@ -118,6 +117,10 @@ export function userRoutes(
       return reply.redirect(`${USER}/${userId}`, 303)
     })
   }
+}
+
+function isUserId(text: string): boolean {
+  return new RegExp(USER_ID_PATTERN).test(text) && BigInt(text) <= MAX_USER_ID
 }
 
 /** undefined where nothing is on record. */

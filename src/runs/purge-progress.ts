@@ -30,6 +30,12 @@ export async function deleteRuns(trx: Knex.Transaction, ids: number[]): Promise<
     `DELETE FROM wx_job_run WHERE id IN (${placeholders(ids.length)}) AND state <> 'running'`,
     ids,
   )
-  await execute(trx, `DELETE FROM wx_run_outcome WHERE run_id IN (${placeholders(ids.length)})`, ids)
+  // Those of a run that somebody has just started again stay with it.
+  await execute(
+    trx,
+    `DELETE FROM wx_run_outcome WHERE run_id IN (${placeholders(ids.length)})
+       AND NOT EXISTS (SELECT 1 FROM wx_job_run r WHERE r.id = wx_run_outcome.run_id)`,
+    ids,
+  )
   return affectedRows
 }

@@ -61,8 +61,9 @@ export function momentsOf({ days, next }: ComingDays): ComingDays['days'] {
 }
 
 /**
- * The exact forecast, from every user of the account: a million users take half a minute. While a run is at work, the
- * pages are of different moments. `onPage` is told the number of counters read so far.
+ * The exact forecast, from every user of the account (a million with five million permits: two minutes on two cores that
+ * had much else to do). While a run is at work, the pages are of different moments. `onPage` is told the number of
+ * counters read so far.
  */
 export async function computeForecast(
   db: Knex,

@@ -85,19 +85,3 @@ export function findOutcomes(
     [appId, madeFrom, first, last],
   )
 }
-
-/** The newest forecast for one day, if there is any. */
-export async function findKeptDay(
-  db: Knex,
-  appId: string,
-  date: BusinessDate,
-  madeFrom: BusinessDate,
-): Promise<{ reachable: number; as_of: number } | undefined> {
-  const [row] = await selectRows<{ reachable: number; as_of: number }>(
-    db,
-    `SELECT reachable, as_of FROM wx_forecast_day
-     WHERE app_id = ? AND made_on BETWEEN ? AND ? AND day = ? ORDER BY made_on DESC LIMIT 1`,
-    [appId, madeFrom, date, date],
-  )
-  return row
-}

@@ -1,5 +1,5 @@
 import type { Knex } from 'knex'
-import { addDays, type BusinessDate, businessDate, toIsoDate } from '../lib/business-date.js'
+import { addDays, businessDate, toIsoDate } from '../lib/business-date.js'
 import { groupBy } from '../lib/group-by.js'
 import { comingDays } from './coming-days.js'
 import { computeForecast, type ForecastAccount, type ReachForecast } from './compute.js'
@@ -131,17 +131,4 @@ function recentOutcomes(db: Knex, account: ForecastAccount, now: number): Promis
     first,
     last: today,
   })
-}
-
-/**
- * How many users a run of that day was going to remind: the newest kept forecast for it, made on the day or the day
- * before. Made on the day, it leaves out who had signed in by then. Undefined if there is none.
- */
-export async function plannedFor(
-  db: Knex,
-  { appId }: { appId: string },
-  date: BusinessDate,
-): Promise<{ reachable: number; as_of: string } | undefined> {
-  const kept = await store.findKeptDay(db, appId, date, addDays(date, -1))
-  return kept && { reachable: kept.reachable, as_of: new Date(kept.as_of).toISOString() }
 }

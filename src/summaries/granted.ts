@@ -15,7 +15,7 @@ import { createRest } from './rest.js'
  */
 const OPEN_MS = MINUTE_MS
 /** Older permits are in no summary. */
-const KEPT_DAYS = 90
+const MAX_AGE_DAYS = 90
 
 interface GrantedOf {
   account: { appId: string; timezone: string }
@@ -98,7 +98,7 @@ function byDay(
   const dayOf = ({ quarter }: store.GrantedRow): BusinessDate =>
     quarter <= 0 || quarter > now ? today : businessDate(quarter, timezone)
   const days = groupBy(rows, dayOf)
-  for (const day of days.keys()) if (day < addDays(today, -KEPT_DAYS)) days.delete(day)
+  for (const day of days.keys()) if (day < addDays(today, -MAX_AGE_DAYS)) days.delete(day)
   return days
 }
 

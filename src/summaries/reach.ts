@@ -37,22 +37,30 @@ export interface Reach {
 export function reachOf({ doneTo, bundles }: Profile, moments: Moment[]): Reach {
   /** Permits by the number of moments at which they are valid. */
   const stock = new Array<number>(moments.length + 1).fill(0)
-  const put = (isHeld: boolean): void => {
-    for (const bundle of bundles)
-      if (bundle.isHeld === isHeld) stock[bundle.valid] = (stock[bundle.valid] ?? 0) + bundle.permits
-  }
   const reach: Reach = { reminded: [], left: [] }
+  let left = 0
+  let oldest = 0
+  const put = (isHeld: boolean): void => {
+    for (const bundle of bundles) {
+      if (bundle.isHeld !== isHeld) continue
+      stock[bundle.valid] = (stock[bundle.valid] ?? 0) + bundle.permits
+      left += bundle.permits
+    }
+    oldest = 0
+  }
   put(false)
   for (const [i, { date, sends }] of moments.entries()) {
     if (i === 1) put(true)
-    const left = stock.slice(i + 1).reduce((sum, permits) => sum + permits, 0)
+    // Valid at the moments before this one only.
+    left -= stock[i] ?? 0
     const isReminded = sends && date > doneTo && left > 0
-    if (isReminded) {
-      const oldest = stock.findIndex((permits, valid) => valid > i && permits > 0)
-      stock[oldest] = (stock[oldest] ?? 0) - 1
-    }
     reach.left.push(left)
     reach.reminded.push(isReminded)
+    if (!isReminded) continue
+    oldest = Math.max(oldest, i + 1)
+    while (stock[oldest] === 0) oldest++
+    stock[oldest] = (stock[oldest] ?? 0) - 1
+    left--
   }
   return reach
 }

@@ -45,8 +45,9 @@ export async function summarize(
   const { appId } = account
   try {
     return await withLease(db, appId, async (lease) => {
+      // The forecast first: the first count of new permits reads all that there are.
+      const days = isWhole ? await keepWhole(deps, account, lease, onPage) : []
       const granted = await countNewPermits(db, { account, lease, now: now(), signal })
-      const days = isWhole && !signal.aborted ? await keepWhole(deps, account, lease, onPage) : []
       if (isWhole)
         log.info({ event: 'summarize.done', app_id: appId, granted, days }, 'summaries are up to date')
       return { granted, days }

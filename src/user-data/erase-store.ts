@@ -1,5 +1,4 @@
 import type { Knex } from 'knex'
-import { NOBODY } from '../books/index.js'
 import { execute, isSqlite, placeholders, selectRows } from '../db/sql.js'
 import type { UserId } from '../lib/user-id.js'
 import { ERASED_ERRMSG } from '../messages/cause.js'
@@ -32,17 +31,18 @@ export function findPermitsAfter(
 }
 
 /** Some of the permits that an open_id gave, for whichever user. Uses wx_save_form_id_tap_idx. */
-export function findPermitsOfGiver(
+export async function findPermitsOfGiver(
   db: Knex,
   appId: string,
   openId: string,
   limit: number,
-): Promise<{ id: number; user_id: UserId }[]> {
-  return selectRows(db, 'SELECT id, user_id FROM wx_save_form_id WHERE app_id = ? AND open_id = ? LIMIT ?', [
-    appId,
-    openId,
-    limit,
-  ])
+): Promise<number[]> {
+  const rows = await selectRows<{ id: number }>(
+    db,
+    'SELECT id FROM wx_save_form_id WHERE app_id = ? AND open_id = ? LIMIT ?',
+    [appId, openId, limit],
+  )
+  return rows.map(({ id }) => id)
 }
 
 /** Those of these messages that are not settled. */
@@ -84,22 +84,6 @@ export async function findRunsOf(db: Knex, ids: number[]): Promise<number[]> {
     ids,
   )
   return rows.map(({ run_id }) => run_id)
-}
-
-/** Takes the open_id from stops that are over. Uses wx_stop_history_user_idx. */
-export async function eraseStopHistory(
-  db: Knex,
-  appId: string,
-  userIds: UserId[],
-  openId?: string,
-): Promise<void> {
-  const given =
-    openId === undefined ? { sql: '', bindings: [] } : { sql: ' AND open_id = ?', bindings: [openId] }
-  await execute(
-    db,
-    `UPDATE wx_stop_history SET open_id = ? WHERE app_id = ? AND user_id IN (${placeholders(userIds.length)})${given.sql}`,
-    [NOBODY, appId, ...userIds, ...given.bindings],
-  )
 }
 
 /** Some of the events that WeChat pushed about a person. Uses wx_callback_event_person_idx. */

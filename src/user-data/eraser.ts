@@ -94,7 +94,6 @@ export function createEraser(db: Knex, appId: string, userId: UserId, now: numbe
     events,
     async permitsOfUser() {
       const before = erased.permits
-      await inRequest(db, (trx) => store.eraseStopHistory(trx, appId, [userId]))
       let place: Place | undefined = { expire: -1, id: 0 }
       while (place && erased.permits < MAX_PERMITS) {
         const rows: store.GivenPermit[] = await store.findPermitsAfter(db, appId, userId, place, CHUNK)
@@ -114,11 +113,8 @@ export function createEraser(db: Knex, appId: string, userId: UserId, now: numbe
     async permitsOfGiver(openId) {
       const before = erased.permits
       while (erased.permits < MAX_PERMITS) {
-        const given = await store.findPermitsOfGiver(db, appId, openId, CHUNK)
-        if (given.length === 0) break
-        const ids = given.map(({ id }) => id)
-        const users = sortedUnique(given.map(({ user_id }) => user_id))
-        await inRequest(db, (trx) => store.eraseStopHistory(trx, appId, users, openId))
+        const ids = await store.findPermitsOfGiver(db, appId, openId, CHUNK)
+        if (ids.length === 0) break
         if ((await eraseChunk(ids, ({ open_id }) => open_id === openId)) === 0) break
       }
       return erased.permits > before

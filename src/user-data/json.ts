@@ -1,10 +1,9 @@
 import { type BusinessDate, toIsoDate } from '../lib/business-date.js'
+import { isoTime } from '../lib/iso-time.js'
 import { errcodeOf, httpStatusEntry } from '../wechat/errcodes.js'
 import type { Errcode } from './schemas.js'
 
 /** How values of the tables are written in answers. */
-
-export const isoTime = (ms: number): string => new Date(ms).toISOString()
 
 /** null for 0, by which the tables say "not yet" or "not known". */
 export const isoTimeOrNull = (ms: number | null): string | null => (ms ? isoTime(ms) : null)

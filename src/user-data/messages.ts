@@ -1,9 +1,10 @@
 import type { Knex } from 'knex'
 import { groupBy } from '../lib/group-by.js'
+import { isoTime } from '../lib/iso-time.js'
 import type { UserId } from '../lib/user-id.js'
 import { traceIdOf } from '../messages/message.js'
 import { renderReminder } from '../messages/text.js'
-import { errcodeJson, isoDateOrNull, isoTime, isoTimeOrNull } from './json.js'
+import { errcodeJson, isoDateOrNull, isoTimeOrNull } from './json.js'
 import * as store from './message-store.js'
 import type { Attempt, Message, MessagePage } from './schemas.js'
 

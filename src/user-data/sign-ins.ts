@@ -1,8 +1,8 @@
 import type { Knex } from 'knex'
 import { type BusinessDate, toIsoDate } from '../lib/business-date.js'
+import { isoTime } from '../lib/iso-time.js'
 import type { UserId } from '../lib/user-id.js'
 import { findDaysBefore } from '../sign-ins/store.js'
-import { isoTime } from './json.js'
 import type { SignInPage } from './schemas.js'
 
 const LAST_DAY: BusinessDate = 99_991_231

@@ -3,6 +3,7 @@ import { beforeAll, describe, expect, test } from 'vitest'
 import { NEVER_EXPIRES } from '../../src/books/index.js'
 import { acceptPush } from '../../src/callbacks/accept.js'
 import { createCallbackWorker } from '../../src/callbacks/process.js'
+import { findActions } from '../../src/dashboard/action-store.js'
 import { execute, isSqlite, selectRows } from '../../src/db/sql.js'
 import { readPermits } from '../../src/metrics/permits.js'
 import { readStanding } from '../../src/metrics/standing.js'
@@ -12,6 +13,9 @@ import { expireStale } from '../../src/permits/expire.js'
 import { findBalance } from '../../src/permits/find-balance.js'
 import { createIngest } from '../../src/permits/ingest.js'
 import { explainUser } from '../../src/reminders/explain.js'
+import { retryFailed } from '../../src/reminders/retry.js'
+import { findRunStatus, listRuns } from '../../src/reminders/status.js'
+import { findShareRead } from '../../src/reminders/status-store.js'
 import { findOldRuns, readAged, readMessages, readRuns } from '../../src/retention/store.js'
 import { recordSignIn } from '../../src/sign-ins/sign-in.js'
 import { rebindUser } from '../../src/users/rebind.js'
@@ -295,6 +299,46 @@ const HOT: {
     ],
   },
   {
+    name: 'the newest runs',
+    sql: /FROM wx_job_run WHERE job = 'remind' AND app_id = \? AND slot < \?/,
+    reads: 100,
+    accesses: [{ table: 'wx_job_run', key: 'wx_job_run_slot_uq', by: ['job', 'app_id', 'slot'] }],
+  },
+  {
+    name: 'outcomes of runs',
+    sql: /FROM wx_run_outcome WHERE run_id IN/,
+    accesses: [{ table: 'wx_run_outcome', key: 'PRIMARY', by: ['run_id'] }],
+  },
+  {
+    name: 'the first and the last user',
+    sql: /SELECT user_id FROM wx_message_push_status WHERE app_id = \? ORDER BY user_id (ASC|DESC) LIMIT 1/,
+    reads: 10,
+    accesses: [{ table: 'wx_message_push_status', key: COUNTERS, by: ['app_id'] }],
+  },
+  {
+    name: 'where a page of the messages of a run ends',
+    sql: /SELECT id FROM wx_push_message.*\s+WHERE run_id = \? AND id > \? ORDER BY id LIMIT 1 OFFSET/,
+    accesses: [{ table: 'wx_push_message', key: 'wx_push_message_run_idx', by: ['run_id'] }],
+  },
+  {
+    name: 'failed messages of a run',
+    sql: /SELECT m\.id, m\.user_id, m\.errcode, c\.template_id/,
+    accesses: [
+      { table: 'm', key: 'wx_push_message_run_idx', by: ['run_id'] },
+      { table: 'c', key: 'PRIMARY' },
+    ],
+  },
+  {
+    name: 'whom the run would remind again',
+    sql: /THEN 'without_permit' ELSE 'due' END AS prospect/,
+    accesses: [
+      { table: 'p', key: COUNTERS, by: ['app_id', 'user_id'] },
+      { table: 's', key: 'PRIMARY' },
+      { table: 'u', key: 'wx_user_user_idx' },
+      { table: 'f', key: 'wx_save_form_id_oldest_idx', by: ['app_id', 'user_id'] },
+    ],
+  },
+  {
     name: 'claims whose lease lapsed',
     sql: /SELECT id FROM wx_claim\s+WHERE app_id = \? AND lease_until </,
     accesses: [{ table: 'wx_claim', key: 'wx_claim_lease_idx', by: ['app_id', 'lease_until'] }],
@@ -443,6 +487,17 @@ const HOT: {
       { table: 'r', key: 'wx_job_run_app_idx', by: ['app_id'] },
       { table: 'm', key: 'wx_push_message_run_idx' },
     ],
+  },
+  {
+    name: 'newest actions of operators',
+    sql: /FROM wx_operator_action\s+WHERE app_id = \? ORDER BY at DESC/,
+    reads: 60,
+    accesses: [{ table: 'wx_operator_action', key: 'wx_operator_action_at_idx', by: ['app_id'] }],
+  },
+  {
+    name: 'actions for the purge',
+    sql: /SELECT id FROM wx_operator_action WHERE app_id = \? AND at </,
+    accesses: [{ table: 'wx_operator_action', key: 'wx_operator_action_at_idx', by: ['app_id', 'at'] }],
   },
   {
     name: 'events for the purge',
@@ -755,6 +810,8 @@ async function fill(db: Knex, appId: string): Promise<void> {
     },
     USERS,
   )
+  const action = { at: 'i + 10', who: "'Wang'", from_address: "''", action: "'run'", details: "'{}'" }
+  await insert('wx_operator_action', { app_id: app, outcome: "'done'", ...action }, USERS)
   const outcome = { outcome: "'delivered'", messages: 1 }
   await insert('wx_run_outcome', { run_id: '5000 + i % 1000', errcode: 'i', shard: 1, ...outcome }, USERS)
   await insert('wx_job_cursor', { run_id: 'i + 1', range_no: 1, cur: 1, hi: 1 }, 3_000)
@@ -772,6 +829,7 @@ async function fill(db: Knex, appId: string): Promise<void> {
     'wx_run_outcome',
     'wx_callback_nonce',
     'wx_callback_event',
+    'wx_operator_action',
   )
 }
 
@@ -784,11 +842,19 @@ async function runEverything(world: World): Promise<Statement[]> {
   expect(await world.startProcess({ db, appSecret: 'wrong' }).remind()).toMatchObject({ state: 'halted' })
   clock.advance(60_000)
   wechat.addFault({ kind: 'errcode', errcode: 41028, after: 10, times: 3, match: { path: SEND_PATH } })
+  wechat.addFault({ kind: 'errcode', errcode: 40003, after: 15, times: 2, match: { path: SEND_PATH } })
   wechat.addFault({ kind: 'errcode', errcode: -1, after: 20, times: 3, match: { path: SEND_PATH } })
   expect(await world.startProcess({ db }).remind({ limit: 300 })).toMatchObject({
     state: 'limited',
     date: TODAY,
   })
+  await findRunStatus(db, world.account, TODAY, clock.now())
+  await listRuns(db, world.account, { limit: 30 })
+  await findShareRead(db, appId, 1)
+  const { signal } = new AbortController()
+  // These users have no other permit.
+  const { without_permit } = await retryFailed(db, world.account, {}, clock.now(), signal)
+  expect(without_permit).toBeGreaterThan(0)
   await leaveBehind(db, appId)
   await world.startProcess({ db }).recover()
   const sweep = { appId, slot: clock.now(), triggeredBy: 'cron' } as const
@@ -834,6 +900,8 @@ async function runEverything(world: World): Promise<Statement[]> {
   await readRuns(db, 0, wanted)
   await readAged(db, 'wx_callback_event', wanted)
   await readAged(db, 'wx_stop_history', wanted)
+  await readAged(db, 'wx_operator_action', wanted)
+  await findActions(db, appId, 50)
   await readStanding(db, appId)
   await readPermits(db, appId)
   await createCounterCheck(db, appId).checkNext(new AbortController().signal)

@@ -1,5 +1,6 @@
 import type { Knex } from 'knex'
 import { afterEach, describe, expect, test } from 'vitest'
+import { lockPermits } from '../../src/books/locked-permits.js'
 import { execute } from '../../src/db/sql.js'
 import { expireStale } from '../../src/permits/expire.js'
 import { createIngest } from '../../src/permits/ingest.js'
@@ -8,7 +9,7 @@ import { DAY_MS, HOUR_MS, MINUTE_MS, TODAY } from '../helpers/constants.js'
 import { dialects } from '../helpers/database.js'
 import { eventually } from '../helpers/eventually.js'
 import { recordErrors, silentLog } from '../helpers/rows.js'
-import { openSteppingPool, type SteppingPool } from '../helpers/stepping-pool.js'
+import { openSteppingPool, type SteppingPool, someoneWaits } from '../helpers/stepping-pool.js'
 import { openIdOf, user } from '../helpers/users.js'
 import { useWorld, type World } from '../helpers/world.js'
 
@@ -20,6 +21,7 @@ import { useWorld, type World } from '../helpers/world.js'
  * | `status = 0` in expirePermits (sweep) | the permits that were claimed, or expired, since the sweep read them |
  * | `status = 0` in lockCandidatePermits (claim) | the permit that expired since the claim read it |
  * | SKIP LOCKED in expirePermits | the sweeps that must not wait for a claim or for each other |
+ * | the key by user in the UPDATE of expirePermits, in place of that by id | whoever names the permits that a sweep holds |
  * | SKIP LOCKED in lockCandidatePermits | the claim that must not wait for a sweep |
  * | SKIP LOCKED in lockDueCounters | the claim that must not wait for an upload |
  * | `again` in moveCursor | both of these: the user passed over is forgotten |
@@ -166,6 +168,22 @@ describe('side by side on mysql', { tags: ['mysql'] }, () => {
     stop.goOn()
     expect(await claiming).toEqual([1])
     expect(await statuses(1)).toEqual([1])
+  })
+
+  test('a sweep does not deadlock with whoever names, by their ids, the permits that it holds', async () => {
+    await world.has(user(1).permitFor(2 * MINUTE_MS), user(2).permitFor(2 * MINUTE_MS))
+    const ids = [...(await world.permitsOf(1)), ...(await world.permitsOf(2))].map(({ id }) => id)
+    const sweeper = another()
+    const errors = [recordErrors(world.db), recordErrors(sweeper.db)]
+    const stop = sweeper.stop('before', /^UPDATE wx_save_form_id/)
+    const sweeping = sweep(sweeper.db, world.clock.now() + HOUR_MS)
+    await stop.reached
+    const naming = world.db.transaction((trx) => lockPermits(trx, ids))
+    await someoneWaits(world.db)
+    stop.goOn()
+    expect(await sweeping).toEqual({ expired: 2, users: 2 })
+    expect([...(await naming).values()].map(({ status }) => status)).toEqual([2, 2])
+    expect(errors).toEqual([[], []])
   })
 
   test('what a claim held when it died is expired by the next sweep', async () => {

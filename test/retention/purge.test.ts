@@ -80,6 +80,11 @@ describe.each(dialects)('the purge on %s', (dialect) => {
     await execute(database.db, 'INSERT INTO wx_job_cursor (run_id, range_no, cur, hi) VALUES (?, 0, 1, 1)', [
       run.id,
     ])
+    await execute(
+      database.db,
+      "INSERT INTO wx_run_outcome (run_id, outcome, shard, messages) VALUES (?, 'retried', 1, 1)",
+      [run.id],
+    )
   }
 
   it('deletes an old message with its permit and run, and keeps young ones', async () => {
@@ -99,6 +104,7 @@ describe.each(dialects)('the purge on %s', (dialect) => {
       { id: 2 },
     ])
     expect(await selectRows(database.db, 'SELECT run_id FROM wx_job_cursor')).toEqual([{ run_id: 2 }])
+    expect(await selectRows(database.db, 'SELECT run_id FROM wx_run_outcome')).toEqual([{ run_id: 2 }])
     expect((await audit(database.db, NOW, false)).ok).toBe(true)
   })
 
@@ -233,6 +239,22 @@ describe.each(dialects)('the purge on %s', (dialect) => {
     expect(await purge()).toMatchObject({ events: 1 })
     expect(await ids('wx_callback_event')).toEqual([2, 3])
     expect(await ids('wx_callback_nonce')).toEqual([3])
+  })
+
+  it('deletes what operators did long ago', async () => {
+    for (const [id, at] of [
+      [1, OLD],
+      [2, YOUNG],
+    ] as const) {
+      await execute(
+        database.db,
+        `INSERT INTO wx_operator_action (id, app_id, at, who, from_address, action, details, outcome)
+         VALUES (?, 'wx1', ?, 'Wang', '10.0.0.x', 'run', '{}', 'done')`,
+        [id, at],
+      )
+    }
+    await purge()
+    expect(await ids('wx_operator_action')).toEqual([2])
   })
 
   it('deletes old summaries of days and forecasts', async () => {

@@ -6,7 +6,7 @@ import { backTest } from '../../src/summaries/back-test.js'
 import { comingDays } from '../../src/summaries/coming-days.js'
 import { countSignIns, countStandings } from '../../src/summaries/day-store.js'
 import { findFlow } from '../../src/summaries/flow.js'
-import { findForecast, plannedFor } from '../../src/summaries/forecast.js'
+import { findForecast } from '../../src/summaries/forecast.js'
 import { findGoingDark } from '../../src/summaries/going-dark.js'
 import {
   countGranted,
@@ -135,14 +135,13 @@ describe.each(dialects)('what is read for the summaries of 20,000 users on %s', 
       (db) => summarizeJob({ db, log: silentLog, now: () => NOW }, account).look(signal),
     ],
     ['the forecast', 5_000, (db) => findForecast(db, account, { days: 30 }, later)],
-    ['the plan of a day', 50, (db) => plannedFor(db, account, TODAY)],
     ['the stock', 2_200, (db) => findStock(db, account, later)],
     ['the flow', 300, (db) => findFlow(db, account, { days: 90 }, later)],
     ['the history', 600, (db) => findHistory(db, account, { days: 90 }, later)],
     ['a back-test', 600, (db) => backTest(db, account, later)],
     [
       'a page of those who go dark',
-      55_000,
+      28_000,
       (db) => findGoingDark(db, account, { date: addDays(TODAY, 29), limit: 100, after: 2_000 }, NOW),
     ],
   ]

@@ -1,6 +1,9 @@
 import { describe, expect, test } from 'vitest'
+import { restoreVoided } from '../../src/books/index.js'
 import { createIngest } from '../../src/permits/ingest.js'
 import { planRun } from '../../src/reminders/plan.js'
+import { findRunStatus } from '../../src/reminders/status.js'
+import { forecastNow } from '../../src/summaries/forecast.js'
 import { findUserDetail } from '../../src/user-data/detail.js'
 import { eraseUser } from '../../src/user-data/erase.js'
 import { DAY_MS, HOUR_MS, MINUTE_MS, NOW, SEND_PATH, TEMPLATE_ID, TODAY } from '../helpers/constants.js'
@@ -73,11 +76,6 @@ describe.each(dialects)('an erasure on %s', (dialect) => {
       .db('wx_run_outcome')
       .where({ outcome: 'delivered' })
       .update({ sample_rid: 'rid-of-seven', sample_message_id: message?.id })
-    const stop = { app_id: world.account.appId, kind: 'block', began_at: 1, ended_at: 2 }
-    await world.db('wx_stop_history').insert([
-      { ...stop, user_id: 7, open_id: openIdOf(7) },
-      { ...stop, user_id: 8, open_id: openIdOf(8) },
-    ])
     const formIds = (await world.permitsOf(7)).map(({ form_id }) => form_id)
     const [runBefore, othersBefore] = [await world.runs(), without(await world.books(), [7])]
     await world.expectAuditClean()
@@ -94,7 +92,6 @@ describe.each(dialects)('an erasure on %s', (dialect) => {
     const text = await everything(world)
     for (const personal of [openIdOf(7), 'uSeven', 'seven', ...formIds]) expect(text).not.toContain(personal)
     expect(text).toContain('uEight')
-    expect(await world.db('wx_stop_history').pluck('open_id')).toEqual(['', openIdOf(8)])
     expect(await world.runs()).toEqual(runBefore)
     expect(without(await world.books(), [7])).toEqual(othersBefore)
     expect(await world.counterOf(7)).toEqual({ count: 0, last_date: TODAY })
@@ -299,6 +296,63 @@ describe.each(dialects)('an erasure on %s', (dialect) => {
     await erase(world, 7)
     expect(await everything(world)).not.toContain('"oA"')
     expect(await world.counterOf(7)).toMatchObject({ count: 0 })
+  })
+
+  test('is not undone by a bring-back of what a refusal had ended', async () => {
+    await world.has(user(7).subscriptions(2))
+    const refusal = { errcode: 43101, message_id: 5, status: 2 }
+    await world.db('wx_save_form_id').update(refusal)
+    await world.db('wx_message_push_status').update({ count: 0 })
+    await erase(world, 7)
+    const ids = (await world.permitsOf(7)).map(({ id }) => id)
+    const restored = await world.db.transaction((trx) => restoreVoided(trx, world.account.appId, ids, NOW))
+    expect(restored).toBe(0)
+    expect(await world.counterOf(7)).toMatchObject({ count: 0 })
+  })
+
+  test('knows numbers beyond 2^53', async () => {
+    const { appId } = world.account
+    const userId = 9_007_199_254_740_993n
+    const upload = {
+      appId,
+      openId: 'oBig',
+      userId,
+      source: 'form' as const,
+      page: undefined,
+      submittedAt: NOW,
+    }
+    await createIngest(world.db).upload([{ ...upload, formId: 'F1' }], NOW)
+    const neighbour = { ...upload, openId: 'oNext', userId: Number(userId - 1n) }
+    await createIngest(world.db).upload([{ ...neighbour, formId: 'F2' }], NOW)
+    const { log } = world.startProcess()
+    expect(await eraseUser({ db: world.db, appId, log }, { userId, traceId: 't' }, NOW)).toMatchObject({
+      user_id: '9007199254740993',
+      open_ids: 1,
+      permits: 1,
+    })
+    expect(await everything(world)).toContain('oNext')
+    expect(await everything(world)).not.toContain('oBig')
+  })
+
+  test('changes no number of a day: status and forecast are as before, but for the user’s own permits', async () => {
+    await world.has(users(7, 9).permits(3).streak(1))
+    world.wechat.addFault({ kind: 'errcode', errcode: 43101, times: 1, match: { path: SEND_PATH } })
+    await world.startProcess().remind()
+    const status = async () => {
+      const found = await findRunStatus(world.db, world.account, TODAY, world.clock.now())
+      return JSON.parse(JSON.stringify(found, (key, value) => (key === 'sample_rids' ? undefined : value)))
+    }
+    const tomorrow = async () => {
+      const { days } = await forecastNow(world.db, world.account, { days: 2, now: world.clock.now() })
+      return days[1]
+    }
+    const before = await status()
+    // One of three was refused, and is not reachable any more.
+    expect(await tomorrow()).toMatchObject({ reachable: 2 })
+    await erase(world, 7)
+    await erase(world, 8)
+    expect(await status()).toEqual(before)
+    expect(await tomorrow()).toMatchObject({ reachable: 1 })
   })
 
   test('keeps the template that subscriptions were for', async () => {

@@ -2,6 +2,7 @@ import type { Knex } from 'knex'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { isSqlite, selectRows } from '../../src/db/sql.js'
 import { findUserDetail } from '../../src/user-data/detail.js'
+import { eraseUser } from '../../src/user-data/erase.js'
 import { findUsersOf } from '../../src/user-data/persons.js'
 import { NOW, TODAY } from '../helpers/constants.js'
 import { type Dialect, dialects } from '../helpers/database.js'
@@ -61,6 +62,17 @@ describe.each(dialects)('the record of a user among many, on %s', (dialect: Dial
     const selects = queries.filter(({ sql }) => sql.startsWith('SELECT'))
     expect(selects.length).toBeGreaterThan(9)
     for (const { sql, bindings } of selects) expect(await scansOf(world.db, sql, bindings), sql).toEqual([])
+  })
+
+  test('is erased by indexes alone', async () => {
+    const queries = recordQueries(world.db)
+    const { log } = world.startProcess({ db: world.db })
+    const erased = await eraseUser({ db: world.db, appId, log }, { userId: 8, traceId: 't' }, NOW)
+    expect(erased).toMatchObject({ open_ids: 1, permits: 2 * DAYS, complete: true })
+    const statements = queries.filter(({ sql }) => /^(SELECT|UPDATE|DELETE)/.test(sql))
+    expect(statements.length).toBeGreaterThan(15)
+    for (const { sql, bindings } of statements)
+      expect(await scansOf(world.db, sql, bindings), sql).toEqual([])
   })
 
   test.runIf(dialect === 'mysql')('costs what belongs to the user', async () => {

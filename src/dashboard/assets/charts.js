@@ -68,21 +68,22 @@ function optionsOf(chart) {
 }
 
 /** A null is a gap: nothing is known of that day. */
-function seriesOf({ name, tone, type, stack, values, hidden, dashed, area }) {
+function seriesOf({ name, tone, type, stack, values, hidden, band, dashed }) {
   const data = values.map((value) => value ?? '-')
   const paint = colour(`bar-${tone}`)
   if (type === 'bar') return { name, type, stack, data, barMaxWidth: 28, itemStyle: { color: paint } }
+  if (hidden || band) {
+    const areaStyle = band ? { areaStyle: { color: paint, opacity: 0.16 } } : {}
+    return { name, type, stack, data, symbol: 'none', silent: true, lineStyle: { width: 0 }, ...areaStyle }
+  }
   return {
     name,
-    type: 'line',
-    stack,
+    type,
     data,
     symbol: values.length > 31 ? 'none' : 'circle',
-    symbolSize: hidden ? 0 : 6,
-    lineStyle: { color: paint, width: hidden ? 0 : 2, type: dashed ? 'dashed' : 'solid' },
+    symbolSize: 6,
+    lineStyle: { color: paint, width: 2, type: dashed ? 'dashed' : 'solid' },
     itemStyle: { color: paint },
-    ...(area ? { areaStyle: { color: paint, opacity: 0.16 } } : {}),
-    silent: hidden === true,
   }
 }
 
