@@ -34,3 +34,8 @@ export function sinceFirst<Day>(days: Day[], isEmpty: (one: Day) => boolean): Da
 export function codeOf({ errcode, name }: Pick<RunError, 'errcode' | 'name'>): Html {
   return errcode === null ? html`${name}` : html`${errcode} <small>${name}</small>`
 }
+
+/** A text with its `words in code` as such. */
+export function withCode(text: string): Html {
+  return html`${text.split('`').map((part, i) => (i % 2 === 1 ? html`<code>${part}</code>` : part))}`
+}

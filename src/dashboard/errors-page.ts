@@ -1,5 +1,5 @@
 import type { RunError } from '../reminders/status.js'
-import { codeOf, day, meaningOf } from './answers.js'
+import { codeOf, day, meaningOf, withCode } from './answers.js'
 import { type Column, panel, table } from './components.js'
 import { type Html, html, type Part } from './html.js'
 import { HOME } from './layout.js'
@@ -98,7 +98,7 @@ function list(scribe: Scribe, errors: DatedError[], hasDays: boolean): Html {
 function explanation({ texts }: Scribe, error: DatedError): Html {
   const t = texts.errors
   const isChinese = texts.frame.language_tag === 'zh'
-  return html`${meaningOf(texts, error)}<small>${t.whatToDo}${texts.frame.colon}${isChinese ? error.what_to_do_zh : error.what_to_do}</small>${
+  return html`${meaningOf(texts, error)}<small>${t.whatToDo}${texts.frame.colon}${withCode(isChinese ? error.what_to_do_zh : error.what_to_do)}</small>${
     error.sample_rids.length > 0 &&
     html`<details><summary>${t.samples}</summary><small>${t.rids}${texts.frame.colon}${error.sample_rids.join(', ')}</small></details>`
   }`

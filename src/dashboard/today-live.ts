@@ -1,5 +1,5 @@
 import type { RunError, RunStatus } from '../reminders/status.js'
-import { codeOf, meaningOf } from './answers.js'
+import { codeOf, meaningOf, withCode } from './answers.js'
 import { badge, bar, callout, type Figure, figures, panel, type Share, table } from './components.js'
 import { type Html, html } from './html.js'
 import { HOME } from './layout.js'
@@ -52,8 +52,8 @@ function why({ texts }: Scribe, status: RunStatus, isExpected: boolean): Html | 
   if (reason === null || isExpected) return undefined
   const t = texts.today
   const tone = status.state === 'halted' || status.state === 'missed' ? 'bad' : 'warn'
-  return html`${callout(tone, t.cause, html`<p>${reason}</p>`)}
-${remedy !== null && callout('info', t.remedy, html`<p>${remedy}</p>`)}`
+  return html`${callout(tone, t.cause, html`<p>${withCode(reason)}</p>`)}
+${remedy !== null && callout('info', t.remedy, html`<p>${withCode(remedy)}</p>`)}`
 }
 
 function numbers({ texts, format }: Scribe, status: RunStatus): Html {

@@ -220,6 +220,7 @@ const BAD: Record<string, string[]> = {
     'b:fifteen-letters',
     `b:${'ab'.repeat(20)}`,
   ],
+  ADMIN_PASSWORD: ['elevenchars', 'a'.repeat(20), 'scrypt$16384$8$1$salt$hash'],
   WX_APP_ID: ['two words', '微信', 'w'.repeat(65)],
   WX_CHANNEL: ['email', 'FORM_ID'],
   WX_TOKEN_MODE: ['stabel'],

@@ -3,6 +3,7 @@ import { beforeAll, describe, expect, test } from 'vitest'
 import { NEVER_EXPIRES } from '../../src/books/index.js'
 import { acceptPush } from '../../src/callbacks/accept.js'
 import { createCallbackWorker } from '../../src/callbacks/process.js'
+import { findActions } from '../../src/dashboard/action-store.js'
 import { execute, isSqlite, selectRows } from '../../src/db/sql.js'
 import { readPermits } from '../../src/metrics/permits.js'
 import { readStanding } from '../../src/metrics/standing.js'
@@ -488,6 +489,17 @@ const HOT: {
     ],
   },
   {
+    name: 'newest actions of operators',
+    sql: /FROM wx_operator_action\s+WHERE app_id = \? ORDER BY at DESC/,
+    reads: 60,
+    accesses: [{ table: 'wx_operator_action', key: 'wx_operator_action_at_idx', by: ['app_id'] }],
+  },
+  {
+    name: 'actions for the purge',
+    sql: /SELECT id FROM wx_operator_action WHERE app_id = \? AND at </,
+    accesses: [{ table: 'wx_operator_action', key: 'wx_operator_action_at_idx', by: ['app_id', 'at'] }],
+  },
+  {
     name: 'events for the purge',
     sql: /SELECT id FROM wx_callback_event WHERE app_id = \? AND received_at </,
     accesses: [
@@ -798,6 +810,8 @@ async function fill(db: Knex, appId: string): Promise<void> {
     },
     USERS,
   )
+  const action = { at: 'i + 10', who: "'Wang'", from_address: "''", action: "'run'", details: "'{}'" }
+  await insert('wx_operator_action', { app_id: app, outcome: "'done'", ...action }, USERS)
   const outcome = { outcome: "'delivered'", messages: 1 }
   await insert('wx_run_outcome', { run_id: '5000 + i % 1000', errcode: 'i', shard: 1, ...outcome }, USERS)
   await insert('wx_job_cursor', { run_id: 'i + 1', range_no: 1, cur: 1, hi: 1 }, 3_000)
@@ -815,6 +829,7 @@ async function fill(db: Knex, appId: string): Promise<void> {
     'wx_run_outcome',
     'wx_callback_nonce',
     'wx_callback_event',
+    'wx_operator_action',
   )
 }
 
@@ -885,6 +900,8 @@ async function runEverything(world: World): Promise<Statement[]> {
   await readRuns(db, 0, wanted)
   await readAged(db, 'wx_callback_event', wanted)
   await readAged(db, 'wx_stop_history', wanted)
+  await readAged(db, 'wx_operator_action', wanted)
+  await findActions(db, appId, 50)
   await readStanding(db, appId)
   await readPermits(db, appId)
   await createCounterCheck(db, appId).checkNext(new AbortController().signal)

@@ -241,6 +241,22 @@ describe.each(dialects)('the purge on %s', (dialect) => {
     expect(await ids('wx_callback_nonce')).toEqual([3])
   })
 
+  it('deletes what operators did long ago', async () => {
+    for (const [id, at] of [
+      [1, OLD],
+      [2, YOUNG],
+    ] as const) {
+      await execute(
+        database.db,
+        `INSERT INTO wx_operator_action (id, app_id, at, who, from_address, action, details, outcome)
+         VALUES (?, 'wx1', ?, 'Wang', '10.0.0.x', 'run', '{}', 'done')`,
+        [id, at],
+      )
+    }
+    await purge()
+    expect(await ids('wx_operator_action')).toEqual([2])
+  })
+
   it('deletes old summaries of days and forecasts', async () => {
     for (const day of [20260801, 20261119]) {
       await execute(database.db, "INSERT INTO wx_day_summary (app_id, day) VALUES ('wx1', ?)", [day])
