@@ -20,7 +20,7 @@ const LAYERS = [
   ['deps', 'schema'],
   ['operations'],
   ['dashboard'],
-  ['app', 'jobs'],
+  ['app', 'jobs', 'observers'],
   ['sandbox'],
   ['service'],
   ['demo'],

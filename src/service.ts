@@ -12,6 +12,7 @@ import type { ConnectionLimits } from './http/connections.js'
 import { jobsOf } from './jobs.js'
 import { programVersion } from './lib/version.js'
 import { createMetrics } from './metrics/metrics.js'
+import { createObservers } from './observers.js'
 import { assertClocksAgree } from './operations/clock.js'
 import { createCounterCheck } from './operations/counter-check.js'
 import { type Presence, startPresence } from './operations/instances.js'
@@ -55,24 +56,8 @@ export async function startService(
   const metrics = createMetrics({ version: programVersion(), account })
   const base = openBase(config, account, options.now, metrics)
   const tracing = await openTracing(config.otlpEndpoint, base.instance)
-  let givenBack = 0
-  const opened = openSending(base, config, account, metrics)
-  const { observe } = opened
-  const sending: Sending = {
-    ...opened,
-    ...(tracing ? { send: tracing.traceSend(opened.send) } : {}),
-    observe: {
-      ...observe,
-      claimed(users, seconds) {
-        observe.claimed(users, seconds)
-        tracing?.claimed(users, seconds)
-      },
-      settled(tally) {
-        givenBack += tally.cancelled
-        observe.settled(tally)
-      },
-    },
-  }
+  const observers = createObservers(metrics, tracing)
+  const sending = observers.ofSending(openSending(base, config, account, metrics))
   const logins = openLoginClient(config, account, metrics)
   const counters = createCounterCheck(base.db, account.appId)
   metrics.watch({ ...base, tokens: sending.tokenCounters, counters: counters.findings })
@@ -89,11 +74,11 @@ export async function startService(
     for (const step of undo.splice(0).reverse()) await step()
   }
   async function stop(): Promise<void> {
-    const [stoppedAt, before] = [performance.now(), givenBack]
+    const [stoppedAt, before] = [performance.now(), observers.givenBack()]
     base.log.info({ event: 'service.stopping' })
     await release()
     const ms = Math.round(performance.now() - stoppedAt)
-    base.log.info({ event: 'service.stopped', ms, given_back: givenBack - before })
+    base.log.info({ event: 'service.stopped', ms, given_back: observers.givenBack() - before })
   }
 
   try {
@@ -112,20 +97,8 @@ export async function startService(
     presence = await startPresence(base, account.appId, base.instance)
     await assignUnassigned(db, account.appId, now())
 
-    const ingest = createIngest(db, (group) => {
-      metrics.uploads.onCommit(group)
-      tracing?.committed(group)
-    })
-    const callbacks = createCallbackWorker({
-      db,
-      account,
-      log,
-      now,
-      onWorked: (event, outcome) => {
-        metrics.callers.onEventWorked(event, outcome)
-        tracing?.applied(event, outcome)
-      },
-    })
+    const ingest = createIngest(db, observers.onUploads)
+    const callbacks = createCallbackWorker({ db, account, log, now, onWorked: observers.onEventWorked })
     // A clock that a demo or a test has set agrees with no database.
     const assertClock = async (): Promise<void> => {
       if (!options.now) await assertClocksAgree(db, now)

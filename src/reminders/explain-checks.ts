@@ -17,10 +17,10 @@ export const CHECKS = [
   'known',
   'not_reminded',
   'has_permit',
-  'valid_permit',
-  'permit_fits',
   'not_stopped',
   'not_signed_in',
+  'valid_permit',
+  'permit_fits',
   'reached',
 ] as const
 
@@ -83,10 +83,10 @@ export function checksOf(told: Told): Check[] {
     known,
     reminded,
     check('has_permit', standing.count > 0, inHand ?? sayCount(told, standing)),
-    check('valid_permit', standing.valid.length > 0, inHand ?? sayValid(told, standing)),
-    check('permit_fits', standing.permit !== undefined, inHand ?? sayPermit(told, standing)),
     check('not_stopped', standing.stop === undefined, sayStop(told, standing)),
     check('not_signed_in', !standing.hasSignedIn, saySignIn(told, standing)),
+    check('valid_permit', standing.valid.length > 0, inHand ?? sayValid(told, standing)),
+    check('permit_fits', standing.permit !== undefined, inHand ?? sayPermit(told, standing)),
     check('reached', failed === undefined, sayRun(told)),
   ]
 }

@@ -18,8 +18,8 @@ export interface Standing {
 }
 
 /**
- * Where the user stands at a moment. The order of the reasons is that of the daily run's counts (store.ts): permits,
- * then stops, then the sign-in. `unspent` are the user's permits that are unspent then, in the order of spending.
+ * Where the user stands at a moment. The order of the reasons is that of the daily run's counts (store.ts): the
+ * counter, then stops, then the sign-in, then which permits there are. `unspent` are the user's permits that are unspent then, in the order of spending.
  */
 export function standingOf(facts: Facts, at: number, unspent: PermitFact[], count: number): Standing {
   const valid = unspent.filter((permit) => isValidAt(permit, at))
@@ -42,10 +42,10 @@ function kindOf({
   hasSignedIn,
 }: Pick<Standing, 'count' | 'valid' | 'permit' | 'stop' | 'hasSignedIn'>): Standing['kind'] {
   if (count <= 0) return 'no_permit'
-  if (valid.length === 0) return 'no_valid_permit'
-  if (!permit) return 'wrong_template'
   if (stop) return stop.kind === 'block' ? 'blocked' : 'opted_out'
-  return hasSignedIn ? 'signed_in' : 'due'
+  if (hasSignedIn) return 'signed_in'
+  if (valid.length === 0) return 'no_valid_permit'
+  return permit ? 'due' : 'wrong_template'
 }
 
 /** Where the user stood at a moment of the past, from what is on record now. */

@@ -47,6 +47,7 @@ export async function takeSnapshot(
       of,
     )
     if (!counter || counter.count <= 0) return 'no_permit'
+    if (wish !== 'due') return wish
     const valid = (
       await selectRows<{ source: string; template_id: string | null; created_at: number }>(
         db,
@@ -58,7 +59,7 @@ export async function takeSnapshot(
     const fits = valid.some(({ source, template_id }) =>
       channel === 'subscribe' ? source === 'subscribe' && template_id === templateId : source !== 'subscribe',
     )
-    return fits ? wish : 'wrong_template'
+    return fits ? 'due' : 'wrong_template'
   }
 
   async function wishOf(of: (string | number)[]): Promise<Kind | 'due'> {
