@@ -99,6 +99,7 @@ const NOTHING_DONE = {
   date: toIsoDate(TODAY),
   state: 'done',
   reason: null,
+  reason_zh: null,
   due: 0,
   delivered: 0,
   failed: 0,
@@ -304,6 +305,7 @@ test('a remind that WeChat refuses for a mistake of ours ends with 2 and says wh
     ...NOTHING_DONE,
     state: 'halted',
     reason: expect.stringContaining('40037'),
+    reason_zh: expect.stringContaining('40037'),
     due: 30,
     cancelled,
   })
@@ -356,7 +358,7 @@ test('audit ends with 3 and names what is wrong; --fix recounts', async () => {
   const fixed = await run('audit', '--fix')
   expect(fixed.code).toBe(0)
   expect(fixed.stdout).toContain(
-    '1 counters recounted, 0 future last_date corrected, 0 messages to be taken over.',
+    '1 counters recounted, 0 future last_date corrected, 0 messages to be taken over, the outcomes of 0 runs recounted.',
   )
 })
 
