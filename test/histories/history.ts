@@ -184,7 +184,7 @@ export class History {
     const isStillToCome = !isClosed && run.started_at < timeOn(date, FIRING_HOUR, 0, account.timezone)
     if (isStillToCome && run.state !== 'limited') return undefined
     const isEnded = run.state !== 'running' && run.state !== 'window_closed'
-    if (isEnded || seen.run.at >= windowEnd(account, date) || (await this.#isRead(run.id, userId)))
+    if (isEnded || run.started_at >= windowEnd(account, date) || (await this.#isRead(run.id, userId)))
       return orElse(seen.run.snapshot, userId, await this.#ofRun(run.state, isClosed))
     return isClosed && seen.atClose ? orElse(seen.atClose, userId, 'window_closed') : undefined
   }
