@@ -1,4 +1,5 @@
 import type { Figures } from './rig/measure.js'
+import { READS } from './suites/growth.js'
 
 /** Medians of the rounds, by candidate. */
 export type Medians = Map<string, Figures>
@@ -76,6 +77,9 @@ const GROWN = [
 
 /** What growing tables may cost. */
 export const GROWTH_TARGETS: Target[] = [
+  limit('slowest call or page with 1 M users, p99, ms', 100, 50, (of) =>
+    Math.max(...READS.map(({ name }) => of(name).p99_ms ?? Number.NaN)),
+  ),
   limit('peak memory with 1 M users, MB', 200, 150, (of) => of(MANY).rss_mb),
   limitOfRatio('cost a user, 1 M / 50 k', 1.1, 1.05, (of) => costOf(of(MANY)) / costOf(of(PLAIN))),
   ...GROWN.flatMap((name) => [

@@ -10,7 +10,7 @@ import { measure } from '../rig/measure.js'
 import { startScript } from '../rig/process.js'
 import { withSlowLog } from '../rig/slow-log.js'
 import { serviceRunOn, today } from './runs.js'
-import type { Candidate, GrowthScale } from './suite.js'
+import { type Candidate, type GrowthScale, withScripts } from './suite.js'
 
 /**
  * The same daily run on tables that have grown, each case beside the plain one: as many users are reached in each. And
@@ -158,6 +158,50 @@ function operation(name: string, command: () => string[]): Candidate {
   }
 }
 
+const READ = { apiKey: 'bench-key-5e0d1c7a9f42', adminPassword: 'bench-password-5e0d1c7a9f42', times: 100 }
+const SUMMARIZED = 'many users, reminded and summarized'
+
+/** A call or a page of an account of 1 M users, with the summaries that its schedule keeps. */
+function read(name: string, path: (user: number) => string): Candidate {
+  return {
+    name: `read ${name}`,
+    unit: 'answers',
+    async run(rig) {
+      const { mysql, scale } = rig
+      if (mysql.holds !== SUMMARIZED) {
+        await operation('summarize', () => ['summarize']).run(rig)
+        mysql.holds = SUMMARIZED
+      }
+      const listener = startScript('candidates/service-http.ts', { databaseUrl: mysql.url, ...READ })
+      const url = await listener.line()
+      const config = { ...READ, url, path: path(Math.round(scale.growth.many / 2)) }
+      return withScripts([listener], () =>
+        measure(startScript('candidates/read-load.ts', config), mysql.pid, listener),
+      )
+    },
+  }
+}
+
+/** What answers at one's desk or to a program; a user in the middle of the million. */
+export const READS: Candidate[] = [
+  read('runs', () => '/v1/runs'),
+  read("today's run", () => `/v1/runs/${toIsoDate(today())}`),
+  read('forecast', () => '/v1/forecast?days=30'),
+  read('who goes dark', () => `/v1/forecast/going-dark?date=${toIsoDate(addDays(today(), 3))}`),
+  read('a user', (user) => `/v1/users/${user}`),
+  read('explain today', (user) => `/v1/users/${user}/explain`),
+  read('explain a later day', (user) => `/v1/users/${user}/explain?date=${toIsoDate(addDays(today(), 2))}`),
+  read('a sign-in', (user) => `/v1/sign-ins?user_id=${user}`),
+  read('permits of a user', (user) => `/v1/permits?user_id=${user}`),
+  read('metrics', () => '/metrics'),
+  read('page Today', () => '/dashboard'),
+  read('page Permits', () => '/dashboard/permits'),
+  read('page History', () => '/dashboard/history?days=90'),
+  read('page User', (user) => `/dashboard/user/${user}`),
+  read('page Errors', () => '/dashboard/errors'),
+  read('page Health', () => '/dashboard/health'),
+]
+
 export const GROWTH: Candidate[] = [
   ...GROWN,
   manyUsers,
@@ -166,6 +210,7 @@ export const GROWTH: Candidate[] = [
   operation('plan', () => ['plan', '--date', toIsoDate(addDays(today(), 1))]),
   operation('forecast', () => ['forecast', '--days', '30']),
   operation('summarize', () => ['summarize']),
+  ...READS,
 ]
 
 /** The working set of a million users is kept in memory, as their DBA would see to. */
