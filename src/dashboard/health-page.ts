@@ -39,6 +39,7 @@ function connections({ texts, format, account }: Scribe, health: Health): Html {
         ? t.otherNone
         : html`${badge('warn', texts.health.checkStates.warn)} ${t.otherSeen(format.number(deaths.count), format.dateTime(deaths.firstAt ?? now))}`,
     ],
+    [t.quota, health.isQuotaUp ? badge('warn', t.quotaUp) : badge('good', t.quotaGood)],
     [t.callback, callbackFact(t, format, account.callback.token !== '', lastEvent, now)],
     [t.database, html`${database.version}<br>${badge('good', t.answered(format.duration(database.ms)))}`],
     [t.pool, t.poolOf(format.number(database.pool.used), format.number(database.pool.max))],

@@ -4,6 +4,7 @@ import { type PoolState, poolStateOf } from '../db/pool.js'
 import { addDays, businessDate, timeOn } from '../lib/business-date.js'
 import { type Cron, firingsOn, parseCron } from '../lib/cron.js'
 import { findInstances, type InstanceAnswer } from '../operations/instances.js'
+import { findRunStatus } from '../reminders/status.js'
 import { PURGE_HOUR } from '../retention/job.js'
 import { readToken } from '../tokens/store.js'
 import { type ActionRow, findActions } from './action-store.js'
@@ -16,6 +17,8 @@ export interface Health {
   /** Times of the token in ms; null = there is none. */
   token: { remainingMs: number; ageMs: number; isBeingFetched: boolean } | null
   view: OperatorsView
+  /** Whether WeChat's quota stopped today's run. */
+  isQuotaUp: boolean
   lastEvent: number | null
   database: { version: string; ms: number; pool: PoolState }
   /** The next firing of each job, in ms. */
@@ -37,6 +40,7 @@ export async function findHealth(
   const version = await store.findVersion(db)
   const ms = performance.now() - asked
   const token = await readToken(db, appId)
+  const status = await findRunStatus(db, account, businessDate(now, account.timezone), now)
   return {
     now,
     token:
@@ -48,6 +52,7 @@ export async function findHealth(
           }
         : null,
     view,
+    isQuotaUp: status.state === 'paused' && status.errors.some((error) => error.class === 'quota'),
     lastEvent: await store.findLastEvent(db, appId),
     database: { version, ms, pool: poolStateOf(db) },
     next: nextFirings(account, now),

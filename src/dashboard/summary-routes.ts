@@ -28,21 +28,12 @@ export function summaryRoutes(
     const forecast = await findForecast(db, account, { days: range }, now())
     const date = darkDayOf(forecast, query.dark)
     const after = afterOf(query.after)
-    const dark =
-      date === undefined
-        ? undefined
-        : await findGoingDark(db, account, { date, limit: DARK_SHOWN, after }, now())
-    return sendPage(
-      reply,
-      reader,
-      permitsPage(reader, {
-        range,
-        forecast,
-        dark,
-        stock: await findStock(db, account, now()),
-        flow: await findFlow(db, account, { days: FLOW_DAYS }, now()),
-      }),
-    )
+    const [dark, stock, flow] = await Promise.all([
+      date === undefined ? undefined : findGoingDark(db, account, { date, limit: DARK_SHOWN, after }, now()),
+      findStock(db, account, now()),
+      findFlow(db, account, { days: FLOW_DAYS }, now()),
+    ])
+    return sendPage(reply, reader, permitsPage(reader, { range, forecast, dark, stock, flow }))
   })
 
   app.get('/history', { schema: { hide: true } }, async (request, reply) => {

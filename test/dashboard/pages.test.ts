@@ -121,6 +121,17 @@ describe.each(dialects)('the pages on %s', (dialect) => {
     expect(text).toContain('There is no run of 2026-11-20 to pause')
   })
 
+  test('name a user whose number JavaScript would round', async () => {
+    const id = '9007199254740993'
+    await service
+      .db('wx_message_push_status')
+      .insert({ app_id: service.account.appId, user_id: id, count: 0 })
+    const operator = await signedIn(service)
+    const found = await operator.send('/dashboard/user', '/dashboard/user', { who: id })
+    expect([found.status, found.headers.get('location')]).toEqual([303, `/dashboard/user/${id}`])
+    expect((await operator.get(`/dashboard/user/${id}`)).text).toContain(`User ${id}`)
+  })
+
   test('opt a user out and bring the user back', async () => {
     await stage.has(user(7).permits(1).optedOut())
     const operator = await signedIn(service)

@@ -30,20 +30,15 @@ export const actions = {
     limitHint: 'Empty: everybody. For a trial, 1 to 1,000,000.',
     badLimit: 'Please give a whole number of users, 1 to 1,000,000, or nothing.',
     button: 'Start the run',
-    begun: 'The run has been started. It goes on when you leave this page.',
-    busy: 'This process is working on the run already.',
   },
   pause: {
     title: "Pause today's run?",
     lead: 'What is being sent is finished; nobody else is reminded until it is resumed. After the sending window nothing goes out.',
     button: 'Pause the run',
-    done: 'The run is paused.',
-    nothing: 'The run had already ended.',
   },
   resume: {
     title: "Resume today's run?",
     lead: 'Everybody who is due and was not reminded today gets the reminder.',
     button: 'Resume the run',
-    done: 'The run goes on.',
   },
 }

@@ -20,7 +20,6 @@ export const frame = {
   cancel: 'Cancel',
   backToToday: 'Back to Today',
   wentWrong: 'That did not work',
-  none: 'none',
   colon: ': ',
   asTable: 'The numbers',
   asOf: (time: string) => `As of ${time}.`,

@@ -7,7 +7,6 @@ export const permits = {
   expected: (low: string, high: string) => `usually ${low} to ${high}`,
   goingDark: 'Go dark after that',
   goingDarkNote: 'reached for the last time, unless a permit arrives',
-  noReach: 'not counted yet',
   forecast: 'Who can be reminded',
   forecastNote:
     'If no permit arrives and nobody signs in, each day spends one permit of everybody who can be reached. Dashed: what usually becomes of that, with a band that four days in five fall into.',
@@ -44,6 +43,4 @@ export const permits = {
     `Users whose last day with a reminder is ${day}, unless a permit arrives or they sign in.`,
   darkDay: 'Last day',
   darkEmpty: 'Nobody among the users looked at.',
-  user: 'User',
-  left: 'Permits',
 }

@@ -31,20 +31,15 @@ export const actions: typeof actionsEn = {
     limitHint: '留空表示全部。试发可填 1 到 1,000,000。',
     badLimit: '请填写 1 到 1,000,000 的整数人数，或留空。',
     button: '开始提醒',
-    begun: '提醒已经开始，离开本页也会继续。',
-    busy: '本进程已经在执行今天的提醒。',
   },
   pause: {
     title: '暂停今天的提醒？',
     lead: '正在发送的会发完；继续之前不再提醒其他人。发送时段结束后不会再发。',
     button: '暂停提醒',
-    done: '提醒已暂停。',
-    nothing: '提醒已经结束。',
   },
   resume: {
     title: '继续今天的提醒？',
     lead: '应提醒、且今天还没有提醒过的用户都会收到提醒。',
     button: '继续提醒',
-    done: '提醒已继续。',
   },
 }

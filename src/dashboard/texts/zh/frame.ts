@@ -21,7 +21,6 @@ export const frame: typeof frameEn = {
   cancel: '取消',
   backToToday: '返回今日',
   wentWrong: '操作没有成功',
-  none: '无',
   colon: '：',
   asTable: '数据表',
   asOf: (time) => `截至 ${time}。`,

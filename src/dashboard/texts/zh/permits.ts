@@ -9,7 +9,6 @@ export const permits: typeof permitsEn = {
   expected: (low, high) => `通常为 ${low} 至 ${high}`,
   goingDark: '此后失联',
   goingDarkNote: '除非产生新凭证，这是最后一次提醒',
-  noReach: '尚未统计',
   forecast: '可提醒的人数',
   forecastNote:
     '假设没有新凭证、也没有人签到，每天为每位可提醒的用户消耗一个凭证。虚线是按往常情况的估计，五天中有四天落在色带之内。',
@@ -38,6 +37,4 @@ export const permits: typeof permitsEn = {
   darkNote: (day) => `最后一次可提醒的日子是 ${day} 的用户，除非产生新凭证或自行签到。`,
   darkDay: '最后一天',
   darkEmpty: '已查看的用户中没有。',
-  user: '用户',
-  left: '凭证',
 }
