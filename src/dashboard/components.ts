@@ -77,6 +77,8 @@ export interface Column<Row> {
   cell(row: Row): Part
   /** Digits stand under digits. */
   numeric?: boolean
+  /** Sentences: on a phone the table scrolls rather than break each of their words. */
+  wide?: boolean
 }
 
 export function table<Row>(
@@ -86,7 +88,8 @@ export function table<Row>(
   empty: string,
 ): Html {
   if (rows.length === 0) return html`<p class="empty">${empty}</p>`
-  const kind = (column: Column<Row>) => (column.numeric ? html` class="num"` : undefined)
+  const kind = ({ numeric, wide }: Column<Row>) =>
+    numeric ? html` class="num"` : wide ? html` class="wide"` : undefined
   return html`<div class="scroll" tabindex="0" role="region" aria-label="${caption}"><table><caption>${caption}</caption>
 <thead><tr>${columns.map((column) => html`<th scope="col"${kind(column)}>${column.title}</th>`)}</tr></thead>
 <tbody>${rows.map((row) => html`<tr>${columns.map((column) => html`<td${kind(column)}>${column.cell(row)}</td>`)}</tr>`)}</tbody></table></div>`

@@ -79,7 +79,7 @@ function list(scribe: Scribe, errors: DatedError[], hasDays: boolean): Html {
   const t = texts.errors
   const columns: Column<DatedError>[] = [
     { title: t.code, cell: codeOf },
-    { title: t.meaning, cell: (error) => explanation(scribe, error) },
+    { title: t.meaning, wide: true, cell: (error) => explanation(scribe, error) },
     { title: t.klass, cell: (error) => t.classes[error.class] ?? error.class },
     { title: t.outcome, cell: ({ outcome }) => t.outcomes[outcome] ?? outcome },
     { title: t.count, numeric: true, cell: ({ count }) => format.number(count) },

@@ -111,7 +111,7 @@ function errors({ texts, format }: Scribe, { errors: all, date }: RunStatus): Ht
       t.errorsTitle,
       [
         { title: e.code, cell: codeOf },
-        { title: e.meaning, cell: (error) => meaningOf(texts, error) },
+        { title: e.meaning, wide: true, cell: (error) => meaningOf(texts, error) },
         { title: e.outcome, cell: ({ outcome }) => e.outcomes[outcome] ?? outcome },
         { title: e.count, numeric: true, cell: ({ count }) => format.number(count) },
       ],

@@ -37,7 +37,7 @@ export const errors = {
   } satisfies Record<ErrcodeClass | Cause, string> as Record<string, string>,
   template: 'Template',
   all: 'all',
-  lastDays: (n: string) => `the last ${n} runs`,
+  lastDays: (n: string) => `The last ${n} runs`,
   ofDay: (day: string) => `Errors of ${day}`,
   filter: 'Show',
   seen: 'Last seen',
