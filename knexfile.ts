@@ -1,4 +1,5 @@
 import knex, { type Knex } from 'knex'
+import { withSecretFiles } from './src/config/secret-files.js'
 import { DEFAULT_DATABASE_URL, knexConfig } from './src/db/connect.js'
 import { databaseName } from './src/db/database-name.js'
 import type { MigrationParams } from './src/db/migrate.js'
@@ -13,7 +14,7 @@ const WRITES = /^migrate:(latest|up|down|rollback|to|before)$/
  * first waits for the lock that the service takes too; the lock is held until the command ends.
  */
 export default async function knexfile(): Promise<Knex.Config> {
-  const databaseUrl = process.env.DATABASE_URL ?? DEFAULT_DATABASE_URL
+  const databaseUrl = withSecretFiles(process.env).DATABASE_URL ?? DEFAULT_DATABASE_URL
   const config = knexConfig(databaseUrl)
   toStderr(`Database: ${databaseName(databaseUrl)}`)
   const params: MigrationParams = { onMessage: toStderr, appId: process.env.WX_APP_ID ?? '' }

@@ -5,6 +5,7 @@ import type { ApiKey } from '../http/callers.js'
 import type { RateLimits } from '../http/rate-limits.js'
 import { parseCron } from '../lib/cron.js'
 import { messageOf } from '../lib/message-of.js'
+import { type Environment, withSecretFiles } from './secret-files.js'
 import { accountSettings, serviceSettings } from './settings.js'
 
 export interface Config {
@@ -39,11 +40,11 @@ export interface Config {
   retentionDays: number
 }
 
-export type Environment = Record<string, string | undefined>
+export type { Environment }
 
 /** What every command needs. Throws ConfigError with all faults at once. */
 export function readConfig(env: Environment): Config {
-  const values = clean(env, serviceSettings)
+  const values = clean(withSecretFiles(env), serviceSettings)
   return {
     databaseUrl: values.DATABASE_URL,
     host: values.HOST,
@@ -67,7 +68,7 @@ export function readConfig(env: Environment): Config {
 
 /** The account that the tables and messages are for. Throws ConfigError with all faults at once. */
 export function readAccount(env: Environment): Account {
-  const values = clean(env, accountSettings)
+  const values = clean(withSecretFiles(env), accountSettings)
   assertWindowOpens(values.REMIND_CRON, values.SEND_UNTIL)
   return {
     appId: values.WX_APP_ID,
@@ -120,10 +121,11 @@ const NEEDED: Record<Purpose, string[]> = {
  * lacks, at once.
  */
 export function readSettings(env: Environment, purpose: Purpose): { config: Config; account: Account } {
+  const given = withSecretFiles(env)
   const faults: string[] = []
-  const config = collectFaults(faults, () => readConfig(env))
-  const account = collectFaults(faults, () => readAccount(env))
-  faults.push(...NEEDED[purpose].filter((name) => !env[name]).map((name) => `${name}: is not set`))
+  const config = collectFaults(faults, () => readConfig(given))
+  const account = collectFaults(faults, () => readAccount(given))
+  faults.push(...NEEDED[purpose].filter((name) => !given[name]).map((name) => `${name}: is not set`))
   if (config === undefined || account === undefined || faults.length > 0) throw new ConfigError(faults)
   return { config, account }
 }

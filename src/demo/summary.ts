@@ -50,7 +50,7 @@ function before(runs: RunReport[]): string {
   const failed = runs.reduce((sum, run) => sum + run.failed, 0)
   const halts = runs.flatMap(({ state, reason }, i) =>
     state === 'halted'
-      ? [`; ${runs.length - i} days ago halted, all given back: ${reason?.split('. ')[0]}`]
+      ? [`; ${runs.length - i} days ago halted, all given back: ${reason?.replace(/\.$/, '')}`]
       : [],
   )
   return `${delivered} delivered, ${failed} refused${halts.join('')}`

@@ -36,8 +36,8 @@ export interface History {
 }
 
 const NOTE: Bilingual = {
-  en: 'This is no experiment. Reminded users still had a permit, so they had been here within a week, as a rule; many of the others had not, or had opted out. So a part of the difference is not due to the reminder. Both counts leave out who had signed in before the run began.',
-  zh: '这不是对照实验。被提醒的用户手上还有凭证，说明多半一周内来过；其他用户很多没来过，或已退订。因此两者的差距有一部分不是提醒带来的。任务开始前已签到的用户，两边都不计。',
+  en: 'This is not an experiment. Reminded users still had a permit, so most of them had been here lately; many of the others had not, or had opted out. So a part of the difference is not due to the reminder. Both counts leave out who had signed in before the run began.',
+  zh: '这不是对照实验。被提醒的用户手上还有凭证，说明多半近期来过；其他用户很多没来过，或已退订。因此两者的差距有一部分不是提醒带来的。任务开始前已签到的用户，两边都不计。',
 }
 
 /**

@@ -165,7 +165,7 @@ describe.each(dialects)('the kept summaries on %s', (dialect) => {
       others: 6,
       others_signed_in: 1,
     })
-    expect(note.en).toContain('no experiment')
+    expect(note.en).toContain('not an experiment')
     const flow = await findFlow(world.db, account, { days: 2 }, world.clock.now())
     expect(flow.days.at(-1)).toMatchObject({ date: toIsoDate(TODAY), spent: 6, failed: 0, sign_ins: 6 })
   })
