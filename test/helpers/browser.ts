@@ -1,10 +1,7 @@
 import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core'
 import { afterAll, beforeAll } from 'vitest'
-import { findProgram, installWithApt } from './private-server.js'
+import { findBrowser } from './find-browser.js'
 
-const NAMES = ['chromium', 'chromium-browser', 'google-chrome-stable', 'google-chrome']
-const FOLDERS = ['/usr/bin', '/opt/homebrew/bin', '/Applications/Chromium.app/Contents/MacOS']
-const APT_PACKAGE = 'chromium'
 /** What the browser would ask the internet for by itself stays unasked. */
 const ARGUMENTS = [
   '--no-sandbox',
@@ -49,24 +46,7 @@ export function useBrowser(): TestBrowser {
 
 /** A Chromium without a window. Whoever launches it closes it. */
 export function launchBrowser(): Promise<Browser> {
-  const executablePath = findBrowser() ?? installBrowser()
-  return chromium.launch({ executablePath, args: ARGUMENTS })
-}
-
-function findBrowser(): string | undefined {
-  return process.env.TEST_BROWSER || findProgram(NAMES, FOLDERS)
-}
-
-function installBrowser(): string {
-  installWithApt(APT_PACKAGE, 'Chromium')
-  const installed = findBrowser()
-  if (installed) return installed
-  throw new Error(
-    `The tests of pages need Chromium. One of these gives them one:
-  - install Chromium or Chrome, so that ${NAMES.join(' or ')} is found in PATH or ${FOLDERS.join(', ')}
-  - set TEST_BROWSER to the path of the program
-  - run the tests as root on Debian, and ${APT_PACKAGE} is installed with apt-get`,
-  )
+  return chromium.launch({ executablePath: findBrowser(), args: ARGUMENTS })
 }
 
 function watch(page: Page): WatchedPage {

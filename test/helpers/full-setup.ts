@@ -1,6 +1,7 @@
 import type { TestProject } from 'vitest/node'
 import { openDatabase } from '../../src/db/connect.js'
 import { migrateLatest } from '../../src/schema.js'
+import { findBrowser } from './find-browser.js'
 import { findPromtool } from './find-promtool.js'
 import { startMysqlServer } from './mysql-server.js'
 import { buildProgram } from './program.js'
@@ -20,8 +21,9 @@ declare module 'vitest' {
   }
 }
 
-/** What a full run needs beside SQLite: MySQL and the program. Answers how to take it down. */
+/** What a full run needs beside SQLite: Chromium, promtool, MySQL and the program. Answers how to take it down. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  findBrowser()
   project.provide('promtool', findPromtool())
   const program = await buildProgram()
   project.provide('program', program.main)
