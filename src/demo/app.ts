@@ -79,7 +79,6 @@ export interface DemoStage {
   apiKey: string
   adminPassword: string
   now(): number
-  logLevel: string
 }
 
 export async function startApp(
@@ -105,7 +104,8 @@ export async function startApp(
     API_KEYS: `demo:${apiKey}`,
     ADMIN_PASSWORD: stage.adminPassword,
     SESSION_SECRET: randomBytes(32).toString('hex'),
-    LOG_LEVEL: stage.logLevel,
+    // A line for each event and run of a week would bury what the demo prints.
+    LOG_LEVEL: 'warn',
     PORT: String(port),
   })
   const service = await startService(config, account, { migrate: true, now: stage.now })

@@ -59,7 +59,6 @@ async function play(
     apiKey: randomBytes(12).toString('hex'),
     adminPassword: randomBytes(6).toString('hex'),
     now: clock.now,
-    logLevel: once ? 'warn' : 'info',
   }
   const apps: DemoApp[] = []
   for (const [i, channel] of (['form_id', 'subscribe'] as const).entries()) {
