@@ -1,3 +1,2 @@
 /** What operators can do. */
-export const ACTIONS = ['sign_in', 'run', 'pause', 'resume', 'retry', 'opt_out', 'bring_back'] as const
-export type Action = (typeof ACTIONS)[number]
+export type Action = 'sign_in' | 'run' | 'pause' | 'resume' | 'retry' | 'opt_out' | 'bring_back'

@@ -1,3 +1,4 @@
+import { pageHead } from './components.js'
 import { html, type Part } from './html.js'
 import { formFields, HOME } from './layout.js'
 import type { Page, Reader, Section } from './reader.js'
@@ -21,7 +22,7 @@ export function confirmPage(reader: Reader, question: Question): Page {
   return {
     title,
     section,
-    body: html`<div class="head"><h1>${title}</h1></div>
+    body: html`${pageHead(title)}
 <form method="post" action="${action}" class="panel form">${formFields(reader)}
 <p class="prose">${lead}</p>
 ${body}

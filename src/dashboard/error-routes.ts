@@ -73,7 +73,7 @@ export function errorRoutes(
 }
 
 /** '' for what was not asked for. */
-export function filterOf(query: unknown): ErrorFilter {
+function filterOf(query: unknown): ErrorFilter {
   const values = query as Record<string, unknown>
   const of = (name: string): string => {
     const value = values[name]

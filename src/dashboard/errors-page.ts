@@ -1,6 +1,6 @@
 import type { RunError } from '../reminders/status.js'
 import { codeOf, day, meaningOf, withCode } from './answers.js'
-import { type Column, panel, table } from './components.js'
+import { type Column, pageHead, panel, table } from './components.js'
 import { type Html, html, type Part } from './html.js'
 import { HOME } from './layout.js'
 import type { Page, Reader, Scribe } from './reader.js'
@@ -42,7 +42,7 @@ export function errorsPage(reader: Reader, facts: ErrorFacts, retry: Part): Page
   return {
     title: t.title,
     section: 'errors',
-    body: html`<div class="head"><h1>${t.title}</h1><p>${t.lead}</p></div>
+    body: html`${pageHead(t.title, t.lead)}
 ${filterForm(reader, facts)}
 ${panel(title, list(reader, shown, filter.date === ''))}
 ${retry}`,

@@ -1,7 +1,7 @@
 import type { FastifyError, FastifyReply } from 'fastify'
 import { toServiceError } from '../http/errors.js'
 import type { Logger } from '../lib/logger.js'
-import { callout, linkButton } from './components.js'
+import { callout, linkButton, pageHead } from './components.js'
 import { html } from './html.js'
 import { HOME } from './layout.js'
 import { sendPage } from './page.js'
@@ -26,7 +26,7 @@ export function sendFault(
   const faults = frame.faults as Record<string, string>
   return sendPage(reply.status(known.status), reader, {
     title: frame.wentWrong,
-    body: html`<div class="head"><h1>${frame.wentWrong}</h1></div>
+    body: html`${pageHead(frame.wentWrong)}
 ${callout(known.status >= 500 ? 'bad' : 'warn', faults[known.code] ?? frame.faults.internal, html`<p lang="en">${known.message}</p>`)}
 <div class="buttons">${linkButton(HOME, frame.backToToday)}</div>`,
   })

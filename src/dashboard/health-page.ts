@@ -1,12 +1,12 @@
 import type { Finding } from '../operations/finding.js'
 import type { ActionRow } from './action-store.js'
-import { badge, facts, panel, type Tone, table } from './components.js'
+import { badge, facts, pageHead, panel, type Tone, table } from './components.js'
 import type { Health } from './health.js'
 import { type Html, html, type Part } from './html.js'
 import { formFields, HOME } from './layout.js'
 import type { Page, Reader, Scribe } from './reader.js'
 
-export const HEALTH = `${HOME}/health`
+const HEALTH = `${HOME}/health`
 
 /** `findings` are shown once the checks were asked for. */
 export function healthPage(reader: Reader, health: Health, findings?: Finding[]): Page {
@@ -15,7 +15,7 @@ export function healthPage(reader: Reader, health: Health, findings?: Finding[])
   return {
     title: t.title,
     section: 'health',
-    body: html`<div class="head"><h1>${t.title}</h1><p>${t.lead}</p></div>
+    body: html`${pageHead(t.title, t.lead)}
 <div class="columns even">
 ${panel(t.connections, connections(reader, health))}
 <div class="stack">${panel(t.next, next(reader, health), { note: t.nextNote(account.timezone) })}

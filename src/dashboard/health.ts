@@ -74,7 +74,7 @@ function nextFirings({ remindCron, expireCron, timezone, templateId }: Account, 
 const YEAR = 366
 
 /** undefined: not within a year. */
-export function nextFiring(cron: Cron, zone: string, now: number): number | undefined {
+function nextFiring(cron: Cron, zone: string, now: number): number | undefined {
   const today = businessDate(now, zone)
   for (let day = 0; day <= YEAR; day++) {
     const found = firingsOn(cron, addDays(today, day), zone).find((time) => time > now)

@@ -3,12 +3,22 @@ import type { RunState } from '../runs/run.js'
 import type { History, HistoryDay } from '../summaries/history.js'
 import { day, inLanguage, sinceFirst } from './answers.js'
 import { chart, type Series } from './chart.js'
-import { badge, callout, type Figure, figures, panel, type Tone, table, tabs } from './components.js'
+import {
+  badge,
+  callout,
+  type Figure,
+  figures,
+  pageHead,
+  panel,
+  type Tone,
+  table,
+  tabs,
+} from './components.js'
 import { type Html, html } from './html.js'
 import { HOME } from './layout.js'
 import type { Page, Reader, Scribe } from './reader.js'
 
-export const HISTORY = `${HOME}/history`
+const HISTORY = `${HOME}/history`
 export const PERIODS = [30, 90] as const
 
 export function historyPage(reader: Reader, history: History, period: number): Page {
@@ -19,7 +29,7 @@ export function historyPage(reader: Reader, history: History, period: number): P
     title: t.title,
     section: 'history',
     scripts: ['charts.js'],
-    body: html`<div class="head"><h1>${t.title}</h1><p>${t.lead}</p></div>
+    body: html`${pageHead(t.title, t.lead)}
 ${tabs(
   t.range,
   PERIODS.map((n) => ({

@@ -5,7 +5,7 @@ import type { GoingDark } from '../summaries/going-dark.js'
 import type { Stock } from '../summaries/stock.js'
 import { day } from './answers.js'
 import { chart } from './chart.js'
-import { type Figure, figures, linkButton, panel, table, tabs } from './components.js'
+import { type Figure, figures, linkButton, pageHead, panel, table, tabs } from './components.js'
 import { type Html, html } from './html.js'
 import { HOME } from './layout.js'
 import { flowPanel, stockPanel } from './permits-charts.js'
@@ -33,7 +33,7 @@ export function permitsPage(reader: Reader, facts: PermitsFacts): Page {
     title: t.title,
     section: 'permits',
     scripts: ['charts.js'],
-    body: html`<div class="head"><h1>${t.title}</h1><p>${t.lead}</p></div>
+    body: html`${pageHead(t.title, t.lead)}
 ${panel(t.stock, figures(figuresOf(reader, { forecast, stock })), { note: asOf(reader, forecast.as_of ?? stock.as_of) })}
 ${forecastPanel(reader, { forecast, range: facts.range })}
 <div class="columns even">${stockPanel(reader, stock)}${flowPanel(reader, flow)}</div>

@@ -1,5 +1,5 @@
 import { card } from './card.js'
-import { facts, linkButton, panel, table } from './components.js'
+import { facts, linkButton, pageHead, panel, table } from './components.js'
 import { html } from './html.js'
 import { HOME } from './layout.js'
 import type { CountedPlan } from './planner.js'
@@ -10,7 +10,7 @@ import { USER } from './user-page.js'
 export function planPage(reader: Reader, counted: CountedPlan | undefined): Page {
   const { texts, format, account } = reader
   const t = texts.today
-  const head = html`<div class="head"><h1>${t.planTitle}</h1><p>${t.planLead}</p></div>`
+  const head = pageHead(t.planTitle, t.planLead)
   const back = html`<div class="buttons">${linkButton(HOME, texts.frame.backToToday)}</div>`
   const frame = { title: t.planTitle, section: 'today' } as const
   if (!counted)

@@ -4,6 +4,7 @@ import formbody from '@fastify/formbody'
 import type { FastifyError, FastifyInstance, FastifyPluginAsync, FastifyRequest } from 'fastify'
 import { ServiceError } from '../errors.js'
 import { openAssets } from './assets.js'
+import { pageHead } from './components.js'
 import type { DashboardDeps } from './deps.js'
 import { errorRoutes } from './error-routes.js'
 import { sendFault } from './fault-page.js'
@@ -79,7 +80,7 @@ function switchedOff(app: FastifyInstance, readerOf: (request: FastifyRequest) =
     const t = reader.texts.signIn
     return sendPage(reply, reader, {
       title: t.offTitle,
-      body: html`<div class="head"><h1>${t.offTitle}</h1></div>
+      body: html`${pageHead(t.offTitle)}
 <section class="panel prose"><p>${t.off}</p><p>${t.offHash}</p><pre tabindex="0"><code>npm run -s cli -- hash-password</code></pre><p class="note">${t.offRest}</p></section>`,
     })
   })

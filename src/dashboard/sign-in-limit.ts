@@ -7,7 +7,7 @@ import type { Logger } from '../lib/logger.js'
 /** Wrong passwords a minute from one address. */
 export const PER_ADDRESS = 10
 /** The same from all addresses that have never signed in: guessers may have thousands of addresses. */
-export const OVERALL = 60
+const OVERALL = 60
 const MAX_KNOWN = 1_000
 
 /** Slows down whoever guesses the password, in this process. */

@@ -1,5 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { onRecord } from './actions.js'
+import { pageHead } from './components.js'
 import type { DashboardDeps } from './deps.js'
 import { type Html, html } from './html.js'
 import { formFields, HOME } from './layout.js'
@@ -79,7 +80,7 @@ function ask(
 
 function form(reader: Reader, next: string, again?: { name: string; fault: string }): Html {
   const t = reader.texts.signIn
-  return html`<div class="head"><h1>${t.title}</h1><p>${t.lead}</p></div>
+  return html`${pageHead(t.title, t.lead)}
 <form method="post" action="${SIGN_IN}" class="panel form">
 ${formFields(reader)}<input type="hidden" name="next" value="${next}">
 ${again && html`<p class="fault" role="alert">${again.fault}</p>`}

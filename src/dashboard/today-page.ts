@@ -1,6 +1,6 @@
 import { reminderRenderer } from '../messages/text.js'
 import { card } from './card.js'
-import { linkButton, panel } from './components.js'
+import { linkButton, pageHead, panel } from './components.js'
 import { type Html, html } from './html.js'
 import { HOME } from './layout.js'
 import type { Page, Reader } from './reader.js'
@@ -18,7 +18,7 @@ export function todayPage(reader: Reader, today: Today): Page {
     section: 'today',
     scripts: ['live.js'],
     refreshWithoutScripts: state === 'running' || state === 'waiting',
-    body: html`<div class="head"><h1>${format.day(today.date)}</h1><p>${t.zone(account.timezone)}</p></div>
+    body: html`${pageHead(format.day(today.date), t.zone(account.timezone))}
 <div class="columns" data-live="${HOME}/events"><div class="stack">
 <div data-part="answer">${parts.answer}</div>
 ${actions(reader, today, state)}

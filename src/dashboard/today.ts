@@ -117,7 +117,7 @@ function doneSentence(
 }
 
 /** Messages that are over, whatever became of them. */
-export function endedOf({ delivered, failed, unknown }: RunStatus): number {
+function endedOf({ delivered, failed, unknown }: RunStatus): number {
   return delivered + failed + unknown
 }
 

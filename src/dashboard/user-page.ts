@@ -2,7 +2,7 @@ import { parseIsoDate } from '../lib/business-date.js'
 import { maskOpenId } from '../lib/redact.js'
 import type { UserDetail } from '../user-data/schemas.js'
 import { day, meaningOf } from './answers.js'
-import { badge, figures, linkButton, panel, table } from './components.js'
+import { badge, figures, linkButton, pageHead, panel, table } from './components.js'
 import { type Html, html, type Part } from './html.js'
 import { formFields, HOME } from './layout.js'
 import type { Page, Reader, Scribe } from './reader.js'
@@ -19,7 +19,7 @@ export function lookUpPage(
   return {
     title: t.title,
     section: 'user',
-    body: html`<div class="head"><h1>${t.title}</h1><p>${t.lead}</p></div>
+    body: html`${pageHead(t.title, t.lead)}
 ${lookUpForm(reader, asked)}
 ${
   asked.found &&
@@ -47,7 +47,7 @@ export function userPage(reader: Reader, user: UserDetail, why: Part): Page {
   return {
     title: t.name(id),
     section: 'user',
-    body: html`<div class="head"><h1>${t.name(id)}</h1><p>${openIds(reader, user)}</p></div>
+    body: html`${pageHead(t.name(id), openIds(reader, user))}
 ${panel(t.reach, html`${reach(reader, user)}${numbers(reader, user)}${change(reader, user)}`)}
 <div class="columns"><div class="stack">${why}
 ${panel(t.timeline, timeline(reader, user), { note: t.timelineNote })}</div>

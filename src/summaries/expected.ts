@@ -14,7 +14,7 @@ export interface Expected {
 }
 
 /** From fewer days nothing is concluded. */
-export const MIN_DAYS = 3
+const MIN_DAYS = 3
 /** The days whose forecasts count. */
 export const HISTORY_DAYS = 14
 const LOW = 0.1

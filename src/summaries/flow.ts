@@ -20,7 +20,7 @@ export interface Flow {
   }[]
 }
 
-export const MAX_HISTORY_DAYS = 90
+const MAX_HISTORY_DAYS = 90
 
 /** The flow of permits and sign-ins of the last days, today last. From kept sums: a row a day. */
 export async function findFlow(

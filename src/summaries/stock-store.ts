@@ -16,7 +16,7 @@ export interface StockRow {
 }
 
 /** `days_left` of permits that run out after so many days, or later. */
-export const MOST_DAYS_LEFT = 30
+const MOST_DAYS_LEFT = 30
 /** `days_left` of permits that never run out. */
 export const NEVER = -1
 

@@ -34,7 +34,7 @@ export async function findStock(db: Knex, { appId }: { appId: string }, now: num
 }
 
 /** The stock as last kept, whatever the size of the account: two dozen rows by their key. For the metrics. */
-export async function keptStock(db: Knex, { appId }: { appId: string }): Promise<Stock> {
+async function keptStock(db: Knex, { appId }: { appId: string }): Promise<Stock> {
   const rows = await findKeptStock(db, appId)
   const [first] = rows
   return { as_of: first ? new Date(first.as_of).toISOString() : null, permits: rows.map(toAnswer) }
