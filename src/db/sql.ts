@@ -1,6 +1,7 @@
 import type { Knex } from 'knex'
 import { MINUTE_MS } from '../lib/durations.js'
 import { toUserId } from '../lib/user-id.js'
+import { withoutContention } from './transaction.js'
 
 /** What a statement may be given. */
 export type Value = string | number | bigint | null
@@ -156,13 +157,21 @@ function hasRounded(row: Record<string, unknown>): boolean {
   return false
 }
 
-/** Runs an INSERT, UPDATE or DELETE. On MySQL `affectedRows` counts the rows found, changed or not. */
+/** A lock wait was a second long: whether to wait on is for the caller to say. */
+const FIRST_LOCK_WAIT = 1
+
+/**
+ * Runs an INSERT, UPDATE or DELETE. On MySQL `affectedRows` counts the rows found, changed or not. MySQL ends a
+ * deadlock by undoing one of the two: a statement by itself is retried here, a transaction by inTransaction.
+ */
 export async function execute(
   db: Knex,
   sql: string,
   bindings: Value[] = [],
 ): Promise<{ affectedRows: number; insertId: number }> {
-  const result = await send(db, sql, bindings, {})
+  const ask = () => send(db, sql, bindings, {})
+  const retries = !db.isTransaction && !isSqlite(db)
+  const result = await (retries ? withoutContention(ask, () => false, FIRST_LOCK_WAIT) : ask())
   if (isSqlite(db)) {
     const { changes, lastInsertRowid } = result as { changes: number; lastInsertRowid: number }
     return { affectedRows: changes, insertId: lastInsertRowid }
