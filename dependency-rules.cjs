@@ -3,7 +3,7 @@
  * and files form no cycles. A new folder gets its line here.
  */
 const LAYERS = [
-  ['errors', 'account', 'channel'],
+  ['errors', 'account', 'accounts', 'channel'],
   ['lib'],
   ['db', 'wechat'],
   ['tokens'],

@@ -10,11 +10,20 @@ export interface CallbackSettings {
   url: string
 }
 
+export type MiniprogramState = 'developer' | 'trial' | 'formal'
+export type MessageLanguage = 'zh_CN' | 'en_US' | 'zh_HK' | 'zh_TW'
+
+export interface Webhook {
+  url: string
+  /** Signs what is sent. */
+  secret: string
+}
+
 /** One WeChat app that messages are sent for, and what its daily reminder says. */
 export interface Account {
   appId: string
   appSecret: string
-  channel: Exclude<Channel, 'official'>
+  channel: Channel
   tokenMode: 'stable' | 'classic'
   /** Who numbers users: the owner's backend, or this service. */
   userIds: 'backend' | 'auto'
@@ -23,6 +32,22 @@ export interface Account {
   page: string
   /** Key of the template -> text with placeholders, see messages/text.ts. */
   data: Record<string, string>
+  /** Which version of the mini-program a subscribe message opens. */
+  miniprogramState: MiniprogramState
+  /** In which language the mini-program is opened by a subscribe message. */
+  lang: MessageLanguage
+  /** What a tap on a message of a service account opens; '' = nothing. */
+  url: string
+  /** The mini-program that a tap on a message of a service account opens, before `url`. */
+  miniprogram: { appid: string; pagepath: string } | undefined
+  /** Templates that messages of backends and reports of subscriptions may name, besides the reminder's. */
+  templates: string[]
+  /** Where the account's backend is told what became of its messages. */
+  webhook: Webhook | undefined
+  /** Requests to WeChat at once, in each process. */
+  sendConcurrency: number
+  /** Messages per second, for all processes together if Redis shares it; undefined = as fast as WeChat answers. */
+  sendRate: number | undefined
   timezone: string
   remindCron: string
   expireCron: string

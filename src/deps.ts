@@ -66,6 +66,7 @@ export function openBase(
     account?.appSecret ?? '',
     account?.callback.token ?? '',
     account?.callback.encodingAesKey ?? '',
+    account?.webhook?.secret ?? '',
     ...config.apiKeys.map(({ key }) => key),
     ...config.sessionSecrets,
     config.adminPassword ?? '',
@@ -87,7 +88,7 @@ export function openSending(
   const http = createWechatHttp({
     baseUrl: config.wechatBaseUrl,
     // One more than there are messages under way, for the token.
-    connections: config.sendConcurrency + 1,
+    connections: account.sendConcurrency + 1,
     ...(observers ? { onEnd: observers.onWechatRequest } : {}),
     ...(httpMs === undefined ? {} : { headersTimeoutMs: httpMs, bodyTimeoutMs: httpMs }),
   })
@@ -108,10 +109,10 @@ export function openSending(
     random: () => backoff * Math.random(),
     getToken: () => tokens.get(),
     tokenCounters: () => tokens.counters(),
-    send: createSender(createWechatClient({ http, tokens })),
+    send: createSender(createWechatClient({ http, tokens }), account),
     leaseMs: lease,
-    concurrency: config.sendConcurrency,
-    rate: createRate(config.sendRate, shared?.take),
+    concurrency: account.sendConcurrency,
+    rate: createRate(account.sendRate, shared?.take),
     observe: observers?.sending ?? UNOBSERVED,
     async close() {
       shared?.close()
@@ -160,8 +161,8 @@ export function openLoginClient(config: Config, account: Account, observers?: Ob
 }
 
 /** Without a SEND_RATE there is nothing to share out, and Redis is not asked. */
-function openShared(log: Logger, config: Config, { appId }: Account): SharedTurns | undefined {
-  const { redisUrl, sendRate } = config
+function openShared(log: Logger, config: Config, { appId, sendRate }: Account): SharedTurns | undefined {
+  const { redisUrl } = config
   if (redisUrl === undefined || sendRate === undefined) return undefined
   return openSharedTurns({ redisUrl, appId, perSecond: sendRate, log })
 }

@@ -7,6 +7,7 @@ export const ERROR_STATUS = {
   forbidden: 403,
   high_risk_user: 403,
   not_found: 404,
+  unknown_account: 404,
   sessions_off: 404,
   request_timeout: 408,
   conflict: 409,

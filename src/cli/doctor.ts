@@ -25,8 +25,8 @@ async function examineAll(cli: Cli, { json }: JsonOption): Promise<number> {
       const sending = openSending(base, config, account)
       const { db, now: systemNow } = base
       const { getToken } = sending
-      const { redisUrl: url, sendRate } = config
-      const redis = url === undefined ? {} : { redis: { url, sendRate } }
+      const { redisUrl: url } = config
+      const redis = url === undefined ? {} : { redis: { url, sendRate: account.sendRate } }
       const { findCallbackTarget } = await import('../operations/callback-target.js')
       const callback = await findCallbackTarget(base, config, account)
       const deps = { db, pendingMigrations, account, systemNow, getToken, callback, ...redis }

@@ -83,13 +83,17 @@ export const redisUrl = makeExactValidator<string>((text) => {
 
 /** Without TLS, anyone on the path reads the app secret and the token; only a sandbox on this machine may do without. */
 export const wechatUrl = makeExactValidator<string>((text) => {
+  return assertUrlWithTls(text, 'a sandbox')
+})
+
+function assertUrlWithTls(text: string, exception: string): string {
   if (!/^https?:\/\//i.test(text) || !URL.canParse(text))
     throw new Error('must be an http:// or https:// URL')
   const { protocol, hostname } = new URL(text)
   if (protocol === 'http:' && !/^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(hostname))
-    throw new Error('must be an https:// URL; http:// is for a sandbox on this machine')
+    throw new Error(`must be an https:// URL; http:// is for ${exception} on this machine`)
   return text
-})
+}
 
 export const webUrl = makeExactValidator<string>((text) => {
   if (!/^https?:\/\//i.test(text) || !URL.canParse(text))
@@ -97,12 +101,34 @@ export const webUrl = makeExactValidator<string>((text) => {
   return text
 })
 
+/** Where what became of messages is sent. Without TLS, anyone on the path reads it; only this machine may do without. */
+export const webhookUrl = makeExactValidator<string>((text) => assertUrlWithTls(text, 'a program'))
+
+/** An empty appid means none, because envalid reads undefined as a failure. */
+export const miniprogram = makeExactValidator<{ appid: string; pagepath: string }>((text) => {
+  const { appid, pagepath = '', ...rest } = JSON.parse(text) ?? {}
+  if (
+    typeof appid !== 'string' ||
+    appid === '' ||
+    typeof pagepath !== 'string' ||
+    Object.keys(rest).length > 0
+  )
+    throw new Error('must be JSON such as {"appid":"wx0123456789abcdef","pagepath":"pages/sign-in/index"}')
+  return { appid, pagepath }
+})
+
+export const templates = makeExactValidator<string[]>((text) =>
+  text.split(',').map((id) => parseWechatId(id.trim())),
+)
+
 /** An id issued by WeChat, as the tables hold it. */
-export const wechatId = makeExactValidator<string>((text) => {
+export const wechatId = makeExactValidator<string>(parseWechatId)
+
+function parseWechatId(text: string): string {
   if (!/^[\x21-\x7e]{1,64}$/.test(text))
     throw new Error(`"${text}" is not a WeChat id: up to 64 letters, digits and symbols, without spaces`)
   return text
-})
+}
 
 /** The value stays out of the message, here and below: it is a secret. */
 export const callbackToken = makeExactValidator<string>((text) => {
@@ -124,6 +150,11 @@ export const metricsToken = makeExactValidator<string>((text) => {
   if (!/^[\x21-\x7e]+$/.test(text))
     throw new Error('cannot be sent in a header: use letters, digits and symbols, without spaces')
   refuseWeak(text, 16)
+  return text
+})
+
+export const webhookSecret = makeExactValidator<string>((text) => {
+  refuseWeak(text, 32)
   return text
 })
 

@@ -1,5 +1,5 @@
 import { cleanEnv, EnvMissingError } from 'envalid'
-import type { Account } from '../account.js'
+import type { Account, Webhook } from '../account.js'
 import { ConfigError } from '../errors.js'
 import type { ApiKey } from '../http/callers.js'
 import type { RateLimits } from '../http/rate-limits.js'
@@ -14,13 +14,7 @@ export interface Config {
   port: number
   logLevel: string
   wechatBaseUrl: string
-  sendConcurrency: number
-  /**
-   * Messages per second, for all processes together if Redis shares it; undefined = as fast as WeChat
-   * answers.
-   */
-  sendRate: number | undefined
-  /** Shares the rate among processes; undefined = each has its own. */
+  /** Shares the rates of accounts among processes; undefined = each has its own. */
   redisUrl: string | undefined
   apiKeys: ApiKey[]
   /** The first one signs sessions, and any of them verifies one. Empty: there are no sessions. */
@@ -51,8 +45,6 @@ export function readConfig(env: Environment): Config {
     port: values.PORT,
     logLevel: values.LOG_LEVEL,
     wechatBaseUrl: values.WX_API_BASE_URL,
-    sendConcurrency: values.SEND_CONCURRENCY,
-    sendRate: Number.isFinite(values.SEND_RATE) ? values.SEND_RATE : undefined,
     redisUrl: values.REDIS_URL || undefined,
     apiKeys: values.API_KEYS,
     sessionSecrets: values.SESSION_SECRET,
@@ -70,6 +62,7 @@ export function readConfig(env: Environment): Config {
 export function readAccount(env: Environment): Account {
   const values = clean(withSecretFiles(env), accountSettings)
   assertWindowOpens(values.REMIND_CRON, values.SEND_UNTIL)
+  const webhook = readWebhook(values.WEBHOOK_URL, values.WEBHOOK_SECRET)
   return {
     appId: values.WX_APP_ID,
     appSecret: values.WX_APP_SECRET,
@@ -84,11 +77,28 @@ export function readAccount(env: Environment): Account {
     templateId: values.REMINDER_TEMPLATE_ID,
     page: values.REMINDER_PAGE,
     data: values.REMINDER_DATA,
+    url: values.REMINDER_URL,
+    miniprogram: values.REMINDER_MINIPROGRAM.appid === '' ? undefined : values.REMINDER_MINIPROGRAM,
+    miniprogramState: values.MINIPROGRAM_STATE,
+    lang: values.MESSAGE_LANG,
+    templates: values.TEMPLATES,
+    webhook,
+    sendConcurrency: values.SEND_CONCURRENCY,
+    sendRate: Number.isFinite(values.SEND_RATE) ? values.SEND_RATE : undefined,
     timezone: values.TIMEZONE,
     remindCron: values.REMIND_CRON,
     expireCron: values.EXPIRE_CRON,
     sendUntil: values.SEND_UNTIL,
   }
+}
+
+/** Without a secret, anybody could tell the backend what became of its messages. */
+function readWebhook(url: string, secret: string): Webhook | undefined {
+  if (url === '' && secret === '') return undefined
+  if (url === '') throw new ConfigError(['WEBHOOK_URL: is not set, and WEBHOOK_SECRET is: set both, or none'])
+  if (secret === '')
+    throw new ConfigError(['WEBHOOK_SECRET: is not set, and WEBHOOK_URL is: set both, or none'])
+  return { url, secret }
 }
 
 /** A run that starts after its window has closed never reminds anybody, and only the users would notice. */

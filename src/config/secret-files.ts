@@ -15,6 +15,7 @@ const SECRETS = [
   'SESSION_SECRET',
   'ADMIN_PASSWORD',
   'METRICS_TOKEN',
+  'WEBHOOK_SECRET',
 ] as const
 
 /**

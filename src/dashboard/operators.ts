@@ -33,7 +33,7 @@ export function openOperators(parts: Parts): Operators | undefined {
     examine: () => examineAll(parts),
     view: () => ({
       tokenCounters: sending.tokenCounters(),
-      redis: { isSet: config.redisUrl !== undefined, sendRate: config.sendRate },
+      redis: { isSet: config.redisUrl !== undefined, sendRate: parts.account.sendRate },
     }),
   }
 }
@@ -53,7 +53,7 @@ async function runNow({ base, sending, account }: Parts, wish: RunWish, signal: 
 
 /** As the command `doctor` does. By the machine's clock: that of a demo is no fault. */
 async function examineAll({ base, sending, config, account }: Parts): Promise<Finding[]> {
-  const { redisUrl: url, sendRate } = config
+  const { redisUrl: url } = config
   const { findCallbackTarget } = await import('../operations/callback-target.js')
   return examine({
     db: base.db,
@@ -62,6 +62,6 @@ async function examineAll({ base, sending, config, account }: Parts): Promise<Fi
     systemNow: Date.now,
     getToken: sending.getToken,
     callback: await findCallbackTarget(base, config, account),
-    ...(url === undefined ? {} : { redis: { url, sendRate } }),
+    ...(url === undefined ? {} : { redis: { url, sendRate: account.sendRate } }),
   })
 }

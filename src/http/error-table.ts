@@ -51,6 +51,10 @@ export const ERROR_TABLE: Record<ErrorCode, ErrorEntry> = {
     meaning: { en: 'no such address, or no such user', zh: '没有这个地址，或没有这个用户' },
     example: { message: 'No open_id is bound to this user: bind it first (PUT /v1/users)' },
   },
+  unknown_account: {
+    meaning: { en: 'no such account is served here: look at app_id', zh: '这里没有该账号，请检查 app_id' },
+    example: { message: 'No account wx0123456789abcdef is served here: look at app_id' },
+  },
   sessions_off: {
     meaning: {
       en: 'for the operator: SESSION_SECRET is not set',

@@ -29,8 +29,6 @@ describe('without a value', () => {
       port: 3000,
       logLevel: 'info',
       wechatBaseUrl: 'https://api.weixin.qq.com',
-      sendConcurrency: 64,
-      sendRate: undefined,
       redisUrl: undefined,
       retentionDays: 90,
       apiKeys: [],
@@ -52,6 +50,14 @@ describe('without a value', () => {
       templateId: '',
       page: '',
       data: {},
+      url: '',
+      miniprogram: undefined,
+      miniprogramState: 'formal',
+      lang: 'zh_CN',
+      templates: [],
+      webhook: undefined,
+      sendConcurrency: 64,
+      sendRate: undefined,
       timezone: 'Asia/Shanghai',
       remindCron: '0 10 * * *',
       expireCron: '*/20 * * * *',
@@ -64,7 +70,8 @@ describe('without a value', () => {
       'DATABASE_URL HOST PORT LOG_LEVEL WX_API_BASE_URL SEND_CONCURRENCY SEND_RATE REDIS_URL API_KEYS WX_APP_SECRET',
       'SESSION_SECRET RATE_LIMITS TRUST_PROXY API_DOCS',
       'WX_CHANNEL WX_TOKEN_MODE USER_IDS REMINDER_TEMPLATE_ID REMINDER_PAGE REMINDER_DATA TIMEZONE REMIND_CRON',
-      'EXPIRE_CRON SEND_UNTIL',
+      'EXPIRE_CRON SEND_UNTIL REMINDER_URL REMINDER_MINIPROGRAM MINIPROGRAM_STATE MESSAGE_LANG TEMPLATES WEBHOOK_URL',
+      'WEBHOOK_SECRET',
     ].flatMap((line) => line.split(' '))
     const empty = Object.fromEntries(names.map((name) => [name, '']))
     expect(readConfig(empty)).toEqual(readConfig({}))
@@ -80,8 +87,6 @@ test('every variable is read', () => {
     PORT: '0',
     LOG_LEVEL: 'debug',
     WX_API_BASE_URL: 'http://127.0.0.1:3100/base',
-    SEND_CONCURRENCY: '1024',
-    SEND_RATE: '0.5',
     REDIS_URL: 'rediss://:p%23ss@redis.example:6380/2',
     RETENTION_DAYS: '30',
     API_KEYS: ' shop : key-of-the-shop-1 ,,app:key:of:the:app:2',
@@ -96,8 +101,6 @@ test('every variable is read', () => {
     port: 0,
     logLevel: 'debug',
     wechatBaseUrl: 'http://127.0.0.1:3100/base',
-    sendConcurrency: 1024,
-    sendRate: 0.5,
     redisUrl: 'rediss://:p%23ss@redis.example:6380/2',
     retentionDays: 30,
     apiKeys: [
@@ -122,6 +125,15 @@ test('every variable is read', () => {
     REMIND_CRON: '30 7,19 * * 1-5',
     EXPIRE_CRON: '5 * * * *',
     SEND_UNTIL: '23:59',
+    REMINDER_URL: 'https://shop.example/sign-in',
+    REMINDER_MINIPROGRAM: '{"appid":"wx2","pagepath":"pages/index"}',
+    MINIPROGRAM_STATE: 'trial',
+    MESSAGE_LANG: 'en_US',
+    TEMPLATES: 'template-2, template-3',
+    WEBHOOK_URL: 'https://shop.example/messages',
+    WEBHOOK_SECRET: 'webhook-'.repeat(5),
+    SEND_CONCURRENCY: '1024',
+    SEND_RATE: '0.5',
   })
   expect(account).toEqual({
     appId: COMPLETE.WX_APP_ID,
@@ -137,6 +149,14 @@ test('every variable is read', () => {
     templateId: 'template-1',
     page: 'pages/index?from=reminder',
     data: { keyword1: '已经连续答题{streak}天' },
+    url: 'https://shop.example/sign-in',
+    miniprogram: { appid: 'wx2', pagepath: 'pages/index' },
+    miniprogramState: 'trial',
+    lang: 'en_US',
+    templates: ['template-2', 'template-3'],
+    webhook: { url: 'https://shop.example/messages', secret: 'webhook-'.repeat(5) },
+    sendConcurrency: 1024,
+    sendRate: 0.5,
     timezone: 'Europe/Berlin',
     remindCron: '30 7,19 * * 1-5',
     expireCron: '5 * * * *',
@@ -151,7 +171,7 @@ test('a limit that is not named keeps its default, and no proxy may be believed'
 })
 
 test.each(['unlimited', 'Infinity', undefined, ''])('a rate of %s is no limit', (SEND_RATE) => {
-  expect(readConfig({ SEND_RATE }).sendRate).toBeUndefined()
+  expect(readAccount({ WX_APP_ID: 'wx1', SEND_RATE }).sendRate).toBeUndefined()
 })
 
 const BAD: Record<string, string[]> = {
@@ -249,6 +269,19 @@ const BAD: Record<string, string[]> = {
     '{"keyword1":"{strek}"}',
     '{"keyword1":"{constructor}"}',
   ],
+  REMINDER_URL: ['shop.example', 'ftp://shop.example'],
+  REMINDER_MINIPROGRAM: [
+    'wx2',
+    'null',
+    '[]',
+    '{}',
+    '{"appid":2}',
+    '{"appid":"wx2","page":"x"}',
+    '{"appid":"wx2","pagepath":1}',
+  ],
+  MINIPROGRAM_STATE: ['release', 'FORMAL'],
+  MESSAGE_LANG: ['zh', 'zh-CN'],
+  TEMPLATES: ['模板', 'a,,b', 'two words', 't'.repeat(65)],
   TIMEZONE: ['Mars/Olympus', 'Asia/Shanghai2', 'UTC+8', ' '],
   REMIND_CRON: ['daily', '0 10 * *', '0 0 10 * * *', '61 10 * * *', '0 25 * * *', '@daily'],
   EXPIRE_CRON: ['*/20', '*/x * * * *'],

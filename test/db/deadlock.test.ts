@@ -23,9 +23,11 @@ test('a statement outside a transaction that the server ends as the victim of a 
   await rival.commit()
 
   expect(await statement).toMatchObject({ affectedRows: 2 })
-  expect(await selectRows(db, 'SELECT last_user_id, updated_at FROM wx_user_number ORDER BY app_id')).toEqual([
-    { last_user_id: 2, updated_at: 9 },
-    { last_user_id: 2, updated_at: 9 },
-    { last_user_id: 2, updated_at: 0 },
-  ])
+  expect(await selectRows(db, 'SELECT last_user_id, updated_at FROM wx_user_number ORDER BY app_id')).toEqual(
+    [
+      { last_user_id: 2, updated_at: 9 },
+      { last_user_id: 2, updated_at: 9 },
+      { last_user_id: 2, updated_at: 0 },
+    ],
+  )
 })

@@ -197,12 +197,15 @@ function makeWorld(database: TestDatabase, appId: string): { world: World; open(
     // SQLite has one connection for a reason: its driver blocks the thread, and a second one here would wait for itself.
     const sharesPool = database.url.startsWith('sqlite:') && options.poolMax === undefined
     const pool = options.db ?? (sharesPool ? db : openPool(database.url, options.poolMax))
-    const own = { ...account, appSecret: options.appSecret ?? account.appSecret }
+    const own = {
+      ...account,
+      appSecret: options.appSecret ?? account.appSecret,
+      sendConcurrency: options.concurrency ?? CONCURRENCY,
+      sendRate: options.rate,
+    }
     const base = { db: pool, log, now: clock.now, close: async () => {} }
     const config = readConfig({
       WX_API_BASE_URL: options.baseUrl ?? sandbox().url,
-      SEND_CONCURRENCY: String(options.concurrency ?? CONCURRENCY),
-      SEND_RATE: String(options.rate ?? 'unlimited'),
     })
     const sending = withWechatTimeout(options.timeoutMs ?? 5_000, () => openSending(base, config, own))
     const stopped = new AbortController()
