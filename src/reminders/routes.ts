@@ -5,7 +5,7 @@ import type { Account } from '../account.js'
 import { ServiceError } from '../errors.js'
 import type { Callers } from '../http/callers.js'
 import { BACKEND_ERRORS, DATABASE_ERRORS, errorsOf } from '../http/error-responses.js'
-import { BACKEND_ONLY } from '../http/schemas.js'
+import { backendOnly } from '../http/schemas.js'
 import { parseIsoDate } from '../lib/business-date.js'
 import { findRunStatus, listRuns } from './status.js'
 import { RunListSchema, RunStatusSchema } from './status-schemas.js'
@@ -43,8 +43,8 @@ export function runRoutes(deps: {
   now(): number
 }): FastifyPluginAsyncTypebox {
   const { db, account, now } = deps
-  const onRequest = deps.callers.backend
-  const common = { tags: ['runs'], security: BACKEND_ONLY }
+  const onRequest = deps.callers.backend('read')
+  const common = { tags: ['runs'], security: backendOnly('read') }
   const errors = errorsOf(...BACKEND_ERRORS, 'invalid_request', ...DATABASE_ERRORS)
   return async (app) => {
     app.get(

@@ -4,7 +4,7 @@ import { Type } from 'typebox'
 import { ServiceError } from '../errors.js'
 import type { Callers } from '../http/callers.js'
 import { BACKEND_ERRORS, DATABASE_ERRORS, errorsOf } from '../http/error-responses.js'
-import { BACKEND_ONLY, EXAMPLE, IsoDate, UserId } from '../http/schemas.js'
+import { backendOnly, EXAMPLE, IsoDate, UserId } from '../http/schemas.js'
 import { parseIsoDate } from '../lib/business-date.js'
 import { USER_ID_PATTERN } from '../lib/user-id.js'
 import { readUserId } from '../users/persons.js'
@@ -128,13 +128,13 @@ export function forecastRoutes(deps: {
   now(): number
 }): FastifyPluginAsyncTypebox {
   const { db, account, now } = deps
-  const shared = { tags: ['forecast'], security: BACKEND_ONLY }
+  const shared = { tags: ['forecast'], security: backendOnly('read') }
   const failures = errorsOf(...BACKEND_ERRORS, 'invalid_request', ...DATABASE_ERRORS)
   return async (app) => {
     app.get(
       '/v1/forecast',
       {
-        onRequest: deps.callers.backend,
+        onRequest: deps.callers.backend('read'),
         schema: {
           ...shared,
           operationId: 'getForecast',
@@ -151,7 +151,7 @@ export function forecastRoutes(deps: {
     app.get(
       '/v1/forecast/going-dark',
       {
-        onRequest: deps.callers.backend,
+        onRequest: deps.callers.backend('read'),
         schema: {
           ...shared,
           operationId: 'listGoingDark',

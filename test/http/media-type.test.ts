@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { buildApp } from '../../src/app.js'
 import { readConfig } from '../../src/config/read.js'
+import { createKeyring, unboundKey } from '../../src/http/api-keys.js'
 import { createLogger } from '../../src/lib/logger.js'
 import { createIngest } from '../../src/permits/ingest.js'
 import { assertMigrated } from '../../src/schema.js'
@@ -14,6 +15,7 @@ test('a body that is not called JSON is refused as such, plain text included', a
     assertMigrated,
     account: { appId: 'wxA', timezone: 'Asia/Shanghai' } as Parameters<typeof buildApp>[0]['account'],
     ...readConfig({ API_KEYS: 'backend:key-of-the-media-types' }),
+    keys: createKeyring(readConfig({ API_KEYS: 'backend:key-of-the-media-types' }).apiKeys.map(unboundKey)),
     exchangeCode: () => Promise.reject(new Error('nobody logs in')),
     ingest: createIngest(db),
     onCallback: () => {},
