@@ -54,3 +54,8 @@ export interface Account {
   /** End of the sending window in the account's zone. */
   sendUntil: { hour: number; minute: number }
 }
+
+/** What no log line may show. */
+export function secretsOf({ appSecret, callback, webhook }: Account): string[] {
+  return [appSecret, callback.token, callback.encodingAesKey, webhook?.secret ?? ''].filter(Boolean)
+}

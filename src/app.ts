@@ -7,7 +7,8 @@ import type { Operators } from './dashboard/deps.js'
 import { dashboardRoutes } from './dashboard/routes.js'
 import { createAccountOf } from './http/account-of.js'
 import { apiDescription } from './http/api-description.js'
-import { type ApiKey, type Callers, createCallers } from './http/callers.js'
+import type { Keyring } from './http/api-keys.js'
+import { type Callers, createCallers } from './http/callers.js'
 import type { ConnectionLimits } from './http/connections.js'
 import { registerDocsPage } from './http/docs-page.js'
 import { createFailures, type Failures } from './http/failures.js'
@@ -40,7 +41,7 @@ export interface AppDeps {
   /** Throws if the database cannot be worked on, and says what is missing. */
   assertMigrated(db: Knex): Promise<void>
   accounts: Accounts
-  apiKeys: ApiKey[]
+  keys: Keyring
   /** Without them, the operators' pages only say how to switch them on. */
   operators?: Operators
   /** The first one signs; none = no sessions. */
@@ -140,7 +141,7 @@ function failuresOf({ rateLimits, metrics, log, now }: AppDeps, area: 'api' | 'm
 function callersOf(app: FastifyInstance, deps: AppDeps, sessions: LogInDeps | undefined): Callers {
   const { db, accounts, rateLimits, now } = deps
   return createCallers(app, {
-    apiKeys: deps.apiKeys,
+    keys: deps.keys,
     sessions: sessions && {
       verify: (token) => sessions.tokens.verify(token, now()),
       findUser: ({ appId, openId }) => userOfSession(db, accounts.of(appId), openId, now()),
@@ -148,6 +149,7 @@ function callersOf(app: FastifyInstance, deps: AppDeps, sessions: LogInDeps | un
     failures: failuresOf(deps, 'api'),
     keyLimit: createLimit(app, rateLimits.key, (request) => request.countedFor),
     sessionLimit: createLimit(app, rateLimits.session, (request) => request.countedFor),
+    now,
   })
 }
 

@@ -1,5 +1,5 @@
 import type { FastifyInstance } from 'fastify'
-import type { Account } from './account.js'
+import { type Account, secretsOf } from './account.js'
 import { createAccounts } from './accounts.js'
 import { buildApp } from './app.js'
 import { assignUnassigned } from './books/index.js'
@@ -9,6 +9,7 @@ import { openOperators } from './dashboard/operators.js'
 import { databaseName } from './db/database-name.js'
 import { isSqlite } from './db/sql.js'
 import { openBase, openLoginClient, openSending, type Sending } from './deps.js'
+import { type ApiKey, createKeyring, unboundKey } from './http/api-keys.js'
 import type { ConnectionLimits } from './http/connections.js'
 import { jobsOf } from './jobs.js'
 import { programVersion } from './lib/version.js'
@@ -49,13 +50,15 @@ export async function startService(
   account: Account,
   options: {
     migrate: boolean
+    /** Who may call; those of the config if left out. */
+    keys?: readonly ApiKey[]
     now?: () => number
     finishRequestsMs?: number
     connections?: Partial<ConnectionLimits>
   },
 ): Promise<Service> {
   const metrics = createMetrics({ version: programVersion(), account })
-  const base = openBase(config, account, options.now, metrics)
+  const base = openBase(config, secretsOf(account), options.now, metrics)
   const tracing = await openTracing(config.otlpEndpoint, base.instance)
   const observers = createObservers(metrics, tracing)
   const sending = observers.ofSending(openSending(base, config, account, metrics))
@@ -109,6 +112,7 @@ export async function startService(
       ...config,
       db,
       accounts: createAccounts([account]),
+      keys: createKeyring(options.keys ?? config.apiKeys.map(unboundKey)),
       assertMigrated,
       exchangeCode: (_, code) => logins.exchangeCode(code),
       ingest,

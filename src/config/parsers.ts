@@ -1,7 +1,6 @@
 import { makeExactValidator } from 'envalid'
 import { IANAZone } from 'luxon'
 import { DATABASE_URL_FORMS, isDatabaseUrl } from '../db/connect.js'
-import type { ApiKey } from '../http/callers.js'
 import { parseProxies } from '../http/proxies.js'
 import { parseRateLimits, type RateLimits } from '../http/rate-limits.js'
 import { parseCron } from '../lib/cron.js'
@@ -158,7 +157,13 @@ export const webhookSecret = makeExactValidator<string>((text) => {
   return text
 })
 
-export const apiKeys = makeExactValidator<ApiKey[]>((text) =>
+/** A key as API_KEYS has it. */
+export interface NamedKey {
+  name: string
+  key: string
+}
+
+export const apiKeys = makeExactValidator<NamedKey[]>((text) =>
   text
     .split(',')
     .filter((pair) => pair.trim() !== '')

@@ -1,10 +1,11 @@
 import { cleanEnv, EnvMissingError } from 'envalid'
 import type { Account, Webhook } from '../account.js'
 import { ConfigError } from '../errors.js'
-import type { ApiKey } from '../http/callers.js'
+import { type ApiKey, unboundKey } from '../http/api-keys.js'
 import type { RateLimits } from '../http/rate-limits.js'
 import { parseCron } from '../lib/cron.js'
 import { messageOf } from '../lib/message-of.js'
+import type { NamedKey } from './parsers.js'
 import { type Environment, withSecretFiles } from './secret-files.js'
 import { accountSettings, serviceSettings } from './settings.js'
 
@@ -16,7 +17,8 @@ export interface Config {
   wechatBaseUrl: string
   /** Shares the rates and tokens of accounts among processes; undefined = rates are each process's own, and the table shares tokens. */
   redisUrl: string | undefined
-  apiKeys: ApiKey[]
+  /** Those of API_KEYS. */
+  apiKeys: NamedKey[]
   /** The first one signs sessions, and any of them verifies one. Empty: there are no sessions. */
   sessionSecrets: string[]
   /** Of the operators' pages, as it is or as a hash; undefined = there are no pages. */
@@ -129,18 +131,27 @@ const NEEDED: Record<Purpose, string[]> = {
   reminders: ['WX_APP_SECRET', 'REMINDER_TEMPLATE_ID', 'REMINDER_DATA'],
 }
 
+export interface Settings {
+  config: Config
+  accounts: Account[]
+  /** Who may call: those of API_KEYS and of ACCOUNTS_FILE. */
+  keys: ApiKey[]
+  /** The only one. Throws ConfigError where there are several. */
+  readonly account: Account
+}
+
 /**
- * Settings and account for a command. Throws ConfigError with the faults of both, and with what the command
+ * Settings and accounts for a command. Throws ConfigError with the faults of all, and with what the command
  * lacks, at once.
  */
-export function readSettings(env: Environment, purpose: Purpose): { config: Config; account: Account } {
+export function readSettings(env: Environment, purpose: Purpose): Settings {
   const given = withSecretFiles(env)
   const faults: string[] = []
   const config = collectFaults(faults, () => readConfig(given))
   const account = collectFaults(faults, () => readAccount(given))
   faults.push(...NEEDED[purpose].filter((name) => !given[name]).map((name) => `${name}: is not set`))
   if (config === undefined || account === undefined || faults.length > 0) throw new ConfigError(faults)
-  return { config, account }
+  return { config, accounts: [account], keys: config.apiKeys.map(unboundKey), account }
 }
 
 function collectFaults<T>(faults: string[], read: () => T): T | undefined {

@@ -1,6 +1,7 @@
 import { type TObject, Type } from 'typebox'
 import { USER_ID_PATTERN } from '../lib/user-id.js'
 import { AppId } from './account-of.js'
+import type { Scope } from './api-keys.js'
 
 /** Field types that several routes share. */
 
@@ -51,11 +52,11 @@ export function itemsOf<Item extends object>(
   return { items: [body], pathOf: () => '' }
 }
 
-/** What OpenAPI says about a call that a backend alone may make. */
-export const BACKEND_ONLY = [{ apiKey: [] }]
+/** What OpenAPI says about a call that a backend alone may make, with a key of that scope. */
+export const backendOnly = (scope: Scope) => [{ apiKey: [scope] }]
 
-/** What OpenAPI says about a call that both kinds of callers may make. */
-export const BOTH_CALLERS = [{ apiKey: [] }, { session: [] }]
+/** What OpenAPI says about a call that both kinds of callers may make; a key needs the scope. */
+export const bothCallers = (scope: Scope) => [{ apiKey: [scope] }, { session: [] }]
 
 const OPEN_ID = {
   minLength: 1,

@@ -4,7 +4,7 @@ import { Type } from 'typebox'
 import { type AccountOf, AppId } from '../http/account-of.js'
 import { type Callers, callerOf } from '../http/callers.js'
 import { CALLER_ERRORS, DATABASE_ERRORS, errorsOf } from '../http/error-responses.js'
-import { BOTH_CALLERS, EXAMPLE, IsoDate, OpenIdInstead, UserId } from '../http/schemas.js'
+import { bothCallers, EXAMPLE, IsoDate, OpenIdInstead, UserId } from '../http/schemas.js'
 import { toIsoDate } from '../lib/business-date.js'
 import { USER_ID_PATTERN, userIdToJson } from '../lib/user-id.js'
 import { userIdNamed } from '../users/persons.js'
@@ -67,13 +67,13 @@ export function balanceRoutes(deps: {
     app.get(
       '/v1/permits',
       {
-        onRequest: deps.callers.backendOrSession,
+        onRequest: deps.callers.backendOrSession('read'),
         schema: {
           operationId: 'getPermits',
           summary: 'How many permits are left, and whether asking for more is useful now',
           description: 'A backend names user_id or open_id; a session asks about its own user.',
           tags: ['permits'],
-          security: BOTH_CALLERS,
+          security: bothCallers('read'),
           querystring: Query,
           response: {
             200: BalanceAnswer,

@@ -6,7 +6,7 @@ import type { AccountOf } from '../http/account-of.js'
 import { BATCH_BODY_BYTES, limitSessionBody } from '../http/body-limits.js'
 import { type Caller, type Callers, callerOf } from '../http/callers.js'
 import { BODY_ERRORS, CALLER_ERRORS, DATABASE_ERRORS, errorsOf } from '../http/error-responses.js'
-import { BOTH_CALLERS, EXAMPLE, itemsOf, OpenId, oneOrBatch, UserId } from '../http/schemas.js'
+import { bothCallers, EXAMPLE, itemsOf, OpenId, oneOrBatch, UserId } from '../http/schemas.js'
 import type { Logger } from '../lib/logger.js'
 import { type Person, personsOf } from '../users/persons.js'
 import { MAX_UNSPENT_PERMITS, REJECTION_REASONS, type UploadedPermit } from './accept.js'
@@ -106,7 +106,7 @@ export function permitRoutes(deps: {
     app.post(
       '/v1/form-ids',
       {
-        onRequest: deps.callers.backendOrSession,
+        onRequest: deps.callers.backendOrSession('upload'),
         preParsing: limitSessionBody,
         bodyLimit: BATCH_BODY_BYTES,
         schema: {
@@ -115,7 +115,7 @@ export function permitRoutes(deps: {
           description:
             'Answers once they are stored. Sending one again changes nothing. An item with prepay_id is a payment: three permits, spent no earlier than 10 s after it. With a session, leave out open_id and user_id; up to 20 items.',
           tags: ['permits'],
-          security: BOTH_CALLERS,
+          security: bothCallers('upload'),
           body: oneOrBatch(Item, MAX_ITEMS, EXAMPLES),
           response: { 201: UploadAnswer, ...errorsOf(...CALLER_ERRORS, ...BODY_ERRORS, ...DATABASE_ERRORS) },
         },

@@ -5,7 +5,7 @@ import type { AccountOf } from '../http/account-of.js'
 import { BATCH_BODY_BYTES, limitSessionBody } from '../http/body-limits.js'
 import { type Callers, callerOf } from '../http/callers.js'
 import { BODY_ERRORS, CALLER_ERRORS, DATABASE_ERRORS, errorsOf } from '../http/error-responses.js'
-import { BOTH_CALLERS, EXAMPLE, itemsOf, OpenId, oneOrBatch, UserId } from '../http/schemas.js'
+import { bothCallers, EXAMPLE, itemsOf, OpenId, oneOrBatch, UserId } from '../http/schemas.js'
 import type { Logger } from '../lib/logger.js'
 import { type Person, personsOf } from '../users/persons.js'
 import { reportSubscription, type SubscriptionOutcome } from './report-subscription.js'
@@ -103,7 +103,7 @@ export function subscriptionRoutes(deps: {
     app.post(
       '/v1/subscriptions',
       {
-        onRequest: deps.callers.backendOrSession,
+        onRequest: deps.callers.backendOrSession('upload'),
         preParsing: limitSessionBody,
         bodyLimit: BATCH_BODY_BYTES,
         schema: {
@@ -112,7 +112,7 @@ export function subscriptionRoutes(deps: {
           description:
             'One accept is one permit, which does not expire. WeChat also reports the tap in an event: the two count once. With a session, leave out open_id and user_id; up to 20 items.',
           tags: ['permits'],
-          security: BOTH_CALLERS,
+          security: bothCallers('upload'),
           body: oneOrBatch(Item, MAX_ITEMS, EXAMPLES),
           response: { 201: Answer, ...errorsOf(...CALLER_ERRORS, ...BODY_ERRORS, ...DATABASE_ERRORS) },
         },

@@ -2,6 +2,7 @@ import { expect, test } from 'vitest'
 import { createAccounts } from '../../src/accounts.js'
 import { buildApp } from '../../src/app.js'
 import { readAccount, readConfig } from '../../src/config/read.js'
+import { createKeyring, unboundKey } from '../../src/http/api-keys.js'
 import { createLogger } from '../../src/lib/logger.js'
 import { createIngest } from '../../src/permits/ingest.js'
 import { assertMigrated } from '../../src/schema.js'
@@ -16,6 +17,7 @@ test('a body that is not called JSON is refused as such, plain text included', a
     assertMigrated,
     accounts: createAccounts([readAccount(SERVICE_ENV)]),
     ...readConfig({ API_KEYS: 'backend:key-of-the-media-types' }),
+    keys: createKeyring(readConfig({ API_KEYS: 'backend:key-of-the-media-types' }).apiKeys.map(unboundKey)),
     exchangeCode: () => Promise.reject(new Error('nobody logs in')),
     ingest: createIngest(db),
     onCallback: () => {},
