@@ -1,5 +1,6 @@
 import { makeExactValidator } from 'envalid'
 import { IANAZone } from 'luxon'
+import type { ReminderData } from '../account.js'
 import { DATABASE_URL_FORMS, isDatabaseUrl } from '../db/connect.js'
 import { parseProxies } from '../http/proxies.js'
 import { parseRateLimits, type RateLimits } from '../http/rate-limits.js'
@@ -8,7 +9,7 @@ import { messageOf } from '../lib/message-of.js'
 import { looksLikeHash, parsePasswordHash } from '../lib/password-hash.js'
 import { isRedisUrl, REDIS_URL_FORMS } from '../lib/redis-url.js'
 import { refuseWeak } from '../lib/secrets.js'
-import { parseReminderData } from '../messages/text.js'
+import { parseReminderData } from '../messages/reminder-data.js'
 
 const MAX_SEND_CONCURRENCY = 1024
 
@@ -213,4 +214,4 @@ function naming(what: string, check: () => void): void {
 export const rateLimits = makeExactValidator<RateLimits>(parseRateLimits)
 export const proxies = makeExactValidator<string[]>(parseProxies)
 
-export const reminderData = makeExactValidator<Record<string, string>>(parseReminderData)
+export const reminderData = makeExactValidator<ReminderData>(parseReminderData)
