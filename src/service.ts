@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import { type Account, secretsOf } from './account.js'
+import { createAccounts } from './accounts.js'
 import { buildApp } from './app.js'
 import { assignUnassigned } from './books/index.js'
 import { type CallbackWorker, createCallbackWorker } from './callbacks/process.js'
@@ -110,14 +111,14 @@ export async function startService(
     const app = await buildApp({
       ...config,
       db,
-      account,
+      accounts: createAccounts([account]),
       keys: createKeyring(options.keys ?? config.apiKeys.map(unboundKey)),
       assertMigrated,
-      exchangeCode: logins.exchangeCode,
+      exchangeCode: (_, code) => logins.exchangeCode(code),
       ingest,
       ...(operators ? { operators } : {}),
       onCallback: callbacks.wake,
-      onUserBound: callbacks.userBound,
+      onUserBound: (_, openId) => callbacks.userBound(openId),
       metrics,
       traceRequests: tracing?.traceRequests,
       log,

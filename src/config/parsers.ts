@@ -1,5 +1,6 @@
 import { makeExactValidator } from 'envalid'
 import { IANAZone } from 'luxon'
+import type { ReminderData } from '../account.js'
 import { DATABASE_URL_FORMS, isDatabaseUrl } from '../db/connect.js'
 import { parseProxies } from '../http/proxies.js'
 import { parseRateLimits, type RateLimits } from '../http/rate-limits.js'
@@ -8,7 +9,7 @@ import { messageOf } from '../lib/message-of.js'
 import { looksLikeHash, parsePasswordHash } from '../lib/password-hash.js'
 import { isRedisUrl, REDIS_URL_FORMS } from '../lib/redis-url.js'
 import { refuseWeak } from '../lib/secrets.js'
-import { parseReminderData } from '../messages/text.js'
+import { parseReminderData } from '../messages/reminder-data.js'
 
 export const MAX_SEND_CONCURRENCY = 1024
 
@@ -192,11 +193,16 @@ export const apiKeys = makeExactValidator<NamedKey[]>((text) =>
 )
 
 /** The value stays out of the message. 32 characters: HS256 needs at least 256 bits (RFC 7518, 3.2). */
-export const sessionSecrets = makeExactValidator<string[]>((text) => {
+export const sessionSecrets = makeExactValidator<string[]>(newAndOld)
+
+export const tokenKeys = makeExactValidator<string[]>(newAndOld)
+
+/** `new,old`, while a secret is being replaced. */
+function newAndOld(text: string): string[] {
   const secrets = text.split(',').map((secret) => secret.trim())
   for (const secret of secrets) naming('each of new,old', () => refuseWeak(secret, 32))
   return secrets
-})
+}
 
 /** A password or its hash. The value stays out of the message. */
 export const adminPassword = makeExactValidator<string>((text) => {
@@ -216,4 +222,4 @@ function naming(what: string, check: () => void): void {
 export const rateLimits = makeExactValidator<RateLimits>(parseRateLimits)
 export const proxies = makeExactValidator<string[]>(parseProxies)
 
-export const reminderData = makeExactValidator<Record<string, string>>(parseReminderData)
+export const reminderData = makeExactValidator<ReminderData>(parseReminderData)

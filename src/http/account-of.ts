@@ -3,7 +3,7 @@ import { Type } from 'typebox'
 import type { Account } from '../account.js'
 import type { Accounts } from '../accounts.js'
 import { ServiceError } from '../errors.js'
-import { type Caller, callerOf } from './callers.js'
+import type { Caller } from './callers.js'
 
 /** Of query strings and bodies: every call takes it. */
 export const AppId = Type.String({
@@ -12,32 +12,43 @@ export const AppId = Type.String({
   description: 'The account; may be left out where there is only one, or the API key is bound to only one',
 })
 
+/** Of calls that take nothing else in their query. */
+export const AppIdQuery = Type.Object({ app_id: Type.Optional(AppId) }, { additionalProperties: false })
+
 /**
  * The account that a call is about: the one that it names, else the only one that its caller may speak for. Throws
  * `forbidden` for an account of others, `unknown_account`, or `invalid_request` if none is named and there are several.
  */
 export type AccountOf = (request: FastifyRequest) => Account
 
-/** Reads `app_id` in the query string or the body; both have been validated by the route's schema. */
+/**
+ * Reads `app_id` in the query string and the body. A session is about its own account, and may name no other. Throws
+ * `unknown_account` and `invalid_request`.
+ */
 export function createAccountOf(accounts: Accounts): AccountOf {
-  return (request) => accounts.of(appIdFor(callerOf(request), appIdNamed(request)))
+  return (request) => accounts.of(appIdFor(request.caller, appIdNamed(request)))
 }
 
 function appIdNamed({ query, body }: FastifyRequest): string | undefined {
   const [ofQuery, ofBody] = [appIdIn(query), appIdIn(body)]
   if (ofQuery !== undefined && ofBody !== undefined && ofQuery !== ofBody)
-    throw new ServiceError('invalid_request', 'app_id: the address and the body name different accounts', {
-      field: 'app_id',
-    })
+    throw invalid('is another one in the query than in the body: name one account')
   return ofQuery ?? ofBody
 }
 
 function appIdIn(place: unknown): string | undefined {
   if (typeof place !== 'object' || place === null || !('app_id' in place)) return undefined
-  return typeof place.app_id === 'string' ? place.app_id : undefined
+  if (typeof place.app_id !== 'string') throw invalid('must be a text, and be there once')
+  return place.app_id
 }
 
-function appIdFor(caller: Caller, named: string | undefined): string | undefined {
+function invalid(fault: string): ServiceError {
+  return new ServiceError('invalid_request', `app_id: ${fault}`, { field: 'app_id' })
+}
+
+/** Without a caller, somebody is logging in: the account decides who it is. */
+function appIdFor(caller: Caller | undefined, named: string | undefined): string | undefined {
+  if (!caller) return named
   if (caller.kind === 'session') {
     if (named !== undefined && named !== caller.appId)
       throw new ServiceError('forbidden', `This session belongs to another account than ${named}`)
