@@ -21,29 +21,34 @@ export const AppIdQuery = Type.Object({ app_id: Type.Optional(AppId) }, { additi
  */
 export type AccountOf = (request: FastifyRequest) => Account
 
-/** Reads `app_id` in the query string and the body. A login has no caller yet. */
+/**
+ * Reads `app_id` in the query string and the body. A session is about its own account, and may name no other. Throws
+ * `unknown_account` and `invalid_request`.
+ */
 export function createAccountOf(accounts: Accounts): AccountOf {
-  return (request) => {
-    const named = appIdNamed(request)
-    return accounts.of(request.caller ? appIdFor(request.caller, named) : named)
-  }
+  return (request) => accounts.of(appIdFor(request.caller, appIdNamed(request)))
 }
 
 function appIdNamed({ query, body }: FastifyRequest): string | undefined {
   const [ofQuery, ofBody] = [appIdIn(query), appIdIn(body)]
   if (ofQuery !== undefined && ofBody !== undefined && ofQuery !== ofBody)
-    throw invalid('the address and the body name different accounts')
+    throw invalid('is another one in the query than in the body: name one account')
   return ofQuery ?? ofBody
 }
 
-/** Not every schema of a call with a body looks at its query. */
 function appIdIn(place: unknown): string | undefined {
   if (typeof place !== 'object' || place === null || !('app_id' in place)) return undefined
   if (typeof place.app_id !== 'string') throw invalid('must be a text, and be there once')
   return place.app_id
 }
 
-function appIdFor(caller: Caller, named: string | undefined): string | undefined {
+function invalid(fault: string): ServiceError {
+  return new ServiceError('invalid_request', `app_id: ${fault}`, { field: 'app_id' })
+}
+
+/** Without a caller, somebody is logging in: the account decides who it is. */
+function appIdFor(caller: Caller | undefined, named: string | undefined): string | undefined {
+  if (!caller) return named
   if (caller.kind === 'session') {
     if (named !== undefined && named !== caller.appId)
       throw new ServiceError('forbidden', `This session belongs to another account than ${named}`)
@@ -52,7 +57,14 @@ function appIdFor(caller: Caller, named: string | undefined): string | undefined
   if (caller.appIds === 'all') return named
   const [only, ...others] = caller.appIds
   const appId = named ?? (others.length === 0 ? only : undefined)
-  if (appId === undefined) throw invalid('is missing, and this API key is bound to several accounts')
+  if (appId === undefined)
+    throw new ServiceError(
+      'invalid_request',
+      'app_id: is missing, and this API key is bound to several accounts',
+      {
+        field: 'app_id',
+      },
+    )
   if (!caller.appIds.includes(appId))
     throw new ServiceError(
       'forbidden',
@@ -60,8 +72,4 @@ function appIdFor(caller: Caller, named: string | undefined): string | undefined
       { app_id: appId },
     )
   return appId
-}
-
-function invalid(fault: string): ServiceError {
-  return new ServiceError('invalid_request', `app_id: ${fault}`, { field: 'app_id' })
 }
