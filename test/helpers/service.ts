@@ -128,7 +128,7 @@ function makeService(
       return running().of().sending
     },
     of: (appId) => running().of(appId),
-    change: (accounts, keys) => running().change(accounts, keys),
+    reload: (read) => running().reload(read),
     startSchedule: () => running().startSchedule(),
     stop: async () => started?.stop(),
     database,
@@ -148,7 +148,7 @@ function makeService(
   const open = async (): Promise<void> => {
     started = await startService(
       readConfig({ ...env, ...(wechatUrl ? { WX_API_BASE_URL: wechatUrl() } : {}) }),
-      [account],
+      { accounts: [account] },
       {
         migrate: true,
         ...(now ? { now } : {}),
