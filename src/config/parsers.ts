@@ -24,7 +24,8 @@ export const PATTERN = {
 
 export const timezone = makeExactValidator<string>((text) => {
   // By luxon's cache: asking the system takes 0.3 ms, and a thousand accounts may share a zone.
-  if (!IANAZone.create(text).isValid) throw new Error(`"${text}" is not an IANA time zone such as Asia/Shanghai`)
+  if (!IANAZone.create(text).isValid)
+    throw new Error(`"${text}" is not an IANA time zone such as Asia/Shanghai`)
   return text
 })
 
