@@ -8,7 +8,6 @@ import type { Config } from './config/read.js'
 import { databaseName } from './db/database-name.js'
 import { isSqlite } from './db/sql.js'
 import { type Base, openBase } from './deps.js'
-import { ConfigError } from './errors.js'
 import { type ApiKey, createKeyring, unboundKey } from './http/api-keys.js'
 import type { ConnectionLimits } from './http/connections.js'
 import type { Logger } from './lib/logger.js'
@@ -27,11 +26,9 @@ export interface Service {
   of(appId?: string): AccountService
   /** Looks at once for what was missed, then keeps the schedule of each account. */
   startSchedule(): void
-  /**
-   * Reads who is served and who may call once more, and changes to that; accounts that are as before do not notice. If
-   * `read` throws, the log says why and nothing changes. Never rejects.
-   */
-  reload(read: () => Served): Promise<void>
+  log: Logger
+  /** From now on serves these accounts, and these keys; accounts that are as before do not notice. Never rejects. */
+  change(served: Served): Promise<void>
   /**
    * Stops listening and claiming, finishes and settles what is under way, gives back the rest. Safe to call twice.
    */
@@ -43,8 +40,6 @@ export interface Served {
   accounts: readonly Account[]
   /** Who may call; those of the config if left out. */
   keys?: readonly ApiKey[]
-  /** For the log: what works, and should not stay so. */
-  warnings?: readonly string[]
 }
 
 export interface ServiceOptions {
@@ -62,7 +57,7 @@ const FINISH_REQUESTS_MS = 10_000
  */
 export async function startService(
   config: Config,
-  { accounts, keys: given, warnings = [] }: Served,
+  { accounts, keys: given }: Served,
   options: ServiceOptions,
 ): Promise<Service> {
   const metrics = createMetrics({ version: programVersion() })
@@ -87,7 +82,6 @@ export async function startService(
       database: databaseName(config.databaseUrl),
       host: base.instance.host,
     })
-    warn(warnings, log)
     await prepareDatabase(base, accounts, options.migrate)
     const services = await openAccountServices({ config, base, metrics, tracing, assertClock }, accounts)
     undo.push(() => services.close())
@@ -124,13 +118,11 @@ export async function startService(
       app,
       of: services.of,
       startSchedule: services.startSchedules,
-      async reload(read) {
-        const wanted = unlessFaulty(read, log)
-        if (!wanted) return
-        if (wanted.keys) keys.replace(wanted.keys)
-        await services.change(wanted.accounts)
+      log,
+      async change(served) {
+        if (served.keys) keys.replace(served.keys)
+        await services.change(served.accounts)
         await presence.update()
-        log.info({ event: 'settings.reloaded', app_ids: appIdsOf(services.accounts.all) })
       },
       stop: () => {
         stopping ??= stop()
@@ -159,23 +151,6 @@ async function prepareDatabase(
     })
   await assertMigrated(db)
   if (owner !== undefined) await assignUnassigned(db, owner, now())
-}
-
-/** undefined: the settings have a fault, which is logged now. */
-function unlessFaulty(read: () => Served, log: Logger): Served | undefined {
-  try {
-    const served = read()
-    warn(served.warnings ?? [], log)
-    return served
-  } catch (error) {
-    const why = error instanceof ConfigError ? { faults: error.faults } : { err: error }
-    log.error({ event: 'settings.refused', ...why }, 'everything stays as it is')
-    return undefined
-  }
-}
-
-function warn(warnings: readonly string[], log: Logger): void {
-  for (const warning of warnings) log.warn({ event: 'settings.doubtful' }, warning)
 }
 
 const appIdsOf = (accounts: readonly Account[]) => accounts.map(({ appId }) => appId)

@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { type Account, secretsOf } from '../account.js'
 import { type Config, readSettings } from '../config/read.js'
 import { openSending, type ServiceBase } from '../deps.js'
+import { examineAccountsFile } from '../operations/accounts-file-check.js'
 import { examine } from '../operations/doctor.js'
 import type { Finding } from '../operations/finding.js'
 import { pendingMigrations } from '../schema.js'
@@ -19,7 +20,8 @@ export const addDoctor: AddCommand = (program, cli) => {
 
 /** Of all accounts, unless one is named. */
 async function examineAll(cli: Cli, { appId, json }: AccountOptions): Promise<number> {
-  const { config, accounts } = readSettings(cli.env, 'nothing', appId)
+  const settings = readSettings(cli.env, 'nothing', appId)
+  const { config, accounts } = settings
   const named = appId === undefined ? accounts : [findAccount(accounts, appId)]
   assertFileExists(config.databaseUrl)
   return withDatabase(
@@ -28,7 +30,8 @@ async function examineAll(cli: Cli, { appId, json }: AccountOptions): Promise<nu
       const examined: Examined[] = []
       for (const account of named)
         examined.push({ appId: account.appId, findings: await examineAccount(base, config, account) })
-      const checks = mergeFindings(examined)
+      const ofFile = config.accountsFile === undefined ? [] : examineAccountsFile(settings, base.now())
+      const checks = [...ofFile, ...mergeFindings(examined)]
       const ok = checks.every(({ status }) => status !== 'fail')
       print(cli.streams, json, { ok, checks }, checks.map(toLine))
       return ok ? EXIT.ok : EXIT.found
