@@ -2,6 +2,7 @@ import type { Knex } from 'knex'
 import { type Condition, OLDEST_FIRST } from '../books/index.js'
 import { selectRows } from '../db/sql.js'
 import type { UserId } from '../lib/user-id.js'
+import { isStopped } from '../users/stopped.js'
 
 /** The ends of validity of a user's usable permits, the earliest first. Uses the key by user. */
 export async function findExpires(
@@ -27,13 +28,18 @@ export interface StopRow {
   stop_errcode: number | null
 }
 
-/** The stops of a user's open_ids. A claim skips the user if there is one. Uses wx_user_user_idx. */
-export async function findStops(db: Knex, appId: string, userId: UserId): Promise<StopRow[]> {
+/** The stops of a user's open_ids that hold for a template. A claim skips the user if there is one. Uses wx_user_user_idx. */
+export async function findStops(
+  db: Knex,
+  appId: string,
+  userId: UserId,
+  templateId: string,
+): Promise<StopRow[]> {
   return selectRows<StopRow>(
     db,
-    `SELECT opted_out_at, blocked_at, stop_errcode FROM wx_user
-     WHERE app_id = ? AND user_id = ? AND (opted_out_at IS NOT NULL OR blocked_at IS NOT NULL)`,
-    [appId, userId],
+    `SELECT opted_out_at, blocked_at, stop_errcode FROM wx_user u
+     WHERE app_id = ? AND user_id = ? AND ${isStopped('u', '?')}`,
+    [appId, userId, templateId],
   )
 }
 

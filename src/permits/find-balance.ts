@@ -38,7 +38,7 @@ export async function findBalance(
   const today = businessDate(now, account.timezone)
   const isTodayDone = await store.isDayDone(db, appId, userId, today)
   const reminders = nextReminders(account, isTodayDone ? addDays(today, 1) : today, expires.length + 1, now)
-  const stop = stopOf(await store.findStops(db, appId, userId))
+  const stop = stopOf(await store.findStops(db, appId, userId, account.templateId))
   return balanceOf(account.channel, { expires, reminders, stop }, now)
 }
 

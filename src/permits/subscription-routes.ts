@@ -1,6 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { Knex } from 'knex'
 import { Type } from 'typebox'
+import type { Account } from '../account.js'
 import { BATCH_BODY_BYTES, limitSessionBody } from '../http/body-limits.js'
 import { type Callers, callerOf } from '../http/callers.js'
 import { BODY_ERRORS, CALLER_ERRORS, DATABASE_ERRORS, errorsOf } from '../http/error-responses.js'
@@ -8,6 +9,7 @@ import { BOTH_CALLERS, EXAMPLE, itemsOf, OpenId, oneOrBatch, UserId } from '../h
 import type { Logger } from '../lib/logger.js'
 import { type Person, personsOf } from '../users/persons.js'
 import type { Numbering } from '../users/user-ids.js'
+import { takesSubscriptionsOf, unknownTemplate } from './known-templates.js'
 import { reportSubscription, type SubscriptionOutcome } from './report-subscription.js'
 import { logSubscriptions } from './upload-log.js'
 
@@ -57,6 +59,7 @@ const Answer = Type.Object(
         template_id: Type.String(),
         outcome: Type.String({ description: 'accepted, duplicate or refused' }),
         reason: Type.Optional(Type.String({ description: 'Why a refused one is not a permit' })),
+        message: Type.Optional(Type.String({ description: 'What to do about an unknown_template' })),
       }),
     ),
   },
@@ -91,7 +94,7 @@ const Answer = Type.Object(
 /** POST /v1/subscriptions */
 export function subscriptionRoutes(deps: {
   db: Knex
-  account: Numbering
+  account: Numbering & Pick<Account, 'channel' | 'templateId' | 'templates'>
   callers: Callers
   log: Logger
   now(): number
@@ -99,6 +102,14 @@ export function subscriptionRoutes(deps: {
   onReported?(outcomes: SubscriptionOutcome[]): void
 }): FastifyPluginAsyncTypebox {
   const { db, account, log, now } = deps
+
+  async function report(item: Type.Static<typeof Item>, person: Person): Promise<SubscriptionOutcome> {
+    if (takesSubscriptionsOf(account, item.template_id))
+      return reportSubscription(db, toReport(account.appId, item, person), now())
+    const { message } = unknownTemplate(account, item.template_id)
+    return { outcome: 'refused', reason: 'unknown_template', message }
+  }
+
   return async (app) => {
     app.post(
       '/v1/subscriptions',
@@ -110,20 +121,25 @@ export function subscriptionRoutes(deps: {
           operationId: 'reportSubscriptions',
           summary: 'Report what wx.requestSubscribeMessage answered',
           description:
-            'One accept is one permit, which does not expire. WeChat also reports the tap in an event: the two count once. With a session, leave out open_id and user_id; up to 20 items.',
+            'One accept is one permit of that template, which does not expire. WeChat also reports the tap in an event: the two count once. Taken are the template of the reminder and those of TEMPLATES; among several items, one of another template is refused by itself. With a session, leave out open_id and user_id; up to 20 items.',
           tags: ['permits'],
           security: BOTH_CALLERS,
           body: oneOrBatch(Item, MAX_ITEMS, EXAMPLES),
-          response: { 201: Answer, ...errorsOf(...CALLER_ERRORS, ...BODY_ERRORS, ...DATABASE_ERRORS) },
+          response: {
+            201: Answer,
+            ...errorsOf(...CALLER_ERRORS, ...BODY_ERRORS, 'unknown_template', ...DATABASE_ERRORS),
+          },
         },
       },
       async (request, reply) => {
         const body = itemsOf(request.body)
+        if (!('items' in request.body) && !takesSubscriptionsOf(account, request.body.template_id))
+          throw unknownTemplate(account, request.body.template_id)
         const persons = await personsOf(db, account, callerOf(request), body, now())
         const outcomes: SubscriptionOutcome[] = []
         for (const [i, person] of persons.entries()) {
           const item = body.items[i]
-          if (item) outcomes.push(await reportSubscription(db, toReport(account.appId, item, person), now()))
+          if (item) outcomes.push(await report(item, person))
         }
         const reports = outcomes.map(({ outcome }, i) => ({ userId: persons[i]?.userId, outcome }))
         logSubscriptions(log, request.id, reports)
