@@ -20,6 +20,7 @@ import { findRunStatus, listRuns } from '../../src/reminders/status.js'
 import { findShareRead } from '../../src/reminders/status-store.js'
 import { findOldRuns, readAged, readMessages, readRuns } from '../../src/retention/store.js'
 import { recordSignIn } from '../../src/sign-ins/sign-in.js'
+import { findBridge } from '../../src/summaries/bridge.js'
 import { rebindUser } from '../../src/users/rebind.js'
 import { liftAll } from '../../src/users/stop-store.js'
 import { userIdsOf } from '../../src/users/user-ids.js'
@@ -417,9 +418,25 @@ const HOT: {
     accesses: [{ table: 'f', key: PERMITS, by: ['app_id', 'user_id', 'expire'] }],
   },
   {
+    name: 'unspent subscriptions of one user',
+    sql: /SELECT f\.template_id, COUNT\(\*\) AS permits/,
+    accesses: [{ table: 'f', key: PERMITS, by: ['app_id', 'user_id', 'expire'] }],
+  },
+  {
+    name: 'sides of the users of a page',
+    sql: /SELECT form_now, subscribe_now/,
+    accesses: [
+      { table: 'p', key: COUNTERS, by: ['app_id', 'user_id'] },
+      { table: 'f', key: 'wx_save_form_id_oldest_idx', by: ['app_id', 'user_id'] },
+      { table: 'u', key: 'wx_user_user_idx' },
+      { table: 's', key: 'PRIMARY', by: ['app_id', 'user_id', 'day'] },
+      { table: 'm', key: 'wx_push_message_reminder_uq' },
+    ],
+  },
+  {
     name: 'stops of one user',
-    sql: /SELECT opted_out_at, blocked_at, stop_errcode FROM wx_user/,
-    accesses: [{ table: 'u', key: 'wx_user_user_idx' }],
+    sql: /SELECT opted_out_at, blocked_at, stop_errcode, stop_template_id FROM wx_user/,
+    accesses: [{ table: 'wx_user', key: 'wx_user_user_idx' }],
   },
   {
     name: 'refusals of a template that left no stop',
@@ -913,6 +930,7 @@ async function runEverything(world: World): Promise<Statement[]> {
   const backend = { appId, userIds: 'backend' } as const
   const auto = { appId, userIds: 'auto' } as const
   await findBalance(db, world.account, 1, clock.now())
+  await findBridge(db, world.account, { templateId: 't' }, clock.now())
   const explained = { ...world.account, retentionDays: 90 }
   for (const date of [YESTERDAY, TODAY]) await explainUser(db, explained, 1, date, clock.now())
   await explainUser(db, explained, 123_456_789, TODAY, clock.now())
