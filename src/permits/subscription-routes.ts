@@ -2,13 +2,13 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { Knex } from 'knex'
 import { Type } from 'typebox'
 import type { Account } from '../account.js'
+import type { AccountOf } from '../http/account-of.js'
 import { BATCH_BODY_BYTES, limitSessionBody } from '../http/body-limits.js'
 import { type Callers, callerOf } from '../http/callers.js'
 import { BODY_ERRORS, CALLER_ERRORS, DATABASE_ERRORS, errorsOf } from '../http/error-responses.js'
-import { BOTH_CALLERS, EXAMPLE, itemsOf, OpenId, oneOrBatch, UserId } from '../http/schemas.js'
+import { bothCallers, EXAMPLE, itemsOf, OpenId, oneOrBatch, UserId } from '../http/schemas.js'
 import type { Logger } from '../lib/logger.js'
 import { type Person, personsOf } from '../users/persons.js'
-import type { Numbering } from '../users/user-ids.js'
 import { takesSubscriptionsOf, unknownTemplate } from './known-templates.js'
 import { reportSubscription, type SubscriptionOutcome } from './report-subscription.js'
 import { logSubscriptions } from './upload-log.js'
@@ -94,16 +94,20 @@ const Answer = Type.Object(
 /** POST /v1/subscriptions */
 export function subscriptionRoutes(deps: {
   db: Knex
-  account: Numbering & Pick<Account, 'channel' | 'templateId' | 'templates'>
+  accountOf: AccountOf
   callers: Callers
   log: Logger
   now(): number
   /** Is told what came of the items of a request. */
   onReported?(outcomes: SubscriptionOutcome[]): void
 }): FastifyPluginAsyncTypebox {
-  const { db, account, log, now } = deps
+  const { db, accountOf, log, now } = deps
 
-  async function report(item: Type.Static<typeof Item>, person: Person): Promise<SubscriptionOutcome> {
+  async function report(
+    account: Account,
+    item: Type.Static<typeof Item>,
+    person: Person,
+  ): Promise<SubscriptionOutcome> {
     if (takesSubscriptionsOf(account, item.template_id))
       return reportSubscription(db, toReport(account.appId, item, person), now())
     const { message } = unknownTemplate(account, item.template_id)
@@ -114,7 +118,7 @@ export function subscriptionRoutes(deps: {
     app.post(
       '/v1/subscriptions',
       {
-        onRequest: deps.callers.backendOrSession,
+        onRequest: deps.callers.backendOrSession('upload'),
         preParsing: limitSessionBody,
         bodyLimit: BATCH_BODY_BYTES,
         schema: {
@@ -123,7 +127,7 @@ export function subscriptionRoutes(deps: {
           description:
             'One accept is one permit of that template, which does not expire. WeChat also reports the tap in an event: the two count once. Taken are the template of the reminder and those of TEMPLATES; among several items, one of another template is refused by itself. With a session, leave out open_id and user_id; up to 20 items.',
           tags: ['permits'],
-          security: BOTH_CALLERS,
+          security: bothCallers('upload'),
           body: oneOrBatch(Item, MAX_ITEMS, EXAMPLES),
           response: {
             201: Answer,
@@ -132,6 +136,7 @@ export function subscriptionRoutes(deps: {
         },
       },
       async (request, reply) => {
+        const account = accountOf(request)
         const body = itemsOf(request.body)
         if (!('items' in request.body) && !takesSubscriptionsOf(account, request.body.template_id))
           throw unknownTemplate(account, request.body.template_id)
@@ -139,7 +144,7 @@ export function subscriptionRoutes(deps: {
         const outcomes: SubscriptionOutcome[] = []
         for (const [i, person] of persons.entries()) {
           const item = body.items[i]
-          if (item) outcomes.push(await report(item, person))
+          if (item) outcomes.push(await report(account, item, person))
         }
         const reports = outcomes.map(({ outcome }, i) => ({ userId: persons[i]?.userId, outcome }))
         logSubscriptions(log, request.id, reports)
