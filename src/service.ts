@@ -21,6 +21,7 @@ import { recordMissedDays } from './reminders/due.js'
 import { createSchedule } from './schedule/schedule.js'
 import { assertMigrated, migrateLatest } from './schema.js'
 import { openTracing } from './tracing/open.js'
+import { openAllFollowers } from './users/followers.js'
 
 export interface Service {
   /** Where it listens. */
@@ -96,6 +97,7 @@ export async function startService(
     await assertMigrated(db)
     presence = await startPresence(base, account.appId, base.instance)
     await assignUnassigned(db, account.appId, now())
+    await openAllFollowers(db, account, now())
 
     const ingest = createIngest(db, observers.onUploads)
     const callbacks = createCallbackWorker({ db, account, log, now, onWorked: observers.onEventWorked })

@@ -1,6 +1,6 @@
 import type { Knex } from 'knex'
 import type { Account } from '../account.js'
-import { isUsable, lastRemindedOn } from '../books/index.js'
+import { lastRemindedOn, needOf } from '../books/index.js'
 import { inTransaction } from '../db/transaction.js'
 import { ServiceError } from '../errors.js'
 import { addDays, businessDate } from '../lib/business-date.js'
@@ -200,7 +200,7 @@ async function markDay(
     const range = { range_no: 0, cur: after, hi: end }
     const { marked, again } = await inTransaction(db, async (trx) => {
       if (!writes) {
-        const due = await findDue(trx, appId, range, { date, usable: isUsable(account, at) }, CHUNK)
+        const due = await findDue(trx, appId, range, { date, need: needOf(account, at) }, CHUNK)
         return { marked: due.length, again: null }
       }
       const of = { ...writes, date, leaseMs: 0, now: at, besideMessages: true }

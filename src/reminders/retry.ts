@@ -1,6 +1,6 @@
 import type { Knex } from 'knex'
 import type { Account } from '../account.js'
-import { isUsable, lockSpent, withdraw } from '../books/index.js'
+import { lockSpent, needOf, withdraw } from '../books/index.js'
 import { inTransaction } from '../db/transaction.js'
 import { ServiceError } from '../errors.js'
 import { businessDate, toIsoDate } from '../lib/business-date.js'
@@ -51,7 +51,7 @@ export async function retryFailed(
   signal: AbortSignal,
 ): Promise<Retried> {
   const run = await findRetryable(db, account, filter, now)
-  const day = { date: run.slot, usable: isUsable(account, now) }
+  const day = { date: run.slot, need: needOf(account, now) }
   const done = { retried: 0, stopped: 0, signed_in: 0, without_permit: 0 }
   for (let after: number | undefined = 0; after !== undefined && !signal.aborted; ) {
     const end = await store.findPageEnd(db, run.id, after, PAGE)

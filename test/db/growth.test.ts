@@ -100,7 +100,10 @@ describe('rows that MySQL reads', () => {
         await analyze(db, 'wx_message_push_status', 'wx_save_form_id', 'wx_user', 'wx_sign_in')
       },
       async () => {
-        const { due, signed_in } = await countStandings(meter.db, appId, { date: TODAY, usable })
+        const { due, signed_in } = await countStandings(meter.db, appId, {
+          date: TODAY,
+          need: { kind: 'permit', usable },
+        })
         expect(due).toBe(signed_in)
       },
     )

@@ -1,6 +1,6 @@
 import type { Knex } from 'knex'
 import { beforeAll, expect, test } from 'vitest'
-import { isUsable } from '../../src/books/index.js'
+import { needOf } from '../../src/books/index.js'
 import { selectRows } from '../../src/db/sql.js'
 import * as auditStore from '../../src/operations/store.js'
 import { countStandings } from '../../src/reminders/store.js'
@@ -50,8 +50,8 @@ test.each<[string, (trx: Knex) => Promise<unknown>]>([
   [
     'standings',
     (trx) => {
-      const usable = isUsable(world.account, world.clock.now())
-      return countStandings(trx, world.account.appId, { date: TODAY, usable })
+      const need = needOf(world.account, world.clock.now())
+      return countStandings(trx, world.account.appId, { date: TODAY, need })
     },
   ],
 ])('looking at all %s reads each row a few times, however old the statistics are', async (_, ask) => {
