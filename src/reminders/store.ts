@@ -94,7 +94,7 @@ const withNothing = ({ need }: Day): string => (need.kind === 'permit' ? "'no_va
  * those who have been reminded or have no permit it reads the counter alone, of those who have signed in no permit.
  */
 export async function countUnreminded(db: Knex, appId: string, day: Day): Promise<Unreminded> {
-  const counts: Unreminded = {
+  const counts: Record<keyof Unreminded, number> = {
     due: 0,
     signed_in: 0,
     no_permit: 0,
@@ -104,7 +104,7 @@ export async function countUnreminded(db: Knex, appId: string, day: Day): Promis
   }
   for await (const page of pages(db, appId))
     for (const { standing, users } of await countUnremindedOf(db, appId, page, day)) counts[standing] += users
-  return counts
+  return day.need.kind === 'permit' ? counts : { ...counts, no_permit: null, no_valid_permit: null }
 }
 
 /** A user with several open_ids is stopped if one of them is: a wish counts before a block. */
