@@ -11,18 +11,19 @@
  *   hand over  permits to the giver's new user         assign       rows without an account
  *   recount    a counter from its permits              purge        old spent and expired permits
  *   withdraw   the day of a reminder that failed       erase        what leads from permits to a person
+ *   open       a counter for a user without a permit
  *
  * One lock order everywhere, so that transactions wait in order and do not deadlock: the run and its
  * ranges (src/runs), the person (`wx_user`), permits by ascending id, counters by ascending user, messages by ascending
  * id, and last of all the outcomes of the run (src/runs/outcomes.ts), after which nothing more is locked. A statement
  * on several rows takes sorted keys, at most MAX_LIST of them. The one exception: a verdict that stops
- * a person locks the person after its message. Where that meets a transaction going the other way, the database ends
+ * a person locks the person after its message (and voids the permits that WeChat refused, skipping what is locked). Where that meets a transaction going the other way, the database ends
  * one of the two, and inTransaction tries it again. A claim writes its messages first and then takes their permits and
  * counters as they come: it skips what is locked and waits for nothing but the outcomes at its end, so no order binds it.
  * A sweep takes the permits of its users as they lie, and skips what is locked too; only their counters bind it.
  */
 export { type Assigned, assignUnassigned } from './assign.js'
-export { type ClaimedPermit, lockForClaim, spendForClaim } from './claim.js'
+export { type Claimed, lockForClaim, spendForClaim } from './claim.js'
 export { type ErasablePermit, erasePermits, lockErasable } from './erase.js'
 export { expirePermits, type StaleOf } from './expire.js'
 export { type GivenBack, giveBack, lockSpent, withdraw } from './give-back.js'
@@ -30,6 +31,7 @@ export { confirmTap, grantPermits, grantSubscription, type NewPermit, renameTap 
 export { handOver } from './hand-over.js'
 export { lastRemindedOn, setLastDateBack } from './last-date.js'
 export { byId, NOBODY } from './locked-permits.js'
+export { openAllCounters, openCounters } from './open.js'
 export {
   FORM_ID_LIFETIME_MS,
   NEVER_EXPIRES,
@@ -40,5 +42,15 @@ export {
 export { purgePermits } from './purge.js'
 export { recountCounter } from './recount.js'
 export { lockNextPermits, type NextPermit, recordDead, reserve } from './reserve.js'
-export { type Condition, isForReminders, isUsable, OLDEST_FIRST, oldestUsablePermit } from './usable.js'
-export { restoreVoided, voidSubscriptions } from './void.js'
+export {
+  type Condition,
+  isForReminders,
+  isUsable,
+  mayBeDue,
+  type Need,
+  needOf,
+  OLDEST_FIRST,
+  oldestUsablePermit,
+  sentWith,
+} from './usable.js'
+export { restoreVoided, voidRefused, voidSubscriptions } from './void.js'

@@ -5,6 +5,9 @@ import type { CountedPlan } from './planner.js'
 import type { Page, Reader } from './reader.js'
 import { userPath } from './user-page.js'
 
+/** Where nobody stands on a service account. */
+const FOR_WANT_OF_PERMIT = ['no_permit', 'no_valid_permit']
+
 /** What a run would do now; undefined while it is being counted. */
 export function planPage(reader: Reader, counted: CountedPlan | undefined): Page {
   const { texts, format, account } = reader
@@ -20,10 +23,12 @@ export function planPage(reader: Reader, counted: CountedPlan | undefined): Page
     }
   const { plan, at } = counted
   const [first] = plan.sample
-  const rows = Object.entries(t.planOf).map(([cause, words]): [string, string] => [
-    words,
-    format.number(plan.skipped[cause as keyof typeof plan.skipped]),
-  ])
+  const rows = Object.entries(t.planOf)
+    .filter(([cause]) => account.channel !== 'official' || !FOR_WANT_OF_PERMIT.includes(cause))
+    .map(([cause, words]): [string, string] => [
+      words,
+      format.number(plan.skipped[cause as keyof typeof plan.skipped]),
+    ])
   return {
     ...frame,
     body: html`${head}

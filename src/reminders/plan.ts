@@ -1,10 +1,9 @@
 import type { Knex } from 'knex'
 import type { Account } from '../account.js'
-import { isUsable } from '../books/index.js'
 import type { UserId } from '../lib/user-id.js'
 import { reminderRenderer } from '../messages/text.js'
 import { findRun } from '../runs/occurrences.js'
-import { type Day, type DueUser, findDue } from './due-store.js'
+import { type Day, type DueUser, dayOf, findDue } from './due-store.js'
 import * as store from './store.js'
 
 /** What a run at a given moment would do, and whom it would pass over. Planning sends and writes nothing. */
@@ -28,7 +27,7 @@ export interface Plan {
   /** Users whose reminder of that day was given back unsent. They are also counted above, by where they stand now. */
   given_back: number
   /** The first reminders that would go out. */
-  sample: { user_id: UserId; permit_id: number; data: Record<string, { value: string }> }[]
+  sample: { user_id: UserId; permit_id: number | null; data: Record<string, { value: string }> }[]
 }
 
 const SAMPLE = 10
@@ -36,7 +35,7 @@ const SAMPLE = 10
 /** Plans the run of `date` as if it were started at `at` (ms). */
 export async function planRun(db: Knex, account: Account, date: number, at: number): Promise<Plan> {
   const { appId } = account
-  const day = { date, usable: isUsable(account, at) }
+  const day = dayOf(account, date, at)
   const run = await findRun(db, { job: 'remind', appId, slot: date })
   const standings = await store.countStandings(db, appId, day)
   const sample = await findSample(db, appId, day, Math.min(SAMPLE, standings.due))

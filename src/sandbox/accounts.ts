@@ -31,6 +31,15 @@ export const DEMO_SUBSCRIBE_ACCOUNT: AccountOptions = {
   pages: [DEMO_PAGE],
 }
 
+export const DEMO_OFFICIAL_TEMPLATE_ID = 'sandbox-sign-in-service-account-template-001'
+
+/** A service account, whose followers need no permit. */
+export const DEMO_OFFICIAL_ACCOUNT: AccountOptions = {
+  appId: 'wx2d7b9f4e6c8a1035',
+  secret: '89abcdef0123456789abcdef01234567',
+  templates: { [DEMO_OFFICIAL_TEMPLATE_ID]: ['thing1', 'thing2', 'date3'] },
+}
+
 export class SandboxAccount {
   readonly appId: string
   readonly secret: string

@@ -54,6 +54,7 @@ describe.each(dialects)('with several accounts on %s', (dialect) => {
     ['remind'],
     ['recover'],
     ['forecast'],
+    ['bridge'],
     ['summarize'],
     ['preview'],
     ['explain', '7'],

@@ -30,6 +30,7 @@ export interface PermitRow {
   id: number
   user_id: number
   form_id: string
+  template_id: string | null
   expire: number
   status: number
   message_id: number | null
@@ -41,7 +42,8 @@ export interface MessageRow {
   user_id: number
   business_date: number | null
   run_id: number | null
-  permit_id: number
+  permit_id: number | null
+  open_id: string | null
   channel: string
   data: string
   state: string
@@ -266,11 +268,12 @@ function makeWorld(database: TestDatabase, appId: string): { world: World; open(
       maybe_sent: number
       channel: string
       open_id: string
-      form_id: string
+      form_id: string | null
     }>(
       db,
-      `SELECT m.state, m.maybe_sent, c.channel, f.open_id, f.form_id FROM wx_push_message m JOIN wx_card c ON c.id = m.card_id
-       JOIN wx_save_form_id f ON f.id = m.permit_id WHERE m.app_id = ?`,
+      `SELECT m.state, m.maybe_sent, c.channel, COALESCE(m.open_id, f.open_id) AS open_id, f.form_id
+       FROM wx_push_message m JOIN wx_card c ON c.id = m.card_id
+       LEFT JOIN wx_save_form_id f ON f.id = m.permit_id WHERE m.app_id = ?`,
       [appId],
     )
     // WeChat knows the permit of a form_id message; of others only whom they went to.
@@ -312,7 +315,7 @@ function makeWorld(database: TestDatabase, appId: string): { world: World; open(
     permitsOf: (userId) =>
       selectRows(
         db,
-        `SELECT id, user_id, form_id, expire, status, message_id, errcode FROM wx_save_form_id
+        `SELECT id, user_id, form_id, template_id, expire, status, message_id, errcode FROM wx_save_form_id
          WHERE app_id = ? AND user_id = ? ORDER BY expire, id`,
         [appId, userId],
       ),
