@@ -5,6 +5,7 @@ import { type Environment, readAccount, readConfig } from '../config/read.js'
 import {
   DEMO_ACCOUNT,
   DEMO_PAGE,
+  DEMO_PRIZE_TEMPLATE_ID,
   DEMO_SUBSCRIBE_ACCOUNT,
   DEMO_SUBSCRIBE_TEMPLATE_ID,
   DEMO_TEMPLATE_ID,
@@ -55,6 +56,7 @@ const SAMPLES: Record<'form_id' | 'subscribe', AppSample> = {
       WX_APP_SECRET: DEMO_SUBSCRIBE_ACCOUNT.secret,
       WX_CHANNEL: 'subscribe',
       REMINDER_TEMPLATE_ID: DEMO_SUBSCRIBE_TEMPLATE_ID,
+      TEMPLATES: DEMO_PRIZE_TEMPLATE_ID,
       REMINDER_PAGE: DEMO_PAGE,
       REMINDER_DATA: JSON.stringify({
         thing1: '每日签到',
