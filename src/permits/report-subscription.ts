@@ -22,7 +22,7 @@ export interface SubscriptionResult {
 
 export type SubscriptionOutcome =
   | { outcome: 'accepted' | 'duplicate' }
-  | { outcome: 'refused'; reason: SubscriptionRefusal; message?: string }
+  | { outcome: 'refused'; reason: SubscriptionRefusal; error?: { code: string; message: string } }
 
 /** Why a result is not a permit. */
 export type SubscriptionRefusal =

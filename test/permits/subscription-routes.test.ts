@@ -146,13 +146,27 @@ describe.each(dialects)('POST /v1/subscriptions on %s', (dialect) => {
             template_id: 'old',
             outcome: 'refused',
             reason: 'unknown_template',
-            message: expect.stringContaining('TEMPLATES'),
+            error: { code: 'unknown_template', message: expect.stringContaining('TEMPLATES') },
           },
           { template_id: 'weekly', outcome: 'accepted' },
         ],
       },
     })
     expect(await permits()).toMatchObject([{ template_id: 'weekly' }])
+  })
+
+  test('an item that is wrong is answered with its fault, and the others are reported', async () => {
+    expect(await service.post(PATH, { items: [item({ result: 1 }), item()] })).toMatchObject({
+      status: 201,
+      body: {
+        accepted: 1,
+        refused: 1,
+        results: [
+          { outcome: 'refused', reason: 'invalid', error: { details: { field: 'items.0.result' } } },
+          { outcome: 'accepted' },
+        ],
+      },
+    })
   })
 
   test('a tap from before a refusal is answered outdated', async () => {
@@ -195,7 +209,7 @@ describe.each(dialects)('POST /v1/subscriptions on %s', (dialect) => {
     [item({ form_id: 'F' }), 'form_id'],
     [{ items: [] }, 'items'],
     [{ items: Array(101).fill(item()) }, 'items'],
-    [{ items: [item(), item({ result: 1 })] }, 'items.1.result'],
+    [{ items: [item({ result: 1 }), item({ result: 1 })] }, 'items.0.result'],
     [[], 'body'],
   ])('a body of %j names the field that is wrong', async (body, field) => {
     expect(await service.post(PATH, body)).toMatchObject({

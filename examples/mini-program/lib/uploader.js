@@ -97,8 +97,9 @@ function createUploader({ service, outbox, random, setTimeout, clearTimeout, hin
   function tellRejected({ data }) {
     for (const result of /** @type {unknown[]} */ (field(data, 'results'))) {
       const reason = field(result, 'reason')
+      const fault = field(field(result, 'error'), 'message')
       if (reason !== undefined && !ANSWERS_OF_USERS.includes(String(reason))) {
-        hint(`the service refused an item: ${reason}${textAfter(field(result, 'message'))}`)
+        hint(`the service refused an item: ${reason}${textAfter(fault)}`)
       }
     }
   }
