@@ -1,4 +1,5 @@
 import { reminderRenderer } from '../messages/text.js'
+import type { TemplateData } from '../wechat/messages.js'
 import { card } from './card.js'
 import { linkButton, pageHead, panel } from './components.js'
 import { type Html, html } from './html.js'
@@ -50,16 +51,21 @@ ${linkButton(`${HOME}/plan`, t.plan)}</div>
 <p class="hint">${now < closesAt ? t.untilWindow(format.time(closesAt)) : t.afterWindow(format.time(closesAt))}</p></div>`
 }
 
-/** A streak to show the text with: a week is a streak that people know. */
+/** A streak to show the text with: a week is a streak that people know. Most users have none. */
 const SAMPLE_STREAK = 7
+const NO_STREAK = 0
 
 function preview(reader: Reader, { date }: Today): Html {
   const { texts, format, account } = reader
   const t = texts.today
   if (account.templateId === '') return panel(t.cardTitle, html`<p class="empty">${t.cardOff}</p>`)
+  const render = reminderRenderer(account.data, date)
+  const [long, none] = [render(SAMPLE_STREAK), render(NO_STREAK)]
+  const differs = JSON.stringify(long) !== JSON.stringify(none)
+  const draw = (data: TemplateData): Html => card(reader, { page: account.page, data })
   return panel(
     t.cardTitle,
-    card(reader, { page: account.page, data: reminderRenderer(account.data, date)(SAMPLE_STREAK) }),
+    html`${draw(long)}${differs && html`<p class="hint">${t.cardWithoutStreak}</p>${draw(none)}`}`,
     { note: t.cardOf(format.number(SAMPLE_STREAK)) },
   )
 }
