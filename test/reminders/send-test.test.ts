@@ -2,8 +2,10 @@ import { describe, expect, test } from 'vitest'
 import type { Account } from '../../src/account.js'
 import { execute } from '../../src/db/sql.js'
 import { sendTest } from '../../src/reminders/send-test.js'
+import type { SendResult } from '../../src/wechat/client.js'
 import { DAY_MS, SEND_PATH, SUBSCRIBE_PATH, TODAY } from '../helpers/constants.js'
 import { dialects } from '../helpers/database.js'
+import { eventually } from '../helpers/eventually.js'
 import { openIdOf, user, users } from '../helpers/users.js'
 import { useWorld } from '../helpers/world.js'
 
@@ -194,6 +196,21 @@ describe.each(dialects)('a test message on %s', (dialect) => {
     await world.startProcess().remind()
     expect(world.wechat.ledger()).toHaveLength(33)
     for (const id of [3, 17, 30]) expect(await world.counterOf(id)).toEqual({ count: 0, last_date: TODAY })
+  })
+
+  test('of a command that died, another process sends it with the same permit', async () => {
+    await world.has(user(7).permits(2))
+    const [oldest] = await world.permitsOf(7)
+    let letGo: (result: SendResult) => void = () => {}
+    const frozen = world.startProcess({ send: () => new Promise((resolve) => (letGo = resolve)) })
+    const sending = sendTest(frozen, world.account, openIdOf(7), new AbortController().signal)
+    await eventually('its request is under way', async () => (await world.messages())[0]?.state === 'sending')
+    await world.lapseLeases()
+    expect(await world.startProcess().recover()).toMatchObject({ delivered: 1 })
+    expect(world.wechat.ledger()).toMatchObject([{ form_id: oldest?.form_id }])
+    letGo({ kind: 'unreachable', reason: 'aborted' })
+    expect(await sending).toMatchObject({ state: 'delivered' })
+    expect(await world.counterOf(7)).toMatchObject({ count: 1 })
   })
 
   test('stopped before it was claimed, it takes nothing', async () => {
