@@ -1,5 +1,6 @@
 import { ServiceError } from '../errors.js'
-import { type SentTest, sendTest } from '../reminders/send-test.js'
+import { sendTest } from '../reminders/send-test.js'
+import type { SentTest } from '../reminders/send-test-answer.js'
 import { type AddCommand, EXIT, type JsonOption } from './command.js'
 import { withSending } from './databases.js'
 import { drawCard } from './draw-card.js'
