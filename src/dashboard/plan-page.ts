@@ -8,7 +8,7 @@ import { USER } from './user-page.js'
 
 /** What a run would do now; undefined while it is being counted. */
 export function planPage(reader: Reader, counted: CountedPlan | undefined): Page {
-  const { texts, format, account } = reader
+  const { texts, format } = reader
   const t = texts.today
   const head = pageHead(t.planTitle, t.planLead)
   const back = html`<div class="buttons">${linkButton(HOME, texts.frame.backToToday)}</div>`
@@ -53,7 +53,7 @@ ${
 }</div>
 ${
   first &&
-  panel(t.cardTitle, card(reader, { page: account.page, data: first.data }), {
+  panel(t.cardTitle, card(reader, first.data), {
     note: t.planSampleOf(String(first.user_id)),
   })
 }</div>`,

@@ -1,5 +1,4 @@
 import { reminderRenderer } from '../messages/text.js'
-import type { TemplateData } from '../wechat/messages.js'
 import { card } from './card.js'
 import { linkButton, pageHead, panel } from './components.js'
 import { type Html, html } from './html.js'
@@ -62,10 +61,9 @@ function preview(reader: Reader, { date }: Today): Html {
   const render = reminderRenderer(account.data, date)
   const [long, none] = [render(SAMPLE_STREAK), render(NO_STREAK)]
   const differs = JSON.stringify(long) !== JSON.stringify(none)
-  const draw = (data: TemplateData): Html => card(reader, { page: account.page, data })
   return panel(
     t.cardTitle,
-    html`${draw(long)}${differs && html`<p class="hint">${t.cardWithoutStreak}</p>${draw(none)}`}`,
+    html`${card(reader, long)}${differs && html`<p class="hint">${t.cardWithoutStreak}</p>${card(reader, none)}`}`,
     { note: t.cardOf(format.number(SAMPLE_STREAK)) },
   )
 }

@@ -39,7 +39,7 @@ export function answerOf(message: HeldMessage, standing: StandingOfMessage): Sen
   const { id, openId, userId, permitId, permitSource, formId, templateId, data } = message
   const { state, errcode, errmsg, rid, msgid } = standing
   const { name, meaning } = explained(standing)
-  const whatToDo = NEXT[state]
+  const next = whatToDo(state, permitId !== null)
   return {
     message_id: id,
     state,
@@ -56,8 +56,8 @@ export function answerOf(message: HeldMessage, standing: StandingOfMessage): Sen
     msgid,
     meaning: meaning.en,
     meaning_zh: meaning.zh,
-    what_to_do: whatToDo.en,
-    what_to_do_zh: whatToDo.zh,
+    what_to_do: next.en,
+    what_to_do_zh: next.zh,
     trace_id: traceIdOf(id),
   }
 }
@@ -72,27 +72,24 @@ function explained({ state, ...answer }: StandingOfMessage): { name: string | nu
   return { name: null, meaning: WITHOUT_CODE[causeOf(answer) || 'other'].meaning }
 }
 
-/** What to do, and where the permit is. */
+/** What to do. */
 const NEXT: Record<StandingOfMessage['state'], Bilingual> = {
-  delivered: {
-    en: 'Look for the card in WeChat, under 服务通知. The permit is spent.',
-    zh: '请在微信的“服务通知”里查看卡片。凭证已用。',
-  },
+  delivered: { en: 'Look for the card in WeChat, under 服务通知.', zh: '请在微信的“服务通知”里查看卡片。' },
   failed: {
-    en: 'It was not delivered, and the permit stays spent, for WeChat counts it as used. Set right what the meaning names; the person must give a new permit for another try.',
-    zh: '未送达。微信视该凭证为已用，故不退还。按含义所述处理；再试需要该用户给出新的凭证。',
+    en: 'It was not delivered. Set right what the meaning names.',
+    zh: '未送达。请按含义所述处理。',
   },
   cancelled: {
-    en: 'It was not delivered, and the permit has been given back. Set right what the meaning names, then send it again.',
-    zh: '未送达，凭证已退还。按含义所述处理后再发一次。',
+    en: 'It was not delivered. Set right what the meaning names, then send it again.',
+    zh: '未送达。按含义所述处理后再发一次。',
   },
   unknown: {
-    en: 'It may have been delivered: look into WeChat before you send another. The permit stays spent.',
-    zh: '可能已送达：再发之前请先到微信里看看。凭证视为已用。',
+    en: 'It may have been delivered: look into WeChat before you send another.',
+    zh: '可能已送达：再发之前请先到微信里看看。',
   },
   retry: {
-    en: 'It may have been delivered. serve or recover will ask WeChat again, with the same permit.',
-    zh: '可能已送达。serve 或 recover 会用同一凭证再次询问微信。',
+    en: 'It may have been delivered. serve or recover will ask WeChat again.',
+    zh: '可能已送达。serve 或 recover 会再次询问微信。',
   },
   queued: {
     en: 'It has not left yet: serve or recover will send it.',
@@ -102,4 +99,27 @@ const NEXT: Record<StandingOfMessage['state'], Bilingual> = {
     en: 'It is in doubt: serve or recover will settle it.',
     zh: '结果未知：serve 或 recover 会核实。',
   },
+}
+
+const SPENT: Bilingual = { en: 'The permit is spent.', zh: '凭证已用。' }
+const KEPT: Bilingual = { en: 'It keeps its permit.', zh: '凭证不变。' }
+
+/** Where the permit is. */
+const PERMIT: Record<StandingOfMessage['state'], Bilingual> = {
+  delivered: SPENT,
+  failed: {
+    en: 'The permit stays spent, for WeChat counts it as used; another try takes a new one.',
+    zh: '微信视该凭证为已用，故不退还；再试需要新的凭证。',
+  },
+  cancelled: { en: 'The permit has been given back.', zh: '凭证已退还。' },
+  unknown: SPENT,
+  retry: KEPT,
+  queued: KEPT,
+  sending: KEPT,
+}
+
+function whatToDo(state: StandingOfMessage['state'], hasPermit: boolean): Bilingual {
+  const next = NEXT[state]
+  if (!hasPermit) return next
+  return { en: `${next.en} ${PERMIT[state].en}`, zh: next.zh + PERMIT[state].zh }
 }
