@@ -11,7 +11,7 @@ const FOR_WANT_OF_PERMIT = ['no_permit', 'no_valid_permit']
 
 /** What a run would do now; undefined while it is being counted. */
 export function planPage(reader: Reader, counted: CountedPlan | undefined): Page {
-  const { texts, format, account } = reader
+  const { texts, format } = reader
   const t = texts.today
   const head = pageHead(t.planTitle, t.planLead)
   const back = html`<div class="buttons">${linkButton(HOME, texts.frame.backToToday)}</div>`
@@ -58,7 +58,7 @@ ${
 }</div>
 ${
   first &&
-  panel(t.cardTitle, card(reader, { page: account.page, data: first.data }), {
+  panel(t.cardTitle, card(reader, first.data), {
     note: t.planSampleOf(String(first.user_id)),
   })
 }</div>`,
