@@ -11,6 +11,7 @@
  *   hand over  permits to the giver's new user         assign       rows without an account
  *   recount    a counter from its permits              purge        old spent and expired permits
  *   withdraw   the day of a reminder that failed       erase        what leads from permits to a person
+ *   take       permits for messages that backends submit
  *
  * One lock order everywhere, so that transactions wait in order and do not deadlock: the run and its
  * ranges (src/runs), the person (`wx_user`), permits by ascending id, counters by ascending user, messages by ascending
@@ -40,5 +41,6 @@ export {
 export { purgePermits } from './purge.js'
 export { recountCounter } from './recount.js'
 export { lockNextPermits, type NextPermit, recordDead, reserve } from './reserve.js'
+export { lockPermitsFor, PermitsMoved, type PermitWant, spendOnMessages } from './take.js'
 export { type Condition, isForReminders, isUsable, OLDEST_FIRST, oldestUsablePermit } from './usable.js'
 export { restoreVoided, voidSubscriptions } from './void.js'

@@ -12,7 +12,7 @@ import { type HeldMessage, traceIdOf } from './message.js'
 import type { Pace } from './pace.js'
 import { policyOf } from './policy.js'
 import type { Stopping } from './stopping.js'
-import { judge, type Verdict } from './verdict.js'
+import { judge, judgeUnsent, type Verdict } from './verdict.js'
 
 /**
  * One attempt to send a message: waits for its turn, lets the request leave if it still may, and judges the answer.
@@ -28,9 +28,10 @@ export function createAttempt(
   const mark = createMarking(deps.db)
   let underWay = 0
 
-  const isClosed = (message: HeldMessage): boolean => deps.now() >= closesAt(message.businessDate)
+  const isClosed = (message: HeldMessage): boolean => deps.now() >= closesAt(message)
+  const isHeldUp = (message: HeldMessage): boolean => brake.heldUpFor(message, deps.now()) > 0
   const isWanted = (message: HeldMessage): boolean =>
-    !stopping.isStopping() && !isClosed(message) && leases.isHeld(message)
+    !stopping.isStopping() && !isClosed(message) && !isHeldUp(message) && leases.isHeld(message)
 
   /** After a doubt, a single request may probe whether WeChat judges messages again. */
   function isHeldBack(): boolean {
@@ -61,12 +62,19 @@ export function createAttempt(
   /** A message that was claimed and not sent is given back, unless an earlier attempt may have been delivered. */
   function notSent(message: HeldMessage): JudgedMessage {
     const closed = isClosed(message)
-    const why = closed ? 'its sending window closed' : brake.halt ? 'the run halted' : 'the service stopped'
-    return judgedUnsent(message, verdictUnsent(message, closed), `not sent: ${why}`)
+    const heldUpMs = brake.heldUpFor(message, deps.now())
+    const why = closed
+      ? 'its sending window closed'
+      : heldUpMs > 0
+        ? 'its template was refused several times in a row'
+        : brake.halt
+          ? 'the run halted'
+          : 'the service stopped'
+    return judgedUnsent(message, judgeUnsent(message, { closed, heldUpMs }), `not sent: ${why}`)
   }
 
   return async (message) => {
-    if (stopping.isStopping() || isClosed(message)) return notSent(message)
+    if (stopping.isStopping() || isClosed(message) || isHeldUp(message)) return notSent(message)
     await pace.enter()
     // A loop instead of wake.until(): nothing runs between this check and underWay++, so when several wake at once,
     // the others see the first one.
@@ -80,7 +88,7 @@ export function createAttempt(
       deps.observe.answered(message, result)
       failpoint('send.after')
       const verdict = judge(message, result, deps.random(), deps.now())
-      brake.observe(result, verdict)
+      brake.observe(result, verdict, message)
       logVerdict(deps.log, message, result, verdict)
       return { message, verdict, answer: recordOf(result), attempted: true }
     } finally {
@@ -89,11 +97,6 @@ export function createAttempt(
       stopping.look()
     }
   }
-}
-
-function verdictUnsent({ maybeSent }: HeldMessage, closed: boolean): Verdict {
-  if (!maybeSent) return { kind: 'give_back' }
-  return closed ? { kind: 'unknown' } : { kind: 'retry', afterMs: 0, maybeSent }
 }
 
 /**

@@ -111,13 +111,15 @@ async function fixStranded(db: Knex, now: number): Promise<number> {
   for (;;) {
     const stranded = await store.findStranded(db, MAX_LIST)
     if (stranded.length === 0) return fixed
-    for (const [appId, group] of groupBy(stranded, ({ app_id }) => app_id)) {
+    for (const group of groupBy(stranded, ({ app_id, kind }) => `${kind} ${app_id}`).values()) {
+      const [first] = group
+      if (!first) continue
       const idsOf = (isWaiting: boolean): number[] =>
         sortedUnique(
           group.filter(({ state }) => (state === 'retry') === isWaiting).map(({ message_id }) => message_id),
         )
       await inTransaction(db, (trx) =>
-        takeUp(trx, appId, { inHand: idsOf(false), waiting: idsOf(true) }, now),
+        takeUp(trx, first.app_id, { inHand: idsOf(false), waiting: idsOf(true), kind: first.kind }, now),
       )
     }
     fixed += stranded.length

@@ -164,6 +164,7 @@ function heldMessages(
     id: permit.messageId,
     lease,
     state,
+    kind: 'reminder',
     appId: account.appId,
     userId: permit.userId,
     openId: permit.openId,
@@ -178,6 +179,7 @@ function heldMessages(
     maybeSent: false,
     businessDate: date,
     runId,
+    notAfter: null,
     createdAt: now,
   })
 }

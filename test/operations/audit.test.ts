@@ -136,9 +136,15 @@ describe.each(dialects)('the audit on %s', (dialect) => {
     expect(stranded).toContainEqual({
       message_id: sending?.id,
       app_id: world.account.appId,
+      kind: 'reminder',
       state: 'sending',
     })
-    expect(stranded).toContainEqual({ message_id: waiting?.id, app_id: world.account.appId, state: 'retry' })
+    expect(stranded).toContainEqual({
+      message_id: waiting?.id,
+      app_id: world.account.appId,
+      kind: 'reminder',
+      state: 'retry',
+    })
     expect(held.length).toBe(2)
     expect(await world.startProcess().recover()).toMatchObject({ delivered: 0 })
     expect(await audit(db, world.clock.now(), true)).toMatchObject({ ok: true, fixed_messages: 4 })
