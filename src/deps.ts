@@ -15,6 +15,7 @@ import { createRate } from './messages/rate.js'
 import { createSender } from './messages/send.js'
 import { openSharedTurns, type SharedTurns } from './messages/shared-turns.js'
 import { createShares } from './messages/shares.js'
+import { openTokenStore } from './tokens/open-store.js'
 import { createSharedToken, type TokenCounters } from './tokens/shared-token.js'
 import { fetchAccessToken } from './wechat/access-token.js'
 import { createWechatClient } from './wechat/client.js'
@@ -72,6 +73,7 @@ export function openBase(
     ...config.sessionSecrets,
     config.adminPassword ?? '',
     config.metricsToken ?? '',
+    ...config.tokenKeys,
   ].filter(Boolean)
   const instance = createInstance()
   const log = createLogger({ level: config.logLevel, secrets, instance })
@@ -93,8 +95,9 @@ export function openSending(
     ...(observers ? { onEnd: observers.onWechatRequest } : {}),
     ...(httpMs === undefined ? {} : { headersTimeoutMs: httpMs, bodyTimeoutMs: httpMs }),
   })
+  const tokenStore = openTokenStore({ ...config, db, appId: account.appId, log })
   const tokens = createSharedToken({
-    db,
+    store: tokenStore.store,
     appId: account.appId,
     fetchToken: (signal) => fetchAccessToken(http, account, signal),
     owner: randomUUID(),
@@ -119,6 +122,7 @@ export function openSending(
     async close() {
       shared?.close()
       await tokens.close()
+      tokenStore.close()
       await http.close()
     },
   }
@@ -162,7 +166,7 @@ export function openLoginClient(config: Config, account: Account, observers?: Ob
   }
 }
 
-/** Without a SEND_RATE there is nothing to share out, and Redis is not asked. */
+/** Without a SEND_RATE there is nothing to share out. */
 function openShared(log: Logger, config: Config, { appId, sendRate }: Account): SharedTurns | undefined {
   const { redisUrl } = config
   if (redisUrl === undefined || sendRate === undefined) return undefined

@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import type { Account } from './account.js'
+import { createAccounts } from './accounts.js'
 import { buildApp } from './app.js'
 import { assignUnassigned } from './books/index.js'
 import { type CallbackWorker, createCallbackWorker } from './callbacks/process.js'
@@ -107,13 +108,13 @@ export async function startService(
     const app = await buildApp({
       ...config,
       db,
-      account,
+      accounts: createAccounts([account]),
       assertMigrated,
-      exchangeCode: logins.exchangeCode,
+      exchangeCode: (_, code) => logins.exchangeCode(code),
       ingest,
       ...(operators ? { operators } : {}),
       onCallback: callbacks.wake,
-      onUserBound: callbacks.userBound,
+      onUserBound: (_, openId) => callbacks.userBound(openId),
       metrics,
       traceRequests: tracing?.traceRequests,
       log,

@@ -179,11 +179,16 @@ export const apiKeys = makeExactValidator<ApiKey[]>((text) =>
 )
 
 /** The value stays out of the message. 32 characters: HS256 needs at least 256 bits (RFC 7518, 3.2). */
-export const sessionSecrets = makeExactValidator<string[]>((text) => {
+export const sessionSecrets = makeExactValidator<string[]>(newAndOld)
+
+export const tokenKeys = makeExactValidator<string[]>(newAndOld)
+
+/** `new,old`, while a secret is being replaced. */
+function newAndOld(text: string): string[] {
   const secrets = text.split(',').map((secret) => secret.trim())
   for (const secret of secrets) naming('each of new,old', () => refuseWeak(secret, 32))
   return secrets
-})
+}
 
 /** A password or its hash. The value stays out of the message. */
 export const adminPassword = makeExactValidator<string>((text) => {

@@ -14,13 +14,15 @@ export interface Config {
   port: number
   logLevel: string
   wechatBaseUrl: string
-  /** Shares the rates of accounts among processes; undefined = each has its own. */
+  /** Shares the rates and tokens of accounts among processes; undefined = rates are each process's own, and the table shares tokens. */
   redisUrl: string | undefined
   apiKeys: ApiKey[]
   /** The first one signs sessions, and any of them verifies one. Empty: there are no sessions. */
   sessionSecrets: string[]
   /** Of the operators' pages, as it is or as a hash; undefined = there are no pages. */
   adminPassword: string | undefined
+  /** Seal access tokens at rest: the first seals, any opens. Empty: they are stored as they are. */
+  tokenKeys: string[]
   rateLimits: RateLimits
   /** Proxies whose X-Forwarded-For is trusted. */
   trustProxy: string[]
@@ -49,6 +51,7 @@ export function readConfig(env: Environment): Config {
     apiKeys: values.API_KEYS,
     sessionSecrets: values.SESSION_SECRET,
     adminPassword: values.ADMIN_PASSWORD || undefined,
+    tokenKeys: values.TOKEN_KEY,
     rateLimits: values.RATE_LIMITS,
     trustProxy: values.TRUST_PROXY,
     apiDocs: values.API_DOCS === 'on',

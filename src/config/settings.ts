@@ -19,6 +19,7 @@ export const serviceSettings = {
   REDIS_URL: parse.redisUrl({ default: '' }),
   API_KEYS: parse.apiKeys({ default: [] }),
   SESSION_SECRET: parse.sessionSecrets({ default: [] }),
+  TOKEN_KEY: parse.tokenKeys({ default: [] }),
   ADMIN_PASSWORD: parse.adminPassword({ default: '' }),
   RATE_LIMITS: parse.rateLimits({ default: DEFAULT_RATE_LIMITS }),
   TRUST_PROXY: parse.proxies({ default: ['loopback'] }),

@@ -20,7 +20,7 @@ declare module 'fastify' {
   interface FastifyRequest {
     /** Set by a hook of Callers. */
     caller: Caller | undefined
-    /** The name that the request is counted under: of an API key, or the open_id of a session. */
+    /** The name that the request is counted under: of an API key, or the person of a session. */
     countedFor: string
   }
 }
@@ -33,13 +33,18 @@ export interface Callers {
   backendOrSession(request: FastifyRequest): Promise<void>
 }
 
+/** The person that a session is of. */
+interface Holder {
+  appId: string
+  openId: string
+}
+
 /** What sessions need; undefined where they are off. */
 export interface SessionCheck {
-  appId: string
-  /** The open_id of a session token. Throws `unauthorized`. */
-  verify(token: string): Promise<string>
+  /** Whom a session token names. Throws `unauthorized`. */
+  verify(token: string): Promise<Holder>
   /** Throws `unauthorized` for a person who was erased. */
-  findUser(openId: string): Promise<UserId | undefined>
+  findUser(holder: Holder): Promise<UserId | undefined>
 }
 
 export function createCallers(
@@ -83,7 +88,7 @@ export function createCallers(
     request: FastifyRequest,
     token: string,
     sessions: SessionCheck,
-  ): Promise<string> {
+  ): Promise<Holder> {
     try {
       return await sessions.verify(token)
     } catch (error) {
@@ -94,17 +99,17 @@ export function createCallers(
   }
 
   async function identifySession(request: FastifyRequest, token: string, sessions: SessionCheck) {
-    const openId = await verifyToken(request, token, sessions)
-    request.countedFor = openId
+    const holder = await verifyToken(request, token, sessions)
+    request.countedFor = `${holder.appId} ${holder.openId}`
     await deps.sessionLimit(request)
-    const userId = await sessions.findUser(openId)
+    const userId = await sessions.findUser(holder)
     if (userId === undefined) {
       throw new ServiceError(
         'user_not_bound',
         'This open_id has no user yet: let your backend bind it (PUT /v1/users), then send this again; the session stays valid',
       )
     }
-    request.caller = { kind: 'session', appId: sessions.appId, openId, userId }
+    request.caller = { kind: 'session', ...holder, userId }
   }
 
   return {

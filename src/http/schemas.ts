@@ -1,5 +1,6 @@
-import { type TSchema, Type } from 'typebox'
+import { type TObject, Type } from 'typebox'
 import { USER_ID_PATTERN } from '../lib/user-id.js'
+import { AppId } from './account-of.js'
 
 /** Field types that several routes share. */
 
@@ -14,18 +15,18 @@ export const EXAMPLE = {
 const HAS_ITEMS = { properties: { items: {} }, required: ['items'] }
 
 /**
- * One item or a batch of them, as conditions rather than anyOf, so that a fault refers to the shape that was
- * meant. `examples` are for the API description, one of each.
+ * One item or a batch of them, of one account, as conditions rather than anyOf, so that a fault refers to the shape
+ * that was meant. `examples` are for the API description, one of each.
  */
-export function oneOrBatch<Item extends TSchema>(
+export function oneOrBatch<Item extends TObject>(
   item: Item,
   maxItems: number,
   examples: { one: Type.Static<Item>; batch: Type.Static<Item>[] },
 ) {
-  const batch = Type.Object(
-    { items: Type.Array(item, { minItems: 1, maxItems }) },
-    { additionalProperties: false },
-  )
+  const strict = { additionalProperties: false }
+  const app_id = Type.Optional(AppId)
+  const one = Type.Object({ ...item.properties, app_id }, strict)
+  const batch = Type.Object({ items: Type.Array(item, { minItems: 1, maxItems }), app_id }, strict)
   return Type.Unsafe<Type.Static<Item> | { items: Type.Static<Item>[] }>({
     type: 'object',
     'x-examples': {
@@ -33,7 +34,7 @@ export function oneOrBatch<Item extends TSchema>(
       batch: { summary: 'Several', value: { items: examples.batch } },
     },
     allOf: [
-      { if: HAS_ITEMS, else: item },
+      { if: HAS_ITEMS, else: one },
       { if: { not: HAS_ITEMS }, else: batch },
     ],
   })

@@ -2,13 +2,13 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { Knex } from 'knex'
 import { Type } from 'typebox'
 import { ServiceError } from '../errors.js'
+import type { AccountOf } from '../http/account-of.js'
 import { BATCH_BODY_BYTES, limitSessionBody } from '../http/body-limits.js'
 import { type Caller, type Callers, callerOf } from '../http/callers.js'
 import { BODY_ERRORS, CALLER_ERRORS, DATABASE_ERRORS, errorsOf } from '../http/error-responses.js'
 import { BOTH_CALLERS, EXAMPLE, itemsOf, OpenId, oneOrBatch, UserId } from '../http/schemas.js'
 import type { Logger } from '../lib/logger.js'
 import { type Person, personsOf } from '../users/persons.js'
-import type { Numbering } from '../users/user-ids.js'
 import { MAX_UNSPENT_PERMITS, REJECTION_REASONS, type UploadedPermit } from './accept.js'
 import type { UploadOutcome } from './commit-uploads.js'
 import type { Ingest } from './ingest.js'
@@ -95,13 +95,13 @@ const UploadAnswer = Type.Object(
 /** POST /v1/form-ids */
 export function permitRoutes(deps: {
   db: Knex
-  account: Numbering
+  accountOf: AccountOf
   ingest: Ingest
   callers: Callers
   log: Logger
   now(): number
 }): FastifyPluginAsyncTypebox {
-  const { db, account, ingest, log, now } = deps
+  const { db, accountOf, ingest, log, now } = deps
   return async (app) => {
     app.post(
       '/v1/form-ids',
@@ -121,6 +121,7 @@ export function permitRoutes(deps: {
         },
       },
       async (request, reply) => {
+        const account = accountOf(request)
         const body = itemsOf(request.body)
         const { items } = body
         const caller = callerOf(request)

@@ -1,6 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { Knex } from 'knex'
 import { Type } from 'typebox'
+import { type AccountOf, AppIdQuery } from '../http/account-of.js'
 import type { Callers } from '../http/callers.js'
 import { BACKEND_ERRORS, DATABASE_ERRORS, errorsOf } from '../http/error-responses.js'
 import { BACKEND_ONLY, EXAMPLE, UserId, UserIdParams } from '../http/schemas.js'
@@ -39,7 +40,7 @@ const ErasureAnswer = Type.Object(
 /** DELETE /v1/users/{user_id} */
 export function eraseRoutes(deps: {
   db: Knex
-  appId: string
+  accountOf: AccountOf
   callers: Callers
   log: Logger
   now(): number
@@ -57,15 +58,18 @@ export function eraseRoutes(deps: {
           tags: ['users'],
           security: BACKEND_ONLY,
           params: UserIdParams,
+          querystring: AppIdQuery,
           response: {
             200: ErasureAnswer,
-            ...errorsOf(...BACKEND_ERRORS, 'invalid_request', 'conflict', ...DATABASE_ERRORS),
+            ...errorsOf(...BACKEND_ERRORS, 'conflict', ...DATABASE_ERRORS),
           },
         },
       },
       (request) => {
         const userId = readUserId(request.params.user_id, 'user_id')
-        return eraseUser(deps, { userId, traceId: request.id }, deps.now())
+        const { db, log } = deps
+        const { appId } = deps.accountOf(request)
+        return eraseUser({ db, appId, log }, { userId, traceId: request.id }, deps.now())
       },
     )
   }

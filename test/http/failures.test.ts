@@ -1,4 +1,5 @@
 import { afterEach, expect, test } from 'vitest'
+import { createAccounts } from '../../src/accounts.js'
 import { buildApp } from '../../src/app.js'
 import { readAccount, readConfig } from '../../src/config/read.js'
 import { createLogger } from '../../src/lib/logger.js'
@@ -86,7 +87,7 @@ test('the log has a line a minute about them, however many there are', async () 
   const app = await buildApp({
     db,
     assertMigrated,
-    account: readAccount(SERVICE_ENV),
+    accounts: createAccounts([readAccount(SERVICE_ENV)]),
     ...readConfig(SERVICE_ENV),
     exchangeCode: () => Promise.reject(new Error('nobody logs in')),
     ingest: createIngest(db),

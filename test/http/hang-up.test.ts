@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import { expect, test } from 'vitest'
+import { createAccounts } from '../../src/accounts.js'
 import { buildApp } from '../../src/app.js'
 import { readAccount, readConfig } from '../../src/config/read.js'
 import { createLogger } from '../../src/lib/logger.js'
@@ -21,7 +22,7 @@ test.each([
   const app = await buildApp({
     db,
     assertMigrated,
-    account: readAccount(SERVICE_ENV),
+    accounts: createAccounts([readAccount(SERVICE_ENV)]),
     ...readConfig(SERVICE_ENV),
     exchangeCode: () => Promise.reject(new Error('nobody logs in')),
     ingest: createIngest(db),
