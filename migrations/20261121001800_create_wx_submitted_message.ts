@@ -49,7 +49,8 @@ export const { up, down } = tableMigration({
   indexes: {
     wx_submitted_message_app_idx: ['app_id', 'message_id'],
     wx_submitted_message_state_idx: ['app_id', 'state', 'message_id'],
-    wx_submitted_message_user_idx: ['app_id', 'user_id', 'state', 'message_id'],
+    wx_submitted_message_user_idx: ['app_id', 'user_id', 'message_id'],
+    wx_submitted_message_open_idx: ['app_id', 'user_id', 'state'],
     wx_submitted_message_template_idx: ['app_id', 'template_id', 'message_id'],
   },
   checks: {

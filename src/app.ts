@@ -25,6 +25,8 @@ import { subscriptionRoutes } from './permits/subscription-routes.js'
 import { explainRoutes } from './reminders/explain-routes.js'
 import { runRoutes } from './reminders/routes.js'
 import { signInRoutes } from './sign-ins/routes.js'
+import { messageRoutes } from './submitted/message-routes.js'
+import { submitRoutes } from './submitted/routes.js'
 import { forecastRoutes } from './summaries/routes.js'
 import { eraseRoutes } from './user-data/erase-routes.js'
 import { userDataRoutes } from './user-data/routes.js'
@@ -57,6 +59,8 @@ export interface AppDeps {
   ingest: Ingest
   /** Called when events of WeChat have been stored. */
   onCallback(appId: string): void
+  /** Called when messages of backends have been stored for an account. */
+  onSubmitted(appId: string): void
   /** Called when a backend has bound a user to an open_id. */
   onUserBound(appId: string, openId: string): Promise<void>
   metrics: Metrics
@@ -104,6 +108,9 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
   await app.register(signInRoutes({ db, accountOf, callers, retentionDays, now }))
   await app.register(forecastRoutes({ db, accountOf, callers, now }))
   await app.register(runRoutes({ db, accountOf, callers, now }))
+  const submitted = { db, accountOf, callers, onSubmitted: deps.onSubmitted, now }
+  await app.register(submitRoutes(submitted))
+  await app.register(messageRoutes(submitted))
   await app.register(
     callbackRoutes({
       db,

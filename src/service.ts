@@ -21,6 +21,7 @@ import { createIngest } from './permits/ingest.js'
 import { recordMissedDays } from './reminders/due.js'
 import { createSchedule } from './schedule/schedule.js'
 import { assertMigrated, migrateLatest } from './schema.js'
+import { createSubmittedWorker, type SubmittedWorker } from './submitted/worker.js'
 import { openTracing } from './tracing/open.js'
 
 export interface Service {
@@ -30,6 +31,7 @@ export interface Service {
   /** What its jobs work with. */
   sending: Sending
   callbacks: CallbackWorker
+  submitted: SubmittedWorker
   /** Looks at once for what was missed, then keeps the schedule. */
   startSchedule(): void
   /**
@@ -100,6 +102,7 @@ export async function startService(
 
     const ingest = createIngest(db, observers.onUploads)
     const callbacks = createCallbackWorker({ db, account, log, now, onWorked: observers.onEventWorked })
+    const submitted = createSubmittedWorker(sending, account)
     // A clock that a demo or a test has set agrees with no database.
     const assertClock = async (): Promise<void> => {
       if (!options.now) await assertClocksAgree(db, now)
@@ -114,6 +117,7 @@ export async function startService(
       ingest,
       ...(operators ? { operators } : {}),
       onCallback: callbacks.wake,
+      onSubmitted: submitted.wake,
       onUserBound: (_, openId) => callbacks.userBound(openId),
       metrics,
       traceRequests: tracing?.traceRequests,
@@ -123,6 +127,7 @@ export async function startService(
     })
     undo.push(
       () => callbacks.stop(),
+      () => submitted.stop(),
       () => ingest.drain(),
       () => closeApp(app, options.finishRequestsMs ?? FINISH_REQUESTS_MS),
       async () => operators?.runs.stop(),
@@ -135,6 +140,7 @@ export async function startService(
     const jobs = jobsOf(account, {
       sending,
       callbacks,
+      submitted,
       counters,
       retentionDays: config.retentionDays,
       assertClock,
@@ -153,6 +159,7 @@ export async function startService(
       app,
       sending,
       callbacks,
+      submitted,
       startSchedule: () => schedule.start(),
       stop: () => {
         stopping ??= stop()

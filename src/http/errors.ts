@@ -107,19 +107,23 @@ export function errorBody({ code, message, details }: ServiceError): { error: ob
   return { error: details ? { code, message, details } : { code, message } }
 }
 
+/** What the caller is told of input that does not have the shape that a schema asks for. */
+export function invalidInput({ params, instancePath, message = 'is not valid' }: Fault): ServiceError {
+  const missing = typeof params.missingProperty === 'string' ? `/${params.missingProperty}` : ''
+  const extra = typeof params.additionalProperty === 'string' ? `/${params.additionalProperty}` : ''
+  const field = `${instancePath}${missing}${extra}`.slice(1).replaceAll('/', '.') || 'body'
+  return new ServiceError('invalid_request', `${field}: ${message}`, { field })
+}
+
+type Fault = Pick<NonNullable<FastifyError['validation']>[number], 'params' | 'instancePath' | 'message'>
+
 /** What the caller is told of an error. */
 export function toServiceError(error: FastifyError, requestId: string): ServiceError {
   if (error instanceof ServiceError) return error
   const known = BY_FASTIFY_CODE[error.code]
   if (known) return new ServiceError(...known)
   const [fault] = error.validation ?? []
-  if (fault) {
-    const missing = typeof fault.params.missingProperty === 'string' ? `/${fault.params.missingProperty}` : ''
-    const extra =
-      typeof fault.params.additionalProperty === 'string' ? `/${fault.params.additionalProperty}` : ''
-    const field = `${fault.instancePath}${missing}${extra}`.slice(1).replaceAll('/', '.') || 'body'
-    return new ServiceError('invalid_request', `${field}: ${fault.message ?? 'is not valid'}`, { field })
-  }
+  if (fault) return invalidInput(fault)
   const why = whyUnavailable(error)
   if (why) return new ServiceError('not_ready', `The database ${why}; try again shortly`)
   if (isContention(error))

@@ -116,7 +116,7 @@ export function createBrake(normalRefusals = 0): Brake {
     observe(result, verdict) {
       if (halt) return
       if (verdict.kind === 'delivered') accepted = true
-      const answer = describe(result)
+      const answer = describeAnswer(result)
       const { brake, blame } = policyOf(result)
       if (brake !== 'outage') {
         answered = true
@@ -166,7 +166,8 @@ interface Answer extends Bilingual {
   errcode?: number
 }
 
-function describe(result: SendResult): Answer {
+/** An answer in words, with its code if it has one. */
+export function describeAnswer(result: SendResult): Answer {
   if (result.kind === 'accepted') return { en: 'accepted', zh: '成功' }
   if (result.kind !== 'refused')
     return { en: `${result.kind}: ${result.reason}`, zh: `${NO_ANSWER[result.kind]}（${result.reason}）` }

@@ -124,6 +124,9 @@ function makeService(
     get callbacks() {
       return running().callbacks
     },
+    get submitted() {
+      return running().submitted
+    },
     startSchedule: () => running().startSchedule(),
     stop: async () => started?.stop(),
     database,

@@ -92,6 +92,7 @@ test('the log has a line a minute about them, however many there are', async () 
     exchangeCode: () => Promise.reject(new Error('nobody logs in')),
     ingest: createIngest(db),
     onCallback: () => {},
+    onSubmitted: () => {},
     onUserBound: async () => {},
     metrics: testMetrics(),
     log: createLogger({ level: 'warn', secrets: [], output }),

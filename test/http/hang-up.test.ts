@@ -27,6 +27,7 @@ test.each([
     exchangeCode: () => Promise.reject(new Error('nobody logs in')),
     ingest: createIngest(db),
     onCallback: () => {},
+    onSubmitted: () => {},
     onUserBound: async () => {},
     metrics: testMetrics(),
     log: createLogger({ level: 'info', secrets: [], output }),

@@ -19,6 +19,7 @@ test('a body that is not called JSON is refused as such, plain text included', a
     exchangeCode: () => Promise.reject(new Error('nobody logs in')),
     ingest: createIngest(db),
     onCallback: () => {},
+    onSubmitted: () => {},
     onUserBound: async () => {},
     metrics: testMetrics(),
     log: createLogger({ level: 'silent', secrets: [] }),
