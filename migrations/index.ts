@@ -29,6 +29,7 @@ import * as createViewsForPeople from './20261121001700_create_views_for_people.
 import * as createWxSubmittedMessage from './20261121001800_create_wx_submitted_message.js'
 import * as createWxMessageAttempt from './20261121001801_create_wx_message_attempt.js'
 import * as createWxSubmission from './20261121001802_create_wx_submission.js'
+import * as showSubmittedMessagesInDetail from './20261121001803_show_submitted_messages_in_detail.js'
 
 /**
  * The one list of migrations, in order. Names carry no file extension: Knex records names, and the compiled
@@ -65,4 +66,5 @@ export const migrations: Migrations = {
   '20261121001800_create_wx_submitted_message': createWxSubmittedMessage,
   '20261121001801_create_wx_message_attempt': createWxMessageAttempt,
   '20261121001802_create_wx_submission': createWxSubmission,
+  '20261121001803_show_submitted_messages_in_detail': showSubmittedMessagesInDetail,
 }

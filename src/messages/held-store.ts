@@ -9,7 +9,10 @@ import { renderReminder } from './text.js'
 
 /** What a takeover reads of the messages that it now holds. */
 
-/** Finds those of these reminders whose user has signed in on that day or is not to be reminded any more, and why. */
+/**
+ * Finds those of these messages whose user is sent nothing any more, and reminders whose user has signed in on that day,
+ * and why.
+ */
 export async function findUnwanted(
   trx: Knex.Transaction,
   ids: number[],
@@ -21,8 +24,7 @@ export async function findUnwanted(
        ON s.app_id = m.app_id AND s.user_id = m.user_id AND s.day = m.business_date
      LEFT JOIN wx_user u${mysqlHint(trx, 'IGNORE INDEX (PRIMARY)')}
        ON u.app_id = m.app_id AND u.user_id = m.user_id AND (u.opted_out_at IS NOT NULL OR u.blocked_at IS NOT NULL)
-     WHERE m.id IN (${placeholders(ids.length)}) AND m.kind = 'reminder'
-       AND (s.user_id IS NOT NULL OR u.open_id IS NOT NULL)`,
+     WHERE m.id IN (${placeholders(ids.length)}) AND (s.user_id IS NOT NULL OR u.open_id IS NOT NULL)`,
     ids,
   )
   return new Map(rows.map(({ id, why }) => [id, why]))

@@ -116,7 +116,7 @@ async function closeEmpty(trx: Knex.Transaction, claimIds: number[]): Promise<vo
 
 const NOT_WANTED = {
   signed_in: 'not sent again: the user has signed in since',
-  stopped: 'not sent again: the user has opted out or been blocked since',
+  stopped: 'not sent: the user has opted out or been blocked since',
 }
 
 /** What becomes of a message that is not to be sent any more; undefined if it is to be sent. */

@@ -115,3 +115,15 @@ export async function endSubmitted(
         [state, now, ...ids],
       )
 }
+
+/** Sets how submitted messages ended to what the state of each says, for rows that somebody has changed by hand. */
+export async function followStates(trx: Knex.Transaction, ids: number[], now: number): Promise<void> {
+  await execute(
+    trx,
+    `UPDATE wx_submitted_message SET updated_at = ?, state = (SELECT CASE
+         WHEN m.state IN ('queued', 'sending', 'retry') THEN 'open' ELSE m.state END
+       FROM wx_push_message m WHERE m.id = wx_submitted_message.message_id)
+     WHERE message_id IN (${placeholders(ids.length)})`,
+    [now, ...ids],
+  )
+}

@@ -115,13 +115,15 @@ export function findSpentWithoutMessage(db: Knex, limit: number): Promise<Mismat
   )
 }
 
-/** A message that was claimed although its permit is not spent on it. */
+/**
+ * A message that was claimed, or submitted and is not settled or was sent, although its permit is not spent on it.
+ */
 export function findMessagesWithoutPermit(db: Knex, limit: number): Promise<Mismatch[]> {
   return scanRows<Mismatch>(
     db,
     `SELECT m.id AS message_id, m.permit_id FROM wx_push_message m
      LEFT JOIN wx_save_form_id f ON f.id = m.permit_id
-     WHERE m.kind = 'reminder' AND m.state <> 'cancelled'
+     WHERE m.state <> 'cancelled' AND (m.kind = 'reminder' OR m.permit_id IS NOT NULL)
        AND (f.id IS NULL OR f.status <> 1 OR f.message_id <> m.id)
      LIMIT ?`,
     [limit],
@@ -192,6 +194,32 @@ export function findStranded(db: Knex, limit: number): Promise<StrandedMessage[]
      WHERE m.state IN ('queued', 'sending') AND c.id IS NULL
          AND (m.kind = 'reminder' OR m.state = 'sending' OR r.message_id IS NULL)
        OR m.state = 'retry' AND r.message_id IS NULL LIMIT ?`,
+    [limit],
+  )
+}
+
+export interface DisagreeingEnd {
+  message_id: number
+  app_id: string
+  /** What wx_submitted_message says; null if it has no row. */
+  submitted: string | null
+  state: string
+}
+
+/**
+ * Rule: a submitted message ended for its backend as it ended. `cancelled` may be more exact there. Reads by
+ * wx_push_message_run_idx: a submitted message belongs to no run.
+ */
+export function findDisagreeingEnds(db: Knex, limit: number): Promise<DisagreeingEnd[]> {
+  return scanRows<DisagreeingEnd>(
+    db,
+    `SELECT m.id AS message_id, m.app_id, s.state AS submitted, m.state FROM wx_push_message m
+     LEFT JOIN wx_submitted_message s ON s.message_id = m.id
+     WHERE m.run_id IS NULL AND m.kind = 'api' AND CASE
+       WHEN s.state IS NULL THEN 1
+       WHEN m.state IN ('queued', 'sending', 'retry') THEN s.state <> 'open'
+       WHEN m.state = 'cancelled' THEN s.state NOT IN ('cancelled', 'no_permit', 'expired', 'dead')
+       ELSE s.state <> m.state END LIMIT ?`,
     [limit],
   )
 }

@@ -44,10 +44,10 @@ export const Item = Type.Object(ITEM, STRICT)
 export type Item = Type.Static<typeof Item>
 
 export const TEMPLATE = 'TEMPLATE-ID-OF-YOUR-ACCOUNT'
-const one: Item = {
+export const EXAMPLE_MESSAGE: Item = {
   user_id: EXAMPLE.user.user_id,
   template_id: TEMPLATE,
-  data: { keyword1: '您的包裹已到驿站', keyword2: '取件码 8-2-1024' },
+  data: { keyword1: '您的包裹已到驿站', keyword2: '取件码 8-2-1024', keyword4: '2026.11.21' },
   page: 'pages/parcel/index',
 }
 const HAS_ITEMS = { properties: { items: {} }, required: ['items'] }
@@ -59,10 +59,10 @@ const HAS_ITEMS = { properties: { items: {} }, required: ['items'] }
 export const Body = Type.Unsafe<Item | { items: unknown[] }>({
   type: 'object',
   'x-examples': {
-    one: { summary: 'One', value: one },
+    one: { summary: 'One', value: EXAMPLE_MESSAGE },
     batch: {
       summary: 'Several',
-      value: { items: [one, { ...one, user_id: EXAMPLE.other.user_id, page: '' }] },
+      value: { items: [EXAMPLE_MESSAGE, { ...EXAMPLE_MESSAGE, user_id: EXAMPLE.other.user_id, page: '' }] },
     },
   },
   allOf: [

@@ -1,6 +1,6 @@
 import { type TSchema, Type } from 'typebox'
 import { EXAMPLE, UserId } from '../http/schemas.js'
-import { StateSchema, TEMPLATE } from './schemas.js'
+import { EXAMPLE_MESSAGE, StateSchema, TEMPLATE } from './schemas.js'
 
 /** How a submitted message stands, as JSON. The functions that read it return these types. */
 
@@ -63,7 +63,7 @@ const example = {
   user_id: EXAMPLE.user.user_id,
   channel: 'form_id',
   template_id: TEMPLATE,
-  data: { keyword1: '您的包裹已到驿站', keyword2: '取件码 8-2-1024' },
+  data: EXAMPLE_MESSAGE.data,
   page: 'pages/parcel/index',
   not_before_at: SUBMITTED_AT,
   not_after_at: '2026-11-22T02:00:00.000Z',

@@ -4,7 +4,7 @@ import { ERROR_STATUS } from '../../src/errors.js'
 import { runReminders } from '../../src/reminders/run.js'
 import { DEMO_ACCOUNT, DEMO_PAGE, DEMO_TEMPLATE_ID } from '../../src/sandbox/accounts.js'
 import { type Sandbox, startSandbox } from '../../src/sandbox/sandbox.js'
-import { TEMPLATE } from '../../src/submitted/schemas.js'
+import { EXAMPLE_MESSAGE, TEMPLATE } from '../../src/submitted/schemas.js'
 import {
   type ApiDescription,
   type Call,
@@ -127,11 +127,13 @@ describe('examples in the API description', () => {
 })
 
 const RANK: Record<string, number> = { PUT: 0, POST: 1, GET: 2, DELETE: 5 }
+/** An erasure leaves nothing to show. */
+const LAST = 'DELETE /v1/users/{user_id}'
 
 /** Users before their permits, what ends something last. */
 function inOrder(all: Call[]): Call[] {
-  const rank = ({ method, path }: Call): number =>
-    path.endsWith('/opt-out') ? (method === 'PUT' ? 3 : 4) : (RANK[method] ?? 0)
+  const rank = ({ name, method, path }: Call): number =>
+    name === LAST ? 6 : path.endsWith('/opt-out') ? (method === 'PUT' ? 3 : 4) : (RANK[method] ?? 0)
   return [...all].sort((a, b) => rank(a) - rank(b))
 }
 
@@ -161,7 +163,7 @@ async function makeDeadLetter(): Promise<number> {
   }))
   await service.post('/v1/form-ids', { items })
   wechat.control.addFault({ kind: 'errcode', errcode: 47003, match: { path: SEND_PATH } })
-  const data = { keyword1: '您的包裹已到驿站', keyword2: '取件码 8-2-1024' }
+  const { data } = EXAMPLE_MESSAGE
   const message = { user_id: USER.user_id, template_id: TEMPLATE, data, not_after: NOON + HOUR_MS }
   const { body } = await service.post('/v1/messages', message, { 'idempotency-key': 'dead' })
   for (let i = 0; i < 3; i++) {

@@ -62,6 +62,7 @@ describe.each(dialects)('the audit on %s', (dialect) => {
       ['totals_of_ended_runs', true],
       ['outcomes_are_those_of_messages', true],
       ['open_message_will_go_on', true],
+      ['submitted_message_ended_as_it_says', true],
       ['last_date_is_past', true],
     ])
     await remindedUsers()
