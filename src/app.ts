@@ -7,7 +7,8 @@ import type { Operators } from './dashboard/deps.js'
 import { dashboardRoutes } from './dashboard/routes.js'
 import { createAccountOf } from './http/account-of.js'
 import { apiDescription } from './http/api-description.js'
-import { type ApiKey, type Callers, createCallers } from './http/callers.js'
+import type { Keyring } from './http/api-keys.js'
+import { type Callers, createCallers } from './http/callers.js'
 import type { ConnectionLimits } from './http/connections.js'
 import { registerDocsPage } from './http/docs-page.js'
 import { createFailures, type Failures } from './http/failures.js'
@@ -20,6 +21,7 @@ import { metricsRoutes } from './metrics/routes.js'
 import { healthRoutes } from './operations/health-routes.js'
 import { balanceRoutes } from './permits/balance-routes.js'
 import type { Ingest } from './permits/ingest.js'
+import type { SubscriptionOutcome } from './permits/report-subscription.js'
 import { permitRoutes } from './permits/routes.js'
 import { subscriptionRoutes } from './permits/subscription-routes.js'
 import { explainRoutes } from './reminders/explain-routes.js'
@@ -36,18 +38,34 @@ import { userRoutes } from './users/routes.js'
 import { sessionRoutes } from './users/session-routes.js'
 import { createSessionTokens } from './users/session-token.js'
 import { userOfSession } from './users/user-ids.js'
+import type { LoginResult } from './wechat/login.js'
+
+/** What the routes ask of the parts of an account. */
+export interface AccountParts {
+  ingest: Ingest
+  /** Asks WeChat whose code of wx.login this is. */
+  exchangeCode(code: string): Promise<LoginResult>
+  onSubscriptions(outcomes: SubscriptionOutcome[]): void
+  /** So many events of WeChat have been stored. */
+  onEvents(events: number): void
+  /** A backend has bound a user to an open_id. */
+  onUserBound(openId: string): Promise<void>
+  /** Called when messages of backends have been stored. */
+  onSubmitted(): void
+  /** undefined where there are no operators' pages. */
+  operators: Operators | undefined
+}
 
 export interface AppDeps {
   db: Knex
   /** Throws if the database cannot be worked on, and says what is missing. */
   assertMigrated(db: Knex): Promise<void>
   accounts: Accounts
-  apiKeys: ApiKey[]
-  /** Without them, the operators' pages only say how to switch them on. */
-  operators?: Operators
+  /** Throws `unknown_account` for one that is not served any more. */
+  partsOf(appId: string): AccountParts
+  keys: Keyring
   /** The first one signs; none = no sessions. */
   sessionSecrets: string[]
-  exchangeCode: LogInDeps['exchangeCode']
   rateLimits: RateLimits
   trustProxy: string[]
   /** Whether /docs and /openapi.json are served. */
@@ -56,13 +74,6 @@ export interface AppDeps {
   connections?: Partial<ConnectionLimits>
   /** A sign-in older than this is not recorded: its row would be deleted the next night. */
   retentionDays: number
-  ingest: Ingest
-  /** Called when events of WeChat have been stored. */
-  onCallback(appId: string): void
-  /** Called when messages of backends have been stored for an account. */
-  onSubmitted(appId: string): void
-  /** Called when a backend has bound a user to an open_id. */
-  onUserBound(appId: string, openId: string): Promise<void>
   metrics: Metrics
   /** Begins a span for each request. */
   traceRequests?: ((app: FastifyInstance) => void) | undefined
@@ -79,21 +90,37 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
   deps.traceRequests?.(app)
   if (deps.apiDocs) await describeApi(app)
 
-  const { db, accounts, metrics, now } = deps
+  const { db, accounts, partsOf, metrics, now } = deps
   const accountOf = createAccountOf(accounts)
-  const ingest = metrics.uploads.countUploads(deps.ingest)
   await registerLimits(app)
   const sessions = openSessions(deps)
   const callers = callersOf(app, deps, sessions)
   const loginLimit = createLimit(app, deps.rateLimits.ip)
   await app.register(sessionRoutes({ accountOf, sessions, loginLimit, now }))
-  await app.register(userRoutes({ db, accountOf, callers, onBound: deps.onUserBound, now }))
+  await app.register(
+    userRoutes({
+      db,
+      accountOf,
+      callers,
+      onBound: (appId, openId) => partsOf(appId).onUserBound(openId),
+      now,
+    }),
+  )
   await app.register(userDataRoutes({ db, accountOf, callers, now }))
   await app.register(eraseRoutes({ db, accountOf, callers, log: deps.log, now }))
   await app.register(optOutRoutes({ db, accountOf, callers, now }))
   const { retentionDays } = deps
   await app.register(explainRoutes({ db, accountOf, retentionDays, callers, now }))
-  await app.register(permitRoutes({ db, accountOf, ingest, callers, log: deps.log, now }))
+  await app.register(
+    permitRoutes({
+      db,
+      accountOf,
+      ingestOf: (appId) => partsOf(appId).ingest,
+      callers,
+      log: deps.log,
+      now,
+    }),
+  )
   await app.register(
     subscriptionRoutes({
       db,
@@ -101,14 +128,20 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
       callers,
       log: deps.log,
       now,
-      onReported: metrics.uploads.onSubscriptions,
+      onReported: (appId, outcomes) => partsOf(appId).onSubscriptions(outcomes),
     }),
   )
   await app.register(balanceRoutes({ db, accountOf, callers, now }))
   await app.register(signInRoutes({ db, accountOf, callers, retentionDays, now }))
   await app.register(forecastRoutes({ db, accountOf, callers, now }))
   await app.register(runRoutes({ db, accountOf, callers, now }))
-  const submitted = { db, accountOf, callers, onSubmitted: deps.onSubmitted, now }
+  const submitted = {
+    db,
+    accountOf,
+    callers,
+    onSubmitted: (appId: string) => partsOf(appId).onSubmitted(),
+    now,
+  }
   await app.register(submitRoutes(submitted))
   await app.register(messageRoutes(submitted))
   await app.register(
@@ -116,16 +149,13 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
       db,
       accounts,
       refusedPerMinute: deps.rateLimits.refused,
-      onStored: (appId, events) => {
-        metrics.callers.onEvents(events)
-        deps.onCallback(appId)
-      },
+      onStored: (appId, events) => partsOf(appId).onEvents(events),
       onRefused: metrics.callers.failuresOf('callback'),
       log: deps.log,
       now,
     }),
   )
-  await app.register(dashboardRoutes({ ...deps, account: accounts.of(undefined) }))
+  await app.register(dashboardRoutes({ ...deps, ...firstOf(deps) }))
   await app.register(healthRoutes({ db, assertMigrated: deps.assertMigrated }))
   await app.register(
     metricsRoutes({ metrics, token: deps.metricsToken, failures: failuresOf(deps, 'metrics') }),
@@ -147,7 +177,7 @@ function failuresOf({ rateLimits, metrics, log, now }: AppDeps, area: 'api' | 'm
 function callersOf(app: FastifyInstance, deps: AppDeps, sessions: LogInDeps | undefined): Callers {
   const { db, accounts, rateLimits, now } = deps
   return createCallers(app, {
-    apiKeys: deps.apiKeys,
+    keys: deps.keys,
     sessions: sessions && {
       verify: (token) => sessions.tokens.verify(token, now()),
       findUser: ({ appId, openId }) => userOfSession(db, accounts.of(appId), openId, now()),
@@ -155,6 +185,8 @@ function callersOf(app: FastifyInstance, deps: AppDeps, sessions: LogInDeps | un
     failures: failuresOf(deps, 'api'),
     keyLimit: createLimit(app, rateLimits.key, (request) => request.countedFor),
     sessionLimit: createLimit(app, rateLimits.session, (request) => request.countedFor),
+    log: deps.log,
+    now,
   })
 }
 
@@ -172,5 +204,12 @@ function openSessions({ sessionSecrets, ...deps }: AppDeps): LogInDeps | undefin
     isServed: (appId) => deps.accounts.all.some((account) => account.appId === appId),
     secrets: [newest, ...older],
   })
-  return { ...deps, tokens }
+  return { ...deps, exchangeCode: (appId, code) => deps.partsOf(appId).exchangeCode(code), tokens }
+}
+
+function firstOf({ accounts, partsOf }: AppDeps) {
+  const [account] = accounts.all
+  if (!account) throw new Error('there is no account')
+  const { operators } = partsOf(account.appId)
+  return { account, ...(operators ? { operators } : {}) }
 }

@@ -40,6 +40,13 @@ export interface Base {
   close(): Promise<void>
 }
 
+/** Of a process that may learn of further accounts. */
+export interface ServiceBase extends Base {
+  instance: Instance
+  /** From now on the log shows none of them. */
+  hideSecrets(secrets: readonly string[]): void
+}
+
 /** What sends messages of one account. */
 export interface Sending extends DeliverDeps {
   /** Returns the account's access token, fetching one if there is none. Throws TokenError. */
@@ -49,35 +56,45 @@ export interface Sending extends DeliverDeps {
   close(): Promise<void>
 }
 
-/** Whom the work reports to; commands have nobody who asks. */
+/** Whom the work of an account reports to; commands have nobody who asks. */
 export interface Observers {
-  onStatement: ObserveStatement
   sending: SendingObserver
   onWechatRequest: ObserveRequest
 }
 
-/** `now` is the one clock of everything below; the demo passes one that runs through a week in seconds. */
+/**
+ * `secrets` are those of accounts, which the log hides along with the config's. `now` is the one clock of everything
+ * below; the demo passes one that runs through a week in seconds.
+ */
 export function openBase(
   config: Config,
-  account: Account | undefined,
+  secrets: readonly string[] = [],
   now: () => number = Date.now,
-  observers?: Observers,
-): Base & { instance: Instance } {
-  const db = openDatabase(config.databaseUrl, testTiming().statement, observers?.onStatement)
-  const secrets = [
-    account?.appSecret ?? '',
-    account?.callback.token ?? '',
-    account?.callback.encodingAesKey ?? '',
-    account?.webhook?.secret ?? '',
-    ...config.apiKeys.map(({ key }) => key),
-    ...config.sessionSecrets,
-    config.adminPassword ?? '',
-    config.metricsToken ?? '',
-    ...config.tokenKeys,
-  ].filter(Boolean)
+  onStatement?: ObserveStatement,
+): ServiceBase {
+  const db = openDatabase(config.databaseUrl, testTiming().statement, onStatement)
+  const hidden = new Set(
+    [
+      ...secrets,
+      ...config.apiKeys.map(({ key }) => key),
+      ...config.sessionSecrets,
+      config.adminPassword ?? '',
+      config.metricsToken ?? '',
+      ...config.tokenKeys,
+    ].filter(Boolean),
+  )
   const instance = createInstance()
-  const log = createLogger({ level: config.logLevel, secrets, instance })
-  return { db, log, now, instance, close: () => db.destroy() }
+  const log = createLogger({ level: config.logLevel, secrets: hidden, instance })
+  return {
+    db,
+    log,
+    now,
+    instance,
+    hideSecrets: (more) => {
+      for (const secret of more) hidden.add(secret)
+    },
+    close: () => db.destroy(),
+  }
 }
 
 /** Opens connections to WeChat, and the token and rate that all processes share. Asks WeChat for nothing yet. */

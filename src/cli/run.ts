@@ -4,6 +4,7 @@ import { armFailpoints } from '../lib/failpoint.js'
 import { setTestTiming } from '../lib/test-timing.js'
 import { programVersion } from '../lib/version.js'
 import { addAudit } from './audit.js'
+import { addBridge } from './bridge.js'
 import { addBringBack } from './bring-back.js'
 import { type AddCommand, type Cli, EXIT, type Streams } from './command.js'
 import { addDemo } from './demo.js'
@@ -11,10 +12,12 @@ import { addDoctor } from './doctor.js'
 import { addExpire } from './expire.js'
 import { addExplain } from './explain.js'
 import { addForecast } from './forecast.js'
+import { addHashKey } from './hash-key.js'
 import { addHashPassword } from './hash-password.js'
 import { addMigrate } from './migrate.js'
 import { printError } from './output.js'
 import { addPlan } from './plan.js'
+import { addPreview } from './preview.js'
 import { addRecover } from './recover.js'
 import { addRemind } from './remind.js'
 import { addRestored } from './restored.js'
@@ -29,8 +32,10 @@ const COMMANDS: AddCommand[] = [
   addMigrate,
   addRemind,
   addPlan,
+  addPreview,
   addExplain,
   addForecast,
+  addBridge,
   addStatus,
   addSummarize,
   addExpire,
@@ -40,6 +45,7 @@ const COMMANDS: AddCommand[] = [
   addAudit,
   addDoctor,
   addHashPassword,
+  addHashKey,
   addSandbox,
   addDemo,
 ]

@@ -34,11 +34,16 @@ export function withSecretFiles(env: Environment): Environment {
     if (env[name]) faults.push(`${name}: is set, and ${name}_FILE too: leave one of them out`)
     else
       try {
-        given[name] = readFileSync(file, 'utf8').replace(/\r?\n$/, '')
+        given[name] = readSecretFile(file)
       } catch (error) {
         faults.push(`${name}_FILE: ${messageOf(error)}`)
       }
   }
   if (faults.length > 0) throw new ConfigError(faults)
   return given
+}
+
+/** The text of a file without the line break at its end. */
+export function readSecretFile(path: string): string {
+  return readFileSync(path, 'utf8').replace(/\r?\n$/, '')
 }

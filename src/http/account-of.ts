@@ -3,18 +3,22 @@ import { Type } from 'typebox'
 import type { Account } from '../account.js'
 import type { Accounts } from '../accounts.js'
 import { ServiceError } from '../errors.js'
+import type { Caller } from './callers.js'
 
 /** Of query strings and bodies: every call takes it. */
 export const AppId = Type.String({
   minLength: 1,
   maxLength: 64,
-  description: 'The account; may be left out where there is only one',
+  description: 'The account; may be left out where there is only one, or the API key is bound to only one',
 })
 
 /** Of calls that take nothing else in their query. */
 export const AppIdQuery = Type.Object({ app_id: Type.Optional(AppId) }, { additionalProperties: false })
 
-/** The account that a call is about. */
+/**
+ * The account that a call is about: the one that it names, else the only one that its caller may speak for. Throws
+ * `forbidden` for an account of others, `unknown_account`, or `invalid_request` if none is named and there are several.
+ */
 export type AccountOf = (request: FastifyRequest) => Account
 
 /**
@@ -22,16 +26,14 @@ export type AccountOf = (request: FastifyRequest) => Account
  * `unknown_account` and `invalid_request`.
  */
 export function createAccountOf(accounts: Accounts): AccountOf {
-  return ({ query, body, caller }) => {
-    const [inQuery, inBody] = [appIdIn(query), appIdIn(body)]
-    if (inQuery !== undefined && inBody !== undefined && inQuery !== inBody)
-      throw invalid('is another one in the query than in the body: name one account')
-    const named = inQuery ?? inBody
-    if (caller?.kind !== 'session') return accounts.of(named)
-    if (named !== undefined && named !== caller.appId)
-      throw invalid('is not the account of this session: leave it out')
-    return accounts.of(caller.appId)
-  }
+  return (request) => accounts.of(appIdFor(request.caller, appIdNamed(request)))
+}
+
+function appIdNamed({ query, body }: FastifyRequest): string | undefined {
+  const [ofQuery, ofBody] = [appIdIn(query), appIdIn(body)]
+  if (ofQuery !== undefined && ofBody !== undefined && ofQuery !== ofBody)
+    throw invalid('is another one in the query than in the body: name one account')
+  return ofQuery ?? ofBody
 }
 
 function appIdIn(place: unknown): string | undefined {
@@ -42,4 +44,32 @@ function appIdIn(place: unknown): string | undefined {
 
 function invalid(fault: string): ServiceError {
   return new ServiceError('invalid_request', `app_id: ${fault}`, { field: 'app_id' })
+}
+
+/** Without a caller, somebody is logging in: the account decides who it is. */
+function appIdFor(caller: Caller | undefined, named: string | undefined): string | undefined {
+  if (!caller) return named
+  if (caller.kind === 'session') {
+    if (named !== undefined && named !== caller.appId)
+      throw new ServiceError('forbidden', `This session belongs to another account than ${named}`)
+    return caller.appId
+  }
+  if (caller.appIds === 'all') return named
+  const [only, ...others] = caller.appIds
+  const appId = named ?? (others.length === 0 ? only : undefined)
+  if (appId === undefined)
+    throw new ServiceError(
+      'invalid_request',
+      'app_id: is missing, and this API key is bound to several accounts',
+      {
+        field: 'app_id',
+      },
+    )
+  if (!caller.appIds.includes(appId))
+    throw new ServiceError(
+      'forbidden',
+      `The API key "${caller.name}" is not bound to the account ${appId}: look at app_id`,
+      { app_id: appId },
+    )
+  return appId
 }

@@ -9,11 +9,12 @@ import { ErrorBody } from './errors.js'
 export const DATABASE_ERRORS = ['internal', 'not_ready', 'overloaded'] as const
 /** Of a call about an account, which takes `app_id`. */
 const ACCOUNT_ERRORS = ['unknown_account', 'invalid_request'] as const
-/** Of a call with `onRequest: callers.backend`. */
+/** Of a call with `onRequest: callers.backend(…)`. */
 export const BACKEND_ERRORS = ['unauthorized', 'forbidden', 'too_many_requests', ...ACCOUNT_ERRORS] as const
-/** Of a call with `onRequest: callers.backendOrSession`. */
+/** Of a call with `onRequest: callers.backendOrSession(…)`. */
 export const CALLER_ERRORS = [
   'unauthorized',
+  'forbidden',
   'user_not_bound',
   'too_many_requests',
   ...ACCOUNT_ERRORS,

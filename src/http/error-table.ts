@@ -20,8 +20,8 @@ export const ERROR_TABLE: Record<ErrorCode, ErrorEntry> = {
     example: { message: 'This is not an HTTP request' },
   },
   unauthorized: {
-    meaning: { en: 'no key or session, or a wrong one', zh: '没带密钥或会话，或不对' },
-    example: { message: 'Send a key of API_KEYS as "Authorization: Bearer KEY"' },
+    meaning: { en: 'no key or session, or a wrong or expired one', zh: '没带密钥或会话，或不对、已过期' },
+    example: { message: 'Send an API key as "Authorization: Bearer KEY"' },
   },
   invalid_code: {
     meaning: {
@@ -35,8 +35,8 @@ export const ERROR_TABLE: Record<ErrorCode, ErrorEntry> = {
   },
   forbidden: {
     meaning: {
-      en: 'a session may not do this: call it from your backend',
-      zh: '会话不能做这件事，请从后端调用',
+      en: 'a session may not do this: call it from your backend; or the API key lacks the scope, or is not bound to the account, that the message names',
+      zh: '会话不能做这件事，请从后端调用；或 API 密钥没有报文里写的权限，或没有绑定该账号',
     },
     example: { message: 'A session may not do this: call it from your backend, with an API key' },
   },
@@ -61,6 +61,13 @@ export const ERROR_TABLE: Record<ErrorCode, ErrorEntry> = {
       zh: '需要运维处理：没有设置 SESSION_SECRET',
     },
     example: { message: 'Sessions are off: SESSION_SECRET is not set' },
+  },
+  method_not_allowed: {
+    meaning: {
+      en: 'the address takes another method: see the header Allow',
+      zh: '该地址要用别的方法，见响应头 Allow',
+    },
+    example: { message: 'There is no DELETE /v1/form-ids; it takes POST' },
   },
   request_timeout: {
     meaning: {
@@ -146,7 +153,10 @@ export const ERROR_TABLE: Record<ErrorCode, ErrorEntry> = {
     example: { message: 'Send JSON, with Content-Type: application/json' },
   },
   invalid_request: {
-    meaning: { en: 'details.field names the field', zh: 'details.field 指出字段' },
+    meaning: {
+      en: 'details.field names the field; where there are several faults, details.faults has all of them',
+      zh: 'details.field 指出字段；有多处错误时全部列在 details.faults',
+    },
     example: { message: 'user_id: must be >= 0', details: { field: 'user_id' } },
   },
   unknown_template: {

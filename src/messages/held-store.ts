@@ -1,11 +1,13 @@
 import type { Knex } from 'knex'
+import type { ReminderData } from '../account.js'
 import type { PermitSource } from '../books/index.js'
 import type { Channel } from '../channel.js'
 import { mysqlHint, placeholders, selectRows } from '../db/sql.js'
 import type { UserId } from '../lib/user-id.js'
+import { isStopped } from '../users/stopped.js'
 import type { TemplateData } from '../wechat/messages.js'
 import type { HeldMessage, Lease, MessageKind } from './message.js'
-import { renderReminder } from './text.js'
+import { literalTexts, renderReminder } from './text.js'
 
 /** What a takeover reads of the messages that it now holds. */
 
@@ -20,10 +22,11 @@ export async function findUnwanted(
   const rows = await selectRows<{ id: number; why: 'signed_in' | 'stopped' }>(
     trx,
     `SELECT m.id, CASE WHEN s.user_id IS NULL THEN 'stopped' ELSE 'signed_in' END AS why FROM wx_push_message m
+     JOIN wx_card c ON c.id = m.card_id
      LEFT JOIN wx_sign_in s${mysqlHint(trx, 'FORCE INDEX (PRIMARY)')}
        ON s.app_id = m.app_id AND s.user_id = m.user_id AND s.day = m.business_date
      LEFT JOIN wx_user u${mysqlHint(trx, 'IGNORE INDEX (PRIMARY)')}
-       ON u.app_id = m.app_id AND u.user_id = m.user_id AND (u.opted_out_at IS NOT NULL OR u.blocked_at IS NOT NULL)
+       ON u.app_id = m.app_id AND u.user_id = m.user_id AND ${isStopped('u', 'c.template_id')}
      WHERE m.id IN (${placeholders(ids.length)}) AND (s.user_id IS NOT NULL OR u.open_id IS NOT NULL)`,
     ids,
   )
@@ -90,9 +93,7 @@ export async function findHeld(trx: Knex.Transaction, ids: number[], lease: Leas
   }))
 }
 
-/** The texts of a message without a day are literal. */
 function render({ data, business_date: date, streak }: HeldRow): TemplateData {
-  const texts = JSON.parse(data) as Record<string, string>
-  if (date !== null) return renderReminder(texts, { date, streak })
-  return Object.fromEntries(Object.entries(texts).map(([key, value]) => [key, { value }]))
+  const texts: ReminderData = JSON.parse(data)
+  return date === null ? literalTexts(texts) : renderReminder(texts, { date, streak })
 }

@@ -115,8 +115,8 @@ async function closeEmpty(trx: Knex.Transaction, claimIds: number[]): Promise<vo
 }
 
 const NOT_WANTED = {
-  signed_in: 'not sent again: the user has signed in since',
-  stopped: 'not sent: the user has opted out or been blocked since',
+  signed_in: 'the user has signed in since',
+  stopped: 'the user has opted out or been blocked since',
 }
 
 /** What becomes of a message that is not to be sent any more; undefined if it is to be sent. */
@@ -141,7 +141,9 @@ function endingWithoutSending(
       judgeUnsent(message, { closed: true }),
       'not sent: its sending window closed',
     )
-  return unwanted ? judgedUnsent(message, { kind: 'give_back' }, NOT_WANTED[unwanted]) : undefined
+  if (!unwanted) return undefined
+  const again = message.attempts > 0 || message.kind === 'reminder' ? ' again' : ''
+  return judgedUnsent(message, { kind: 'give_back' }, `not sent${again}: ${NOT_WANTED[unwanted]}`)
 }
 
 /**

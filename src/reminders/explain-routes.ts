@@ -6,7 +6,7 @@ import { ServiceError } from '../errors.js'
 import { type AccountOf, AppId } from '../http/account-of.js'
 import type { Callers } from '../http/callers.js'
 import { BACKEND_ERRORS, DATABASE_ERRORS, errorsOf } from '../http/error-responses.js'
-import { BACKEND_ONLY, EXAMPLE, IsoDate, UserId, UserIdParams } from '../http/schemas.js'
+import { backendOnly, EXAMPLE, IsoDate, UserId, UserIdParams } from '../http/schemas.js'
 import { businessDate, parseIsoDate } from '../lib/business-date.js'
 import { readUserId } from '../users/persons.js'
 import { explainUser } from './explain.js'
@@ -89,14 +89,14 @@ export function explainRoutes(deps: {
     app.get(
       '/v1/users/:user_id/explain',
       {
-        onRequest: deps.callers.backend,
+        onRequest: deps.callers.backend('read'),
         schema: {
           operationId: 'explainUser',
           summary: 'Why a user was, was not, will or will not be reminded on a day',
           description:
             'Of a past day from what was on record then, of today and later days from live data, if nothing happens until then. Changes nothing. A user whom nobody has seen is an answer too: outcome not_known.',
           tags: ['users'],
-          security: BACKEND_ONLY,
+          security: backendOnly('read'),
           params: UserIdParams,
           querystring: Query,
           response: {

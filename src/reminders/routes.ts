@@ -5,7 +5,7 @@ import { ServiceError } from '../errors.js'
 import { type AccountOf, AppId, AppIdQuery } from '../http/account-of.js'
 import type { Callers } from '../http/callers.js'
 import { BACKEND_ERRORS, DATABASE_ERRORS, errorsOf } from '../http/error-responses.js'
-import { BACKEND_ONLY } from '../http/schemas.js'
+import { backendOnly } from '../http/schemas.js'
 import { parseIsoDate } from '../lib/business-date.js'
 import { findRunStatus, listRuns } from './status.js'
 import { RunListSchema, RunStatusSchema } from './status-schemas.js'
@@ -44,8 +44,8 @@ export function runRoutes(deps: {
   now(): number
 }): FastifyPluginAsyncTypebox {
   const { db, accountOf, now } = deps
-  const onRequest = deps.callers.backend
-  const common = { tags: ['runs'], security: BACKEND_ONLY }
+  const onRequest = deps.callers.backend('read')
+  const common = { tags: ['runs'], security: backendOnly('read') }
   const errors = errorsOf(...BACKEND_ERRORS, ...DATABASE_ERRORS)
   return async (app) => {
     app.get(

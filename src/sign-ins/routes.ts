@@ -6,7 +6,7 @@ import { ServiceError } from '../errors.js'
 import { type AccountOf, AppId } from '../http/account-of.js'
 import { type Caller, type Callers, callerOf } from '../http/callers.js'
 import { BODY_ERRORS, CALLER_ERRORS, DATABASE_ERRORS, errorsOf } from '../http/error-responses.js'
-import { BOTH_CALLERS, EXAMPLE, IsoDate, OpenId, OpenIdInstead, UserId } from '../http/schemas.js'
+import { bothCallers, EXAMPLE, IsoDate, OpenId, OpenIdInstead, UserId } from '../http/schemas.js'
 import { businessDate, parseIsoDate, toIsoDate } from '../lib/business-date.js'
 import { USER_ID_PATTERN, userIdToJson } from '../lib/user-id.js'
 import { userIdFor, userIdNamed } from '../users/persons.js'
@@ -106,14 +106,14 @@ export function signInRoutes(deps: {
     app.post(
       '/v1/sign-ins',
       {
-        onRequest: deps.callers.backendOrSession,
+        onRequest: deps.callers.backendOrSession('upload'),
         schema: {
           operationId: 'recordSignIn',
           summary: 'Record that a user signed in',
           description:
             'A user who signed in today is not reminded today. Sending it again changes nothing. A day more than RETENTION_DAYS ago is not recorded; the answer gives the streak as far as it is known. A backend names user_id or open_id; with a session, leave out both, and the day is today.',
           tags: ['sign-ins'],
-          security: BOTH_CALLERS,
+          security: bothCallers('upload'),
           body: SignIn,
           response: {
             201: SignInAnswer,
@@ -137,14 +137,14 @@ export function signInRoutes(deps: {
     app.get(
       '/v1/sign-ins',
       {
-        onRequest: deps.callers.backendOrSession,
+        onRequest: deps.callers.backendOrSession('read'),
         schema: {
           operationId: 'getSignIn',
           summary: 'Whether a user signed in on a day, and the streak',
           description:
             'A backend names user_id or open_id; a session asks about its own user. The day is today in the zone of the account if left out. A user without a sign-in is answered alike, with zeros.',
           tags: ['sign-ins'],
-          security: BOTH_CALLERS,
+          security: bothCallers('read'),
           querystring: Query,
           response: {
             200: DayAnswer,

@@ -4,7 +4,7 @@ import { Type } from 'typebox'
 import { type AccountOf, AppId, AppIdQuery } from '../http/account-of.js'
 import type { Callers } from '../http/callers.js'
 import { BACKEND_ERRORS, DATABASE_ERRORS, errorsOf } from '../http/error-responses.js'
-import { BACKEND_ONLY, EXAMPLE } from '../http/schemas.js'
+import { backendOnly, EXAMPLE, Milliseconds } from '../http/schemas.js'
 import { USER_ID_PATTERN } from '../lib/user-id.js'
 import { readUserId } from '../users/persons.js'
 import { cancelMessage } from './cancel.js'
@@ -51,11 +51,7 @@ const RequeueBody = Type.Object(
   {
     app_id: Type.Optional(AppId),
     not_after: Type.Optional(
-      Type.Integer({
-        minimum: 0,
-        maximum: Number.MAX_SAFE_INTEGER,
-        description: 'Not sent from this time on, in ms since 1970; left out: as before',
-      }),
+      Milliseconds('Not sent from this time on, in ms since 1970; left out: as before'),
     ),
   },
   { additionalProperties: false, examples: [{}] },
@@ -71,8 +67,10 @@ export function messageRoutes(deps: {
   now(): number
 }): FastifyPluginAsyncTypebox {
   const { db, accountOf, now, onSubmitted } = deps
-  const onRequest = deps.callers.backend
-  const common = { tags: ['messages'], security: BACKEND_ONLY }
+  const { callers } = deps
+  const common = { tags: ['messages'] }
+  const reads = { ...common, security: backendOnly('read') }
+  const sends = { ...common, security: backendOnly('send') }
   const errors = errorsOf(...BACKEND_ERRORS, ...DATABASE_ERRORS, 'invalid_request', 'unknown_account')
   const ofOne = errorsOf(
     ...BACKEND_ERRORS,
@@ -85,9 +83,9 @@ export function messageRoutes(deps: {
     app.get(
       '/v1/messages',
       {
-        onRequest,
+        onRequest: callers.backend('read'),
         schema: {
-          ...common,
+          ...reads,
           operationId: 'listMessages',
           summary: 'Submitted messages, newest first',
           description:
@@ -110,9 +108,9 @@ export function messageRoutes(deps: {
     app.get(
       '/v1/messages/:id',
       {
-        onRequest,
+        onRequest: callers.backend('read'),
         schema: {
-          ...common,
+          ...reads,
           operationId: 'getMessage',
           summary: 'How a submitted message stands',
           description: 'With every request that was made for it, and what its state means.',
@@ -126,9 +124,9 @@ export function messageRoutes(deps: {
     app.delete(
       '/v1/messages/:id',
       {
-        onRequest,
+        onRequest: callers.backend('send'),
         schema: {
-          ...common,
+          ...sends,
           operationId: 'cancelMessage',
           summary: 'Cancel a submitted message that waits',
           description:
@@ -153,9 +151,9 @@ export function messageRoutes(deps: {
     app.post(
       '/v1/messages/:id/requeue',
       {
-        onRequest,
+        onRequest: callers.backend('send'),
         schema: {
-          ...common,
+          ...sends,
           operationId: 'requeueMessage',
           summary: 'Queue a dead letter again',
           description:

@@ -8,57 +8,61 @@ import { needsPermit } from './need.js'
 import type { Item } from './schemas.js'
 import * as store from './store.js'
 
+/** Whom a message names, in one of two ways. */
+export type Named = { userId: UserId } | { openId: string }
+
 export interface Receiver {
   userId: UserId
   /** Where a message without a permit goes; null: to the open_id that gave its permit. */
   openId: string | null
 }
 
+/** Throws `invalid_request` unless exactly one of the two is there. */
+export function readNamed(
+  { user_id, open_id }: Pick<Item, 'user_id' | 'open_id'>,
+  pathOf: (field: string) => string,
+): Named {
+  const refuse = (name: string, fault: string): ServiceError => {
+    const field = pathOf(name)
+    return new ServiceError('invalid_request', `${field}: ${fault}`, { field })
+  }
+  if (user_id !== undefined) {
+    if (open_id !== undefined) throw refuse('open_id', 'must be left out when there is a user_id')
+    return { userId: readUserId(user_id, pathOf('user_id')) }
+  }
+  if (open_id === undefined) throw refuse('user_id', 'is missing')
+  return { openId: open_id }
+}
+
 /**
- * Whom each message is for, or why it cannot be sent to them: an open_id without a user, a user without an open_id where
- * one is needed, or a user who wants no messages. Binds and allots nothing.
+ * Whom each message goes to, or why it cannot: an open_id without a user, a user without an open_id where one is needed,
+ * or a user who wants no messages of this template. Binds and allots nothing.
  */
 export async function receiversOf(
   db: Knex,
-  { appId, channel }: Account,
-  items: Pick<Item, 'user_id' | 'open_id'>[],
+  { appId, channel }: Pick<Account, 'appId' | 'channel'>,
+  messages: readonly { named: Named; templateId: string }[],
 ): Promise<(Receiver | ServiceError)[]> {
-  const openIds = items.flatMap(({ open_id, user_id }) =>
-    open_id !== undefined && user_id === undefined ? [open_id] : [],
-  )
+  const openIds = messages.flatMap(({ named }) => ('openId' in named ? [named.openId] : []))
   const persons = await findPersons(db, appId, [...new Set(openIds)])
   const users = new Map(persons.map(({ openId, userId }) => [openId, userId]))
-  const named = items.map((item) => userOf(item, users))
-  const ids = named.filter((user): user is UserId => !(user instanceof ServiceError))
-  const stopped = await store.findStopped(db, appId, ids)
+  const userOf = (named: Named): UserId | null =>
+    'userId' in named ? named.userId : (users.get(named.openId) ?? null)
+  const ids = messages.flatMap(({ named }) => userOf(named) ?? [])
+  const stops = await store.findStops(db, appId, ids)
   const openIdOf = needsPermit(channel) ? undefined : await store.findOpenIds(db, appId, ids)
-  return named.map((user) => {
-    if (user instanceof ServiceError) return user
-    if (stopped.has(user))
+  return messages.map(({ named, templateId }) => {
+    const userId = userOf(named)
+    if (userId === null) return new ServiceError('user_not_bound', 'This open_id has no user')
+    if (stops.some((stop) => stop.userId === userId && (stop.templateId ?? templateId) === templateId))
       return new ServiceError(
         'user_stopped',
         'The user wants no messages, or WeChat lets none through: see stops of GET /v1/users/{user_id}',
       )
-    if (!openIdOf) return { userId: user, openId: null }
-    const openId = openIdOf.get(user)
+    if (!openIdOf) return { userId, openId: null }
+    const openId = openIdOf.get(userId)
     return openId === undefined
       ? new ServiceError('user_not_bound', 'No open_id is bound to this user: bind it first (PUT /v1/users)')
-      : { userId: user, openId }
+      : { userId, openId }
   })
-}
-
-function userOf({ user_id, open_id }: Pick<Item, 'user_id' | 'open_id'>, users: Map<string, UserId | null>) {
-  const refuse = (field: string, fault: string) =>
-    new ServiceError('invalid_request', `${field}: ${fault}`, { field })
-  if (user_id !== undefined) {
-    if (open_id !== undefined) return refuse('open_id', 'must be left out when there is a user_id')
-    try {
-      return readUserId(user_id, 'user_id')
-    } catch (error) {
-      if (error instanceof ServiceError) return error
-      throw error
-    }
-  }
-  if (open_id === undefined) return refuse('user_id', 'is missing')
-  return users.get(open_id) ?? new ServiceError('user_not_bound', 'This open_id has no user')
 }

@@ -4,6 +4,7 @@ import { isUsable, lockPermitsFor, PermitsMoved, spendOnMessages } from '../book
 import { inRequest } from '../db/transaction.js'
 import { ServiceError } from '../errors.js'
 import { failpoint } from '../lib/failpoint.js'
+import { toUserId, type UserId } from '../lib/user-id.js'
 import { addWaits } from '../messages/retry-store.js'
 import { LONGEST_WAIT_MS } from './check.js'
 import { needsPermit } from './need.js'
@@ -28,7 +29,9 @@ export async function requeueMessage(
   const before = await findMessage(db, appId, id)
   if (before.state !== 'dead') throw notDead(before.state)
   const until = validUntil(before, notAfter, now)
-  const [receiver] = await receiversOf(db, account, [{ user_id: before.user_id }])
+  const [receiver] = await receiversOf(db, account, [
+    { named: { userId: toUserIdOf(before) }, templateId: before.template_id },
+  ])
   if (receiver instanceof ServiceError) throw receiver
   if (!receiver) throw notDead(before.state)
   await inRequest(
@@ -56,6 +59,9 @@ export async function requeueMessage(
   )
   return findMessage(db, appId, id)
 }
+
+const toUserIdOf = ({ user_id }: SubmittedMessage): UserId =>
+  typeof user_id === 'string' ? toUserId(user_id) : user_id
 
 function validUntil({ not_after_at }: SubmittedMessage, notAfter: number | undefined, now: number): number {
   if (notAfter !== undefined && (notAfter <= now || notAfter > now + LONGEST_WAIT_MS))

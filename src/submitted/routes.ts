@@ -4,7 +4,7 @@ import type { AccountOf } from '../http/account-of.js'
 import { BATCH_BODY_BYTES } from '../http/body-limits.js'
 import { type Callers, callerOf } from '../http/callers.js'
 import { BACKEND_ERRORS, BODY_ERRORS, DATABASE_ERRORS, errorsOf } from '../http/error-responses.js'
-import { BACKEND_ONLY } from '../http/schemas.js'
+import { backendOnly } from '../http/schemas.js'
 import { hashesOf, readItems } from './read-request.js'
 import { Body, Headers, SubmitAnswer } from './schemas.js'
 import { findEarlier, submit } from './submit.js'
@@ -23,7 +23,7 @@ export function submitRoutes(deps: {
     app.post(
       '/v1/messages',
       {
-        onRequest: deps.callers.backend,
+        onRequest: deps.callers.backend('send'),
         bodyLimit: BATCH_BODY_BYTES,
         schema: {
           operationId: 'submitMessages',
@@ -31,7 +31,7 @@ export function submitRoutes(deps: {
           description:
             'Answers once they are stored, each with the permit that it will spend. A batch stores the good ones and says what is wrong with each of the others.',
           tags: ['messages'],
-          security: BACKEND_ONLY,
+          security: backendOnly('send'),
           headers: Headers,
           body: Body,
           response: {
@@ -63,7 +63,7 @@ export function submitRoutes(deps: {
             account,
             {
               ...known,
-              items: await readItems(db, account, request, now()),
+              items: await readItems(db, account, request.body, now()),
               isBatch: 'items' in request.body,
             },
             now(),

@@ -1,6 +1,7 @@
 import { type TSchema, Type } from 'typebox'
-import { AppId } from '../http/account-of.js'
-import { EXAMPLE, OpenId, UserId } from '../http/schemas.js'
+import { oneOrBatch } from '../http/batch.js'
+import { ErrorShape } from '../http/errors.js'
+import { EXAMPLE, Milliseconds, OpenId, UserId } from '../http/schemas.js'
 
 /** What POST /v1/messages takes. */
 
@@ -8,39 +9,31 @@ export const MAX_ITEMS = 1_000
 const MAX_KEYS = 20
 const MAX_TEXT = 1_000
 
-const Time = (description: string) =>
-  Type.Optional(
-    Type.Integer({
-      minimum: 0,
-      maximum: Number.MAX_SAFE_INTEGER,
-      description: `${description}, in ms since 1970`,
-    }),
-  )
-
-const ITEM = {
-  user_id: Type.Optional(UserId),
-  open_id: Type.Optional(OpenId),
-  template_id: Type.String({
-    pattern: '^[\\x21-\\x7e]{1,64}$',
-    description: "The reminder's template, or one of the account's templates",
-  }),
-  data: Type.Unsafe<Record<string, string>>({
-    type: 'object',
-    minProperties: 1,
-    maxProperties: MAX_KEYS,
-    propertyNames: { pattern: '^[A-Za-z0-9_.]{1,32}$' },
-    additionalProperties: { type: 'string', minLength: 1, maxLength: MAX_TEXT },
-    description: 'The text of each key of the template',
-  }),
-  page: Type.Optional(Type.String({ maxLength: 255, description: 'What a tap opens; left out: nothing' })),
-  not_before: Time('Not sent before this time; left out: at once'),
-  not_after: Time('Not sent from this time on; left out: a day after not_before'),
-}
-
-const STRICT = { additionalProperties: false }
-
 /** One message. */
-export const Item = Type.Object(ITEM, STRICT)
+export const Item = Type.Object(
+  {
+    user_id: Type.Optional(UserId),
+    open_id: Type.Optional(OpenId),
+    template_id: Type.String({
+      pattern: '^[\\x21-\\x7e]{1,64}$',
+      description: "The reminder's template, or one of the account's templates",
+    }),
+    data: Type.Unsafe<Record<string, string>>({
+      type: 'object',
+      minProperties: 1,
+      maxProperties: MAX_KEYS,
+      propertyNames: { pattern: '^[A-Za-z0-9_.]{1,32}$' },
+      additionalProperties: { type: 'string', minLength: 1, maxLength: MAX_TEXT },
+      description: 'The text of each key of the template',
+    }),
+    page: Type.Optional(Type.String({ maxLength: 255, description: 'What a tap opens; left out: nothing' })),
+    not_before: Type.Optional(Milliseconds('Not sent before this time, in ms since 1970; left out: at once')),
+    not_after: Type.Optional(
+      Milliseconds('Not sent from this time on, in ms since 1970; left out: a day after not_before'),
+    ),
+  },
+  { additionalProperties: false },
+)
 export type Item = Type.Static<typeof Item>
 
 export const TEMPLATE = 'TEMPLATE-ID-OF-YOUR-ACCOUNT'
@@ -50,37 +43,9 @@ export const EXAMPLE_MESSAGE: Item = {
   data: { keyword1: '您的包裹已到驿站', keyword2: '取件码 8-2-1024', keyword4: '2026.11.21' },
   page: 'pages/parcel/index',
 }
-const HAS_ITEMS = { properties: { items: {} }, required: ['items'] }
-
-/**
- * One message, or a batch of one account. The messages of a batch are looked at one by one, so that a bad one does not
- * keep the good ones from being stored.
- */
-export const Body = Type.Unsafe<Item | { items: unknown[] }>({
-  type: 'object',
-  'x-examples': {
-    one: { summary: 'One', value: EXAMPLE_MESSAGE },
-    batch: {
-      summary: 'Several',
-      value: { items: [EXAMPLE_MESSAGE, { ...EXAMPLE_MESSAGE, user_id: EXAMPLE.other.user_id, page: '' }] },
-    },
-  },
-  allOf: [
-    { if: HAS_ITEMS, else: Type.Object({ ...ITEM, app_id: Type.Optional(AppId) }, STRICT) },
-    {
-      if: { not: HAS_ITEMS },
-      else: Type.Object(
-        {
-          items: Type.Array(Type.Unsafe({ description: 'A message as it is sent alone' }), {
-            minItems: 1,
-            maxItems: MAX_ITEMS,
-          }),
-          app_id: Type.Optional(AppId),
-        },
-        STRICT,
-      ),
-    },
-  ],
+export const Body = oneOrBatch(Item, MAX_ITEMS, {
+  one: EXAMPLE_MESSAGE,
+  batch: [EXAMPLE_MESSAGE, { ...EXAMPLE_MESSAGE, user_id: EXAMPLE.other.user_id, page: '' }],
 })
 
 export const Headers = Type.Object({
@@ -122,13 +87,7 @@ const Accepted = Type.Object({
 })
 export type Accepted = Type.Static<typeof Accepted>
 
-const Refused = Type.Object({
-  error: Type.Object({
-    code: Type.String(),
-    message: Type.String(),
-    details: Type.Optional(Type.Record(Type.String(), Type.Unknown())),
-  }),
-})
+const Refused = Type.Object({ error: ErrorShape })
 export type Refused = Type.Static<typeof Refused>
 
 /** The answer to a batch, in the order of its messages. */

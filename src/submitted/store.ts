@@ -38,19 +38,26 @@ export async function writeAnswer(trx: Knex.Transaction, id: number, answer: str
   await execute(trx, 'UPDATE wx_submission SET answer = ? WHERE id = ?', [answer, id])
 }
 
-/** Those of these users who want no messages, or whom WeChat lets none through to. Uses wx_user_user_idx. */
-export async function findStopped(db: Knex, appId: string, userIds: UserId[]): Promise<Set<UserId>> {
-  const stopped = new Set<UserId>()
+/** What keeps messages from a user: from all templates, or from one. */
+export interface UserStop {
+  userId: UserId
+  templateId: string | null
+}
+
+/** What keeps messages from these users. Uses wx_user_user_idx. */
+export async function findStops(db: Knex, appId: string, userIds: UserId[]): Promise<UserStop[]> {
+  const stops: UserStop[] = []
   for (const chunk of chunks(sortedUnique(userIds), MAX_LIST)) {
-    const rows = await selectRows<{ user_id: UserId }>(
+    const rows = await selectRows<{ user_id: UserId; template_id: string | null }>(
       db,
-      `SELECT user_id FROM wx_user WHERE app_id = ? AND user_id IN (${placeholders(chunk.length)})
+      `SELECT user_id, CASE WHEN blocked_at IS NULL THEN stop_template_id END AS template_id FROM wx_user
+       WHERE app_id = ? AND user_id IN (${placeholders(chunk.length)})
          AND (opted_out_at IS NOT NULL OR blocked_at IS NOT NULL)`,
       [appId, ...chunk],
     )
-    for (const { user_id } of rows) stopped.add(user_id)
+    for (const { user_id, template_id } of rows) stops.push({ userId: user_id, templateId: template_id })
   }
-  return stopped
+  return stops
 }
 
 /** The open_id of each user that was bound last. Uses wx_user_user_idx. */

@@ -4,6 +4,7 @@ import { isUsable, lockPermitsFor, PermitsMoved, spendOnMessages } from '../book
 import { isDuplicate } from '../db/errors.js'
 import { inRequest } from '../db/transaction.js'
 import { ServiceError } from '../errors.js'
+import type { Items } from '../http/batch.js'
 import { errorBody } from '../http/errors.js'
 import { chunks } from '../lib/chunks.js'
 import { failpoint } from '../lib/failpoint.js'
@@ -25,8 +26,7 @@ export interface Submission {
   submittedBy: string
   keyHash: string
   bodyHash: string
-  /** In the order of the request: what to store, or why not. */
-  items: (Wanted | ServiceError)[]
+  items: Items<Wanted>
   isBatch: boolean
 }
 
@@ -52,9 +52,7 @@ export async function submit(
 ): Promise<Accepted | Results> {
   const earlier = await findEarlier(db, account, submission)
   if (earlier) return earlier
-  const [alone] = submission.items
-  if (!submission.isBatch && alone instanceof ServiceError) throw alone
-  const cards = await cardsOf(db, account, submission.items, now)
+  const cards = await cardsOf(db, account, submission.items.good, now)
   try {
     const answer = await inRequest(
       db,
@@ -94,13 +92,12 @@ export async function findEarlier(
 async function cardsOf(
   db: Knex,
   { appId, channel }: Account,
-  items: Submission['items'],
+  items: readonly Wanted[],
   now: number,
 ): Promise<Map<string, Card>> {
   const cards = new Map<string, Card>()
-  for (const item of items) {
-    if (item instanceof ServiceError || cards.has(item.templateId)) continue
-    const { templateId } = item
+  for (const { templateId } of items) {
+    if (cards.has(templateId)) continue
     cards.set(templateId, await findOrAddCard(db, { appId, channel, templateId, page: '', data: {} }, now))
   }
   return cards
@@ -116,41 +113,38 @@ async function storeAll(
 ): Promise<Accepted | Results> {
   const { appId } = account
   const id = await store.insertSubmission(trx, { ...submission, appId }, now)
-  const items = submission.items.filter((item): item is Wanted => !(item instanceof ServiceError))
+  const items = submission.items.good
   const permits = await permitsFor(trx, account, items, now)
   const open = await store.countOpenOf(
     trx,
     appId,
     items.map(({ userId }) => userId),
   )
-  const ready: Ready[] = []
-  const outcomes = new Map<Wanted, Ready | ServiceError>()
-  for (const [i, item] of items.entries()) {
+  const outcomes = items.map((item, i): Ready | ServiceError => {
     const permitId = permits[i] ?? null
     const isQueued = permitId !== null || !needsPermit(account.channel)
-    if (isQueued && !takeRoom(open, item.userId)) {
-      outcomes.set(item, tooMany())
-      continue
-    }
-    const one = { item, permitId, isQueued, id: 0 }
-    ready.push(one)
-    outcomes.set(item, one)
-  }
-  await insert(trx, account, submission.submittedBy, ready, cards, now)
-  const results = submission.items.map((item) => {
-    const outcome = item instanceof ServiceError ? item : (outcomes.get(item) ?? tooMany())
-    return outcome instanceof ServiceError ? refused(outcome) : accepted(outcome)
+    if (isQueued && !takeRoom(open, item.userId)) return tooMany()
+    return { item, permitId, isQueued, id: 0 }
   })
-  const [alone] = results
-  if (!submission.isBatch) {
-    const [item] = items
-    const outcome = item && outcomes.get(item)
-    if (outcome instanceof ServiceError) throw outcome
-  }
-  const answer = submission.isBatch || !alone || 'error' in alone ? { results } : alone
+  const ready = outcomes.filter((outcome): outcome is Ready => !(outcome instanceof ServiceError))
+  await insert(trx, account, submission.submittedBy, ready, cards, now)
+  const answer = answerOf(submission, outcomes)
   await store.writeAnswer(trx, id, JSON.stringify(answer))
   failpoint('submit.in_transaction')
   return answer
+}
+
+/** Throws what is wrong with a message that was sent alone. */
+function answerOf({ items, isBatch }: Submission, outcomes: (Ready | ServiceError)[]): Accepted | Results {
+  const [alone] = outcomes
+  if (isBatch || !alone) {
+    const answers = outcomes.map((outcome) =>
+      outcome instanceof ServiceError ? refused(outcome) : accepted(outcome),
+    )
+    return { results: items.merge(answers, refused) }
+  }
+  if (alone instanceof ServiceError) throw alone
+  return accepted(alone)
 }
 
 /** A message as it is about to be stored; its id is set then. */
@@ -164,7 +158,7 @@ interface Ready {
 function permitsFor(
   trx: Knex.Transaction,
   { appId, channel }: Account,
-  items: Wanted[],
+  items: readonly Wanted[],
   now: number,
 ): Promise<(number | undefined)[]> {
   if (!needsPermit(channel)) return Promise.resolve([])
@@ -222,7 +216,7 @@ async function insert(
 
 const accepted = ({ id, isQueued }: Ready): Accepted => ({ id, state: isQueued ? 'queued' : 'no_permit' })
 
-const refused = (error: ServiceError): Refused => errorBody(error) as Refused
+const refused = (error: ServiceError): Accepted | Refused => errorBody(error)
 
 const tooMany = (): ServiceError =>
   new ServiceError(

@@ -5,7 +5,7 @@ import { ServiceError } from '../errors.js'
 import { type AccountOf, AppId } from '../http/account-of.js'
 import type { Callers } from '../http/callers.js'
 import { BACKEND_ERRORS, DATABASE_ERRORS, errorsOf } from '../http/error-responses.js'
-import { BACKEND_ONLY, EXAMPLE, IsoDate, UserId } from '../http/schemas.js'
+import { backendOnly, EXAMPLE, IsoDate, UserId } from '../http/schemas.js'
 import { parseIsoDate } from '../lib/business-date.js'
 import { USER_ID_PATTERN } from '../lib/user-id.js'
 import { readUserId } from '../users/persons.js'
@@ -130,13 +130,13 @@ export function forecastRoutes(deps: {
   now(): number
 }): FastifyPluginAsyncTypebox {
   const { db, accountOf, now } = deps
-  const shared = { tags: ['forecast'], security: BACKEND_ONLY }
+  const shared = { tags: ['forecast'], security: backendOnly('read') }
   const failures = errorsOf(...BACKEND_ERRORS, ...DATABASE_ERRORS)
   return async (app) => {
     app.get(
       '/v1/forecast',
       {
-        onRequest: deps.callers.backend,
+        onRequest: deps.callers.backend('read'),
         schema: {
           ...shared,
           operationId: 'getForecast',
@@ -155,7 +155,7 @@ export function forecastRoutes(deps: {
     app.get(
       '/v1/forecast/going-dark',
       {
-        onRequest: deps.callers.backend,
+        onRequest: deps.callers.backend('read'),
         schema: {
           ...shared,
           operationId: 'listGoingDark',

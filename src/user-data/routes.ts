@@ -5,7 +5,7 @@ import { ServiceError } from '../errors.js'
 import { type AccountOf, AppId, AppIdQuery } from '../http/account-of.js'
 import type { Callers } from '../http/callers.js'
 import { BACKEND_ERRORS, DATABASE_ERRORS, errorsOf } from '../http/error-responses.js'
-import { BACKEND_ONLY, EXAMPLE, OpenId, UserId, UserIdParams } from '../http/schemas.js'
+import { backendOnly, EXAMPLE, OpenId, UserId, UserIdParams } from '../http/schemas.js'
 import { parseIsoDate } from '../lib/business-date.js'
 import { userIdToJson } from '../lib/user-id.js'
 import { readUserId } from '../users/persons.js'
@@ -88,8 +88,8 @@ export function userDataRoutes(deps: {
   now(): number
 }): FastifyPluginAsyncTypebox {
   const { db, accountOf, now } = deps
-  const onRequest = deps.callers.backend
-  const common = { tags: ['users'], security: BACKEND_ONLY }
+  const onRequest = deps.callers.backend('read')
+  const common = { tags: ['users'], security: backendOnly('read') }
   const errors = errorsOf(...BACKEND_ERRORS, 'not_found', ...DATABASE_ERRORS)
   const userOf = ({ params }: { params: { user_id: string } }) => readUserId(params.user_id, 'user_id')
 

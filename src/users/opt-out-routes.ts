@@ -7,7 +7,7 @@ import { ServiceError } from '../errors.js'
 import { type AccountOf, AppId, AppIdQuery } from '../http/account-of.js'
 import type { Callers } from '../http/callers.js'
 import { BACKEND_ERRORS, BODY_ERRORS, DATABASE_ERRORS, errorsOf } from '../http/error-responses.js'
-import { BACKEND_ONLY, EXAMPLE, UserId, UserIdParams } from '../http/schemas.js'
+import { backendOnly, EXAMPLE, UserId, UserIdParams } from '../http/schemas.js'
 import { userIdToJson } from '../lib/user-id.js'
 import { readUserId } from './persons.js'
 import * as store from './stop-store.js'
@@ -46,7 +46,7 @@ export function optOutRoutes(deps: {
 
   const schema = {
     tags: ['users'],
-    security: BACKEND_ONLY,
+    security: backendOnly('admin'),
     params: UserIdParams,
     response: {
       200: Answer,
@@ -74,7 +74,7 @@ export function optOutRoutes(deps: {
     app.put(
       '/v1/users/:user_id/opt-out',
       {
-        onRequest: deps.callers.backend,
+        onRequest: deps.callers.backend('admin'),
         schema: {
           ...schema,
           body: Wish,
@@ -89,7 +89,7 @@ export function optOutRoutes(deps: {
     app.delete(
       '/v1/users/:user_id/opt-out',
       {
-        onRequest: deps.callers.backend,
+        onRequest: deps.callers.backend('admin'),
         schema: {
           ...schema,
           querystring: AppIdQuery,

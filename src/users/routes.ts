@@ -5,7 +5,7 @@ import { inRequest } from '../db/transaction.js'
 import { type AccountOf, AppId } from '../http/account-of.js'
 import type { Callers } from '../http/callers.js'
 import { BACKEND_ERRORS, BODY_ERRORS, DATABASE_ERRORS, errorsOf } from '../http/error-responses.js'
-import { BACKEND_ONLY, EXAMPLE, OpenId, UserId } from '../http/schemas.js'
+import { backendOnly, EXAMPLE, OpenId, UserId } from '../http/schemas.js'
 import { userIdToJson } from '../lib/user-id.js'
 import { readUserId } from './persons.js'
 import { rebindUser } from './rebind.js'
@@ -46,14 +46,14 @@ export function userRoutes(deps: {
     app.put(
       '/v1/users',
       {
-        onRequest: deps.callers.backend,
+        onRequest: deps.callers.backend('upload'),
         schema: {
           operationId: 'bindUser',
           summary: 'Bind an open_id to a user',
           description:
             'Repeating it changes nothing. An open_id has one user; a user may have several open_ids. An open_id of another user is answered 409 unless move_permits is true.',
           tags: ['users'],
-          security: BACKEND_ONLY,
+          security: backendOnly('upload'),
           body: BindingBody,
           response: {
             200: BindingAnswer,

@@ -272,6 +272,8 @@ const BAD: Record<string, string[]> = {
     '{"keyword1":{"value":"x"}}',
     '{"keyword1":"{strek}"}',
     '{"keyword1":"{constructor}"}',
+    '{"thing1":[{"min_streak":2,"text":"已连续签到{streak}天"}]}',
+    '{"phrase1":"第{streak}天"}',
   ],
   REMINDER_URL: ['shop.example', 'ftp://shop.example'],
   REMINDER_MINIPROGRAM: [

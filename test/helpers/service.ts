@@ -1,7 +1,9 @@
 import type { Knex } from 'knex'
 import { afterAll, beforeAll } from 'vitest'
 import type { Account } from '../../src/account.js'
+import type { AccountService } from '../../src/account-service.js'
 import { readAccount, readConfig } from '../../src/config/read.js'
+import type { ApiKey } from '../../src/http/api-keys.js'
 import type { ConnectionLimits } from '../../src/http/connections.js'
 import { type Service, startService } from '../../src/service.js'
 import { APP_ID, APP_SECRET } from './constants.js'
@@ -29,6 +31,8 @@ export interface Answer {
 }
 
 export interface TestService extends Service {
+  /** What the jobs of its account work with. */
+  sending: AccountService['sending']
   database: TestDatabase
   db: Knex
   account: Account
@@ -51,6 +55,8 @@ export interface ServiceOptions {
   wechatUrl?(): string
   now?: () => number
   connections?: Partial<ConnectionLimits>
+  /** In place of those of API_KEYS. */
+  keys?: ApiKey[]
 }
 
 /**
@@ -76,7 +82,7 @@ export async function startTestService(dialect: Dialect, options: ServiceOptions
 
 function makeService(
   database: TestDatabase,
-  { databaseUrl = (url) => url, wechatUrl, env: changes, now, connections }: ServiceOptions,
+  { databaseUrl = (url) => url, wechatUrl, env: changes, now, connections, keys }: ServiceOptions,
 ): { service: TestService; open(): Promise<void> } {
   const env: Record<string, string> = { ...SERVICE_ENV, DATABASE_URL: databaseUrl(database.url), ...changes }
   const account = readAccount(env)
@@ -119,14 +125,10 @@ function makeService(
       return running().app
     },
     get sending() {
-      return running().sending
+      return running().of().sending
     },
-    get callbacks() {
-      return running().callbacks
-    },
-    get submitted() {
-      return running().submitted
-    },
+    of: (appId) => running().of(appId),
+    change: (accounts, keys) => running().change(accounts, keys),
     startSchedule: () => running().startSchedule(),
     stop: async () => started?.stop(),
     database,
@@ -146,11 +148,12 @@ function makeService(
   const open = async (): Promise<void> => {
     started = await startService(
       readConfig({ ...env, ...(wechatUrl ? { WX_API_BASE_URL: wechatUrl() } : {}) }),
-      account,
+      [account],
       {
         migrate: true,
         ...(now ? { now } : {}),
         ...(connections ? { connections } : {}),
+        ...(keys ? { keys } : {}),
       },
     )
   }

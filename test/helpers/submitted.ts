@@ -3,8 +3,7 @@ import type { Account } from '../../src/account.js'
 import type { UserId } from '../../src/lib/user-id.js'
 import type { DeliverDeps } from '../../src/messages/delivery.js'
 import type { Tally } from '../../src/messages/tally.js'
-import { checkItem } from '../../src/submitted/check.js'
-import { receiversOf } from '../../src/submitted/receivers.js'
+import { readItems } from '../../src/submitted/read-request.js'
 import type { Accepted, Item } from '../../src/submitted/schemas.js'
 import { submit } from '../../src/submitted/submit.js'
 import { createSubmittedWorker } from '../../src/submitted/worker.js'
@@ -32,12 +31,7 @@ export async function submitTo(
       ...fields,
     }),
   )
-  const receivers = await receiversOf(world.db, account, items)
-  const wanted = items.map((item, i) => {
-    const receiver = receivers[i]
-    if (receiver === undefined || receiver instanceof Error) throw receiver ?? new Error('no receiver')
-    return { ...checkItem(account, item, now), ...receiver }
-  })
+  const wanted = await readItems(world.db, account, { items }, now)
   const hash = (text: string) => createHash('sha256').update(text).digest('hex')
   const answer = await submit(
     world.db,

@@ -37,8 +37,8 @@ beforeAll(async () => {
       WX_APP_SECRET: DEMO_ACCOUNT.secret,
       REMINDER_TEMPLATE_ID: DEMO_TEMPLATE_ID,
       REMINDER_PAGE: DEMO_PAGE,
+      TEMPLATES: 'TEMPLATE-ID-OF-YOUR-ACCOUNT',
       REMINDER_DATA: JSON.stringify({ keyword1: '日领积分', keyword2: '{streak}天', keyword4: '{date}' }),
-      TEMPLATES: TEMPLATE,
       SESSION_SECRET: 'c29tZXRoaW5nLXJhbmRvbS1mb3ItYS10ZXN0',
     },
     now: () => now,
@@ -167,10 +167,10 @@ async function makeDeadLetter(): Promise<number> {
   const message = { user_id: USER.user_id, template_id: TEMPLATE, data, not_after: NOON + HOUR_MS }
   const { body } = await service.post('/v1/messages', message, { 'idempotency-key': 'dead' })
   for (let i = 0; i < 3; i++) {
-    await service.submitted.workDue()
+    await service.of().submitted.workDue()
     now += 2 * MINUTE_MS
   }
-  await service.submitted.stop()
+  await service.of().submitted.stop()
   return (body as { id: number }).id
 }
 

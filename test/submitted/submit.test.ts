@@ -107,7 +107,7 @@ describe.each(dialects)('POST /v1/messages on %s', (dialect) => {
       'invalid_request',
     ])
     expect(body.results[4]?.error?.message).toContain('looks like seconds')
-    expect(body.results[3]?.error?.details).toEqual({ field: 'data' })
+    expect(body.results[3]?.error?.details).toEqual({ field: 'items.3.data' })
     expect(await countOf('wx_submitted_message')).toBe(2)
   })
 
