@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import fastify from 'fastify'
 import type { Account } from '../account.js'
+import { createAccounts } from '../accounts.js'
 import { callbackRoutes } from '../callbacks/routes.js'
 import type { CallCallback } from '../callbacks/self-test.js'
 import type { Config } from '../config/read.js'
@@ -33,10 +34,15 @@ export async function findCallbackTarget(
   const address = host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host
   const local = `http://${address.includes(':') ? `[${address}]` : address}:${port}`
   if (await isUp(local)) {
-    const name = `${local}/wechat/callback`
+    const name = local + pathOf(account)
     return { name, call: callOverHttp(name) }
   }
   return { name: 'in this process, because no service is running here', call: callInProcess(base, account) }
+}
+
+/** Also right where several accounts are served. */
+function pathOf({ appId }: Account): string {
+  return `/wechat/callback/${encodeURIComponent(appId)}`
 }
 
 async function isUp(local: string): Promise<boolean> {
@@ -69,7 +75,7 @@ function callInProcess({ db, log, now }: Base, account: Account): CallCallback {
     await app.register(
       callbackRoutes({
         db,
-        account,
+        accounts: createAccounts([account]),
         refusedPerMinute: Number.POSITIVE_INFINITY,
         onStored: () => {},
         log,
@@ -78,7 +84,7 @@ function callInProcess({ db, log, now }: Base, account: Account): CallCallback {
     )
     const answer = await app.inject({
       method: body === undefined ? 'GET' : 'POST',
-      url: '/wechat/callback',
+      url: pathOf(account),
       query,
       ...(body === undefined ? {} : { payload: body }),
     })

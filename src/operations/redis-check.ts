@@ -2,14 +2,14 @@ import { openRedis } from '../lib/redis.js'
 import type { Finding } from './finding.js'
 
 const TIMEOUT_MS = 2_000
-/** What the shared rate needs from Redis: a script, and its clock. */
+/** What is needed from Redis: a script, and its clock. */
 const PROBE = "return redis.call('TIME')"
 /** Refusals that waiting does not fix: wrong or missing password, a user who may not run scripts. */
 const NOT_ALLOWED = /^(WRONGPASS|NOAUTH|NOPERM|ERR invalid password)/
 
 /**
- * Whether processes can share SEND_RATE through this Redis. Without it each process goes on with its share of
- * the rate.
+ * Whether processes can share the access token and SEND_RATE through this Redis. Without it they share the token in the
+ * table, and each goes on with its share of the rate.
  */
 export async function examineRedis(redisUrl: string, sendRate: number | undefined): Promise<Finding> {
   const name = 'redis'
@@ -28,19 +28,14 @@ export async function examineRedis(redisUrl: string, sendRate: number | undefine
       : {
           name,
           status: 'warn',
-          reason: `cannot be reached: ${code ?? 'no answer'}; each process goes on with its share of SEND_RATE`,
+          reason: `cannot be reached: ${code ?? 'no answer'}; the token is shared in the table, and each process goes on with its share of SEND_RATE`,
           fix: 'Check REDIS_URL and that Redis is running.',
         }
   }
   const ms = Math.round(performance.now() - started)
-  return sendRate === undefined
-    ? {
-        name,
-        status: 'warn',
-        reason: `answers in ${ms} ms but is not used: without SEND_RATE there is nothing to share`,
-        fix: 'Set SEND_RATE, or remove REDIS_URL.',
-      }
-    : { name, status: 'ok', reason: `answers in ${ms} ms; shares ${sendRate} messages a second` }
+  const shared =
+    sendRate === undefined ? 'the access token' : `the access token and ${sendRate} messages a second`
+  return { name, status: 'ok', reason: `answers in ${ms} ms; shares ${shared}` }
 }
 
 /** One connection, one question, no second try. */

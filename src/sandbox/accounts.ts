@@ -77,9 +77,9 @@ export class SandboxAccount {
     return template && isOf(template, channel) ? template : undefined
   }
 
-  /** All that a list of this channel shows. */
-  templates(channel: Channel): Template[] {
-    return [...(this.#templates?.values() ?? [])].filter((template) => isOf(template, channel))
+  /** All that a list of this channel shows; undefined if every template id passes, so that there is no list. */
+  templates(channel: Channel): Template[] | undefined {
+    return this.#templates && [...this.#templates.values()].filter((template) => isOf(template, channel))
   }
 
   /** A page may carry a query; an empty or missing one only makes the card not clickable. */

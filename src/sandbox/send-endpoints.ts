@@ -21,7 +21,7 @@ export function sendByFormId(world: World, call: Call): Reply {
   const { account, body, openId, template, now } = addressed
   if (!account.hasPage(body.page)) return refuse(41030)
   // No data at all is allowed here and gives an empty card (official page); a gap in the data is not.
-  const problem = body.data === undefined ? undefined : dataProblem(template, body.data)
+  const problem = body.data === undefined ? undefined : dataProblem(template.keys, body.data, template.enums)
   if (problem) return refuse(47003, problem)
   // Last, because only an accepted message uses the form_id up.
   const unusable = world.formIds.use(account.appId, openId, body.form_id, now)
@@ -40,7 +40,7 @@ export function sendSubscribe(world: World, call: Call): Reply {
   const { appId } = account
   if (world.bans.hasAccount(appId) || world.bans.hasTemplate(appId, template.id)) return refuse(43107)
   if (!account.hasPage(body.page)) return refuse(41030)
-  const problem = openingProblem(body) ?? dataProblem(template, body.data)
+  const problem = openingProblem(body) ?? dataProblem(template.keys, body.data, template.enums)
   if (problem) return refuse(47003, problem)
   if (world.people.get(appId, openId).receives === false) return refuse(43101)
   // Last, because only an accepted message spends the subscription; a long-term one is never used up.
@@ -71,7 +71,7 @@ export function sendOfficial(world: World, call: Call): Reply {
   if (world.bans.hasTemplate(appId, template.id)) return refuse(43116)
   const impossible = jumpProblem(world, account, body)
   if (impossible) return refuse(impossible)
-  const problem = dataProblem(template, body.data)
+  const problem = dataProblem(template.keys, body.data, template.enums)
   if (problem) return refuse(47003, problem)
 
   const clientMsgId = typeof body.client_msg_id === 'string' ? body.client_msg_id : undefined

@@ -9,16 +9,19 @@ export const OFFICIAL_TEMPLATES_PATH = '/cgi-bin/template/get_all_private_templa
 
 const PAGE_SIZE = 20
 
+// An account that takes every template id has no list of them: 48001, as if it had no such interface.
+
 /** The templates of form_id messages, a page at a time. */
 export function listFormIdTemplates(world: World, call: Call): Reply {
   const admitted = admitPost(world, call)
   if ('refusal' in admitted) return admitted.refusal
   const { account, body } = admitted
-  if (!account.has('form_id')) return refuse(48001)
+  const templates = account.has('form_id') ? account.templates('form_id') : undefined
+  if (!templates) return refuse(48001)
   if (world.retired) return refuse(45103)
   const { offset, count } = body
   if (!isCount(offset) || !isCount(count) || count > PAGE_SIZE) return refuse(40097)
-  const page = account.templates('form_id').slice(offset, offset + count)
+  const page = templates.slice(offset, offset + count)
   const list = page.map(({ id, title, content, example }) => ({ template_id: id, title, content, example }))
   return done({ list })
 }
@@ -34,6 +37,7 @@ export function listSubscribeTemplates(world: World, call: Call): Reply {
   if ('refusal' in admitted) return admitted.refusal
   const { account } = admitted
   const templates = account.has('subscribe') ? account.templates('subscribe') : []
+  if (!templates) return refuse(48001)
   const data = templates.map(({ id, title, content, example, type, enums = {} }) => {
     const lists = Object.entries(enums).map(([key, enumValueList]) => ({
       enumValueList,
@@ -52,8 +56,9 @@ export function listOfficialTemplates(world: World, call: Call): Reply {
   const admitted = admitToken(world, call)
   if ('refusal' in admitted) return admitted.refusal
   const { account } = admitted
-  if (!account.has('official')) return refuse(48001)
-  const template_list = account.templates('official').map(({ id, title, content, example }) => ({
+  const templates = account.has('official') ? account.templates('official') : undefined
+  if (!templates) return refuse(48001)
+  const template_list = templates.map(({ id, title, content, example }) => ({
     template_id: id,
     title,
     primary_industry: '',

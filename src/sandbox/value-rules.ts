@@ -1,6 +1,6 @@
 const MONTH = '(?:0?[1-9]|1[0-2])'
 const DAY_OF_MONTH = '(?:0?[1-9]|[12]\\d|3[01])'
-const NUMERIC_DATE = `\\d{4}([-/.])${MONTH}(?:\\1${DAY_OF_MONTH})?|${MONTH}[-/.]${DAY_OF_MONTH}`
+const NUMERIC_DATE = `\\d{4}([-/.])${MONTH}(?:\\1${DAY_OF_MONTH})?|${MONTH}-${DAY_OF_MONTH}`
 const CHINESE_DATE = `\\d{4}年${MONTH}月(?:${DAY_OF_MONTH}日)?|${MONTH}月${DAY_OF_MONTH}日`
 const DATE = new RegExp(`^(?:${NUMERIC_DATE}|${CHINESE_DATE})$`)
 const TIME = /^(?:[01]?\d|2[0-3]):[0-5]\d(?::[0-5]\d)?$/
@@ -28,7 +28,7 @@ const RULES: Record<string, Rule> = {
     return DATE.test(first) && (second === undefined || TIME.test(second))
   }),
   amount: matches(/^\p{Sc}?\d{1,10}(\.\d+)?元?$/u),
-  phone_number: matches(/^[\d\p{P}\p{S}]{1,17}$/u),
+  phone_number: matches(/^(?=.*\d)[\d\p{P}\p{S}]{1,17}$/u),
   car_number: matches(/^(?=.{1,8}$)\p{Script=Han}?[A-Za-z0-9]+\p{Script=Han}?$/u),
   name: (value) =>
     /^[\p{L}\p{M}\p{P}\p{S} ]+$/u.test(value) &&

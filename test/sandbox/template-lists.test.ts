@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, test } from 'vitest'
 import { DAY } from '../../src/sandbox/clock.js'
 import { setup } from './helpers.js'
 
@@ -139,3 +139,13 @@ describe('the list of a service account’s templates', () => {
     expect((await sendTo(OFFICIAL, {}, { token: service })).json.errcode).toBe(43001)
   })
 })
+
+test.each(['/wxaapi/newtmpl/gettemplate', '/cgi-bin/template/get_all_private_template'])(
+  'an account that takes every template id has no list: %s',
+  async (path) => {
+    const { call, newToken } = await setup({
+      accounts: [{ appId: MINI_PROGRAM.appId, secret: MINI_PROGRAM.secret }],
+    })
+    expect((await call(`${path}?access_token=${await newToken()}`)).json.errcode).toBe(48001)
+  },
+)
