@@ -149,6 +149,7 @@ function callersOf(app: FastifyInstance, deps: AppDeps, sessions: LogInDeps | un
     failures: failuresOf(deps, 'api'),
     keyLimit: createLimit(app, rateLimits.key, (request) => request.countedFor),
     sessionLimit: createLimit(app, rateLimits.session, (request) => request.countedFor),
+    log: deps.log,
     now,
   })
 }

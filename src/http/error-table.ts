@@ -20,7 +20,7 @@ export const ERROR_TABLE: Record<ErrorCode, ErrorEntry> = {
     example: { message: 'This is not an HTTP request' },
   },
   unauthorized: {
-    meaning: { en: 'no key or session, or a wrong one', zh: '没带密钥或会话，或不对' },
+    meaning: { en: 'no key or session, or a wrong or expired one', zh: '没带密钥或会话，或不对、已过期' },
     example: { message: 'Send an API key as "Authorization: Bearer KEY"' },
   },
   invalid_code: {
