@@ -1,4 +1,3 @@
-import type { AccountOptions } from '../sandbox/accounts.js'
 import { type AddCommand, EXIT } from './command.js'
 import { toCount } from './options.js'
 import { requested } from './signals.js'
@@ -22,11 +21,9 @@ export const addSandbox: AddCommand = (program, cli) => {
     .action(({ port, accounts, anyLoginCode }: Options) =>
       cli.end({ json: false }, async () => {
         const { startSandbox } = await import('../sandbox/sandbox.js')
-        const sandbox = await startSandbox({
-          port,
-          anyLoginCode,
-          ...(await accountsOf(accounts, cli.env)),
-        })
+        const { sandboxAccounts } = await import('./sandbox-accounts.js')
+        const known = sandboxAccounts(accounts, cli.env)
+        const sandbox = await startSandbox({ port, anyLoginCode, ...(known && { accounts: known }) })
         cli.streams.stdout.write(
           `Sandbox WeChat on ${sandbox.url} (simulated; control under ${sandbox.url}/sandbox/)\n`,
         )
@@ -35,14 +32,4 @@ export const addSandbox: AddCommand = (program, cli) => {
         return EXIT.ok
       }),
     )
-}
-
-/** Those of the file; else the one of the environment; else the sandbox's own. */
-async function accountsOf(
-  file: string | undefined,
-  { WX_APP_ID: appId, WX_APP_SECRET: secret }: NodeJS.ProcessEnv,
-): Promise<{ accounts?: AccountOptions[] }> {
-  const { readAccountsFile } = await import('../sandbox/accounts-file.js')
-  if (file !== undefined) return { accounts: readAccountsFile(file) }
-  return appId && secret ? { accounts: [{ appId, secret }] } : {}
 }
