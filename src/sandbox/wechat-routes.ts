@@ -23,13 +23,13 @@ import {
   sendSubscribe,
 } from './send-endpoints.js'
 import {
-  FORM_ID_TEMPLATES_PATH,
+  FORM_ID_LIST_PATH,
   listFormIdTemplates,
   listOfficialTemplates,
   listSubscribeTemplates,
-  OFFICIAL_TEMPLATES_PATH,
-  SUBSCRIBE_TEMPLATES_PATH,
-} from './template-list-endpoints.js'
+  OFFICIAL_LIST_PATH,
+  SUBSCRIBE_LIST_PATH,
+} from './template-endpoints.js'
 import { classicToken, STABLE_TOKEN_PATH, stableToken, TOKEN_PATH } from './token-endpoints.js'
 import type { World } from './world.js'
 
@@ -40,9 +40,9 @@ const ENDPOINTS: [path: string, endpoint: Endpoint][] = [
   [FORM_ID_SEND_PATH, sendByFormId],
   [SUBSCRIBE_SEND_PATH, sendSubscribe],
   [OFFICIAL_SEND_PATH, sendOfficial],
-  [FORM_ID_TEMPLATES_PATH, listFormIdTemplates],
-  [SUBSCRIBE_TEMPLATES_PATH, listSubscribeTemplates],
-  [OFFICIAL_TEMPLATES_PATH, listOfficialTemplates],
+  [FORM_ID_LIST_PATH, listFormIdTemplates],
+  [SUBSCRIBE_LIST_PATH, listSubscribeTemplates],
+  [OFFICIAL_LIST_PATH, listOfficialTemplates],
   [QUOTA_PATH, readQuota],
   [CLEAR_PATH, clearQuota],
   [CLEAR_ALL_PATH, clearAllQuotas],

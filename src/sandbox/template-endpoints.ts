@@ -3,9 +3,9 @@ import type { Call } from './call.js'
 import { done, plain, type Reply, refuse, refuseWith } from './replies.js'
 import type { World } from './world.js'
 
-export const FORM_ID_TEMPLATES_PATH = '/cgi-bin/wxopen/template/list'
-export const SUBSCRIBE_TEMPLATES_PATH = '/wxaapi/newtmpl/gettemplate'
-export const OFFICIAL_TEMPLATES_PATH = '/cgi-bin/template/get_all_private_template'
+export const FORM_ID_LIST_PATH = '/cgi-bin/wxopen/template/list'
+export const SUBSCRIBE_LIST_PATH = '/wxaapi/newtmpl/gettemplate'
+export const OFFICIAL_LIST_PATH = '/cgi-bin/template/get_all_private_template'
 
 const PAGE_SIZE = 20
 
