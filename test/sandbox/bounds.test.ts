@@ -90,10 +90,13 @@ describe('a sandbox that runs for weeks', () => {
       format: 'json',
       auto: false,
     })
-    for (let n = 0; n < 20; n++) control.follow({ openId: OPEN_ID })
+    control.follow({ openId: OPEN_ID })
+    const [first] = control.pushes()
+    for (let n = 1; n < 20; n++) control.follow({ openId: OPEN_ID })
     expect(control.pushes().map(({ id }) => id)).toEqual([16, 17, 18, 19, 20])
     await control.sendPushes()
     expect(control.pushes().map(({ state }) => state)).toEqual(Array(5).fill('given_up'))
+    expect(first?.state).toBe('waiting')
   })
 
   it('says how much it has forgotten', async () => {

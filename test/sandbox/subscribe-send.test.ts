@@ -111,6 +111,14 @@ describe('wx.requestSubscribeMessage', () => {
     expect(await code()).toBe(43101)
   })
 
+  it('keeps an accept until the template is turned off in the settings', async () => {
+    const { control, request, code } = await subscribeSetup()
+    request({ always: true })
+    control.turnOff({ openId: OPEN_ID, templateIds: [ONE] })
+    expect(request()).toMatchObject({ [ONE]: 'reject' })
+    expect(await code()).toBe(43101)
+  })
+
   it('filters a second template of the same title, and tells of a banned one', async () => {
     const { control, request } = await subscribeSetup()
     expect(request({ templateIds: [ONE, 'same-title'] })).toMatchObject({
