@@ -11,7 +11,7 @@ export interface Bounds {
   pushes: number
 }
 
-/** Some hundred bytes each. */
+/** With all of them full, about half a gigabyte. */
 export const BOUNDS: Bounds = {
   deliveries: 500_000,
   formIds: 1_000_000,
