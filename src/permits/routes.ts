@@ -96,12 +96,13 @@ const UploadAnswer = Type.Object(
 export function permitRoutes(deps: {
   db: Knex
   accountOf: AccountOf
-  ingest: Ingest
+  /** Each account has its own: the uploads of one wait for no other. */
+  ingestOf(appId: string): Ingest
   callers: Callers
   log: Logger
   now(): number
 }): FastifyPluginAsyncTypebox {
-  const { db, accountOf, ingest, log, now } = deps
+  const { db, accountOf, ingestOf, log, now } = deps
   return async (app) => {
     app.post(
       '/v1/form-ids',
@@ -128,7 +129,7 @@ export function permitRoutes(deps: {
         const persons = await personsOf(db, account, caller, body, now())
         checkPermits(caller, body)
         const uploads = items.flatMap((item, i) => toUpload(account.appId, item, persons[i]))
-        const answer = toAnswer(items, await ingest.upload(uploads, now()))
+        const answer = toAnswer(items, await ingestOf(account.appId).upload(uploads, now()))
         logUpload(log, request.id, answer.results)
         return reply.status(201).send(answer)
       },

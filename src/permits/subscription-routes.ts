@@ -96,7 +96,7 @@ export function subscriptionRoutes(deps: {
   log: Logger
   now(): number
   /** Is told what came of the items of a request. */
-  onReported?(outcomes: SubscriptionOutcome[]): void
+  onReported?(appId: string, outcomes: SubscriptionOutcome[]): void
 }): FastifyPluginAsyncTypebox {
   const { db, accountOf, log, now } = deps
   return async (app) => {
@@ -128,7 +128,7 @@ export function subscriptionRoutes(deps: {
         }
         const reports = outcomes.map(({ outcome }, i) => ({ userId: persons[i]?.userId, outcome }))
         logSubscriptions(log, request.id, reports)
-        deps.onReported?.(outcomes)
+        deps.onReported?.(account.appId, outcomes)
         return reply.status(201).send(toAnswer(body.items, outcomes))
       },
     )
