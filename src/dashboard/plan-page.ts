@@ -1,3 +1,4 @@
+import type { Account } from '../account.js'
 import { card } from './card.js'
 import { facts, linkButton, pageHead, panel, table } from './components.js'
 import { html } from './html.js'
@@ -9,8 +10,12 @@ import { userPath } from './user-page.js'
 const FOR_WANT_OF_PERMIT = ['no_permit', 'no_valid_permit']
 
 /** What a run would do now; undefined while it is being counted. */
-export function planPage(reader: Reader, counted: CountedPlan | undefined): Page {
-  const { texts, format, account } = reader
+export function planPage(
+  account: Pick<Account, 'channel'>,
+  reader: Reader,
+  counted: CountedPlan | undefined,
+): Page {
+  const { texts, format } = reader
   const t = texts.today
   const head = pageHead(t.planTitle, t.planLead)
   const back = html`<div class="buttons">${linkButton(reader.home, texts.frame.backToToday)}</div>`
@@ -60,7 +65,7 @@ ${
 }</div>
 ${
   first &&
-  panel(t.cardTitle, card(reader, { page: account.page, data: first.data }), {
+  panel(t.cardTitle, card(reader, first.data), {
     note: t.planSampleOf(String(first.user_id)),
   })
 }</div>`,

@@ -31,6 +31,7 @@ export function todayRoutes(
 
   app.get('/plan', { schema: { hide: true } }, async (request, reply) => {
     const reader = readerOf(request)
-    return sendPage(reply, reader, planPage(reader, await pages.of(request).planner.look()))
+    const { account, planner } = pages.of(request)
+    return sendPage(reply, reader, planPage(account, reader, await planner.look()))
   })
 }

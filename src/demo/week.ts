@@ -1,10 +1,12 @@
 import { businessDate } from '../lib/business-date.js'
 import { DAY_MS, HOUR_MS } from '../lib/durations.js'
 import { expireStale } from '../permits/expire.js'
+import { subscriptionTemplates } from '../permits/known-templates.js'
 import { type RunReport, runReminders } from '../reminders/run.js'
 import type { SandboxControl } from '../sandbox/control.js'
 import type { FaultSpec } from '../sandbox/faults.js'
 import { FORM_ID_SEND_PATH, OFFICIAL_SEND_PATH, SUBSCRIBE_SEND_PATH } from '../sandbox/send-endpoints.js'
+import { findStock } from '../summaries/stock.js'
 import { summarize } from '../summaries/summarize.js'
 import { type DemoApp, openIdOf } from './app.js'
 import { signIn } from './client.js'
@@ -117,13 +119,14 @@ async function playMorning(
   wechat: SandboxControl,
   now: number,
 ): Promise<void> {
-  const { appId, channel, templateId } = account
+  const { appId, channel } = account
+  const templateIds = subscriptionTemplates(account)
   switch (channel) {
     case 'form_id':
       await uploadFormIds(backend, wechat, { appId, visitors, now }, week.uploads)
       break
     case 'subscribe':
-      await reportTaps(backend, wechat, { appId, templateId, visitors, now }, week.reports)
+      await reportTaps(backend, wechat, { appId, templateIds, visitors, now }, week.reports)
       break
     case 'official':
       await followAccount(backend, wechat, { appId, visitors }, week.follows)
@@ -149,6 +152,9 @@ async function playRun(
   week.runs.push(await runReminders(sending, account, { date, triggeredBy: 'cron', signal }))
   await pushEvents({ service }, wechat)
   await summarize({ ...sending, signal }, account)
+  const { permits } = await findStock(sending.db, account, clock.now())
+  // Subscriptions do not run out, so each template has one row.
+  week.reports.left = new Map(permits.map(({ template_id, permits: left }) => [template_id ?? '', left]))
 }
 
 /** WeChat pushes what has happened, and the service takes it up before the clock moves on. */
