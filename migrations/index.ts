@@ -26,6 +26,8 @@ import * as createWxSummaryProgress from './20261121001623_create_wx_summary_pro
 import * as createWxOperatorAction from './20261121001650_create_wx_operator_action.js'
 import * as createWxInstance from './20261121001660_create_wx_instance.js'
 import * as createViewsForPeople from './20261121001700_create_views_for_people.js'
+import * as createWxPlatformAnswer from './20261121001810_create_wx_platform_answer.js'
+import * as createWxQuotaUse from './20261121001811_create_wx_quota_use.js'
 
 /**
  * The one list of migrations, in order. Names carry no file extension: Knex records names, and the compiled
@@ -59,4 +61,6 @@ export const migrations: Migrations = {
   '20261121001650_create_wx_operator_action': createWxOperatorAction,
   '20261121001660_create_wx_instance': createWxInstance,
   '20261121001700_create_views_for_people': createViewsForPeople,
+  '20261121001810_create_wx_platform_answer': createWxPlatformAnswer,
+  '20261121001811_create_wx_quota_use': createWxQuotaUse,
 }

@@ -1,7 +1,7 @@
 import { readSettings } from '../config/read.js'
 import { openSending } from '../deps.js'
+import type { Finding } from '../findings/finding.js'
 import { examine } from '../operations/doctor.js'
-import type { Finding } from '../operations/finding.js'
 import { pendingMigrations } from '../schema.js'
 import { type AddCommand, type Cli, EXIT, type JsonOption } from './command.js'
 import { assertFileExists, withDatabase } from './databases.js'
@@ -24,21 +24,26 @@ async function examineAll(cli: Cli, { json }: JsonOption): Promise<number> {
       const { config, account } = settings
       const sending = openSending(base, config, account)
       const { db, now: systemNow } = base
-      const { getToken } = sending
+      const { getToken, auxiliary } = sending
       const { redisUrl: url } = config
       const redis = url === undefined ? {} : { redis: { url, sendRate: account.sendRate } }
       const { findCallbackTarget } = await import('../operations/callback-target.js')
       const callback = await findCallbackTarget(base, config, account)
-      const deps = { db, pendingMigrations, account, systemNow, getToken, callback, ...redis }
+      const deps = { db, pendingMigrations, account, systemNow, getToken, auxiliary, callback, ...redis }
       const checks = await examine(deps).finally(sending.close)
       const ok = checks.every(({ status }) => status !== 'fail')
-      print(cli.streams, json, { ok, checks }, checks.map(toLine))
+      print(cli.streams, json, { ok, checks }, checks.flatMap(toLines))
       return ok ? EXIT.ok : EXIT.found
     },
     settings,
   )
 }
 
-function toLine({ status, name, reason, fix }: Finding): string {
-  return `${status.padEnd(4)} ${name}: ${reason}${fix ? `. ${fix}` : ''}`
+/** In English, and below it in Chinese where there is something to do. */
+function toLines({ status, name, finding, reason, reason_zh, fix, fix_zh }: Finding): string[] {
+  const known = finding ? ` [${finding}]` : ''
+  return [
+    `${status.padEnd(4)} ${name}: ${reason}${fix ? `. ${fix}` : ''}${known}`,
+    ...(fix ? [`     ${reason_zh}。${fix_zh}`] : []),
+  ]
 }

@@ -1,4 +1,4 @@
-import type { Finding } from '../operations/finding.js'
+import type { Finding } from '../findings/finding.js'
 import type { ActionRow } from './action-store.js'
 import { badge, facts, pageHead, panel, type Tone, table } from './components.js'
 import type { Health } from './health.js'
@@ -87,17 +87,21 @@ const TONES: Record<Finding['status'], Tone> = { ok: 'good', warn: 'warn', fail:
 
 function checks(reader: Reader, findings: Finding[] | undefined): Html {
   const t = reader.texts.health
-  const list =
-    findings &&
-    html`<ul class="checks" lang="en">${findings.map(
-      ({ name, status, reason, fix }) =>
-        html`<li><div>${badge(TONES[status], t.checkStates[status])} <strong>${name}</strong>: ${reason}${fix && html`. <em>${fix}</em>`}</div></li>`,
-    )}</ul>`
   return panel(
     t.checks,
-    html`${list}<form method="post" action="${HEALTH}/checks">${formFields(reader)}<button class="other">${t.checksButton}</button></form>`,
+    html`${findings && findingList(reader, findings)}<form method="post" action="${HEALTH}/checks">${formFields(reader)}<button class="other">${t.checksButton}</button></form>`,
     { note: t.checksNote },
   )
+}
+
+function findingList({ texts }: Reader, findings: Finding[]): Html {
+  const { language_tag, colon } = texts.frame
+  const isChinese = language_tag === 'zh'
+  return html`<ul class="checks">${findings.map(({ name, status, finding, ...text }) => {
+    const reason = isChinese ? text.reason_zh : text.reason
+    const fix = isChinese ? text.fix_zh : text.fix
+    return html`<li><div>${badge(TONES[status], texts.health.checkStates[status])} <strong>${name}</strong>${colon}${reason} ${fix && html`<em>${fix}</em>`}${finding && html` <code>${finding}</code>`}</div></li>`
+  })}</ul>`
 }
 
 function instances({ texts, format }: Scribe, health: Health): Html {

@@ -6,13 +6,14 @@ import type { CallCallback } from '../callbacks/self-test.js'
 import type { Config } from '../config/read.js'
 import type { Base } from '../deps.js'
 import { handleErrors } from '../http/errors.js'
+import type { Bilingual } from '../lib/bilingual.js'
 
 /**
  * Who answers the callback: the public address, the service on this machine, or, if that is not running, its
  * code.
  */
 export interface CallbackTarget {
-  name: string
+  name: Bilingual
   call: CallCallback
 }
 
@@ -29,14 +30,20 @@ export async function findCallbackTarget(
   account: Account,
 ): Promise<CallbackTarget> {
   const { url } = account.callback
-  if (url !== '') return { name: url, call: callOverHttp(url) }
+  if (url !== '') return { name: { en: url, zh: url }, call: callOverHttp(url) }
   const address = host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host
   const local = `http://${address.includes(':') ? `[${address}]` : address}:${port}`
   if (await isUp(local)) {
-    const name = `${local}/wechat/callback`
-    return { name, call: callOverHttp(name) }
+    const address = `${local}/wechat/callback`
+    return { name: { en: address, zh: address }, call: callOverHttp(address) }
   }
-  return { name: 'in this process, because no service is running here', call: callInProcess(base, account) }
+  return {
+    name: {
+      en: 'in this process, because no service is running here',
+      zh: '在本进程内，因为这里没有服务在运行',
+    },
+    call: callInProcess(base, account),
+  }
 }
 
 async function isUp(local: string): Promise<boolean> {

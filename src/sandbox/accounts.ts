@@ -5,6 +5,8 @@ export interface AccountOptions {
   secret: string
   /** Template id to the data keys it needs. If absent, every template id passes and no data is checked. */
   templates?: Record<string, string[]>
+  /** What the list of subscribe templates says beside: type 2 (one-time, the default) or 3, and enumerations by key. */
+  templateDetails?: Record<string, { type?: 2 | 3; enums?: Record<string, string[]> }>
   /** Pages of the released version. If absent, every page passes. */
   pages?: string[]
 }
@@ -31,16 +33,25 @@ export const DEMO_SUBSCRIBE_ACCOUNT: AccountOptions = {
   pages: [DEMO_PAGE],
 }
 
+export interface ListedTemplate {
+  id: string
+  keys: string[]
+  type: 2 | 3
+  enums: Record<string, string[]>
+}
+
 export class SandboxAccount {
   readonly appId: string
   readonly secret: string
   readonly #templates: Map<string, string[]> | undefined
+  readonly #details: NonNullable<AccountOptions['templateDetails']>
   readonly #pages: Set<string> | undefined
 
   constructor(options: AccountOptions) {
     this.appId = options.appId
     this.secret = options.secret
     this.#templates = options.templates && new Map(Object.entries(options.templates))
+    this.#details = options.templateDetails ?? {}
     this.#pages = options.pages && new Set(options.pages.map(pagePath))
   }
 
@@ -48,6 +59,12 @@ export class SandboxAccount {
   templateKeys(templateId: unknown): string[] | undefined {
     if (typeof templateId !== 'string' || templateId === '') return undefined
     return this.#templates ? this.#templates.get(templateId) : []
+  }
+
+  /** As the console lists them; undefined if every template id passes, so that there is no list. */
+  templateList(): ListedTemplate[] | undefined {
+    if (!this.#templates) return undefined
+    return [...this.#templates].map(([id, keys]) => ({ id, keys, type: 2, enums: {}, ...this.#details[id] }))
   }
 
   /** A page may carry a query; an empty or missing one only makes the card not clickable. */

@@ -44,6 +44,9 @@ export const ERRMSG = {
   47001: 'data format error',
   /** Always followed by the field, e.g. `data.thing3.value invalid`. */
   47003: 'argument invalid!',
+  48001: 'api unauthorized',
+  /** openapi/quota/get for a path that has no quota. */
+  76021: 'cgi_path not found',
 } as const
 
 export type Errcode = keyof typeof ERRMSG

@@ -33,6 +33,19 @@ export class Quotas {
     return limit === undefined || take(this.#days, `${appId} ${path}`, beijingDay(now), limit)
   }
 
+  /** Today's quota of a path, as openapi/quota/get tells it; undefined for a path without one. */
+  look(
+    appId: string,
+    path: string,
+    now: number,
+  ): { daily_limit: number; used: number; remain: number } | undefined {
+    const limit = this.#limits.get(path)
+    if (limit === undefined) return undefined
+    const usage = this.#days.get(`${appId} ${path}`)
+    const used = usage?.window === beijingDay(now) ? usage.used : 0
+    return { daily_limit: limit, used, remain: Math.max(0, limit - used) }
+  }
+
   /** Takes one stable_token call from this minute's; false when none is left (45011). */
   takeStableToken(appId: string, now: number): boolean {
     return take(this.#minutes, appId, Math.floor(now / MINUTE), STABLE_TOKEN_PER_MINUTE)

@@ -3,6 +3,7 @@ import { readCall } from './call.js'
 import { type Endpoint, Exchange, JSON_TYPE } from './exchange.js'
 import { LOGIN_PATH, login } from './login-endpoint.js'
 import { playStrike } from './play-fault.js'
+import { QUOTA_PATH, tellQuota } from './quota-endpoint.js'
 import { refuse } from './replies.js'
 import {
   FORM_ID_SEND_PATH,
@@ -12,6 +13,14 @@ import {
   sendOfficial,
   sendSubscribe,
 } from './send-endpoints.js'
+import {
+  FORM_ID_LIST_PATH,
+  listFormIdTemplates,
+  listOfficialTemplates,
+  listSubscribeTemplates,
+  OFFICIAL_LIST_PATH,
+  SUBSCRIBE_LIST_PATH,
+} from './template-endpoints.js'
 import { classicToken, STABLE_TOKEN_PATH, stableToken, TOKEN_PATH } from './token-endpoints.js'
 import type { World } from './world.js'
 
@@ -22,6 +31,10 @@ const ENDPOINTS: [path: string, endpoint: Endpoint][] = [
   [FORM_ID_SEND_PATH, sendByFormId],
   [SUBSCRIBE_SEND_PATH, sendSubscribe],
   [OFFICIAL_SEND_PATH, sendOfficial],
+  [FORM_ID_LIST_PATH, listFormIdTemplates],
+  [SUBSCRIBE_LIST_PATH, listSubscribeTemplates],
+  [OFFICIAL_LIST_PATH, listOfficialTemplates],
+  [QUOTA_PATH, tellQuota],
 ]
 
 /** The paths of api.weixin.qq.com, for every method: WeChat itself refuses a wrong one, with HTTP 200. */

@@ -46,7 +46,7 @@ describe.each(languagesOf('docs/sandbox.md'))('%s', (page) => {
   })
 
   test('lists exactly the paths of WeChat', async () => {
-    const paths = (await routes()).flatMap((route) => all(route, /^POST (\/(?:cgi-bin|sns)\/.*)$/g))
+    const paths = (await routes()).flatMap((route) => all(route, /^POST (\/(?:cgi-bin|sns|wxaapi)\/.*)$/g))
     expect(paths.length).toBeGreaterThan(5)
     expect(sorted(rowsOf(page, 'path', '路径').flatMap(([path]) => wordsIn(path)))).toEqual(sorted(paths))
   })

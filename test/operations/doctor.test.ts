@@ -6,11 +6,12 @@ import { examine } from '../../src/operations/doctor.js'
 import { pendingMigrations } from '../../src/schema.js'
 import { errcodeOf } from '../../src/wechat/errcodes.js'
 import { TokenError } from '../../src/wechat/token-error.js'
+import { muteAuxiliary } from '../helpers/auxiliary.js'
 import { createEmptyDatabase, dialects, useDatabase } from '../helpers/database.js'
 
 const account = readAccount({ WX_APP_ID: 'wx1', WX_APP_SECRET: 'secret' })
 const getToken = async (): Promise<string> => 'token'
-const known = { pendingMigrations, account, getToken }
+const known = { pendingMigrations, account, getToken, auxiliary: muteAuxiliary }
 
 describe.each(dialects)('the doctor on %s', (dialect) => {
   const database = useDatabase(dialect, { keepRows: true })
@@ -20,7 +21,7 @@ describe.each(dialects)('the doctor on %s', (dialect) => {
     return Object.fromEntries(findings.map(({ name, status }) => [name, status]))
   }
 
-  it('finds nothing wrong where nothing is', async () => {
+  it('finds nothing wrong where nothing is, but that nobody is reminded without a template', async () => {
     expect(await statuses({})).toEqual({
       database: 'ok',
       migrations: 'ok',
@@ -30,6 +31,7 @@ describe.each(dialects)('the doctor on %s', (dialect) => {
       writes: 'ok',
       messages: 'ok',
       token: 'ok',
+      template: 'warn',
     })
   })
 
@@ -41,7 +43,9 @@ describe.each(dialects)('the doctor on %s', (dialect) => {
       name: 'migrations',
       status: 'fail',
       reason: expect.stringMatching(/^\d+ pending$/),
+      reason_zh: expect.stringMatching(/^有 \d+ 个待执行$/),
       fix: 'Run: npm run migrate',
+      fix_zh: '执行：npm run migrate',
     })
   })
 
@@ -58,11 +62,14 @@ describe.each(dialects)('the doctor on %s', (dialect) => {
       systemNow: Date.now,
       getToken: () => Promise.reject(refused),
     })
-    expect(findings.at(-1)).toEqual({
+    expect(findings.find(({ name }) => name === 'token')).toEqual({
       name: 'token',
       status: 'fail',
+      finding: 'token_ip_not_allowed',
       reason: 'WeChat did not give an access token: 40164',
-      fix: errcodeOf(40164).meaning,
+      reason_zh: expect.stringContaining('40164'),
+      fix: expect.stringContaining('IP whitelist'),
+      fix_zh: expect.stringContaining('IP 白名单'),
     })
   })
 
@@ -86,7 +93,9 @@ it('the doctor says of a database that cannot be reached just that', async () =>
       name: 'database',
       status: 'fail',
       reason: 'cannot be reached: ECONNREFUSED',
+      reason_zh: '无法连接：ECONNREFUSED',
       fix: 'Check DATABASE_URL and that the server is running.',
+      fix_zh: '检查 DATABASE_URL，并确认数据库正在运行。',
     },
   ])
 })

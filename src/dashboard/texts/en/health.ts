@@ -46,7 +46,8 @@ export const health = {
   alive: 'alive',
   gone: 'gone: killed, or without the database',
   checks: 'All checks',
-  checksNote: 'What the command doctor looks at. It asks WeChat for a token and takes a few seconds.',
+  checksNote:
+    'What the command doctor looks at. It asks WeChat for a token and, once an hour, for the templates; it takes a few seconds.',
   checksButton: 'Run the checks',
   checkStates: { ok: 'good', warn: 'look at it', fail: 'fails' },
 }

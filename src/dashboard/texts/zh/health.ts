@@ -48,7 +48,7 @@ export const health: typeof healthEn = {
   alive: '运行中',
   gone: '已消失：被终止，或连不上数据库',
   checks: '全部检查',
-  checksNote: '即 doctor 命令的检查项。会向微信请求 token，需要几秒钟。',
+  checksNote: '即 doctor 命令的检查项。会向微信请求 token，每小时最多请求一次模板列表，需要几秒钟。',
   checksButton: '开始检查',
   checkStates: { ok: '正常', warn: '请留意', fail: '异常' },
 }
