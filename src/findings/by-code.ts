@@ -58,6 +58,12 @@ export function findingOf({ errcode, name }: { errcode: number; name: string }):
   return BY_CODE.get(errcode) ?? null
 }
 
+/** The same for a message that ended without a code, by its cause. */
+export function findingWithoutCode(cause: string): FindingName | null {
+  if (cause === 'unreachable') return 'network_unreachable'
+  return cause === 'ambiguous' ? 'network_no_answer' : null
+}
+
 const IS_BUSY = new Set([408, 425, 429])
 
 /** Why there was no token. */

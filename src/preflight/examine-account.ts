@@ -30,8 +30,12 @@ export async function examineAccount(
 }
 
 /** The same by what is kept: nobody is asked. For a page that is loaded often. */
-export async function examineKept(db: PlatformDeps['db'], account: Account): Promise<Finding[]> {
-  return describe(account, await lookAtKept(db, account))
+export async function examineKept(
+  db: PlatformDeps['db'],
+  account: Account,
+): Promise<{ findings: Finding[]; listedAt: number | null }> {
+  const look = await lookAtKept(db, account)
+  return { findings: describe(account, look), listedAt: look.listing.listedAt }
 }
 
 function describe(account: Account, { findings, listing }: Look): Finding[] {
