@@ -8,10 +8,11 @@ export const { up, down } = tableMigration({
     { name: 'app_id', type: 'varchar(64)', ascii: true, comment: '小程序 app_id | account' },
     {
       name: 'token',
-      type: 'varchar(512)',
+      type: 'varchar(1024)',
       ascii: true,
       nullable: true,
-      comment: '微信 access_token，保密 | access_token of WeChat, secret',
+      comment:
+        '微信 access_token，保密；设了 TOKEN_KEY 则加密存放 | access_token of WeChat, secret; sealed if TOKEN_KEY is set',
     },
     { name: 'expires_at', type: 'bigint', default: 0, comment: '到期时间（毫秒） | end of its life, ms' },
     { name: 'version', type: 'int unsigned', default: 0, comment: '刷新次数 | counts refreshes' },

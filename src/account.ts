@@ -19,6 +19,18 @@ export interface Webhook {
   secret: string
 }
 
+/** A text with placeholders, for users whose streak is at least `min_streak`; without it, for everybody. */
+export interface AlternativeText {
+  min_streak?: number
+  text: string
+}
+
+/**
+ * What a reminder says: key of the template -> text with placeholders, or alternatives of which the first that fits the
+ * user's streak is said; the last one has no condition. Made by messages/reminder-data.ts, stored in wx_card.
+ */
+export type ReminderData = Record<string, string | AlternativeText[]>
+
 /** One WeChat app that messages are sent for, and what its daily reminder says. */
 export interface Account {
   appId: string
@@ -30,8 +42,7 @@ export interface Account {
   callback: CallbackSettings
   templateId: string
   page: string
-  /** Key of the template -> text with placeholders, see messages/text.ts. */
-  data: Record<string, string>
+  data: ReminderData
   /** Which version of the mini-program a subscribe message opens. */
   miniprogramState: MiniprogramState
   /** In which language the mini-program is opened by a subscribe message. */
@@ -53,4 +64,9 @@ export interface Account {
   expireCron: string
   /** End of the sending window in the account's zone. */
   sendUntil: { hour: number; minute: number }
+}
+
+/** What no log line may show. */
+export function secretsOf({ appSecret, callback, webhook }: Account): string[] {
+  return [appSecret, callback.token, callback.encodingAesKey, webhook?.secret ?? ''].filter(Boolean)
 }

@@ -1,12 +1,14 @@
 import swagger from '@fastify/swagger'
 import type { FastifyInstance } from 'fastify'
 import type { Knex } from 'knex'
-import type { Account } from './account.js'
+import type { Accounts } from './accounts.js'
 import { callbackRoutes } from './callbacks/routes.js'
 import type { Operators } from './dashboard/deps.js'
 import { dashboardRoutes } from './dashboard/routes.js'
+import { createAccountOf } from './http/account-of.js'
 import { apiDescription } from './http/api-description.js'
-import { type ApiKey, type Callers, createCallers } from './http/callers.js'
+import type { Keyring } from './http/api-keys.js'
+import { type Callers, createCallers } from './http/callers.js'
 import type { ConnectionLimits } from './http/connections.js'
 import { registerDocsPage } from './http/docs-page.js'
 import { createFailures, type Failures } from './http/failures.js'
@@ -38,8 +40,8 @@ export interface AppDeps {
   db: Knex
   /** Throws if the database cannot be worked on, and says what is missing. */
   assertMigrated(db: Knex): Promise<void>
-  account: Account
-  apiKeys: ApiKey[]
+  accounts: Accounts
+  keys: Keyring
   /** Without them, the operators' pages only say how to switch them on. */
   operators?: Operators
   /** The first one signs; none = no sessions. */
@@ -55,9 +57,9 @@ export interface AppDeps {
   retentionDays: number
   ingest: Ingest
   /** Called when events of WeChat have been stored. */
-  onCallback(): void
+  onCallback(appId: string): void
   /** Called when a backend has bound a user to an open_id. */
-  onUserBound(openId: string): Promise<void>
+  onUserBound(appId: string, openId: string): Promise<void>
   metrics: Metrics
   /** Begins a span for each request. */
   traceRequests?: ((app: FastifyInstance) => void) | undefined
@@ -74,49 +76,50 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
   deps.traceRequests?.(app)
   if (deps.apiDocs) await describeApi(app)
 
-  const { db, account, metrics, now } = deps
+  const { db, accounts, metrics, now } = deps
+  const accountOf = createAccountOf(accounts)
   const ingest = metrics.uploads.countUploads(deps.ingest)
   await registerLimits(app)
   const sessions = openSessions(deps)
   const callers = callersOf(app, deps, sessions)
   const loginLimit = createLimit(app, deps.rateLimits.ip)
-  await app.register(sessionRoutes({ appId: account.appId, sessions, loginLimit, now }))
-  await app.register(userRoutes({ db, account, callers, onBound: deps.onUserBound, now }))
-  await app.register(userDataRoutes({ db, account, callers, now }))
-  await app.register(eraseRoutes({ db, appId: account.appId, callers, log: deps.log, now }))
-  await app.register(optOutRoutes({ db, account, callers, now }))
-  const explained = { ...account, retentionDays: deps.retentionDays }
-  await app.register(explainRoutes({ db, account: explained, callers, now }))
-  await app.register(permitRoutes({ db, account, ingest, callers, log: deps.log, now }))
+  await app.register(sessionRoutes({ accountOf, sessions, loginLimit, now }))
+  await app.register(userRoutes({ db, accountOf, callers, onBound: deps.onUserBound, now }))
+  await app.register(userDataRoutes({ db, accountOf, callers, now }))
+  await app.register(eraseRoutes({ db, accountOf, callers, log: deps.log, now }))
+  await app.register(optOutRoutes({ db, accountOf, callers, now }))
+  const { retentionDays } = deps
+  await app.register(explainRoutes({ db, accountOf, retentionDays, callers, now }))
+  await app.register(permitRoutes({ db, accountOf, ingest, callers, log: deps.log, now }))
   await app.register(
     subscriptionRoutes({
       db,
-      account,
+      accountOf,
       callers,
       log: deps.log,
       now,
       onReported: metrics.uploads.onSubscriptions,
     }),
   )
-  await app.register(balanceRoutes({ db, account, callers, now }))
-  await app.register(signInRoutes({ db, account, callers, retentionDays: deps.retentionDays, now }))
-  await app.register(forecastRoutes({ db, account, callers, now }))
-  await app.register(runRoutes({ db, account, callers, now }))
+  await app.register(balanceRoutes({ db, accountOf, callers, now }))
+  await app.register(signInRoutes({ db, accountOf, callers, retentionDays, now }))
+  await app.register(forecastRoutes({ db, accountOf, callers, now }))
+  await app.register(runRoutes({ db, accountOf, callers, now }))
   await app.register(
     callbackRoutes({
       db,
-      account,
+      accounts,
       refusedPerMinute: deps.rateLimits.refused,
-      onStored: (events) => {
+      onStored: (appId, events) => {
         metrics.callers.onEvents(events)
-        deps.onCallback()
+        deps.onCallback(appId)
       },
       onRefused: metrics.callers.failuresOf('callback'),
       log: deps.log,
       now,
     }),
   )
-  await app.register(dashboardRoutes(deps))
+  await app.register(dashboardRoutes({ ...deps, account: accounts.of(undefined) }))
   await app.register(healthRoutes({ db, assertMigrated: deps.assertMigrated }))
   await app.register(
     metricsRoutes({ metrics, token: deps.metricsToken, failures: failuresOf(deps, 'metrics') }),
@@ -136,17 +139,17 @@ function failuresOf({ rateLimits, metrics, log, now }: AppDeps, area: 'api' | 'm
 }
 
 function callersOf(app: FastifyInstance, deps: AppDeps, sessions: LogInDeps | undefined): Callers {
-  const { db, account, rateLimits, now } = deps
+  const { db, accounts, rateLimits, now } = deps
   return createCallers(app, {
-    apiKeys: deps.apiKeys,
+    keys: deps.keys,
     sessions: sessions && {
-      appId: account.appId,
       verify: (token) => sessions.tokens.verify(token, now()),
-      findUser: (openId) => userOfSession(db, account, openId, now()),
+      findUser: ({ appId, openId }) => userOfSession(db, accounts.of(appId), openId, now()),
     },
     failures: failuresOf(deps, 'api'),
     keyLimit: createLimit(app, rateLimits.key, (request) => request.countedFor),
     sessionLimit: createLimit(app, rateLimits.session, (request) => request.countedFor),
+    now,
   })
 }
 
@@ -160,6 +163,9 @@ async function describeApi(app: FastifyInstance): Promise<void> {
 function openSessions({ sessionSecrets, ...deps }: AppDeps): LogInDeps | undefined {
   const [newest, ...older] = sessionSecrets
   if (newest === undefined) return undefined
-  const tokens = createSessionTokens({ appId: deps.account.appId, secrets: [newest, ...older] })
+  const tokens = createSessionTokens({
+    isServed: (appId) => deps.accounts.all.some((account) => account.appId === appId),
+    secrets: [newest, ...older],
+  })
   return { ...deps, tokens }
 }

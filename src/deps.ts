@@ -14,6 +14,7 @@ import { createRate } from './messages/rate.js'
 import { createSender } from './messages/send.js'
 import { openSharedTurns, type SharedTurns } from './messages/shared-turns.js'
 import type { RemindDeps } from './reminders/run.js'
+import { openTokenStore } from './tokens/open-store.js'
 import { createSharedToken, type TokenCounters } from './tokens/shared-token.js'
 import { fetchAccessToken } from './wechat/access-token.js'
 import { createAuxiliary } from './wechat/auxiliary.js'
@@ -39,6 +40,13 @@ export interface Base {
   close(): Promise<void>
 }
 
+/** Of a process that may learn of further accounts. */
+export interface ServiceBase extends Base {
+  instance: Instance
+  /** From now on the log shows none of them. */
+  hideSecrets(secrets: readonly string[]): void
+}
+
 /** What sends messages of one account. */
 export interface Sending extends RemindDeps {
   /** Returns the account's access token, fetching one if there is none. Throws TokenError. */
@@ -55,27 +63,39 @@ export interface Observers {
   onWechatRequest: ObserveRequest
 }
 
-/** `now` is the one clock of everything below; the demo passes one that runs through a week in seconds. */
+/**
+ * `secrets` are those of accounts, which the log hides along with the config's. `now` is the one clock of everything
+ * below; the demo passes one that runs through a week in seconds.
+ */
 export function openBase(
   config: Config,
-  account: Account | undefined,
+  secrets: readonly string[] = [],
   now: () => number = Date.now,
   observers?: Observers,
-): Base & { instance: Instance } {
+): ServiceBase {
   const db = openDatabase(config.databaseUrl, testTiming().statement, observers?.onStatement)
-  const secrets = [
-    account?.appSecret ?? '',
-    account?.callback.token ?? '',
-    account?.callback.encodingAesKey ?? '',
-    account?.webhook?.secret ?? '',
-    ...config.apiKeys.map(({ key }) => key),
-    ...config.sessionSecrets,
-    config.adminPassword ?? '',
-    config.metricsToken ?? '',
-  ].filter(Boolean)
+  const hidden = new Set(
+    [
+      ...secrets,
+      ...config.apiKeys.map(({ key }) => key),
+      ...config.sessionSecrets,
+      config.adminPassword ?? '',
+      config.metricsToken ?? '',
+      ...config.tokenKeys,
+    ].filter(Boolean),
+  )
   const instance = createInstance()
-  const log = createLogger({ level: config.logLevel, secrets, instance })
-  return { db, log, now, instance, close: () => db.destroy() }
+  const log = createLogger({ level: config.logLevel, secrets: hidden, instance })
+  return {
+    db,
+    log,
+    now,
+    instance,
+    hideSecrets: (more) => {
+      for (const secret of more) hidden.add(secret)
+    },
+    close: () => db.destroy(),
+  }
 }
 
 /** Opens connections to WeChat, and the token and rate that all processes share. Asks WeChat for nothing yet. */
@@ -93,8 +113,9 @@ export function openSending(
     ...(observers ? { onEnd: observers.onWechatRequest } : {}),
     ...(httpMs === undefined ? {} : { headersTimeoutMs: httpMs, bodyTimeoutMs: httpMs }),
   })
+  const tokenStore = openTokenStore({ ...config, db, appId: account.appId, log })
   const tokens = createSharedToken({
-    db,
+    store: tokenStore.store,
     appId: account.appId,
     fetchToken: (signal) => fetchAccessToken(http, account, signal),
     owner: randomUUID(),
@@ -120,6 +141,7 @@ export function openSending(
     async close() {
       shared?.close()
       await tokens.close()
+      tokenStore.close()
       await http.close()
     },
   }
@@ -163,7 +185,7 @@ export function openLoginClient(config: Config, account: Account, observers?: Ob
   }
 }
 
-/** Without a SEND_RATE there is nothing to share out, and Redis is not asked. */
+/** Without a SEND_RATE there is nothing to share out. */
 function openShared(log: Logger, config: Config, { appId, sendRate }: Account): SharedTurns | undefined {
   const { redisUrl } = config
   if (redisUrl === undefined || sendRate === undefined) return undefined

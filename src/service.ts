@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify'
-import type { Account } from './account.js'
+import { type Account, secretsOf } from './account.js'
+import { createAccounts } from './accounts.js'
 import { buildApp } from './app.js'
 import { assignUnassigned } from './books/index.js'
 import { type CallbackWorker, createCallbackWorker } from './callbacks/process.js'
@@ -8,6 +9,7 @@ import { openOperators } from './dashboard/operators.js'
 import { databaseName } from './db/database-name.js'
 import { isSqlite } from './db/sql.js'
 import { openBase, openLoginClient, openSending, type Sending } from './deps.js'
+import { type ApiKey, createKeyring, unboundKey } from './http/api-keys.js'
 import type { ConnectionLimits } from './http/connections.js'
 import { jobsOf } from './jobs.js'
 import { programVersion } from './lib/version.js'
@@ -48,13 +50,15 @@ export async function startService(
   account: Account,
   options: {
     migrate: boolean
+    /** Who may call; those of the config if left out. */
+    keys?: readonly ApiKey[]
     now?: () => number
     finishRequestsMs?: number
     connections?: Partial<ConnectionLimits>
   },
 ): Promise<Service> {
   const metrics = createMetrics({ version: programVersion(), account })
-  const base = openBase(config, account, options.now, metrics)
+  const base = openBase(config, secretsOf(account), options.now, metrics)
   const tracing = await openTracing(config.otlpEndpoint, base.instance)
   const observers = createObservers(metrics, tracing)
   const sending = observers.ofSending(openSending(base, config, account, metrics))
@@ -107,13 +111,14 @@ export async function startService(
     const app = await buildApp({
       ...config,
       db,
-      account,
+      accounts: createAccounts([account]),
+      keys: createKeyring(options.keys ?? config.apiKeys.map(unboundKey)),
       assertMigrated,
-      exchangeCode: logins.exchangeCode,
+      exchangeCode: (_, code) => logins.exchangeCode(code),
       ingest,
       ...(operators ? { operators } : {}),
       onCallback: callbacks.wake,
-      onUserBound: callbacks.userBound,
+      onUserBound: (_, openId) => callbacks.userBound(openId),
       metrics,
       traceRequests: tracing?.traceRequests,
       log,

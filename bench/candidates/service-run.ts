@@ -1,3 +1,4 @@
+import { secretsOf } from '../../src/account.js'
 import { readConfig } from '../../src/config/read.js'
 import { openBase, openSending } from '../../src/deps.js'
 import { businessDate } from '../../src/lib/business-date.js'
@@ -18,7 +19,7 @@ const settings = readConfig({
   SEND_CONCURRENCY: String(concurrency),
   LOG_LEVEL: 'warn',
 })
-const base = openBase(settings, account)
+const base = openBase(settings, secretsOf(account))
 const sending = openSending(base, settings, account)
 await sending.getToken()
 await ready()

@@ -2,11 +2,11 @@ import { readConfig } from '../../src/config/read.js'
 import { openBase } from '../../src/deps.js'
 import { expireStale } from '../../src/permits/expire.js'
 import { config, finish, ready } from '../rig/process.js'
-import { APP_ID, benchAccount } from './account.js'
+import { APP_ID } from './account.js'
 
 /** The sweep of this service: in chunks, with a rest after each. */
 const { databaseUrl } = config<{ databaseUrl: string }>()
-const base = openBase(readConfig({ DATABASE_URL: databaseUrl, LOG_LEVEL: 'warn' }), benchAccount())
+const base = openBase(readConfig({ DATABASE_URL: databaseUrl, LOG_LEVEL: 'warn' }))
 await base.db.raw('SELECT 1')
 await ready()
 const startedAt = performance.now()

@@ -3,6 +3,7 @@ import type { FastifyRequest } from 'fastify'
 import type { Knex } from 'knex'
 import { Type } from 'typebox'
 import type { Account } from '../account.js'
+import type { Accounts } from '../accounts.js'
 import { ServiceError } from '../errors.js'
 import { createFailures } from '../http/failures.js'
 import type { Logger } from '../lib/logger.js'
@@ -34,16 +35,16 @@ const Query = Type.Record(Type.String(), Type.Unknown())
  */
 export function callbackRoutes(deps: {
   db: Knex
-  account: Account
+  accounts: Accounts
   /** How many refused pushes a minute are answered as such, by address. */
   refusedPerMinute: number
-  onStored(events: number): void
+  onStored(appId: string, events: number): void
   /** Is told of each push that is refused, and why. */
   onRefused?(reason: string): void
   log: Logger
   now(): number
 }): FastifyPluginAsyncTypebox {
-  const { db, account, onStored, log, now } = deps
+  const { db, accounts, onStored, log, now } = deps
   const limit = {
     perMinute: deps.refusedPerMinute,
     log,
@@ -54,9 +55,7 @@ export function callbackRoutes(deps: {
   const unreadable = createFailures({ event: 'callback.unreadable', ...limit })
 
   function secretsFor(appId: string | undefined): CallbackSecrets {
-    if (appId !== undefined && appId !== account.appId) {
-      throw new ServiceError('not_found', 'This service has no account with this app_id')
-    }
+    const account = accountAt(accounts, appId)
     if (account.callback.token === '') {
       throw new ServiceError('not_found', 'Callbacks are off: set WX_CALLBACK_TOKEN as in the console', {
         reason: 'off',
@@ -123,7 +122,7 @@ export function callbackRoutes(deps: {
           try {
             const push = readPush(secrets, signed)
             const stored = await acceptPush(db, { appId: secrets.appId, push, traceId: request.id }, now())
-            if (stored > 0) onStored(stored)
+            if (stored > 0) onStored(secrets.appId, stored)
           } catch (error) {
             throw hideReason(request, secrets, error)
           }
@@ -132,4 +131,14 @@ export function callbackRoutes(deps: {
       })
     }
   }
+}
+
+/** What is inside of a push cannot be asked: it is read with the account's own key. */
+function accountAt(accounts: Accounts, appId: string | undefined): Account {
+  if (appId === undefined && accounts.all.length !== 1)
+    throw new ServiceError(
+      'not_found',
+      'Several accounts are served here: enter /wechat/callback/APP_ID in the console',
+    )
+  return accounts.of(appId)
 }

@@ -1,5 +1,5 @@
 import { statSync } from 'node:fs'
-import type { Account } from '../account.js'
+import { type Account, secretsOf } from '../account.js'
 import { assignUnassigned } from '../books/index.js'
 import { type Config, type Purpose, readConfig, readSettings } from '../config/read.js'
 import { databaseName, sqliteFile } from '../db/database-name.js'
@@ -36,7 +36,7 @@ export async function withDatabase<T>(
   { config, account }: CommandSettings = { config: readConfig(cli.env) },
 ): Promise<T> {
   printDatabase(cli.streams, databaseName(config.databaseUrl))
-  const base = openBase(config, account)
+  const base = openBase(config, account ? secretsOf(account) : [])
   try {
     return await work(base)
   } finally {

@@ -15,6 +15,7 @@ import { addHashPassword } from './hash-password.js'
 import { addMigrate } from './migrate.js'
 import { printError } from './output.js'
 import { addPlan } from './plan.js'
+import { addPreview } from './preview.js'
 import { addRecover } from './recover.js'
 import { addRemind } from './remind.js'
 import { addRestored } from './restored.js'
@@ -29,6 +30,7 @@ const COMMANDS: AddCommand[] = [
   addMigrate,
   addRemind,
   addPlan,
+  addPreview,
   addExplain,
   addForecast,
   addStatus,

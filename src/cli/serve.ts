@@ -9,9 +9,9 @@ export const addServe: AddCommand = (program, cli) => {
     .option('--migrate', 'run pending migrations first', false)
     .action((options: { migrate: boolean }) =>
       cli.end({ json: false }, async () => {
-        const { config, account } = readSettings(cli.env, 'any message')
+        const { config, account, keys } = readSettings(cli.env, 'any message')
         const { startService } = await import('../service.js')
-        const service = await startService(config, account, options)
+        const service = await startService(config, account, { ...options, keys })
         service.startSchedule()
         await requested(cli.stop)
         await service.stop()

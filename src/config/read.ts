@@ -1,10 +1,14 @@
 import { cleanEnv, EnvMissingError } from 'envalid'
 import type { Account, Webhook } from '../account.js'
 import { ConfigError } from '../errors.js'
-import type { ApiKey } from '../http/callers.js'
+import { type ApiKey, unboundKey } from '../http/api-keys.js'
 import type { RateLimits } from '../http/rate-limits.js'
 import { parseCron } from '../lib/cron.js'
 import { messageOf } from '../lib/message-of.js'
+import { readAccountsFile } from './accounts-file.js'
+import { Faults } from './faults.js'
+import { inFile } from './file-account.js'
+import type { NamedKey } from './parsers.js'
 import { type Environment, withSecretFiles } from './secret-files.js'
 import { accountSettings, serviceSettings } from './settings.js'
 
@@ -14,13 +18,16 @@ export interface Config {
   port: number
   logLevel: string
   wechatBaseUrl: string
-  /** Shares the rates of accounts among processes; undefined = each has its own. */
+  /** Shares the rates and tokens of accounts among processes; undefined = rates are each process's own, and the table shares tokens. */
   redisUrl: string | undefined
-  apiKeys: ApiKey[]
+  /** Those of API_KEYS. */
+  apiKeys: NamedKey[]
   /** The first one signs sessions, and any of them verifies one. Empty: there are no sessions. */
   sessionSecrets: string[]
   /** Of the operators' pages, as it is or as a hash; undefined = there are no pages. */
   adminPassword: string | undefined
+  /** Seal access tokens at rest: the first seals, any opens. Empty: they are stored as they are. */
+  tokenKeys: string[]
   rateLimits: RateLimits
   /** Proxies whose X-Forwarded-For is trusted. */
   trustProxy: string[]
@@ -32,6 +39,8 @@ export interface Config {
   otlpEndpoint: string | undefined
   /** For how long settled messages, used permits, runs and sign-ins are kept. */
   retentionDays: number
+  /** Where the accounts and the keys of backends are listed; undefined = the environment has the one account. */
+  accountsFile: string | undefined
 }
 
 export type { Environment }
@@ -49,12 +58,14 @@ export function readConfig(env: Environment): Config {
     apiKeys: values.API_KEYS,
     sessionSecrets: values.SESSION_SECRET,
     adminPassword: values.ADMIN_PASSWORD || undefined,
+    tokenKeys: values.TOKEN_KEY,
     rateLimits: values.RATE_LIMITS,
     trustProxy: values.TRUST_PROXY,
     apiDocs: values.API_DOCS === 'on',
     metricsToken: values.METRICS_TOKEN || undefined,
     otlpEndpoint: values.OTEL_EXPORTER_OTLP_ENDPOINT || undefined,
     retentionDays: values.RETENTION_DAYS,
+    accountsFile: values.ACCOUNTS_FILE || undefined,
   }
 }
 
@@ -126,26 +137,92 @@ const NEEDED: Record<Purpose, string[]> = {
   reminders: ['WX_APP_SECRET', 'REMINDER_TEMPLATE_ID', 'REMINDER_DATA'],
 }
 
-/**
- * Settings and account for a command. Throws ConfigError with the faults of both, and with what the command
- * lacks, at once.
- */
-export function readSettings(env: Environment, purpose: Purpose): { config: Config; account: Account } {
-  const given = withSecretFiles(env)
-  const faults: string[] = []
-  const config = collectFaults(faults, () => readConfig(given))
-  const account = collectFaults(faults, () => readAccount(given))
-  faults.push(...NEEDED[purpose].filter((name) => !given[name]).map((name) => `${name}: is not set`))
-  if (config === undefined || account === undefined || faults.length > 0) throw new ConfigError(faults)
-  return { config, account }
+export interface Settings {
+  config: Config
+  /** At least one; those of ACCOUNTS_FILE in its order. */
+  accounts: Account[]
+  /** Who may call: those of API_KEYS and of ACCOUNTS_FILE. */
+  keys: ApiKey[]
+  /** What works, and should not stay so. */
+  warnings: string[]
+  /** The only one. Throws ConfigError where there are several. */
+  readonly account: Account
 }
 
-function collectFaults<T>(faults: string[], read: () => T): T | undefined {
+/** An account's settings before they are read, and what a fault of theirs is called. */
+interface Source {
+  variables: Environment
+  inWords(fault: string): [place: string, reason: string]
+}
+
+/**
+ * Settings and accounts for a command. Throws ConfigError with the faults of all, and with what the command
+ * lacks, at once. With `appId`, only that account needs what the command does.
+ */
+export function readSettings(env: Environment, purpose: Purpose, appId?: string): Settings {
+  const given = withSecretFiles(env)
+  const faults = new Faults()
+  const config = collectFaults(faults, asGiven, () => readConfig(given))
+  const { sources, keys, warnings } = given.ACCOUNTS_FILE
+    ? readSources(given.ACCOUNTS_FILE, given, faults)
+    : { sources: [{ variables: given, inWords: asGiven }], keys: [], warnings: [] }
+  const accounts = sources.flatMap(({ variables, inWords }) => {
+    const account = collectFaults(faults, inWords, () => readAccount(variables))
+    const needed = appId === undefined || appId === variables.WX_APP_ID ? NEEDED[purpose] : []
+    for (const name of needed.filter((name) => !variables[name]))
+      faults.add(...inWords(`${name}: is not set`))
+    return account ?? []
+  })
+  if (config) refuseTwice(config.apiKeys, keys, faults)
+  if (config === undefined || faults.all.length > 0) throw new ConfigError(faults.all)
+  return {
+    config,
+    accounts,
+    keys: [...config.apiKeys.map(unboundKey), ...keys],
+    warnings,
+    get account() {
+      return onlyOne(accounts)
+    },
+  }
+}
+
+function readSources(path: string, env: Environment, faults: Faults) {
+  const file = readAccountsFile(path, env, faults)
+  const sources = file.accounts.map(
+    ({ variables }, i): Source => ({ variables, inWords: (fault) => inFile(fault, `accounts[${i}]`) }),
+  )
+  return { ...file, sources }
+}
+
+/** A key with all rights, and the same with some: nobody could say which of them holds. */
+function refuseTwice(named: NamedKey[], ofFile: ApiKey[], faults: Faults): void {
+  for (const { name, hash } of named.map(unboundKey)) {
+    const i = ofFile.findIndex((key) => key.hash.equals(hash))
+    if (i !== -1)
+      faults.add(
+        `api_keys[${i}].hash`,
+        `is the hash of the key "${name}" of API_KEYS: take it out of one of them`,
+      )
+  }
+}
+
+function onlyOne(accounts: Account[]): Account {
+  const [only, ...others] = accounts
+  if (only && others.length === 0) return only
+  throw new ConfigError(['ACCOUNTS_FILE: has several accounts: name one with --app-id'])
+}
+
+function asGiven(fault: string): [place: string, reason: string] {
+  const end = fault.indexOf(': ')
+  return [fault.slice(0, end), fault.slice(end + 2)]
+}
+
+function collectFaults<T>(faults: Faults, inWords: Source['inWords'], read: () => T): T | undefined {
   try {
     return read()
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error
-    faults.push(...error.faults)
+    for (const fault of error.faults) faults.add(...inWords(fault))
     return undefined
   }
 }

@@ -1,6 +1,6 @@
-import { readFileSync } from 'node:fs'
 import { ConfigError } from '../errors.js'
 import { messageOf } from '../lib/message-of.js'
+import { readSecretFile } from './references.js'
 
 export type Environment = Record<string, string | undefined>
 
@@ -13,6 +13,7 @@ const SECRETS = [
   'WX_ENCODING_AES_KEY',
   'API_KEYS',
   'SESSION_SECRET',
+  'TOKEN_KEY',
   'ADMIN_PASSWORD',
   'METRICS_TOKEN',
   'WEBHOOK_SECRET',
@@ -33,7 +34,7 @@ export function withSecretFiles(env: Environment): Environment {
     if (env[name]) faults.push(`${name}: is set, and ${name}_FILE too: leave one of them out`)
     else
       try {
-        given[name] = readFileSync(file, 'utf8').replace(/\r?\n$/, '')
+        given[name] = readSecretFile(file)
       } catch (error) {
         faults.push(`${name}_FILE: ${messageOf(error)}`)
       }

@@ -19,6 +19,7 @@ export const serviceSettings = {
   REDIS_URL: parse.redisUrl({ default: '' }),
   API_KEYS: parse.apiKeys({ default: [] }),
   SESSION_SECRET: parse.sessionSecrets({ default: [] }),
+  TOKEN_KEY: parse.tokenKeys({ default: [] }),
   ADMIN_PASSWORD: parse.adminPassword({ default: '' }),
   RATE_LIMITS: parse.rateLimits({ default: DEFAULT_RATE_LIMITS }),
   TRUST_PROXY: parse.proxies({ default: ['loopback'] }),
@@ -26,9 +27,10 @@ export const serviceSettings = {
   OTEL_EXPORTER_OTLP_ENDPOINT: parse.webUrl({ default: '' }),
   METRICS_TOKEN: parse.metricsToken({ default: '' }),
   RETENTION_DAYS: parse.retentionDays({ default: 90 }),
+  ACCOUNTS_FILE: str({ default: '' }),
 }
 
-/** Settings of one account. */
+/** Settings of one account; account-properties.ts says what each is called in ACCOUNTS_FILE. */
 export const accountSettings = {
   WX_APP_ID: parse.wechatId(),
   WX_APP_SECRET: str({ default: '' }),

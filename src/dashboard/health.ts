@@ -8,7 +8,7 @@ import { findInstances, type InstanceAnswer } from '../operations/instances.js'
 import { examineKept } from '../preflight/examine-account.js'
 import { findRunStatus, type RunStatus } from '../reminders/status.js'
 import { PURGE_HOUR } from '../retention/job.js'
-import { readToken } from '../tokens/store.js'
+import { createTableStore } from '../tokens/table-store.js'
 import { type ActionRow, findActions } from './action-store.js'
 import type { OperatorsView } from './deps.js'
 import * as store from './health-store.js'
@@ -45,7 +45,7 @@ export async function findHealth(
   const asked = performance.now()
   const version = await store.findVersion(db)
   const ms = performance.now() - asked
-  const token = await readToken(db, appId)
+  const token = await createTableStore(db, appId).read()
   const status = await findRunStatus(db, account, businessDate(now, account.timezone), now)
   return {
     now,

@@ -41,7 +41,7 @@ const SAMPLES: Record<'form_id' | 'subscribe', AppSample> = {
       REMINDER_PAGE: DEMO_PAGE,
       REMINDER_DATA: JSON.stringify({
         keyword1: '日领积分',
-        keyword2: '已经连续答题{streak}天',
+        keyword2: [{ min_streak: 2, text: '已经连续答题{streak}天' }, { text: '今天开始答题吧' }],
         keyword4: '{date} {weekday}',
       }),
     },
@@ -58,7 +58,7 @@ const SAMPLES: Record<'form_id' | 'subscribe', AppSample> = {
       REMINDER_PAGE: DEMO_PAGE,
       REMINDER_DATA: JSON.stringify({
         thing1: '每日签到',
-        thing2: '已连续签到{streak}天，别断了',
+        thing2: [{ min_streak: 2, text: '已连续签到{streak}天，别断了' }, { text: '今天开始签到吧' }],
         date3: '{date}',
       }),
     },

@@ -60,7 +60,12 @@ export function apiDescription(): FastifyDynamicSwaggerOptions {
       tags: TAGS,
       components: {
         securitySchemes: {
-          apiKey: { type: 'http', scheme: 'bearer', description: 'A key of `API_KEYS`, for a backend' },
+          apiKey: {
+            type: 'http',
+            scheme: 'bearer',
+            description:
+              'An API key, for a backend. Each call names the scope that a key needs for it: `upload`, `send`, `read` or `admin`; a key of `API_KEYS` has all of them',
+          },
           session: {
             type: 'http',
             scheme: 'bearer',

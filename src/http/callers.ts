@@ -1,74 +1,96 @@
-import { timingSafeEqual } from 'node:crypto'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { ServiceError } from '../errors.js'
-import { sha256 } from '../lib/sha256.js'
+import { isoTime } from '../lib/iso-time.js'
 import type { UserId } from '../lib/user-id.js'
+import type { ApiKey, Keyring, Scope } from './api-keys.js'
 import { addressOf, type Failures } from './failures.js'
 import type { Limit } from './limits.js'
 
-export interface ApiKey {
-  name: string
-  key: string
-}
-
-/** Who calls: a backend with an API key, trusted to speak for every user, or one user with a session. */
+/** Who calls: a backend with an API key, trusted to speak for every user of its accounts, or one user with a session. */
 export type Caller =
-  | { kind: 'backend'; name: string }
+  | { kind: 'backend'; name: string; appIds: ApiKey['appIds'] }
   | { kind: 'session'; appId: string; openId: string; userId: UserId }
 
 declare module 'fastify' {
   interface FastifyRequest {
     /** Set by a hook of Callers. */
     caller: Caller | undefined
-    /** The name that the request is counted under: of an API key, or the open_id of a session. */
+    /** The name that the request is counted under: of an API key, or the person of a session. */
     countedFor: string
   }
 }
 
-/** For a route's onRequest: the caller is identified before the body is read. */
+/** A route's onRequest: the caller is identified before the body is read. */
+export type CallerHook = (request: FastifyRequest) => Promise<void>
+
+/** Which callers a route is for; a key needs the scope. Whose account the call is about is checked by accountOf. */
 export interface Callers {
-  /** Throws `unauthorized`, `forbidden` for a session, `too_many_requests`. */
-  backend(request: FastifyRequest): Promise<void>
-  /** Throws `unauthorized`, `user_not_bound` for a session whose open_id has no user, `too_many_requests`. */
-  backendOrSession(request: FastifyRequest): Promise<void>
+  /** Throws `unauthorized`, `forbidden` for a session and a key without the scope, `too_many_requests`. */
+  backend(scope: Scope): CallerHook
+  /**
+   * Throws `unauthorized`, `forbidden` for a key without the scope, `user_not_bound` for a session whose open_id has no
+   * user, `too_many_requests`.
+   */
+  backendOrSession(scope: Scope): CallerHook
+}
+
+/** The person that a session is of. */
+interface Holder {
+  appId: string
+  openId: string
 }
 
 /** What sessions need; undefined where they are off. */
 export interface SessionCheck {
-  appId: string
-  /** The open_id of a session token. Throws `unauthorized`. */
-  verify(token: string): Promise<string>
+  /** Whom a session token names. Throws `unauthorized`. */
+  verify(token: string): Promise<Holder>
   /** Throws `unauthorized` for a person who was erased. */
-  findUser(openId: string): Promise<UserId | undefined>
+  findUser(holder: Holder): Promise<UserId | undefined>
 }
 
 export function createCallers(
   app: FastifyInstance,
   deps: {
-    apiKeys: ApiKey[]
+    keys: Keyring
     sessions: SessionCheck | undefined
     keyLimit: Limit
     sessionLimit: Limit
     failures: Failures
+    now(): number
   },
 ): Callers {
-  const nameOfKey = createKeyCheck(deps.apiKeys)
   const knownPlaces = createKnownPlaces()
   app.decorateRequest('caller', undefined)
   app.decorateRequest('countedFor', '')
 
-  async function isBackend(request: FastifyRequest, credential: string): Promise<boolean> {
-    const name = nameOfKey(credential)
+  async function isBackend(request: FastifyRequest, credential: string, scope: Scope): Promise<boolean> {
+    const key = deps.keys.find(credential)
     // Where many keys were wrong, a right key gets the same answer, or guessing would go on. A key that was
     // good from this address before goes on working: its owner may share the address with the guesser.
-    const isKnown = name !== undefined && knownPlaces.has(request, name)
+    const isKnown = key !== undefined && knownPlaces.has(request, key.name)
     if (!isKnown && (!deps.sessions || !looksLikeToken(credential))) deps.failures.check(request)
-    if (name === undefined) return false
-    if (!isKnown) knownPlaces.add(request, name)
-    request.caller = { kind: 'backend', name }
-    request.countedFor = name
+    if (key === undefined) return false
+    refuseExpired(request, key)
+    if (!isKnown) knownPlaces.add(request, key.name)
+    request.caller = { kind: 'backend', name: key.name, appIds: key.appIds }
+    request.countedFor = key.name
     await deps.keyLimit(request)
+    if (!key.scopes.includes(scope))
+      throw new ServiceError(
+        'forbidden',
+        `The API key "${key.name}" may not do this: it needs the scope "${scope}"`,
+        { scope },
+      )
     return true
+  }
+
+  function refuseExpired(request: FastifyRequest, { name, expiresAt }: ApiKey): void {
+    if (expiresAt === undefined || deps.now() < expiresAt) return
+    deps.failures.count(request, 'expired_key')
+    throw new ServiceError(
+      'unauthorized',
+      `This API key of "${name}" expired at ${isoTime(expiresAt)}: use the one that replaces it`,
+    )
   }
 
   function refuse(request: FastifyRequest): never {
@@ -83,7 +105,7 @@ export function createCallers(
     request: FastifyRequest,
     token: string,
     sessions: SessionCheck,
-  ): Promise<string> {
+  ): Promise<Holder> {
     try {
       return await sessions.verify(token)
     } catch (error) {
@@ -94,23 +116,23 @@ export function createCallers(
   }
 
   async function identifySession(request: FastifyRequest, token: string, sessions: SessionCheck) {
-    const openId = await verifyToken(request, token, sessions)
-    request.countedFor = openId
+    const holder = await verifyToken(request, token, sessions)
+    request.countedFor = `${holder.appId} ${holder.openId}`
     await deps.sessionLimit(request)
-    const userId = await sessions.findUser(openId)
+    const userId = await sessions.findUser(holder)
     if (userId === undefined) {
       throw new ServiceError(
         'user_not_bound',
         'This open_id has no user yet: let your backend bind it (PUT /v1/users), then send this again; the session stays valid',
       )
     }
-    request.caller = { kind: 'session', appId: sessions.appId, openId, userId }
+    request.caller = { kind: 'session', ...holder, userId }
   }
 
   return {
-    async backend(request) {
+    backend: (scope) => async (request) => {
       const { bearer, key } = credentialsOf(request)
-      if (await isBackend(request, bearer ?? key)) return
+      if (await isBackend(request, bearer ?? key, scope)) return
       if (bearer !== undefined && deps.sessions && looksLikeToken(bearer)) {
         await verifyToken(request, bearer, deps.sessions)
         throw new ServiceError(
@@ -120,9 +142,9 @@ export function createCallers(
       }
       refuse(request)
     },
-    async backendOrSession(request) {
+    backendOrSession: (scope) => async (request) => {
       const { bearer, key } = credentialsOf(request)
-      if (await isBackend(request, bearer ?? key)) return
+      if (await isBackend(request, bearer ?? key, scope)) return
       if (bearer === undefined || !deps.sessions || !looksLikeToken(bearer)) return refuse(request)
       await identifySession(request, bearer, deps.sessions)
     },
@@ -166,19 +188,5 @@ const looksLikeToken = (text: string) => /^[\w-]+\.[\w-]+\.[\w-]*$/.test(text)
 
 function unauthorized(sessions: SessionCheck | undefined): ServiceError {
   const session = sessions ? ', or a session token of POST /v1/sessions as "Authorization: Bearer TOKEN"' : ''
-  return new ServiceError('unauthorized', `Send a key of API_KEYS as "Authorization: Bearer KEY"${session}`)
-}
-
-/**
- * Returns the name of a key. Compares with every key, by hashes of equal length, so that the time taken
- * reveals neither how much of a key was guessed nor which key.
- */
-function createKeyCheck(keys: ApiKey[]): (text: string) => string | undefined {
-  const known = keys.map(({ name, key }) => ({ name, hash: sha256(key) }))
-  return (text) => {
-    const given = sha256(text)
-    let found: string | undefined
-    for (const { name, hash } of known) if (timingSafeEqual(hash, given)) found = name
-    return found
-  }
+  return new ServiceError('unauthorized', `Send an API key as "Authorization: Bearer KEY"${session}`)
 }

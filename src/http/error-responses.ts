@@ -7,10 +7,18 @@ import { ErrorBody } from './errors.js'
 
 /** Of every call that asks the database. */
 export const DATABASE_ERRORS = ['internal', 'not_ready', 'overloaded'] as const
-/** Of a call with `onRequest: callers.backend`. */
-export const BACKEND_ERRORS = ['unauthorized', 'forbidden', 'too_many_requests'] as const
-/** Of a call with `onRequest: callers.backendOrSession`. */
-export const CALLER_ERRORS = ['unauthorized', 'user_not_bound', 'too_many_requests'] as const
+/** Of a call about an account, which takes `app_id`. */
+const ACCOUNT_ERRORS = ['unknown_account', 'invalid_request'] as const
+/** Of a call with `onRequest: callers.backend(…)`. */
+export const BACKEND_ERRORS = ['unauthorized', 'forbidden', 'too_many_requests', ...ACCOUNT_ERRORS] as const
+/** Of a call with `onRequest: callers.backendOrSession(…)`. */
+export const CALLER_ERRORS = [
+  'unauthorized',
+  'forbidden',
+  'user_not_bound',
+  'too_many_requests',
+  ...ACCOUNT_ERRORS,
+] as const
 /** Of a call with a body. */
 export const BODY_ERRORS = [
   'malformed_json',

@@ -21,7 +21,7 @@ export const ERROR_TABLE: Record<ErrorCode, ErrorEntry> = {
   },
   unauthorized: {
     meaning: { en: 'no key or session, or a wrong one', zh: '没带密钥或会话，或不对' },
-    example: { message: 'Send a key of API_KEYS as "Authorization: Bearer KEY"' },
+    example: { message: 'Send an API key as "Authorization: Bearer KEY"' },
   },
   invalid_code: {
     meaning: {
@@ -35,8 +35,8 @@ export const ERROR_TABLE: Record<ErrorCode, ErrorEntry> = {
   },
   forbidden: {
     meaning: {
-      en: 'a session may not do this: call it from your backend',
-      zh: '会话不能做这件事，请从后端调用',
+      en: 'a session may not do this: call it from your backend; or the API key lacks the scope, or is not bound to the account, that the message names',
+      zh: '会话不能做这件事，请从后端调用；或 API 密钥没有报文里写的权限，或没有绑定该账号',
     },
     example: { message: 'A session may not do this: call it from your backend, with an API key' },
   },

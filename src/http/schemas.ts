@@ -1,5 +1,7 @@
-import { type TSchema, Type } from 'typebox'
+import { type TObject, Type } from 'typebox'
 import { USER_ID_PATTERN } from '../lib/user-id.js'
+import { AppId } from './account-of.js'
+import type { Scope } from './api-keys.js'
 
 /** Field types that several routes share. */
 
@@ -14,18 +16,18 @@ export const EXAMPLE = {
 const HAS_ITEMS = { properties: { items: {} }, required: ['items'] }
 
 /**
- * One item or a batch of them, as conditions rather than anyOf, so that a fault refers to the shape that was
- * meant. `examples` are for the API description, one of each.
+ * One item or a batch of them, of one account, as conditions rather than anyOf, so that a fault refers to the shape
+ * that was meant. `examples` are for the API description, one of each.
  */
-export function oneOrBatch<Item extends TSchema>(
+export function oneOrBatch<Item extends TObject>(
   item: Item,
   maxItems: number,
   examples: { one: Type.Static<Item>; batch: Type.Static<Item>[] },
 ) {
-  const batch = Type.Object(
-    { items: Type.Array(item, { minItems: 1, maxItems }) },
-    { additionalProperties: false },
-  )
+  const strict = { additionalProperties: false }
+  const app_id = Type.Optional(AppId)
+  const one = Type.Object({ ...item.properties, app_id }, strict)
+  const batch = Type.Object({ items: Type.Array(item, { minItems: 1, maxItems }), app_id }, strict)
   return Type.Unsafe<Type.Static<Item> | { items: Type.Static<Item>[] }>({
     type: 'object',
     'x-examples': {
@@ -33,7 +35,7 @@ export function oneOrBatch<Item extends TSchema>(
       batch: { summary: 'Several', value: { items: examples.batch } },
     },
     allOf: [
-      { if: HAS_ITEMS, else: item },
+      { if: HAS_ITEMS, else: one },
       { if: { not: HAS_ITEMS }, else: batch },
     ],
   })
@@ -50,11 +52,11 @@ export function itemsOf<Item extends object>(
   return { items: [body], pathOf: () => '' }
 }
 
-/** What OpenAPI says about a call that a backend alone may make. */
-export const BACKEND_ONLY = [{ apiKey: [] }]
+/** What OpenAPI says about a call that a backend alone may make, with a key of that scope. */
+export const backendOnly = (scope: Scope) => [{ apiKey: [scope] }]
 
-/** What OpenAPI says about a call that both kinds of callers may make. */
-export const BOTH_CALLERS = [{ apiKey: [] }, { session: [] }]
+/** What OpenAPI says about a call that both kinds of callers may make; a key needs the scope. */
+export const bothCallers = (scope: Scope) => [{ apiKey: [scope] }, { session: [] }]
 
 const OPEN_ID = {
   minLength: 1,

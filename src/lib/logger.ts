@@ -22,7 +22,7 @@ export interface Logger {
  */
 export function createLogger(options: {
   level: string
-  secrets: readonly string[]
+  secrets: Iterable<string>
   instance?: Instance
   output?: { write(line: string): unknown }
 }): Logger {

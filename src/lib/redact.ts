@@ -92,7 +92,7 @@ function endOfBase64Url(text: string, from: number): number {
   return end
 }
 
-function* given(text: string, secrets: readonly string[]): Generator<Range> {
+function* given(text: string, secrets: Iterable<string>): Generator<Range> {
   for (const secret of secrets) {
     if (secret === '') continue
     for (let at = text.indexOf(secret); at !== -1; at = text.indexOf(secret, at + secret.length))
@@ -108,7 +108,7 @@ const DEPTH = 3
  * stand, plain or JSON-escaped. For everything that leaves the process as text: log lines, errors, results,
  * pages.
  */
-export function redact(text: string, secrets: readonly string[] = []): string {
+export function redact(text: string, secrets: Iterable<string> = []): string {
   const found: Range[] = []
   for (const layer of jsonLayers(text, DEPTH)) {
     for (const find of [given(layer.text, secrets), named(layer.text), sessionTokens(layer.text)])

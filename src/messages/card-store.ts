@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { Knex } from 'knex'
+import type { ReminderData } from '../account.js'
 import type { Channel } from '../channel.js'
 import { execute, isSqlite, selectRows } from '../db/sql.js'
 
@@ -9,8 +10,7 @@ export interface Card {
   channel: Channel
   templateId: string
   page: string
-  /** Key of the template -> text with placeholders, see text.ts. */
-  data: Record<string, string>
+  data: ReminderData
 }
 
 /** The card that says this, stored now if nobody has said it before. */

@@ -1,11 +1,12 @@
 import type { Knex } from 'knex'
+import type { ReminderData } from '../account.js'
 import type { PermitSource } from '../books/index.js'
 import type { Channel } from '../channel.js'
 import { mysqlHint, placeholders, selectRows } from '../db/sql.js'
 import type { UserId } from '../lib/user-id.js'
 import type { TemplateData } from '../wechat/messages.js'
 import type { HeldMessage, Lease } from './message.js'
-import { renderReminder } from './text.js'
+import { literalTexts, renderReminder } from './text.js'
 
 /** What a takeover reads of the messages that it now holds. */
 
@@ -82,9 +83,7 @@ export async function findHeld(trx: Knex.Transaction, ids: number[], lease: Leas
   }))
 }
 
-/** The texts of a message without a day are literal. */
 function render({ data, business_date: date, streak }: HeldRow): TemplateData {
-  const texts = JSON.parse(data) as Record<string, string>
-  if (date !== null) return renderReminder(texts, { date, streak })
-  return Object.fromEntries(Object.entries(texts).map(([key, value]) => [key, { value }]))
+  const texts: ReminderData = JSON.parse(data)
+  return date === null ? literalTexts(texts) : renderReminder(texts, { date, streak })
 }

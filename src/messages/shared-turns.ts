@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { SECOND_MS } from '../lib/durations.js'
 import type { Logger } from '../lib/logger.js'
 import { messageOf } from '../lib/message-of.js'
-import { openRedis } from '../lib/redis.js'
+import { openRedis, WITHOUT_WAITING } from '../lib/redis.js'
 import { CREDIT_MS, createLocalTurns, SLICE_MS, type TakeTurns, type Turns } from './rate.js'
 
 /** The rate of an account, shared out by Redis among the processes that send for it. */
@@ -12,14 +12,6 @@ export interface SharedTurns {
   close(): void
 }
 
-/** A request waits no longer than this for Redis: the messages behind it wait too. */
-const COMMAND_TIMEOUT_MS = 500
-const CONNECT_TIMEOUT_MS = 2 * SECOND_MS
-/**
- * Short, so that all processes come back at about the same time: while some are back and use the whole rate, the
- * others add their share.
- */
-const RECONNECT_MS = 200
 /** How often a process reports that it is alive, sending or not, and checks that Redis is. */
 const BEAT_MS = 3 * SECOND_MS
 const FORGOTTEN_AFTER_MS = 10 * SECOND_MS
@@ -71,18 +63,8 @@ export function openSharedTurns(options: {
 }): SharedTurns {
   const { appId, perSecond, log } = options
   const intervalMs = SECOND_MS / perSecond
-  const redis = openRedis(options.redisUrl, {
-    commandTimeout: COMMAND_TIMEOUT_MS,
-    connectTimeout: CONNECT_TIMEOUT_MS,
-    // A peer that hangs does not close its end of the connection either.
-    disconnectTimeout: 0,
-    retryStrategy: () => RECONNECT_MS,
-    // A command that cannot be sent now is of no use later: nothing is queued, and nothing is sent twice.
-    enableOfflineQueue: false,
-    autoResendUnfulfilledCommands: false,
-    maxRetriesPerRequest: 0,
-    disableClientInfo: true,
-  })
+  // While some processes are back and use the whole rate, the others add their share: all come back together.
+  const redis = openRedis(options.redisUrl, WITHOUT_WAITING)
   const takeLocal = createLocalTurns(intervalMs)
   const keys = ['next-turn', 'processes'].map((name) => `reminder:{${appId}}:${name}`)
   const fixed = [

@@ -1,3 +1,4 @@
+import type { AlternativeText, ReminderData } from '../account.js'
 import { type BusinessDate, toDateTime } from '../lib/business-date.js'
 import type { TemplateData } from '../wechat/messages.js'
 
@@ -13,46 +14,65 @@ const DAY_PLACEHOLDERS: Record<string, (date: BusinessDate) => string> = {
   weekday: (date) => toDateTime(date, 'utc').setLocale('zh-CN').toFormat('cccc'),
 }
 const STREAK = '{streak}'
-const KNOWN = ['streak', ...Object.keys(DAY_PLACEHOLDERS)]
-const PLACEHOLDER = /\{(\w+)\}/g
+export const PLACEHOLDER = /\{(\w+)\}/g
+export const PLACEHOLDERS = ['streak', ...Object.keys(DAY_PLACEHOLDERS)]
 
 /**
- * Reads REMINDER_DATA: a JSON object with at least one text, one per key of the template. Throws with the reason if
- * it is anything else, or if a text has an unknown placeholder.
+ * The most that {streak} says: 273 years of days. So every text that can come out is one that was checked when it was
+ * read, also if somebody writes a longer streak into the database.
  */
-export function parseReminderData(json: string): Record<string, string> {
-  const data: unknown = JSON.parse(json)
-  if (typeof data !== 'object' || data === null || Array.isArray(data) || Object.keys(data).length === 0) {
-    throw new Error('must be a JSON object such as {"keyword1":"日领积分","keyword4":"{date}"}')
-  }
-  for (const [key, text] of Object.entries(data)) {
-    if (typeof text !== 'string' || text === '') throw new Error(`"${key}" must be a non-empty text`)
-    for (const [, name = ''] of text.matchAll(PLACEHOLDER)) {
-      if (!KNOWN.includes(name)) {
-        throw new Error(`"${key}" has {${name}}; known are {${KNOWN.join('}, {')}}`)
-      }
-    }
-  }
-  return data as Record<string, string>
+export const MAX_STREAK = 99_999
+
+/** The alternatives of a value in their order; a plain text is the only one. */
+export function alternativesOf(value: string | AlternativeText[]): AlternativeText[] {
+  return typeof value === 'string' ? [{ text: value }] : value
+}
+
+/** Fills in the day, and leaves {streak}. */
+export function fillDay(text: string, date: BusinessDate): string {
+  return text.replace(PLACEHOLDER, (whole, name: string) => DAY_PLACEHOLDERS[name]?.(date) ?? whole)
+}
+
+/** Fills in the streak, where it is said at all. */
+export function fillStreak(text: string, streak: number): string {
+  return text.replaceAll(STREAK, String(Math.min(Math.max(streak, 0), MAX_STREAK)))
 }
 
 /** The template data as WeChat takes it, e.g. {"keyword2":{"value":"已经连续答题3天"}}. */
-export function renderReminder(data: Record<string, string>, { date, streak }: ReminderFacts): TemplateData {
+export function renderReminder(data: ReminderData, { date, streak }: ReminderFacts): TemplateData {
   return reminderRenderer(data, date)(streak)
 }
 
-/** Renders the reminders of one day. The day is filled in once: formatting it takes longer than all the rest. */
-export function reminderRenderer(
-  data: Record<string, string>,
-  date: BusinessDate,
-): (streak: number) => TemplateData {
-  const ofDay = Object.entries(data).map(([key, text]) => ({
+/** The texts of a message without a day, which are said as they are. */
+export function literalTexts(data: ReminderData): TemplateData {
+  const texts = Object.entries(data).map(([key, value]) => [
     key,
-    text: text.replace(PLACEHOLDER, (whole, name: string) => DAY_PLACEHOLDERS[name]?.(date) ?? whole),
+    { value: alternativesOf(value).at(-1)?.text ?? '' },
+  ])
+  return Object.fromEntries(texts)
+}
+
+interface Field {
+  key: string
+  alternatives: { from: number; text: string; says: boolean }[]
+}
+
+/** Renders the reminders of one day. The day is filled in once: formatting it takes longer than all the rest. */
+export function reminderRenderer(data: ReminderData, date: BusinessDate): (streak: number) => TemplateData {
+  const fields: Field[] = Object.entries(data).map(([key, value]) => ({
+    key,
+    alternatives: alternativesOf(value).map(({ min_streak: from = 0, text }) => ({
+      from,
+      text: fillDay(text, date),
+      says: text.includes(STREAK),
+    })),
   }))
   return (streak) => {
     const rendered: TemplateData = {}
-    for (const { key, text } of ofDay) rendered[key] = { value: text.replaceAll(STREAK, String(streak)) }
+    for (const { key, alternatives } of fields) {
+      const fits = alternatives.find(({ from }) => streak >= from) ?? alternatives.at(-1)
+      if (fits) rendered[key] = { value: fits.says ? fillStreak(fits.text, streak) : fits.text }
+    }
     return rendered
   }
 }

@@ -34,7 +34,7 @@ export function createCallerMetrics(instruments: Instruments): CallerMetrics {
     'Looks at a stored event, by its name and by what came of it or what it waits for; other: an event that is not acted on, or one that could not be read.',
     ['event', 'outcome'],
   )
-  for (const reason of ['key', 'session']) failures.inc({ area: 'api', reason }, 0)
+  for (const reason of ['key', 'expired_key', 'session']) failures.inc({ area: 'api', reason }, 0)
   failures.inc({ area: 'callback', reason: 'signature' }, 0)
   return {
     failuresOf: (area) => (reason) => failures.inc({ area, reason }),

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import fastify from 'fastify'
 import type { Account } from '../account.js'
+import { createAccounts } from '../accounts.js'
 import { callbackRoutes } from '../callbacks/routes.js'
 import type { CallCallback } from '../callbacks/self-test.js'
 import type { Config } from '../config/read.js'
@@ -31,10 +32,10 @@ export async function findCallbackTarget(
 ): Promise<CallbackTarget> {
   const { url } = account.callback
   if (url !== '') return { name: { en: url, zh: url }, call: callOverHttp(url) }
-  const address = host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host
-  const local = `http://${address.includes(':') ? `[${address}]` : address}:${port}`
+  const here = host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host
+  const local = `http://${here.includes(':') ? `[${here}]` : here}:${port}`
   if (await isUp(local)) {
-    const address = `${local}/wechat/callback`
+    const address = local + pathOf(account)
     return { name: { en: address, zh: address }, call: callOverHttp(address) }
   }
   return {
@@ -44,6 +45,11 @@ export async function findCallbackTarget(
     },
     call: callInProcess(base, account),
   }
+}
+
+/** Also right where several accounts are served. */
+function pathOf({ appId }: Account): string {
+  return `/wechat/callback/${encodeURIComponent(appId)}`
 }
 
 async function isUp(local: string): Promise<boolean> {
@@ -76,7 +82,7 @@ function callInProcess({ db, log, now }: Base, account: Account): CallCallback {
     await app.register(
       callbackRoutes({
         db,
-        account,
+        accounts: createAccounts([account]),
         refusedPerMinute: Number.POSITIVE_INFINITY,
         onStored: () => {},
         log,
@@ -85,7 +91,7 @@ function callInProcess({ db, log, now }: Base, account: Account): CallCallback {
     )
     const answer = await app.inject({
       method: body === undefined ? 'GET' : 'POST',
-      url: '/wechat/callback',
+      url: pathOf(account),
       query,
       ...(body === undefined ? {} : { payload: body }),
     })

@@ -3,14 +3,14 @@ import type { Bilingual } from '../lib/bilingual.js'
 import { openRedis } from '../lib/redis.js'
 
 const TIMEOUT_MS = 2_000
-/** What the shared rate needs from Redis: a script, and its clock. */
+/** What is needed from Redis: a script, and its clock. */
 const PROBE = "return redis.call('TIME')"
 /** Refusals that waiting does not fix: wrong or missing password, a user who may not run scripts. */
 const NOT_ALLOWED = /^(WRONGPASS|NOAUTH|NOPERM|ERR invalid password)/
 
 /**
- * Whether processes can share SEND_RATE through this Redis. Without it each process goes on with its share of
- * the rate.
+ * Whether processes can share the access token and SEND_RATE through this Redis. Without it they share the token in the
+ * table, and each goes on with its share of the rate.
  */
 export async function examineRedis(redisUrl: string, sendRate: number | undefined): Promise<Finding> {
   const name = 'redis'
@@ -27,26 +27,16 @@ export async function examineRedis(redisUrl: string, sendRate: number | undefine
     }
     const why = code ?? 'no answer'
     const reason = {
-      en: `cannot be reached: ${why}; each process goes on with its share of SEND_RATE`,
-      zh: `无法连接：${why}；各进程按自己的份额遵守 SEND_RATE`,
+      en: `cannot be reached: ${why}; the token is shared in the table, and each process goes on with its share of SEND_RATE`,
+      zh: `无法连接：${why}；token 改由数据表共享，各进程按自己的份额遵守 SEND_RATE`,
     }
     return toFinding(name, 'warn', reason, { fix: RUN, finding })
   }
   const ms = Math.round(performance.now() - started)
-  if (sendRate !== undefined)
-    return toFinding(name, 'ok', {
-      en: `answers in ${ms} ms; shares ${sendRate} messages a second`,
-      zh: `${ms} 毫秒内应答；共享每秒 ${sendRate} 条`,
-    })
-  return toFinding(
-    name,
-    'warn',
-    {
-      en: `answers in ${ms} ms but is not used: without SEND_RATE there is nothing to share`,
-      zh: `${ms} 毫秒内应答，但没有使用：没有 SEND_RATE 就没有可共享的`,
-    },
-    { fix: { en: 'Set SEND_RATE, or remove REDIS_URL.', zh: '设置 SEND_RATE，或去掉 REDIS_URL。' } },
-  )
+  return toFinding(name, 'ok', {
+    en: `answers in ${ms} ms; shares the access token${sendRate === undefined ? '' : ` and ${sendRate} messages a second`}`,
+    zh: `${ms} 毫秒内应答；共享 access_token${sendRate === undefined ? '' : `和每秒 ${sendRate} 条`}`,
+  })
 }
 
 const ALLOW: Bilingual = {

@@ -1,13 +1,14 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { Knex } from 'knex'
 import { Type } from 'typebox'
+import { type AccountOf, AppId } from '../http/account-of.js'
 import { type Callers, callerOf } from '../http/callers.js'
 import { CALLER_ERRORS, DATABASE_ERRORS, errorsOf } from '../http/error-responses.js'
-import { BOTH_CALLERS, EXAMPLE, IsoDate, OpenIdInstead, UserId } from '../http/schemas.js'
+import { bothCallers, EXAMPLE, IsoDate, OpenIdInstead, UserId } from '../http/schemas.js'
 import { toIsoDate } from '../lib/business-date.js'
 import { USER_ID_PATTERN, userIdToJson } from '../lib/user-id.js'
 import { userIdNamed } from '../users/persons.js'
-import { findBalance, type ReminderAccount } from './find-balance.js'
+import { findBalance } from './find-balance.js'
 
 const Query = Type.Object(
   {
@@ -19,6 +20,7 @@ const Query = Type.Object(
       }),
     ),
     open_id: Type.Optional(OpenIdInstead),
+    app_id: Type.Optional(AppId),
   },
   { additionalProperties: false },
 )
@@ -56,30 +58,31 @@ const BalanceAnswer = Type.Object(
 /** GET /v1/permits */
 export function balanceRoutes(deps: {
   db: Knex
-  account: ReminderAccount
+  accountOf: AccountOf
   callers: Callers
   now(): number
 }): FastifyPluginAsyncTypebox {
-  const { db, account, now } = deps
+  const { db, accountOf, now } = deps
   return async (app) => {
     app.get(
       '/v1/permits',
       {
-        onRequest: deps.callers.backendOrSession,
+        onRequest: deps.callers.backendOrSession('read'),
         schema: {
           operationId: 'getPermits',
           summary: 'How many permits are left, and whether asking for more is useful now',
           description: 'A backend names user_id or open_id; a session asks about its own user.',
           tags: ['permits'],
-          security: BOTH_CALLERS,
+          security: bothCallers('read'),
           querystring: Query,
           response: {
             200: BalanceAnswer,
-            ...errorsOf(...CALLER_ERRORS, 'invalid_request', ...DATABASE_ERRORS),
+            ...errorsOf(...CALLER_ERRORS, ...DATABASE_ERRORS),
           },
         },
       },
       async (request) => {
+        const account = accountOf(request)
         const { user_id, open_id } = request.query
         const userId = await userIdNamed(db, account.appId, callerOf(request), { open_id, user_id })
         const { daysCovered, coveredUntil, ...rest } = await findBalance(db, account, userId, now())

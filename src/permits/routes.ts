@@ -2,13 +2,13 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { Knex } from 'knex'
 import { Type } from 'typebox'
 import { ServiceError } from '../errors.js'
+import type { AccountOf } from '../http/account-of.js'
 import { BATCH_BODY_BYTES, limitSessionBody } from '../http/body-limits.js'
 import { type Caller, type Callers, callerOf } from '../http/callers.js'
 import { BODY_ERRORS, CALLER_ERRORS, DATABASE_ERRORS, errorsOf } from '../http/error-responses.js'
-import { BOTH_CALLERS, EXAMPLE, itemsOf, OpenId, oneOrBatch, UserId } from '../http/schemas.js'
+import { bothCallers, EXAMPLE, itemsOf, OpenId, oneOrBatch, UserId } from '../http/schemas.js'
 import type { Logger } from '../lib/logger.js'
 import { type Person, personsOf } from '../users/persons.js'
-import type { Numbering } from '../users/user-ids.js'
 import { MAX_UNSPENT_PERMITS, REJECTION_REASONS, type UploadedPermit } from './accept.js'
 import type { UploadOutcome } from './commit-uploads.js'
 import type { Ingest } from './ingest.js'
@@ -95,18 +95,18 @@ const UploadAnswer = Type.Object(
 /** POST /v1/form-ids */
 export function permitRoutes(deps: {
   db: Knex
-  account: Numbering
+  accountOf: AccountOf
   ingest: Ingest
   callers: Callers
   log: Logger
   now(): number
 }): FastifyPluginAsyncTypebox {
-  const { db, account, ingest, log, now } = deps
+  const { db, accountOf, ingest, log, now } = deps
   return async (app) => {
     app.post(
       '/v1/form-ids',
       {
-        onRequest: deps.callers.backendOrSession,
+        onRequest: deps.callers.backendOrSession('upload'),
         preParsing: limitSessionBody,
         bodyLimit: BATCH_BODY_BYTES,
         schema: {
@@ -115,12 +115,13 @@ export function permitRoutes(deps: {
           description:
             'Answers once they are stored. Sending one again changes nothing. An item with prepay_id is a payment: three permits, spent no earlier than 10 s after it. With a session, leave out open_id and user_id; up to 20 items.',
           tags: ['permits'],
-          security: BOTH_CALLERS,
+          security: bothCallers('upload'),
           body: oneOrBatch(Item, MAX_ITEMS, EXAMPLES),
           response: { 201: UploadAnswer, ...errorsOf(...CALLER_ERRORS, ...BODY_ERRORS, ...DATABASE_ERRORS) },
         },
       },
       async (request, reply) => {
+        const account = accountOf(request)
         const body = itemsOf(request.body)
         const { items } = body
         const caller = callerOf(request)

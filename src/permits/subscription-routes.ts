@@ -1,13 +1,13 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { Knex } from 'knex'
 import { Type } from 'typebox'
+import type { AccountOf } from '../http/account-of.js'
 import { BATCH_BODY_BYTES, limitSessionBody } from '../http/body-limits.js'
 import { type Callers, callerOf } from '../http/callers.js'
 import { BODY_ERRORS, CALLER_ERRORS, DATABASE_ERRORS, errorsOf } from '../http/error-responses.js'
-import { BOTH_CALLERS, EXAMPLE, itemsOf, OpenId, oneOrBatch, UserId } from '../http/schemas.js'
+import { bothCallers, EXAMPLE, itemsOf, OpenId, oneOrBatch, UserId } from '../http/schemas.js'
 import type { Logger } from '../lib/logger.js'
 import { type Person, personsOf } from '../users/persons.js'
-import type { Numbering } from '../users/user-ids.js'
 import { reportSubscription, type SubscriptionOutcome } from './report-subscription.js'
 import { logSubscriptions } from './upload-log.js'
 
@@ -91,19 +91,19 @@ const Answer = Type.Object(
 /** POST /v1/subscriptions */
 export function subscriptionRoutes(deps: {
   db: Knex
-  account: Numbering
+  accountOf: AccountOf
   callers: Callers
   log: Logger
   now(): number
   /** Is told what came of the items of a request. */
   onReported?(outcomes: SubscriptionOutcome[]): void
 }): FastifyPluginAsyncTypebox {
-  const { db, account, log, now } = deps
+  const { db, accountOf, log, now } = deps
   return async (app) => {
     app.post(
       '/v1/subscriptions',
       {
-        onRequest: deps.callers.backendOrSession,
+        onRequest: deps.callers.backendOrSession('upload'),
         preParsing: limitSessionBody,
         bodyLimit: BATCH_BODY_BYTES,
         schema: {
@@ -112,12 +112,13 @@ export function subscriptionRoutes(deps: {
           description:
             'One accept is one permit, which does not expire. WeChat also reports the tap in an event: the two count once. With a session, leave out open_id and user_id; up to 20 items.',
           tags: ['permits'],
-          security: BOTH_CALLERS,
+          security: bothCallers('upload'),
           body: oneOrBatch(Item, MAX_ITEMS, EXAMPLES),
           response: { 201: Answer, ...errorsOf(...CALLER_ERRORS, ...BODY_ERRORS, ...DATABASE_ERRORS) },
         },
       },
       async (request, reply) => {
+        const account = accountOf(request)
         const body = itemsOf(request.body)
         const persons = await personsOf(db, account, callerOf(request), body, now())
         const outcomes: SubscriptionOutcome[] = []

@@ -3,6 +3,7 @@ import type { FindingName } from '../findings/catalogue.js'
 import { KNOWN_ERRORS } from '../findings/catalogue.js'
 import { type Finding, toFinding } from '../findings/finding.js'
 import type { Bilingual } from '../lib/bilingual.js'
+import { alternativesOf, PLACEHOLDER } from '../messages/text.js'
 import type { Template } from '../wechat/templates.js'
 
 /** What the reminder of an account is made of. */
@@ -86,7 +87,7 @@ function examineType({ type }: Template): Finding {
   return toFinding(name, 'ok', { en: 'for one-time subscriptions', zh: '一次性订阅' })
 }
 
-/** Texts that are the same for everybody; what a placeholder stands for is none of an enumeration. */
+/** Texts without placeholders: what these stand for is not known before. The rules of types are held at the start. */
 function examineEnums({ data }: Reminder, { enums }: Template): Finding[] {
   return Object.entries(enums).flatMap(([key, values]) => {
     const wrong = textsOf(data[key]).filter((text) => !values.includes(text))
@@ -101,7 +102,8 @@ function examineEnums({ data }: Reminder, { enums }: Template): Finding[] {
 }
 
 function textsOf(value: Reminder['data'][string] | undefined): string[] {
-  return value === undefined ? [] : [value]
+  const texts = value === undefined ? [] : alternativesOf(value).map(({ text }) => text)
+  return texts.filter((text) => text.search(PLACEHOLDER) < 0)
 }
 
 /** Whether a tap on the reminder opens something. Which pages are released, only sending tells. */

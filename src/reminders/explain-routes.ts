@@ -1,13 +1,15 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { Knex } from 'knex'
 import { Type } from 'typebox'
+import type { Account } from '../account.js'
 import { ServiceError } from '../errors.js'
+import { type AccountOf, AppId } from '../http/account-of.js'
 import type { Callers } from '../http/callers.js'
 import { BACKEND_ERRORS, DATABASE_ERRORS, errorsOf } from '../http/error-responses.js'
-import { BACKEND_ONLY, EXAMPLE, IsoDate, UserId, UserIdParams } from '../http/schemas.js'
+import { backendOnly, EXAMPLE, IsoDate, UserId, UserIdParams } from '../http/schemas.js'
 import { businessDate, parseIsoDate } from '../lib/business-date.js'
 import { readUserId } from '../users/persons.js'
-import { type ExplainedAccount, explainUser } from './explain.js'
+import { explainUser } from './explain.js'
 import { CHECKS } from './explain-checks.js'
 import { OUTCOMES } from './explain-verdict.js'
 
@@ -34,7 +36,10 @@ const EXPLANATION_EXAMPLE = {
   ],
 }
 
-const Query = Type.Object({ date: Type.Optional(IsoDate) }, { additionalProperties: false })
+const Query = Type.Object(
+  { date: Type.Optional(IsoDate), app_id: Type.Optional(AppId) },
+  { additionalProperties: false },
+)
 
 const ExplanationAnswer = Type.Object(
   {
@@ -66,14 +71,15 @@ const ExplanationAnswer = Type.Object(
 /** GET /v1/users/{user_id}/explain */
 export function explainRoutes(deps: {
   db: Knex
-  account: ExplainedAccount
+  accountOf: AccountOf
+  retentionDays: number
   callers: Callers
   now(): number
 }): FastifyPluginAsyncTypebox {
-  const { db, account } = deps
+  const { db, accountOf, retentionDays } = deps
 
-  function dayOf(text: string | undefined, now: number): number {
-    if (text === undefined) return businessDate(now, account.timezone)
+  function dayOf({ timezone }: Account, text: string | undefined, now: number): number {
+    if (text === undefined) return businessDate(now, timezone)
     const date = parseIsoDate(text)
     if (date !== undefined) return date
     throw new ServiceError('invalid_request', `date: ${text} is not a valid day`, { field: 'date' })
@@ -83,26 +89,27 @@ export function explainRoutes(deps: {
     app.get(
       '/v1/users/:user_id/explain',
       {
-        onRequest: deps.callers.backend,
+        onRequest: deps.callers.backend('read'),
         schema: {
           operationId: 'explainUser',
           summary: 'Why a user was, was not, will or will not be reminded on a day',
           description:
             'Of a past day from what was on record then, of today and later days from live data, if nothing happens until then. Changes nothing. A user whom nobody has seen is an answer too: outcome not_known.',
           tags: ['users'],
-          security: BACKEND_ONLY,
+          security: backendOnly('read'),
           params: UserIdParams,
           querystring: Query,
           response: {
             200: ExplanationAnswer,
-            ...errorsOf(...BACKEND_ERRORS, 'invalid_request', ...DATABASE_ERRORS),
+            ...errorsOf(...BACKEND_ERRORS, ...DATABASE_ERRORS),
           },
         },
       },
       async (request) => {
         const now = deps.now()
+        const account = { ...accountOf(request), retentionDays }
         const userId = readUserId(request.params.user_id, 'user_id')
-        return explainUser(db, account, userId, dayOf(request.query.date, now), now)
+        return explainUser(db, account, userId, dayOf(account, request.query.date, now), now)
       },
     )
   }

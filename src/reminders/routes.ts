@@ -1,11 +1,11 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { Knex } from 'knex'
 import { Type } from 'typebox'
-import type { Account } from '../account.js'
 import { ServiceError } from '../errors.js'
+import { type AccountOf, AppId, AppIdQuery } from '../http/account-of.js'
 import type { Callers } from '../http/callers.js'
 import { BACKEND_ERRORS, DATABASE_ERRORS, errorsOf } from '../http/error-responses.js'
-import { BACKEND_ONLY } from '../http/schemas.js'
+import { backendOnly } from '../http/schemas.js'
 import { parseIsoDate } from '../lib/business-date.js'
 import { findRunStatus, listRuns } from './status.js'
 import { RunListSchema, RunStatusSchema } from './status-schemas.js'
@@ -25,6 +25,7 @@ const Query = Type.Object(
     before: Type.Optional(
       Type.String({ pattern: '^\\d{4}-\\d{2}-\\d{2}$', description: '`next` of the page before' }),
     ),
+    app_id: Type.Optional(AppId),
   },
   { additionalProperties: false },
 )
@@ -38,14 +39,14 @@ const DayOfRun = Type.String({
 /** GET /v1/runs, GET /v1/runs/{date} */
 export function runRoutes(deps: {
   db: Knex
-  account: Account
+  accountOf: AccountOf
   callers: Callers
   now(): number
 }): FastifyPluginAsyncTypebox {
-  const { db, account, now } = deps
-  const onRequest = deps.callers.backend
-  const common = { tags: ['runs'], security: BACKEND_ONLY }
-  const errors = errorsOf(...BACKEND_ERRORS, 'invalid_request', ...DATABASE_ERRORS)
+  const { db, accountOf, now } = deps
+  const onRequest = deps.callers.backend('read')
+  const common = { tags: ['runs'], security: backendOnly('read') }
+  const errors = errorsOf(...BACKEND_ERRORS, ...DATABASE_ERRORS)
   return async (app) => {
     app.get(
       '/v1/runs',
@@ -60,9 +61,11 @@ export function runRoutes(deps: {
           response: { 200: RunListSchema, ...errors },
         },
       },
-      ({ query: { limit, before } }) => {
+      (request) => {
+        const { limit, before } = request.query
         if (before !== undefined) readDate(before, 'before')
-        return listRuns(db, account, { limit: limit === undefined ? DEFAULT_LIMIT : Number(limit), before })
+        const page = { limit: limit === undefined ? DEFAULT_LIMIT : Number(limit), before }
+        return listRuns(db, accountOf(request), page)
       },
     )
     app.get(
@@ -76,10 +79,11 @@ export function runRoutes(deps: {
           description:
             'True at any moment, whichever processes work on it. A day without a run is answered too, as `not_started`, with the reason.',
           params: Type.Object({ date: DayOfRun }),
+          querystring: AppIdQuery,
           response: { 200: RunStatusSchema, ...errors },
         },
       },
-      ({ params }) => findRunStatus(db, account, readDate(params.date, 'date'), now()),
+      (request) => findRunStatus(db, accountOf(request), readDate(request.params.date, 'date'), now()),
     )
   }
 }

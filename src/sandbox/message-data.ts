@@ -14,8 +14,8 @@ const VALUE_RULES: Record<string, RegExp> = {
   date: /\d{1,4}[-/.年]\d{1,2}/,
   amount: /^[^\d\s]?\d{1,10}(\.\d+)?元?$/u,
   phone_number: /^[\d\p{P}\p{S} ]{1,17}$/u,
-  car_number: /^\p{Script=Han}?[A-Za-z0-9]{1,7}\p{Script=Han}?$/u,
-  name: /^(\p{Script=Han}[\p{Script=Han}\p{L}\p{P}]{0,9}|[^\p{Script=Han}\d]{1,20})$/u,
+  car_number: /^(?=.{1,8}$)\p{Script=Han}?[A-Za-z0-9]+\p{Script=Han}?$/u,
+  name: /^(\D{1,10}|[^\p{Script=Han}\d]{1,20})$/u,
   phrase: /^\p{Script=Han}{1,5}$/u,
 }
 

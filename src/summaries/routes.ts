@@ -2,13 +2,13 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { Knex } from 'knex'
 import { Type } from 'typebox'
 import { ServiceError } from '../errors.js'
+import { type AccountOf, AppId } from '../http/account-of.js'
 import type { Callers } from '../http/callers.js'
 import { BACKEND_ERRORS, DATABASE_ERRORS, errorsOf } from '../http/error-responses.js'
-import { BACKEND_ONLY, EXAMPLE, IsoDate, UserId } from '../http/schemas.js'
+import { backendOnly, EXAMPLE, IsoDate, UserId } from '../http/schemas.js'
 import { parseIsoDate } from '../lib/business-date.js'
 import { USER_ID_PATTERN } from '../lib/user-id.js'
 import { readUserId } from '../users/persons.js'
-import type { ForecastAccount } from './compute.js'
 import { DEFAULT_DAYS, findForecast, MAX_DAYS } from './forecast.js'
 import { findGoingDark } from './going-dark.js'
 
@@ -29,6 +29,7 @@ function countIn(text: string | undefined, field: string, most: number, otherwis
 const ForecastQuery = Type.Object(
   {
     days: Type.Optional(Digits(`How many days, 1 to ${MAX_DAYS}; default ${DEFAULT_DAYS}`, DEFAULT_DAYS)),
+    app_id: Type.Optional(AppId),
   },
   { additionalProperties: false },
 )
@@ -90,6 +91,7 @@ const DarkQuery = Type.Object(
     after: Type.Optional(
       Type.String({ pattern: USER_ID_PATTERN, description: '`next` of the answer before this one' }),
     ),
+    app_id: Type.Optional(AppId),
   },
   { additionalProperties: false },
 )
@@ -123,18 +125,18 @@ const DarkAnswer = Type.Object(
 /** GET /v1/forecast and GET /v1/forecast/going-dark */
 export function forecastRoutes(deps: {
   db: Knex
-  account: ForecastAccount
+  accountOf: AccountOf
   callers: Callers
   now(): number
 }): FastifyPluginAsyncTypebox {
-  const { db, account, now } = deps
-  const shared = { tags: ['forecast'], security: BACKEND_ONLY }
-  const failures = errorsOf(...BACKEND_ERRORS, 'invalid_request', ...DATABASE_ERRORS)
+  const { db, accountOf, now } = deps
+  const shared = { tags: ['forecast'], security: backendOnly('read') }
+  const failures = errorsOf(...BACKEND_ERRORS, ...DATABASE_ERRORS)
   return async (app) => {
     app.get(
       '/v1/forecast',
       {
-        onRequest: deps.callers.backend,
+        onRequest: deps.callers.backend('read'),
         schema: {
           ...shared,
           operationId: 'getForecast',
@@ -145,13 +147,15 @@ export function forecastRoutes(deps: {
           response: { 200: ForecastAnswer, ...failures },
         },
       },
-      ({ query }) =>
-        findForecast(db, account, { days: countIn(query.days, 'days', MAX_DAYS, DEFAULT_DAYS) }, now()),
+      (request) => {
+        const days = countIn(request.query.days, 'days', MAX_DAYS, DEFAULT_DAYS)
+        return findForecast(db, accountOf(request), { days }, now())
+      },
     )
     app.get(
       '/v1/forecast/going-dark',
       {
-        onRequest: deps.callers.backend,
+        onRequest: deps.callers.backend('read'),
         schema: {
           ...shared,
           operationId: 'listGoingDark',
@@ -162,7 +166,8 @@ export function forecastRoutes(deps: {
           response: { 200: DarkAnswer, ...failures },
         },
       },
-      async ({ query }) => {
+      async (request) => {
+        const { query } = request
         const date = parseIsoDate(query.date)
         if (date === undefined)
           throw new ServiceError('invalid_request', `date: ${query.date} is not a valid day`, {
@@ -170,7 +175,7 @@ export function forecastRoutes(deps: {
           })
         const limit = countIn(query.limit, 'limit', MAX_LIMIT, DEFAULT_LIMIT)
         const after = query.after === undefined ? undefined : readUserId(query.after, 'after')
-        return findGoingDark(db, account, { date, limit, after }, now())
+        return findGoingDark(db, accountOf(request), { date, limit, after }, now())
       },
     )
   }

@@ -1,5 +1,5 @@
-import type { StoredToken } from './store.js'
 import { marginOf, type TokenTiming } from './timing.js'
+import type { StoredToken } from './token-store.js'
 
 /** Tokens that WeChat refused well before their time although no process of ours had replaced them. */
 export interface EarlyDeaths {

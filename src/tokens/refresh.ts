@@ -1,16 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Knex } from 'knex'
 import { failpoint } from '../lib/failpoint.js'
 import { CODE } from '../wechat/codes.js'
 import { tokenStaysRefused } from '../wechat/errcodes.js'
 import { TokenError } from '../wechat/token-error.js'
 import { type FetchToken, fetchWithRetry } from './fetch-with-retry.js'
-import * as store from './store.js'
 import { marginOf, type TokenTiming } from './timing.js'
+import type { StoredToken, TokenStore } from './token-store.js'
 
 export interface RefreshDeps {
-  db: Knex
-  appId: string
+  store: TokenStore
   /** Random id of this process, the holder of its leases. */
   owner: string
   fetchToken: FetchToken
@@ -23,7 +21,7 @@ export interface CurrentToken {
   /** From then on it should be replaced, though it still works. */
   refreshInMs: number
   /** Set if this process has just fetched it. */
-  fetched?: { replaced: store.StoredToken | undefined }
+  fetched?: { replaced: StoredToken | undefined }
   /** Set if this token stays in use because no new one was available. */
   failure?: TokenError
 }
@@ -39,14 +37,13 @@ export class UnchangedTokenError extends TokenError {
 /**
  * The account's token, never `failing`: the stored one if it will do, otherwise a new one. The process that
  * gets the lease fetches it, while the others look at the row until it changes. If the holder dies, its lease
- * lapses and is taken over. No connection is held while WeChat is asked: every step is one statement by
- * primary key.
+ * lapses and is taken over. No connection is held while WeChat is asked.
  */
 export async function currentToken(deps: RefreshDeps, failing?: string): Promise<CurrentToken> {
-  const { db, appId, timing } = deps
+  const { store, timing } = deps
   let pauseMs = timing.pollFirstMs
   for (let waitedMs = 0; ; waitedMs += pauseMs, pauseMs = Math.min(pauseMs * 1.5, timing.pollLastMs)) {
-    const stored = await store.readToken(db, appId)
+    const stored = await store.read()
     const works = workingToken(stored, failing, timing)
     if (works !== undefined && works.refreshInMs > 0) return works
     if (await takeLease(deps, stored)) {
@@ -66,7 +63,7 @@ export async function currentToken(deps: RefreshDeps, failing?: string): Promise
 }
 
 function workingToken(
-  stored: store.StoredToken | undefined,
+  stored: StoredToken | undefined,
   failing: string | undefined,
   timing: TokenTiming,
 ): CurrentToken | undefined {
@@ -79,29 +76,27 @@ function workingToken(
   }
 }
 
-async function takeLease(deps: RefreshDeps, stored: store.StoredToken | undefined): Promise<boolean> {
-  const { db, appId, owner, timing } = deps
-  if (stored === undefined) return store.insertLeased(db, appId, owner, timing.leaseMs)
-  return stored.leaseLeftMs <= 0 && store.takeLease(db, appId, owner, stored.version, timing.leaseMs)
+async function takeLease(deps: RefreshDeps, stored: StoredToken | undefined): Promise<boolean> {
+  const { store, owner, timing } = deps
+  if (stored === undefined) return store.insertLeased(owner, timing.leaseMs)
+  return stored.leaseLeftMs <= 0 && store.takeLease(owner, stored.version, timing.leaseMs)
 }
 
 /** Undefined: the lease lapsed on the way and another process went ahead, so its token is the one to use. */
 async function refreshUnderLease(
   deps: RefreshDeps,
-  replaced: store.StoredToken | undefined,
+  replaced: StoredToken | undefined,
   failing: string | undefined,
 ): Promise<CurrentToken | undefined> {
-  const { db, appId, owner, fetchToken, timing } = deps
+  const { store, owner, fetchToken, timing } = deps
   let isStored = false
   try {
-    const fetched = await fetchWithRetry(fetchToken, timing, () =>
-      store.extendLease(db, appId, owner, timing.leaseMs),
-    )
+    const fetched = await fetchWithRetry(fetchToken, timing, () => store.extendLease(owner, timing.leaseMs))
     if (fetched === undefined) return undefined
     failpoint('token.fetched')
     const { token, expiresInMs } = fetched
     if (token === failing) throw new UnchangedTokenError()
-    isStored = await store.storeToken(db, appId, owner, {
+    isStored = await store.storeToken(owner, {
       version: replaced?.version ?? 0,
       token,
       expiresInMs,
@@ -115,6 +110,6 @@ async function refreshUnderLease(
     }
   } finally {
     // If this fails, the lease lapses by itself.
-    if (!isStored) await store.releaseLease(db, appId, owner).catch(() => {})
+    if (!isStored) await store.releaseLease(owner).catch(() => {})
   }
 }

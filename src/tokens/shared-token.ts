@@ -1,15 +1,14 @@
-import type { Knex } from 'knex'
 import type { Logger } from '../lib/logger.js'
 import type { AccessTokens } from '../wechat/client.js'
 import { TokenError } from '../wechat/token-error.js'
 import { diedEarly, EARLY_DEATH_HINT, type EarlyDeaths } from './early-death.js'
 import type { FetchToken } from './fetch-with-retry.js'
 import { type CurrentToken, currentToken, type RefreshDeps, UnchangedTokenError } from './refresh.js'
-import type { StoredToken } from './store.js'
 import { TOKEN_TIMING, type TokenTiming } from './timing.js'
+import type { StoredToken, TokenStore } from './token-store.js'
 
 export interface SharedTokenOptions {
-  db: Knex
+  store: TokenStore
   appId: string
   fetchToken: FetchToken
   /** Random id of this process, at most 64 characters. */
@@ -49,7 +48,7 @@ interface Failed {
 }
 
 /**
- * The access token of one account, shared by all processes through wx_access_token and kept in memory between
+ * The access token of one account, shared by all processes through its store and kept in memory between
  * refreshes. At most one refresh is under way in a process, and one among all processes. While the old token
  * still works, a refresh runs in the background of the calls that use it.
  */

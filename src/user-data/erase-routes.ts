@@ -1,9 +1,10 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { Knex } from 'knex'
 import { Type } from 'typebox'
+import { type AccountOf, AppIdQuery } from '../http/account-of.js'
 import type { Callers } from '../http/callers.js'
 import { BACKEND_ERRORS, DATABASE_ERRORS, errorsOf } from '../http/error-responses.js'
-import { BACKEND_ONLY, EXAMPLE, UserId, UserIdParams } from '../http/schemas.js'
+import { backendOnly, EXAMPLE, UserId, UserIdParams } from '../http/schemas.js'
 import type { Logger } from '../lib/logger.js'
 import { readUserId } from '../users/persons.js'
 import { eraseUser } from './erase.js'
@@ -39,7 +40,7 @@ const ErasureAnswer = Type.Object(
 /** DELETE /v1/users/{user_id} */
 export function eraseRoutes(deps: {
   db: Knex
-  appId: string
+  accountOf: AccountOf
   callers: Callers
   log: Logger
   now(): number
@@ -48,24 +49,27 @@ export function eraseRoutes(deps: {
     app.delete(
       '/v1/users/:user_id',
       {
-        onRequest: deps.callers.backend,
+        onRequest: deps.callers.backend('admin'),
         schema: {
           operationId: 'eraseUser',
           summary: 'Erase what is personal about a user',
           description:
             'Takes away open_ids, sessions, form_ids, texts and events; sums stay as they are. Repeating it erases what has come since, and answers zeros if nothing has. 409 while a message to the user is being sent: send it again after Retry-After.',
           tags: ['users'],
-          security: BACKEND_ONLY,
+          security: backendOnly('admin'),
           params: UserIdParams,
+          querystring: AppIdQuery,
           response: {
             200: ErasureAnswer,
-            ...errorsOf(...BACKEND_ERRORS, 'invalid_request', 'conflict', ...DATABASE_ERRORS),
+            ...errorsOf(...BACKEND_ERRORS, 'conflict', ...DATABASE_ERRORS),
           },
         },
       },
       (request) => {
         const userId = readUserId(request.params.user_id, 'user_id')
-        return eraseUser(deps, { userId, traceId: request.id }, deps.now())
+        const { db, log } = deps
+        const { appId } = deps.accountOf(request)
+        return eraseUser({ db, appId, log }, { userId, traceId: request.id }, deps.now())
       },
     )
   }

@@ -1,9 +1,10 @@
 import type { Knex } from 'knex'
+import type { ReminderData } from '../account.js'
 import { groupBy } from '../lib/group-by.js'
 import { isoTime } from '../lib/iso-time.js'
 import type { UserId } from '../lib/user-id.js'
 import { traceIdOf } from '../messages/message.js'
-import { renderReminder } from '../messages/text.js'
+import { literalTexts, renderReminder } from '../messages/text.js'
 import { errcodeJson, isoDateOrNull, isoTimeOrNull } from './json.js'
 import * as store from './message-store.js'
 import type { Attempt, Message, MessagePage } from './schemas.js'
@@ -98,8 +99,8 @@ function toJson(row: store.MessageRow, attempts: Attempt[]): Message {
 
 /** What the message says, with its placeholders filled in if it has a day. */
 function textsOf({ data, date, streak, kind }: store.MessageRow): Record<string, string> {
-  const texts = JSON.parse(data) as Record<string, string>
-  if (date === null || kind !== 'reminder') return texts
-  const rendered = Object.entries(renderReminder(texts, { date, streak }))
-  return Object.fromEntries(rendered.map(([key, { value }]) => [key, value]))
+  const texts: ReminderData = JSON.parse(data)
+  const isLiteral = date === null || kind !== 'reminder'
+  const said = isLiteral ? literalTexts(texts) : renderReminder(texts, { date, streak })
+  return Object.fromEntries(Object.entries(said).map(([key, { value }]) => [key, value]))
 }

@@ -2,13 +2,14 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { Knex } from 'knex'
 import { Type } from 'typebox'
 import { ServiceError } from '../errors.js'
+import { type AccountOf, AppId, AppIdQuery } from '../http/account-of.js'
 import type { Callers } from '../http/callers.js'
 import { BACKEND_ERRORS, DATABASE_ERRORS, errorsOf } from '../http/error-responses.js'
-import { BACKEND_ONLY, EXAMPLE, OpenId, UserId, UserIdParams } from '../http/schemas.js'
+import { backendOnly, EXAMPLE, OpenId, UserId, UserIdParams } from '../http/schemas.js'
 import { parseIsoDate } from '../lib/business-date.js'
 import { userIdToJson } from '../lib/user-id.js'
 import { readUserId } from '../users/persons.js'
-import { findUserDetail, type RecordAccount } from './detail.js'
+import { findUserDetail } from './detail.js'
 import { findMessagePage } from './messages.js'
 import { findPermitPage } from './permits.js'
 import { findUsersOf } from './persons.js'
@@ -27,7 +28,7 @@ const Limit = Type.Optional(
 )
 const limitOf = (limit: string | undefined): number => (limit === undefined ? DEFAULT_LIMIT : Number(limit))
 
-const LookUp = Type.Object({ open_id: OpenId }, { additionalProperties: false })
+const LookUp = Type.Object({ open_id: OpenId, app_id: Type.Optional(AppId) }, { additionalProperties: false })
 const Found = Type.Object(
   {
     open_id: OpenId,
@@ -44,6 +45,7 @@ const Found = Type.Object(
 const PermitQuery = Type.Object(
   {
     limit: Limit,
+    app_id: Type.Optional(AppId),
     before: Type.Optional(
       Type.String({ minLength: 1, maxLength: 40, description: '`next` of the page before' }),
     ),
@@ -60,6 +62,7 @@ const PermitQuery = Type.Object(
 const MessageQuery = Type.Object(
   {
     limit: Limit,
+    app_id: Type.Optional(AppId),
     before: Type.Optional(
       Type.String({ pattern: '^[0-9]{1,15}$', description: '`next` of the page before' }),
     ),
@@ -69,6 +72,7 @@ const MessageQuery = Type.Object(
 const SignInQuery = Type.Object(
   {
     limit: Limit,
+    app_id: Type.Optional(AppId),
     before: Type.Optional(
       Type.String({ pattern: '^\\d{4}-\\d{2}-\\d{2}$', description: '`next` of the page before' }),
     ),
@@ -79,15 +83,14 @@ const SignInQuery = Type.Object(
 /** GET /v1/users, GET /v1/users/{user_id} and its lists. They read, and bind and allot nothing. */
 export function userDataRoutes(deps: {
   db: Knex
-  account: RecordAccount
+  accountOf: AccountOf
   callers: Callers
   now(): number
 }): FastifyPluginAsyncTypebox {
-  const { db, account, now } = deps
-  const { appId } = account
-  const onRequest = deps.callers.backend
-  const common = { tags: ['users'], security: BACKEND_ONLY }
-  const errors = errorsOf(...BACKEND_ERRORS, 'not_found', 'invalid_request', ...DATABASE_ERRORS)
+  const { db, accountOf, now } = deps
+  const onRequest = deps.callers.backend('read')
+  const common = { tags: ['users'], security: backendOnly('read') }
+  const errors = errorsOf(...BACKEND_ERRORS, 'not_found', ...DATABASE_ERRORS)
   const userOf = ({ params }: { params: { user_id: string } }) => readUserId(params.user_id, 'user_id')
 
   return async (app) => {
@@ -104,10 +107,11 @@ export function userDataRoutes(deps: {
           response: { 200: Found, ...errors },
         },
       },
-      async ({ query: { open_id } }) => ({
-        open_id,
-        user_ids: (await findUsersOf(db, appId, open_id)).map(userIdToJson),
-      }),
+      async (request) => {
+        const { open_id } = request.query
+        const users = await findUsersOf(db, accountOf(request).appId, open_id)
+        return { open_id, user_ids: users.map(userIdToJson) }
+      },
     )
     app.get(
       '/v1/users/:user_id',
@@ -120,10 +124,11 @@ export function userDataRoutes(deps: {
           description:
             'The open_ids, the counter, what stops messages, and the first 20 permits, sign-ins and messages; `next` of each list begins the next page of the call for that list. A number that nobody has been seen with is answered 404.',
           params: UserIdParams,
+          querystring: AppIdQuery,
           response: { 200: UserDetailSchema, ...errors },
         },
       },
-      (request) => findUserDetail(db, account, userOf(request), now()),
+      (request) => findUserDetail(db, accountOf(request), userOf(request), now()),
     )
     app.get(
       '/v1/users/:user_id/permits',
@@ -142,7 +147,11 @@ export function userDataRoutes(deps: {
       },
       (request) => {
         const { limit, before, status } = request.query
-        return findPermitPage(db, appId, userOf(request), { limit: limitOf(limit), before, status })
+        return findPermitPage(db, accountOf(request).appId, userOf(request), {
+          limit: limitOf(limit),
+          before,
+          status,
+        })
       },
     )
     app.get(
@@ -161,7 +170,10 @@ export function userDataRoutes(deps: {
       },
       (request) => {
         const { limit, before } = request.query
-        return findSignInPage(db, appId, userOf(request), { limit: limitOf(limit), before: dayOf(before) })
+        return findSignInPage(db, accountOf(request).appId, userOf(request), {
+          limit: limitOf(limit),
+          before: dayOf(before),
+        })
       },
     )
     app.get(
@@ -181,7 +193,7 @@ export function userDataRoutes(deps: {
       (request) => {
         const { limit, before } = request.query
         const page = { limit: limitOf(limit), before: before === undefined ? undefined : Number(before) }
-        return findMessagePage(db, appId, userOf(request), page)
+        return findMessagePage(db, accountOf(request).appId, userOf(request), page)
       },
     )
   }

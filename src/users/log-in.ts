@@ -13,10 +13,9 @@ import { type Numbering, userIdOf } from './user-ids.js'
 
 export interface LogInDeps {
   db: Knex
-  account: Numbering
   tokens: SessionTokens
   /** Asks WeChat whose code of wx.login this is. */
-  exchangeCode(code: string): Promise<LoginResult>
+  exchangeCode(appId: string, code: string): Promise<LoginResult>
   log: Logger
 }
 
@@ -36,29 +35,30 @@ const MINUTE_SECONDS = 60
  */
 export async function logIn(
   deps: LogInDeps,
-  { code, traceId }: { code: string; traceId: string },
+  { account, code, traceId }: { account: Numbering; code: string; traceId: string },
   now: number,
 ): Promise<Session> {
-  const { db, account, log } = deps
-  const result = await deps.exchangeCode(code)
+  const { db, log } = deps
+  const { appId } = account
+  const result = await deps.exchangeCode(appId, code)
   if (result.kind !== 'logged_in') {
-    logRefusal(log, { trace_id: traceId, app_id: account.appId }, result)
+    logRefusal(log, { trace_id: traceId, app_id: appId }, result)
     throw refusalOf(result)
   }
   const { openId, unionId } = result
   const userId = await inRequest(db, async (trx) => {
     const user = await userIdOf(trx, account, openId, now)
-    await store.recordLogin(trx, { appId: account.appId, openId, unionId }, now)
+    await store.recordLogin(trx, { appId, openId, unionId }, now)
     return user
   })
   log.debug({
     event: 'session.opened',
     trace_id: traceId,
-    app_id: account.appId,
+    app_id: appId,
     open_id: maskOpenId(openId),
     user_id: userId,
   })
-  return { ...(await deps.tokens.issue(openId, now)), userId }
+  return { ...(await deps.tokens.issue({ appId, openId }, now)), userId }
 }
 
 type Failure = Exclude<LoginResult, { kind: 'logged_in' }>

@@ -1,21 +1,24 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import type { FastifyRequest } from 'fastify'
 import type { Knex } from 'knex'
 import { Type } from 'typebox'
 import { inTransaction } from '../db/transaction.js'
 import { ServiceError } from '../errors.js'
+import { type AccountOf, AppId, AppIdQuery } from '../http/account-of.js'
 import type { Callers } from '../http/callers.js'
 import { BACKEND_ERRORS, BODY_ERRORS, DATABASE_ERRORS, errorsOf } from '../http/error-responses.js'
-import { BACKEND_ONLY, EXAMPLE, UserId, UserIdParams } from '../http/schemas.js'
+import { backendOnly, EXAMPLE, UserId, UserIdParams } from '../http/schemas.js'
 import { userIdToJson } from '../lib/user-id.js'
 import { readUserId } from './persons.js'
 import * as store from './stop-store.js'
 
 /** Of PUT. Callers that were written before there was a body send none. */
-const Wish = Type.Unsafe<{ opted_out: boolean } | null | undefined>({
+const Wish = Type.Unsafe<{ opted_out: boolean; app_id?: string } | null | undefined>({
   type: ['object', 'null'],
   required: ['opted_out'],
   properties: {
     opted_out: { type: 'boolean', description: 'false brings the user back, as DELETE does' },
+    app_id: AppId,
   },
   additionalProperties: false,
   examples: [{ opted_out: true }],
@@ -35,16 +38,15 @@ const Answer = Type.Object(
 /** PUT and DELETE /v1/users/{user_id}/opt-out, for all open_ids of a user. */
 export function optOutRoutes(deps: {
   db: Knex
-  account: { appId: string }
+  accountOf: AccountOf
   callers: Callers
   now(): number
 }): FastifyPluginAsyncTypebox {
-  const { db, now } = deps
-  const { appId } = deps.account
+  const { db, accountOf, now } = deps
 
   const schema = {
     tags: ['users'],
-    security: BACKEND_ONLY,
+    security: backendOnly('admin'),
     params: UserIdParams,
     response: {
       200: Answer,
@@ -53,10 +55,11 @@ export function optOutRoutes(deps: {
   }
 
   async function change(
-    digits: string,
+    request: FastifyRequest & { params: { user_id: string } },
     write: (trx: Knex.Transaction, named: store.Named, now: number) => Promise<void>,
   ): Promise<Type.Static<typeof Answer>> {
-    const userId = readUserId(digits, 'user_id')
+    const { appId } = accountOf(request)
+    const userId = readUserId(request.params.user_id, 'user_id')
     const named = { appId, userId }
     const stopped = await inTransaction(db, async (trx) => {
       await write(trx, named, now())
@@ -71,7 +74,7 @@ export function optOutRoutes(deps: {
     app.put(
       '/v1/users/:user_id/opt-out',
       {
-        onRequest: deps.callers.backend,
+        onRequest: deps.callers.backend('admin'),
         schema: {
           ...schema,
           body: Wish,
@@ -81,22 +84,22 @@ export function optOutRoutes(deps: {
             '`{"opted_out": true}`, or no body, stops all messages. That holds until `{"opted_out": false}`: neither an accepted subscription nor a bulk bring-back ends it. Repeating it changes nothing. A message that is being sent at this moment still goes out.',
         },
       },
-      (request) =>
-        change(request.params.user_id, request.body?.opted_out === false ? store.liftAll : store.recordWish),
+      (request) => change(request, request.body?.opted_out === false ? store.liftAll : store.recordWish),
     )
     app.delete(
       '/v1/users/:user_id/opt-out',
       {
-        onRequest: deps.callers.backend,
+        onRequest: deps.callers.backend('admin'),
         schema: {
           ...schema,
+          querystring: AppIdQuery,
           operationId: 'endOptOut',
           summary: 'Bring a user back',
           description:
             'The same as PUT with `{"opted_out": false}`. Ends whatever stops messages to the user: an opt-out, a refusal that WeChat reported, a block. If WeChat still refuses, the next message is refused and the stop is recorded again.',
         },
       },
-      (request) => change(request.params.user_id, store.liftAll),
+      (request) => change(request, store.liftAll),
     )
   }
 }

@@ -2,18 +2,19 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { Knex } from 'knex'
 import { Type } from 'typebox'
 import { inRequest } from '../db/transaction.js'
+import { type AccountOf, AppId } from '../http/account-of.js'
 import type { Callers } from '../http/callers.js'
 import { BACKEND_ERRORS, BODY_ERRORS, DATABASE_ERRORS, errorsOf } from '../http/error-responses.js'
-import { BACKEND_ONLY, EXAMPLE, OpenId, UserId } from '../http/schemas.js'
+import { backendOnly, EXAMPLE, OpenId, UserId } from '../http/schemas.js'
 import { userIdToJson } from '../lib/user-id.js'
 import { readUserId } from './persons.js'
 import { rebindUser } from './rebind.js'
-import type { Numbering } from './user-ids.js'
 
 const BindingBody = Type.Object(
   {
     open_id: OpenId,
     user_id: UserId,
+    app_id: Type.Optional(AppId),
     move_permits: Type.Optional(
       Type.Boolean({
         description:
@@ -36,23 +37,23 @@ const BindingAnswer = Type.Object(
 /** PUT /v1/users. The open_id is in the body because URLs are logged on the way. */
 export function userRoutes(deps: {
   db: Knex
-  account: Numbering
+  accountOf: AccountOf
   callers: Callers
-  onBound(openId: string): Promise<void>
+  onBound(appId: string, openId: string): Promise<void>
   now(): number
 }): FastifyPluginAsyncTypebox {
   return async (app) => {
     app.put(
       '/v1/users',
       {
-        onRequest: deps.callers.backend,
+        onRequest: deps.callers.backend('upload'),
         schema: {
           operationId: 'bindUser',
           summary: 'Bind an open_id to a user',
           description:
             'Repeating it changes nothing. An open_id has one user; a user may have several open_ids. An open_id of another user is answered 409 unless move_permits is true.',
           tags: ['users'],
-          security: BACKEND_ONLY,
+          security: backendOnly('upload'),
           body: BindingBody,
           response: {
             200: BindingAnswer,
@@ -61,12 +62,13 @@ export function userRoutes(deps: {
         },
       },
       async (request) => {
+        const account = deps.accountOf(request)
         const { open_id: openId, move_permits: movePermits = false } = request.body
         const userId = readUserId(request.body.user_id, 'user_id')
         const moved = await inRequest(deps.db, (trx) =>
-          rebindUser(trx, deps.account, { openId, userId, movePermits }, deps.now()),
+          rebindUser(trx, account, { openId, userId, movePermits }, deps.now()),
         )
-        await deps.onBound(openId)
+        await deps.onBound(account.appId, openId)
         return { open_id: openId, user_id: userIdToJson(userId), moved }
       },
     )

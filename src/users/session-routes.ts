@@ -1,6 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
 import { ServiceError } from '../errors.js'
+import { type AccountOf, AppId } from '../http/account-of.js'
 import { BODY_ERRORS, DATABASE_ERRORS, errorsOf } from '../http/error-responses.js'
 import type { Limit } from '../http/limits.js'
 import { EXAMPLE, UserId } from '../http/schemas.js'
@@ -10,7 +11,7 @@ import { type LogInDeps, logIn } from './log-in.js'
 const Login = Type.Object(
   {
     code: Type.String({ minLength: 1, maxLength: 200, description: 'The code from wx.login; works once' }),
-    app_id: Type.Optional(Type.String({ minLength: 1, maxLength: 64, description: 'The app of the code' })),
+    app_id: Type.Optional(AppId),
   },
   { additionalProperties: false, examples: [{ code: '0a3x2yGa1d8qVH0Gq0Ia1XvUmN0x2yGk' }] },
 )
@@ -36,6 +37,7 @@ const SessionAnswer = Type.Object(
 const LOGIN_ERRORS = [
   'invalid_code',
   'high_risk_user',
+  'unknown_account',
   'sessions_off',
   'code_used',
   'too_many_requests',
@@ -45,7 +47,7 @@ const LOGIN_ERRORS = [
 
 /** POST /v1/sessions. Without `sessions` it answers that sessions are off. */
 export function sessionRoutes(deps: {
-  appId: string
+  accountOf: AccountOf
   sessions: LogInDeps | undefined
   loginLimit: Limit
   now(): number
@@ -67,15 +69,11 @@ export function sessionRoutes(deps: {
         },
       },
       async (request, reply) => {
-        const { code, app_id: appId = deps.appId } = request.body
+        const { code } = request.body
         if (!deps.sessions)
           throw new ServiceError('sessions_off', 'Sessions are off: SESSION_SECRET is not set')
-        if (appId !== deps.appId) {
-          throw new ServiceError('invalid_request', `app_id: this service is for ${deps.appId}`, {
-            field: 'app_id',
-          })
-        }
-        const session = await logIn(deps.sessions, { code, traceId: request.id }, deps.now())
+        const login = { account: deps.accountOf(request), code, traceId: request.id }
+        const session = await logIn(deps.sessions, login, deps.now())
         const { token, expiresAt, userId } = session
         return reply.status(201).send({
           token,

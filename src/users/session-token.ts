@@ -7,11 +7,17 @@ export const SESSION_LIFETIME_MS = 7 * DAY_MS
 const ISSUER = 'sign-in-reminder'
 const ALGORITHM = 'HS256'
 
+/** Whom a token names. */
+export interface Holder {
+  appId: string
+  openId: string
+}
+
 export interface SessionTokens {
   /** A token that names its holder: sub = open_id, aud = app_id. */
-  issue(openId: string, now: number): Promise<{ token: string; expiresAt: number }>
-  /** The open_id of a token that is ours, for this app and still valid. Throws `unauthorized`. */
-  verify(token: string, now: number): Promise<string>
+  issue(holder: Holder, now: number): Promise<{ token: string; expiresAt: number }>
+  /** The holder of a token that is ours, of an account that is served here, and still valid. Throws `unauthorized`. */
+  verify(token: string, now: number): Promise<Holder>
 }
 
 /**
@@ -19,30 +25,31 @@ export interface SessionTokens {
  * old one live.
  */
 export function createSessionTokens({
-  appId,
+  isServed,
   secrets,
 }: {
-  appId: string
+  isServed(appId: string): boolean
   secrets: readonly [string, ...string[]]
 }): SessionTokens {
   const keys = secrets.map((secret) => new TextEncoder().encode(secret))
   const [newest] = keys
 
-  async function openIdOf(token: string, key: Uint8Array, now: number): Promise<string | undefined> {
+  async function holderOf(token: string, key: Uint8Array, now: number): Promise<Holder | undefined> {
     const { payload } = await jwtVerify(token, key, {
       // Pinned: a token must not choose how it is verified.
       algorithms: [ALGORITHM],
       issuer: ISSUER,
-      audience: appId,
-      requiredClaims: ['sub', 'exp'],
+      requiredClaims: ['sub', 'aud', 'exp'],
       currentDate: new Date(now),
     })
-    // jose checks that it is present, not that it is a string.
-    return typeof payload.sub === 'string' ? payload.sub : undefined
+    const { aud: appId, sub: openId } = payload
+    // jose checks that they are present, not that they are strings.
+    if (typeof appId !== 'string' || typeof openId !== 'string') return undefined
+    return isServed(appId) ? { appId, openId } : undefined
   }
 
   return {
-    async issue(openId, now) {
+    async issue({ appId, openId }, now) {
       // A token holds whole seconds.
       const expiresAt = Math.floor((now + SESSION_LIFETIME_MS) / 1_000) * 1_000
       const token = await new SignJWT()
@@ -58,8 +65,8 @@ export function createSessionTokens({
     async verify(token, now) {
       for (const key of keys) {
         try {
-          const openId = await openIdOf(token, key, now)
-          if (openId !== undefined) return openId
+          const holder = await holderOf(token, key, now)
+          if (holder) return holder
         } catch (error) {
           if (error instanceof errors.JWTExpired)
             throw new ServiceError(

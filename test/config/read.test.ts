@@ -33,6 +33,7 @@ describe('without a value', () => {
       retentionDays: 90,
       apiKeys: [],
       sessionSecrets: [],
+      tokenKeys: [],
       rateLimits: { session: 60, key: Number.POSITIVE_INFINITY, ip: 300, refused: 60 },
       trustProxy: ['loopback'],
       apiDocs: true,
@@ -68,7 +69,7 @@ describe('without a value', () => {
   test('an empty variable counts as one that is not set', () => {
     const names = [
       'DATABASE_URL HOST PORT LOG_LEVEL WX_API_BASE_URL SEND_CONCURRENCY SEND_RATE REDIS_URL API_KEYS WX_APP_SECRET',
-      'SESSION_SECRET RATE_LIMITS TRUST_PROXY API_DOCS',
+      'SESSION_SECRET TOKEN_KEY RATE_LIMITS TRUST_PROXY API_DOCS',
       'WX_CHANNEL WX_TOKEN_MODE USER_IDS REMINDER_TEMPLATE_ID REMINDER_PAGE REMINDER_DATA TIMEZONE REMIND_CRON',
       'EXPIRE_CRON SEND_UNTIL REMINDER_URL REMINDER_MINIPROGRAM MINIPROGRAM_STATE MESSAGE_LANG TEMPLATES WEBHOOK_URL',
       'WEBHOOK_SECRET',
@@ -91,6 +92,7 @@ test('every variable is read', () => {
     RETENTION_DAYS: '30',
     API_KEYS: ' shop : key-of-the-shop-1 ,,app:key:of:the:app:2',
     SESSION_SECRET: `${'newest-'.repeat(7)}, ${'older-'.repeat(7)}`,
+    TOKEN_KEY: `${'newer-'.repeat(7)},${'elder-'.repeat(7)}`,
     RATE_LIMITS: 'session:30, key:6000,ip:unlimited,refused:5',
     TRUST_PROXY: '10.0.0.0/8, ::1,uniquelocal',
     API_DOCS: 'off',
@@ -108,6 +110,7 @@ test('every variable is read', () => {
       { name: 'app', key: 'key:of:the:app:2' },
     ],
     sessionSecrets: ['newest-'.repeat(7), 'older-'.repeat(7)],
+    tokenKeys: ['newer-'.repeat(7), 'elder-'.repeat(7)],
     rateLimits: { session: 30, key: 6000, ip: Number.POSITIVE_INFINITY, refused: 5 },
     trustProxy: ['10.0.0.0/8', '::1', 'uniquelocal'],
     apiDocs: false,
@@ -216,6 +219,7 @@ const BAD: Record<string, string[]> = {
     `${'newest-'.repeat(7)},`,
     `${'newest-'.repeat(7)},short`,
   ],
+  TOKEN_KEY: ['short', 's'.repeat(64), `${'newer-'.repeat(7)},`],
   RATE_LIMITS: [
     '60',
     'session',
@@ -268,6 +272,8 @@ const BAD: Record<string, string[]> = {
     '{"keyword1":{"value":"x"}}',
     '{"keyword1":"{strek}"}',
     '{"keyword1":"{constructor}"}',
+    '{"thing1":[{"min_streak":2,"text":"已连续签到{streak}天"}]}',
+    '{"phrase1":"第{streak}天"}',
   ],
   REMINDER_URL: ['shop.example', 'ftp://shop.example'],
   REMINDER_MINIPROGRAM: [

@@ -45,7 +45,7 @@ const EVENTS = sorted([
 async function findJobs(): Promise<Job[]> {
   const env = { ...SERVICE_ENV, DATABASE_URL: database.url }
   const account = readAccount(env)
-  const base = openBase(readConfig(env), account)
+  const base = openBase(readConfig(env))
   const sending = openSending(base, readConfig(env), account)
   const callbacks = createCallbackWorker({ ...base, account })
   const counters = createCounterCheck(base.db, account.appId)

@@ -2,6 +2,7 @@ import type { Knex } from 'knex'
 import { afterAll, beforeAll } from 'vitest'
 import type { Account } from '../../src/account.js'
 import { readAccount, readConfig } from '../../src/config/read.js'
+import type { ApiKey } from '../../src/http/api-keys.js'
 import type { ConnectionLimits } from '../../src/http/connections.js'
 import { type Service, startService } from '../../src/service.js'
 import { APP_ID, APP_SECRET } from './constants.js'
@@ -51,6 +52,8 @@ export interface ServiceOptions {
   wechatUrl?(): string
   now?: () => number
   connections?: Partial<ConnectionLimits>
+  /** In place of those of API_KEYS. */
+  keys?: ApiKey[]
 }
 
 /**
@@ -76,7 +79,7 @@ export async function startTestService(dialect: Dialect, options: ServiceOptions
 
 function makeService(
   database: TestDatabase,
-  { databaseUrl = (url) => url, wechatUrl, env: changes, now, connections }: ServiceOptions,
+  { databaseUrl = (url) => url, wechatUrl, env: changes, now, connections, keys }: ServiceOptions,
 ): { service: TestService; open(): Promise<void> } {
   const env: Record<string, string> = { ...SERVICE_ENV, DATABASE_URL: databaseUrl(database.url), ...changes }
   const account = readAccount(env)
@@ -148,6 +151,7 @@ function makeService(
         migrate: true,
         ...(now ? { now } : {}),
         ...(connections ? { connections } : {}),
+        ...(keys ? { keys } : {}),
       },
     )
   }

@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { openDatabase } from '../../src/db/connect.js'
 import { createSharedToken } from '../../src/tokens/shared-token.js'
+import { createTableStore } from '../../src/tokens/table-store.js'
 import { fetchAccessToken } from '../../src/wechat/access-token.js'
 import { createWechatHttp } from '../../src/wechat/http.js'
 
@@ -15,7 +16,7 @@ const account = { appId: 'wx1', appSecret: 'secret', tokenMode: 'stable' } as co
 const db = openDatabase(databaseUrl)
 const http = createWechatHttp({ baseUrl, connections: 1 })
 const token = createSharedToken({
-  db,
+  store: createTableStore(db, account.appId),
   appId: account.appId,
   fetchToken: (signal) => fetchAccessToken(http, account, signal),
   owner: `process-${process.pid}`,

@@ -1,6 +1,8 @@
 import { afterEach, expect, test } from 'vitest'
+import { createAccounts } from '../../src/accounts.js'
 import { buildApp } from '../../src/app.js'
 import { readAccount, readConfig } from '../../src/config/read.js'
+import { createKeyring, unboundKey } from '../../src/http/api-keys.js'
 import { createLogger } from '../../src/lib/logger.js'
 import { createIngest } from '../../src/permits/ingest.js'
 import { assertMigrated } from '../../src/schema.js'
@@ -86,8 +88,9 @@ test('the log has a line a minute about them, however many there are', async () 
   const app = await buildApp({
     db,
     assertMigrated,
-    account: readAccount(SERVICE_ENV),
+    accounts: createAccounts([readAccount(SERVICE_ENV)]),
     ...readConfig(SERVICE_ENV),
+    keys: createKeyring(readConfig(SERVICE_ENV).apiKeys.map(unboundKey)),
     exchangeCode: () => Promise.reject(new Error('nobody logs in')),
     ingest: createIngest(db),
     onCallback: () => {},

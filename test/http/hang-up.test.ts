@@ -1,7 +1,9 @@
 import type { IncomingMessage } from 'node:http'
 import { expect, test } from 'vitest'
+import { createAccounts } from '../../src/accounts.js'
 import { buildApp } from '../../src/app.js'
 import { readAccount, readConfig } from '../../src/config/read.js'
+import { createKeyring, unboundKey } from '../../src/http/api-keys.js'
 import { createLogger } from '../../src/lib/logger.js'
 import { createIngest } from '../../src/permits/ingest.js'
 import { assertMigrated } from '../../src/schema.js'
@@ -21,8 +23,9 @@ test.each([
   const app = await buildApp({
     db,
     assertMigrated,
-    account: readAccount(SERVICE_ENV),
+    accounts: createAccounts([readAccount(SERVICE_ENV)]),
     ...readConfig(SERVICE_ENV),
+    keys: createKeyring(readConfig(SERVICE_ENV).apiKeys.map(unboundKey)),
     exchangeCode: () => Promise.reject(new Error('nobody logs in')),
     ingest: createIngest(db),
     onCallback: () => {},

@@ -1,19 +1,23 @@
 import { expect, test } from 'vitest'
+import { createAccounts } from '../../src/accounts.js'
 import { buildApp } from '../../src/app.js'
-import { readConfig } from '../../src/config/read.js'
+import { readAccount, readConfig } from '../../src/config/read.js'
+import { createKeyring, unboundKey } from '../../src/http/api-keys.js'
 import { createLogger } from '../../src/lib/logger.js'
 import { createIngest } from '../../src/permits/ingest.js'
 import { assertMigrated } from '../../src/schema.js'
 import { createTestDatabase } from '../helpers/database.js'
 import { testMetrics } from '../helpers/metrics.js'
+import { SERVICE_ENV } from '../helpers/service.js'
 
 test('a body that is not called JSON is refused as such, plain text included', async () => {
   const { db, close } = await createTestDatabase('sqlite')
   const app = await buildApp({
     db,
     assertMigrated,
-    account: { appId: 'wxA', timezone: 'Asia/Shanghai' } as Parameters<typeof buildApp>[0]['account'],
+    accounts: createAccounts([readAccount(SERVICE_ENV)]),
     ...readConfig({ API_KEYS: 'backend:key-of-the-media-types' }),
+    keys: createKeyring(readConfig({ API_KEYS: 'backend:key-of-the-media-types' }).apiKeys.map(unboundKey)),
     exchangeCode: () => Promise.reject(new Error('nobody logs in')),
     ingest: createIngest(db),
     onCallback: () => {},

@@ -101,7 +101,7 @@ test('a signal ends a process at once that waits for its turn, though Redis hang
   }
 })
 
-test('without a limit Redis is not asked', async () => {
+test('without a limit no message waits for a Redis that answers nothing', async () => {
   await hasUsers(5)
   const port = await freePort()
   const connected: Socket[] = []
@@ -111,7 +111,8 @@ test('without a limit Redis is not asked', async () => {
     const { code } = await remind({ SEND_RATE: 'unlimited', REDIS_URL: `redis://127.0.0.1:${port}` }).ended
     expect(code).toBe(0)
     expect(reachedWechat()).toHaveLength(5)
-    expect(connected).toHaveLength(0)
+    // For the access token alone, which then comes from the table.
+    expect(connected.length).toBeGreaterThan(0)
   } finally {
     for (const socket of connected) socket.destroy()
     await new Promise((resolve) => listener.close(resolve))

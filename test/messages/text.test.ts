@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { parseReminderData, renderReminder } from '../../src/messages/text.js'
+import { literalTexts, reminderRenderer, renderReminder } from '../../src/messages/text.js'
 
 describe('the text of a reminder', () => {
   const facts = { date: 20_261_120, streak: 3 }
@@ -32,26 +32,37 @@ describe('the text of a reminder', () => {
   test('leaves characters alone that mean something to a replacement', () => {
     expect(renderReminder({ a: "$& $1 $' {streak}" }, facts)).toEqual({ a: { value: "$& $1 $' 3" } })
   })
-})
 
-describe('REMINDER_DATA', () => {
-  test('REMINDER_DATA is read as it is', () => {
-    expect(parseReminderData('{"keyword1":"日领积分","k":"{date}"}')).toEqual({
-      keyword1: '日领积分',
-      k: '{date}',
+  test.each([
+    [0, '今天开始签到吧'],
+    [1, '今天开始签到吧'],
+    [2, '已连续签到2天'],
+    [29, '已连续签到29天'],
+    [30, '整整一个月'],
+    [365, '整整一个月'],
+  ])('is the first alternative that a streak of %i reaches', (streak, text) => {
+    const thing2 = [
+      { min_streak: 30, text: '整整一个月' },
+      { min_streak: 2, text: '已连续签到{streak}天' },
+      { text: '今天开始签到吧' },
+    ]
+    expect(renderReminder({ thing1: '每日签到', thing2 }, { ...facts, streak })).toEqual({
+      thing1: { value: '每日签到' },
+      thing2: { value: text },
     })
   })
 
-  test.each([
-    ['not JSON', /JSON/],
-    ['[]', /JSON object/],
-    ['null', /JSON object/],
-    ['"text"', /JSON object/],
-    ['{"keyword1":3}', /"keyword1" must be a non-empty text/],
-    ['{"keyword1":""}', /"keyword1" must be a non-empty text/],
-    ['{"keyword1":"{streaks}"}', /"keyword1" has {streaks}; known are {streak}, {date}, {weekday}/],
-    ['{"keyword1":"{constructor}"}', /{constructor}/],
-  ])('%s is refused with the reason', (text, reason) => {
-    expect(() => parseReminderData(text)).toThrow(reason)
+  test('says no streak below 0 or above 99999, whatever a row says', () => {
+    const render = reminderRenderer({ a: '{streak}' }, facts.date)
+    expect([-3, 99_999, 100_000, 1e21].map((streak) => render(streak).a?.value)).toEqual([
+      '0',
+      '99999',
+      '99999',
+      '99999',
+    ])
+  })
+
+  test('of a message without a day is said as it stands', () => {
+    expect(literalTexts({ a: '{streak} {date}' })).toEqual({ a: { value: '{streak} {date}' } })
   })
 })

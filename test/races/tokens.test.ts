@@ -2,6 +2,7 @@ import type { Knex } from 'knex'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { selectRows } from '../../src/db/sql.js'
 import { createSharedToken, type SharedToken } from '../../src/tokens/shared-token.js'
+import { createTableStore } from '../../src/tokens/table-store.js'
 import { dialects, useDatabase } from '../helpers/database.js'
 import { openSteppingPool, type SteppingPool } from '../helpers/stepping-pool.js'
 import { fetched, recordingLogger, type TokenEndpoint, tokenEndpoint } from '../helpers/tokens.js'
@@ -38,7 +39,7 @@ describe.each(dialects)('two token refreshers on %s', (dialect) => {
 
   const refresher = (db: Knex, owner: string): SharedToken =>
     createSharedToken({
-      db,
+      store: createTableStore(db, 'wx1'),
       appId: 'wx1',
       fetchToken: wechat.fetch,
       owner,

@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { openDatabase } from '../../src/db/connect.js'
 import { databaseNow, execute, selectRows } from '../../src/db/sql.js'
 import { createSharedToken, type SharedToken } from '../../src/tokens/shared-token.js'
+import { createTableStore } from '../../src/tokens/table-store.js'
 import type { TokenTiming } from '../../src/tokens/timing.js'
 import { TokenError } from '../../src/wechat/token-error.js'
 import { MINUTE_MS } from '../helpers/constants.js'
@@ -40,7 +41,7 @@ describe.each(dialects)('the shared token on %s', (dialect) => {
     options: { owner?: string; pool?: Knex; timing?: Partial<TokenTiming> } = {},
   ): SharedToken {
     return createSharedToken({
-      db: options.pool ?? db,
+      store: createTableStore(options.pool ?? db, 'wx1'),
       appId: 'wx1',
       fetchToken: wechat.fetch,
       owner: options.owner ?? `process-${Math.random()}`,

@@ -5,7 +5,10 @@ import { NOW } from '../helpers/constants.js'
 
 const OLD = 'the-old-secret-of-32-characters-xx'
 const NEW = 'the-new-secret-of-32-characters-xx'
-const tokens = createSessionTokens({ appId: 'wxA', secrets: [NEW, OLD] })
+const isServed = (appId: string) => appId === 'wxA'
+const ALICE = { appId: 'wxA', openId: 'oA' }
+const BOB = { appId: 'wxA', openId: 'oB' }
+const tokens = createSessionTokens({ isServed, secrets: [NEW, OLD] })
 
 const encode = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url')
 const hmac = (hash: string, text: string, secret: string) =>
@@ -23,11 +26,11 @@ function forge(options: { header?: object; claims?: object; secret?: string; has
 }
 
 test('a token names its holder until it ends after seven days', async () => {
-  const { token, expiresAt } = await tokens.issue('oA', NOW)
+  const { token, expiresAt } = await tokens.issue(ALICE, NOW)
   expect(expiresAt).toBe(NOW + SESSION_LIFETIME_MS)
-  expect((await tokens.issue('oA', NOW + 999)).expiresAt).toBe(expiresAt)
-  expect(await tokens.verify(token, NOW)).toBe('oA')
-  expect(await tokens.verify(token, expiresAt - 1)).toBe('oA')
+  expect((await tokens.issue(ALICE, NOW + 999)).expiresAt).toBe(expiresAt)
+  expect(await tokens.verify(token, NOW)).toEqual(ALICE)
+  expect(await tokens.verify(token, expiresAt - 1)).toEqual(ALICE)
   await expect(tokens.verify(token, expiresAt)).rejects.toMatchObject({
     code: 'unauthorized',
     message: expect.stringContaining('log in again'),
@@ -35,7 +38,7 @@ test('a token names its holder until it ends after seven days', async () => {
 })
 
 test('a token says who, for which app and until when, and nothing else', async () => {
-  const { token } = await tokens.issue('oA', NOW)
+  const { token } = await tokens.issue(ALICE, NOW)
   const [header, claims] = token.split('.').map((part) => Buffer.from(part, 'base64url').toString())
   expect(JSON.parse(header ?? '')).toEqual({ alg: 'HS256', typ: 'JWT' })
   const seconds = Math.floor(NOW / 1_000)
@@ -49,21 +52,21 @@ test('a token says who, for which app and until when, and nothing else', async (
 })
 
 test('a token of the old secret is good as long as the secret is listed, and new ones are signed by the first', async () => {
-  const { token: ofOld } = await createSessionTokens({ appId: 'wxA', secrets: [OLD] }).issue('oA', NOW)
-  expect(await tokens.verify(ofOld, NOW)).toBe('oA')
-  const { token: ofNew } = await tokens.issue('oB', NOW)
-  expect(await createSessionTokens({ appId: 'wxA', secrets: [NEW] }).verify(ofNew, NOW)).toBe('oB')
-  await expect(
-    createSessionTokens({ appId: 'wxA', secrets: [NEW] }).verify(ofOld, NOW),
-  ).rejects.toMatchObject({ code: 'unauthorized' })
+  const { token: ofOld } = await createSessionTokens({ isServed, secrets: [OLD] }).issue(ALICE, NOW)
+  expect(await tokens.verify(ofOld, NOW)).toEqual(ALICE)
+  const { token: ofNew } = await tokens.issue(BOB, NOW)
+  expect(await createSessionTokens({ isServed, secrets: [NEW] }).verify(ofNew, NOW)).toEqual(BOB)
+  await expect(createSessionTokens({ isServed, secrets: [NEW] }).verify(ofOld, NOW)).rejects.toMatchObject({
+    code: 'unauthorized',
+  })
 })
 
 test('a token made by hand by the same rules is taken: the ones below are refused for what they change', async () => {
-  expect(await tokens.verify(forge(), NOW)).toBe('oA')
-  expect(await tokens.verify(forge({ secret: OLD }), NOW)).toBe('oA')
+  expect(await tokens.verify(forge(), NOW)).toEqual(ALICE)
+  expect(await tokens.verify(forge({ secret: OLD }), NOW)).toEqual(ALICE)
 })
 
-const { token: good } = await tokens.issue('oA', NOW)
+const { token: good } = await tokens.issue(ALICE, NOW)
 const [goodHeader = '', goodClaims = '', goodSignature = ''] = good.split('.')
 
 test.each([
@@ -78,7 +81,9 @@ test.each([
   ['without a signature', `${goodHeader}.${goodClaims}.`],
   ['signed with HS512', forge({ header: { alg: 'HS512' }, hash: 'sha512' })],
   ['with other claims under the old signature', `${goodHeader}.${encode({ sub: 'oB' })}.${goodSignature}`],
-  ['of another app', forge({ claims: { aud: 'wxB' } })],
+  ['of an app that is not served here', forge({ claims: { aud: 'wxB' } })],
+  ['of no app', forge({ claims: { aud: undefined } })],
+  ['of two apps', forge({ claims: { aud: ['wxA', 'wxB'] } })],
   ['of another issuer', forge({ claims: { iss: 'somebody' } })],
   ['of nobody', forge({ claims: { sub: undefined } })],
   ['for somebody who is no text', forge({ claims: { sub: 7 } })],

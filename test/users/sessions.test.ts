@@ -139,13 +139,19 @@ describe.each(dialects)('sessions on %s', (dialect) => {
     [{ code: '' }, 'code'],
     [{ code: 7 }, 'code'],
     [{ code: 'c'.repeat(201) }, 'code'],
-    [{ code: 'c', app_id: 'wxOther' }, 'app_id'],
     [{ code: 'c', open_id: 'oA' }, 'open_id'],
     [[], 'body'],
   ])('a login of %j names the field that is wrong', async (body, field) => {
     expect(await login(body)).toMatchObject({
       status: 422,
       body: { error: { code: 'invalid_request', details: { field } } },
+    })
+  })
+
+  test('a login for an account that is not served here is told so', async () => {
+    expect(await login({ code: 'c', app_id: 'wxOther' })).toMatchObject({
+      status: 404,
+      body: failure('unknown_account'),
     })
   })
 

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'vitest'
 import { type Sandbox, startSandbox } from '../../src/sandbox/sandbox.js'
 import { createSharedToken, type SharedToken } from '../../src/tokens/shared-token.js'
+import { createTableStore } from '../../src/tokens/table-store.js'
 import { fetchAccessToken } from '../../src/wechat/access-token.js'
 import { createWechatClient, type WechatClient } from '../../src/wechat/client.js'
 import { createWechatHttp, type WechatHttp } from '../../src/wechat/http.js'
@@ -29,7 +30,7 @@ describe.each(['stable', 'classic'] as const)('client, tokens and sandbox togeth
     logger = recordingLogger()
     const account = { appId: APP_ID, appSecret: APP_SECRET, tokenMode }
     tokens = createSharedToken({
-      db: database.db,
+      store: createTableStore(database.db, account.appId),
       appId: account.appId,
       fetchToken: (signal) => fetchAccessToken(http, account, signal),
       owner: 'me',

@@ -36,7 +36,7 @@ export const health = {
   redis: 'Redis',
   redisOff: 'not used: each process keeps its own rate',
   redisRate: (rate: string) => `shares the rate of ${rate} messages a second`,
-  redisNoRate: 'set, but there is no SEND_RATE to share',
+  redisNoRate: 'shares the access token',
   connections: 'What it stands on',
   next: 'What comes next',
   nextNote: (zone: string) => `In the time zone of the account, ${zone}.`,

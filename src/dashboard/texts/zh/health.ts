@@ -35,7 +35,7 @@ export const health: typeof healthEn = {
   redis: 'Redis',
   redisOff: '未使用：各进程自行限速',
   redisRate: (rate) => `共享每秒 ${rate} 条的速率`,
-  redisNoRate: '已设置，但没有 SEND_RATE 可共享',
+  redisNoRate: '共享 access_token',
   connections: '依赖',
   next: '接下来',
   nextNote: (zone) => `按账号时区 ${zone}。`,
