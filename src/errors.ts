@@ -9,6 +9,7 @@ export const ERROR_STATUS = {
   not_found: 404,
   unknown_account: 404,
   sessions_off: 404,
+  method_not_allowed: 405,
   request_timeout: 408,
   conflict: 409,
   user_not_bound: 409,

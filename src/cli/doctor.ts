@@ -1,6 +1,7 @@
 import { readSettings } from '../config/read.js'
 import { openSending } from '../deps.js'
 import type { Finding } from '../findings/finding.js'
+import { examineAccountsFile } from '../operations/accounts-file-check.js'
 import { examine } from '../operations/doctor.js'
 import { pendingMigrations } from '../schema.js'
 import { type AddCommand, type Cli, EXIT, type JsonOption } from './command.js'
@@ -30,7 +31,8 @@ async function examineAll(cli: Cli, { json }: JsonOption): Promise<number> {
       const { findCallbackTarget } = await import('../operations/callback-target.js')
       const callback = await findCallbackTarget(base, config, account)
       const deps = { db, pendingMigrations, account, systemNow, getToken, auxiliary, callback, ...redis }
-      const checks = await examine(deps).finally(sending.close)
+      const ofFile = config.accountsFile === undefined ? [] : examineAccountsFile(settings, systemNow())
+      const checks = [...ofFile, ...(await examine(deps).finally(sending.close))]
       const ok = checks.every(({ status }) => status !== 'fail')
       print(cli.streams, json, { ok, checks }, checks.flatMap(toLines))
       return ok ? EXIT.ok : EXIT.found

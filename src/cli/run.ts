@@ -11,6 +11,7 @@ import { addDoctor } from './doctor.js'
 import { addExpire } from './expire.js'
 import { addExplain } from './explain.js'
 import { addForecast } from './forecast.js'
+import { addHashKey } from './hash-key.js'
 import { addHashPassword } from './hash-password.js'
 import { addMigrate } from './migrate.js'
 import { printError } from './output.js'
@@ -42,6 +43,7 @@ const COMMANDS: AddCommand[] = [
   addAudit,
   addDoctor,
   addHashPassword,
+  addHashKey,
   addSandbox,
   addDemo,
 ]

@@ -107,7 +107,7 @@ async function playRun(
   wechat: SandboxControl,
   clock: DemoClock,
 ): Promise<void> {
-  const { sending } = service
+  const { sending } = service.of()
   const { signal } = new AbortController()
   await forgetToken(sending.db, account.appId)
   const sweepAt = { appId: account.appId, slot: clock.now(), triggeredBy: 'cron' } as const
@@ -122,7 +122,7 @@ async function playRun(
 /** WeChat pushes what has happened, and the service takes it up before the clock moves on. */
 async function pushEvents({ service }: Pick<DemoApp, 'service'>, wechat: SandboxControl): Promise<void> {
   await wechat.sendPushes()
-  await service.callbacks.workDue()
+  await service.of().workEvents()
 }
 
 /** Of those who were reminded more come back than of the others: that is what the reminder is for. */
@@ -131,13 +131,14 @@ async function playEvening(
   day: SampleDay,
   week: Week,
 ): Promise<void> {
+  const { sending } = service.of()
   const date = week.runs.at(-1)?.date ?? 0
-  const reminded = new Set(await findReminded(service.sending.db, account.appId, date))
+  const reminded = new Set(await findReminded(sending.db, account.appId, date))
   const coming = [
     ...day.eveningIfReminded.filter(({ userId }) => reminded.has(userId)),
     ...day.eveningUnasked.filter(({ userId }) => !reminded.has(userId)),
   ]
   await signIn(backend, coming)
   week.signIns += coming.length
-  await summarize({ ...service.sending, signal: new AbortController().signal }, account)
+  await summarize({ ...sending, signal: new AbortController().signal }, account)
 }

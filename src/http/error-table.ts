@@ -20,7 +20,7 @@ export const ERROR_TABLE: Record<ErrorCode, ErrorEntry> = {
     example: { message: 'This is not an HTTP request' },
   },
   unauthorized: {
-    meaning: { en: 'no key or session, or a wrong one', zh: '没带密钥或会话，或不对' },
+    meaning: { en: 'no key or session, or a wrong or expired one', zh: '没带密钥或会话，或不对、已过期' },
     example: { message: 'Send an API key as "Authorization: Bearer KEY"' },
   },
   invalid_code: {
@@ -62,6 +62,13 @@ export const ERROR_TABLE: Record<ErrorCode, ErrorEntry> = {
     },
     example: { message: 'Sessions are off: SESSION_SECRET is not set' },
   },
+  method_not_allowed: {
+    meaning: {
+      en: 'the address takes another method: see the header Allow',
+      zh: '该地址要用别的方法，见响应头 Allow',
+    },
+    example: { message: 'There is no DELETE /v1/form-ids; it takes POST' },
+  },
   request_timeout: {
     meaning: {
       en: 'a request has 30 s to arrive, its headers 10 s',
@@ -102,7 +109,10 @@ export const ERROR_TABLE: Record<ErrorCode, ErrorEntry> = {
     example: { message: 'Send JSON, with Content-Type: application/json' },
   },
   invalid_request: {
-    meaning: { en: 'details.field names the field', zh: 'details.field 指出字段' },
+    meaning: {
+      en: 'details.field names the field; where there are several faults, details.faults has all of them',
+      zh: 'details.field 指出字段；有多处错误时全部列在 details.faults',
+    },
     example: { message: 'user_id: must be >= 0', details: { field: 'user_id' } },
   },
   too_many_requests: {

@@ -1,5 +1,9 @@
 import { randomBytes } from 'node:crypto'
-import { describe, expect, test } from 'vitest'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { ACCOUNT_PROPERTIES } from '../../src/config/account-properties.js'
 import { readAccount, readConfig, readSettings } from '../../src/config/read.js'
 import { accountSettings, serviceSettings } from '../../src/config/settings.js'
 import { all, codeIn, environmentOf, languagesOf, PAGES, read, rowsOf, sorted, wordOf } from './pages.js'
@@ -55,6 +59,30 @@ describe.each(languagesOf('docs/configuration.md'))('%s', (page) => {
         ['none', '无', ...required].some((word) => word === value || word === wordOf(name)),
         name,
       ).toBe(true)
+  })
+})
+
+describe.each(languagesOf('docs/configuration.md'))('%s', (page) => {
+  test('lists exactly the properties that an account of the file may have, each with its variable', () => {
+    const rows = rowsOf(page, 'property', '属性').map(([path, variable]) => [wordOf(path), wordOf(variable)])
+    const expected = Object.entries(ACCOUNT_PROPERTIES).map(([variable, { path }]) => [path, variable])
+    expect(rows.sort()).toEqual(expected.sort())
+  })
+
+  test('shows a file that the service takes', () => {
+    const [example = ''] = codeIn(read(page), 'json').filter((block) => block.includes('"accounts"'))
+    const folder = mkdtempSync(join(tmpdir(), 'documented-'))
+    onTestFinished(() => rmSync(folder, { recursive: true }))
+    // What it refers to, beside it.
+    mkdirSync(join(folder, 'secrets'))
+    writeFileSync(join(folder, 'secrets/shop-token'), secret(16))
+    writeFileSync(join(folder, 'secrets/shop-aes-key'), secret(22).slice(1))
+    writeFileSync(join(folder, 'secrets/club'), secret(16))
+    const ACCOUNTS_FILE = join(folder, 'accounts.json')
+    writeFileSync(ACCOUNTS_FILE, example.replace('/run/secrets/club', 'secrets/club'))
+    const { accounts, keys } = readSettings({ ACCOUNTS_FILE, SHOP_SECRET: secret(16) }, 'any message')
+    expect(accounts.map(({ channel }) => channel)).toEqual(['subscribe', 'official'])
+    expect(keys).toMatchObject([{ appIds: [accounts[0]?.appId], scopes: ['upload', 'read'] }])
   })
 })
 

@@ -67,6 +67,25 @@ describe.each(languagesOf('docs/http.md'))('%s', (page) => {
     }
   })
 
+  test('says which calls need which scope', () => {
+    const scopeOf = new Map(
+      operations.map(({ call, operation }) => [
+        call,
+        operation.security?.flatMap(({ apiKey = [] }) => apiKey)[0],
+      ]),
+    )
+    for (const [scope, , calls = ''] of rowsOf(page, 'scope', '权限')) {
+      const others = [...scopeOf].filter(
+        ([call, needed]) => needed === wordOf(scope) && !call.startsWith('GET'),
+      )
+      expect(all(calls, /((?:POST|PUT|DELETE) [^\s,、]+)/g).sort(), scope).toEqual(
+        others.map(([call]) => call).sort(),
+      )
+    }
+    for (const [call, needed] of scopeOf)
+      if (call.startsWith('GET')) expect(needed ?? 'read', call).toBe('read')
+  })
+
   test('lists exactly the error codes, each with its status', () => {
     const ofCalls = rowsOf(page, 'status', '状态').map(([status, code]) => [wordOf(code), Number(status)])
     const ofLogins = rowsOf(page, 'answer to POST /v1/sessions', 'POST /v1/sessions 的错误').map(

@@ -428,7 +428,7 @@ describe('a service that refuses', () => {
     phone.goOnline()
     await phone.settled()
     expect((await books()).formIds.toSorted()).toEqual([first, last].toSorted())
-    phone.expectHints(/dropped, the service answered 422 .*form_id/)
+    phone.expectHints(/refused an item: invalid, items\.1\.form_id: /)
     expect(phone.pending()).toEqual([])
   })
 

@@ -157,7 +157,7 @@ describe.each(dialects)('POST /v1/subscriptions on %s', (dialect) => {
     [item({ form_id: 'F' }), 'form_id'],
     [{ items: [] }, 'items'],
     [{ items: Array(101).fill(item()) }, 'items'],
-    [{ items: [item(), item({ result: 1 })] }, 'items.1.result'],
+    [{ items: [item({ result: 1 }), item({ result: 1 })] }, 'items.0.result'],
     [[], 'body'],
   ])('a body of %j names the field that is wrong', async (body, field) => {
     expect(await service.post(PATH, body)).toMatchObject({

@@ -91,7 +91,9 @@ function createUploader({ service, outbox, random, setTimeout, clearTimeout, hin
   function tellRejected({ data }) {
     for (const result of /** @type {unknown[]} */ (field(data, 'results'))) {
       const reason = field(result, 'reason')
-      if (reason !== undefined) hint(`the service refused an item: ${reason}`)
+      const fault = field(field(result, 'error'), 'message')
+      if (reason !== undefined)
+        hint(`the service refused an item: ${fault === undefined ? reason : `${reason}, ${fault}`}`)
     }
   }
 
