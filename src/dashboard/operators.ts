@@ -61,6 +61,7 @@ async function examineAll({ base, sending, config, account }: Parts): Promise<Fi
     account,
     systemNow: Date.now,
     getToken: sending.getToken,
+    tokenCounters: sending.tokenCounters,
     auxiliary: sending.auxiliary,
     callback: await findCallbackTarget(base, config, account),
     ...(url === undefined ? {} : { redis: { url, sendRate: account.sendRate } }),

@@ -1,5 +1,6 @@
 import type { Knex } from 'knex'
 import { execute, isSqlite, selectRows } from '../db/sql.js'
+import { addDays } from '../lib/business-date.js'
 import type { RunState } from '../runs/run.js'
 
 /** How far the reminders of a day have come, and what submitted messages took of the quota: a few rows by their keys. */
@@ -24,12 +25,15 @@ export async function findRunOfDay(db: Knex, appId: string, date: number): Promi
   return row && { ...row, ended: Number(row.ended) }
 }
 
-/** How many users the newest forecast says can be reminded on a day. */
+/** Forecasts of a day are made on at most so many days before it. */
+const FORECAST_DAYS = 31
+
+/** How many users the newest forecast says can be reminded on a day. Reads the kept forecasts of a month at most. */
 export async function findForecastOf(db: Knex, appId: string, date: number): Promise<number | undefined> {
   const [row] = await selectRows<{ reachable: number }>(
     db,
-    'SELECT reachable FROM wx_forecast_day WHERE app_id = ? AND day = ? AND made_on <= ? ORDER BY made_on DESC LIMIT 1',
-    [appId, date, date],
+    'SELECT reachable FROM wx_forecast_day WHERE app_id = ? AND day = ? AND made_on BETWEEN ? AND ? ORDER BY made_on DESC LIMIT 1',
+    [appId, date, addDays(date, -FORECAST_DAYS), date],
   )
   return row?.reachable
 }

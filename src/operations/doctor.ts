@@ -6,6 +6,7 @@ import { type Finding, toFinding } from '../findings/finding.js'
 import { describeOpen } from '../messages/open-messages.js'
 import { countOpen } from '../messages/open-store.js'
 import { examineAccount } from '../preflight/examine-account.js'
+import type { TokenCounters } from '../tokens/shared-token.js'
 import type { Auxiliary } from '../wechat/auxiliary.js'
 import { TokenError } from '../wechat/token-error.js'
 import { examineCallback } from './callback-check.js'
@@ -27,6 +28,8 @@ export interface DoctorDeps {
   account: Account
   systemNow(): number
   getToken(): Promise<string>
+  /** What the asking process has seen of the token so far; undefined = it has only just begun. */
+  tokenCounters?(): TokenCounters
   /** For the account's templates. */
   auxiliary: Auxiliary
   /** Where to test the message push; undefined = nowhere. */
@@ -55,7 +58,7 @@ export async function examine(deps: DoctorDeps): Promise<Finding[]> {
     const token = await examineToken(deps)
     rest.push(token)
     const platform = { db, auxiliary: deps.auxiliary, now: systemNow }
-    rest.push(...(await examineAccount(platform, account, token.status === 'ok')))
+    rest.push(...(await examineAccount(platform, account, token.status !== 'fail')))
     if (deps.callback) rest.push(await examineCallback(account, deps.callback, systemNow))
   }
   return [database, migrations, ...rest]
@@ -74,7 +77,7 @@ async function examineMessages({ db, account, systemNow }: DoctorDeps): Promise<
   })
 }
 
-async function examineToken({ account, getToken }: DoctorDeps): Promise<Finding> {
+async function examineToken({ account, getToken, tokenCounters }: DoctorDeps): Promise<Finding> {
   const name = 'token'
   if (account.appSecret === '')
     return toFinding(
@@ -85,6 +88,8 @@ async function examineToken({ account, getToken }: DoctorDeps): Promise<Finding>
     )
   try {
     await getToken()
+    const early = tokenCounters?.().earlyDeaths.count ?? 0
+    if (early > 0) return foreignRefresher(early)
     return toFinding(name, 'ok', {
       en: `WeChat gives a token (${account.tokenMode})`,
       zh: `可从微信获取 token（${account.tokenMode}）`,
@@ -96,4 +101,14 @@ async function examineToken({ account, getToken }: DoctorDeps): Promise<Finding>
     const zh = error.entry ? `${error.entry.errcode} ${error.entry.meaning_zh}` : reason.zh
     return toFinding(name, 'fail', { en: error.message, zh }, { fix, finding })
   }
+}
+
+function foreignRefresher(deaths: number): Finding {
+  const finding = 'token_foreign_refresher'
+  const { reason, fix } = KNOWN_ERRORS[finding]
+  const told = {
+    en: `${reason.en} This process has seen ${deaths}.`,
+    zh: `${reason.zh}本进程已遇到 ${deaths} 次。`,
+  }
+  return toFinding('token', 'warn', told, { fix, finding })
 }

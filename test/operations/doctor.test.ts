@@ -73,6 +73,16 @@ describe.each(dialects)('the doctor on %s', (dialect) => {
     })
   })
 
+  it('warns of another program that fetches tokens, once this process has seen a token die early', async () => {
+    const tokenCounters = () => ({ refreshed: 2, failed: 0, earlyDeaths: { count: 1, firstAt: 1 } })
+    const findings = await examine({ db: database.db, ...known, systemNow: Date.now, tokenCounters })
+    expect(findings.find(({ name }) => name === 'token')).toMatchObject({
+      status: 'warn',
+      finding: 'token_foreign_refresher',
+      fix: expect.stringContaining('WX_TOKEN_MODE=stable'),
+    })
+  })
+
   it('measures the skew with its sign', async () => {
     expect(await measureSkew(database.db, () => Date.now() - 10_000)).toBeGreaterThan(9_000)
     expect(await measureSkew(database.db, () => Date.now() + 10_000)).toBeLessThan(-9_000)
