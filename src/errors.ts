@@ -17,6 +17,7 @@ export const ERROR_STATUS = {
   payload_too_large: 413,
   unsupported_media_type: 415,
   invalid_request: 422,
+  unknown_template: 422,
   too_many_requests: 429,
   headers_too_large: 431,
   internal: 500,

@@ -17,6 +17,7 @@ export type EventOutcome =
   | 'blocked'
   | 'unblocked'
   | 'ignored'
+  | 'unknown_template'
   | 'incomplete'
   | 'no_user'
   | 'unknown_message'

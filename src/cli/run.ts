@@ -4,6 +4,7 @@ import { armFailpoints } from '../lib/failpoint.js'
 import { setTestTiming } from '../lib/test-timing.js'
 import { programVersion } from '../lib/version.js'
 import { addAudit } from './audit.js'
+import { addBridge } from './bridge.js'
 import { addBringBack } from './bring-back.js'
 import { type AddCommand, type Cli, EXIT, type Streams } from './command.js'
 import { addDemo } from './demo.js'
@@ -34,6 +35,7 @@ const COMMANDS: AddCommand[] = [
   addPreview,
   addExplain,
   addForecast,
+  addBridge,
   addStatus,
   addSummarize,
   addExpire,

@@ -115,6 +115,21 @@ export const ERROR_TABLE: Record<ErrorCode, ErrorEntry> = {
     },
     example: { message: 'user_id: must be >= 0', details: { field: 'user_id' } },
   },
+  unknown_template: {
+    meaning: {
+      en: 'the account does not use this template: details.known has those that it uses; add it to TEMPLATES, or report another one',
+      zh: '该账号不使用这个模板：details.known 是可用的模板；请把它加进 TEMPLATES，或改报其他模板',
+    },
+    example: {
+      message:
+        'template_id: this account has no template OLD-TEMPLATE; it takes subscriptions to: TEMPLATE-ID-OF-YOUR-ACCOUNT. If messages use this one too, add it to TEMPLATES; if the reminder does, set REMINDER_TEMPLATE_ID',
+      details: {
+        field: 'template_id',
+        template_id: 'OLD-TEMPLATE',
+        known: ['TEMPLATE-ID-OF-YOUR-ACCOUNT'],
+      },
+    },
+  },
   too_many_requests: {
     meaning: { en: 'wait for Retry-After', zh: '按 Retry-After 等待' },
     example: { message: 'More than 6000 requests in a minute; try again in 12 s' },

@@ -1,6 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { Knex } from 'knex'
 import { Type } from 'typebox'
+import type { Account } from '../account.js'
 import type { AccountOf } from '../http/account-of.js'
 import { ItemError, type Items, itemReader, oneOrBatch } from '../http/batch.js'
 import { BATCH_BODY_BYTES, limitSessionBody } from '../http/body-limits.js'
@@ -10,6 +11,7 @@ import { errorShape } from '../http/errors.js'
 import { bothCallers, EXAMPLE, Milliseconds, OpenId, UserId } from '../http/schemas.js'
 import type { Logger } from '../lib/logger.js'
 import { type Person, personsOf } from '../users/persons.js'
+import { takesSubscriptionsOf, unknownTemplate } from './known-templates.js'
 import { reportSubscription, type SubscriptionOutcome } from './report-subscription.js'
 import { logSubscriptions } from './upload-log.js'
 
@@ -109,6 +111,18 @@ export function subscriptionRoutes(deps: {
   onReported?(appId: string, outcomes: SubscriptionOutcome[]): void
 }): FastifyPluginAsyncTypebox {
   const { db, accountOf, log, now } = deps
+
+  async function report(
+    account: Account,
+    item: Type.Static<typeof Item>,
+    person: Person,
+  ): Promise<SubscriptionOutcome> {
+    if (takesSubscriptionsOf(account, item.template_id))
+      return reportSubscription(db, toReport(account.appId, item, person), now())
+    const error = errorShape(unknownTemplate(account, item.template_id))
+    return { outcome: 'refused', reason: 'unknown_template', error }
+  }
+
   return async (app) => {
     app.post(
       '/v1/subscriptions',
@@ -120,19 +134,24 @@ export function subscriptionRoutes(deps: {
           operationId: 'reportSubscriptions',
           summary: 'Report what wx.requestSubscribeMessage answered',
           description:
-            'One accept is one permit, which does not expire. WeChat also reports the tap in an event: the two count once. With a session, leave out open_id and user_id; up to 20 items.',
+            'One accept is one permit of that template, which does not expire. WeChat also reports the tap in an event: the two count once. Taken are the template of the reminder and those of TEMPLATES; among several items, one of another template is refused by itself. With a session, leave out open_id and user_id; up to 20 items.',
           tags: ['permits'],
           security: bothCallers('upload'),
           body: oneOrBatch(Item, MAX_ITEMS, EXAMPLES),
-          response: { 201: Answer, ...errorsOf(...CALLER_ERRORS, ...BODY_ERRORS, ...DATABASE_ERRORS) },
+          response: {
+            201: Answer,
+            ...errorsOf(...CALLER_ERRORS, ...BODY_ERRORS, 'unknown_template', ...DATABASE_ERRORS),
+          },
         },
       },
       async (request, reply) => {
         const account = accountOf(request)
-        const named = await personsOf(db, account, callerOf(request), readItems(request.body), now())
+        const items = readItems(request.body)
+        if (!('items' in request.body) && !takesSubscriptionsOf(account, request.body.template_id))
+          throw unknownTemplate(account, request.body.template_id)
+        const named = await personsOf(db, account, callerOf(request), items, now())
         const outcomes: SubscriptionOutcome[] = []
-        for (const { item, person } of named.good)
-          outcomes.push(await reportSubscription(db, toReport(account.appId, item, person), now()))
+        for (const { item, person } of named.good) outcomes.push(await report(account, item, person))
         const reports = outcomes.map(({ outcome }, i) => ({ userId: named.good[i]?.person.userId, outcome }))
         logSubscriptions(log, request.id, reports)
         deps.onReported?.(account.appId, outcomes)

@@ -1,6 +1,6 @@
 import type { Knex } from 'knex'
 import type { Account } from '../account.js'
-import { type ClaimedPermit, isUsable, lockForClaim, spendForClaim } from '../books/index.js'
+import { type ClaimedPermit, lockForClaim, spendForClaim } from '../books/index.js'
 import { isDuplicate } from '../db/errors.js'
 import { inTransaction } from '../db/transaction.js'
 import { MINUTE_MS } from '../lib/durations.js'
@@ -70,7 +70,7 @@ export async function claimDue(db: Knex, account: Account, options: ClaimOptions
 
     const range = await store.boundRange(trx, appId, free, options.examine)
     if (room === 0) {
-      const [due] = await store.findDue(trx, appId, range, { date, usable: isUsable(account, now) }, 1)
+      const [due] = await store.findDue(trx, appId, range, store.dayOf(account, date, now), 1)
       const cursor = due ? userIdBefore(due.user_id) : range.hi
       await cursors.moveCursor(trx, runId, range.range_no, cursor, null)
       return due ? { kind: 'limited' } : { kind: 'claimed', messages: [] }
@@ -111,7 +111,7 @@ export async function claimRange(
   const lease = await openClaim(trx, appId, of.leaseMs, now)
   const state = firstState(account, date, now)
   const written = await store.insertDue(trx, appId, range, limit, {
-    day: { date, usable: isUsable(account, now) },
+    day: store.dayOf(account, date, now),
     claimId: lease.claimId,
     runId: of.runId,
     cardId: of.card.id,

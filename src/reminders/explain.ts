@@ -116,6 +116,8 @@ async function findFacts(
   const dayBegan = timeOn(date, 0, 0, account.timezone)
   const run = await store.findRunFor(db, of, date)
   const sentWith = run && (await store.findSentWith(db, run.id))
+  // Settings of today say nothing of a run that is over.
+  const { channel, templateId } = date < businessDate(now, account.timezone) && sentWith ? sentWith : account
   return {
     userId,
     date,
@@ -123,15 +125,11 @@ async function findFacts(
     message: await store.findMessage(db, of, date),
     counter: await store.findCounter(db, of),
     ...(await store.findPermits(db, of)),
-    stops: await store.findStops(db, of, Math.min(now, dayBegan)),
+    stops: await store.findStops(db, { ...of, templateId }, Math.min(now, dayBegan)),
     signIn: await store.findSignIn(db, of, date),
     run,
     givenBack: run && (await store.findGivenBack(db, of, run.id)),
     firstRun: await store.findFirstRun(db, account.appId),
-    // Settings of today say nothing of a run that is over.
-    sentWith:
-      date < businessDate(now, account.timezone) && sentWith
-        ? sentWith
-        : { channel: account.channel, templateId: account.templateId },
+    sentWith: { channel, templateId },
   }
 }

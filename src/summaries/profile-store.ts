@@ -4,6 +4,7 @@ import type { Channel } from '../channel.js'
 import { inThisOrder, isSqlite, mysqlHint, selectRows } from '../db/sql.js'
 import type { UserId } from '../lib/user-id.js'
 import type { Range } from '../runs/ranges.js'
+import { isStopped } from '../users/stopped.js'
 import type { ComingDay } from './coming-days.js'
 import type { Bundle, Profile } from './reach.js'
 
@@ -49,7 +50,7 @@ function profiles(db: Knex, { account, page, days }: ProfilesOf): Condition {
          ON s.app_id = p.app_id AND s.user_id = p.user_id AND s.day = ?
        LEFT JOIN wx_push_message m ON m.app_id = p.app_id AND m.business_date = ? AND m.user_id = p.user_id
        LEFT JOIN wx_user u${mysqlHint(db, 'FORCE INDEX (wx_user_user_idx)')}
-         ON u.app_id = p.app_id AND u.user_id = p.user_id AND (u.opted_out_at IS NOT NULL OR u.blocked_at IS NOT NULL)
+         ON u.app_id = p.app_id AND u.user_id = p.user_id AND ${isStopped('u', '?')}
        ${inThisOrder(db)} wx_save_form_id f${mysqlHint(db, 'FORCE INDEX (wx_save_form_id_oldest_idx)')}
          ON f.app_id = p.app_id AND f.user_id = p.user_id AND f.expire > ? AND f.status = 0 AND ${forReminders.sql}
        WHERE p.app_id = ? AND p.user_id > ? AND p.user_id <= ? AND p.count > 0 AND u.app_id IS NULL
@@ -63,6 +64,7 @@ function profiles(db: Knex, { account, page, days }: ProfilesOf): Condition {
       at,
       today,
       today,
+      account.templateId,
       first ?? 0,
       ...forReminders.bindings,
       account.appId,

@@ -19,7 +19,11 @@ let service: TestService
 let operations: { call: string; who: string[]; operation: Operation }[]
 
 beforeAll(async () => {
-  const env = { SESSION_SECRET: 'c29tZXRoaW5nLXJhbmRvbS1mb3ItYS10ZXN0' }
+  const env = {
+    SESSION_SECRET: 'c29tZXRoaW5nLXJhbmRvbS1mb3ItYS10ZXN0',
+    WX_CHANNEL: 'subscribe',
+    TEMPLATES: 'TEMPLATE-ID-OF-YOUR-ACCOUNT',
+  }
   service = await startTestService('sqlite', { env, now: () => NOON })
   const { paths } = (await service.request('GET', '/openapi.json')).body as {
     paths: Record<string, Record<string, Operation>>
@@ -116,10 +120,14 @@ describe.each(languagesOf('docs/http.md'))('%s', (page) => {
       wordsIn(cell),
     )
     const results = ['reject', 'ban', 'filter', 'something new']
-    const items = results.map((result) => ({ open_id: 'oA', user_id: 1, template_id: 'T', result }))
+    const one = { open_id: 'oA', user_id: 1, template_id: 'TEMPLATE-ID-OF-YOUR-ACCOUNT' }
+    const items = [
+      ...results.map((result) => ({ ...one, result })),
+      { ...one, template_id: 'T', result: 'accept' },
+    ]
     const { body } = await service.post('/v1/subscriptions', { items })
     const answered = (body as { results: { reason: string }[] }).results.map(({ reason }) => reason)
-    expect(answered).toHaveLength(4)
+    expect(answered).toHaveLength(5)
     expect(reasons).toEqual(expect.arrayContaining(answered))
   })
 

@@ -110,21 +110,6 @@ describe('a batch', () => {
     expect(await stored()).toEqual([])
   })
 
-  test('reports good subscriptions beside one that is wrong', async () => {
-    const { channel } = service.account
-    expect(channel).toBeDefined()
-    const tap = { open_id: 'o1', user_id: 1, template_id: 'daily', result: 'accept' }
-    const answer = await service.post('/v1/subscriptions', { items: [{ ...tap, result: 1 }, tap] })
-    expect(answer.body).toMatchObject({
-      accepted: 1,
-      refused: 1,
-      results: [
-        { outcome: 'refused', reason: 'invalid' },
-        { template_id: 'daily', outcome: 'accepted' },
-      ],
-    })
-  })
-
   test('with more items than may be is refused at the first fault, however many it has', async () => {
     const began = performance.now()
     const answer = await service.post(PATH, { items: Array(200_000).fill({}) })
