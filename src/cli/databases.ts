@@ -9,6 +9,7 @@ import { type Base, openBase, openSending, type Sending } from '../deps.js'
 import { ServiceError } from '../errors.js'
 import { assertClocksAgree } from '../operations/clock.js'
 import { assertMigrated, migrateLatest } from '../schema.js'
+import { openAllFollowers } from '../users/followers.js'
 import type { Cli } from './command.js'
 import { printDatabase } from './output.js'
 
@@ -83,6 +84,7 @@ export function withSending<T>(
       await assertClocksAgree(base.db, base.now)
       check(account, base.now())
       await assignUnassigned(base.db, account.appId, base.now())
+      await openAllFollowers(base.db, account, base.now())
       const sending = openSending(base, config, account)
       try {
         return await work(sending, account)

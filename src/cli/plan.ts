@@ -1,3 +1,4 @@
+import type { Account } from '../account.js'
 import { readSettings } from '../config/read.js'
 import { businessDate, toIsoDate } from '../lib/business-date.js'
 import { firingsOn, parseCron } from '../lib/cron.js'
@@ -25,7 +26,7 @@ export const addPlan: AddCommand = (program, cli) => {
             const [firing = now()] =
               date > today ? firingsOn(parseCron(account.remindCron), date, account.timezone) : []
             const plan = await planRun(db, account, date, firing)
-            print(cli.streams, options.json, { ...plan, date: toIsoDate(date) }, describe(plan))
+            print(cli.streams, options.json, { ...plan, date: toIsoDate(date) }, describe(plan, account))
             return EXIT.ok
           },
           { config, account },
@@ -34,11 +35,15 @@ export const addPlan: AddCommand = (program, cli) => {
     )
 }
 
-function describe({ date, due, skipped, given_back, sample }: Plan): string[] {
+function describe({ date, due, skipped, given_back, sample }: Plan, { channel }: Account): string[] {
+  const lacking =
+    channel === 'official'
+      ? ''
+      : `${skipped.no_valid_permit} without a valid permit, ${skipped.no_permit} without any, `
   return [
     `${toIsoDate(date)}: ${due} due.`,
-    `Not due: ${skipped.signed_in} signed in, ${skipped.reminded_today} reminded today, ${skipped.no_valid_permit} ` +
-      `without a valid permit, ${skipped.no_permit} without any, ${skipped.stopped} opted out or blocked.`,
+    `Not due: ${skipped.signed_in} signed in, ${skipped.reminded_today} reminded today, ${lacking}` +
+      `${skipped.stopped} opted out or blocked.`,
     `Of that day's reminders: ${skipped.failed_today} failed, ${skipped.unknown_today} unknown, ` +
       `${skipped.in_hand} in hand, ${given_back} given back.`,
     ...sample.map(({ user_id, data }) => `  user ${user_id}: ${JSON.stringify(data)}`),

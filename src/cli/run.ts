@@ -22,6 +22,7 @@ import { addRecover } from './recover.js'
 import { addRemind } from './remind.js'
 import { addRestored } from './restored.js'
 import { addSandbox } from './sandbox.js'
+import { addSendTest } from './send-test.js'
 import { addServe } from './serve.js'
 import { listenForSignals } from './signals.js'
 import { addStatus } from './status.js'
@@ -31,6 +32,7 @@ const COMMANDS: AddCommand[] = [
   addServe,
   addMigrate,
   addRemind,
+  addSendTest,
   addPlan,
   addPreview,
   addExplain,

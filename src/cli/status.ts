@@ -80,7 +80,9 @@ function describeProgress(status: RunStatus): string[] {
 
 function describeSkipped({ as_of, ...causes }: RunStatus['skipped']): string[] {
   if (as_of === null) return []
-  const parts = Object.entries(causes).map(([cause, users]) => `${users} ${cause.replaceAll('_', ' ')}`)
+  const parts = Object.entries(causes).flatMap(([cause, users]) =>
+    users === null ? [] : [`${users} ${cause.replaceAll('_', ' ')}`],
+  )
   return [`Passed over, as of ${as_of}: ${parts.join(', ')}.`]
 }
 

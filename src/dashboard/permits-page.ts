@@ -5,7 +5,7 @@ import type { GoingDark } from '../summaries/going-dark.js'
 import type { Stock } from '../summaries/stock.js'
 import { day } from './answers.js'
 import { chart } from './chart.js'
-import { type Figure, figures, linkButton, pageHead, panel, table, tabs } from './components.js'
+import { type Column, type Figure, figures, linkButton, pageHead, panel, table, tabs } from './components.js'
 import { type Html, html } from './html.js'
 import { HOME } from './layout.js'
 import { flowPanel, stockPanel } from './permits-charts.js'
@@ -25,10 +25,11 @@ export interface PermitsFacts {
 }
 
 export function permitsPage(reader: Reader, facts: PermitsFacts): Page {
-  const { texts } = reader
+  const { texts, account } = reader
   const t = texts.permits
   const { stock, flow, dark } = facts
   const forecast = withoutSpentDay(facts.forecast)
+  if (account.channel === 'official') return followersPage(reader, forecast, facts.range)
   return {
     title: t.title,
     section: 'permits',
@@ -40,6 +41,22 @@ ${forecastPanel(reader, { forecast, range: facts.range })}
 ${dark && darkPanel(reader, forecast, dark, facts.range)}`,
   }
 }
+
+/** Of a service account, which needs no permits: who can be reminded, and nothing of permits. */
+function followersPage(reader: Reader, forecast: Forecast, range: number): Page {
+  const t = reader.texts.permits
+  const [, reachable] = figuresOf(reader, { forecast, stock: NO_STOCK })
+  return {
+    title: t.title,
+    section: 'permits',
+    scripts: ['charts.js'],
+    body: html`${pageHead(t.title, t.notNeededLead)}
+${panel(t.notNeeded, html`<p>${t.notNeededText}</p>${reachable && figures([reachable])}`, { note: asOf(reader, forecast.as_of) })}
+${forecastPanel(reader, { forecast, range })}`,
+  }
+}
+
+const NO_STOCK: Stock = { as_of: null, permits: [] }
 
 /** After its run, today has nobody left: the next days are what is asked about. */
 function withoutSpentDay(forecast: Forecast): Forecast {
@@ -116,23 +133,27 @@ function forecastPanel(reader: Reader, { forecast, range }: Pick<PermitsFacts, '
     },
     forecastTable(reader, days),
   )
-  return panel(t.forecast, html`${switcher}${drawn}`, { note: t.forecastNote })
+  const note = reader.account.channel === 'official' ? t.forecastNoteFollowers : t.forecastNote
+  return panel(t.forecast, html`${switcher}${drawn}`, { note })
 }
 
 function widthOf({ expected_low, expected_high }: ForecastDay): number | null {
   return expected_low === null || expected_high === null ? null : expected_high - expected_low
 }
 
-function forecastTable({ texts, format }: Scribe, days: ForecastDay[]): Html {
+function forecastTable({ texts, format, account }: Scribe, days: ForecastDay[]): Html {
   const t = texts.permits
+  const ofPermits: Column<ForecastDay>[] = [
+    { title: t.columns.left, numeric: true, cell: ({ permits_left }) => format.number(permits_left) },
+    { title: t.columns.dark, numeric: true, cell: ({ going_dark }) => format.number(going_dark) },
+  ]
   const orNothing = (value: number | null): string => (value === null ? '–' : format.number(value))
   return table(
     t.forecast,
     [
       { title: texts.frame.day, cell: ({ date }) => day(format, date) },
       { title: t.columns.reach, numeric: true, cell: ({ reachable }) => format.number(reachable) },
-      { title: t.columns.left, numeric: true, cell: ({ permits_left }) => format.number(permits_left) },
-      { title: t.columns.dark, numeric: true, cell: ({ going_dark }) => format.number(going_dark) },
+      ...(account.channel === 'official' ? [] : ofPermits),
       { title: t.columns.expected, numeric: true, cell: ({ expected }) => orNothing(expected) },
       {
         title: t.columns.band,

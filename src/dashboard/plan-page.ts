@@ -6,9 +6,12 @@ import type { CountedPlan } from './planner.js'
 import type { Page, Reader } from './reader.js'
 import { USER } from './user-page.js'
 
+/** Where nobody stands on a service account. */
+const FOR_WANT_OF_PERMIT = ['no_permit', 'no_valid_permit']
+
 /** What a run would do now; undefined while it is being counted. */
 export function planPage(reader: Reader, counted: CountedPlan | undefined): Page {
-  const { texts, format, account } = reader
+  const { texts, format } = reader
   const t = texts.today
   const head = pageHead(t.planTitle, t.planLead)
   const back = html`<div class="buttons">${linkButton(HOME, texts.frame.backToToday)}</div>`
@@ -21,10 +24,12 @@ export function planPage(reader: Reader, counted: CountedPlan | undefined): Page
     }
   const { plan, at } = counted
   const [first] = plan.sample
-  const rows = Object.entries(t.planOf).map(([cause, words]): [string, string] => [
-    words,
-    format.number(plan.skipped[cause as keyof typeof plan.skipped]),
-  ])
+  const rows = Object.entries(t.planOf)
+    .filter(([cause]) => account.channel !== 'official' || !FOR_WANT_OF_PERMIT.includes(cause))
+    .map(([cause, words]): [string, string] => [
+      words,
+      format.number(plan.skipped[cause as keyof typeof plan.skipped]),
+    ])
   return {
     ...frame,
     body: html`${head}
@@ -53,7 +58,7 @@ ${
 }</div>
 ${
   first &&
-  panel(t.cardTitle, card(reader, { page: account.page, data: first.data }), {
+  panel(t.cardTitle, card(reader, first.data), {
     note: t.planSampleOf(String(first.user_id)),
   })
 }</div>`,

@@ -106,7 +106,10 @@ const CAUSES = ['signed_in', 'no_permit', 'no_valid_permit', 'opted_out', 'block
 function skipped({ texts, format }: Scribe, { skipped: counts }: RunStatus): Html {
   const t = texts.today
   if (counts.as_of === null) return panel(t.skippedTitle, html`<p class="empty">${t.skippedNotYet}</p>`)
-  const list = CAUSES.map((cause) => ({ cause, users: counts[cause] ?? 0 }))
+  const list = CAUSES.flatMap((cause) => {
+    const users = counts[cause]
+    return users === null ? [] : [{ cause, users }]
+  })
   const most = Math.max(1, ...list.map(({ users }) => users))
   return panel(
     t.skippedTitle,

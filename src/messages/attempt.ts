@@ -12,7 +12,7 @@ import { type HeldMessage, traceIdOf } from './message.js'
 import type { Pace } from './pace.js'
 import { policyOf } from './policy.js'
 import type { Stopping } from './stopping.js'
-import { judge, type Verdict } from './verdict.js'
+import { canRepeat, judge, type Verdict } from './verdict.js'
 
 /**
  * One attempt to send a message: waits for its turn, lets the request leave if it still may, and judges the answer.
@@ -29,8 +29,10 @@ export function createAttempt(
   let underWay = 0
 
   const isClosed = (message: HeldMessage): boolean => deps.now() >= closesAt(message.businessDate)
+  /** A message may wait for its turn until the key that would keep it from a second delivery has run out. */
+  const isTooLate = (message: HeldMessage): boolean => message.maybeSent && !canRepeat(message, deps.now())
   const isWanted = (message: HeldMessage): boolean =>
-    !stopping.isStopping() && !isClosed(message) && leases.isHeld(message)
+    !stopping.isStopping() && !isClosed(message) && !isTooLate(message) && leases.isHeld(message)
 
   /** After a doubt, a single request may probe whether WeChat judges messages again. */
   function isHeldBack(): boolean {
@@ -61,8 +63,15 @@ export function createAttempt(
   /** A message that was claimed and not sent is given back, unless an earlier attempt may have been delivered. */
   function notSent(message: HeldMessage): JudgedMessage {
     const closed = isClosed(message)
-    const why = closed ? 'its sending window closed' : brake.halt ? 'the run halted' : 'the service stopped'
-    return judgedUnsent(message, verdictUnsent(message, closed), `not sent: ${why}`)
+    const tooLate = isTooLate(message)
+    const why = closed
+      ? 'its sending window closed'
+      : tooLate
+        ? 'by now, sending it again could deliver it twice'
+        : brake.halt
+          ? 'the run halted'
+          : 'the service stopped'
+    return judgedUnsent(message, verdictUnsent(message, closed || tooLate), `not sent: ${why}`)
   }
 
   return async (message) => {
@@ -91,9 +100,9 @@ export function createAttempt(
   }
 }
 
-function verdictUnsent({ maybeSent }: HeldMessage, closed: boolean): Verdict {
+function verdictUnsent({ maybeSent }: HeldMessage, forGood: boolean): Verdict {
   if (!maybeSent) return { kind: 'give_back' }
-  return closed ? { kind: 'unknown' } : { kind: 'retry', afterMs: 0, maybeSent }
+  return forGood ? { kind: 'unknown' } : { kind: 'retry', afterMs: 0, maybeSent }
 }
 
 /**

@@ -19,6 +19,7 @@ import {
   examineWrites,
   examineZone,
 } from './database-checks.js'
+import { examineOpening } from './opening-check.js'
 import { examineRedis } from './redis-check.js'
 
 export interface DoctorDeps {
@@ -51,6 +52,7 @@ export async function examine(deps: DoctorDeps): Promise<Finding[]> {
     await examineClock(db, systemNow),
     await examinePool(db),
   ]
+  if (account.channel === 'subscribe') rest.push(examineOpening(account))
   if (deps.redis) rest.push(await examineRedis(deps.redis.url, deps.redis.sendRate))
   // Without the tables there is no place for a token, a list or an event.
   if (migrations.status === 'ok') {

@@ -17,6 +17,7 @@ import type { Reason } from '../runs/reason.js'
 import type { JobRun, Occurrence, Trigger } from '../runs/run.js'
 import { runOccurrence } from '../runs/run-occurrence.js'
 import { recordStandings } from '../runs/totals.js'
+import { openAllFollowers } from '../users/followers.js'
 import type { Auxiliary } from '../wechat/auxiliary.js'
 import { dayOf } from './due-store.js'
 import { notePlanned } from './planned.js'
@@ -79,6 +80,7 @@ export async function runReminders(
       now,
       claimLimit: limit,
       enter: async (run, opened) => {
+        if (opened) await openAllFollowers(db, account, now())
         if (opened) await notePlanned(deps, account, run, now())
         return join(db, appId, run, { opened, triggeredBy, limit }, now())
       },
