@@ -15,7 +15,7 @@ const LAYERS = [
   ['messages'],
   ['preflight'],
   ['summaries'],
-  ['reminders', 'callbacks', 'retention'],
+  ['reminders', 'submitted', 'callbacks', 'retention'],
   ['user-data'],
   ['metrics', 'tracing'],
   ['config'],

@@ -27,6 +27,8 @@ import { subscriptionRoutes } from './permits/subscription-routes.js'
 import { explainRoutes } from './reminders/explain-routes.js'
 import { runRoutes } from './reminders/routes.js'
 import { signInRoutes } from './sign-ins/routes.js'
+import { messageRoutes } from './submitted/message-routes.js'
+import { submitRoutes } from './submitted/routes.js'
 import { forecastRoutes } from './summaries/routes.js'
 import { eraseRoutes } from './user-data/erase-routes.js'
 import { userDataRoutes } from './user-data/routes.js'
@@ -48,6 +50,8 @@ export interface AccountParts {
   onEvents(events: number): void
   /** A backend has bound a user to an open_id. */
   onUserBound(openId: string): Promise<void>
+  /** Called when messages of backends have been stored. */
+  onSubmitted(): void
   /** undefined where there are no operators' pages. */
   operators: Operators | undefined
 }
@@ -131,6 +135,15 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
   await app.register(signInRoutes({ db, accountOf, callers, retentionDays, now }))
   await app.register(forecastRoutes({ db, accountOf, callers, now }))
   await app.register(runRoutes({ db, accountOf, callers, now }))
+  const submitted = {
+    db,
+    accountOf,
+    callers,
+    onSubmitted: (appId: string) => partsOf(appId).onSubmitted(),
+    now,
+  }
+  await app.register(submitRoutes(submitted))
+  await app.register(messageRoutes(submitted))
   await app.register(
     callbackRoutes({
       db,

@@ -13,6 +13,7 @@ import { type SendingObserver, UNOBSERVED } from './messages/observer.js'
 import { createRate } from './messages/rate.js'
 import { createSender } from './messages/send.js'
 import { openSharedTurns, type SharedTurns } from './messages/shared-turns.js'
+import { createShares } from './messages/shares.js'
 import type { RemindDeps } from './reminders/run.js'
 import { openTokenStore } from './tokens/open-store.js'
 import { createSharedToken, type TokenCounters } from './tokens/shared-token.js'
@@ -135,6 +136,7 @@ export function openSending(
     auxiliary: createAuxiliary(wechat, httpMs),
     leaseMs: lease,
     concurrency: account.sendConcurrency,
+    shares: createShares(account.sendConcurrency),
     rate: createRate(account.sendRate, shared?.take),
     observe: observers?.sending ?? UNOBSERVED,
     async close() {

@@ -1,3 +1,4 @@
+import type { Account } from '../account.js'
 import { card } from './card.js'
 import { facts, linkButton, pageHead, panel, table } from './components.js'
 import { html } from './html.js'
@@ -10,7 +11,11 @@ import { USER } from './user-page.js'
 const FOR_WANT_OF_PERMIT = ['no_permit', 'no_valid_permit']
 
 /** What a run would do now; undefined while it is being counted. */
-export function planPage(reader: Reader, counted: CountedPlan | undefined): Page {
+export function planPage(
+  account: Pick<Account, 'channel'>,
+  reader: Reader,
+  counted: CountedPlan | undefined,
+): Page {
   const { texts, format } = reader
   const t = texts.today
   const head = pageHead(t.planTitle, t.planLead)

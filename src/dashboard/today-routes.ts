@@ -49,6 +49,6 @@ export function todayRoutes(
 
   app.get('/plan', { schema: { hide: true } }, async (request, reply) => {
     const reader = readerOf(request)
-    return sendPage(reply, reader, planPage(reader, await planner.look()))
+    return sendPage(reply, reader, planPage(account, reader, await planner.look()))
   })
 }
