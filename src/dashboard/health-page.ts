@@ -4,10 +4,8 @@ import { badge, facts, pageHead, panel, type Tone, table } from './components.js
 import { findingList } from './finding-list.js'
 import type { Health } from './health.js'
 import { type Html, html, type Part } from './html.js'
-import { formFields, HOME } from './layout.js'
+import { formFields } from './layout.js'
 import type { Page, Reader, Scribe } from './reader.js'
-
-const HEALTH = `${HOME}/health`
 
 /** `findings` are shown once the checks were asked for. */
 export function healthPage(reader: Reader, health: Health, findings?: Finding[]): Page {
@@ -89,7 +87,7 @@ function checks(reader: Reader, findings: Finding[] | undefined): Html {
   const t = reader.texts.health
   return panel(
     t.checks,
-    html`${findings && findingList(reader, findings)}<form method="post" action="${HEALTH}/checks">${formFields(reader)}<button class="other">${t.checksButton}</button></form>`,
+    html`${findings && findingList(reader, findings)}<form method="post" action="${reader.home}/health/checks">${formFields(reader)}<button class="other">${t.checksButton}</button></form>`,
     { note: t.checksNote },
   )
 }

@@ -1,75 +1,74 @@
-import type { ListedTemplate } from './accounts.js'
+import { admitPost, admitToken } from './admit.js'
 import type { Call } from './call.js'
-import type { Errcode } from './errors.js'
-import { plain, type Reply, refuse } from './replies.js'
+import { done, plain, type Reply, refuse, refuseWith } from './replies.js'
 import type { World } from './world.js'
 
 export const FORM_ID_LIST_PATH = '/cgi-bin/wxopen/template/list'
 export const SUBSCRIBE_LIST_PATH = '/wxaapi/newtmpl/gettemplate'
 export const OFFICIAL_LIST_PATH = '/cgi-bin/template/get_all_private_template'
 
-const MAX_COUNT = 20
+const PAGE_SIZE = 20
 
-/** POST /cgi-bin/wxopen/template/list {offset, count}: templates of the old kind, at most 20 at once. */
+// An account that takes every template id has no list of them: 48001, as if it had no such interface.
+
+/** The templates of form_id messages, a page at a time. */
 export function listFormIdTemplates(world: World, call: Call): Reply {
-  if (call.method !== 'POST') return refuse(43002)
-  const templates = templatesOf(world, call)
-  if ('errcode' in templates) return refuse(templates.errcode)
-  const { offset, count } = call.body ?? {}
-  const [from, size] = [
-    typeof offset === 'number' ? offset : 0,
-    typeof count === 'number' ? count : MAX_COUNT,
-  ]
-  const page = templates.list.slice(from, from + Math.min(size, MAX_COUNT))
-  return plain({
-    errcode: 0,
-    errmsg: 'ok',
-    list: page.map((each) => ({ template_id: each.id, ...common(each) })),
-  })
+  const admitted = admitPost(world, call)
+  if ('refusal' in admitted) return admitted.refusal
+  const { account, body } = admitted
+  const templates = account.has('form_id') ? account.templates('form_id') : undefined
+  if (!templates) return refuse(48001)
+  if (world.retired) return refuse(45103)
+  const { offset, count } = body
+  if (!isCount(offset) || !isCount(count) || count > PAGE_SIZE) return refuse(40097)
+  const page = templates.slice(offset, offset + count)
+  const list = page.map(({ id, title, content, example }) => ({ template_id: id, title, content, example }))
+  return done({ list })
 }
 
-/** GET /wxaapi/newtmpl/gettemplate: subscribe templates, with their types and enumerations. */
+/**
+ * The templates of subscribe messages. A service account's token is answered with its 订阅通知, another product, of which
+ * the sandbox has none.
+ */
 export function listSubscribeTemplates(world: World, call: Call): Reply {
-  const templates = templatesOf(world, call)
-  if ('errcode' in templates) return refuse(templates.errcode)
-  const data = templates.list.map((each) => ({
-    priTmplId: each.id,
-    ...common(each),
-    type: each.type,
-    keywordEnumValueList: Object.entries(each.enums).map(([key, enumValueList]) => ({
-      keywordCode: `${key}.DATA`,
+  // Its page lists a 404 for the wrong method, and says to check it.
+  if (call.method !== 'GET') return refuseWith(404, '404 not found')
+  const admitted = admitToken(world, call)
+  if ('refusal' in admitted) return admitted.refusal
+  const { account } = admitted
+  const templates = account.has('subscribe') ? account.templates('subscribe') : []
+  if (!templates) return refuse(48001)
+  const data = templates.map(({ id, title, content, example, type, enums = {} }) => {
+    const lists = Object.entries(enums).map(([key, enumValueList]) => ({
       enumValueList,
-    })),
-  }))
-  return plain({ errcode: 0, errmsg: 'ok', data })
-}
-
-/** GET /cgi-bin/template/get_all_private_template: of a service account; its answer has no errcode. */
-export function listOfficialTemplates(world: World, call: Call): Reply {
-  const templates = templatesOf(world, call)
-  if ('errcode' in templates) return refuse(templates.errcode)
-  return plain({
-    template_list: templates.list.map((each) => ({
-      template_id: each.id,
-      primary_industry: '',
-      deputy_industry: '',
-      ...common(each),
-    })),
+      // With the suffix, as in the page's sample, although its text calls it the key.
+      keywordCode: `${key}.DATA`,
+    }))
+    const keywordEnumValueList = lists.length > 0 ? { keywordEnumValueList: lists } : {}
+    return { priTmplId: id, title, content, example, ...keywordEnumValueList, type }
   })
+  return done({ data })
 }
 
-function templatesOf(world: World, call: Call): { list: ListedTemplate[] } | { errcode: Errcode } {
-  const verified = world.tokens.verify(call.accessToken, world.clock.now())
-  if ('errcode' in verified) return verified
-  // An account that takes every template id has no list of them.
-  const list = world.accounts.named(verified.appId).templateList()
-  return list ? { list } : { errcode: 48001 }
+/** The templates of a service account; its answer has no errcode. */
+export function listOfficialTemplates(world: World, call: Call): Reply {
+  if (call.method !== 'GET') return refuse(43001)
+  const admitted = admitToken(world, call)
+  if ('refusal' in admitted) return admitted.refusal
+  const { account } = admitted
+  const templates = account.has('official') ? account.templates('official') : undefined
+  if (!templates) return refuse(48001)
+  const template_list = templates.map(({ id, title, content, example }) => ({
+    template_id: id,
+    title,
+    primary_industry: '',
+    deputy_industry: '',
+    content,
+    example,
+  }))
+  return plain({ template_list })
 }
 
-function common({ keys }: ListedTemplate): { title: string; content: string; example: string } {
-  return {
-    title: '签到提醒',
-    content: keys.map((key) => `${key}:{{${key}.DATA}}\n`).join(''),
-    example: keys.map((key) => `${key}:…\n`).join(''),
-  }
+function isCount(value: unknown): value is number {
+  return Number.isInteger(value) && Number(value) >= 0
 }

@@ -26,6 +26,7 @@ async function routes(): Promise<string[]> {
 const CALL = {
   path: '/',
   method: 'POST',
+  ip: '127.0.0.1',
   query: {},
   accessToken: 'a-token',
   body: undefined,
