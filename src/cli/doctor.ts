@@ -78,16 +78,8 @@ function mergeFindings(examined: Examined[]): AccountFinding[] {
 }
 
 /** In English, and below it in Chinese where there is something to do. */
-function toLines({
-  app_id,
-  status,
-  name,
-  finding,
-  reason,
-  reason_zh,
-  fix,
-  fix_zh,
-}: AccountFinding): string[] {
+function toLines(checked: AccountFinding): string[] {
+  const { app_id, status, name, finding, reason, reason_zh, fix, fix_zh } = checked
   const about = app_id === undefined ? '' : `${app_id}: `
   const known = finding ? ` [${finding}]` : ''
   return [
