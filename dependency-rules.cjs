@@ -22,7 +22,7 @@ const LAYERS = [
   ['dashboard'],
   ['app', 'jobs', 'observers'],
   ['sandbox'],
-  ['service'],
+  ['account-service', 'account-services', 'service'],
   ['demo'],
   ['cli'],
   ['main'],

@@ -1,10 +1,10 @@
 import { Command } from 'commander'
-import { needOf, VALIDITY_MARGIN_MS } from '../src/books/index.js'
+import { VALIDITY_MARGIN_MS } from '../src/books/index.js'
 import { selectRows } from '../src/db/sql.js'
 import { DAY_MS } from '../src/lib/durations.js'
 import { findBalance } from '../src/permits/find-balance.js'
 import { findPlace, findStale } from '../src/permits/store.js'
-import { boundRange, findDue } from '../src/reminders/due-store.js'
+import { boundRange, dayOf, findDue } from '../src/reminders/due-store.js'
 import { findUserDetail } from '../src/user-data/detail.js'
 import { APP_ID, benchAccount } from './candidates/account.js'
 import { assertReminded } from './rig/books.js'
@@ -38,7 +38,7 @@ const WORK: Work[] = [
     name: 'claim: the next 500 due users, each with its oldest permit',
     async run(db) {
       const range = { range_no: 0, cur: 0, hi: Number.MAX_SAFE_INTEGER }
-      const day = { date: today(), need: needOf(account, Date.now()) }
+      const day = dayOf(account, today(), Date.now())
       return findDue(db, APP_ID, await boundRange(db, APP_ID, range, CLAIM), day, CLAIM)
     },
   },

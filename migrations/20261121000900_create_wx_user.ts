@@ -35,10 +35,18 @@ export const { up, down } = tableMigration({
       comment:
         '因哪条消息被拒而停发，可批量恢复；人工或用户要求为空 | message whose refusal recorded it; NULL: by hand, by an event, or by wish',
     },
+    {
+      name: 'stop_template_id',
+      type: 'varchar(64)',
+      ascii: true,
+      nullable: true,
+      comment:
+        '退订只针对该订阅模板；空 = 针对所有消息 | the subscription template that the opt-out is about; NULL: all messages',
+    },
     { name: 'created_at', type: 'bigint', comment: '创建时间（毫秒） | created, ms' },
     { name: 'updated_at', type: 'bigint', comment: '更新时间（毫秒） | updated, ms' },
   ],
   primaryKey: ['app_id', 'open_id'],
   // All that a claim wants to know of a user, so that it does not read the row.
-  indexes: { wx_user_user_idx: ['app_id', 'user_id', 'opted_out_at', 'blocked_at'] },
+  indexes: { wx_user_user_idx: ['app_id', 'user_id', 'opted_out_at', 'blocked_at', 'stop_template_id'] },
 })

@@ -1,7 +1,7 @@
 import { tableMigration } from './lib/tables.js'
 
 /**
- * The processes that run the service: who is there, since when, in which version. Nothing depends on it; claims and
+ * The processes that run the service, a row for each account that one serves: who is there, since when, in which version. Nothing depends on it; claims and
  * leases decide who does what.
  */
 export const { up, down } = tableMigration({
@@ -31,7 +31,7 @@ export const { up, down } = tableMigration({
         '最近一次心跳（数据库时钟，毫秒），每 15 秒一次 | last sign of life, ms by the database clock, every 15 s',
     },
   ],
-  primaryKey: ['instance_id'],
-  // For the list and the purge.
-  indexes: { wx_instance_seen_idx: ['seen_at'] },
+  primaryKey: ['instance_id', 'app_id'],
+  // For the list of an account, and for the purge.
+  indexes: { wx_instance_app_idx: ['app_id', 'seen_at'], wx_instance_seen_idx: ['seen_at'] },
 })

@@ -1,6 +1,7 @@
 import type { Knex } from 'knex'
 import { NEVER_EXPIRES, PAY_HOLD_MS, VALIDITY_MARGIN_MS } from '../src/books/index.js'
 import { databaseNow, isSqlite } from '../src/db/sql.js'
+import { isStopped } from '../src/users/stopped.js'
 
 /**
  * Views for people, to read. No statement of the service reads them. A view knows no settings: its days are those of
@@ -61,7 +62,7 @@ function dueNow(db: Knex): string {
        AND NOT EXISTS (SELECT 1 FROM wx_sign_in s
          WHERE s.app_id = p.app_id AND s.user_id = p.user_id AND s.day = ${today})
        AND NOT EXISTS (SELECT 1 FROM wx_user u
-         WHERE u.app_id = p.app_id AND u.user_id = p.user_id AND (u.opted_out_at IS NOT NULL OR u.blocked_at IS NOT NULL))
+         WHERE u.app_id = p.app_id AND u.user_id = p.user_id AND ${isStopped('u', 'f.template_id')})
        AND NOT EXISTS (SELECT 1 FROM wx_push_message m
          WHERE m.app_id = p.app_id AND m.business_date = ${today} AND m.user_id = p.user_id)
        AND NOT EXISTS (SELECT 1 FROM wx_save_form_id o

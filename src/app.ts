@@ -21,6 +21,7 @@ import { metricsRoutes } from './metrics/routes.js'
 import { healthRoutes } from './operations/health-routes.js'
 import { balanceRoutes } from './permits/balance-routes.js'
 import type { Ingest } from './permits/ingest.js'
+import type { SubscriptionOutcome } from './permits/report-subscription.js'
 import { permitRoutes } from './permits/routes.js'
 import { subscriptionRoutes } from './permits/subscription-routes.js'
 import { explainRoutes } from './reminders/explain-routes.js'
@@ -35,18 +36,32 @@ import { userRoutes } from './users/routes.js'
 import { sessionRoutes } from './users/session-routes.js'
 import { createSessionTokens } from './users/session-token.js'
 import { userOfSession } from './users/user-ids.js'
+import type { LoginResult } from './wechat/login.js'
+
+/** What the routes ask of the parts of an account. */
+export interface AccountParts {
+  ingest: Ingest
+  /** Asks WeChat whose code of wx.login this is. */
+  exchangeCode(code: string): Promise<LoginResult>
+  onSubscriptions(outcomes: SubscriptionOutcome[]): void
+  /** So many events of WeChat have been stored. */
+  onEvents(events: number): void
+  /** A backend has bound a user to an open_id. */
+  onUserBound(openId: string): Promise<void>
+  /** undefined where there are no operators' pages. */
+  operators: Operators | undefined
+}
 
 export interface AppDeps {
   db: Knex
   /** Throws if the database cannot be worked on, and says what is missing. */
   assertMigrated(db: Knex): Promise<void>
   accounts: Accounts
+  /** Throws `unknown_account` for one that is not served any more. */
+  partsOf(appId: string): AccountParts
   keys: Keyring
-  /** Without them, the operators' pages only say how to switch them on. */
-  operators?: Operators
   /** The first one signs; none = no sessions. */
   sessionSecrets: string[]
-  exchangeCode: LogInDeps['exchangeCode']
   rateLimits: RateLimits
   trustProxy: string[]
   /** Whether /docs and /openapi.json are served. */
@@ -55,11 +70,6 @@ export interface AppDeps {
   connections?: Partial<ConnectionLimits>
   /** A sign-in older than this is not recorded: its row would be deleted the next night. */
   retentionDays: number
-  ingest: Ingest
-  /** Called when events of WeChat have been stored. */
-  onCallback(appId: string): void
-  /** Called when a backend has bound a user to an open_id. */
-  onUserBound(appId: string, openId: string): Promise<void>
   metrics: Metrics
   /** Begins a span for each request. */
   traceRequests?: ((app: FastifyInstance) => void) | undefined
@@ -76,21 +86,37 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
   deps.traceRequests?.(app)
   if (deps.apiDocs) await describeApi(app)
 
-  const { db, accounts, metrics, now } = deps
+  const { db, accounts, partsOf, metrics, now } = deps
   const accountOf = createAccountOf(accounts)
-  const ingest = metrics.uploads.countUploads(deps.ingest)
   await registerLimits(app)
   const sessions = openSessions(deps)
   const callers = callersOf(app, deps, sessions)
   const loginLimit = createLimit(app, deps.rateLimits.ip)
   await app.register(sessionRoutes({ accountOf, sessions, loginLimit, now }))
-  await app.register(userRoutes({ db, accountOf, callers, onBound: deps.onUserBound, now }))
+  await app.register(
+    userRoutes({
+      db,
+      accountOf,
+      callers,
+      onBound: (appId, openId) => partsOf(appId).onUserBound(openId),
+      now,
+    }),
+  )
   await app.register(userDataRoutes({ db, accountOf, callers, now }))
   await app.register(eraseRoutes({ db, accountOf, callers, log: deps.log, now }))
   await app.register(optOutRoutes({ db, accountOf, callers, now }))
   const { retentionDays } = deps
   await app.register(explainRoutes({ db, accountOf, retentionDays, callers, now }))
-  await app.register(permitRoutes({ db, accountOf, ingest, callers, log: deps.log, now }))
+  await app.register(
+    permitRoutes({
+      db,
+      accountOf,
+      ingestOf: (appId) => partsOf(appId).ingest,
+      callers,
+      log: deps.log,
+      now,
+    }),
+  )
   await app.register(
     subscriptionRoutes({
       db,
@@ -98,7 +124,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
       callers,
       log: deps.log,
       now,
-      onReported: metrics.uploads.onSubscriptions,
+      onReported: (appId, outcomes) => partsOf(appId).onSubscriptions(outcomes),
     }),
   )
   await app.register(balanceRoutes({ db, accountOf, callers, now }))
@@ -110,16 +136,13 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
       db,
       accounts,
       refusedPerMinute: deps.rateLimits.refused,
-      onStored: (appId, events) => {
-        metrics.callers.onEvents(events)
-        deps.onCallback(appId)
-      },
+      onStored: (appId, events) => partsOf(appId).onEvents(events),
       onRefused: metrics.callers.failuresOf('callback'),
       log: deps.log,
       now,
     }),
   )
-  await app.register(dashboardRoutes({ ...deps, account: accounts.of(undefined) }))
+  await app.register(dashboardRoutes({ ...deps, ...firstOf(deps) }))
   await app.register(healthRoutes({ db, assertMigrated: deps.assertMigrated }))
   await app.register(
     metricsRoutes({ metrics, token: deps.metricsToken, failures: failuresOf(deps, 'metrics') }),
@@ -149,6 +172,7 @@ function callersOf(app: FastifyInstance, deps: AppDeps, sessions: LogInDeps | un
     failures: failuresOf(deps, 'api'),
     keyLimit: createLimit(app, rateLimits.key, (request) => request.countedFor),
     sessionLimit: createLimit(app, rateLimits.session, (request) => request.countedFor),
+    log: deps.log,
     now,
   })
 }
@@ -167,5 +191,12 @@ function openSessions({ sessionSecrets, ...deps }: AppDeps): LogInDeps | undefin
     isServed: (appId) => deps.accounts.all.some((account) => account.appId === appId),
     secrets: [newest, ...older],
   })
-  return { ...deps, tokens }
+  return { ...deps, exchangeCode: (appId, code) => deps.partsOf(appId).exchangeCode(code), tokens }
+}
+
+function firstOf({ accounts, partsOf }: AppDeps) {
+  const [account] = accounts.all
+  if (!account) throw new Error('there is no account')
+  const { operators } = partsOf(account.appId)
+  return { account, ...(operators ? { operators } : {}) }
 }

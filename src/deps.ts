@@ -55,9 +55,8 @@ export interface Sending extends DeliverDeps {
   close(): Promise<void>
 }
 
-/** Whom the work reports to; commands have nobody who asks. */
+/** Whom the work of an account reports to; commands have nobody who asks. */
 export interface Observers {
-  onStatement: ObserveStatement
   sending: SendingObserver
   onWechatRequest: ObserveRequest
 }
@@ -70,9 +69,9 @@ export function openBase(
   config: Config,
   secrets: readonly string[] = [],
   now: () => number = Date.now,
-  observers?: Observers,
+  onStatement?: ObserveStatement,
 ): ServiceBase {
-  const db = openDatabase(config.databaseUrl, testTiming().statement, observers?.onStatement)
+  const db = openDatabase(config.databaseUrl, testTiming().statement, onStatement)
   const hidden = new Set(
     [
       ...secrets,

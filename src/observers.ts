@@ -1,18 +1,18 @@
 import type { Sending } from './deps.js'
-import type { Metrics } from './metrics/metrics.js'
+import type { AccountMetrics } from './metrics/metrics.js'
 import type { Tracing } from './tracing/tracing.js'
 
-/** Tells metrics, and traces where there is a collector, what the parts of a service do. */
-export interface ServiceObservers {
+/** Tells metrics, and traces where there is a collector, what the parts of an account do. */
+export interface AccountObservers {
   /** The same, observed. */
   ofSending(sending: Sending): Sending
-  onUploads: Metrics['uploads']['onCommit']
-  onEventWorked: Metrics['callers']['onEventWorked']
+  onUploads: AccountMetrics['uploads']['onCommit']
+  onEventWorked: AccountMetrics['events']['onWorked']
   /** How many messages were given back so far. */
   givenBack(): number
 }
 
-export function createObservers(metrics: Metrics, tracing: Tracing | undefined): ServiceObservers {
+export function createObservers(metrics: AccountMetrics, tracing: Tracing | undefined): AccountObservers {
   let givenBack = 0
   return {
     ofSending(sending) {
@@ -38,7 +38,7 @@ export function createObservers(metrics: Metrics, tracing: Tracing | undefined):
       tracing?.committed(group)
     },
     onEventWorked(event, outcome) {
-      metrics.callers.onEventWorked(event, outcome)
+      metrics.events.onWorked(event, outcome)
       tracing?.applied(event, outcome)
     },
     givenBack: () => givenBack,

@@ -51,7 +51,7 @@ function start(
 ): Promise<Service> {
   const { migrate = false, now } = options
   const all = environment(env)
-  return startService(readConfig(all), readAccount(all), { migrate, ...(now ? { now } : {}) })
+  return startService(readConfig(all), [readAccount(all)], { migrate, ...(now ? { now } : {}) })
 }
 
 async function post(service: Service, path: string, body: object): Promise<number> {
@@ -103,7 +103,7 @@ describe.each(dialects)('the service on %s', (dialect: Dialect) => {
     const sandbox = await sandboxed()
     clock.set(TEN - 60_000)
     const service = await running({ WX_API_BASE_URL: sandbox.url })
-    expect(await findInstances(database.db)).toMatchObject([{ app_id: APP_ID, alive: true }])
+    expect(await findInstances(database.db, APP_ID)).toMatchObject([{ app_id: APP_ID, alive: true }])
     await uploadFor(service, sandbox, 20)
     expect(await post(service, '/v1/sign-ins', { user_id: 7 })).toBe(201)
     clock.set(TEN)
@@ -190,7 +190,9 @@ describe.each(dialects)('the service on %s', (dialect: Dialect) => {
   test('a stop does not wait for ever for a client that sends half of a request', async () => {
     const env = environment({ DATABASE_URL: database.url })
     const options = { migrate: false, finishRequestsMs: 100 }
-    const service = await keep(startService(readConfig(env), readAccount(env), options), ({ stop }) => stop())
+    const service = await keep(startService(readConfig(env), [readAccount(env)], options), ({ stop }) =>
+      stop(),
+    )
     const { hostname, port } = new URL(service.url)
     const client = connect(Number(port), hostname)
     undo.push(async () => client.destroy())

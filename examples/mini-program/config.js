@@ -6,6 +6,9 @@ module.exports = {
    */
   serviceUrl: 'https://reminder.your-domain.example',
 
-  /** Templates of 订阅消息 to ask for in the sign-in tap, 5 at most. Empty: never ask. */
+  /**
+   * Templates of 订阅消息 to ask for in the sign-in tap, 3 at most, while the service has not said which ones it sends
+   * by (GET /v1/permits). Empty: do not ask until then.
+   */
   templateIds: ['TEMPLATE-ID-OF-YOUR-ACCOUNT'],
 }

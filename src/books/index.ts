@@ -17,7 +17,7 @@
  * ranges (src/runs), the person (`wx_user`), permits by ascending id, counters by ascending user, messages by ascending
  * id, and last of all the outcomes of the run (src/runs/outcomes.ts), after which nothing more is locked. A statement
  * on several rows takes sorted keys, at most MAX_LIST of them. The one exception: a verdict that stops
- * a person locks the person after its message. Where that meets a transaction going the other way, the database ends
+ * a person locks the person after its message (and voids the permits that WeChat refused, skipping what is locked). Where that meets a transaction going the other way, the database ends
  * one of the two, and inTransaction tries it again. A claim writes its messages first and then takes their permits and
  * counters as they come: it skips what is locked and waits for nothing but the outcomes at its end, so no order binds it.
  * A sweep takes the permits of its users as they lie, and skips what is locked too; only their counters bind it.
@@ -53,4 +53,4 @@ export {
   oldestUsablePermit,
   sentWith,
 } from './usable.js'
-export { restoreVoided, voidSubscriptions } from './void.js'
+export { restoreVoided, voidRefused, voidSubscriptions } from './void.js'

@@ -1,21 +1,36 @@
 import type { Knex } from 'knex'
-import { execute, MAX_LIST, placeholders, selectRows } from '../db/sql.js'
+import {
+  execute,
+  forUpdateSkipLocked,
+  inThisOrder,
+  MAX_LIST,
+  mysqlHint,
+  placeholders,
+  selectRows,
+} from '../db/sql.js'
 import { chunks } from '../lib/chunks.js'
+import { groupBy } from '../lib/group-by.js'
 import { sortedUnique } from '../lib/sorted.js'
 import type { UserId } from '../lib/user-id.js'
 import { countByUser, countDown, countUp, lockCounters } from './counters.js'
-import { byId, lockWithStatus } from './locked-permits.js'
+import { byId, lockWithStatus, NOBODY } from './locked-permits.js'
+
+/** Why subscriptions are void. */
+interface Refusal {
+  errcode: number
+  /** The message whose refusal proved them void, so that bring-back finds them; null if no message was involved. */
+  messageId: number | null
+}
 
 /**
  * Voids a person's unspent subscriptions to one template that were tapped no later than `until`: status 2 with the
- * code of the refusal, counter down. `messageId` is the message whose refusal proved them void, so that bring-back
- * finds them; it is null if no message was involved. The number of unspent subscriptions per user is limited, so this
- * is one small transaction. Returns how many were voided. Uses wx_save_form_id_tap_idx.
+ * code of the refusal, counter down. The number of unspent subscriptions per user is limited, so this is one small
+ * transaction. Returns how many were voided. Uses wx_save_form_id_tap_idx.
  */
 export async function voidSubscriptions(
   trx: Knex.Transaction,
   which: { appId: string; openId: string; userId: UserId; templateId: string; until: number },
-  refusal: { errcode: number; messageId: number | null },
+  refusal: Refusal,
   now: number,
 ): Promise<number> {
   const { appId, userId, openId, templateId, until } = which
@@ -30,15 +45,70 @@ export async function voidSubscriptions(
     rows.push(...(await lockWithStatus(trx, ids, 0)).filter(({ user_id }) => user_id === userId))
   if (rows.length === 0) return 0
   await lockCounters(trx, appId, [userId])
-  for (const chunk of chunks(rows, MAX_LIST))
+  await writeVoid(trx, sortedUnique(rows.map(({ id }) => id)), refusal, now)
+  await countDown(trx, appId, [userId], rows.length, now)
+  return rows.length
+}
+
+interface RefusedRow {
+  id: number
+  user_id: UserId
+  app_id: string
+  message_id: number
+}
+
+/**
+ * Voids what these messages' refusals say that WeChat has no credit for: the unspent subscriptions of the same person
+ * to the same template, up to the refusal. Call it where the refusals have just been written on the messages. Permits
+ * and counters that another transaction holds are left as they are, so it waits for nobody: a stop keeps reminders
+ * from them, and the next refusal or the next tap voids them. Returns how many were voided.
+ * Plan: m range PRIMARY, s eq_ref, f ref wx_save_form_id_tap_idx, p eq_ref. `messageIds`: at most MAX_LIST.
+ */
+export async function voidRefused(
+  trx: Knex.Transaction,
+  messageIds: number[],
+  errcode: number,
+  now: number,
+): Promise<number> {
+  const rows = await selectRows<RefusedRow>(
+    trx,
+    `SELECT f.id, f.user_id, f.app_id, m.id AS message_id
+     FROM wx_push_message m${mysqlHint(trx, 'FORCE INDEX (PRIMARY)')}
+     ${inThisOrder(trx)} wx_save_form_id s${byId(trx)} ON s.id = m.permit_id
+     ${inThisOrder(trx)} wx_save_form_id f${mysqlHint(trx, 'FORCE INDEX (wx_save_form_id_tap_idx)')}
+       ON f.app_id = s.app_id AND f.open_id = s.open_id AND f.template_id = s.template_id AND f.user_id = m.user_id
+     ${inThisOrder(trx)} wx_message_push_status p ON p.app_id = f.app_id AND p.user_id = f.user_id
+     WHERE m.id IN (${placeholders(messageIds.length)}) AND m.errcode = ? AND m.state IN ('failed', 'unknown')
+       AND f.status = 0 AND f.source = 'subscribe' AND f.open_id <> ? AND COALESCE(f.tapped_at, 0) <= ?
+     ${forUpdateSkipLocked(trx)}`,
+    [...sortedUnique(messageIds), errcode, NOBODY, now],
+  )
+  // Two refused messages of one person name the same permits.
+  const voided = [...new Map(rows.map((row) => [row.id, row])).values()]
+  const [first] = voided
+  if (!first) return 0
+  for (const [messageId, ofMessage] of groupBy(voided, ({ message_id }) => message_id))
+    await writeVoid(trx, sortedUnique(ofMessage.map(({ id }) => id)), { errcode, messageId }, now)
+  const losses = countByUser(voided)
+  for (const [loss, users] of groupBy(losses.keys(), (userId) => losses.get(userId) ?? 0))
+    await countDown(trx, first.app_id, sortedUnique(users), loss, now)
+  return voided.length
+}
+
+/** `ids` must be locked, and sorted. */
+async function writeVoid(
+  trx: Knex.Transaction,
+  ids: number[],
+  { errcode, messageId }: Refusal,
+  now: number,
+): Promise<void> {
+  for (const chunk of chunks(ids, MAX_LIST))
     await execute(
       trx,
       `UPDATE wx_save_form_id${byId(trx)} SET status = 2, errcode = ?, message_id = ?, updated_at = ?
        WHERE id IN (${placeholders(chunk.length)})`,
-      [refusal.errcode, refusal.messageId ?? 0, now, ...chunk.map(({ id }) => id)],
+      [errcode, messageId ?? 0, now, ...chunk],
     )
-  await countDown(trx, appId, [userId], rows.length, now)
-  return rows.length
 }
 
 /**

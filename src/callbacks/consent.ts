@@ -1,5 +1,6 @@
 import type { Knex } from 'knex'
 import type { Account } from '../account.js'
+import { takesSubscriptionsOf } from '../permits/known-templates.js'
 import { acceptTap, endSubscriptions } from '../permits/subscriptions.js'
 import { recordOptOut } from '../users/stop-store.js'
 import { userIdOf } from '../users/user-ids.js'
@@ -8,7 +9,7 @@ import { done, type Effect, nextAttempt, payloadOf } from './effect.js'
 import * as store from './store.js'
 
 /**
- * The answer to a popup. An accept is a permit, shared with the client's own report of the same tap. A reject
+ * The answer to a popup. An accept of a template that the account uses is a permit, shared with the client's own report of the same tap. A reject
  * answers that popup only: it ends nothing that was accepted before.
  */
 export async function applyPopup(
@@ -23,6 +24,7 @@ export async function applyPopup(
   if (templateId === null) return done('incomplete')
   // acceptWithAudio and acceptWithAlert are consent too; ban and filter are neither accepted nor refused.
   if (!status.startsWith('accept')) return done(status === 'reject' ? 'refused' : 'ignored')
+  if (!takesSubscriptionsOf(account, templateId)) return done('unknown_template')
   const userId = await userIdOf(trx, account, openId, now)
   if (userId === undefined) return waitForUser(event, now)
   // A still later accept has lifted that refusal, and the record of it with it.
@@ -45,7 +47,8 @@ export async function applyPopup(
 
 /**
  * The user turned a template off in the settings: subscriptions accepted until then are void. If it is the
- * reminder's template, the user is no longer reminded, unless there is a later accept.
+ * reminder's template, the user is no longer reminded, unless there is a later accept. Subscriptions to a template that
+ * the account no longer uses end as well.
  */
 export async function applyChange(
   trx: Knex.Transaction,
@@ -61,8 +64,9 @@ export async function applyChange(
   if (userId === undefined) return waitForUser(event, now)
   const refusedAt = event.event_time * 1000
   const person = { appId, openId, userId, templateId }
-  await endSubscriptions(trx, { ...person, refusedAt }, now)
-  if (templateId !== account.templateId) return done('voided')
+  const ended = await endSubscriptions(trx, { ...person, refusedAt }, now)
+  if (ended === 0 && !takesSubscriptionsOf(account, templateId)) return done('unknown_template')
+  if (account.channel !== 'subscribe' || templateId !== account.templateId) return done('voided')
   if (await store.hasAcceptedSince(trx, person, refusedAt)) return done('voided')
   await recordOptOut(trx, { ...person, errcode: CODE.refusedByUser, at: refusedAt }, now)
   return done('opted_out')

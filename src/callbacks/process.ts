@@ -75,7 +75,10 @@ export function createCallbackWorker(deps: WorkerDeps): CallbackWorker {
     again = underWay !== undefined
     if (stopped || underWay) return
     workDue().catch((error: unknown) =>
-      deps.log.warn({ event: 'callback.work_failed', err: error }, 'the next tick tries again'),
+      deps.log.warn(
+        { event: 'callback.work_failed', app_id: deps.account.appId, err: error },
+        'the next tick tries again',
+      ),
     )
   }
 

@@ -18,6 +18,7 @@ export type EventOutcome =
   | 'unblocked'
   | 'bound'
   | 'ignored'
+  | 'unknown_template'
   | 'incomplete'
   | 'no_user'
   | 'unknown_message'

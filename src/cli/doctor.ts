@@ -1,5 +1,6 @@
 import { readSettings } from '../config/read.js'
 import { openSending } from '../deps.js'
+import { examineAccountsFile } from '../operations/accounts-file-check.js'
 import { examine } from '../operations/doctor.js'
 import type { Finding } from '../operations/finding.js'
 import { pendingMigrations } from '../schema.js'
@@ -30,7 +31,8 @@ async function examineAll(cli: Cli, { json }: JsonOption): Promise<number> {
       const { findCallbackTarget } = await import('../operations/callback-target.js')
       const callback = await findCallbackTarget(base, config, account)
       const deps = { db, pendingMigrations, account, systemNow, getToken, callback, ...redis }
-      const checks = await examine(deps).finally(sending.close)
+      const ofFile = config.accountsFile === undefined ? [] : examineAccountsFile(settings, systemNow())
+      const checks = [...ofFile, ...(await examine(deps).finally(sending.close))]
       const ok = checks.every(({ status }) => status !== 'fail')
       print(cli.streams, json, { ok, checks }, checks.map(toLine))
       return ok ? EXIT.ok : EXIT.found

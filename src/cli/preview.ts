@@ -50,8 +50,7 @@ async function preview(cli: Cli, { user: userId, date: day, json }: Options): Pr
   )
 }
 
-function describe(preview: Preview): string[] {
-  const { date, channel, template_id, samples, user, notes } = preview
+function describe({ date, channel, template_id, opens, samples, user, notes }: Preview): string[] {
   const cards = grouped(samples).map(([streaks, sample]) => ({
     title: `Streak ${streaks.join(', ')} | 连续签到 ${streaks.join('、')} 天`,
     sample,
@@ -61,13 +60,12 @@ function describe(preview: Preview): string[] {
       title: `User ${user.user_id}, streak ${user.streak} | 用户 ${user.user_id}，连续签到 ${user.streak} 天`,
       sample: user,
     })
-  const opens = whatATapOpens(preview)
   return [
     `${date}, ${channel}, template ${template_id || '-'}`,
     ...cards.flatMap(({ title, sample }) => [
       '',
       title,
-      ...drawCard(sample.data, { canBeTapped: opens !== undefined }),
+      ...drawCard(sample.data, { canBeTapped: opens !== null }),
     ]),
     '',
     `A tap opens | 点击打开: ${opens ?? '-'}`,
@@ -85,10 +83,4 @@ function grouped(samples: Sample[]): [number[], Sample][] {
     else groups.set(said, [[sample.streak], sample])
   }
   return [...groups.values()]
-}
-
-function whatATapOpens({ page, jump }: Preview): string | undefined {
-  const { miniprogram, url } = jump
-  if (miniprogram) return `${miniprogram.appid} ${miniprogram.pagepath}`.trim()
-  return page ?? url ?? undefined
 }

@@ -4,6 +4,7 @@ import { armFailpoints } from '../lib/failpoint.js'
 import { setTestTiming } from '../lib/test-timing.js'
 import { programVersion } from '../lib/version.js'
 import { addAudit } from './audit.js'
+import { addBridge } from './bridge.js'
 import { addBringBack } from './bring-back.js'
 import { type AddCommand, type Cli, EXIT, type Streams } from './command.js'
 import { addDemo } from './demo.js'
@@ -11,6 +12,7 @@ import { addDoctor } from './doctor.js'
 import { addExpire } from './expire.js'
 import { addExplain } from './explain.js'
 import { addForecast } from './forecast.js'
+import { addHashKey } from './hash-key.js'
 import { addHashPassword } from './hash-password.js'
 import { addMigrate } from './migrate.js'
 import { printError } from './output.js'
@@ -20,6 +22,7 @@ import { addRecover } from './recover.js'
 import { addRemind } from './remind.js'
 import { addRestored } from './restored.js'
 import { addSandbox } from './sandbox.js'
+import { addSendTest } from './send-test.js'
 import { addServe } from './serve.js'
 import { listenForSignals } from './signals.js'
 import { addStatus } from './status.js'
@@ -29,10 +32,12 @@ const COMMANDS: AddCommand[] = [
   addServe,
   addMigrate,
   addRemind,
+  addSendTest,
   addPlan,
   addPreview,
   addExplain,
   addForecast,
+  addBridge,
   addStatus,
   addSummarize,
   addExpire,
@@ -42,6 +47,7 @@ const COMMANDS: AddCommand[] = [
   addAudit,
   addDoctor,
   addHashPassword,
+  addHashKey,
   addSandbox,
   addDemo,
 ]

@@ -9,9 +9,9 @@ export const addServe: AddCommand = (program, cli) => {
     .option('--migrate', 'run pending migrations first', false)
     .action((options: { migrate: boolean }) =>
       cli.end({ json: false }, async () => {
-        const { config, account, keys } = readSettings(cli.env, 'any message')
+        const { config, accounts, keys } = readSettings(cli.env, 'any message')
         const { startService } = await import('../service.js')
-        const service = await startService(config, account, { ...options, keys })
+        const service = await startService(config, accounts, { ...options, keys })
         service.startSchedule()
         await requested(cli.stop)
         await service.stop()

@@ -1,6 +1,5 @@
-import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
-import type { Environment } from './secret-files.js'
+import { type Environment, readSecretFile } from './secret-files.js'
 
 /** `${NAME}` for a variable of the environment, `file:path` for a file: as a JSON Schema has it. */
 export const REFERENCE = '^(\\$\\{[A-Za-z_][A-Za-z0-9_]*\\}|file:.+)$'
@@ -35,9 +34,4 @@ export function resolveSecret(text: string, { env, folder }: { env: Environment;
     // biome-ignore lint/suspicious/noTemplateCurlyInString: it shows what to write.
     throw new Error('must be the secret itself, or ${NAME} alone for a variable of the environment')
   return text
-}
-
-/** The text of a file without the line break at its end. */
-export function readSecretFile(path: string): string {
-  return readFileSync(path, 'utf8').replace(/\r?\n$/, '')
 }

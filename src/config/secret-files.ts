@@ -1,6 +1,6 @@
+import { readFileSync } from 'node:fs'
 import { ConfigError } from '../errors.js'
 import { messageOf } from '../lib/message-of.js'
-import { readSecretFile } from './references.js'
 
 export type Environment = Record<string, string | undefined>
 
@@ -41,4 +41,9 @@ export function withSecretFiles(env: Environment): Environment {
   }
   if (faults.length > 0) throw new ConfigError(faults)
   return given
+}
+
+/** The text of a file without the line break at its end. */
+export function readSecretFile(path: string): string {
+  return readFileSync(path, 'utf8').replace(/\r?\n$/, '')
 }

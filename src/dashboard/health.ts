@@ -56,7 +56,7 @@ export async function findHealth(
     lastEvent: await store.findLastEvent(db, appId),
     database: { version, ms, pool: poolStateOf(db) },
     next: nextFirings(account, now),
-    instances: (await findInstances(db)).filter(({ app_id }) => app_id === appId),
+    instances: await findInstances(db, appId),
     actions: await findActions(db, appId, ACTIONS_SHOWN),
   }
 }

@@ -11,7 +11,7 @@ const FOR_WANT_OF_PERMIT = ['no_permit', 'no_valid_permit']
 
 /** What a run would do now; undefined while it is being counted. */
 export function planPage(reader: Reader, counted: CountedPlan | undefined): Page {
-  const { texts, format, account } = reader
+  const { texts, format } = reader
   const t = texts.today
   const head = pageHead(t.planTitle, t.planLead)
   const back = html`<div class="buttons">${linkButton(HOME, texts.frame.backToToday)}</div>`
@@ -25,7 +25,7 @@ export function planPage(reader: Reader, counted: CountedPlan | undefined): Page
   const { plan, at } = counted
   const [first] = plan.sample
   const rows = Object.entries(t.planOf)
-    .filter(([cause]) => account.channel !== 'official' || !FOR_WANT_OF_PERMIT.includes(cause))
+    .filter(([cause]) => reader.account.channel !== 'official' || !FOR_WANT_OF_PERMIT.includes(cause))
     .map(([cause, words]): [string, string] => [
       words,
       format.number(plan.skipped[cause as keyof typeof plan.skipped]),
@@ -58,7 +58,7 @@ ${
 }</div>
 ${
   first &&
-  panel(t.cardTitle, card(reader, { page: account.page, data: first.data }), {
+  panel(t.cardTitle, card(reader, first.data), {
     note: t.planSampleOf(String(first.user_id)),
   })
 }</div>`,

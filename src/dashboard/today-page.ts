@@ -50,16 +50,20 @@ ${linkButton(`${HOME}/plan`, t.plan)}</div>
 <p class="hint">${now < closesAt ? t.untilWindow(format.time(closesAt)) : t.afterWindow(format.time(closesAt))}</p></div>`
 }
 
-/** A streak to show the text with: a week is a streak that people know. */
+/** A streak to show the text with: a week is a streak that people know. Most users have none. */
 const SAMPLE_STREAK = 7
+const NO_STREAK = 0
 
 function preview(reader: Reader, { date }: Today): Html {
   const { texts, format, account } = reader
   const t = texts.today
   if (account.templateId === '') return panel(t.cardTitle, html`<p class="empty">${t.cardOff}</p>`)
+  const render = reminderRenderer(account.data, date)
+  const [long, none] = [render(SAMPLE_STREAK), render(NO_STREAK)]
+  const differs = JSON.stringify(long) !== JSON.stringify(none)
   return panel(
     t.cardTitle,
-    card(reader, { page: account.page, data: reminderRenderer(account.data, date)(SAMPLE_STREAK) }),
+    html`${card(reader, long)}${differs && html`<p class="hint">${t.cardWithoutStreak}</p>${card(reader, none)}`}`,
     { note: t.cardOf(format.number(SAMPLE_STREAK)) },
   )
 }

@@ -8,6 +8,7 @@ import {
   DEMO_OFFICIAL_ACCOUNT,
   DEMO_OFFICIAL_TEMPLATE_ID,
   DEMO_PAGE,
+  DEMO_PRIZE_TEMPLATE_ID,
   DEMO_SUBSCRIBE_ACCOUNT,
   DEMO_SUBSCRIBE_TEMPLATE_ID,
   DEMO_TEMPLATE_ID,
@@ -58,6 +59,7 @@ const SAMPLES: Record<Channel, AppSample> = {
       WX_APP_SECRET: DEMO_SUBSCRIBE_ACCOUNT.secret,
       WX_CHANNEL: 'subscribe',
       REMINDER_TEMPLATE_ID: DEMO_SUBSCRIBE_TEMPLATE_ID,
+      TEMPLATES: DEMO_PRIZE_TEMPLATE_ID,
       REMINDER_PAGE: DEMO_PAGE,
       REMINDER_DATA: JSON.stringify({
         thing1: '每日签到',
@@ -125,7 +127,7 @@ export async function startApp(stage: DemoStage, channel: Channel, port: number)
     LOG_LEVEL: 'warn',
     PORT: String(port),
   })
-  const service = await startService(config, account, { migrate: true, now: stage.now })
+  const service = await startService(config, [account], { migrate: true, now: stage.now })
   const url = `${service.url}/wechat/callback`
   sandbox.control.configureCallback({
     appId: account.appId,

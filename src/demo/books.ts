@@ -21,7 +21,7 @@ export async function compareBooks(apps: DemoApp[], wechat: SandboxControl, now:
   const ours = new Set<string>()
   let auditOk = true
   for (const { account, service } of apps) {
-    const { db } = service.sending
+    const { db } = service.of().sending
     for (const { open_id, form_id, msgid } of await findDelivered(db, account.appId))
       ours.add(`${open_id} ${account.channel === 'form_id' ? form_id : msgid}`)
     auditOk &&= (await audit(db, now, false)).ok

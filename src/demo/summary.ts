@@ -63,7 +63,11 @@ function uploaded({ uploads }: Week): string {
 }
 
 function reported({ reports }: Week): string {
-  return `${reports.sent} taps: ${reports.accepted} accepted, ${reports.refused} refused`
+  const ofTemplates = [...reports.answers].map(
+    ([id, { accepted, refused }], n) =>
+      `${n === 0 ? "the reminder's template" : 'another one'} ${accepted} accepted, ${refused} refused, ${reports.left.get(id) ?? 0} left`,
+  )
+  return `${reports.taps} taps: ${ofTemplates.join('; ')}`
 }
 
 function before(runs: RunReport[]): string {

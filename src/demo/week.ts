@@ -1,10 +1,12 @@
 import { businessDate } from '../lib/business-date.js'
 import { DAY_MS, HOUR_MS } from '../lib/durations.js'
 import { expireStale } from '../permits/expire.js'
+import { subscriptionTemplates } from '../permits/known-templates.js'
 import { type RunReport, runReminders } from '../reminders/run.js'
 import type { SandboxControl } from '../sandbox/control.js'
 import type { FaultSpec } from '../sandbox/faults.js'
 import { FORM_ID_SEND_PATH, OFFICIAL_SEND_PATH, SUBSCRIBE_SEND_PATH } from '../sandbox/send-endpoints.js'
+import { findStock } from '../summaries/stock.js'
 import { summarize } from '../summaries/summarize.js'
 import { type DemoApp, openIdOf } from './app.js'
 import { signIn } from './client.js'
@@ -117,13 +119,14 @@ async function playMorning(
   wechat: SandboxControl,
   now: number,
 ): Promise<void> {
-  const { appId, channel, templateId } = account
+  const { appId, channel } = account
+  const templateIds = subscriptionTemplates(account)
   switch (channel) {
     case 'form_id':
       await uploadFormIds(backend, wechat, { appId, visitors, now }, week.uploads)
       break
     case 'subscribe':
-      await reportTaps(backend, wechat, { appId, templateId, visitors, now }, week.reports)
+      await reportTaps(backend, wechat, { appId, templateIds, visitors, now }, week.reports)
       break
     case 'official':
       await followAccount(backend, wechat, { appId, visitors }, week.follows)
@@ -139,7 +142,7 @@ async function playRun(
   wechat: SandboxControl,
   clock: DemoClock,
 ): Promise<void> {
-  const { sending } = service
+  const { sending } = service.of()
   const { signal } = new AbortController()
   await forgetToken(sending.db, account.appId)
   const sweepAt = { appId: account.appId, slot: clock.now(), triggeredBy: 'cron' } as const
@@ -149,12 +152,15 @@ async function playRun(
   week.runs.push(await runReminders(sending, account, { date, triggeredBy: 'cron', signal }))
   await pushEvents({ service }, wechat)
   await summarize({ ...sending, signal }, account)
+  const { permits } = await findStock(sending.db, account, clock.now())
+  // Subscriptions do not run out, so each template has one row.
+  week.reports.left = new Map(permits.map(({ template_id, permits: left }) => [template_id ?? '', left]))
 }
 
 /** WeChat pushes what has happened, and the service takes it up before the clock moves on. */
 async function pushEvents({ service }: Pick<DemoApp, 'service'>, wechat: SandboxControl): Promise<void> {
   await wechat.sendPushes()
-  await service.callbacks.workDue()
+  await service.of().workEvents()
 }
 
 /** Of those who were reminded more come back than of the others: that is what the reminder is for. */
@@ -163,13 +169,14 @@ async function playEvening(
   day: SampleDay,
   week: Week,
 ): Promise<void> {
+  const { sending } = service.of()
   const date = week.runs.at(-1)?.date ?? 0
-  const reminded = new Set(await findReminded(service.sending.db, account.appId, date))
+  const reminded = new Set(await findReminded(sending.db, account.appId, date))
   const coming = [
     ...day.eveningIfReminded.filter(({ userId }) => reminded.has(userId)),
     ...day.eveningUnasked.filter(({ userId }) => !reminded.has(userId)),
   ]
   await signIn(backend, coming)
   week.signIns += coming.length
-  await summarize({ ...service.sending, signal: new AbortController().signal }, account)
+  await summarize({ ...sending, signal: new AbortController().signal }, account)
 }

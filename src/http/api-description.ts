@@ -27,7 +27,7 @@ reminds everybody who has not signed in once a day.
 as \`Authorization: Bearer …\`. A key may speak for every user; a session speaks for its own, so leave \`open_id\` and \`user_id\` out.
 
 **Errors** have one shape, \`{"error":{"code","message","details"?}}\`. Match on \`code\`; the message is for people. Beside those
-that a call lists, any call may be answered 400 \`malformed_request\`, 404 \`not_found\`, 408 \`request_timeout\` or 431
+that a call lists, any call may be answered 400 \`malformed_request\`, 404 \`not_found\`, 405 \`method_not_allowed\`, 408 \`request_timeout\` or 431
 \`headers_too_large\`. After a 503, or no answer, send the same again: nothing counts twice.
 
 **Every answer** has \`${REQUEST_ID}\`, under which the log of the service knows the request. Send a W3C \`traceparent\`, and it is
@@ -88,6 +88,11 @@ const REQUEST_ID_HEADER = {
   schema: { type: 'string', pattern: '^[0-9a-f]{32}$' },
 } as const
 
+/** The items of a batch are validated one by one; described, they are what they hold. */
+function withItems(document: OpenApi): OpenApi {
+  return JSON.parse(JSON.stringify(document), (_, value) => value?.['x-item'] ?? value)
+}
+
 /** Adds what every answer has, where it is not in the way of the errors, and leaves out the tags that no call has. */
 function finish(document: OpenApi): OpenApi {
   const operations = Object.values(document.paths ?? {}).flatMap((path) => [
@@ -103,5 +108,5 @@ function finish(document: OpenApi): OpenApi {
         response.headers = { [REQUEST_ID]: REQUEST_ID_HEADER, ...response.headers }
     }
   }
-  return { ...document, tags: TAGS.filter(({ name }) => used.has(name)) }
+  return withItems({ ...document, tags: TAGS.filter(({ name }) => used.has(name)) })
 }

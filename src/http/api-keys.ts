@@ -21,6 +21,11 @@ export interface ApiKey {
   expiresAt: number | undefined
 }
 
+/** As ACCOUNTS_FILE has it. A plain hash will do: nobody tries out 128 random bits. */
+export function hashOfKey(key: string): string {
+  return `sha256:${sha256(key).toString('hex')}`
+}
+
 /** The keys of a process, which may be exchanged while it runs. */
 export interface Keyring {
   /** The key with that text, expired or not. */

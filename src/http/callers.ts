@@ -1,9 +1,11 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { ServiceError } from '../errors.js'
 import { isoTime } from '../lib/iso-time.js'
+import type { Logger } from '../lib/logger.js'
 import type { UserId } from '../lib/user-id.js'
 import type { ApiKey, Keyring, Scope } from './api-keys.js'
 import { addressOf, type Failures } from './failures.js'
+import { createExpiryNotice, isExpired } from './key-expiry.js'
 import type { Limit } from './limits.js'
 
 /** Who calls: a backend with an API key, trusted to speak for every user of its accounts, or one user with a session. */
@@ -56,9 +58,11 @@ export function createCallers(
     keyLimit: Limit
     sessionLimit: Limit
     failures: Failures
+    log: Logger
     now(): number
   },
 ): Callers {
+  const tellExpiry = createExpiryNotice(deps.log)
   const knownPlaces = createKnownPlaces()
   app.decorateRequest('caller', undefined)
   app.decorateRequest('countedFor', '')
@@ -71,6 +75,7 @@ export function createCallers(
     if (!isKnown && (!deps.sessions || !looksLikeToken(credential))) deps.failures.check(request)
     if (key === undefined) return false
     refuseExpired(request, key)
+    tellExpiry(key, deps.now())
     if (!isKnown) knownPlaces.add(request, key.name)
     request.caller = { kind: 'backend', name: key.name, appIds: key.appIds }
     request.countedFor = key.name
@@ -84,12 +89,12 @@ export function createCallers(
     return true
   }
 
-  function refuseExpired(request: FastifyRequest, { name, expiresAt }: ApiKey): void {
-    if (expiresAt === undefined || deps.now() < expiresAt) return
+  function refuseExpired(request: FastifyRequest, key: ApiKey): void {
+    if (!isExpired(key, deps.now())) return
     deps.failures.count(request, 'expired_key')
     throw new ServiceError(
       'unauthorized',
-      `This API key of "${name}" expired at ${isoTime(expiresAt)}: use the one that replaces it`,
+      `This API key of "${key.name}" expired at ${isoTime(key.expiresAt)}: use the one that replaces it`,
     )
   }
 

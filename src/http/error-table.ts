@@ -20,7 +20,7 @@ export const ERROR_TABLE: Record<ErrorCode, ErrorEntry> = {
     example: { message: 'This is not an HTTP request' },
   },
   unauthorized: {
-    meaning: { en: 'no key or session, or a wrong one', zh: '没带密钥或会话，或不对' },
+    meaning: { en: 'no key or session, or a wrong or expired one', zh: '没带密钥或会话，或不对、已过期' },
     example: { message: 'Send an API key as "Authorization: Bearer KEY"' },
   },
   invalid_code: {
@@ -62,6 +62,13 @@ export const ERROR_TABLE: Record<ErrorCode, ErrorEntry> = {
     },
     example: { message: 'Sessions are off: SESSION_SECRET is not set' },
   },
+  method_not_allowed: {
+    meaning: {
+      en: 'the address takes another method: see the header Allow',
+      zh: '该地址要用别的方法，见响应头 Allow',
+    },
+    example: { message: 'There is no DELETE /v1/form-ids; it takes POST' },
+  },
   request_timeout: {
     meaning: {
       en: 'a request has 30 s to arrive, its headers 10 s',
@@ -102,8 +109,26 @@ export const ERROR_TABLE: Record<ErrorCode, ErrorEntry> = {
     example: { message: 'Send JSON, with Content-Type: application/json' },
   },
   invalid_request: {
-    meaning: { en: 'details.field names the field', zh: 'details.field 指出字段' },
+    meaning: {
+      en: 'details.field names the field; where there are several faults, details.faults has all of them',
+      zh: 'details.field 指出字段；有多处错误时全部列在 details.faults',
+    },
     example: { message: 'user_id: must be >= 0', details: { field: 'user_id' } },
+  },
+  unknown_template: {
+    meaning: {
+      en: 'the account does not use this template: details.known has those that it uses; add it to TEMPLATES, or report another one',
+      zh: '该账号不使用这个模板：details.known 是可用的模板；请把它加进 TEMPLATES，或改报其他模板',
+    },
+    example: {
+      message:
+        'template_id: this account has no template OLD-TEMPLATE; it takes subscriptions to: TEMPLATE-ID-OF-YOUR-ACCOUNT. If messages use this one too, add it to TEMPLATES; if the reminder does, set REMINDER_TEMPLATE_ID',
+      details: {
+        field: 'template_id',
+        template_id: 'OLD-TEMPLATE',
+        known: ['TEMPLATE-ID-OF-YOUR-ACCOUNT'],
+      },
+    },
   },
   too_many_requests: {
     meaning: { en: 'wait for Retry-After', zh: '按 Retry-After 等待' },

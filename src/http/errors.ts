@@ -3,17 +3,19 @@ import { Type } from 'typebox'
 import { isContention, whyUnavailable } from '../db/errors.js'
 import { type ErrorCode, ServiceError } from '../errors.js'
 import type { Logger } from '../lib/logger.js'
+import { watchRoutes } from './allowed-methods.js'
 import { BODY_TOO_LARGE } from './body-limits.js'
 import { SECURITY_HEADERS } from './security-headers.js'
+import { InvalidInput, invalidRequest } from './validation.js'
 
 /** The one shape of every failure. */
-export const ErrorBody = Type.Object({
-  error: Type.Object({
-    code: Type.String(),
-    message: Type.String(),
-    details: Type.Optional(Type.Record(Type.String(), Type.Unknown())),
-  }),
+export const ErrorShape = Type.Object({
+  code: Type.String(),
+  message: Type.String(),
+  details: Type.Optional(Type.Record(Type.String(), Type.Unknown())),
 })
+
+export const ErrorBody = Type.Object({ error: ErrorShape })
 
 /** On every answer: what the log calls `trace_id`. The error shape is a contract, and has no place for it. */
 export const REQUEST_ID = 'X-Request-Id'
@@ -62,16 +64,22 @@ export function handleErrors(app: FastifyInstance, log: Logger): void {
   })
   // Before the body is read: otherwise strangers could have a megabyte parsed at any address that does not
   // exist.
-  app.addHook('onRequest', (request, _reply, done) => {
-    done(request.is404 ? notFound(request) : undefined)
+  const allowed = watchRoutes(app)
+  app.addHook('onRequest', (request, reply, done) => {
+    done(request.is404 ? noSuchCall(request, reply) : undefined)
   })
-  app.setNotFoundHandler((request) => {
-    throw notFound(request)
+  app.setNotFoundHandler((request, reply) => {
+    throw noSuchCall(request, reply)
   })
-}
 
-function notFound({ method, url }: FastifyRequest): ServiceError {
-  return new ServiceError('not_found', `There is no ${method} ${url.split('?')[0]}`)
+  function noSuchCall({ method, url }: FastifyRequest, reply: FastifyReply): ServiceError {
+    const [path = ''] = url.split('?')
+    const methods = allowed(path).filter((one) => one !== method)
+    if (methods.length === 0) return new ServiceError('not_found', `There is no ${method} ${path}`)
+    const list = methods.sort().join(', ')
+    reply.header('Allow', list)
+    return new ServiceError('method_not_allowed', `There is no ${method} ${path}; it takes ${list}`)
+  }
 }
 
 /**
@@ -103,8 +111,12 @@ export function answerFrameworkError(
   reply.serializer(JSON.stringify).send(errorBody(known))
 }
 
-export function errorBody({ code, message, details }: ServiceError): { error: object } {
-  return { error: details ? { code, message, details } : { code, message } }
+export function errorBody(error: ServiceError): { error: Type.Static<typeof ErrorShape> } {
+  return { error: errorShape(error) }
+}
+
+export function errorShape({ code, message, details }: ServiceError): Type.Static<typeof ErrorShape> {
+  return details ? { code, message, details } : { code, message }
 }
 
 /** What the caller is told of an error. */
@@ -112,14 +124,7 @@ export function toServiceError(error: FastifyError, requestId: string): ServiceE
   if (error instanceof ServiceError) return error
   const known = BY_FASTIFY_CODE[error.code]
   if (known) return new ServiceError(...known)
-  const [fault] = error.validation ?? []
-  if (fault) {
-    const missing = typeof fault.params.missingProperty === 'string' ? `/${fault.params.missingProperty}` : ''
-    const extra =
-      typeof fault.params.additionalProperty === 'string' ? `/${fault.params.additionalProperty}` : ''
-    const field = `${fault.instancePath}${missing}${extra}`.slice(1).replaceAll('/', '.') || 'body'
-    return new ServiceError('invalid_request', `${field}: ${fault.message ?? 'is not valid'}`, { field })
-  }
+  if (error instanceof InvalidInput) return invalidRequest(error.faults)
   const why = whyUnavailable(error)
   if (why) return new ServiceError('not_ready', `The database ${why}; try again shortly`)
   if (isContention(error))

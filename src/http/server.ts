@@ -11,6 +11,7 @@ import {
 } from './connections.js'
 import { answerFrameworkError, handleErrors, REQUEST_ID } from './errors.js'
 import { SECURITY_HEADERS } from './security-headers.js'
+import { validateInput } from './validation.js'
 
 export interface ServerOptions {
   trustProxy: string[]
@@ -31,18 +32,6 @@ export function createServer({ trustProxy, connections, log }: ServerOptions): F
     trustProxy,
     genReqId: ({ headers }) => traceIdIn(headers.traceparent) ?? newTraceId(),
     frameworkErrors: answerFrameworkError,
-    // What a caller sends is accepted as it is or refused, never coerced. A user_id may be a number or
-    // digits.
-    ajv: {
-      customOptions: {
-        coerceTypes: false,
-        removeAdditional: false,
-        useDefaults: false,
-        allowUnionTypes: true,
-        // Examples with names, for the API description.
-        keywords: ['x-examples'],
-      },
-    },
   })
   limitConnections(app, limits)
   // This hook and those below have callbacks: each promise costs a request a turn of the microtask queue.
@@ -51,6 +40,7 @@ export function createServer({ trustProxy, connections, log }: ServerOptions): F
     done()
   })
   takeJsonAlone(app)
+  validateInput(app)
   handleErrors(app, log)
   closeConnections(app)
   logRequests(app, log)

@@ -4,6 +4,7 @@ import type { PermitSource } from '../books/index.js'
 import type { Channel } from '../channel.js'
 import { mysqlHint, placeholders, selectRows } from '../db/sql.js'
 import type { UserId } from '../lib/user-id.js'
+import { isStopped } from '../users/stopped.js'
 import type { TemplateData } from '../wechat/messages.js'
 import type { HeldMessage, Lease } from './message.js'
 import { literalTexts, renderReminder } from './text.js'
@@ -18,10 +19,11 @@ export async function findUnwanted(
   const rows = await selectRows<{ id: number; why: 'signed_in' | 'stopped' }>(
     trx,
     `SELECT m.id, CASE WHEN s.user_id IS NULL THEN 'stopped' ELSE 'signed_in' END AS why FROM wx_push_message m
+     JOIN wx_card c ON c.id = m.card_id
      LEFT JOIN wx_sign_in s${mysqlHint(trx, 'FORCE INDEX (PRIMARY)')}
        ON s.app_id = m.app_id AND s.user_id = m.user_id AND s.day = m.business_date
      LEFT JOIN wx_user u${mysqlHint(trx, 'IGNORE INDEX (PRIMARY)')}
-       ON u.app_id = m.app_id AND u.user_id = m.user_id AND (u.opted_out_at IS NOT NULL OR u.blocked_at IS NOT NULL)
+       ON u.app_id = m.app_id AND u.user_id = m.user_id AND ${isStopped('u', 'c.template_id')}
      WHERE m.id IN (${placeholders(ids.length)}) AND m.kind = 'reminder'
        AND (s.user_id IS NOT NULL OR u.open_id IS NOT NULL)`,
     ids,

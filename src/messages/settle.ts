@@ -1,9 +1,11 @@
 import type { Knex } from 'knex'
+import { voidRefused } from '../books/index.js'
 import { inTransaction } from '../db/transaction.js'
 import { failpoint } from '../lib/failpoint.js'
 import { addOutcomes } from '../runs/outcomes.js'
 import * as totals from '../runs/totals.js'
 import { recordStop } from '../users/stop-store.js'
+import { CODE } from '../wechat/codes.js'
 import { giveBackMessages } from './give-back.js'
 import type { JudgedMessage } from './judged.js'
 import type { HeldMessage } from './message.js'
@@ -61,6 +63,7 @@ async function settle(db: Knex, judged: JudgedMessage[], now: number): Promise<T
       await totals.moveTotals(trx, runId, { from: 'retrying', to: state, messages }, now)
     }
     await recordStops(trx, judged, now)
+    await endRefusedTemplates(trx, judged, now)
     await addOutcomes(trx, counts.flatMap(outcomesOf), now)
     return counts
   })
@@ -77,8 +80,27 @@ async function recordStops(trx: Knex.Transaction, judged: JudgedMessage[], now: 
   for (const { message, verdict, answer } of judged) {
     if (!('stops' in verdict) || !verdict.stops || answer.errcode === null) continue
     const stop = { kind: verdict.stops, errcode: answer.errcode, messageId: message.id }
-    await recordStop(trx, message, stop, now)
+    if (!isOfTemplate({ message, answer })) await recordStop(trx, message, stop, now)
+    else if (message.businessDate !== null)
+      await recordStop(trx, message, { ...stop, templateId: message.templateId }, now)
   }
+}
+
+/**
+ * A refusal of one template: WeChat has no credit of that person for it any more. As a stop it is recorded only of
+ * reminders, whose template there is one of; what else is refused ends with its permits.
+ */
+function isOfTemplate({ message, answer }: Pick<JudgedMessage, 'message' | 'answer'>): boolean {
+  return message.channel === 'subscribe' && answer.errcode === CODE.refusedByUser
+}
+
+async function endRefusedTemplates(
+  trx: Knex.Transaction,
+  judged: JudgedMessage[],
+  now: number,
+): Promise<void> {
+  const refused = judged.filter(isOfTemplate).map(({ message }) => message.id)
+  if (refused.length > 0) await voidRefused(trx, refused, CODE.refusedByUser, now)
 }
 
 function toSettlement({ message, verdict, answer, attempted }: JudgedMessage, now: number): Settlement {

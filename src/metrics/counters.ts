@@ -1,4 +1,4 @@
-import type { Instruments } from './instruments.js'
+import { type Instruments, setTo } from './instruments.js'
 
 /** What a check of the counters beside the work has found. */
 export interface CounterFindings {
@@ -22,7 +22,6 @@ export function createCounterMetrics(
   )
   return (app_id, found) => {
     drift.set({ app_id }, found.wrong)
-    passes.reset()
-    passes.inc({ app_id }, found.passes)
+    setTo(passes, { app_id }, found.passes)
   }
 }

@@ -38,3 +38,27 @@ export function instrumentsOf(registry: Registry): Instruments {
       new Histogram({ ...describe(name, help, labels), buckets }),
   }
 }
+
+/** Shows a count that is kept elsewhere. */
+export function setTo<Label extends string>(
+  counter: Counter<Label>,
+  labels: Record<Label, string>,
+  count: number,
+): void {
+  counter.remove(labels)
+  counter.inc(labels, count)
+}
+
+/** Takes away every series of an account. */
+export async function forget(registry: Registry, appId: string): Promise<void> {
+  for (const { name } of await registry.getMetricsAsJSON()) {
+    const metric = registry.getSingleMetric(name)
+    if (!metric) continue
+    const { values } = await metric.get()
+    for (const { labels } of values) {
+      // A histogram has these beside its own labels.
+      const { le, quantile, ...own } = labels as Record<string, string>
+      if (own.app_id === appId) metric.remove(own)
+    }
+  }
+}

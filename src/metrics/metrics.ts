@@ -8,17 +8,17 @@ import { businessDate } from '../lib/business-date.js'
 import type { SendingObserver } from '../messages/observer.js'
 import type { TokenCounters } from '../tokens/shared-token.js'
 import type { ObserveRequest } from '../wechat/http.js'
-import { createCached } from './cached.js'
-import { type CallerMetrics, createCallerMetrics } from './callers.js'
+import { createCached, type Look } from './cached.js'
+import { type CallerMetrics, createCallerMetrics, createEventMetrics, type EventMetrics } from './callers.js'
 import { type CounterFindings, createCounterMetrics } from './counters.js'
 import { createDatabaseMetrics } from './database.js'
 import { createHttpMetrics } from './http.js'
-import { instrumentsOf } from './instruments.js'
-import { createPermitMetrics, readPermits } from './permits.js'
+import { forget, instrumentsOf } from './instruments.js'
+import { createPermitMetrics, type PermitStanding, readPermits } from './permits.js'
 import { processRegistry } from './process.js'
 import { createSendingMetrics } from './sending.js'
-import { showSettings } from './settings.js'
-import { createStandingMetrics, readStanding } from './standing.js'
+import { createSettingsMetrics } from './settings.js'
+import { createStandingMetrics, readStanding, type Standing } from './standing.js'
 import { createStatementMetrics } from './statements.js'
 import { createTokenMetrics } from './tokens.js'
 import { createUploadMetrics, type UploadMetrics } from './uploads.js'
@@ -37,64 +37,118 @@ export interface Sources {
   counters(): CounterFindings
 }
 
-/** The metrics of one service: what its parts report to, and the text that Prometheus reads. */
-export interface Metrics {
-  onStatement: ObserveStatement
+/** What the parts of an account report to. */
+export interface AccountMetrics {
   sending: SendingObserver
   uploads: UploadMetrics
-  callers: CallerMetrics
-  /** Call it before the routes are registered. */
-  countRequests(app: FastifyInstance): void
+  events: EventMetrics
   onWechatRequest: ObserveRequest
   /** From then on `text` tells of these too. */
   watch(sources: Sources): void
+}
+
+/** The metrics of one service: what its parts report to, and the text that Prometheus reads. */
+export interface Metrics {
+  onStatement: ObserveStatement
+  callers: CallerMetrics
+  /** Call it before the routes are registered. */
+  countRequests(app: FastifyInstance): void
+  /** Shows an account, from now on with these settings. */
+  of(account: Account): AccountMetrics
+  /** Takes away what is shown of an account that is no longer served. */
+  forget(appId: string): Promise<void>
   contentType: string
   /** All metrics in Prometheus' text format, within about a second whatever the database does. Never rejects for it. */
   text(): Promise<string>
 }
 
+/** What is known of an account at a scrape. */
+interface Seen {
+  account: Account
+  sources: Sources
+  read(): Promise<Look<{ standing: Standing; permits: PermitStanding }>>
+}
+
 /** A registry of its own: two services in one process share no number but those of the process. */
-export function createMetrics({ version, account }: { version: string; account: Account }): Metrics {
+export function createMetrics({ version }: { version: string }): Metrics {
   const registry = new Registry()
   const instruments = instrumentsOf(registry)
-  showSettings(instruments, version, account)
+  const showSettings = createSettingsMetrics(instruments, version)
   const showStanding = createStandingMetrics(instruments)
   const showDatabase = createDatabaseMetrics(instruments)
-  const showPermits = createPermitMetrics(instruments)
+  const permits = createPermitMetrics(instruments)
   const showCounters = createCounterMetrics(instruments)
   const showTokens = createTokenMetrics(instruments)
-  let look: (() => Promise<void>) | undefined
+  const sendingOf = createSendingMetrics(instruments)
+  const uploadsOf = createUploadMetrics(instruments)
+  const eventsOf = createEventMetrics(instruments)
+  const requestsOf = createWechatMetrics(instruments)
+  const seen = new Map<string, Seen>()
+  const inTurn = createQueue()
+
+  function watch(account: Account, sources: Sources): void {
+    const { db } = sources
+    const { appId } = account
+    const read = async () => ({
+      standing: await readStanding(db, appId),
+      permits: await readPermits(db, appId),
+    })
+    const limits = { maxAgeMs: READ_EVERY_MS, patienceMs: DATABASE_PATIENCE_MS }
+    seen.set(appId, { account, sources, read: createCached(() => inTurn(read), limits) })
+  }
+
+  async function look(): Promise<void> {
+    const looks = await Promise.all([...seen.values()].map(async (one) => ({ one, ...(await one.read()) })))
+    permits.clear()
+    for (const { one, value } of looks) {
+      const { account, sources } = one
+      // Forgotten, or opened anew, while the others were read.
+      if (seen.get(account.appId) !== one) continue
+      if (value) {
+        showStanding(account, value.standing)
+        permits.show(account.appId, value.permits, businessDate(sources.now(), account.timezone))
+      }
+      showTokens(account.appId, sources.tokens())
+      showCounters(account.appId, sources.counters())
+    }
+    const [first] = looks
+    if (first) showDatabase(first.isFresh, poolStateOf(first.one.sources.db))
+  }
 
   return {
     onStatement: createStatementMetrics(instruments),
-    sending: createSendingMetrics(instruments),
-    uploads: createUploadMetrics(instruments),
     callers: createCallerMetrics(instruments),
     countRequests: createHttpMetrics(instruments),
-    onWechatRequest: createWechatMetrics(instruments),
-    watch({ db, now, tokens, counters }) {
-      const { appId, timezone } = account
-      const read = async () => ({
-        standing: await readStanding(db, appId),
-        permits: await readPermits(db, appId),
-      })
-      const readNow = createCached(read, { maxAgeMs: READ_EVERY_MS, patienceMs: DATABASE_PATIENCE_MS })
-      look = async () => {
-        const { value, isFresh } = await readNow()
-        if (value) {
-          showStanding(account, value.standing)
-          showPermits(appId, value.permits, businessDate(now(), timezone))
-        }
-        showDatabase(isFresh, poolStateOf(db))
-        showTokens(tokens())
-        showCounters(appId, counters())
+    of(account) {
+      const { appId } = account
+      showSettings(account)
+      return {
+        sending: sendingOf(account),
+        uploads: uploadsOf(appId),
+        events: eventsOf(appId),
+        onWechatRequest: requestsOf(appId),
+        watch: (sources) => watch(account, sources),
       }
+    },
+    async forget(appId) {
+      seen.delete(appId)
+      await forget(registry, appId)
     },
     contentType: registry.contentType,
     async text() {
-      await look?.()
+      await look()
       const [own, ofProcess] = await Promise.all([registry.metrics(), processRegistry().metrics()])
       return own + ofProcess
     },
+  }
+}
+
+/** Accounts are read one after the other: the connections are for the work. */
+function createQueue(): <T>(read: () => Promise<T>) => Promise<T> {
+  let before: Promise<unknown> = Promise.resolve()
+  return (read) => {
+    const next = before.then(read)
+    before = next.catch(() => {})
+    return next
   }
 }

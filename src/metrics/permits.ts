@@ -22,10 +22,14 @@ export async function readPermits(db: Knex, appId: string): Promise<PermitStandi
   }
 }
 
-/** Returns what shows it, on a day of the account. */
-export function createPermitMetrics(
-  instruments: Instruments,
-): (appId: string, standing: PermitStanding, today: BusinessDate) => void {
+export interface PermitMetrics {
+  /** Forgets the days and the sources of all accounts: those that are gone must not stay. */
+  clear(): void
+  /** `today` is that of the account. */
+  show(appId: string, standing: PermitStanding, today: BusinessDate): void
+}
+
+export function createPermitMetrics(instruments: Instruments): PermitMetrics {
   const unspent = instruments.gauge(
     'permits',
     'Unspent permits by source and whole days left (30: so many or more; never: they do not run out), as last counted.',
@@ -46,8 +50,7 @@ export function createPermitMetrics(
     'When the newest forecast was computed.',
     ['app_id'],
   )
-  return (app_id, { stock, flow: day, forecast }, today) => {
-    unspent.reset()
+  function show(app_id: string, { stock, flow: day, forecast }: PermitStanding, today: BusinessDate): void {
     for (const { source, days_left, permits } of stock)
       unspent.set({ app_id, source, days_left: days_left < 0 ? 'never' : String(days_left) }, permits)
     if (day) {
@@ -56,12 +59,19 @@ export function createPermitMetrics(
       flow.set({ app_id, state: 'spent' }, day.spent)
       flow.set({ app_id, state: 'expired' }, day.expired)
     }
-    reachable.reset()
     for (const { day: date, reachable: users, as_of } of forecast) {
       const in_days = daysBetween(today, date)
       if (in_days < 0 || in_days > LAST_DAY) continue
       reachable.set({ app_id, in_days: String(in_days) }, users)
       countedAt.set({ app_id }, as_of / 1_000)
     }
+  }
+
+  return {
+    show,
+    clear() {
+      unspent.reset()
+      reachable.reset()
+    },
   }
 }

@@ -11,13 +11,13 @@ const ENDPOINTS = new Map([
   ['/sns/jscode2session', 'login'],
 ])
 
-export function createWechatMetrics(instruments: Instruments): ObserveRequest {
+export function createWechatMetrics(instruments: Instruments): (appId: string) => ObserveRequest {
   const durations = instruments.histogram(
     'wechat_request_duration_seconds',
     'Time that a request to WeChat took, with the wait for a free connection, by call and by whether an answer came (answered), the request never left (unreachable), or nobody knows what became of it (ambiguous).',
     SECONDS,
-    ['endpoint', 'result'],
+    ['app_id', 'endpoint', 'result'],
   )
-  return (path, result, seconds) =>
-    durations.observe({ endpoint: ENDPOINTS.get(path) ?? 'other', result }, seconds)
+  return (app_id) => (path, result, seconds) =>
+    durations.observe({ app_id, endpoint: ENDPOINTS.get(path) ?? 'other', result }, seconds)
 }

@@ -15,7 +15,7 @@ const MAX_LISTED = 100
 /** A stop does not wait long for a database that has gone: after 45 s everybody sees the same. */
 const FORGET_LIMIT_MS = 2_000
 
-/** One process that runs the service, as the JSON answer that HTTP, command line and pages show. */
+/** One process that runs the service, and an account that it serves, as the JSON answer that HTTP, command line and pages show. */
 export interface InstanceAnswer {
   instance: string
   app_id: string
@@ -29,11 +29,11 @@ export interface InstanceAnswer {
 }
 
 /**
- * The processes of all accounts in this database that were there within the last day and did not stop in order, the
+ * The processes that served an account and were there within the last day and did not stop in order, the
  * last seen first, at most 100. Whether they are alive goes by the database's clock, not by ours.
  */
-export async function findInstances(db: Knex): Promise<InstanceAnswer[]> {
-  const rows = await store.findSeen(db, MAX_LISTED)
+export async function findInstances(db: Knex, appId: string): Promise<InstanceAnswer[]> {
+  const rows = await store.findSeen(db, appId, MAX_LISTED)
   return rows.map(({ instance_id, now, ...row }) => ({
     instance: instance_id,
     app_id: row.app_id,
@@ -47,24 +47,32 @@ export async function findInstances(db: Knex): Promise<InstanceAnswer[]> {
 }
 
 export interface Presence {
-  /** Deletes the row. Never rejects: whoever looks sees soon enough that the process has gone. */
+  /** Tells at once which accounts are served now. Never rejects. */
+  update(): Promise<void>
+  /** Deletes the rows. Never rejects: whoever looks sees soon enough that the process has gone. */
   end(): Promise<void>
 }
 
 /**
- * Tells others that this process is there: writes its row of wx_instance and renews it every 15 s. Rows of processes
- * that were killed more than a day ago are deleted. Rejects if the first row cannot be written.
+ * Tells others that this process is there: writes a row of wx_instance for each account that it serves, and renews them
+ * every 15 s. Rows of processes
+ * that were killed more than a day ago are deleted. Rejects if the first rows cannot be written.
  */
 export async function startPresence(
   { db, log, heartbeatMs = HEARTBEAT_MS }: { db: Knex; log: Logger; heartbeatMs?: number },
-  appId: string,
+  appIds: () => readonly string[],
   instance: Instance,
 ): Promise<Presence> {
   const startedAt = performance.now()
   let underWay: Promise<void> | undefined
   let failing = false
+  let ended = false
 
-  const beat = (): Promise<void> => store.recordSeen(db, appId, instance, performance.now() - startedAt)
+  async function beat(): Promise<void> {
+    const served = appIds()
+    await store.recordSeen(db, served, instance, performance.now() - startedAt)
+    await store.deleteInstance(db, instance.id, served)
+  }
 
   function renew(): void {
     underWay ??= beat()
@@ -86,14 +94,21 @@ export async function startPresence(
   await beat()
   const timer = setInterval(renew, heartbeatMs).unref()
   return {
+    async update() {
+      await underWay
+      if (ended) return
+      renew()
+      await underWay
+    },
     async end() {
+      ended = true
       clearInterval(timer)
       const forget = async (): Promise<void> => {
         await underWay
         await store.deleteInstance(db, instance.id)
       }
       await withDeadline(forget(), FORGET_LIMIT_MS).catch((error: unknown) =>
-        log.warn({ event: 'instance.not_forgotten', err: error }, 'its row stays for a day'),
+        log.warn({ event: 'instance.not_forgotten', err: error }, 'its rows stay for a day'),
       )
     },
   }

@@ -1,6 +1,6 @@
 import type { Knex } from 'knex'
 import type { Account } from '../account.js'
-import { lastRemindedOn, needOf } from '../books/index.js'
+import { lastRemindedOn } from '../books/index.js'
 import { inTransaction } from '../db/transaction.js'
 import { ServiceError } from '../errors.js'
 import { addDays, businessDate } from '../lib/business-date.js'
@@ -15,7 +15,7 @@ import { countOpen } from '../messages/open-store.js'
 import { claimed as claimedOutcome, outcomesOf, sampleOf, waiting } from '../messages/outcome.js'
 import { windowEnd } from '../messages/window.js'
 import { claimRange } from '../reminders/claim.js'
-import { findDue } from '../reminders/due-store.js'
+import { dayOf, findDue } from '../reminders/due-store.js'
 import { endRun, findRun, openRun } from '../runs/occurrences.js'
 import { addOutcomes, type OutcomeChange } from '../runs/outcomes.js'
 import type { Reason } from '../runs/reason.js'
@@ -200,7 +200,7 @@ async function markDay(
     const range = { range_no: 0, cur: after, hi: end }
     const { marked, again } = await inTransaction(db, async (trx) => {
       if (!writes) {
-        const due = await findDue(trx, appId, range, { date, need: needOf(account, at) }, CHUNK)
+        const due = await findDue(trx, appId, range, dayOf(account, date, at), CHUNK)
         return { marked: due.length, again: null }
       }
       const of = { ...writes, date, leaseMs: 0, now: at, besideMessages: true }

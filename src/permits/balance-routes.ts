@@ -39,6 +39,18 @@ const BalanceAnswer = Type.Object(
     reason: Type.String({
       description: 'none_left, few_left, refused; enough, opted_out, blocked, not_needed',
     }),
+    templates: Type.Array(
+      Type.Object({
+        template_id: Type.String(),
+        permits: Type.Integer({ description: 'Unspent subscriptions to it' }),
+        ask: Type.Boolean({ description: 'Whether another one would be useful now' }),
+        reason: Type.String({ description: 'Why, or why not, in the same words' }),
+      }),
+      {
+        description:
+          'The templates that wx.requestSubscribeMessage may ask for here, the reminder’s first: REMINDER_TEMPLATE_ID on the channel subscribe, and those of TEMPLATES. Empty for a service account',
+      },
+    ),
   },
   {
     description: 'What the user has left, and whether to ask for more',
@@ -50,6 +62,9 @@ const BalanceAnswer = Type.Object(
         covered_until: '2026-11-24',
         ask: true,
         reason: 'few_left',
+        templates: [
+          { template_id: 'TEMPLATE-ID-OF-YOUR-ACCOUNT', permits: 0, ask: true, reason: 'none_left' },
+        ],
       },
     ],
   },
@@ -85,12 +100,18 @@ export function balanceRoutes(deps: {
         const account = accountOf(request)
         const { user_id, open_id } = request.query
         const userId = await userIdNamed(db, account.appId, callerOf(request), { open_id, user_id })
-        const { daysCovered, coveredUntil, ...rest } = await findBalance(db, account, userId, now())
+        const { daysCovered, coveredUntil, templates, ...rest } = await findBalance(
+          db,
+          account,
+          userId,
+          now(),
+        )
         return {
           user_id: userIdToJson(userId),
           days_covered: daysCovered,
           covered_until: coveredUntil === undefined ? null : toIsoDate(coveredUntil),
           ...rest,
+          templates: templates.map(({ templateId, ...left }) => ({ template_id: templateId, ...left })),
         }
       },
     )

@@ -20,18 +20,37 @@ export async function findExpires(
   return rows.map(({ expire }) => expire)
 }
 
+/** How many unspent subscriptions a user has, by template. Uses the key by user. */
+export async function countSubscriptions(
+  db: Knex,
+  appId: string,
+  userId: UserId,
+  now: number,
+): Promise<Map<string, number>> {
+  const rows = await selectRows<{ template_id: string; permits: number }>(
+    db,
+    `SELECT f.template_id, COUNT(*) AS permits FROM wx_save_form_id f
+     WHERE f.app_id = ? AND f.user_id = ? AND f.expire > ? AND f.source = 'subscribe' AND f.status = 0
+       AND f.template_id IS NOT NULL GROUP BY f.template_id`,
+    [appId, userId, now],
+  )
+  return new Map(rows.map(({ template_id, permits }) => [template_id, permits]))
+}
+
 export interface StopRow {
   opted_out_at: number | null
   blocked_at: number | null
   /** null if it was recorded by hand. */
   stop_errcode: number | null
+  /** The one template that an opt-out is about; null: all messages. */
+  stop_template_id: string | null
 }
 
-/** The stops of a user's open_ids. A claim skips the user if there is one. Uses wx_user_user_idx. */
+/** The stops of a user's open_ids. A claim skips the user if one of them holds for its template. Uses wx_user_user_idx. */
 export async function findStops(db: Knex, appId: string, userId: UserId): Promise<StopRow[]> {
   return selectRows<StopRow>(
     db,
-    `SELECT opted_out_at, blocked_at, stop_errcode FROM wx_user
+    `SELECT opted_out_at, blocked_at, stop_errcode, stop_template_id FROM wx_user
      WHERE app_id = ? AND user_id = ? AND (opted_out_at IS NOT NULL OR blocked_at IS NOT NULL)`,
     [appId, userId],
   )

@@ -41,6 +41,25 @@ export interface Balance {
   reason: AskReason
 }
 
+/** What a user has left of one template. */
+export interface TemplateBalance {
+  templateId: string
+  permits: number
+  ask: boolean
+  reason: AskReason
+}
+
+/**
+ * Whether to ask for a template that messages of backends use, or that reminders will use after a move: nobody knows
+ * when one is sent, so as many are enough as reminders would be.
+ */
+export function askFor(permits: number, stop: Holdings['stop']): { ask: boolean; reason: AskReason } {
+  if (stop === 'opted_out' || stop === 'blocked') return { ask: false, reason: stop }
+  if (stop === 'refused') return { ask: true, reason: stop }
+  if (permits >= ENOUGH_DAYS) return { ask: false, reason: 'enough' }
+  return { ask: true, reason: permits === 0 ? 'none_left' : 'few_left' }
+}
+
 /** How far a user's permits reach, and whether a page should ask for another one. */
 export function balanceOf(channel: Channel, holdings: Holdings, now: number): Balance {
   const { expires, reminders, stop } = holdings

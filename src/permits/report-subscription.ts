@@ -22,7 +22,7 @@ export interface SubscriptionResult {
 
 export type SubscriptionOutcome =
   | { outcome: 'accepted' | 'duplicate' }
-  | { outcome: 'refused'; reason: SubscriptionRefusal }
+  | { outcome: 'refused'; reason: SubscriptionRefusal; error?: { code: string; message: string } }
 
 /** Why a result is not a permit. */
 export type SubscriptionRefusal =
@@ -33,6 +33,7 @@ export type SubscriptionRefusal =
   | 'outdated'
   | 'too_many'
   | 'open_id_of_another_user'
+  | 'unknown_template'
 
 const REFUSALS: ReadonlyMap<string, SubscriptionRefusal> = new Map([
   ['reject', 'rejected'],

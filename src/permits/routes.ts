@@ -3,10 +3,12 @@ import type { Knex } from 'knex'
 import { Type } from 'typebox'
 import { ServiceError } from '../errors.js'
 import type { AccountOf } from '../http/account-of.js'
+import { ItemError, type Items, itemReader, oneOrBatch } from '../http/batch.js'
 import { BATCH_BODY_BYTES, limitSessionBody } from '../http/body-limits.js'
 import { type Caller, type Callers, callerOf } from '../http/callers.js'
 import { BODY_ERRORS, CALLER_ERRORS, DATABASE_ERRORS, errorsOf } from '../http/error-responses.js'
-import { bothCallers, EXAMPLE, itemsOf, OpenId, oneOrBatch, UserId } from '../http/schemas.js'
+import { errorShape } from '../http/errors.js'
+import { bothCallers, EXAMPLE, Milliseconds, OpenId, UserId } from '../http/schemas.js'
 import type { Logger } from '../lib/logger.js'
 import { type Person, personsOf } from '../users/persons.js'
 import { MAX_UNSPENT_PERMITS, REJECTION_REASONS, type UploadedPermit } from './accept.js'
@@ -27,10 +29,7 @@ const Item = Type.Object(
     prepay_id: PermitText('Instead of form_id: the prepay_id of a successful payment. With an API key only'),
     page: Type.Optional(Type.String({ maxLength: 255, description: 'The page that the form is on' })),
     submitted_at: Type.Optional(
-      Type.Integer({
-        minimum: 0,
-        description: 'When the user submitted or paid, in ms since 1970; a time in the future counts as now',
-      }),
+      Milliseconds('When the user submitted or paid, in ms since 1970; a time in the future counts as now'),
     ),
   },
   { additionalProperties: false },
@@ -46,6 +45,8 @@ const EXAMPLES = {
 
 type UploadItem = Type.Static<typeof Item>
 
+const readItems = itemReader(Item)
+
 const UploadAnswer = Type.Object(
   {
     accepted: Type.Integer({ description: 'Stored now' }),
@@ -58,9 +59,10 @@ const UploadAnswer = Type.Object(
         outcome: Type.String({ description: 'accepted, duplicate or rejected' }),
         reason: Type.Optional(
           Type.String({
-            description: `Why a rejected one is not a permit: ${REJECTION_REASONS.join(', ')}. too_many: the user has ${MAX_UNSPENT_PERMITS} unspent permits`,
+            description: `Why a rejected one is not a permit: ${REJECTION_REASONS.join(', ')}. too_many: the user has ${MAX_UNSPENT_PERMITS} unspent permits. invalid: the item breaks a rule of this page, see error`,
           }),
         ),
+        error: ItemError,
       }),
     ),
   },
@@ -92,16 +94,19 @@ const UploadAnswer = Type.Object(
   },
 )
 
+type UploadResult = Type.Static<typeof UploadAnswer>['results'][number]
+
 /** POST /v1/form-ids */
 export function permitRoutes(deps: {
   db: Knex
   accountOf: AccountOf
-  ingest: Ingest
+  /** Each account has its own: the uploads of one wait for no other. */
+  ingestOf(appId: string): Ingest
   callers: Callers
   log: Logger
   now(): number
 }): FastifyPluginAsyncTypebox {
-  const { db, accountOf, ingest, log, now } = deps
+  const { db, accountOf, ingestOf, log, now } = deps
   return async (app) => {
     app.post(
       '/v1/form-ids',
@@ -122,13 +127,14 @@ export function permitRoutes(deps: {
       },
       async (request, reply) => {
         const account = accountOf(request)
-        const body = itemsOf(request.body)
-        const { items } = body
         const caller = callerOf(request)
-        const persons = await personsOf(db, account, caller, body, now())
-        checkPermits(caller, body)
-        const uploads = items.flatMap((item, i) => toUpload(account.appId, item, persons[i]))
-        const answer = toAnswer(items, await ingest.upload(uploads, now()))
+        const items = readItems(request.body).map((item, pathOf) => {
+          checkPermit(caller, item, pathOf)
+          return item
+        })
+        const named = await personsOf(db, account, caller, items, now())
+        const uploads = named.good.map(({ item, person }) => toUpload(account.appId, item, person))
+        const answer = toAnswer(named, await ingestOf(account.appId).upload(uploads, now()))
         logUpload(log, request.id, answer.results)
         return reply.status(201).send(answer)
       },
@@ -139,48 +145,48 @@ export function permitRoutes(deps: {
 /**
  * Each item has one of the two. A client could make up payments: only a backend knows which ones succeeded.
  */
-function checkPermits(
+function checkPermit(
   caller: Caller,
-  { items, pathOf }: { items: UploadItem[]; pathOf(i: number): string },
+  { form_id, prepay_id }: UploadItem,
+  pathOf: (field: string) => string,
 ): void {
-  for (const [i, { form_id, prepay_id }] of items.entries()) {
-    const refuse = (name: string, fault: string) =>
-      new ServiceError('invalid_request', `${pathOf(i)}${name}: ${fault}`, { field: pathOf(i) + name })
-    if (prepay_id === undefined) {
-      if (form_id === undefined) throw refuse('form_id', 'is missing')
-      continue
-    }
-    if (form_id !== undefined) throw refuse('prepay_id', 'must be left out when there is a form_id')
-    if (caller.kind === 'session')
-      throw refuse('prepay_id', 'must be left out: your backend reports payments, with an API key')
+  const refuse = (name: string, fault: string) =>
+    new ServiceError('invalid_request', `${pathOf(name)}: ${fault}`, { field: pathOf(name) })
+  if (prepay_id === undefined) {
+    if (form_id === undefined) throw refuse('form_id', 'is missing')
+    return
   }
+  if (form_id !== undefined) throw refuse('prepay_id', 'must be left out when there is a form_id')
+  if (caller.kind === 'session')
+    throw refuse('prepay_id', 'must be left out: your backend reports payments, with an API key')
 }
 
-function toUpload(appId: string, item: UploadItem, person: Person | undefined): UploadedPermit[] {
-  if (!person) return []
+function toUpload(appId: string, item: UploadItem, person: Person): UploadedPermit {
   const isPayment = item.prepay_id !== undefined
-  return [
-    {
-      appId,
-      ...person,
-      formId: (isPayment ? item.prepay_id : item.form_id) ?? null,
-      source: isPayment ? 'pay' : 'form',
-      page: item.page,
-      submittedAt: item.submitted_at,
-    },
-  ]
+  return {
+    appId,
+    ...person,
+    formId: (isPayment ? item.prepay_id : item.form_id) ?? null,
+    source: isPayment ? 'pay' : 'form',
+    page: item.page,
+    submittedAt: item.submitted_at,
+  }
 }
 
-function toAnswer(items: UploadItem[], outcomes: UploadOutcome[]): Type.Static<typeof UploadAnswer> {
+function toAnswer(
+  named: Items<{ item: UploadItem }>,
+  outcomes: UploadOutcome[],
+): Type.Static<typeof UploadAnswer> {
+  const answers = outcomes.map((outcome, i): UploadResult => {
+    const { form_id, prepay_id } = named.good[i]?.item ?? {}
+    return { ...(prepay_id === undefined ? { form_id: form_id ?? null } : { prepay_id }), ...outcome }
+  })
+  const results = named.merge(answers, (error) => ({
+    outcome: 'rejected',
+    reason: 'invalid',
+    error: errorShape(error),
+  }))
   const count = (outcome: UploadOutcome['outcome']): number =>
-    outcomes.filter((o) => o.outcome === outcome).length
-  return {
-    accepted: count('accepted'),
-    duplicates: count('duplicate'),
-    rejected: count('rejected'),
-    results: outcomes.map((outcome, i) => {
-      const { form_id, prepay_id } = items[i] ?? {}
-      return { ...(prepay_id === undefined ? { form_id: form_id ?? null } : { prepay_id }), ...outcome }
-    }),
-  }
+    results.filter((one) => one.outcome === outcome).length
+  return { accepted: count('accepted'), duplicates: count('duplicate'), rejected: count('rejected'), results }
 }

@@ -1,13 +1,17 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { Knex } from 'knex'
 import { Type } from 'typebox'
+import type { Account } from '../account.js'
 import type { AccountOf } from '../http/account-of.js'
+import { ItemError, type Items, itemReader, oneOrBatch } from '../http/batch.js'
 import { BATCH_BODY_BYTES, limitSessionBody } from '../http/body-limits.js'
 import { type Callers, callerOf } from '../http/callers.js'
 import { BODY_ERRORS, CALLER_ERRORS, DATABASE_ERRORS, errorsOf } from '../http/error-responses.js'
-import { bothCallers, EXAMPLE, itemsOf, OpenId, oneOrBatch, UserId } from '../http/schemas.js'
+import { errorShape } from '../http/errors.js'
+import { bothCallers, EXAMPLE, Milliseconds, OpenId, UserId } from '../http/schemas.js'
 import type { Logger } from '../lib/logger.js'
 import { type Person, personsOf } from '../users/persons.js'
+import { takesSubscriptionsOf, unknownTemplate } from './known-templates.js'
 import { reportSubscription, type SubscriptionOutcome } from './report-subscription.js'
 import { logSubscriptions } from './upload-log.js'
 
@@ -30,9 +34,7 @@ const Item = Type.Object(
         description: 'Your id for the tap: reports with the same id count once',
       }),
     ),
-    tapped_at: Type.Optional(
-      Type.Integer({ minimum: 0, description: 'In ms since 1970; a time in the future counts as now' }),
-    ),
+    tapped_at: Type.Optional(Milliseconds('In ms since 1970; a time in the future counts as now')),
   },
   { additionalProperties: false },
 )
@@ -54,9 +56,15 @@ const Answer = Type.Object(
     refused: Type.Integer({ description: 'No permit, each with a reason' }),
     results: Type.Array(
       Type.Object({
-        template_id: Type.String(),
+        template_id: Type.Optional(Type.String()),
         outcome: Type.String({ description: 'accepted, duplicate or refused' }),
-        reason: Type.Optional(Type.String({ description: 'Why a refused one is not a permit' })),
+        reason: Type.Optional(
+          Type.String({
+            description:
+              'Why a refused one is not a permit. invalid: the item breaks a rule of this page, see error',
+          }),
+        ),
+        error: ItemError,
       }),
     ),
   },
@@ -88,6 +96,10 @@ const Answer = Type.Object(
   },
 )
 
+type Result = Type.Static<typeof Answer>['results'][number]
+
+const readItems = itemReader(Item)
+
 /** POST /v1/subscriptions */
 export function subscriptionRoutes(deps: {
   db: Knex
@@ -96,9 +108,21 @@ export function subscriptionRoutes(deps: {
   log: Logger
   now(): number
   /** Is told what came of the items of a request. */
-  onReported?(outcomes: SubscriptionOutcome[]): void
+  onReported?(appId: string, outcomes: SubscriptionOutcome[]): void
 }): FastifyPluginAsyncTypebox {
   const { db, accountOf, log, now } = deps
+
+  async function report(
+    account: Account,
+    item: Type.Static<typeof Item>,
+    person: Person,
+  ): Promise<SubscriptionOutcome> {
+    if (takesSubscriptionsOf(account, item.template_id))
+      return reportSubscription(db, toReport(account.appId, item, person), now())
+    const error = errorShape(unknownTemplate(account, item.template_id))
+    return { outcome: 'refused', reason: 'unknown_template', error }
+  }
+
   return async (app) => {
     app.post(
       '/v1/subscriptions',
@@ -110,26 +134,28 @@ export function subscriptionRoutes(deps: {
           operationId: 'reportSubscriptions',
           summary: 'Report what wx.requestSubscribeMessage answered',
           description:
-            'One accept is one permit, which does not expire. WeChat also reports the tap in an event: the two count once. With a session, leave out open_id and user_id; up to 20 items.',
+            'One accept is one permit of that template, which does not expire. WeChat also reports the tap in an event: the two count once. Taken are the template of the reminder and those of TEMPLATES; among several items, one of another template is refused by itself. With a session, leave out open_id and user_id; up to 20 items.',
           tags: ['permits'],
           security: bothCallers('upload'),
           body: oneOrBatch(Item, MAX_ITEMS, EXAMPLES),
-          response: { 201: Answer, ...errorsOf(...CALLER_ERRORS, ...BODY_ERRORS, ...DATABASE_ERRORS) },
+          response: {
+            201: Answer,
+            ...errorsOf(...CALLER_ERRORS, ...BODY_ERRORS, 'unknown_template', ...DATABASE_ERRORS),
+          },
         },
       },
       async (request, reply) => {
         const account = accountOf(request)
-        const body = itemsOf(request.body)
-        const persons = await personsOf(db, account, callerOf(request), body, now())
+        const items = readItems(request.body)
+        if (!('items' in request.body) && !takesSubscriptionsOf(account, request.body.template_id))
+          throw unknownTemplate(account, request.body.template_id)
+        const named = await personsOf(db, account, callerOf(request), items, now())
         const outcomes: SubscriptionOutcome[] = []
-        for (const [i, person] of persons.entries()) {
-          const item = body.items[i]
-          if (item) outcomes.push(await reportSubscription(db, toReport(account.appId, item, person), now()))
-        }
-        const reports = outcomes.map(({ outcome }, i) => ({ userId: persons[i]?.userId, outcome }))
+        for (const { item, person } of named.good) outcomes.push(await report(account, item, person))
+        const reports = outcomes.map(({ outcome }, i) => ({ userId: named.good[i]?.person.userId, outcome }))
         logSubscriptions(log, request.id, reports)
-        deps.onReported?.(outcomes)
-        return reply.status(201).send(toAnswer(body.items, outcomes))
+        deps.onReported?.(account.appId, outcomes)
+        return reply.status(201).send(toAnswer(named, outcomes))
       },
     )
   }
@@ -145,15 +171,19 @@ function toReport(
 }
 
 function toAnswer(
-  items: Type.Static<typeof Item>[],
+  named: Items<{ item: Type.Static<typeof Item> }>,
   outcomes: SubscriptionOutcome[],
 ): Type.Static<typeof Answer> {
+  const answers = outcomes.map((outcome, i): Result => {
+    const { template_id } = named.good[i]?.item ?? {}
+    return { ...(template_id === undefined ? {} : { template_id }), ...outcome }
+  })
+  const results = named.merge(answers, (error) => ({
+    outcome: 'refused',
+    reason: 'invalid',
+    error: errorShape(error),
+  }))
   const count = (outcome: SubscriptionOutcome['outcome']) =>
-    outcomes.filter((one) => one.outcome === outcome).length
-  return {
-    accepted: count('accepted'),
-    duplicates: count('duplicate'),
-    refused: count('refused'),
-    results: outcomes.map((outcome, i) => ({ template_id: items[i]?.template_id ?? '', ...outcome })),
-  }
+    results.filter((one) => one.outcome === outcome).length
+  return { accepted: count('accepted'), duplicates: count('duplicate'), refused: count('refused'), results }
 }

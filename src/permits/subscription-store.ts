@@ -1,5 +1,5 @@
 import type { Knex } from 'knex'
-import { placeholders, selectRows } from '../db/sql.js'
+import { mysqlHint, placeholders, selectRows } from '../db/sql.js'
 import type { UserId } from '../lib/user-id.js'
 import type { BoundPerson } from '../users/person.js'
 
@@ -40,6 +40,40 @@ export async function findUnpaired(
     [appId, userId, openId, templateId, tappedAt - withinMs, tappedAt + withinMs, tappedAt],
   )
   return row?.id
+}
+
+/** The unspent subscriptions of a user to one template. Uses wx_save_form_id_tap_idx. */
+export async function countUnspent(
+  trx: Knex.Transaction,
+  { appId, userId, openId, templateId }: BoundPerson & { templateId: string },
+): Promise<number> {
+  const [row] = await selectRows<{ permits: number }>(
+    trx,
+    `SELECT COUNT(*) AS permits FROM wx_save_form_id${mysqlHint(trx, 'FORCE INDEX (wx_save_form_id_tap_idx)')}
+     WHERE app_id = ? AND open_id = ? AND template_id = ? AND user_id = ? AND source = 'subscribe' AND status = 0`,
+    [appId, openId, templateId, userId],
+  )
+  return row?.permits ?? 0
+}
+
+/**
+ * Whether WeChat has refused a submitted message of this template to this person at this moment or later: that leaves
+ * no stop. Reads the person's subscriptions to it by wx_save_form_id_tap_idx, and the message of each spent one.
+ */
+export async function hasBeenRefusedSince(
+  trx: Knex.Transaction,
+  { appId, openId, templateId }: BoundPerson & { templateId: string },
+  since: number,
+  errcode: number,
+): Promise<boolean> {
+  const rows = await selectRows(
+    trx,
+    `SELECT 1 FROM wx_save_form_id f JOIN wx_push_message m ON m.id = f.message_id
+     WHERE f.app_id = ? AND f.open_id = ? AND f.template_id = ? AND f.status = 1 AND m.kind = 'api' AND m.errcode = ?
+       AND m.settled_at >= ? LIMIT 1`,
+    [appId, openId, templateId, errcode, since],
+  )
+  return rows.length > 0
 }
 
 /** Subscriptions voided by the refusal of one of these messages. Uses the key by user. */

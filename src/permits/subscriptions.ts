@@ -28,16 +28,15 @@ export interface SubscriptionReport {
 }
 
 /**
- * `outdated`: the user has refused messages since that tap, and WeChat has no credit left from it.
- * `too_many`: the user already has as many as anybody could use.
+ * `outdated`: the user has refused messages of that template since that tap, and WeChat has no credit left from it.
+ * `too_many`: the user already has as many of that template as anybody could use.
  */
 export type GrantOutcome = 'accepted' | 'duplicate' | 'outdated' | 'too_many'
 
 /**
- * The limit for one user, whatever the templates: a reminder a day for a year. It is checked against the
- * counter, because otherwise all rows of the user would have to be read. Subscriptions never run out, so this
- * also bounds those that are never spent (the purge deletes none of them, because WeChat keeps its side of
- * them as long) and what one refusal voids.
+ * The limit for one person and template: a reminder a day for a year. Subscriptions never run out, so this also
+ * bounds those that are never spent (the purge deletes none of them, because WeChat keeps its side of them as
+ * long) and what one refusal voids.
  */
 export const MAX_UNSPENT_SUBSCRIPTIONS = 366
 
@@ -48,8 +47,8 @@ export const MAX_UNSPENT_SUBSCRIPTIONS = 366
 const PAIRING_MS = 10 * MINUTE_MS
 
 /**
- * Counts an accepted subscription, once for each tap. A tap after a refusal is also the consent to receive
- * messages again. Call it in inTransaction with isDuplicate as alsoRetry. Lock order: the person, permits,
+ * Counts an accepted subscription, once for each tap. A tap after a refusal of its template is also the consent to
+ * receive messages again. Call it in inTransaction with isDuplicate as alsoRetry. Lock order: the person, permits,
  * counter.
  */
 export async function acceptTap(
@@ -57,22 +56,39 @@ export async function acceptTap(
   report: SubscriptionReport,
   now: number,
 ): Promise<GrantOutcome> {
-  const { appId, userId } = report
+  const { appId } = report
   const name = nameOf(report)
   const stop = await lockPerson(trx, report, now)
   if (await store.isKnown(trx, appId, name)) return 'duplicate'
   if (await pairWithOther(trx, report, name, now)) return 'duplicate'
-  if (stop.refusedAt !== null && report.tappedAt <= stop.refusedAt) return 'outdated'
+  const refusedAt = refusalOf(report.templateId, stop)
+  if (refusedAt !== null && report.tappedAt <= refusedAt) return 'outdated'
+  if (await store.hasBeenRefusedSince(trx, report, report.tappedAt, CODE.refusedByUser)) return 'outdated'
 
-  if (stop.refusedAt !== null) {
+  if (refusedAt !== null) {
     const refusal = { errcode: CODE.refusedByUser, messageId: stop.messageId }
-    await books.voidSubscriptions(trx, { ...report, until: stop.refusedAt }, refusal, now)
+    await books.voidSubscriptions(trx, { ...report, until: refusedAt }, refusal, now)
     await liftRefusal(trx, report, now)
   }
-  const unspent = (await findCounts(trx, appId, [userId])).get(userId) ?? 0
-  if (unspent >= MAX_UNSPENT_SUBSCRIPTIONS) return 'too_many'
+  if (await hasTooMany(trx, report)) return 'too_many'
   await books.grantSubscription(trx, { ...report, name, isConfirmed: report.reporter === 'event' }, now)
   return 'accepted'
+}
+
+/** When the person refused messages of this template, or all: a tap on another template does not speak of that. */
+function refusalOf(
+  templateId: string,
+  stop: { refusedAt: number | null; templateId: string | null },
+): number | null {
+  return stop.templateId === null || stop.templateId === templateId ? stop.refusedAt : null
+}
+
+/** The counter, which has all of a user's permits, tells cheaply that there is room. */
+async function hasTooMany(trx: Knex.Transaction, report: SubscriptionReport): Promise<boolean> {
+  const { appId, userId } = report
+  const unspent = (await findCounts(trx, appId, [userId])).get(userId) ?? 0
+  if (unspent < MAX_UNSPENT_SUBSCRIPTIONS) return false
+  return (await store.countUnspent(trx, report)) >= MAX_UNSPENT_SUBSCRIPTIONS
 }
 
 /**

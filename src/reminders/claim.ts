@@ -70,7 +70,7 @@ export async function claimDue(db: Knex, account: Account, options: ClaimOptions
 
     const range = await store.boundRange(trx, appId, free, options.examine)
     if (room === 0) {
-      const [due] = await store.findDue(trx, appId, range, { date, need: needOf(account, now) }, 1)
+      const [due] = await store.findDue(trx, appId, range, store.dayOf(account, date, now), 1)
       const cursor = due ? userIdBefore(due.user_id) : range.hi
       await cursors.moveCursor(trx, runId, range.range_no, cursor, null)
       return due ? { kind: 'limited' } : { kind: 'claimed', messages: [] }
@@ -112,7 +112,7 @@ export async function claimRange(
   const state = firstState(account, date, now)
   const need = needOf(account, now)
   const written = await store.insertDue(trx, appId, range, limit, {
-    day: { date, need },
+    day: store.dayOf(account, date, now),
     claimId: lease.claimId,
     runId: of.runId,
     cardId: of.card.id,

@@ -1,16 +1,24 @@
 import type { Knex } from 'knex'
-import { type Condition, mayBeDue, type Need, sentWith } from '../books/index.js'
+import type { Account } from '../account.js'
+import { type Condition, mayBeDue, type Need, needOf, sentWith } from '../books/index.js'
 import { execute, isSqlite, mysqlHint, placeholders, selectRows } from '../db/sql.js'
 import { addDays } from '../lib/business-date.js'
 import type { UserId } from '../lib/user-id.js'
 import type { Range } from '../runs/ranges.js'
+import { isStopped } from '../users/stopped.js'
 
 export { boundRange } from '../runs/user-pages.js'
 
-/** A business date, and what its reminders need of their users at the moment of asking. */
+/** A business date, what its reminders need of their users at the moment of asking, and their template. */
 export interface Day {
   date: number
   need: Need
+  templateId: string
+}
+
+/** The day of an account's reminders, at this moment. */
+export function dayOf(account: Pick<Account, 'channel' | 'templateId'>, date: number, at: number): Day {
+  return { date, need: needOf(account, at), templateId: account.templateId }
 }
 
 interface DueOf {
@@ -47,7 +55,7 @@ function dueUsers(
   return {
     sql: `SELECT ${columns.sql}, ${from} ${signIn('s')} ${signIn('y')}
      LEFT JOIN wx_user u${mysqlHint(db, 'IGNORE INDEX (PRIMARY)')}
-       ON u.app_id = p.app_id AND u.user_id = p.user_id AND (u.opted_out_at IS NOT NULL OR u.blocked_at IS NOT NULL)
+       ON u.app_id = p.app_id AND u.user_id = p.user_id AND ${isStopped('u', '?')}
      ${besideMessages ? 'LEFT JOIN wx_push_message m ON m.app_id = p.app_id AND m.business_date = ? AND m.user_id = p.user_id' : ''}
      WHERE p.app_id = ? AND p.user_id > ? AND p.user_id <= ? AND ${mayBeDue(day.need)} AND p.last_date < ?
        AND s.user_id IS NULL AND u.app_id IS NULL${besideMessages ? ' AND m.id IS NULL' : ''}
@@ -57,6 +65,7 @@ function dueUsers(
       ...bindings,
       day.date,
       addDays(day.date, -1),
+      day.templateId,
       ...(besideMessages ? [day.date] : []),
       appId,
       range.cur,

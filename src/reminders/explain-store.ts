@@ -3,6 +3,7 @@ import { mysqlHint, selectRows } from '../db/sql.js'
 import type { UserId } from '../lib/user-id.js'
 import { hasUnreadRanges } from '../runs/ranges.js'
 import { REASON_COLUMNS, type ReasonRow, toReason } from '../runs/reason.js'
+import { isStopped } from '../users/stopped.js'
 import type {
   CounterFact,
   Facts,
@@ -82,17 +83,21 @@ export async function findPermits(
   return { permits: rows.slice(0, MAX_PERMITS).reverse(), hasMorePermits: rows.length > MAX_PERMITS }
 }
 
-/** The stops that hold, of any open_id of the user, and those that ended after `since`, the oldest first. */
-export async function findStops(db: Knex, { appId, userId }: Of, since: number): Promise<StopFact[]> {
+/** The stops that hold for a template, of any open_id of the user, and those that ended after `since`, the oldest first. */
+export async function findStops(
+  db: Knex,
+  { appId, userId, templateId }: Of & { templateId: string },
+  since: number,
+): Promise<StopFact[]> {
   const rows = await selectRows<{
     opted_out_at: number | null
     blocked_at: number | null
     stop_errcode: number | null
   }>(
     db,
-    `SELECT opted_out_at, blocked_at, stop_errcode FROM wx_user${mysqlHint(db, 'FORCE INDEX (wx_user_user_idx)')}
-     WHERE app_id = ? AND user_id = ? AND (opted_out_at IS NOT NULL OR blocked_at IS NOT NULL) LIMIT ${MAX_STOPS}`,
-    [appId, userId],
+    `SELECT opted_out_at, blocked_at, stop_errcode FROM wx_user u${mysqlHint(db, 'FORCE INDEX (wx_user_user_idx)')}
+     WHERE app_id = ? AND user_id = ? AND ${isStopped('u', '?')} LIMIT ${MAX_STOPS}`,
+    [appId, userId, templateId],
   )
   const ended = await selectRows<StopFact>(
     db,

@@ -122,6 +122,8 @@ async function findFacts(
   const run = await store.findRunFor(db, of, date)
   const sentWith = run && (await store.findSentWith(db, run.id))
   const counter = await store.findCounter(db, of)
+  // Settings of today say nothing of a run that is over.
+  const { channel, templateId } = date < businessDate(now, account.timezone) && sentWith ? sentWith : account
   return {
     userId,
     date,
@@ -129,16 +131,12 @@ async function findFacts(
     message: await store.findMessage(db, of, date),
     counter,
     ...(await store.findPermits(db, of)),
-    stops: await store.findStops(db, of, Math.min(now, dayBegan)),
+    stops: await store.findStops(db, { ...of, templateId }, Math.min(now, dayBegan)),
     signIn: await store.findSignIn(db, of, date),
     boundSince: boundSince(await store.findKnownSince(db, of), counter),
     run,
     givenBack: run && (await store.findGivenBack(db, of, run.id)),
     firstRun: await store.findFirstRun(db, account.appId),
-    // Settings of today say nothing of a run that is over.
-    sentWith:
-      date < businessDate(now, account.timezone) && sentWith
-        ? sentWith
-        : { channel: account.channel, templateId: account.templateId },
+    sentWith: { channel, templateId },
   }
 }

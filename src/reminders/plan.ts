@@ -1,10 +1,9 @@
 import type { Knex } from 'knex'
 import type { Account } from '../account.js'
-import { needOf } from '../books/index.js'
 import type { UserId } from '../lib/user-id.js'
 import { reminderRenderer } from '../messages/text.js'
 import { findRun } from '../runs/occurrences.js'
-import { type Day, type DueUser, findDue } from './due-store.js'
+import { type Day, type DueUser, dayOf, findDue } from './due-store.js'
 import * as store from './store.js'
 
 /** What a run at a given moment would do, and whom it would pass over. Planning sends and writes nothing. */
@@ -36,7 +35,7 @@ const SAMPLE = 10
 /** Plans the run of `date` as if it were started at `at` (ms). */
 export async function planRun(db: Knex, account: Account, date: number, at: number): Promise<Plan> {
   const { appId } = account
-  const day = { date, need: needOf(account, at) }
+  const day = dayOf(account, date, at)
   const run = await findRun(db, { job: 'remind', appId, slot: date })
   const standings = await store.countStandings(db, appId, day)
   const sample = await findSample(db, appId, day, Math.min(SAMPLE, standings.due))

@@ -2,6 +2,7 @@ import type { Knex } from 'knex'
 import { type GivenBack, mayBeDue, sentWith } from '../books/index.js'
 import { execute, forUpdate, mysqlHint, placeholders, selectRows } from '../db/sql.js'
 import type { UserId } from '../lib/user-id.js'
+import { isStopped } from '../users/stopped.js'
 import type { Day } from './due-store.js'
 
 /** The failed reminders of a run, and what stands in the way of another one. Every statement reads a bounded number of rows. */
@@ -59,14 +60,14 @@ export async function findProspects(
     db,
     `SELECT p.user_id, CASE
        WHEN EXISTS (SELECT 1 FROM wx_user u${mysqlHint(db, 'FORCE INDEX (wx_user_user_idx)')} WHERE u.app_id = p.app_id
-         AND u.user_id = p.user_id AND (u.opted_out_at IS NOT NULL OR u.blocked_at IS NOT NULL)) THEN 'stopped'
+         AND u.user_id = p.user_id AND ${isStopped('u', '?')}) THEN 'stopped'
        WHEN s.user_id IS NOT NULL THEN 'signed_in'
        WHEN NOT (${mayBeDue(day.need)}) OR ${permit} IS NULL THEN 'without_permit' ELSE 'due' END AS prospect
      FROM wx_message_push_status p
      LEFT JOIN wx_sign_in s${mysqlHint(db, 'FORCE INDEX (PRIMARY)')}
        ON s.app_id = p.app_id AND s.user_id = p.user_id AND s.day = ?
      WHERE p.app_id = ? AND p.user_id IN (${placeholders(userIds.length)})`,
-    [...bindings, day.date, appId, ...userIds],
+    [day.templateId, ...bindings, day.date, appId, ...userIds],
   )
   return new Map(rows.map(({ user_id, prospect }) => [user_id, prospect]))
 }

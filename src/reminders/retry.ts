@@ -1,6 +1,6 @@
 import type { Knex } from 'knex'
 import type { Account } from '../account.js'
-import { lockSpent, needOf, withdraw } from '../books/index.js'
+import { lockSpent, withdraw } from '../books/index.js'
 import { inTransaction } from '../db/transaction.js'
 import { ServiceError } from '../errors.js'
 import { businessDate, toIsoDate } from '../lib/business-date.js'
@@ -15,6 +15,7 @@ import { addOutcomes, type OutcomeChange } from '../runs/outcomes.js'
 import { readUsersAgain } from '../runs/ranges.js'
 import type { JobRun } from '../runs/run.js'
 import * as totals from '../runs/totals.js'
+import { dayOf } from './due-store.js'
 import { matches, type RetryFilter } from './retry-filter.js'
 import * as store from './retry-store.js'
 import { assertToday, REMIND } from './run.js'
@@ -51,7 +52,7 @@ export async function retryFailed(
   signal: AbortSignal,
 ): Promise<Retried> {
   const run = await findRetryable(db, account, filter, now)
-  const day = { date: run.slot, need: needOf(account, now) }
+  const day = dayOf(account, run.slot, now)
   const done = { retried: 0, stopped: 0, signed_in: 0, without_permit: 0 }
   for (let after: number | undefined = 0; after !== undefined && !signal.aborted; ) {
     const end = await store.findPageEnd(db, run.id, after, PAGE)

@@ -1,6 +1,5 @@
 import type { Knex } from 'knex'
 import type { Account } from '../account.js'
-import { needOf } from '../books/index.js'
 import { inTransaction } from '../db/transaction.js'
 import { ServiceError } from '../errors.js'
 import { businessDate, toIsoDate } from '../lib/business-date.js'
@@ -17,6 +16,7 @@ import type { JobRun, Occurrence, Trigger } from '../runs/run.js'
 import { runOccurrence } from '../runs/run-occurrence.js'
 import { recordStandings } from '../runs/totals.js'
 import { openAllFollowers } from '../users/followers.js'
+import { dayOf } from './due-store.js'
 import { notePlanned } from './planned.js'
 import { createProgressLog } from './progress.js'
 import { createReminderSource, type RunEnding } from './source.js'
@@ -182,7 +182,7 @@ async function writeReport(
   ending: RunEnding,
   now: number,
 ): Promise<RunReport> {
-  const day = { date: run.slot, need: needOf(account, now) }
+  const day = dayOf(account, run.slot, now)
   // In an outage a run pauses each minute; the report of such a pause counts only the users it has reached.
   const unreminded =
     ending.state === 'paused' ? undefined : await store.countUnreminded(db, account.appId, day)

@@ -4,6 +4,7 @@ import { mysqlHint, selectRows } from '../db/sql.js'
 import type { Range } from '../runs/ranges.js'
 import type { Unreminded } from '../runs/totals.js'
 import { userPages } from '../runs/user-pages.js'
+import { isStopped } from '../users/stopped.js'
 import type { Day } from './due-store.js'
 
 /** Where a user stands on a day. The CASE of countStandingsOf decides where several apply. */
@@ -70,7 +71,7 @@ function countStandingsOf(
          WHEN p.last_date >= ? OR m.id IS NOT NULL THEN 'reminded'
          WHEN NOT (${mayBeDue(day.need)}) THEN 'no_permit'
          WHEN (SELECT u.user_id FROM wx_user u${mysqlHint(db, 'FORCE INDEX (wx_user_user_idx)')}
-           WHERE u.app_id = p.app_id AND u.user_id = p.user_id AND (u.opted_out_at IS NOT NULL OR u.blocked_at IS NOT NULL)
+           WHERE u.app_id = p.app_id AND u.user_id = p.user_id AND ${isStopped('u', '?')}
            LIMIT 1) IS NOT NULL THEN 'stopped'
          WHEN s.user_id IS NOT NULL THEN 'signed_in'
          WHEN ${sql} IS NULL THEN ${withNothing(day)}
@@ -81,7 +82,7 @@ function countStandingsOf(
        LEFT JOIN wx_push_message m ON m.app_id = p.app_id AND m.business_date = ? AND m.user_id = p.user_id
        WHERE p.app_id = ? AND p.user_id > ? AND p.user_id <= ?) AS standings
      WHERE standing IS NOT NULL GROUP BY standing`,
-    [day.date, ...bindings, day.date, day.date, appId, cur, hi],
+    [day.date, day.templateId, ...bindings, day.date, day.date, appId, cur, hi],
   )
 }
 
@@ -121,7 +122,7 @@ function countUnremindedOf(
     `SELECT standing, COUNT(*) AS users FROM (
        SELECT CASE (SELECT MAX(CASE WHEN u.opted_out_at IS NULL THEN 1 ELSE 2 END)
            FROM wx_user u${mysqlHint(db, 'FORCE INDEX (wx_user_user_idx)')} WHERE u.app_id = p.app_id
-             AND u.user_id = p.user_id AND (u.opted_out_at IS NOT NULL OR u.blocked_at IS NOT NULL))
+             AND u.user_id = p.user_id AND ${isStopped('u', '?')})
          WHEN 2 THEN 'opted_out' WHEN 1 THEN 'blocked'
          ELSE CASE WHEN s.user_id IS NOT NULL THEN 'signed_in'
            WHEN ${sql} IS NULL THEN ${withNothing(day)} ELSE 'due' END END AS standing
@@ -134,7 +135,7 @@ function countUnremindedOf(
        SELECT 'no_permit' FROM wx_message_push_status p
        WHERE p.app_id = ? AND p.user_id > ? AND p.user_id <= ? AND NOT (${mayBe}) AND p.last_date < ?) AS standings
      WHERE standing IS NOT NULL GROUP BY standing`,
-    [...bindings, day.date, day.date, appId, cur, hi, day.date, appId, cur, hi, day.date],
+    [day.templateId, ...bindings, day.date, day.date, appId, cur, hi, day.date, appId, cur, hi, day.date],
   )
 }
 

@@ -22,12 +22,17 @@ export const DEMO_ACCOUNT: AccountOptions = {
 }
 
 export const DEMO_SUBSCRIBE_TEMPLATE_ID = 'sandbox-sign-in-subscription-template-00001'
+/** What a backend of the same mini-program would send by. */
+export const DEMO_PRIZE_TEMPLATE_ID = 'sandbox-prize-subscription-template-0000002'
 
 /** A mini-program of today, which asks for subscriptions. */
 export const DEMO_SUBSCRIBE_ACCOUNT: AccountOptions = {
   appId: 'wx8c1f4b7d2e9a6053',
   secret: 'fedcba9876543210fedcba9876543210',
-  templates: { [DEMO_SUBSCRIBE_TEMPLATE_ID]: ['thing1', 'thing2', 'date3'] },
+  templates: {
+    [DEMO_SUBSCRIBE_TEMPLATE_ID]: ['thing1', 'thing2', 'date3'],
+    [DEMO_PRIZE_TEMPLATE_ID]: ['thing1', 'date2'],
+  },
   pages: [DEMO_PAGE],
 }
 

@@ -16,7 +16,11 @@ export interface Schedule {
  * Ticks by node-cron in a time zone. An extra tick is harmless, and a job that is under way is not started a second
  * time.
  */
-export function createSchedule(jobs: Job[], timezone: string, log: Logger): Schedule {
+export function createSchedule(
+  jobs: Job[],
+  { appId, timezone }: { appId: string; timezone: string },
+  log: Logger,
+): Schedule {
   const tasks: ScheduledTask[] = []
   const underWay = new Map<Job, Promise<void>>()
   const stopped = new AbortController()
@@ -26,7 +30,10 @@ export function createSchedule(jobs: Job[], timezone: string, log: Logger): Sche
     const looking = job
       .look(stopped.signal)
       .catch((error: unknown) =>
-        log.error({ event: 'schedule.job_failed', job: job.name, err: error }, 'the next tick tries again'),
+        log.error(
+          { event: 'schedule.job_failed', app_id: appId, job: job.name, err: error },
+          'the next tick tries again',
+        ),
       )
       .finally(() => underWay.delete(job))
     underWay.set(job, looking)

@@ -4,6 +4,7 @@ import type { Channel } from '../channel.js'
 import { inThisOrder, isSqlite, mysqlHint, selectRows } from '../db/sql.js'
 import type { UserId } from '../lib/user-id.js'
 import type { Range } from '../runs/ranges.js'
+import { isStopped } from '../users/stopped.js'
 import type { ComingDay } from './coming-days.js'
 import type { Bundle, Profile } from './reach.js'
 
@@ -56,6 +57,7 @@ function profiles(db: Knex, of: ProfilesOf): Condition {
       ...later,
       at,
       ...daysOf(days),
+      account.templateId,
       first ?? 0,
       ...forReminders.bindings,
       account.appId,
@@ -73,13 +75,13 @@ function followers(db: Knex, of: ProfilesOf): Condition {
   return {
     sql: `SELECT p.user_id, ${doneTo} AS done_to, '' AS bundles FROM wx_message_push_status p ${joins}
      WHERE ${isOfPage} AND ${person.sql} IS NOT NULL`,
-    bindings: [...daysOf(days), ...daysOf(days), account.appId, page.cur, page.hi],
+    bindings: [...daysOf(days), ...daysOf(days), account.templateId, account.appId, page.cur, page.hi],
   }
 }
 
 /**
  * SQL of the users `p` of a page who are not stopped, and of the day up to which each is done. The days and the joins
- * take today twice each.
+ * take today twice each, the joins then the template.
  */
 function standings(db: Knex): { doneTo: string; joins: string; isOfPage: string } {
   return {
@@ -89,7 +91,7 @@ function standings(db: Knex): { doneTo: string; joins: string; isOfPage: string 
          ON s.app_id = p.app_id AND s.user_id = p.user_id AND s.day = ?
        LEFT JOIN wx_push_message m ON m.app_id = p.app_id AND m.business_date = ? AND m.user_id = p.user_id
        LEFT JOIN wx_user u${mysqlHint(db, 'FORCE INDEX (wx_user_user_idx)')}
-         ON u.app_id = p.app_id AND u.user_id = p.user_id AND (u.opted_out_at IS NOT NULL OR u.blocked_at IS NOT NULL)`,
+         ON u.app_id = p.app_id AND u.user_id = p.user_id AND ${isStopped('u', '?')}`,
     isOfPage: 'p.app_id = ? AND p.user_id > ? AND p.user_id <= ? AND u.app_id IS NULL',
   }
 }

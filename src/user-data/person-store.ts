@@ -11,6 +11,7 @@ export interface PersonRow {
   blocked_at: number | null
   stop_errcode: number | null
   stop_message_id: number | null
+  stop_template_id: string | null
   created_at: number
 }
 
@@ -23,7 +24,8 @@ export function findPersonsOfUser(
 ): Promise<PersonRow[]> {
   return selectRows<PersonRow>(
     db,
-    `SELECT open_id, union_id, opted_out_at, blocked_at, stop_errcode, stop_message_id, created_at FROM wx_user
+    `SELECT open_id, union_id, opted_out_at, blocked_at, stop_errcode, stop_message_id, stop_template_id, created_at
+     FROM wx_user
      WHERE app_id = ? AND user_id = ? ORDER BY open_id LIMIT ?`,
     [appId, userId, limit],
   )

@@ -25,13 +25,20 @@ export async function findUsersOf(db: Knex, appId: string, openId: string): Prom
 
 /** What keeps messages from a person now. The code on record stands for the block if there is one. */
 export function stopsOf(person: PersonRow): Stop[] {
-  const { open_id, opted_out_at, blocked_at, stop_errcode, stop_message_id } = person
+  const { open_id, opted_out_at, blocked_at, stop_errcode, stop_message_id, stop_template_id } = person
   const stops: Stop[] = []
   const cause = { answer: errcodeJson(stop_errcode), message_id: stop_message_id }
-  if (blocked_at !== null) stops.push({ open_id, kind: 'blocked', since_at: isoTime(blocked_at), ...cause })
+  if (blocked_at !== null)
+    stops.push({ open_id, kind: 'blocked', since_at: isoTime(blocked_at), template_id: null, ...cause })
   if (opted_out_at !== null) {
     const own = blocked_at === null ? cause : { answer: null, message_id: null }
-    stops.push({ open_id, kind: 'opted_out', since_at: isoTime(opted_out_at), ...own })
+    stops.push({
+      open_id,
+      kind: 'opted_out',
+      since_at: isoTime(opted_out_at),
+      template_id: stop_template_id,
+      ...own,
+    })
   }
   return stops
 }

@@ -126,6 +126,9 @@ const StopSchema = Type.Object({
   open_id: Type.String(),
   kind: Type.String({ description: 'opted_out: by the wish or refusal of the person; blocked: by WeChat' }),
   since_at: Time,
+  template_id: nullable(
+    Type.String({ description: 'The template that the person refused; null: all messages are stopped' }),
+  ),
   answer: nullable(ErrcodeSchema),
   message_id: nullable(Type.Integer({ description: 'The message whose refusal recorded it' })),
 })

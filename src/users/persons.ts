@@ -1,6 +1,7 @@
 import type { Knex } from 'knex'
 import { inRequest } from '../db/transaction.js'
 import { ServiceError } from '../errors.js'
+import type { Items } from '../http/batch.js'
 import type { Caller } from '../http/callers.js'
 import { MAX_USER_ID, toUserId, type UserId } from '../lib/user-id.js'
 import { findPersons } from './store.js'
@@ -25,34 +26,42 @@ const MAX_SESSION_ITEMS = 20
  * somebody is refused. A backend names an open_id and, unless user ids are allotted here, a user_id. Binds
  * nothing that the call names.
  */
-export async function personsOf(
+export async function personsOf<Item extends Named>(
   db: Knex,
   account: Numbering,
   caller: Caller,
-  { items, pathOf }: { items: readonly Named[]; pathOf(i: number): string },
+  items: Items<Item>,
   now: number,
-): Promise<Person[]> {
+): Promise<Items<{ item: Item; person: Person }>> {
   if (caller.kind === 'session') {
-    if (items.length > MAX_SESSION_ITEMS)
+    if (items.all.length > MAX_SESSION_ITEMS)
       throw invalid('items', `must NOT have more than ${MAX_SESSION_ITEMS} items with a session`)
-    for (const [i, item] of items.entries()) refuseNames(item, pathOf(i))
-    return items.map(() => ({ openId: caller.openId, userId: caller.userId }))
+    const person = { openId: caller.openId, userId: caller.userId }
+    return items.map((item, pathOf) => {
+      refuseNames(item, pathOf)
+      return { item, person }
+    })
   }
 
-  const openIds = items.map(({ open_id, user_id }, i) => {
-    if (open_id === undefined) throw invalid(`${pathOf(i)}open_id`, 'is missing')
-    if (user_id === undefined && account.userIds === 'backend')
-      throw invalid(`${pathOf(i)}user_id`, 'is missing; it may be left out only with USER_IDS=auto')
-    return open_id
-  })
-  const unnamed = openIds.filter((_, i) => items[i]?.user_id === undefined)
+  const named = items.map((item, pathOf) => ({ item, ...readNames(account, item, pathOf) }))
+  const unnamed = named.good.filter(({ userId }) => userId === undefined).map(({ openId }) => openId)
   const users =
     unnamed.length === 0 ? new Map<string, UserId>() : await findOrAllotUsers(db, account, unnamed, now)
-  return openIds.map((openId, i) => {
-    const named = items[i]?.user_id
-    const userId = named === undefined ? userOf(users, openId) : readUserId(named, `${pathOf(i)}user_id`)
-    return { openId, userId }
-  })
+  return named.map(({ item, openId, userId }) => ({
+    item,
+    person: { openId, userId: userId ?? userOf(users, openId) },
+  }))
+}
+
+function readNames(
+  account: Numbering,
+  { open_id: openId, user_id: userId }: Named,
+  pathOf: (field: string) => string,
+): { openId: string; userId: UserId | undefined } {
+  if (openId === undefined) throw invalid(pathOf('open_id'), 'is missing')
+  if (userId === undefined && account.userIds === 'backend')
+    throw invalid(pathOf('user_id'), 'is missing; it may be left out only with USER_IDS=auto')
+  return { openId, userId: userId === undefined ? undefined : readUserId(userId, pathOf('user_id')) }
 }
 
 /**
@@ -68,7 +77,7 @@ export async function userIdFor(
   now: number,
 ): Promise<UserId> {
   if (caller.kind === 'session') {
-    refuseNames(named, '')
+    refuseNames(named, (field) => field)
     return caller.userId
   }
   const { open_id: openId, user_id } = named
@@ -95,7 +104,7 @@ export async function userIdNamed(
   { open_id: openId, user_id: userId }: Named,
 ): Promise<UserId> {
   if (caller.kind === 'session') {
-    refuseNames({ open_id: openId, user_id: userId }, '')
+    refuseNames({ open_id: openId, user_id: userId }, (field) => field)
     return caller.userId
   }
   if (userId !== undefined) {
@@ -122,10 +131,10 @@ function userOf(users: Map<string, UserId>, openId: string): UserId {
   return userId
 }
 
-function refuseNames(item: Named, path: string): void {
+function refuseNames(item: Named, pathOf: (field: string) => string): void {
   for (const name of ['open_id', 'user_id'] as const) {
     if (item[name] !== undefined)
-      throw invalid(`${path}${name}`, 'must be left out: a session acts for its own user only')
+      throw invalid(pathOf(name), 'must be left out: a session acts for its own user only')
   }
 }
 

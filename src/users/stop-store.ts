@@ -7,8 +7,9 @@ import { keepEnded, keepEndedOf } from './stop-history-store.js'
 export type { Named } from './named.js'
 
 /**
- * The statements on people whom nothing is sent to: opted_out_at, blocked_at, stop_errcode and
- * stop_message_id of wx_user. An opt-out without a code is the person's own wish, or was written by hand:
+ * The statements on people whom nothing is sent to: opted_out_at, blocked_at, stop_errcode, stop_message_id and
+ * stop_template_id of wx_user. With a template, an opt-out stops messages of that template alone; of several refused
+ * ones the last is on record, which is enough: a refusal also voids the permits of its template (books/void.ts). An opt-out without a code is the person's own wish, or was written by hand:
  * nothing that WeChat says replaces it.
  */
 const IS_NO_WISH = '(opted_out_at IS NULL OR stop_errcode IS NOT NULL)'
@@ -22,16 +23,18 @@ const NO_WISH = { sql: IS_NO_WISH, bindings: [] }
 export async function recordStop(
   trx: Knex.Transaction,
   person: BoundPerson,
-  stop: { kind: 'opt_out' | 'block'; errcode: number; messageId: number | null },
+  stop: { kind: 'opt_out' | 'block'; errcode: number; messageId: number | null; templateId?: string },
   now: number,
 ): Promise<void> {
   const column = stop.kind === 'opt_out' ? 'opted_out_at' : 'blocked_at'
+  const templateId = stop.templateId ?? null
   await keepEnded(trx, keyOf(person), { kinds: [stop.kind], at: now, only: NO_WISH })
   const { affectedRows } = await execute(
     trx,
     `UPDATE wx_user SET ${column} = ?, stop_errcode = ?, stop_message_id = ?, updated_at = ?,
+       stop_template_id = ${stop.kind === 'opt_out' ? '?' : 'COALESCE(stop_template_id, ?)'},
        user_id = COALESCE(user_id, ?) WHERE app_id = ? AND open_id = ? AND ${IS_NO_WISH}`,
-    [now, stop.errcode, stop.messageId, now, person.userId, person.appId, person.openId],
+    [now, stop.errcode, stop.messageId, now, templateId, person.userId, person.appId, person.openId],
   )
   if (affectedRows > 0) return
   // The open_id has no row yet, or a row with a wish, which stays.
@@ -40,25 +43,35 @@ export async function recordStop(
     : 'ON DUPLICATE KEY UPDATE user_id = COALESCE(user_id, VALUES(user_id))'
   await execute(
     trx,
-    `INSERT INTO wx_user (app_id, open_id, user_id, ${column}, stop_errcode, stop_message_id, created_at, updated_at)
-     VALUES ${rowPlaceholders(1, 8)} ${onDuplicate}`,
-    [person.appId, person.openId, person.userId, now, stop.errcode, stop.messageId, now, now],
+    `INSERT INTO wx_user (app_id, open_id, user_id, ${column}, stop_errcode, stop_message_id, stop_template_id,
+       created_at, updated_at) VALUES ${rowPlaceholders(1, 9)} ${onDuplicate}`,
+    [person.appId, person.openId, person.userId, now, stop.errcode, stop.messageId, templateId, now, now],
   )
 }
 
 /** If there is a block too, the code stands for the block, because a follow looks at it. */
 export async function recordOptOut(
   trx: Knex.Transaction,
-  person: BoundPerson & { errcode: number; at: number },
+  person: BoundPerson & { errcode: number; at: number; templateId?: string },
   now: number,
 ): Promise<void> {
   await keepEnded(trx, keyOf(person), { kinds: ['opt_out'], at: person.at, only: NO_WISH })
   await execute(
     trx,
     `UPDATE wx_user SET opted_out_at = ?, user_id = COALESCE(user_id, ?), updated_at = ?,
-       stop_errcode = CASE WHEN blocked_at IS NULL THEN ? ELSE stop_errcode END, stop_message_id = NULL
+       stop_errcode = CASE WHEN blocked_at IS NULL THEN ? ELSE stop_errcode END, stop_message_id = NULL,
+       stop_template_id = ?
      WHERE app_id = ? AND open_id = ? AND (opted_out_at IS NULL OR opted_out_at < ?) AND ${IS_NO_WISH}`,
-    [person.at, person.userId, now, person.errcode, person.appId, person.openId, person.at],
+    [
+      person.at,
+      person.userId,
+      now,
+      person.errcode,
+      person.templateId ?? null,
+      person.appId,
+      person.openId,
+      person.at,
+    ],
   )
 }
 
@@ -94,7 +107,7 @@ export async function liftRefusal(
   await keepEnded(trx, { appId, openId }, { kinds: ['opt_out'], at: now })
   await execute(
     trx,
-    `UPDATE wx_user SET opted_out_at = NULL, updated_at = ?,
+    `UPDATE wx_user SET opted_out_at = NULL, stop_template_id = NULL, updated_at = ?,
        stop_errcode = CASE WHEN blocked_at IS NULL THEN NULL ELSE stop_errcode END,
        stop_message_id = CASE WHEN blocked_at IS NULL THEN NULL ELSE stop_message_id END
      WHERE app_id = ? AND open_id = ?`,
@@ -154,7 +167,7 @@ export async function recordWish(trx: Knex.Transaction, named: Named, now: numbe
   await execute(
     trx,
     `UPDATE wx_user SET opted_out_at = CASE WHEN ${IS_NO_WISH} THEN ? ELSE opted_out_at END,
-       stop_errcode = NULL, stop_message_id = NULL, updated_at = ? WHERE ${sql}`,
+       stop_errcode = NULL, stop_message_id = NULL, stop_template_id = NULL, updated_at = ? WHERE ${sql}`,
     [now, now, ...bindings],
   )
 }
@@ -166,7 +179,7 @@ export async function liftAll(trx: Knex.Transaction, named: Named, now: number):
   await execute(
     trx,
     `UPDATE wx_user SET opted_out_at = NULL, blocked_at = NULL, stop_errcode = NULL, stop_message_id = NULL,
-       updated_at = ? WHERE ${sql} AND (opted_out_at IS NOT NULL OR blocked_at IS NOT NULL)`,
+       stop_template_id = NULL, updated_at = ? WHERE ${sql} AND (opted_out_at IS NOT NULL OR blocked_at IS NOT NULL)`,
     [now, ...bindings],
   )
 }
@@ -206,9 +219,10 @@ export async function liftStops(
 ): Promise<void> {
   if (openIds.length === 0) return
   await keepEndedOf(trx, appId, openIds, { kinds: [kind], at: now })
+  const columns = kind === 'opt_out' ? 'opted_out_at = NULL, stop_template_id = NULL' : 'blocked_at = NULL'
   await execute(
     trx,
-    `UPDATE wx_user SET ${kind === 'opt_out' ? 'opted_out_at' : 'blocked_at'} = NULL, stop_errcode = NULL,
+    `UPDATE wx_user SET ${columns}, stop_errcode = NULL,
        stop_message_id = NULL, updated_at = ?
      WHERE app_id = ? AND open_id IN (${placeholders(openIds.length)})`,
     [now, appId, ...openIds],
@@ -217,14 +231,14 @@ export async function liftStops(
 
 /**
  * Locks the person's row of wx_user, creating it if need be, so that simultaneous reports of one tap wait for
- * each other. Returns when the person refused messages, and which one, if WeChat told us; what was recorded
- * by hand stays as it is.
+ * each other. Returns when the person refused messages, which one, and of which template (null: all), if WeChat told
+ * us; what was recorded by hand stays as it is.
  */
 export async function lockPerson(
   trx: Knex.Transaction,
   { appId, openId, userId }: BoundPerson,
   now: number,
-): Promise<{ refusedAt: number | null; messageId: number | null }> {
+): Promise<{ refusedAt: number | null; messageId: number | null; templateId: string | null }> {
   const onDuplicate = isSqlite(trx)
     ? 'ON CONFLICT (app_id, open_id) DO NOTHING'
     : 'ON DUPLICATE KEY UPDATE open_id = VALUES(open_id)'
@@ -237,13 +251,15 @@ export async function lockPerson(
     opted_out_at: number | null
     stop_errcode: number | null
     stop_message_id: number | null
+    stop_template_id: string | null
   }>(
     trx,
-    `SELECT opted_out_at, stop_errcode, stop_message_id FROM wx_user WHERE app_id = ? AND open_id = ?${forUpdate(trx)}`,
+    `SELECT opted_out_at, stop_errcode, stop_message_id, stop_template_id FROM wx_user WHERE app_id = ? AND open_id = ?${forUpdate(trx)}`,
     [appId, openId],
   )
   return {
     refusedAt: row && row.stop_errcode !== null ? row.opted_out_at : null,
     messageId: row?.stop_message_id ?? null,
+    templateId: row?.stop_template_id ?? null,
   }
 }

@@ -26,7 +26,7 @@ const SUBSCRIBE_PATH = '/cgi-bin/message/subscribe/send'
 
 describe.each(dialects)('events of WeChat on %s', (dialect) => {
   const world = useWorld(dialect, { leaves: 'anything' })
-  const account: Account = { ...world.account, channel: 'subscribe' }
+  const account: Account = { ...world.account, channel: 'subscribe', templates: ['weekly-report'] }
   const secrets: CallbackSecrets = {
     appId: account.appId,
     token: 'TokenOfTheTests2026',
@@ -199,6 +199,25 @@ describe.each(dialects)('events of WeChat on %s', (dialect) => {
       expect(await happens(turnedOff(MINUTE_MS, 'weekly-report'))).toBe('voided')
       expect(await count()).toBe(0)
       expect(await person()).toMatchObject({ opted_out_at: null })
+    })
+
+    test('a template that the account no longer uses is voided too', async () => {
+      await happens(accepted(0, 'weekly-report'))
+      await store(turnedOff(MINUTE_MS, 'weekly-report'))
+      await createWorker({ templates: [] }).workDue()
+      expect(await lastEvent()).toMatchObject({ outcome: 'voided' })
+      expect(await count()).toBe(0)
+    })
+
+    test('events of a template that the account does not use are ignored, and say so', async () => {
+      expect(await happens(accepted(0, 'old'))).toBe('unknown_template')
+      expect(await happens(turnedOff(MINUTE_MS, 'old'))).toBe('unknown_template')
+      expect(await world.permitsOf(USER)).toEqual([])
+      for (const channel of ['form_id', 'official'] as const) {
+        await store(accepted(channel === 'official' ? 2 * MINUTE_MS : 3 * MINUTE_MS))
+        await createWorker({ channel, templates: [] }).workDue()
+        expect(await lastEvent()).toMatchObject({ state: 'done', outcome: 'unknown_template' })
+      }
     })
 
     test('a template that is turned off and accepted again later is on again, in whatever order the events come', async () => {
@@ -422,7 +441,7 @@ describe.each(dialects)('events of WeChat on %s', (dialect) => {
   })
 
   test('several processes at once apply each event once', async () => {
-    for (let n = 0; n < 30; n++) await store(accepted(n * 1_000, `template-${n}`))
+    for (let n = 0; n < 30; n++) await store(accepted(n * 20 * MINUTE_MS))
     const pools = Array.from({ length: 3 }, () => openPool(world.database))
     try {
       const ended = await Promise.all(pools.map((pool) => createWorker({}, pool).workDue()))

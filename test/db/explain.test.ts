@@ -1,6 +1,7 @@
 import type { Knex } from 'knex'
 import { beforeAll, describe, expect, test } from 'vitest'
-import { NEVER_EXPIRES } from '../../src/books/index.js'
+import type { Account } from '../../src/account.js'
+import { NEVER_EXPIRES, voidRefused } from '../../src/books/index.js'
 import { acceptPush } from '../../src/callbacks/accept.js'
 import { createCallbackWorker } from '../../src/callbacks/process.js'
 import { findActions } from '../../src/dashboard/action-store.js'
@@ -12,12 +13,14 @@ import type { UploadedPermit } from '../../src/permits/accept.js'
 import { expireStale } from '../../src/permits/expire.js'
 import { findBalance } from '../../src/permits/find-balance.js'
 import { createIngest } from '../../src/permits/ingest.js'
+import { countUnspent } from '../../src/permits/subscription-store.js'
 import { explainUser } from '../../src/reminders/explain.js'
 import { retryFailed } from '../../src/reminders/retry.js'
 import { findRunStatus, listRuns } from '../../src/reminders/status.js'
 import { findShareRead } from '../../src/reminders/status-store.js'
 import { findOldRuns, readAged, readMessages, readRuns } from '../../src/retention/store.js'
 import { recordSignIn } from '../../src/sign-ins/sign-in.js'
+import { findBridge } from '../../src/summaries/bridge.js'
 import { openAllFollowers } from '../../src/users/followers.js'
 import { rebindUser } from '../../src/users/rebind.js'
 import { liftAll } from '../../src/users/stop-store.js'
@@ -484,9 +487,50 @@ const HOT: {
     accesses: [{ table: 'f', key: PERMITS, by: ['app_id', 'user_id', 'expire'] }],
   },
   {
+    name: 'unspent subscriptions of one user',
+    sql: /SELECT f\.template_id, COUNT\(\*\) AS permits/,
+    accesses: [{ table: 'f', key: PERMITS, by: ['app_id', 'user_id', 'expire'] }],
+  },
+  {
+    name: 'sides of the users of a page',
+    sql: /SELECT form_now, subscribe_now/,
+    accesses: [
+      { table: 'p', key: COUNTERS, by: ['app_id', 'user_id'] },
+      { table: 'f', key: 'wx_save_form_id_oldest_idx', by: ['app_id', 'user_id'] },
+      { table: 'u', key: 'wx_user_user_idx' },
+      { table: 's', key: 'PRIMARY', by: ['app_id', 'user_id', 'day'] },
+      { table: 'm', key: 'wx_push_message_reminder_uq' },
+    ],
+  },
+  {
     name: 'stops of one user',
-    sql: /SELECT opted_out_at, blocked_at, stop_errcode FROM wx_user/,
+    sql: /SELECT opted_out_at, blocked_at, stop_errcode, stop_template_id FROM wx_user/,
     accesses: [{ table: 'wx_user', key: 'wx_user_user_idx' }],
+  },
+  {
+    name: 'refusals of a template that left no stop',
+    sql: /SELECT 1 FROM wx_save_form_id f JOIN wx_push_message m ON m\.id = f\.message_id/,
+    accesses: [
+      { table: 'f', key: 'wx_save_form_id_tap_idx', by: ['app_id', 'open_id', 'template_id'] },
+      { table: 'm', key: 'PRIMARY' },
+    ],
+  },
+  {
+    name: 'unspent subscriptions of a person to a template',
+    sql: /SELECT COUNT\(\*\) AS permits FROM wx_save_form_id.*\s+WHERE app_id = \? AND open_id = \?/,
+    accesses: [
+      { table: 'wx_save_form_id', key: 'wx_save_form_id_tap_idx', by: ['app_id', 'open_id', 'template_id'] },
+    ],
+  },
+  {
+    name: 'permits that refusals void',
+    sql: /SELECT f\.id, f\.user_id, f\.app_id, m\.id AS message_id/,
+    accesses: [
+      { table: 'm', key: 'PRIMARY' },
+      { table: 's', key: PERMIT_ID },
+      { table: 'f', key: 'wx_save_form_id_tap_idx', by: ['app_id', 'open_id', 'template_id'] },
+      { table: 'p', key: COUNTERS, by: ['app_id', 'user_id'] },
+    ],
   },
   {
     name: 'permits that an open_id gave for a user',
@@ -955,11 +999,22 @@ async function runEverything(world: World): Promise<Statement[]> {
   const backend = { appId, channel: 'form_id', userIds: 'backend' } as const
   const auto = { appId, channel: 'form_id', userIds: 'auto' } as const
   await findBalance(db, world.account, 1, clock.now())
+  await findBridge(db, world.account, { templateId: 't' }, clock.now())
   const explained = { ...world.account, retentionDays: 90 }
   for (const date of [YESTERDAY, TODAY]) await explainUser(db, explained, 1, date, clock.now())
   await explainUser(db, explained, 123_456_789, TODAY, clock.now())
   await db.transaction((trx) => liftAll(trx, { appId, userId: 1 }, clock.now()))
   await db.transaction((trx) => userIdsOf(trx, auto, ['new-1', 'new-2'], clock.now()))
+  const accepted = { appId, openId: '1', userId: 1, templateId: 't' }
+  await db.transaction((trx) => countUnspent(trx, accepted))
+  await db.transaction((trx) =>
+    voidRefused(
+      trx,
+      Array.from({ length: 500 }, (_, n) => n + 1),
+      43101,
+      clock.now(),
+    ),
+  )
   const handOver = { openId: '1', userId: 2, movePermits: true }
   await db.transaction((trx) => rebindUser(trx, backend, handOver, clock.now()))
   await callBack(world)
@@ -1017,5 +1072,6 @@ async function callBack({ db, account, clock }: World): Promise<void> {
     const push = { fields, mark: `push ${n}`, content: 'c' }
     await acceptPush(db, { appId: account.appId, push, traceId: 't' }, now)
   }
-  await createCallbackWorker({ db, account, log: silentLog, now: clock.now }).workDue()
+  const subscribe: Account = { ...account, channel: 'subscribe', templates: ['t'] }
+  await createCallbackWorker({ db, account: subscribe, log: silentLog, now: clock.now }).workDue()
 }

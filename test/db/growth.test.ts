@@ -1,13 +1,14 @@
 import type { Knex } from 'knex'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Account } from '../../src/account.js'
-import { isUsable, NEVER_EXPIRES } from '../../src/books/index.js'
+import { NEVER_EXPIRES } from '../../src/books/index.js'
 import { findOrAddCard } from '../../src/messages/card-store.js'
 import { findUnfinished, lockLapsedClaims } from '../../src/messages/lease-store.js'
 import { takeDueRetries } from '../../src/messages/retry-store.js'
 import { reportSubscription } from '../../src/permits/report-subscription.js'
 import { findAppIds, findPlace, findStale } from '../../src/permits/store.js'
 import { claimDue } from '../../src/reminders/claim.js'
+import { dayOf } from '../../src/reminders/due-store.js'
 import { countStandings } from '../../src/reminders/store.js'
 import { readAged, readMessages, readRuns } from '../../src/retention/store.js'
 import { openRun } from '../../src/runs/occurrences.js'
@@ -124,7 +125,7 @@ describe('rows that MySQL reads', () => {
 
   test('standings read as much for each user of many as for each of few', async () => {
     const app_id = `'${appId}'`
-    const usable = isUsable(world.account, NOW)
+    const day = dayOf(world.account, TODAY, NOW)
     const read = await atTenTimes(
       1_000,
       async (db, rows) => {
@@ -142,10 +143,7 @@ describe('rows that MySQL reads', () => {
         await analyze(db, 'wx_message_push_status', 'wx_save_form_id', 'wx_user', 'wx_sign_in')
       },
       async () => {
-        const { due, signed_in } = await countStandings(meter.db, appId, {
-          date: TODAY,
-          need: { kind: 'permit', usable },
-        })
+        const { due, signed_in } = await countStandings(meter.db, appId, day)
         expect(due).toBe(signed_in)
       },
     )

@@ -19,7 +19,11 @@ let service: TestService
 let operations: { call: string; who: string[]; operation: Operation }[]
 
 beforeAll(async () => {
-  const env = { SESSION_SECRET: 'c29tZXRoaW5nLXJhbmRvbS1mb3ItYS10ZXN0' }
+  const env = {
+    SESSION_SECRET: 'c29tZXRoaW5nLXJhbmRvbS1mb3ItYS10ZXN0',
+    WX_CHANNEL: 'subscribe',
+    TEMPLATES: 'TEMPLATE-ID-OF-YOUR-ACCOUNT',
+  }
   service = await startTestService('sqlite', { env, now: () => NOON })
   const { paths } = (await service.request('GET', '/openapi.json')).body as {
     paths: Record<string, Record<string, Operation>>
@@ -67,6 +71,25 @@ describe.each(languagesOf('docs/http.md'))('%s', (page) => {
     }
   })
 
+  test('says which calls need which scope', () => {
+    const scopeOf = new Map(
+      operations.map(({ call, operation }) => [
+        call,
+        operation.security?.flatMap(({ apiKey = [] }) => apiKey)[0],
+      ]),
+    )
+    for (const [scope, , calls = ''] of rowsOf(page, 'scope', '权限')) {
+      const others = [...scopeOf].filter(
+        ([call, needed]) => needed === wordOf(scope) && !call.startsWith('GET'),
+      )
+      expect(all(calls, /((?:POST|PUT|DELETE) [^\s,、]+)/g).sort(), scope).toEqual(
+        others.map(([call]) => call).sort(),
+      )
+    }
+    for (const [call, needed] of scopeOf)
+      if (call.startsWith('GET')) expect(needed ?? 'read', call).toBe('read')
+  })
+
   test('lists exactly the error codes, each with its status', () => {
     const ofCalls = rowsOf(page, 'status', '状态').map(([status, code]) => [wordOf(code), Number(status)])
     const ofLogins = rowsOf(page, 'answer to POST /v1/sessions', 'POST /v1/sessions 的错误').map(
@@ -97,10 +120,14 @@ describe.each(languagesOf('docs/http.md'))('%s', (page) => {
       wordsIn(cell),
     )
     const results = ['reject', 'ban', 'filter', 'something new']
-    const items = results.map((result) => ({ open_id: 'oA', user_id: 1, template_id: 'T', result }))
+    const one = { open_id: 'oA', user_id: 1, template_id: 'TEMPLATE-ID-OF-YOUR-ACCOUNT' }
+    const items = [
+      ...results.map((result) => ({ ...one, result })),
+      { ...one, template_id: 'T', result: 'accept' },
+    ]
     const { body } = await service.post('/v1/subscriptions', { items })
     const answered = (body as { results: { reason: string }[] }).results.map(({ reason }) => reason)
-    expect(answered).toHaveLength(4)
+    expect(answered).toHaveLength(5)
     expect(reasons).toEqual(expect.arrayContaining(answered))
   })
 

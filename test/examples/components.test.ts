@@ -20,7 +20,7 @@ function setUp(choices: Choices = { [TEMPLATE]: 'accept' }) {
     newTap: () => ({ id: randomUUID(), at: Date.now() }),
     addSubscription: (tap: object, templateId: string, result: string) =>
       subscriptions.push({ tap, templateId, result }),
-    isAskingUseful: async () => true,
+    whatToAsk: async (templateIds: string[]) => ({ formId: true, templateIds }),
     // What the service knows of the real day, or no answer, as most tests have it.
     today: async (): Promise<object> => ({ ok: false }),
     signIn: async () => {
@@ -114,19 +114,18 @@ describe('subscribe-tap', () => {
     expect(askedBefore).toEqual([1])
   })
 
-  test('reports what was accepted, in whichever way, and nothing else', async () => {
-    const choices = { [TEMPLATE]: 'accept', [OTHER]: 'acceptWithAudio', c: 'reject', d: 'ban', e: 'filter' }
+  test.each([
+    [{ [TEMPLATE]: 'accept', [OTHER]: 'acceptWithAudio', c: 'reject' }, []],
+    [{ [TEMPLATE]: 'accept', [OTHER]: 'acceptWithAudio', d: 'ban' }, [/banned template d/]],
+    [{ [TEMPLATE]: 'accept', [OTHER]: 'acceptWithAudio', e: 'filter' }, [/template e has the same title/]],
+  ])('reports what was answered for each template: %j', async (choices, said) => {
     const { phone, subscriptions, hints } = setUp(choices)
     await open(phone, { templateIds: Object.keys(choices) }).tap('.subscribe-tap')
-    expect(subscriptions.map(({ templateId, result }) => [templateId, result])).toEqual([
-      [TEMPLATE, 'accept'],
-      [OTHER, 'acceptWithAudio'],
-    ])
+    expect(subscriptions.map(({ templateId, result }) => [templateId, result])).toEqual(
+      Object.entries(choices),
+    )
     expect(answers()).toEqual([{ accepted: [TEMPLATE, OTHER] }])
-    expect(hints).toEqual([
-      expect.stringMatching(/banned template d/),
-      expect.stringMatching(/template e has the same title/),
-    ])
+    expect(hints).toEqual(said.map((text) => expect.stringMatching(text)))
   })
 
   test('names a tap once for all its templates, and the next one differently', async () => {
@@ -138,10 +137,10 @@ describe('subscribe-tap', () => {
     expect(next?.tap).not.toEqual(first?.tap)
   })
 
-  test('asks for five templates at most', async () => {
+  test('asks for three templates at most, in one popup', async () => {
     const { phone, asked } = setUp()
     await open(phone, { templateIds: ['1', '2', '3', '4', '5', '6'] }).tap('.subscribe-tap')
-    expect(asked).toEqual([['1', '2', '3', '4', '5']])
+    expect(asked).toEqual([['1', '2', '3']])
   })
 
   test.each([10001, 10002, 10003, 10004, 10005, 20001, 20002, 20003, 20004, 20005, 20013])(
@@ -210,8 +209,11 @@ describe('the sign-in page', () => {
 
   test('asks for nothing when the service says that it helps nobody', async () => {
     const { phone, asked, formIds, reminder } = setUp()
-    open({ ...phone, app: { reminder: { ...reminder, isAskingUseful: async () => false } } })
-    await screen.wait(() => screen.data.ask === false)
+    open({
+      ...phone,
+      app: { reminder: { ...reminder, whatToAsk: async () => ({ formId: false, templateIds: [] }) } },
+    })
+    await screen.wait(() => screen.data.collect === false)
     await screen.tap(BUTTON, FORM_ID)
     await screen.until('已连续签到 3 天')
     expect(asked).toEqual([])
@@ -250,7 +252,7 @@ describe('the sign-in page', () => {
     await screen.tap(BUTTON, FORM_ID)
     await screen.until('已连续签到 3 天')
     answer({ ok: true, date: '2026-11-20', signedIn: false, streak: 0, streakBefore: 2 })
-    await screen.wait(() => screen.data.ask === true)
+    await screen.wait(() => screen.data.collect === true)
     expect(screen.html()).toContain('已签到')
   })
 
@@ -319,7 +321,7 @@ test('app.js makes the one object that pages and components use, and starts it w
     'addFormId',
     'newTap',
     'addSubscription',
-    'isAskingUseful',
+    'whatToAsk',
     'today',
     'signIn',
     'hint',

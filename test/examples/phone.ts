@@ -10,7 +10,7 @@ export interface Reminder {
   addFormId(formId: unknown, page: string): boolean
   newTap(): { id: string; at: number }
   addSubscription(tap: { id: string; at: number }, templateId: string, result: string): void
-  isAskingUseful(): Promise<boolean>
+  whatToAsk(templateIds: string[]): Promise<{ formId: boolean; templateIds: string[] }>
   today(): Promise<{ ok: boolean; signedIn?: boolean; streak?: number; streakBefore?: number }>
   signIn(): Promise<{ ok: boolean; date?: string; streak?: number }>
 }

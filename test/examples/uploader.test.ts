@@ -22,7 +22,7 @@ beforeAll(async () => {
 })
 afterAll(() => wechat.close())
 const service = useService('sqlite', {
-  env: SESSIONS,
+  env: { ...SESSIONS, TEMPLATES: `${TEMPLATE},template-of-prizes` },
   wechatUrl: () => wechat.url,
   now: clock.now,
   keepRows: true,
@@ -131,7 +131,7 @@ describe('a session', () => {
 
 describe('what was collected', () => {
   test('offline is uploaded when the network is back, with the age that it has', async () => {
-    await app.isAskingUseful()
+    await app.whatToAsk([])
     phone.goOffline()
     const id = formId()
     app.addFormId(id, PAGE)
@@ -328,14 +328,33 @@ describe('an accepted subscription', () => {
   })
 })
 
+test('the service says which templates to ask for, until a week of each is covered', async () => {
+  const prizes = 'template-of-prizes'
+  expect((await app.whatToAsk(['old'])).templateIds).toEqual([TEMPLATE, prizes])
+  for (let i = 0; i < 7; i++) app.addSubscription(app.newTap(), TEMPLATE, 'accept')
+  app.addSubscription(app.newTap(), prizes, 'reject')
+  await phone.settled()
+  expect((await app.whatToAsk([])).templateIds).toEqual([prizes])
+  expect((await books()).count).toBe(7)
+  phone.goOffline()
+  expect(await app.whatToAsk(['old'])).toEqual({ formId: true, templateIds: ['old'] })
+})
+
+test('a template that the service does not use is dropped, and the console says what to do', async () => {
+  app.addSubscription(app.newTap(), 'old', 'accept')
+  await phone.settled()
+  expect(phone.pending()).toEqual([])
+  phone.expectHints(/unknown_template: .*TEMPLATES/)
+})
+
 test('asking is useful until a week of reminders is covered', async () => {
-  expect(await app.isAskingUseful()).toBe(true)
+  expect(await app.whatToAsk([])).toMatchObject({ formId: true })
   for (let i = 0; i < 6; i++) app.addFormId(formId(), PAGE)
   await phone.settled()
-  expect(await app.isAskingUseful()).toBe(true)
+  expect(await app.whatToAsk([])).toMatchObject({ formId: true })
   app.addFormId(formId(), PAGE)
   await phone.settled()
-  expect(await app.isAskingUseful()).toBe(false)
+  expect(await app.whatToAsk([])).toMatchObject({ formId: false })
 })
 
 describe('a phone whose clock is wrong', () => {
@@ -358,14 +377,14 @@ describe('a phone whose clock is wrong', () => {
 
 describe('an answer that is none', () => {
   test('an answer as the login page of a Wi-Fi gives it does not count as stored', async () => {
-    await app.isAskingUseful()
+    await app.whatToAsk([])
     phone.interfere = () => ({ statusCode: 200, data: '<html>Please log in</html>' })
     const id = formId()
     app.addFormId(id, PAGE)
     await phone.settled()
     expect(phone.pending()).toMatchObject([{ form_id: id }])
     expect(await app.signIn()).toEqual({ ok: false })
-    expect(await app.isAskingUseful()).toBe(true)
+    expect(await app.whatToAsk([])).toMatchObject({ formId: true })
     phone.interfere = () => undefined
     phone.runTimers()
     await phone.settled()
@@ -378,7 +397,7 @@ describe('an answer that is none', () => {
     }
     expect(app.addFormId(formId(), PAGE)).toBe(true)
     expect(await app.signIn()).toEqual({ ok: false })
-    expect(await app.isAskingUseful()).toBe(true)
+    expect(await app.whatToAsk([])).toMatchObject({ formId: true })
     phone.wx.login = () => {
       throw new Error('login:fail')
     }
@@ -390,7 +409,7 @@ describe('an answer that is none', () => {
 
 describe('a service that refuses', () => {
   test('a service that refuses is left alone for as long as it asks for, also when the app comes back to the front', async () => {
-    await app.isAskingUseful()
+    await app.whatToAsk([])
     phone.interfere = ({ path }) =>
       path === '/v1/form-ids' ? { statusCode: 429, header: { 'retry-after': '90' } } : undefined
     app.addFormId(formId(), PAGE)
@@ -428,7 +447,7 @@ describe('a service that refuses', () => {
     phone.goOnline()
     await phone.settled()
     expect((await books()).formIds.toSorted()).toEqual([first, last].toSorted())
-    phone.expectHints(/dropped, the service answered 422 .*form_id/)
+    phone.expectHints(/refused an item: invalid: items\.1\.form_id: /)
     expect(phone.pending()).toEqual([])
   })
 

@@ -1,6 +1,7 @@
 import type { Knex } from 'knex'
 import { afterAll, beforeAll } from 'vitest'
 import type { Account } from '../../src/account.js'
+import type { AccountService } from '../../src/account-service.js'
 import { readAccount, readConfig } from '../../src/config/read.js'
 import type { ApiKey } from '../../src/http/api-keys.js'
 import type { ConnectionLimits } from '../../src/http/connections.js'
@@ -30,6 +31,8 @@ export interface Answer {
 }
 
 export interface TestService extends Service {
+  /** What the jobs of its account work with. */
+  sending: AccountService['sending']
   database: TestDatabase
   db: Knex
   account: Account
@@ -122,11 +125,10 @@ function makeService(
       return running().app
     },
     get sending() {
-      return running().sending
+      return running().of().sending
     },
-    get callbacks() {
-      return running().callbacks
-    },
+    of: (appId) => running().of(appId),
+    change: (accounts, keys) => running().change(accounts, keys),
     startSchedule: () => running().startSchedule(),
     stop: async () => started?.stop(),
     database,
@@ -146,7 +148,7 @@ function makeService(
   const open = async (): Promise<void> => {
     started = await startService(
       readConfig({ ...env, ...(wechatUrl ? { WX_API_BASE_URL: wechatUrl() } : {}) }),
-      account,
+      [account],
       {
         migrate: true,
         ...(now ? { now } : {}),

@@ -30,6 +30,7 @@ export interface PermitRow {
   id: number
   user_id: number
   form_id: string
+  template_id: string | null
   expire: number
   status: number
   message_id: number | null
@@ -314,7 +315,7 @@ function makeWorld(database: TestDatabase, appId: string): { world: World; open(
     permitsOf: (userId) =>
       selectRows(
         db,
-        `SELECT id, user_id, form_id, expire, status, message_id, errcode FROM wx_save_form_id
+        `SELECT id, user_id, form_id, template_id, expire, status, message_id, errcode FROM wx_save_form_id
          WHERE app_id = ? AND user_id = ? ORDER BY expire, id`,
         [appId, userId],
       ),

@@ -132,19 +132,28 @@ test('a thousand items with the longest fields fit', async () => {
 
 test.each([
   ['GET', '/index.html'],
-  ['GET', '/v1/form-ids'],
-  ['PUT', '/v1/form-ids'],
-  ['DELETE', '/v1/sign-ins'],
   ['POST', '/v1/form-ids/'],
   ['POST', '/V1/FORM-IDS'],
   ['GET', '/v1/form-ids/1'],
   ['GET', '/../../etc/passwd'],
   ['GET', '/docs/static/%2e%2e/%2e%2e/package.json'],
-  ['OPTIONS', '/healthz'],
 ])('there is no %s %s: 404', async (method, path) => {
   const answer = await service.request(method, path)
   expect(answer.status).toBe(404)
   expect(answer.body).toEqual(failure('not_found'))
+})
+
+test.each([
+  ['GET', '/v1/form-ids', 'POST'],
+  ['PUT', '/v1/form-ids', 'POST'],
+  ['DELETE', '/v1/sign-ins?user_id=1', 'GET, HEAD, POST'],
+  ['POST', '/v1/users/1', 'DELETE, GET, HEAD'],
+  ['OPTIONS', '/healthz', 'GET, HEAD'],
+])('there is %s %s with another method alone: 405, and Allow names it', async (method, path, allow) => {
+  const answer = await service.request(method, path, { headers: AUTHORIZED })
+  expect(answer.status).toBe(405)
+  expect(answer.headers.get('allow')).toBe(allow)
+  expect(answer.body).toEqual(failure('method_not_allowed'))
 })
 
 test('the query of a path that is not there stays out of the answer', async () => {

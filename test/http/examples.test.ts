@@ -33,6 +33,7 @@ beforeAll(async () => {
       WX_APP_SECRET: DEMO_ACCOUNT.secret,
       REMINDER_TEMPLATE_ID: DEMO_TEMPLATE_ID,
       REMINDER_PAGE: DEMO_PAGE,
+      TEMPLATES: 'TEMPLATE-ID-OF-YOUR-ACCOUNT',
       REMINDER_DATA: JSON.stringify({ keyword1: '日领积分', keyword2: '{streak}天', keyword4: '{date}' }),
       SESSION_SECRET: 'c29tZXRoaW5nLXJhbmRvbS1mb3ItYS10ZXN0',
     },

@@ -4,11 +4,11 @@ import { buildApp } from '../../src/app.js'
 import { readAccount, readConfig } from '../../src/config/read.js'
 import { createKeyring, unboundKey } from '../../src/http/api-keys.js'
 import { createLogger } from '../../src/lib/logger.js'
-import { createIngest } from '../../src/permits/ingest.js'
 import { assertMigrated } from '../../src/schema.js'
 import { NOW } from '../helpers/constants.js'
 import { createTestDatabase } from '../helpers/database.js'
 import { testMetrics } from '../helpers/metrics.js'
+import { testParts } from '../helpers/parts.js'
 import { API_KEY, OTHER_API_KEY, SERVICE_ENV } from '../helpers/service.js'
 import { type SessionService, startSessionService } from '../helpers/sessions.js'
 
@@ -91,10 +91,7 @@ test('the log has a line a minute about them, however many there are', async () 
     accounts: createAccounts([readAccount(SERVICE_ENV)]),
     ...readConfig(SERVICE_ENV),
     keys: createKeyring(readConfig(SERVICE_ENV).apiKeys.map(unboundKey)),
-    exchangeCode: () => Promise.reject(new Error('nobody logs in')),
-    ingest: createIngest(db),
-    onCallback: () => {},
-    onUserBound: async () => {},
+    partsOf: () => testParts(db),
     metrics: testMetrics(),
     log: createLogger({ level: 'warn', secrets: [], output }),
     now: () => now,

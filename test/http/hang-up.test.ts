@@ -5,11 +5,11 @@ import { buildApp } from '../../src/app.js'
 import { readAccount, readConfig } from '../../src/config/read.js'
 import { createKeyring, unboundKey } from '../../src/http/api-keys.js'
 import { createLogger } from '../../src/lib/logger.js'
-import { createIngest } from '../../src/permits/ingest.js'
 import { assertMigrated } from '../../src/schema.js'
 import { createTestDatabase } from '../helpers/database.js'
 import { eventually } from '../helpers/eventually.js'
 import { testMetrics } from '../helpers/metrics.js'
+import { testParts } from '../helpers/parts.js'
 import { openSocket } from '../helpers/raw-socket.js'
 import { API_KEY, SERVICE_ENV } from '../helpers/service.js'
 
@@ -26,10 +26,7 @@ test.each([
     accounts: createAccounts([readAccount(SERVICE_ENV)]),
     ...readConfig(SERVICE_ENV),
     keys: createKeyring(readConfig(SERVICE_ENV).apiKeys.map(unboundKey)),
-    exchangeCode: () => Promise.reject(new Error('nobody logs in')),
-    ingest: createIngest(db),
-    onCallback: () => {},
-    onUserBound: async () => {},
+    partsOf: () => testParts(db),
     metrics: testMetrics(),
     log: createLogger({ level: 'info', secrets: [], output }),
     now: Date.now,

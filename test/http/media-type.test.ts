@@ -4,10 +4,10 @@ import { buildApp } from '../../src/app.js'
 import { readAccount, readConfig } from '../../src/config/read.js'
 import { createKeyring, unboundKey } from '../../src/http/api-keys.js'
 import { createLogger } from '../../src/lib/logger.js'
-import { createIngest } from '../../src/permits/ingest.js'
 import { assertMigrated } from '../../src/schema.js'
 import { createTestDatabase } from '../helpers/database.js'
 import { testMetrics } from '../helpers/metrics.js'
+import { testParts } from '../helpers/parts.js'
 import { SERVICE_ENV } from '../helpers/service.js'
 
 test('a body that is not called JSON is refused as such, plain text included', async () => {
@@ -18,10 +18,7 @@ test('a body that is not called JSON is refused as such, plain text included', a
     accounts: createAccounts([readAccount(SERVICE_ENV)]),
     ...readConfig({ API_KEYS: 'backend:key-of-the-media-types' }),
     keys: createKeyring(readConfig({ API_KEYS: 'backend:key-of-the-media-types' }).apiKeys.map(unboundKey)),
-    exchangeCode: () => Promise.reject(new Error('nobody logs in')),
-    ingest: createIngest(db),
-    onCallback: () => {},
-    onUserBound: async () => {},
+    partsOf: () => testParts(db),
     metrics: testMetrics(),
     log: createLogger({ level: 'silent', secrets: [] }),
     now: Date.now,

@@ -30,8 +30,10 @@ afterAll(async () => {
 
 /** What a process that has read nothing yet tells, and after how long; and then once more. */
 async function scrapes(): Promise<{ first: Scrape & { ms: number }; second: Scrape & { ms: number } }> {
-  const metrics = createMetrics({ version: '0', account: readAccount(SERVICE_ENV) })
-  metrics.watch({ db, now: Date.now, tokens: () => TOKENS, counters: () => ({ wrong: 0, passes: 0 }) })
+  const metrics = createMetrics({ version: '0' })
+  metrics
+    .of(readAccount(SERVICE_ENV))
+    .watch({ db, now: Date.now, tokens: () => TOKENS, counters: () => ({ wrong: 0, passes: 0 }) })
   const scrape = async () => {
     const began = performance.now()
     const text = await metrics.text()

@@ -18,8 +18,10 @@ describe.each(dialects)('what the metrics read on %s', (dialect) => {
 
   /** As a process that has just started tells it. */
   async function scrape(): Promise<Scrape> {
-    const metrics = createMetrics({ version: '1.2.3', account })
-    metrics.watch({ db, now: () => NOW, tokens: () => NO_TOKENS, counters: () => ({ wrong: 3, passes: 2 }) })
+    const metrics = createMetrics({ version: '1.2.3' })
+    metrics
+      .of(account)
+      .watch({ db, now: () => NOW, tokens: () => NO_TOKENS, counters: () => ({ wrong: 3, passes: 2 }) })
     return readScrape(await metrics.text())
   }
 

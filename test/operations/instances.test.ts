@@ -15,7 +15,7 @@ describe.each(dialects)('on %s', (dialect) => {
   /** A process that is there until the end of the test. */
   async function appear({ appId = 'wxA', heartbeatMs = 60_000, log = silentLog } = {}) {
     const instance = createInstance()
-    const presence = await startPresence({ db: database.db, log, heartbeatMs }, appId, instance)
+    const presence = await startPresence({ db: database.db, log, heartbeatMs }, () => [appId], instance)
     onTestFinished(presence.end)
     return { id: instance.id, instance, ...presence }
   }
@@ -27,43 +27,60 @@ describe.each(dialects)('on %s', (dialect) => {
       `UPDATE wx_instance SET seen_at = ${databaseNow(database.db)} - ? WHERE instance_id = ?`,
       [msAgo, id],
     )
-  const ids = async () => (await findInstances(database.db)).map(({ instance }) => instance)
+  const ids = async () => (await findInstances(database.db, 'wxA')).map(({ instance }) => instance)
 
   test('each running process is listed with its version, and since when it runs', async () => {
     const { instance } = await appear()
     const other = await appear({ appId: 'wxB' })
-    const found = await findInstances(database.db)
-    expect(found.map(({ app_id }) => app_id).sort()).toEqual(['wxA', 'wxB'])
-    expect(found.find(({ app_id }) => app_id === 'wxA')).toEqual({
-      instance: instance.id,
-      app_id: 'wxA',
-      host: instance.host,
-      pid: process.pid,
-      version: instance.version,
-      started_at: expect.stringMatching(/^\d{4}-\d\d-\d\dT.*Z$/),
-      seen_at: expect.stringMatching(/^\d{4}-\d\d-\d\dT.*Z$/),
-      alive: true,
-    })
+    const found = await findInstances(database.db, 'wxA')
+    expect(await findInstances(database.db, 'wxB')).toMatchObject([{ instance: other.id, app_id: 'wxB' }])
+    expect(found).toEqual([
+      {
+        instance: instance.id,
+        app_id: 'wxA',
+        host: instance.host,
+        pid: process.pid,
+        version: instance.version,
+        started_at: expect.stringMatching(/^\d{4}-\d\d-\d\dT.*Z$/),
+        seen_at: expect.stringMatching(/^\d{4}-\d\d-\d\dT.*Z$/),
+        alive: true,
+      },
+    ])
     await other.end()
     expect(await ids()).toEqual([instance.id])
+  })
+
+  test('a process has a row for each account that it serves, from the moment on at which that changes', async () => {
+    let served = ['wxA', 'wxB']
+    const instance = createInstance()
+    const presence = await startPresence({ db: database.db, log: silentLog }, () => served, instance)
+    const seen = async () =>
+      Promise.all(['wxA', 'wxB', 'wxC'].map(async (id) => (await findInstances(database.db, id)).length))
+    expect(await seen()).toEqual([1, 1, 0])
+    served = ['wxB', 'wxC']
+    await presence.update()
+    expect(await seen()).toEqual([0, 1, 1])
+    await presence.end()
+    await presence.update()
+    expect(await seen()).toEqual([0, 0, 0])
   })
 
   test('a process that has given no sign of life for 45 s is not alive', async () => {
     const { id } = await appear()
     await setSeen(id, 44_000)
-    expect(await findInstances(database.db)).toMatchObject([{ alive: true }])
+    expect(await findInstances(database.db, 'wxA')).toMatchObject([{ alive: true }])
     await setSeen(id, 46_000)
-    expect(await findInstances(database.db)).toMatchObject([{ alive: false }])
+    expect(await findInstances(database.db, 'wxA')).toMatchObject([{ alive: false }])
   })
 
   test('a heartbeat renews the sign of life, and brings back a row that was deleted', async () => {
     const { id } = await appear({ heartbeatMs: 20 })
-    const [before] = await findInstances(database.db)
+    const [before] = await findInstances(database.db, 'wxA')
     await setSeen(id, MINUTE)
-    await eventually('a new sign of life', async () => (await findInstances(database.db))[0]?.alive)
+    await eventually('a new sign of life', async () => (await findInstances(database.db, 'wxA'))[0]?.alive)
     await execute(database.db, 'DELETE FROM wx_instance')
     await eventually('the row', async () => (await ids()).length === 1)
-    const [after] = await findInstances(database.db)
+    const [after] = await findInstances(database.db, 'wxA')
     const moved = Date.parse(after?.started_at ?? '') - Date.parse(before?.started_at ?? '')
     expect(Math.abs(moved)).toBeLessThan(2_000)
   })

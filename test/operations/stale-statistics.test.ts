@@ -1,8 +1,8 @@
 import type { Knex } from 'knex'
 import { beforeAll, expect, test } from 'vitest'
-import { needOf } from '../../src/books/index.js'
 import { selectRows } from '../../src/db/sql.js'
 import * as auditStore from '../../src/operations/store.js'
+import { dayOf } from '../../src/reminders/due-store.js'
 import { countStandings } from '../../src/reminders/store.js'
 import { TODAY } from '../helpers/constants.js'
 import { users } from '../helpers/users.js'
@@ -50,8 +50,7 @@ test.each<[string, (trx: Knex) => Promise<unknown>]>([
   [
     'standings',
     (trx) => {
-      const need = needOf(world.account, world.clock.now())
-      return countStandings(trx, world.account.appId, { date: TODAY, need })
+      return countStandings(trx, world.account.appId, dayOf(world.account, TODAY, world.clock.now()))
     },
   ],
 ])('looking at all %s reads each row a few times, however old the statistics are', async (_, ask) => {

@@ -17,7 +17,7 @@ describe.each(dialects)('GET /v1/permits on %s', (dialect) => {
   const service = useSessionService(dialect, { now: () => now, env })
   const subscribing = useSessionService(dialect, {
     now: () => now,
-    env: { ...env, WX_CHANNEL: 'subscribe' },
+    env: { ...env, WX_CHANNEL: 'subscribe', TEMPLATES: 'weekly' },
   })
 
   const get = (query: string, credential = API_KEY, from = service) =>
@@ -109,12 +109,46 @@ describe.each(dialects)('GET /v1/permits on %s', (dialect) => {
       permits: 2,
       days_covered: 2,
       ask: true,
+      templates: [
+        { template_id: 'daily', permits: 2, ask: true, reason: 'few_left' },
+        { template_id: 'weekly', permits: 1, ask: true, reason: 'few_left' },
+      ],
     })
-    await subscribing.db('wx_user').update({ opted_out_at: EIGHT, stop_errcode: 43101 })
+    await subscribing
+      .db('wx_user')
+      .update({ opted_out_at: EIGHT, stop_errcode: 43101, stop_template_id: 'daily' })
     expect((await get('?user_id=1', API_KEY, subscribing)).body).toMatchObject({
       ask: true,
       reason: 'refused',
+      templates: [{ reason: 'refused' }, { reason: 'few_left' }],
     })
+    await subscribing.db('wx_user').update({ stop_errcode: null, stop_template_id: null })
+    expect((await get('?user_id=1', API_KEY, subscribing)).body).toMatchObject({
+      ask: false,
+      templates: [
+        { ask: false, reason: 'opted_out' },
+        { ask: false, reason: 'opted_out' },
+      ],
+    })
+  })
+
+  test('seven of a template are enough, whatever is left of another', async () => {
+    for (let tap = 0; tap < 7; tap++)
+      await subscribing.post('/v1/subscriptions', {
+        open_id: 'o1',
+        user_id: 1,
+        template_id: 'weekly',
+        result: 'accept',
+        tap_id: `t${tap}`,
+      })
+    expect((await get('?user_id=1', API_KEY, subscribing)).body).toMatchObject({
+      permits: 0,
+      templates: [
+        { template_id: 'daily', ask: true, reason: 'none_left' },
+        { template_id: 'weekly', permits: 7, ask: false, reason: 'enough' },
+      ],
+    })
+    expect((await get('?user_id=1')).body).toMatchObject({ templates: [] })
   })
 
   test('a session asks about its own user, and a backend by open_id too', async () => {

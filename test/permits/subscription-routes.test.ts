@@ -12,7 +12,7 @@ const PATH = '/v1/subscriptions'
 describe.each(dialects)('POST /v1/subscriptions on %s', (dialect) => {
   const service = useSessionService(dialect, {
     now: () => NOW,
-    env: { RATE_LIMITS: 'session:unlimited', WX_CHANNEL: 'subscribe' },
+    env: { RATE_LIMITS: 'session:unlimited', WX_CHANNEL: 'subscribe', TEMPLATES: 'daily,weekly' },
   })
 
   const item = (values: object = {}) => ({
@@ -117,6 +117,58 @@ describe.each(dialects)('POST /v1/subscriptions on %s', (dialect) => {
     expect(await counts(service.db, APP_ID)).toEqual({ 1: 1 })
   })
 
+  test('a report of a template that the account does not use is refused, with what to do', async () => {
+    expect(await service.post(PATH, item({ template_id: 'old' }))).toMatchObject({
+      status: 422,
+      body: {
+        error: {
+          code: 'unknown_template',
+          message: expect.stringMatching(
+            /no template old.*: daily, weekly\. .*TEMPLATES.*REMINDER_TEMPLATE_ID/,
+          ),
+          details: { field: 'template_id', template_id: 'old', known: ['daily', 'weekly'] },
+        },
+      },
+    })
+    expect(await permits()).toEqual([])
+    expect(await service.db('wx_user')).toEqual([])
+  })
+
+  test('of a batch, only the item of an unknown template is refused', async () => {
+    const items = [item({ tap_id: 't1', template_id: 'old' }), item({ tap_id: 't1', template_id: 'weekly' })]
+    expect(await service.post(PATH, { items })).toMatchObject({
+      status: 201,
+      body: {
+        accepted: 1,
+        refused: 1,
+        results: [
+          {
+            template_id: 'old',
+            outcome: 'refused',
+            reason: 'unknown_template',
+            error: { code: 'unknown_template', message: expect.stringContaining('TEMPLATES') },
+          },
+          { template_id: 'weekly', outcome: 'accepted' },
+        ],
+      },
+    })
+    expect(await permits()).toMatchObject([{ template_id: 'weekly' }])
+  })
+
+  test('an item that is wrong is answered with its fault, and the others are reported', async () => {
+    expect(await service.post(PATH, { items: [item({ result: 1 }), item()] })).toMatchObject({
+      status: 201,
+      body: {
+        accepted: 1,
+        refused: 1,
+        results: [
+          { outcome: 'refused', reason: 'invalid', error: { details: { field: 'items.0.result' } } },
+          { outcome: 'accepted' },
+        ],
+      },
+    })
+  })
+
   test('a tap from before a refusal is answered outdated', async () => {
     await service.post(PATH, item({ tap_id: 't1' }))
     await service.db('wx_user').update({ opted_out_at: NOW, stop_errcode: 43101 })
@@ -157,7 +209,7 @@ describe.each(dialects)('POST /v1/subscriptions on %s', (dialect) => {
     [item({ form_id: 'F' }), 'form_id'],
     [{ items: [] }, 'items'],
     [{ items: Array(101).fill(item()) }, 'items'],
-    [{ items: [item(), item({ result: 1 })] }, 'items.1.result'],
+    [{ items: [item({ result: 1 }), item({ result: 1 })] }, 'items.0.result'],
     [[], 'body'],
   ])('a body of %j names the field that is wrong', async (body, field) => {
     expect(await service.post(PATH, body)).toMatchObject({

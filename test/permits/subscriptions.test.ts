@@ -63,15 +63,15 @@ describe.each(dialects)('accepted subscriptions on %s', (dialect) => {
     await db('wx_message_push_status').insert({ app_id: APP_ID, user_id: 1, count })
   }
 
-  test('accepted subscriptions are no more than a user can use, whatever the templates', async () => {
+  test('accepted subscriptions are no more of a template than a user can use', async () => {
     await addTaps(MAX_UNSPENT_SUBSCRIPTIONS - 1)
     expect(await grant(tap(1))).toBe('accepted')
     expect(await grant(tap(2, { tappedAt: NOW + DAY_MS }))).toBe('too_many')
     expect(await grant(tap(1))).toBe('duplicate')
-    expect(await grant(tap(3, { templateId: 'other' }))).toBe('too_many')
-    expect(await counts(db)).toEqual({ 1: MAX_UNSPENT_SUBSCRIPTIONS })
+    expect(await grant(tap(3, { templateId: 'other' }))).toBe('accepted')
+    expect(await counts(db)).toEqual({ 1: MAX_UNSPENT_SUBSCRIPTIONS + 1 })
     await db('wx_save_form_id').where({ form_id: 'tap-0' }).update({ status: 1 })
-    await db('wx_message_push_status').update({ count: MAX_UNSPENT_SUBSCRIPTIONS - 1 })
+    await db('wx_message_push_status').update({ count: MAX_UNSPENT_SUBSCRIPTIONS })
     expect(await grant(tap(2, { tappedAt: NOW + DAY_MS }))).toBe('accepted')
     expect(await wrongCounters(db)).toEqual([])
   })
@@ -212,6 +212,19 @@ describe.each(dialects)('accepted subscriptions on %s', (dialect) => {
     ])
     expect(await counts(db)).toEqual({ 1: 1 })
     expect(await db('wx_user').first()).toMatchObject({ opted_out_at: null, stop_errcode: null })
+  })
+
+  test('a tap on another template neither ends a refusal nor is outdated by it', async () => {
+    await grant(tap(1))
+    await optOut(NOW + MINUTE_MS, 43101)
+    await db('wx_user').update({ stop_template_id: 'daily' })
+    expect(await grant(tap(2, { templateId: 'weekly', tappedAt: NOW }))).toBe('accepted')
+    expect(await grant(tap(3, { templateId: 'weekly', tappedAt: NOW + DAY_MS }))).toBe('accepted')
+    expect(await db('wx_user').first()).toMatchObject({ stop_errcode: 43101, stop_template_id: 'daily' })
+    expect(await grant(tap(4, { tappedAt: NOW }))).toBe('outdated')
+    expect(await grant(tap(5, { tappedAt: NOW + DAY_MS }))).toBe('accepted')
+    expect(await db('wx_user').first()).toMatchObject({ opted_out_at: null, stop_template_id: null })
+    expect(await wrongCounters(db)).toEqual([])
   })
 
   test('accepted subscriptions from before a refusal count no more, and do not end it', async () => {

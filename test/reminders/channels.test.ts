@@ -3,12 +3,17 @@ import { PAY_HOLD_MS } from '../../src/books/index.js'
 import { isDuplicate } from '../../src/db/errors.js'
 import { execute } from '../../src/db/sql.js'
 import { inTransaction } from '../../src/db/transaction.js'
+import { businessDate } from '../../src/lib/business-date.js'
 import { markSending } from '../../src/messages/lease-store.js'
+import { settleBatch } from '../../src/messages/settle.js'
 import { emptyTally } from '../../src/messages/tally.js'
+import { findBalance } from '../../src/permits/find-balance.js'
 import { createIngest } from '../../src/permits/ingest.js'
 import { acceptTap } from '../../src/permits/subscriptions.js'
+import { explainUser } from '../../src/reminders/explain.js'
 import { planRun } from '../../src/reminders/plan.js'
-import { claimOne } from '../helpers/claims.js'
+import { findForecast } from '../../src/summaries/forecast.js'
+import { claimAll, claimOne } from '../helpers/claims.js'
 import { DAY_MS, MINUTE_MS, SUBSCRIBE_PATH, TODAY } from '../helpers/constants.js'
 import { dialects } from '../helpers/database.js'
 import { openIdOf, user, users } from '../helpers/users.js'
@@ -121,13 +126,83 @@ describe.each(dialects)('permits and channels on %s', (dialect) => {
     world.wechat.addFault({ kind: 'errcode', errcode: 43101, times: 1, match: { path: SUBSCRIBE_PATH } })
     const remind = () => world.startProcess().remind({ account: SUBSCRIBE })
     expect(await remind()).toMatchObject({ failed: 1 })
-    expect(await world.counterOf(1)).toMatchObject({ count: 1 })
+    expect(await world.counterOf(1)).toMatchObject({ count: 0 })
     world.clock.advance(DAY_MS)
     expect(await remind()).toMatchObject({ due: 0 })
     world.clock.advance(MINUTE_MS)
     await subscribe(1)
     expect(await world.counterOf(1)).toMatchObject({ count: 1 })
     expect(await remind()).toMatchObject({ due: 1, delivered: 1 })
+  })
+
+  test('a refusal voids what the person accepted of that template, and nothing else of anybody', async () => {
+    for (const template of [DEMO.templateId, 'weekly'])
+      for (const id of [1, 1, 2]) await subscribe(id, template)
+    world.wechat.addFault({ kind: 'errcode', errcode: 43101, times: 1, match: { path: SUBSCRIBE_PATH } })
+    expect(await world.startProcess().remind({ account: SUBSCRIBE })).toMatchObject({
+      failed: 1,
+      delivered: 1,
+    })
+    const refused = world.reminded()[0] === 1 ? 2 : 1
+    expect(
+      (await world.permitsOf(refused)).map(({ template_id, status, errcode }) => [
+        template_id,
+        status,
+        errcode,
+      ]),
+    ).toEqual([
+      [DEMO.templateId, 1, null],
+      ...(refused === 1
+        ? [
+            [DEMO.templateId, 2, 43101],
+            ['weekly', 0, null],
+          ]
+        : []),
+      ['weekly', 0, null],
+    ])
+    const other = await world.permitsOf(3 - refused)
+    expect(other.filter(({ status }) => status === 2)).toEqual([])
+    expect(await world.db('wx_user').whereNotNull('opted_out_at')).toMatchObject([
+      { user_id: refused, stop_errcode: 43101, stop_template_id: DEMO.templateId },
+    ])
+    await world.expectAuditClean()
+  })
+
+  test('who refused one template is reminded by the next, once the account uses that', async () => {
+    const before = { ...SUBSCRIBE, templateId: 'weekly' }
+    await subscribe(1)
+    await subscribe(1, 'weekly')
+    world.wechat.addFault({ kind: 'errcode', errcode: 43101, times: 1, match: { path: SUBSCRIBE_PATH } })
+    expect(await world.startProcess().remind({ account: before })).toMatchObject({ failed: 1 })
+    world.clock.advance(DAY_MS)
+    const now = world.clock.now()
+    const account = { ...world.account, ...SUBSCRIBE, retentionDays: 90 }
+    const today = businessDate(now, account.timezone)
+    expect(await planRun(world.db, { ...account, ...before }, today, now)).toMatchObject({ due: 0 })
+    expect(await planRun(world.db, account, today, now)).toMatchObject({ due: 1, skipped: { stopped: 0 } })
+    expect(await findForecast(world.db, account, { days: 1 }, now)).toMatchObject({
+      days: [{ reachable: 1 }],
+    })
+    expect(await findBalance(world.db, account, 1, now)).toMatchObject({ permits: 1, reason: 'few_left' })
+    expect(await explainUser(world.db, account, 1, today, now)).toMatchObject({ outcome: 'will_be_reminded' })
+    expect(await world.startProcess().remind({ account: SUBSCRIBE })).toMatchObject({ due: 1, delivered: 1 })
+  })
+
+  test('what is in hand or waits for a retry at a switch keeps its channel, and nobody is reminded twice', async () => {
+    await world.has(users(1, 2).permits(1).subscriptions(1))
+    const [inHand, waiting] = await claimAll(world)
+    if (!inHand || !waiting) throw new Error('Two were due')
+    const answer = { errcode: null, errmsg: null, rid: null, msgid: null }
+    const verdict = { kind: 'retry', afterMs: 100, maybeSent: false } as const
+    await settleBatch(world.db, [{ message: waiting, verdict, answer, attempted: true }], world.clock.now())
+    await world.lapseLeases()
+    world.clock.advance(MINUTE_MS)
+    const process = world.startProcess()
+    expect(await process.recover(SUBSCRIBE)).toMatchObject({ delivered: 2 })
+    expect(world.wechat.ledger().map(({ channel }) => channel)).toEqual(['form_id', 'form_id'])
+    expect(await process.remind({ account: SUBSCRIBE })).toMatchObject({ due: 0, delivered: 0 })
+    world.clock.advance(DAY_MS)
+    expect(await process.remind({ account: SUBSCRIBE })).toMatchObject({ delivered: 2 })
   })
 
   test('a payment is held back for ten seconds, and then good for three days', async () => {

@@ -69,7 +69,7 @@ function countTicks(): () => number {
 
 const schedules: Schedule[] = []
 function schedule(jobs: Job[], { timezone = 'Asia/Shanghai', log = recordedLog().log } = {}): Schedule {
-  const created = createSchedule(jobs, timezone, log)
+  const created = createSchedule(jobs, { appId: 'wxA', timezone }, log)
   schedules.push(created)
   return created
 }

@@ -221,7 +221,10 @@ describe.each(dialects)('%s', (dialect) => {
     expect(await messages()).toMatchObject([
       { open_id: bob.openId, business_date: 20261121, channel: 'subscribe', state: 'delivered' },
     ])
-    expect(cleo.phone.sentTo('/v1/subscriptions')).toEqual([])
+    expect(cleo.phone.sentTo('/v1/subscriptions')).toMatchObject([
+      { status: 201, data: { items: [{ result: 'reject' }] } },
+    ])
+    expect(await permitsLeft(cleo)).toBe(0)
 
     expect(await deliveryOnRecord()).toBe('success')
     expect(await permitsLeft(bob)).toBe(0)

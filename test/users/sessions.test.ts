@@ -166,7 +166,7 @@ describe.each(dialects)('sessions on %s', (dialect) => {
       ['/v1/form-ids', { form_id: 'F2', open_id: 'oB' }, 'open_id'],
       ['/v1/form-ids', { form_id: 'F2', open_id: 'oA' }, 'open_id'],
       ['/v1/form-ids', { form_id: 'F2', user_id: 2 }, 'user_id'],
-      ['/v1/form-ids', { items: [{ form_id: 'F2' }, { form_id: 'F3', user_id: 2 }] }, 'items.1.user_id'],
+      ['/v1/form-ids', { items: [{ form_id: 'F3', user_id: 2 }] }, 'items.0.user_id'],
       ['/v1/form-ids', { prepay_id: 'wx2026' }, 'prepay_id'],
       ['/v1/form-ids', { items: Array(21).fill({ form_id: 'F2' }) }, 'items'],
       ['/v1/form-ids', {}, 'form_id'],

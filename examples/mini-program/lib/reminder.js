@@ -20,7 +20,7 @@ const { field, whatItSays } = require('./http')
 
 /**
  * The one object of the app that talks to the service. None of its calls throws, and only signIn(),
- * today() and isAskingUseful() wait for an answer: everything else is stored and uploaded in the background, and retried after
+ * today() and whatToAsk() wait for an answer: everything else is stored and uploaded in the background, and retried after
  * failures.
  *
  * @param {{ serviceUrl: string }} config
@@ -70,7 +70,7 @@ function createReminder({ serviceUrl }, phone) {
     newTap: () => ({ id: `${now().toString(36)}-${random().toString(36).slice(2)}`, at: now() }),
 
     /**
-     * Keeps an accepted subscription and uploads it soon.
+     * Keeps what the user answered for one template, and uploads it soon. Only an accept is a permit.
      *
      * @param {{ id: string, at: number }} tap what newTap() returned
      * @param {string} templateId
@@ -82,14 +82,21 @@ function createReminder({ serviceUrl }, phone) {
     },
 
     /**
-     * Whether to ask for more now. Without an answer, yes: the user taps anyway, and a missed permit cannot
-     * be recovered.
+     * What to ask for in the next tap: whether a formId is useful, and which templates. The service knows which ones
+     * it sends by, so these may be others than the page knows of. Without an answer, all: the user taps anyway, and a
+     * missed permit cannot be recovered.
      *
-     * @returns {Promise<boolean>}
+     * @param {string[]} templateIds those that the page knows of
+     * @returns {Promise<{ formId: boolean, templateIds: string[] }>}
      */
-    async isAskingUseful() {
+    async whatToAsk(templateIds) {
       const { status, data } = await service.call('GET', '/v1/permits')
-      return status !== 200 || field(data, 'ask') !== false
+      if (status !== 200) return { formId: true, templateIds }
+      const formId = field(data, 'ask') !== false
+      const templates = field(data, 'templates')
+      if (!Array.isArray(templates)) return { formId, templateIds: formId ? templateIds : [] }
+      const useful = templates.filter((template) => field(template, 'ask') === true)
+      return { formId, templateIds: useful.map((template) => String(field(template, 'template_id'))) }
     },
 
     /**

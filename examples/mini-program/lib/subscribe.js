@@ -9,7 +9,7 @@ const FAILURES = {
   20001:
     'no such template in this account, or one-time and long-term are mixed up: compare templateIds with the console',
   20002: 'one-time and long-term templates cannot be asked for in one call',
-  20003: 'too many templates in one call: 5 at most, 3 in older clients',
+  20003: 'too many templates in one call: 3 in older clients, 5 in newer ones',
   20004: 'the user has turned off the main switch of messages (通知管理); nothing to do but to leave it',
   20005: 'the mini-program is banned from asking',
   20013: 'templates of devices cannot be asked for in this way',

@@ -6,6 +6,12 @@ const BATCH = 20
 /** The request itself is wrong: sent again, it would get the same answer. */
 const WRONG = [400, 413, 422]
 
+/** Reasons that are no fault: what the user, or WeChat, answered to the popup. */
+const ANSWERS_OF_USERS = ['rejected', 'banned', 'filtered']
+
+/** @param {unknown} message */
+const textAfter = (message) => (typeof message === 'string' ? `: ${message}` : '')
+
 /**
  * Uploads the outbox to the service, one request at a time; items collected meanwhile go into the next one.
  * An item leaves the outbox only when the service has answered for it, so a crash repeats an upload and loses
@@ -91,7 +97,10 @@ function createUploader({ service, outbox, random, setTimeout, clearTimeout, hin
   function tellRejected({ data }) {
     for (const result of /** @type {unknown[]} */ (field(data, 'results'))) {
       const reason = field(result, 'reason')
-      if (reason !== undefined) hint(`the service refused an item: ${reason}`)
+      const fault = field(field(result, 'error'), 'message')
+      if (reason !== undefined && !ANSWERS_OF_USERS.includes(String(reason))) {
+        hint(`the service refused an item: ${reason}${textAfter(fault)}`)
+      }
     }
   }
 

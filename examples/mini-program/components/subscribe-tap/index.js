@@ -1,12 +1,12 @@
 const { app } = require('../../lib/app')
 const { explainFailure, explainResult, isAccepted } = require('../../lib/subscribe')
 
-/** WeChat refuses more (20003). */
-const MOST_TEMPLATES = 5
+/** Older clients refuse more (20003); newer ones take 5. */
+const MOST_TEMPLATES = 3
 
 /**
- * Asks for subscriptions in the tap on its content, and keeps what the user accepts: each accept is one
- * message. The tap goes on to outer listeners.
+ * Asks for subscriptions in the tap on its content, all templates in one popup, and reports what the user answers for
+ * each: an accept is one message of that template. The tap goes on to outer listeners.
  *
  *   <subscribe-tap template-ids="{{templateIds}}" ask="{{ask}}" bind:answer="onAnswer"><view>签到</view></subscribe-tap>
  *
@@ -15,9 +15,9 @@ const MOST_TEMPLATES = 5
  */
 Component({
   properties: {
-    /** @type {ArrayConstructor} */
+    /** Pass what whatToAsk() says; of more than three, the first. @type {ArrayConstructor} */
     templateIds: Array,
-    /** Whether to ask at all: pass what isAskingUseful() says. */
+    /** Whether to ask at all. */
     ask: { type: Boolean, value: true },
   },
 
@@ -37,11 +37,11 @@ Component({
         tmplIds,
         success: (results) => {
           const accepted = tmplIds.filter((id) => isAccepted(results[id] || ''))
-          for (const templateId of accepted) {
-            reminder.addSubscription(tap, templateId, results[templateId] || '')
-          }
           for (const id of tmplIds) {
-            const explanation = explainResult(id, results[id] || '')
+            const result = results[id]
+            if (!result) continue
+            reminder.addSubscription(tap, id, result)
+            const explanation = explainResult(id, result)
             if (explanation !== undefined) reminder.hint(explanation)
           }
           this.triggerEvent('answer', { accepted })

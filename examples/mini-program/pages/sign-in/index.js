@@ -5,9 +5,10 @@ const today = () => new Date().toDateString()
 
 Page({
   data: {
+    /** Which the next tap asks for. */
     templateIds,
-    /** Whether the next tap asks for permits. */
-    ask: true,
+    /** Whether the next tap collects a formId. */
+    collect: true,
     busy: false,
     /** Days in a row, today included; 0 while not signed in. */
     streak: 0,
@@ -22,8 +23,8 @@ Page({
     if (this.data.signedInOn !== today()) this.setData({ streak: 0, reminded: false })
     const { reminder } = app()
     const before = this.data.streak
-    const [ask, day] = await Promise.all([reminder.isAskingUseful(), reminder.today()])
-    this.setData({ ask })
+    const [asking, day] = await Promise.all([reminder.whatToAsk(templateIds), reminder.today()])
+    this.setData({ collect: asking.formId, templateIds: asking.templateIds })
     // Unless a tap came first, whose answer is newer.
     if (!day.ok || this.data.busy || this.data.streak !== before) return
     this.setData({ streak: day.streak, ...(day.signedIn && { signedInOn: today() }) })

@@ -54,7 +54,7 @@ export const signIn = {
 }
 
 export const card = {
-  withoutPage: 'A tap opens nothing: REMINDER_PAGE is not set.',
+  opensNothing: (settings: string[]) => `A tap opens nothing: set ${settings.join(' or ')}.`,
   opens: (page: string) => `A tap opens ${page}.`,
   keys: 'In place of the keys, WeChat shows the titles of the template.',
 }

@@ -55,7 +55,7 @@ export const signIn: typeof signInEn = {
 }
 
 export const card: typeof cardEn = {
-  withoutPage: '点击不会打开任何页面：没有设置 REMINDER_PAGE。',
+  opensNothing: (settings) => `点击不会打开任何页面：请设置 ${settings.join(' 或 ')}。`,
   opens: (page) => `点击打开 ${page}。`,
   keys: '字段名处，微信会显示模板里的标题。',
 }

@@ -1,0 +1,15 @@
+import type { Knex } from 'knex'
+import type { AccountParts } from '../../src/app.js'
+import { createIngest } from '../../src/permits/ingest.js'
+
+/** Of an account whose uploads are stored, for an app that is built by hand. */
+export function testParts(db: Knex): AccountParts {
+  return {
+    ingest: createIngest(db),
+    exchangeCode: () => Promise.reject(new Error('nobody logs in')),
+    onSubscriptions: () => {},
+    onEvents: () => {},
+    onUserBound: async () => {},
+    operators: undefined,
+  }
+}
