@@ -13,7 +13,7 @@ const LAYERS = [
   ['permits', 'sign-ins'],
   ['messages'],
   ['summaries'],
-  ['reminders', 'callbacks', 'retention'],
+  ['reminders', 'submitted', 'callbacks', 'retention'],
   ['user-data'],
   ['metrics', 'tracing'],
   ['config'],

@@ -1,4 +1,4 @@
-import { tableMigration } from './lib/tables.js'
+import { oneOf, tableMigration } from './lib/tables.js'
 
 /**
  * What processes hold just now: one row per claim of up to some hundred messages, deleted when the last of them is
@@ -13,6 +13,12 @@ export const { up, down } = tableMigration({
     { name: 'id', type: 'identity', comment: '编号 | claim id' },
     { name: 'app_id', type: 'varchar(64)', ascii: true, comment: '小程序 app_id | account' },
     {
+      name: 'kind',
+      type: "enum('reminder','api')",
+      default: 'reminder',
+      comment: 'reminder 签到提醒 / api 接口消息 | of sign-in reminders or of submitted messages',
+    },
+    {
       name: 'lease_until',
       type: 'bigint',
       comment:
@@ -20,5 +26,6 @@ export const { up, down } = tableMigration({
     },
     { name: 'created_at', type: 'bigint', comment: '创建时间（毫秒） | created, ms' },
   ],
-  indexes: { wx_claim_lease_idx: ['app_id', 'lease_until'] },
+  indexes: { wx_claim_lease_idx: ['app_id', 'kind', 'lease_until'] },
+  checks: { wx_claim_kind_ck: oneOf('kind', ['reminder', 'api']) },
 })

@@ -26,6 +26,10 @@ import * as createWxSummaryProgress from './20261121001623_create_wx_summary_pro
 import * as createWxOperatorAction from './20261121001650_create_wx_operator_action.js'
 import * as createWxInstance from './20261121001660_create_wx_instance.js'
 import * as createViewsForPeople from './20261121001700_create_views_for_people.js'
+import * as createWxSubmittedMessage from './20261121001800_create_wx_submitted_message.js'
+import * as createWxMessageAttempt from './20261121001801_create_wx_message_attempt.js'
+import * as createWxSubmission from './20261121001802_create_wx_submission.js'
+import * as showSubmittedMessagesInDetail from './20261121001803_show_submitted_messages_in_detail.js'
 
 /**
  * The one list of migrations, in order. Names carry no file extension: Knex records names, and the compiled
@@ -59,4 +63,8 @@ export const migrations: Migrations = {
   '20261121001650_create_wx_operator_action': createWxOperatorAction,
   '20261121001660_create_wx_instance': createWxInstance,
   '20261121001700_create_views_for_people': createViewsForPeople,
+  '20261121001800_create_wx_submitted_message': createWxSubmittedMessage,
+  '20261121001801_create_wx_message_attempt': createWxMessageAttempt,
+  '20261121001802_create_wx_submission': createWxSubmission,
+  '20261121001803_show_submitted_messages_in_detail': showSubmittedMessagesInDetail,
 }

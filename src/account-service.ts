@@ -11,6 +11,7 @@ import { createCounterCheck } from './operations/counter-check.js'
 import { createIngest } from './permits/ingest.js'
 import { recordMissedDays } from './reminders/due.js'
 import { createSchedule } from './schedule/schedule.js'
+import { createSubmittedWorker, type SubmittedWorker } from './submitted/worker.js'
 import type { Tracing } from './tracing/tracing.js'
 import { openAllFollowers } from './users/followers.js'
 
@@ -21,6 +22,8 @@ export interface AccountService {
   readonly parts: AccountParts
   /** What its jobs work with. */
   readonly sending: Sending
+  /** Sends the messages of backends. */
+  readonly submitted: SubmittedWorker
   /** Processes the events that are due, and returns how many ended. */
   workEvents(): Promise<number>
   /** How many messages were given back so far. */
@@ -64,14 +67,15 @@ export async function openAccountService(
   told.watch({ db, now, tokens: sending.tokenCounters, counters: counters.findings })
   const ingest = createIngest(db, observers.onUploads)
   const callbacks = createCallbackWorker({ db, account, log, now, onWorked: observers.onEventWorked })
+  const submitted = createSubmittedWorker(sending, account)
   const operators = openOperators({ base, sending, config, account, assertClock })
   const { retentionDays } = config
-  const jobs = jobsOf(account, { sending, callbacks, counters, retentionDays, assertClock })
+  const jobs = jobsOf(account, { sending, callbacks, submitted, counters, retentionDays, assertClock })
   const schedule = createSchedule(jobs, account, log)
   let closing: Promise<void> | undefined
 
   async function stopWork(): Promise<void> {
-    await Promise.all([schedule.stop(), operators?.runs.stop()])
+    await Promise.all([schedule.stop(), submitted.stop(), operators?.runs.stop()])
   }
 
   async function close(): Promise<void> {
@@ -91,11 +95,13 @@ export async function openAccountService(
         told.events.onStored(events)
         callbacks.wake()
       },
+      onSubmitted: submitted.wake,
       onUserBound: callbacks.userBound,
       operators,
     },
     sending,
     workEvents: callbacks.workDue,
+    submitted,
     givenBack: observers.givenBack,
     startSchedule: () => schedule.start(),
     stopWork,

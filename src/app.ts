@@ -27,6 +27,8 @@ import { subscriptionRoutes } from './permits/subscription-routes.js'
 import { explainRoutes } from './reminders/explain-routes.js'
 import { runRoutes } from './reminders/routes.js'
 import { signInRoutes } from './sign-ins/routes.js'
+import { messageRoutes } from './submitted/message-routes.js'
+import { submitRoutes } from './submitted/routes.js'
 import { forecastRoutes } from './summaries/routes.js'
 import { eraseRoutes } from './user-data/erase-routes.js'
 import { userDataRoutes } from './user-data/routes.js'
@@ -48,6 +50,8 @@ export interface AccountParts {
   onEvents(events: number): void
   /** A backend has bound a user to an open_id. */
   onUserBound(openId: string): Promise<void>
+  /** Called when messages of backends have been stored. */
+  onSubmitted(): void
   /** undefined where there are no operators' pages. */
   operators: Operators | undefined
 }
@@ -66,6 +70,8 @@ export interface AppDeps {
   trustProxy: string[]
   /** Whether /docs and /openapi.json are served. */
   apiDocs: boolean
+  /** Of the operators' pages, as it is or as a hash; undefined = there are none. */
+  adminPassword: string | undefined
   /** Overrides CONNECTION_LIMITS. */
   connections?: Partial<ConnectionLimits>
   /** A sign-in older than this is not recorded: its row would be deleted the next night. */
@@ -131,6 +137,15 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
   await app.register(signInRoutes({ db, accountOf, callers, retentionDays, now }))
   await app.register(forecastRoutes({ db, accountOf, callers, now }))
   await app.register(runRoutes({ db, accountOf, callers, now }))
+  const submitted = {
+    db,
+    accountOf,
+    callers,
+    onSubmitted: (appId: string) => partsOf(appId).onSubmitted(),
+    now,
+  }
+  await app.register(submitRoutes(submitted))
+  await app.register(messageRoutes(submitted))
   await app.register(
     callbackRoutes({
       db,
@@ -142,7 +157,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
       now,
     }),
   )
-  await app.register(dashboardRoutes({ ...deps, ...firstOf(deps) }))
+  await app.register(dashboardRoutes({ ...deps, operatorsOf: (appId) => operatorsOf(deps, appId) }))
   await app.register(healthRoutes({ db, assertMigrated: deps.assertMigrated }))
   await app.register(
     metricsRoutes({ metrics, token: deps.metricsToken, failures: failuresOf(deps, 'metrics') }),
@@ -194,9 +209,8 @@ function openSessions({ sessionSecrets, ...deps }: AppDeps): LogInDeps | undefin
   return { ...deps, exchangeCode: (appId, code) => deps.partsOf(appId).exchangeCode(code), tokens }
 }
 
-function firstOf({ accounts, partsOf }: AppDeps) {
-  const [account] = accounts.all
-  if (!account) throw new Error('there is no account')
-  const { operators } = partsOf(account.appId)
-  return { account, ...(operators ? { operators } : {}) }
+function operatorsOf({ partsOf }: AppDeps, appId: string): Operators {
+  const { operators } = partsOf(appId)
+  if (!operators) throw new Error('The pages are on, and this account has nobody to work for them')
+  return operators
 }

@@ -14,6 +14,7 @@ import { type SendingObserver, UNOBSERVED } from './messages/observer.js'
 import { createRate } from './messages/rate.js'
 import { createSender } from './messages/send.js'
 import { openSharedTurns, type SharedTurns } from './messages/shared-turns.js'
+import { createShares } from './messages/shares.js'
 import { openTokenStore } from './tokens/open-store.js'
 import { createSharedToken, type TokenCounters } from './tokens/shared-token.js'
 import { fetchAccessToken } from './wechat/access-token.js'
@@ -132,6 +133,7 @@ export function openSending(
     send: createSender(createWechatClient({ http, tokens }), account),
     leaseMs: lease,
     concurrency: account.sendConcurrency,
+    shares: createShares(account.sendConcurrency),
     rate: createRate(account.sendRate, shared?.take),
     observe: observers?.sending ?? UNOBSERVED,
     async close() {

@@ -8,11 +8,14 @@ import { expireJob } from './permits/job.js'
 import { remindJob } from './reminders/job.js'
 import { purgeJob } from './retention/job.js'
 import type { Job } from './schedule/job.js'
+import { submittedJob } from './submitted/job.js'
+import type { SubmittedWorker } from './submitted/worker.js'
 import { summarizeJob } from './summaries/job.js'
 
 export interface JobDeps {
   sending: DeliverDeps
   callbacks: CallbackWorker
+  submitted: SubmittedWorker
   counters: CounterCheck
   retentionDays: number
   /** Throws if our clock and the database's disagree: what is due, and what has run out, would be wrong. */
@@ -22,10 +25,11 @@ export interface JobDeps {
 /** Everything that the schedule does for an account. A new job needs a file beside its work, and a line here. */
 export function jobsOf(
   account: Account,
-  { sending, callbacks, counters, retentionDays, assertClock }: JobDeps,
+  { sending, callbacks, submitted, counters, retentionDays, assertClock }: JobDeps,
 ): Job[] {
   return [
     recoverJob(sending, account),
+    submittedJob(submitted),
     callbacksJob(callbacks),
     remindJob(sending, account, assertClock),
     expireJob(sending, account, assertClock),

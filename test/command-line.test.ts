@@ -132,6 +132,7 @@ async function expectExpireAndAudit(): Promise<void> {
     'totals_of_ended_runs',
     'outcomes_are_those_of_messages',
     'open_message_will_go_on',
+    'submitted_message_ended_as_it_says',
     'last_date_is_past',
   ]
   expect(answerOf(audited)).toEqual({
@@ -140,6 +141,7 @@ async function expectExpireAndAudit(): Promise<void> {
     fixed: 0,
     fixed_dates: 0,
     fixed_messages: 0,
+    fixed_ends: 0,
     fixed_outcomes: 0,
   })
 }

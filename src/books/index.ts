@@ -12,6 +12,7 @@
  *   recount    a counter from its permits              purge        old spent and expired permits
  *   withdraw   the day of a reminder that failed       erase        what leads from permits to a person
  *   open       a counter for a user without a permit
+ *   take       permits for messages that backends submit
  *
  * One lock order everywhere, so that transactions wait in order and do not deadlock: the run and its
  * ranges (src/runs), the person (`wx_user`), permits by ascending id, counters by ascending user, messages by ascending
@@ -42,6 +43,7 @@ export {
 export { purgePermits } from './purge.js'
 export { recountCounter } from './recount.js'
 export { lockNextPermits, type NextPermit, recordDead, reserve } from './reserve.js'
+export { lockPermitsFor, PermitsMoved, type PermitWant, spendOnMessages } from './take.js'
 export {
   type Condition,
   isForReminders,

@@ -4,6 +4,7 @@ import { addDays, businessDate } from '../lib/business-date.js'
 import { DAY_MS, MINUTE_MS } from '../lib/durations.js'
 import { causeOf } from '../messages/cause.js'
 import { traceIdOf } from '../messages/message.js'
+import { endSubmitted } from '../messages/submitted-store.js'
 import { addOutcomes, type OutcomeChange } from '../runs/outcomes.js'
 import { lockForSettling, moveTotals } from '../runs/totals.js'
 import { recordStop } from '../users/stop-store.js'
@@ -126,6 +127,7 @@ export async function applyDelivery(
   if (!(await recordDelivery(trx, written, now))) {
     return { kind: 'wait', outcome: 'unknown_message', until: nextAttempt(event, now) }
   }
+  if (message.state === 'unknown') await endSubmitted(trx, [{ id: message.id, state: outcome }], now)
   if (settledOf !== null && ended.has(settledOf))
     await moveTotals(trx, settledOf, { from: 'unknown', to: outcome, messages: 1 }, now)
   const isBlock = report.channel === 'official' && status.startsWith(USER_BLOCK.status)

@@ -24,7 +24,7 @@ export const addAudit: AddCommand = (program, cli) => {
 }
 
 function describe(report: AuditReport, hasFixed: boolean): string[] {
-  const { checks, fixed, fixed_dates, fixed_messages, fixed_outcomes } = report
+  const { checks, fixed, fixed_dates, fixed_messages, fixed_ends, fixed_outcomes } = report
   return [
     ...checks.flatMap(({ name, ok, violations }) => [
       `${ok ? 'ok  ' : 'FAIL'} ${name}`,
@@ -33,6 +33,7 @@ function describe(report: AuditReport, hasFixed: boolean): string[] {
     ...(hasFixed
       ? [
           `${fixed} counters recounted, ${fixed_dates} future last_date corrected, ${fixed_messages} messages to be taken over, ` +
+            `${fixed_ends} ends of submitted messages recorded again, ` +
             `the outcomes of ${fixed_outcomes} runs recounted.`,
         ]
       : []),

@@ -1,22 +1,21 @@
 import type { Account } from '../account.js'
-import { readSettings } from '../config/read.js'
 import { businessDate, toIsoDate } from '../lib/business-date.js'
 import { firingsOn, parseCron } from '../lib/cron.js'
 import { type Plan, planRun } from '../reminders/plan.js'
-import { type AddCommand, EXIT, type JsonOption } from './command.js'
+import { type AccountOptions, addAccountCommand, readAccountSettings } from './account.js'
+import { type AddCommand, EXIT } from './command.js'
 import { withBase } from './databases.js'
 import { toDate } from './options.js'
 import { print } from './output.js'
 
 export const addPlan: AddCommand = (program, cli) => {
-  program
-    .command('plan')
+  addAccountCommand(program, 'plan')
     .description('say what remind would do and whom it would pass over; send nothing')
     .option('--date <YYYY-MM-DD>', 'business date; default today', toDate)
     .option('--json', 'one JSON object on stdout', false)
-    .action((options: JsonOption & { date?: number }) =>
+    .action((options: AccountOptions & { date?: number }) =>
       cli.end(options, async () => {
-        const { config, account } = readSettings(cli.env, 'nothing')
+        const { config, account } = readAccountSettings(cli, 'nothing', options)
         return withBase(
           cli,
           'reads',

@@ -1,23 +1,22 @@
-import { readSettings } from '../config/read.js'
 import { ConfigError } from '../errors.js'
 import { addDays, businessDate } from '../lib/business-date.js'
 import type { UserId } from '../lib/user-id.js'
 import { type Preview, previewReminder, type Sample } from '../reminders/preview.js'
 import { findStreakUpTo } from '../sign-ins/sign-in.js'
-import { type AddCommand, type Cli, EXIT, type JsonOption } from './command.js'
+import { type AccountOptions, addAccountCommand, readAccountSettings } from './account.js'
+import { type AddCommand, type Cli, EXIT } from './command.js'
 import { withBase } from './databases.js'
 import { drawCard } from './draw-card.js'
 import { parseUserId, toDate } from './options.js'
 import { print } from './output.js'
 
-interface Options extends JsonOption {
+interface Options extends AccountOptions {
   user?: UserId
   date?: number
 }
 
 export const addPreview: AddCommand = (program, cli) => {
-  program
-    .command('preview')
+  addAccountCommand(program, 'preview')
     .description(
       'draw the card that the reminder of a day would be; send nothing, and ask WeChat for nothing',
     )
@@ -27,8 +26,9 @@ export const addPreview: AddCommand = (program, cli) => {
     .action((options: Options) => cli.end(options, () => preview(cli, options)))
 }
 
-async function preview(cli: Cli, { user: userId, date: day, json }: Options): Promise<number> {
-  const { config, account } = readSettings(cli.env, 'nothing')
+async function preview(cli: Cli, options: Options): Promise<number> {
+  const { user: userId, date: day, json } = options
+  const { config, account } = readAccountSettings(cli, 'nothing', options)
   if (Object.keys(account.data).length === 0) throw new ConfigError(['REMINDER_DATA: is not set'])
   const show = (date: number, user?: { userId: UserId; streak: number }): number => {
     const answer = previewReminder(account, date, user)

@@ -1,21 +1,21 @@
 import { ServiceError } from '../errors.js'
 import { sendTest } from '../reminders/send-test.js'
 import type { SentTest } from '../reminders/send-test-answer.js'
-import { type AddCommand, EXIT, type JsonOption } from './command.js'
+import { type AccountOptions, addAccountCommand } from './account.js'
+import { type AddCommand, EXIT } from './command.js'
 import { withSending } from './databases.js'
 import { drawCard } from './draw-card.js'
 import { print } from './output.js'
 
 export const addSendTest: AddCommand = (program, cli) => {
-  program
-    .command('send-test')
+  addAccountCommand(program, 'send-test')
     .description('send today’s reminder to one person, now, with a permit of that person')
     .requiredOption('--to <OPEN_ID>', 'open_id of the person in this account')
     .option('--json', 'one JSON object on stdout', false)
-    .action((options: JsonOption & { to: string }) =>
+    .action((options: AccountOptions & { to: string }) =>
       cli.end(options, () => {
         if (options.to.trim() === '') throw new ServiceError('invalid_request', 'Give an open_id with --to')
-        return withSending(cli, 'reminders', async (sending, account) => {
+        return withSending(cli, 'reminders', options, async (sending, account) => {
           const sent = await sendTest(sending, account, options.to.trim(), cli.stop)
           print(cli.streams, options.json, sent, describe(sent))
           return sent.state === 'delivered' ? EXIT.ok : EXIT.notFinished

@@ -7,12 +7,10 @@ import { day } from './answers.js'
 import { chart } from './chart.js'
 import { type Column, type Figure, figures, linkButton, pageHead, panel, table, tabs } from './components.js'
 import { type Html, html } from './html.js'
-import { HOME } from './layout.js'
 import { flowPanel, stockPanel } from './permits-charts.js'
 import type { Page, Reader, Scribe } from './reader.js'
-import { USER } from './user-page.js'
+import { userPath } from './user-page.js'
 
-export const PERMITS = `${HOME}/permits`
 export const RANGES = [7, 14, 30] as const
 
 export interface PermitsFacts {
@@ -99,7 +97,7 @@ function forecastPanel(reader: Reader, { forecast, range }: Pick<PermitsFacts, '
     t.range,
     RANGES.map((n) => ({
       title: t.days(format.number(n)),
-      href: `${PERMITS}?days=${n}`,
+      href: `${reader.home}/permits?days=${n}`,
       current: n === range,
     })),
   )
@@ -167,17 +165,18 @@ function forecastTable({ texts, format, account }: Scribe, days: ForecastDay[]):
   )
 }
 
-function darkPanel({ texts, format }: Reader, forecast: Forecast, dark: GoingDark, range: number): Html {
+function darkPanel(reader: Reader, forecast: Forecast, dark: GoingDark, range: number): Html {
+  const { texts, format, home } = reader
   const t = texts.permits
   const href = (date: string, after?: number | string): string =>
-    `${PERMITS}?days=${range}&dark=${date}${after === undefined ? '' : `&after=${after}`}#dark`
+    `${home}/permits?days=${range}&dark=${date}${after === undefined ? '' : `&after=${after}`}#dark`
   const days = forecast.days.filter(({ going_dark }) => going_dark > 0)
   const list =
     dark.users.length === 0
       ? html`<p class="empty">${t.darkEmpty}</p>`
       : html`<ul class="chips">${dark.users.map(
           ({ user_id, permits }) =>
-            html`<li><a href="${USER}/${user_id}">${user_id}${permits > 1 && html` <small>× ${format.number(permits)}</small>`}</a></li>`,
+            html`<li><a href="${userPath(reader)}/${user_id}">${user_id}${permits > 1 && html` <small>× ${format.number(permits)}</small>`}</a></li>`,
         )}</ul>`
   return html`<div id="dark">${panel(
     t.darkTitle,

@@ -2,7 +2,6 @@ import type { RunError, RunStatus } from '../reminders/status.js'
 import { codeOf, meaningOf, withCode } from './answers.js'
 import { badge, bar, callout, type Figure, figures, panel, type Share, table } from './components.js'
 import { type Html, html } from './html.js'
-import { HOME } from './layout.js'
 import type { Scribe } from './reader.js'
 import { answerOf, expectedOf, type Today } from './today.js'
 
@@ -105,7 +104,7 @@ function skipped({ texts, format }: Scribe, { skipped: counts }: RunStatus): Htm
 
 const ERRORS_SHOWN = 5
 
-function errors({ texts, format }: Scribe, { errors: all, date }: RunStatus): Html {
+function errors({ texts, format, home }: Scribe, { errors: all, date }: RunStatus): Html {
   const t = texts.today
   const e = texts.errors
   return panel(
@@ -120,6 +119,6 @@ function errors({ texts, format }: Scribe, { errors: all, date }: RunStatus): Ht
       ],
       all.slice(0, ERRORS_SHOWN),
       t.errorsNone,
-    )}${all.length > 0 && html`<p><a href="${HOME}/errors?date=${date}">${t.errorsMore}</a></p>`}`,
+    )}${all.length > 0 && html`<p><a href="${home}/errors?date=${date}">${t.errorsMore}</a></p>`}`,
   )
 }

@@ -127,7 +127,7 @@ export async function startApp(stage: DemoStage, channel: Channel, port: number)
     LOG_LEVEL: 'warn',
     PORT: String(port),
   })
-  const service = await startService(config, [account], { migrate: true, now: stage.now })
+  const service = await startService(config, { accounts: [account] }, { migrate: true, now: stage.now })
   const url = `${service.url}/wechat/callback`
   sandbox.control.configureCallback({
     appId: account.appId,

@@ -41,6 +41,7 @@ const TAGS = [
   { name: 'sign-ins', description: 'Who signed in; they are not reminded that day' },
   { name: 'users', description: 'Who is who, sessions, opt-outs' },
   { name: 'runs', description: 'How the reminders of a day went' },
+  { name: 'messages', description: 'Messages that your backend sends' },
   { name: 'forecast', description: 'Whom the coming days can reach' },
   { name: 'operations', description: 'For whoever keeps the service running' },
 ]

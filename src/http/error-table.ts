@@ -83,6 +83,50 @@ export const ERROR_TABLE: Record<ErrorCode, ErrorEntry> = {
     },
     example: { message: 'This open_id belongs to another user; send move_permits: true to hand it over' },
   },
+  idempotency_conflict: {
+    meaning: {
+      en: 'the Idempotency-Key was sent before with another body: give each request a key of its own',
+      zh: '该 Idempotency-Key 已用于内容不同的请求：每个请求用自己的键',
+    },
+    example: {
+      message: 'This Idempotency-Key was sent before with another body: give each request a key of its own',
+    },
+  },
+  message_sent: {
+    meaning: {
+      en: 'too late to cancel: the message is being sent, may have been sent, or has ended',
+      zh: '来不及取消：消息正在发送、可能已发出，或已有结果',
+    },
+    example: { message: 'The message is delivered: it can no longer be cancelled' },
+  },
+  message_not_dead: {
+    meaning: { en: 'only a dead letter can be queued again', zh: '只有死信才能重新排队' },
+    example: { message: 'The message is delivered: only a dead letter can be queued again' },
+  },
+  message_expired: {
+    meaning: {
+      en: "the message's not_after is over: send not_after to queue it again",
+      zh: '消息的 not_after 已过：重新排队时请带上新的 not_after',
+    },
+    example: { message: 'not_after of this message is over: send a new not_after to queue it again' },
+  },
+  no_permit: {
+    meaning: {
+      en: 'the user has no permit that would be valid: queue it again when there is one',
+      zh: '用户没有可用凭证：等有了再重新排队',
+    },
+    example: { message: 'The user has no permit that would be valid: queue it again when there is one' },
+  },
+  user_stopped: {
+    meaning: {
+      en: 'the user wants no messages, or WeChat lets none through',
+      zh: '用户不接收消息，或被微信拦截',
+    },
+    example: {
+      message:
+        'The user wants no messages, or WeChat lets none through: see stops of GET /v1/users/{user_id}',
+    },
+  },
   user_not_bound: {
     meaning: {
       en: "the session's open_id has no user yet",
@@ -128,6 +172,15 @@ export const ERROR_TABLE: Record<ErrorCode, ErrorEntry> = {
         template_id: 'OLD-TEMPLATE',
         known: ['TEMPLATE-ID-OF-YOUR-ACCOUNT'],
       },
+    },
+  },
+  too_many_messages: {
+    meaning: {
+      en: 'the user has 20 messages that are not sent yet: wait until some are, or cancel some',
+      zh: '该用户已有 20 条消息未发出：等一些发出，或取消一些',
+    },
+    example: {
+      message: 'The user has 20 messages that are not sent yet: wait until some are, or cancel some',
     },
   },
   too_many_requests: {

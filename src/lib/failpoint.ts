@@ -18,6 +18,8 @@ export const FAILPOINTS = [
   'expire.in_transaction',
   'ingest.in_transaction',
   'callback.in_transaction',
+  'submit.in_transaction',
+  'submit.committed',
 ] as const
 
 export type Failpoint = (typeof FAILPOINTS)[number]

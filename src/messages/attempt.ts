@@ -12,7 +12,7 @@ import { type HeldMessage, traceIdOf } from './message.js'
 import type { Pace } from './pace.js'
 import { policyOf } from './policy.js'
 import type { Stopping } from './stopping.js'
-import { canRepeat, judge, type Verdict } from './verdict.js'
+import { canRepeat, judge, judgeUnsent, type Verdict } from './verdict.js'
 
 /**
  * One attempt to send a message: waits for its turn, lets the request leave if it still may, and judges the answer.
@@ -28,11 +28,16 @@ export function createAttempt(
   const mark = createMarking(deps.db)
   let underWay = 0
 
-  const isClosed = (message: HeldMessage): boolean => deps.now() >= closesAt(message.businessDate)
+  const isClosed = (message: HeldMessage): boolean => deps.now() >= closesAt(message)
+  const isHeldUp = (message: HeldMessage): boolean => brake.heldUpFor(message, deps.now()) > 0
   /** A message may wait for its turn until the key that would keep it from a second delivery has run out. */
   const isTooLate = (message: HeldMessage): boolean => message.maybeSent && !canRepeat(message, deps.now())
   const isWanted = (message: HeldMessage): boolean =>
-    !stopping.isStopping() && !isClosed(message) && !isTooLate(message) && leases.isHeld(message)
+    !stopping.isStopping() &&
+    !isClosed(message) &&
+    !isHeldUp(message) &&
+    !isTooLate(message) &&
+    leases.isHeld(message)
 
   /** After a doubt, a single request may probe whether WeChat judges messages again. */
   function isHeldBack(): boolean {
@@ -63,19 +68,26 @@ export function createAttempt(
   /** A message that was claimed and not sent is given back, unless an earlier attempt may have been delivered. */
   function notSent(message: HeldMessage): JudgedMessage {
     const closed = isClosed(message)
+    const heldUpMs = brake.heldUpFor(message, deps.now())
     const tooLate = isTooLate(message)
     const why = closed
       ? 'its sending window closed'
       : tooLate
         ? 'by now, sending it again could deliver it twice'
-        : brake.halt
-          ? 'the run halted'
-          : 'the service stopped'
-    return judgedUnsent(message, verdictUnsent(message, closed || tooLate), `not sent: ${why}`)
+        : heldUpMs > 0
+          ? 'its template was refused several times in a row'
+          : brake.halt
+            ? 'the run halted'
+            : 'the service stopped'
+    return judgedUnsent(
+      message,
+      judgeUnsent(message, { closed: closed || tooLate, heldUpMs }),
+      `not sent: ${why}`,
+    )
   }
 
   return async (message) => {
-    if (stopping.isStopping() || isClosed(message)) return notSent(message)
+    if (stopping.isStopping() || isClosed(message) || isHeldUp(message)) return notSent(message)
     await pace.enter()
     // A loop instead of wake.until(): nothing runs between this check and underWay++, so when several wake at once,
     // the others see the first one.
@@ -89,7 +101,7 @@ export function createAttempt(
       deps.observe.answered(message, result)
       failpoint('send.after')
       const verdict = judge(message, result, deps.random(), deps.now())
-      brake.observe(result, verdict)
+      brake.observe(result, verdict, message)
       logVerdict(deps.log, message, result, verdict)
       return { message, verdict, answer: recordOf(result), attempted: true }
     } finally {
@@ -98,11 +110,6 @@ export function createAttempt(
       stopping.look()
     }
   }
-}
-
-function verdictUnsent({ maybeSent }: HeldMessage, forGood: boolean): Verdict {
-  if (!maybeSent) return { kind: 'give_back' }
-  return forGood ? { kind: 'unknown' } : { kind: 'retry', afterMs: 0, maybeSent }
 }
 
 /**

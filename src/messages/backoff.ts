@@ -1,10 +1,11 @@
 const BASE_MS = 1_000
+/** Of a reminder: its window closes tonight. */
 const CAP_MS = 60_000
 
 /**
  * The pause before the next attempt, in ms: exponential with full jitter, i.e. anywhere between 0 and the attempt's
  * cap, so that messages refused together do not all come back together. `random` is in [0, 1).
  */
-export function backoff(attempt: number, random: number): number {
-  return Math.round(random * Math.min(CAP_MS, BASE_MS * 2 ** (attempt - 1)))
+export function backoff(attempt: number, random: number, capMs = CAP_MS): number {
+  return Math.round(random * Math.min(capMs, BASE_MS * 2 ** (attempt - 1)))
 }

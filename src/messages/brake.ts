@@ -1,6 +1,7 @@
 import type { Bilingual } from '../lib/bilingual.js'
 import type { Cause, Reason } from '../runs/reason.js'
 import type { SendResult } from '../wechat/client.js'
+import type { HeldMessage } from './message.js'
 import { type Policy, policyOf } from './policy.js'
 import type { Verdict } from './verdict.js'
 
@@ -15,7 +16,7 @@ export interface Halt {
 /** Stops a run before a mistake of ours, or an outage, reaches all users. */
 export interface Brake {
   /** Takes note of an answer. A halt, once decided, stays. */
-  observe(result: SendResult, verdict: Verdict): void
+  observe(result: SendResult, verdict: Verdict, message: Pick<HeldMessage, 'templateId'>): void
   /** Called when no request is under way any more. */
   drained(): void
   readonly halt: Halt | undefined
@@ -30,6 +31,8 @@ export interface Brake {
    * if there was only one.
    */
   readonly doubts: number
+  /** For how long messages like this one alone are held up, in ms; 0 = not at all. */
+  heldUpFor(message: Pick<HeldMessage, 'templateId'>, now: number): number
 }
 
 const IN_A_ROW = 5
@@ -105,13 +108,15 @@ export function createBrake(normalRefusals = 0): Brake {
     get doubts() {
       return doubts
     },
+    // What is wrong with one reminder is wrong with all of them: they say the same.
+    heldUpFor: () => 0,
     drained() {
       if (!halt && doubts > (answered ? 1 : 0)) pause()
     },
     observe(result, verdict) {
       if (halt) return
       if (verdict.kind === 'delivered') accepted = true
-      const answer = describe(result)
+      const answer = describeAnswer(result)
       const { brake, blame } = policyOf(result)
       if (brake !== 'outage') {
         answered = true
@@ -161,7 +166,8 @@ interface Answer extends Bilingual {
   errcode?: number
 }
 
-function describe(result: SendResult): Answer {
+/** An answer in words, with its code if it has one. */
+export function describeAnswer(result: SendResult): Answer {
   if (result.kind === 'accepted') return { en: 'accepted', zh: '成功' }
   if (result.kind !== 'refused')
     return { en: `${result.kind}: ${result.reason}`, zh: `${NO_ANSWER[result.kind]}（${result.reason}）` }

@@ -21,7 +21,7 @@ import { isOwnKey } from './verdict.js'
 export async function deliverAll(deps: DeliverDeps, source: Source, options: DeliverOptions): Promise<Tally> {
   const { brake, signal, onProgress = () => {} } = options
   const wake = createWake()
-  const pace = createPace(deps.concurrency, deps.rate)
+  const pace = createPace(deps.concurrency, deps.rate, deps.shares[options.kind])
   const leases = createLeases(deps.db, deps.leaseMs, deps.log)
   const stopping = createStopping(signal, brake, () => {
     pace.stop()

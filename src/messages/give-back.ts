@@ -10,6 +10,7 @@ import * as totals from '../runs/totals.js'
 import type { JudgedMessage } from './judged.js'
 import { outcomesOf, sampleOf } from './outcome.js'
 import * as store from './store.js'
+import { endSubmitted, recordAttempts, type SubmittedEndOf } from './submitted-store.js'
 import { emptyTally, type Tally } from './tally.js'
 
 /**
@@ -44,6 +45,7 @@ export async function giveBackMessages(db: Knex, judged: JudgedMessage[], now: n
     const mine = judged.filter(({ message }) => heldIds.has(message.id))
     await takeFromRuns(trx, mine, endedRuns, now)
     await cancel(trx, mine, now)
+    await endAsSubmitted(trx, mine, now)
     failpoint('give_back.in_transaction')
     await addOutcomes(trx, mine.flatMap(cancelledOutcome), now)
     return held.length
@@ -75,6 +77,17 @@ async function takeFromRuns(
     if (endedRuns.has(runId))
       await totals.moveTotals(trx, runId, { from: 'retrying', to: 'cancelled', messages }, now)
   }
+}
+
+/** What a message that is given back is for the backend that submitted it. */
+async function endAsSubmitted(trx: Knex.Transaction, judged: JudgedMessage[], now: number): Promise<void> {
+  const submitted = judged.filter(({ message }) => message.kind === 'api')
+  await recordAttempts(trx, submitted, now)
+  const ends = submitted.map(({ message: { id }, verdict }): SubmittedEndOf => {
+    const as = verdict.kind === 'give_back' ? verdict.as : undefined
+    return { id, state: as ?? 'cancelled' }
+  })
+  await endSubmitted(trx, ends, now)
 }
 
 async function cancel(trx: Knex.Transaction, judged: JudgedMessage[], now: number): Promise<void> {

@@ -6,12 +6,15 @@ import { mysqlHint, placeholders, selectRows } from '../db/sql.js'
 import type { UserId } from '../lib/user-id.js'
 import { isStopped } from '../users/stopped.js'
 import type { TemplateData } from '../wechat/messages.js'
-import type { HeldMessage, Lease } from './message.js'
+import type { HeldMessage, Lease, MessageKind } from './message.js'
 import { literalTexts, renderReminder } from './text.js'
 
 /** What a takeover reads of the messages that it now holds. */
 
-/** Finds those of these reminders whose user has signed in on that day or is not to be reminded any more, and why. */
+/**
+ * Finds those of these messages whose user is sent nothing any more, and reminders whose user has signed in on that day,
+ * and why.
+ */
 export async function findUnwanted(
   trx: Knex.Transaction,
   ids: number[],
@@ -24,8 +27,7 @@ export async function findUnwanted(
        ON s.app_id = m.app_id AND s.user_id = m.user_id AND s.day = m.business_date
      LEFT JOIN wx_user u${mysqlHint(trx, 'IGNORE INDEX (PRIMARY)')}
        ON u.app_id = m.app_id AND u.user_id = m.user_id AND ${isStopped('u', 'c.template_id')}
-     WHERE m.id IN (${placeholders(ids.length)}) AND m.kind = 'reminder'
-       AND (s.user_id IS NOT NULL OR u.open_id IS NOT NULL)`,
+     WHERE m.id IN (${placeholders(ids.length)}) AND (s.user_id IS NOT NULL OR u.open_id IS NOT NULL)`,
     ids,
   )
   return new Map(rows.map(({ id, why }) => [id, why]))
@@ -33,6 +35,7 @@ export async function findUnwanted(
 
 interface HeldRow {
   id: number
+  kind: MessageKind
   state: 'queued' | 'sending'
   app_id: string
   user_id: UserId
@@ -49,17 +52,20 @@ interface HeldRow {
   maybe_sent: number
   business_date: number | null
   run_id: number | null
-  created_at: number
+  not_after: number | null
+  claimed_at: number
 }
 
 /** Reads the messages of these that a claim holds, as they are to be sent, each with the permit that it keeps. */
 export async function findHeld(trx: Knex.Transaction, ids: number[], lease: Lease): Promise<HeldMessage[]> {
   const rows = await selectRows<HeldRow>(
     trx,
-    `SELECT m.id, m.state, m.app_id, m.user_id, COALESCE(m.open_id, f.open_id) AS open_id, c.channel, c.template_id,
-       c.page, c.data, m.streak, m.permit_id, f.form_id, f.source, m.attempts, m.maybe_sent, m.business_date, m.run_id,
-       m.created_at
+    `SELECT m.id, m.kind, m.state, m.app_id, m.user_id, COALESCE(m.open_id, f.open_id) AS open_id, c.channel,
+       c.template_id, COALESCE(s.page, c.page) AS page, COALESCE(s.data, c.data) AS data, m.streak, m.permit_id,
+       f.form_id, f.source, m.attempts, m.maybe_sent, m.business_date, m.run_id, s.not_after,
+       COALESCE(NULLIF(s.claimed_at, 0), m.created_at) AS claimed_at
      FROM wx_push_message m JOIN wx_card c ON c.id = m.card_id LEFT JOIN wx_save_form_id f ON f.id = m.permit_id
+     LEFT JOIN wx_submitted_message s ON s.message_id = m.id
      WHERE m.id IN (${placeholders(ids.length)}) AND m.claim_id = ? ORDER BY m.id`,
     [...ids, lease.claimId],
   )
@@ -67,6 +73,7 @@ export async function findHeld(trx: Knex.Transaction, ids: number[], lease: Leas
     id: row.id,
     lease,
     state: row.state,
+    kind: row.kind,
     appId: row.app_id,
     userId: row.user_id,
     openId: row.open_id ?? '',
@@ -81,7 +88,8 @@ export async function findHeld(trx: Knex.Transaction, ids: number[], lease: Leas
     maybeSent: row.maybe_sent === 1,
     businessDate: row.business_date,
     runId: row.run_id,
-    createdAt: row.created_at,
+    notAfter: row.not_after,
+    createdAt: row.claimed_at,
   }))
 }
 

@@ -12,8 +12,8 @@ import {
 import { withoutContention } from '../db/transaction.js'
 import { groupBy } from '../lib/group-by.js'
 import { sortedUnique } from '../lib/sorted.js'
-import type { HeldMessage, Lease } from './message.js'
-import { addWaits } from './retry-store.js'
+import type { HeldMessage, Lease, MessageKind } from './message.js'
+import { addWaits, type Wait } from './retry-store.js'
 
 /** Statements on claims: who holds which messages, until when, and who takes them over. */
 
@@ -23,12 +23,13 @@ export async function openClaim(
   appId: string,
   leaseMs: number,
   now: number,
+  kind: MessageKind = 'reminder',
 ): Promise<Lease> {
   const deadline = performance.now() + leaseMs
   const { insertId } = await execute(
     trx,
-    `INSERT INTO wx_claim (app_id, lease_until, created_at) VALUES (?, ${databaseNow(trx)} + ?, ?)`,
-    [appId, leaseMs, now],
+    `INSERT INTO wx_claim (app_id, kind, lease_until, created_at) VALUES (?, ?, ${databaseNow(trx)} + ?, ?)`,
+    [appId, kind, leaseMs, now],
   )
   return { claimId: insertId, deadline }
 }
@@ -85,13 +86,14 @@ async function markSendingOf(db: Knex, claimId: number, ids: number[]): Promise<
 export async function lockLapsedClaims(
   trx: Knex.Transaction,
   appId: string,
+  kind: MessageKind,
   limit: number,
 ): Promise<number[]> {
   const rows = await selectRows<{ id: number }>(
     trx,
-    `SELECT id FROM wx_claim WHERE app_id = ? AND lease_until < ${databaseNow(trx)}
+    `SELECT id FROM wx_claim WHERE app_id = ? AND kind = ? AND lease_until < ${databaseNow(trx)}
      ORDER BY lease_until LIMIT ?${forUpdateSkipLocked(trx)}`,
-    [appId, limit],
+    [appId, kind, limit],
   )
   return rows.map(({ id }) => id)
 }
@@ -122,16 +124,13 @@ export async function hasOpenMessages(db: Knex, claimId: number): Promise<boolea
 export async function takeUp(
   trx: Knex.Transaction,
   appId: string,
-  { inHand, waiting }: { inHand: number[]; waiting: number[] },
+  { inHand, waiting, kind }: { inHand: number[]; waiting: number[]; kind: MessageKind },
   now: number,
 ): Promise<void> {
-  await addWaits(
-    trx,
-    appId,
-    waiting.map((id) => ({ id, nextAttemptAt: now })),
-  )
+  const waits = waiting.map((id): Wait => ({ id, kind, nextAttemptAt: now }))
+  await addWaits(trx, appId, waits)
   if (inHand.length === 0) return
-  const { claimId } = await openClaim(trx, appId, 0, now)
+  const { claimId } = await openClaim(trx, appId, 0, now, kind)
   await execute(
     trx,
     `UPDATE wx_push_message SET claim_id = ?
@@ -173,12 +172,13 @@ export async function findUnfinished(
   const held = await selectRows(
     db,
     `SELECT 1 FROM wx_claim c ${inThisOrder(db)} wx_push_message m ON m.claim_id = c.id
-     WHERE c.app_id = ? AND m.state IN ('queued', 'sending') LIMIT 1`,
+     WHERE c.app_id = ? AND c.kind = 'reminder' AND m.state IN ('queued', 'sending') LIMIT 1`,
     [appId],
   )
   const [retry] = await selectRows<{ next_attempt_at: number }>(
     db,
-    'SELECT next_attempt_at FROM wx_message_retry WHERE app_id = ? ORDER BY next_attempt_at LIMIT 1',
+    `SELECT next_attempt_at FROM wx_message_retry WHERE app_id = ? AND kind = 'reminder'
+     ORDER BY next_attempt_at LIMIT 1`,
     [appId],
   )
   return { sending: held.length > 0, nextRetryAt: retry?.next_attempt_at }

@@ -3,6 +3,9 @@ import type { Channel } from '../channel.js'
 import type { UserId } from '../lib/user-id.js'
 import type { TemplateData } from '../wechat/messages.js'
 
+/** A sign-in reminder, or a message that a backend submitted. */
+export type MessageKind = 'reminder' | 'api'
+
 /** A claimed message in the hands of this process: what it needs to be sent, and to be settled afterwards. */
 export interface HeldMessage {
   id: number
@@ -13,6 +16,7 @@ export interface HeldMessage {
    * that.
    */
   state: 'queued' | 'sending'
+  kind: MessageKind
   appId: string
   userId: UserId
   openId: string
@@ -34,7 +38,9 @@ export interface HeldMessage {
   businessDate: number | null
   /** The run that claimed it; null for a message that a backend submitted. */
   runId: number | null
-  /** When it was claimed, in ms. No attempt was made before that. */
+  /** No attempt of a submitted message leaves from then on, in ms; null for a reminder, whose day has a window. */
+  notAfter: number | null
+  /** When it was first claimed, in ms. No attempt was made before that. */
   createdAt: number
 }
 

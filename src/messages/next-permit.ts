@@ -9,6 +9,7 @@ import type { JudgedMessage } from './judged.js'
 import type { HeldMessage } from './message.js'
 import { nextPermit, waiting } from './outcome.js'
 import * as store from './store.js'
+import { recordAttempts } from './submitted-store.js'
 import { emptyTally, type Tally } from './tally.js'
 
 /**
@@ -60,6 +61,7 @@ export async function takeNextPermits(db: Knex, judged: JudgedMessage[], now: nu
     const next = new Map<number, HeldMessage>()
     const without: JudgedMessage[] = []
     const outcomes: OutcomeChange[] = []
+    const goesOn: JudgedMessage[] = []
     const tally = { ...emptyTally(), lost: judged.length - mine.length }
     for (const one of mine) {
       const permit = permits.get(one.message.userId)
@@ -69,6 +71,7 @@ export async function takeNextPermits(db: Knex, judged: JudgedMessage[], now: nu
         // Another message of the same user must not take it as well.
         permit.isFree = false
         const message = await goOnWith(trx, one, permit, now)
+        goesOn.push(one)
         outcomes.push(nextPermit(one))
         if (message) next.set(message.id, message)
         else {
@@ -77,6 +80,8 @@ export async function takeNextPermits(db: Knex, judged: JudgedMessage[], now: nu
         }
       }
     }
+    // The others are settled, and their attempts with them.
+    await recordAttempts(trx, goesOn, now)
     failpoint('next_permit.in_transaction')
     await addOutcomes(trx, outcomes, now)
     return { next, without, tally }
@@ -111,12 +116,12 @@ async function goOnWith(
   permit: NextPermit,
   now: number,
 ): Promise<HeldMessage | undefined> {
-  const { id, appId, userId } = message
+  const { id, kind, appId, userId } = message
   const attempts = message.attempts + 1
   await reserve(trx, { permitId: permit.id, messageId: id, appId, userId }, now)
   await store.goOnWith(trx, id, { permitId: permit.id, errcode: answer.errcode }, now)
   if (attempts % REQUESTS_IN_A_GO === 0) {
-    await store.putOff(trx, appId, { id, nextAttemptAt: now + PAUSE_MS })
+    await store.putOff(trx, appId, { id, kind, nextAttemptAt: now + PAUSE_MS })
     return undefined
   }
   return {

@@ -1,12 +1,13 @@
 import { setMaxListeners } from 'node:events'
 import { SECOND_MS } from '../lib/durations.js'
 import type { Rate } from './rate.js'
+import type { Share } from './shares.js'
 
 /** How many requests may be under way at once, and when the next may start. */
 export interface Pace {
   /** Resolves when a request may start. */
   enter(): Promise<void>
-  /** The request is over. `went_well`: WeChat accepted it; `slow_down`: WeChat was busy, silent or out of reach. */
+  /** A request that entered is over. `went_well`: WeChat accepted it; `slow_down`: WeChat was busy, silent or out of reach. */
   leave(outcome: 'went_well' | 'slow_down' | 'neither'): void
   /** From now on nothing waits for the rate: what is left is not sent. */
   stop(): void
@@ -16,9 +17,10 @@ export interface Pace {
  * Additive increase, multiplicative decrease: a busy WeChat halves the number of requests allowed under way, at most
  * once a second. Each one that goes well gives back a fraction of one, so that about as many as are under way add
  * one.
- * An admitted request then waits for its turn at the rate, which others may share.
+ * An admitted request then waits for a place among those that other deliveries of the account have under way, and for
+ * its turn at the rate, which they share.
  */
-export function createPace(concurrency: number, rate: Rate): Pace {
+export function createPace(concurrency: number, rate: Rate, share: Share): Pace {
   const waiting: (() => void)[] = []
   let allowed = concurrency
   let underWay = 0
@@ -38,10 +40,12 @@ export function createPace(concurrency: number, rate: Rate): Pace {
     async enter() {
       if (underWay < Math.floor(allowed)) underWay++
       else await new Promise<void>((resolve) => waiting.push(resolve))
+      await share.enter(stopped.signal)
       await rate.turn(stopped.signal)
     },
     leave(outcome) {
       underWay--
+      share.leave()
       if (outcome === 'went_well') allowed = Math.min(concurrency, allowed + 1 / allowed)
       if (outcome === 'slow_down' && performance.now() - halvedAt > SECOND_MS) {
         allowed = Math.max(1, allowed / 2)

@@ -9,14 +9,15 @@ import type { DeliverDeps, Source } from './delivery.js'
 import { findHeld, findUnwanted } from './held-store.js'
 import { type JudgedMessage, judgedUnsent } from './judged.js'
 import * as store from './lease-store.js'
-import type { HeldMessage } from './message.js'
+import type { HeldMessage, MessageKind } from './message.js'
 import type { SendingObserver } from './observer.js'
 import { waiting } from './outcome.js'
 import { takeDueRetries } from './retry-store.js'
 import { settleBatch } from './settle.js'
+import { markClaimed, recordInterrupted } from './submitted-store.js'
 import { addTallies, emptyTally, type Tally } from './tally.js'
-import { canRepeat } from './verdict.js'
-import { createDeadlines, type SendingWindow, windowEnd } from './window.js'
+import { canRepeat, judgeUnsent } from './verdict.js'
+import { createDeadlines, type SendingWindow } from './window.js'
 
 const BATCH = 500
 /** Lapsed claims that one takeover looks at. There are more only if many processes died at once. */
@@ -33,25 +34,34 @@ export interface Takeover {
   tally: Tally
 }
 
+export interface TakeoverOptions {
+  limit: number
+  leaseMs: number
+  now: number
+  kind?: MessageKind
+}
+
 /**
- * Takes over messages that a dead process left, and those whose retry is due. Returns the ones to be sent now, with
- * the permit they had. The others (too late for their day, no longer wanted, not to be repeated) are settled at once.
+ * Takes over messages of one kind that a dead process left, and those whose time or retry has come. Returns the ones to
+ * be sent now, with the permit they had. The others (too late, no longer wanted, not to be repeated) are settled at once.
  */
 export async function takeOver(
   db: Knex,
   window: SendingWindow,
-  { limit, leaseMs, now }: { limit: number; leaseMs: number; now: number },
+  { limit, leaseMs, now, kind = 'reminder' }: TakeoverOptions,
 ): Promise<Takeover> {
   const { messages, unwanted, lapsedIds } = await inTransaction(db, async (trx) => {
-    const lapsed = await takeLapsed(trx, window.appId, limit)
-    const due = await takeDueRetries(trx, window.appId, now, limit - lapsed.ids.length)
+    const lapsed = await takeLapsed(trx, window.appId, kind, limit)
+    const due = await takeDueRetries(trx, window.appId, kind, now, limit - lapsed.ids.length)
     const ids = sortedUnique([...lapsed.ids, ...due])
     if (ids.length === 0) {
       await closeEmpty(trx, lapsed.claims)
       return { messages: [], unwanted: new Map<number, never>(), lapsedIds: [] }
     }
-    const lease = await store.openClaim(trx, window.appId, leaseMs, now)
+    const lease = await store.openClaim(trx, window.appId, leaseMs, now, kind)
+    await recordInterrupted(trx, ids, now)
     await store.makeOurs(trx, ids, lease, now)
+    await markClaimed(trx, ids, now)
     await closeEmpty(trx, lapsed.claims)
     const messages = await findHeld(trx, ids, lease)
     const unwanted = await findUnwanted(trx, ids)
@@ -61,8 +71,10 @@ export async function takeOver(
     return { messages, unwanted, lapsedIds: lapsed.ids }
   })
   failpoint('take_over.committed')
+  const closesAt = createDeadlines(window)
   const endings = messages.flatMap((message) => {
-    const ending = endingWithoutSending(message, unwanted.get(message.id), window, now)
+    const isClosed = now >= closesAt(message)
+    const ending = endingWithoutSending(message, unwanted.get(message.id), isClosed, now)
     return ending ? [ending] : []
   })
   const tally = endings.length > 0 ? (await settleBatch(db, endings, now)).tally : emptyTally()
@@ -84,9 +96,10 @@ export function observeTakeover(observe: SendingObserver, { taken, lapsed, tally
 async function takeLapsed(
   trx: Knex.Transaction,
   appId: string,
+  kind: MessageKind,
   limit: number,
 ): Promise<{ ids: number[]; claims: number[] }> {
-  const claims = await store.lockLapsedClaims(trx, appId, MAX_CLAIMS)
+  const claims = await store.lockLapsedClaims(trx, appId, kind, MAX_CLAIMS)
   const ids: number[] = []
   for (const claimId of claims) {
     if (ids.length >= limit) break
@@ -102,19 +115,17 @@ async function closeEmpty(trx: Knex.Transaction, claimIds: number[]): Promise<vo
 }
 
 const NOT_WANTED = {
-  signed_in: 'not sent again: the user has signed in since',
-  stopped: 'not sent again: the user has opted out or been blocked since',
+  signed_in: 'the user has signed in since',
+  stopped: 'the user has opted out or been blocked since',
 }
 
 /** What becomes of a message that is not to be sent any more; undefined if it is to be sent. */
 function endingWithoutSending(
   message: HeldMessage,
   unwanted: keyof typeof NOT_WANTED | undefined,
-  window: SendingWindow,
+  isClosed: boolean,
   now: number,
 ): JudgedMessage | undefined {
-  const { businessDate } = message
-  const isClosed = businessDate !== null && now >= windowEnd(window, businessDate)
   if (message.maybeSent) {
     if (!canRepeat(message, now)) {
       const why = 'its attempt broke off, and sending it again could deliver it twice'
@@ -124,12 +135,19 @@ function endingWithoutSending(
     const why = 'its attempt broke off, and its sending window closed before it could be repeated'
     return judgedUnsent(message, { kind: 'unknown' }, why)
   }
-  if (isClosed) return judgedUnsent(message, { kind: 'give_back' }, 'not sent: its sending window closed')
-  return unwanted ? judgedUnsent(message, { kind: 'give_back' }, NOT_WANTED[unwanted]) : undefined
+  if (isClosed)
+    return judgedUnsent(
+      message,
+      judgeUnsent(message, { closed: true }),
+      'not sent: its sending window closed',
+    )
+  if (!unwanted) return undefined
+  const again = message.attempts > 0 || message.kind === 'reminder' ? ' again' : ''
+  return judgedUnsent(message, { kind: 'give_back' }, `not sent${again}: ${NOT_WANTED[unwanted]}`)
 }
 
 /**
- * Sends and settles what is left now, in one pass, without waiting for retries that are due later. Messages that this
+ * Sends and settles the reminders that are left now, in one pass, without waiting for retries that are due later. Messages that this
  * process took over before and gave up (because the database was unreachable) come back the same way.
  */
 export async function recover(
@@ -149,6 +167,11 @@ export async function recover(
     },
   }
   const closesAt = createDeadlines(window)
-  const sent = await deliverAll(deps, source, { ...options, brake: createBrake(), closesAt })
+  const sent = await deliverAll(deps, source, {
+    ...options,
+    kind: 'reminder',
+    brake: createBrake(),
+    closesAt,
+  })
   return addTallies(sent, settledAtOnce)
 }

@@ -8,21 +8,23 @@ import {
   selectRows,
 } from '../db/sql.js'
 import { sortedUnique } from '../lib/sorted.js'
+import type { MessageKind } from './message.js'
 
-/** Statements on wx_message_retry: which messages wait for another attempt, and until when. */
+/** Statements on wx_message_retry: which messages wait for their time or another attempt, and until when. */
 
 /** Locks and ends the waits of messages whose next attempt is due. Uses wx_message_retry_due_idx. */
 export async function takeDueRetries(
   trx: Knex.Transaction,
   appId: string,
+  kind: MessageKind,
   now: number,
   limit: number,
 ): Promise<number[]> {
   const rows = await selectRows<{ message_id: number }>(
     trx,
-    `SELECT message_id FROM wx_message_retry WHERE app_id = ? AND next_attempt_at <= ?
+    `SELECT message_id FROM wx_message_retry WHERE app_id = ? AND kind = ? AND next_attempt_at <= ?
      ORDER BY next_attempt_at LIMIT ?${forUpdateSkipLocked(trx)}`,
-    [appId, now, limit],
+    [appId, kind, now, limit],
   )
   const ids = sortedUnique(rows.map(({ message_id }) => message_id))
   await endWaits(trx, ids)
@@ -42,13 +44,14 @@ export async function takeWaits(trx: Knex.Transaction, ids: number[]): Promise<n
   return taken
 }
 
-/** A message in state `retry` and the time of its next attempt. */
+/** A message in state `retry`, or a submitted one that is `queued`, and the time of its next attempt. */
 export interface Wait {
   id: number
+  kind: MessageKind
   nextAttemptAt: number
 }
 
-/** Lets messages in state `retry` wait until their next attempt is due. */
+/** Lets messages wait until their next attempt is due. */
 export async function addWaits(trx: Knex.Transaction, appId: string, waits: Wait[]): Promise<void> {
   if (waits.length === 0) return
   // A row may be there already if someone has changed the message's state by hand.
@@ -57,9 +60,9 @@ export async function addWaits(trx: Knex.Transaction, appId: string, waits: Wait
     : 'ON DUPLICATE KEY UPDATE next_attempt_at = VALUES(next_attempt_at)'
   await execute(
     trx,
-    `INSERT INTO wx_message_retry (message_id, app_id, next_attempt_at)
-     VALUES ${rowPlaceholders(waits.length, 3)} ${onDuplicate}`,
-    waits.flatMap(({ id, nextAttemptAt }) => [id, appId, nextAttemptAt]),
+    `INSERT INTO wx_message_retry (message_id, app_id, kind, next_attempt_at)
+     VALUES ${rowPlaceholders(waits.length, 4)} ${onDuplicate}`,
+    waits.flatMap(({ id, kind, nextAttemptAt }) => [id, appId, kind, nextAttemptAt]),
   )
 }
 

@@ -3,6 +3,7 @@ import { byPrimaryKey, execute, placeholders, selectRows } from '../db/sql.js'
 import { groupBy } from '../lib/group-by.js'
 import { causeOf } from './cause.js'
 import type { AnswerRecord } from './judged.js'
+import type { MessageKind } from './message.js'
 import { type Ended, sampleOf } from './outcome.js'
 import { addWaits } from './retry-store.js'
 
@@ -11,6 +12,7 @@ import { addWaits } from './retry-store.js'
 /** What is recorded on a message when an attempt ends. */
 export interface Settlement extends AnswerRecord {
   id: number
+  kind: MessageKind
   appId: string
   /** The claim by which the message is held. */
   claimId: number
@@ -78,7 +80,7 @@ async function waitForRetry(trx: Knex.Transaction, group: Settlement[], settled:
   const [first] = group
   if (!first || settled === 0) return
   const ours = settled === group.length ? group : await stillOurs(trx, group)
-  const waits = ours.map(({ id, nextAttemptAt }) => ({ id, nextAttemptAt: nextAttemptAt ?? 0 }))
+  const waits = ours.map(({ id, kind, nextAttemptAt }) => ({ id, kind, nextAttemptAt: nextAttemptAt ?? 0 }))
   await addWaits(trx, first.appId, waits)
 }
 

@@ -12,6 +12,7 @@ import type { HeldMessage } from './message.js'
 import { takeNextPermits } from './next-permit.js'
 import { outcomesOf } from './outcome.js'
 import { type Settlement, writeVerdicts } from './settle-store.js'
+import { endSubmitted, lockSubmitted, recordAttempts, type SubmittedEndOf } from './submitted-store.js'
 import { addTallies, emptyTally, type Tally } from './tally.js'
 import type { Verdict } from './verdict.js'
 
@@ -56,7 +57,10 @@ async function settle(db: Knex, judged: JudgedMessage[], now: number): Promise<T
       trx,
       judged.map(({ message }) => message.runId),
     )
+    const submitted = await lockSubmitted(trx, judged)
     const counts = await writeVerdicts(trx, settlements, now)
+    await recordAttempts(trx, submitted, now)
+    await endSubmitted(trx, submitted.flatMap(endOf), now)
     failpoint('settle.in_transaction')
     for (const { runId, state, messages } of counts) {
       if (runId === null || !ended.has(runId) || state === 'retry') continue
@@ -74,6 +78,10 @@ async function settle(db: Knex, judged: JudgedMessage[], now: number): Promise<T
     tally.lost -= messages
   }
   return tally
+}
+
+function endOf({ message: { id }, verdict: { kind } }: JudgedMessage): SubmittedEndOf[] {
+  return kind === 'delivered' || kind === 'failed' || kind === 'unknown' ? [{ id, state: kind }] : []
 }
 
 async function recordStops(trx: Knex.Transaction, judged: JudgedMessage[], now: number): Promise<void> {
@@ -108,6 +116,7 @@ function toSettlement({ message, verdict, answer, attempted }: JudgedMessage, no
   const unknown = verdict.kind === 'unknown'
   return {
     id: message.id,
+    kind: message.kind,
     appId: message.appId,
     claimId: message.lease.claimId,
     runId: message.runId,

@@ -19,11 +19,26 @@ export type Verdict =
   | { kind: 'failed'; stops?: 'opt_out' | 'block' }
   /** It may have been delivered, and no further request would tell us. */
   | { kind: 'unknown'; stops?: 'opt_out' | 'block' }
-  /** Certainly not delivered, and not the user's fault: permit and counter are restored. */
-  | { kind: 'give_back' }
+  /**
+   * Certainly not delivered, and not the user's fault: permit and counter are restored. `as` says what that is for the
+   * backend that submitted it.
+   */
+  | { kind: 'give_back'; as?: 'dead' | 'expired' }
 
-/** A message is given up after this many attempts: with the pauses of backoff.ts, about half a minute. */
+/** A reminder is given up after this many attempts: with the pauses of backoff.ts, about half a minute. */
 export const MAX_ATTEMPTS = 6
+/**
+ * A submitted message has more patience, because no run claims its user again: with pauses of up to ten minutes, these
+ * attempts take about a quarter of an hour, and longer while an outage holds everything up.
+ */
+export const MAX_SUBMITTED_ATTEMPTS = 12
+const SUBMITTED_CAP_MS = 10 * MINUTE_MS
+/**
+ * A submitted message that was answered with a mistake of ours is dead after this many attempts. Codes such as 40037
+ * were reported to come and go within minutes, so the first one is not believed.
+ */
+export const MAX_MISTAKEN_ATTEMPTS = 3
+const MISTAKE_PAUSE_MS = 30 * SECOND_MS
 
 /**
  * A message that may have been delivered is repeated until its sending window closes: an outage can take hours, and
@@ -103,17 +118,46 @@ function judgeRefusal(message: HeldMessage, entry: ErrcodeEntry, random: number,
       return tryAgain({ ...message, maybeSent }, random, now, entry.retryAfterMs)
     case 'given_back':
       // A message that may have been delivered is never given back: a second one could follow it.
-      return maybeSent ? tryAgain({ ...message, maybeSent }, random, now) : { kind: 'give_back' }
+      if (maybeSent) return tryAgain({ ...message, maybeSent }, random, now)
+      return message.kind === 'api' ? judgeMistake(message, entry, random, now) : { kind: 'give_back' }
   }
 }
 
-function tryAgain(message: HeldMessage, random: number, now: number, atLeastMs = 0): Verdict {
-  const { maybeSent } = message
+/** A token or a quota is nobody's message: it waits for that as for a busy WeChat. Anything else may be this message. */
+function judgeMistake(message: HeldMessage, entry: ErrcodeEntry, random: number, now: number): Verdict {
+  if (entry.class !== 'configuration') return tryAgain(message, random, now, MISTAKE_PAUSE_MS)
   const attempts = message.attempts + 1
-  if (attempts < MAX_ATTEMPTS) {
-    return { kind: 'retry', afterMs: atLeastMs + backoff(attempts, random), maybeSent }
+  if (attempts >= MAX_MISTAKEN_ATTEMPTS) return { kind: 'give_back', as: 'dead' }
+  return { kind: 'retry', afterMs: Math.round(MISTAKE_PAUSE_MS * (1 + random)), maybeSent: false }
+}
+
+/**
+ * The verdict on a message whose request did not leave: its window closed, messages like it are held up, or the delivery
+ * ends. A reminder is given back for a run to claim again; a submitted message keeps its permit and waits.
+ */
+export function judgeUnsent(
+  { kind, maybeSent }: HeldMessage,
+  { closed, heldUpMs = 0 }: { closed: boolean; heldUpMs?: number },
+): Verdict {
+  if (closed)
+    return maybeSent
+      ? { kind: 'unknown' }
+      : { kind: 'give_back', ...(kind === 'api' ? { as: 'expired' } : {}) }
+  if (maybeSent || kind === 'api') return { kind: 'retry', afterMs: heldUpMs, maybeSent }
+  return { kind: 'give_back' }
+}
+
+function tryAgain(message: HeldMessage, random: number, now: number, atLeastMs = 0): Verdict {
+  const { maybeSent, kind } = message
+  const attempts = message.attempts + 1
+  const patience =
+    kind === 'api'
+      ? { attempts: MAX_SUBMITTED_ATTEMPTS, capMs: SUBMITTED_CAP_MS }
+      : { attempts: MAX_ATTEMPTS }
+  if (attempts < patience.attempts) {
+    return { kind: 'retry', afterMs: atLeastMs + backoff(attempts, random, patience.capMs), maybeSent }
   }
-  if (!maybeSent) return { kind: 'give_back' }
+  if (!maybeSent) return { kind: 'give_back', ...(kind === 'api' ? { as: 'dead' } : {}) }
   const afterMs = Math.max(atLeastMs, Math.round(DOUBT_PAUSE_MS * (1 + random)))
   return attempts < MAX_ATTEMPTS_IN_DOUBT && canRepeat(message, now + afterMs)
     ? { kind: 'retry', afterMs, maybeSent, exhausted: true }

@@ -16,7 +16,7 @@ import { settleBatch } from './settle.js'
 /**
  * Ends messages that wait for another attempt, without making it: given back, or unknown where an earlier attempt may
  * have reached WeChat. Those that a process has taken over meanwhile are left to it. If this process dies on the way,
- * the next takeover finds the messages.
+ * the next takeover finds the messages. Returns how many it ended.
  */
 export async function withdrawWaiting(
   db: Knex,
@@ -24,7 +24,8 @@ export async function withdrawWaiting(
   ids: number[],
   why: string,
   now: number,
-): Promise<void> {
+): Promise<number> {
+  let ended = 0
   for (const some of chunks(sortedUnique(ids), MAX_LIST)) {
     const messages = await inRequest(db, (trx) => takeWaiting(trx, appId, some, now))
     const [first] = messages
@@ -34,7 +35,9 @@ export async function withdrawWaiting(
     )
     await settleBatch(db, judged, now)
     await closeClaims(db, [first.lease.claimId])
+    ended += messages.length
   }
+  return ended
 }
 
 async function takeWaiting(

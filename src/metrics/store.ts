@@ -30,7 +30,8 @@ export async function countClaims(
 ): Promise<{ held: number; lapsed: number }> {
   const rows = await selectRows<{ lapsed: number }>(
     db,
-    `SELECT lease_until <= ${databaseNow(db)} AS lapsed FROM wx_claim WHERE app_id = ? ORDER BY lease_until LIMIT ?`,
+    `SELECT lease_until <= ${databaseNow(db)} AS lapsed FROM wx_claim WHERE app_id = ?
+     ORDER BY kind, lease_until LIMIT ?`,
     [appId, limit],
   )
   const lapsed = rows.filter((row) => Number(row.lapsed) === 1).length

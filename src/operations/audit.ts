@@ -8,6 +8,7 @@ import { groupBy } from '../lib/group-by.js'
 import { sortedUnique } from '../lib/sorted.js'
 import { toJson } from '../lib/user-id.js'
 import { takeUp } from '../messages/lease-store.js'
+import { followStates } from '../messages/submitted-store.js'
 import { findWrongOutcomes } from './outcome-store.js'
 import { recountOutcomes } from './recount-outcomes.js'
 import * as store from './store.js'
@@ -28,6 +29,8 @@ export interface AuditReport {
   fixed_dates: number
   /** Messages that can be taken over again, with --fix. */
   fixed_messages: number
+  /** Submitted messages whose end was recorded again, with --fix. */
+  fixed_ends: number
   /** Runs whose outcomes, and totals, were counted again, with --fix. */
   fixed_outcomes: number
 }
@@ -52,6 +55,7 @@ export async function audit(db: Knex, now: number, fix: boolean): Promise<AuditR
   const latest = businessDate(now, EARLIEST_ZONE)
   const fixed_dates = fix ? await fixFutureDates(db, latest, now) : 0
   const fixed_messages = fix ? await fixStranded(db, now) : 0
+  const fixed_ends = fix ? await fixEnds(db, now) : 0
   const since = now - TOTALS_MS
   const fixed_outcomes = fix ? await recountOutcomes(db, since) : 0
   const checks = [
@@ -64,9 +68,18 @@ export async function audit(db: Knex, now: number, fix: boolean): Promise<AuditR
     await check('totals_of_ended_runs', () => store.findWrongTotals(db, since, MAX_VIOLATIONS)),
     await check('outcomes_are_those_of_messages', () => findWrongOutcomes(db, { since }, MAX_VIOLATIONS)),
     await check('open_message_will_go_on', () => store.findStranded(db, MAX_VIOLATIONS)),
+    await check('submitted_message_ended_as_it_says', () => store.findDisagreeingEnds(db, MAX_VIOLATIONS)),
     await check('last_date_is_past', () => store.findFutureDates(db, latest, MAX_VIOLATIONS)),
   ]
-  return { ok: checks.every(({ ok }) => ok), checks, fixed, fixed_dates, fixed_messages, fixed_outcomes }
+  return {
+    ok: checks.every(({ ok }) => ok),
+    checks,
+    fixed,
+    fixed_dates,
+    fixed_messages,
+    fixed_ends,
+    fixed_outcomes,
+  }
 }
 
 async function check(name: string, find: () => Promise<object[]>): Promise<AuditCheck> {
@@ -105,19 +118,30 @@ async function fixFutureDates(db: Knex, latest: number, now: number): Promise<nu
   }
 }
 
+/** Lets the end of submitted messages follow their state, which is what sending goes by. */
+async function fixEnds(db: Knex, now: number): Promise<number> {
+  const known = (await store.findDisagreeingEnds(db, MAX_LIST)).filter(({ submitted }) => submitted !== null)
+  if (known.length === 0) return 0
+  const ids = sortedUnique(known.map(({ message_id }) => message_id))
+  await inTransaction(db, (trx) => followStates(trx, ids, now))
+  return ids.length + (known.length === MAX_LIST ? await fixEnds(db, now) : 0)
+}
+
 /** Lets whoever looks next take over messages whose claim or retry someone has deleted by hand. */
 async function fixStranded(db: Knex, now: number): Promise<number> {
   let fixed = 0
   for (;;) {
     const stranded = await store.findStranded(db, MAX_LIST)
     if (stranded.length === 0) return fixed
-    for (const [appId, group] of groupBy(stranded, ({ app_id }) => app_id)) {
+    for (const group of groupBy(stranded, ({ app_id, kind }) => `${kind} ${app_id}`).values()) {
+      const [first] = group
+      if (!first) continue
       const idsOf = (isWaiting: boolean): number[] =>
         sortedUnique(
           group.filter(({ state }) => (state === 'retry') === isWaiting).map(({ message_id }) => message_id),
         )
       await inTransaction(db, (trx) =>
-        takeUp(trx, appId, { inHand: idsOf(false), waiting: idsOf(true) }, now),
+        takeUp(trx, first.app_id, { inHand: idsOf(false), waiting: idsOf(true), kind: first.kind }, now),
       )
     }
     fixed += stranded.length

@@ -2,6 +2,7 @@ import type { Knex } from 'knex'
 import { execute, forUpdate, placeholders, selectRows } from '../db/sql.js'
 import type { UserId } from '../lib/user-id.js'
 import { endWaits } from '../messages/retry-store.js'
+import { endSubmitted } from '../messages/submitted-store.js'
 
 /** The statements that close the gap after a dump was restored. None is on a hot path; each is bounded. */
 
@@ -33,7 +34,7 @@ export async function lockOpen(trx: Knex.Transaction, appId: string, limit: numb
   const open: OpenMessage[] = []
   for (const from of [
     "wx_claim h JOIN wx_push_message m ON m.claim_id = h.id AND m.state IN ('queued', 'sending')",
-    "wx_message_retry h JOIN wx_push_message m ON m.id = h.message_id AND m.state = 'retry'",
+    "wx_message_retry h JOIN wx_push_message m ON m.id = h.message_id AND m.state IN ('queued', 'retry')",
   ]) {
     const rows = await selectRows<OpenMessage>(
       trx,
@@ -60,4 +61,9 @@ export async function endAsUnknown(
     [errmsg, now, now, ...ids],
   )
   await endWaits(trx, ids)
+  await endSubmitted(
+    trx,
+    ids.map((id) => ({ id, state: 'unknown' })),
+    now,
+  )
 }

@@ -2,6 +2,7 @@ import type { Knex } from 'knex'
 import { PAY_HOLD_MS, VALIDITY_MARGIN_MS } from '../books/index.js'
 import { mysqlHint, scanRows } from '../db/sql.js'
 import type { UserId } from '../lib/user-id.js'
+import type { MessageKind } from '../messages/message.js'
 
 /**
  * The statements of the audit. Each reads whole tables and is on no hot path. Each returns the rows that
@@ -67,6 +68,7 @@ export interface YoungerSpentFirst {
  * was still valid when the spent one was taken (a next permit is taken later than the claim), ran out earlier
  * than that one, and was not spent. A permit that came in or was given back after the claim does not count:
  * its row was written later. For a row written by hand, without a time, only the id tells whether it existed.
+ * A submitted message takes the oldest that is valid when it may go out.
  * Permits of another kind do not compete with it: a form_id cannot be spent on a subscribe message.
  */
 export function findYoungerSpentFirst(db: Knex, limit: number): Promise<YoungerSpentFirst[]> {
@@ -81,7 +83,9 @@ export function findYoungerSpentFirst(db: Knex, limit: number): Promise<YoungerS
        AND (older.source <> 'pay' OR older.created_at <= m.created_at - ${PAY_HOLD_MS})
        AND older.expire < spent.expire AND older.expire > m.created_at + ${VALIDITY_MARGIN_MS}
        AND older.expire > spent.updated_at + ${VALIDITY_MARGIN_MS}
+     LEFT JOIN wx_submitted_message s ON s.message_id = m.id
      WHERE m.state <> 'cancelled' AND older.created_at < m.created_at
+       AND older.expire > COALESCE(s.not_before, 0) + ${VALIDITY_MARGIN_MS}
        AND (older.created_at > 0 OR older.id < spent.id)
        AND (older.status = 0 AND older.updated_at <= m.created_at
          OR older.status = 2 AND older.message_id = 0 AND older.updated_at > older.expire)
@@ -112,8 +116,8 @@ export function findSpentWithoutMessage(db: Knex, limit: number): Promise<Mismat
 }
 
 /**
- * A message that was claimed although its permit is not spent on it. One of a service account has none: it must have
- * the open_id that it goes to, until it is settled.
+ * A message that was claimed, or submitted and is not settled or was sent, although its permit is not spent on it. One
+ * of a service account has none: it must have the open_id that it goes to, until it is settled.
  */
 export function findMessagesWithoutPermit(db: Knex, limit: number): Promise<Mismatch[]> {
   return scanRows<Mismatch>(
@@ -121,9 +125,10 @@ export function findMessagesWithoutPermit(db: Knex, limit: number): Promise<Mism
     `SELECT m.id AS message_id, m.permit_id FROM wx_push_message m
      LEFT JOIN wx_card c ON c.id = m.card_id
      LEFT JOIN wx_save_form_id f ON f.id = m.permit_id
-     WHERE m.kind = 'reminder' AND m.state <> 'cancelled' AND CASE
+     WHERE m.state <> 'cancelled' AND CASE
        WHEN c.channel = 'official' AND m.permit_id IS NULL
          THEN m.open_id IS NULL AND m.state IN ('queued', 'sending', 'retry')
+       WHEN m.kind = 'api' AND m.permit_id IS NULL THEN 1 = 0
        ELSE f.id IS NULL OR f.status <> 1 OR f.message_id <> m.id END
      LIMIT ?`,
     [limit],
@@ -177,17 +182,49 @@ export function findWrongTotals(db: Knex, since: number, limit: number): Promise
 export interface StrandedMessage {
   message_id: number
   app_id: string
+  kind: MessageKind
   state: 'queued' | 'sending' | 'retry'
 }
 
-/** Rule: nothing is lost. A message that is not settled has a claim, or a time of its next attempt. */
+/**
+ * Rule: nothing is lost. A message that is not settled has a claim, or a time of its next attempt; a submitted one that
+ * is queued has either.
+ */
 export function findStranded(db: Knex, limit: number): Promise<StrandedMessage[]> {
   return scanRows<StrandedMessage>(
     db,
-    `SELECT m.id AS message_id, m.app_id, m.state FROM wx_push_message m
+    `SELECT m.id AS message_id, m.app_id, m.kind, m.state FROM wx_push_message m
      LEFT JOIN wx_claim c ON c.id = m.claim_id
      LEFT JOIN wx_message_retry r ON r.message_id = m.id
-     WHERE m.state IN ('queued', 'sending') AND c.id IS NULL OR m.state = 'retry' AND r.message_id IS NULL LIMIT ?`,
+     WHERE m.state IN ('queued', 'sending') AND c.id IS NULL
+         AND (m.kind = 'reminder' OR m.state = 'sending' OR r.message_id IS NULL)
+       OR m.state = 'retry' AND r.message_id IS NULL LIMIT ?`,
+    [limit],
+  )
+}
+
+export interface DisagreeingEnd {
+  message_id: number
+  app_id: string
+  /** What wx_submitted_message says; null if it has no row. */
+  submitted: string | null
+  state: string
+}
+
+/**
+ * Rule: a submitted message ended for its backend as it ended. `cancelled` may be more exact there. Reads by
+ * wx_push_message_run_idx: a submitted message belongs to no run.
+ */
+export function findDisagreeingEnds(db: Knex, limit: number): Promise<DisagreeingEnd[]> {
+  return scanRows<DisagreeingEnd>(
+    db,
+    `SELECT m.id AS message_id, m.app_id, s.state AS submitted, m.state FROM wx_push_message m
+     LEFT JOIN wx_submitted_message s ON s.message_id = m.id
+     WHERE m.run_id IS NULL AND m.kind = 'api' AND CASE
+       WHEN s.state IS NULL THEN 1
+       WHEN m.state IN ('queued', 'sending', 'retry') THEN s.state <> 'open'
+       WHEN m.state = 'cancelled' THEN s.state NOT IN ('cancelled', 'no_permit', 'expired', 'dead')
+       ELSE s.state <> m.state END LIMIT ?`,
     [limit],
   )
 }

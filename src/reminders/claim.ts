@@ -165,6 +165,7 @@ function heldMessages(
     id: claimed.messageId,
     lease,
     state,
+    kind: 'reminder',
     appId: account.appId,
     userId: claimed.userId,
     openId: claimed.openId,
@@ -179,6 +180,7 @@ function heldMessages(
     maybeSent: false,
     businessDate: date,
     runId,
+    notAfter: null,
     createdAt: now,
   })
 }

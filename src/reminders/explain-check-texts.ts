@@ -32,10 +32,19 @@ export function sayCount({ account, facts }: Told, { at, count, unspent }: Stand
   const time = clockTime(account, at)
   const isWrong = facts.counter !== undefined && count !== unspent.length && !facts.hasMorePermits
   if (!facts.counter) return say('no counter row: no permit was ever accepted', '没有计数行：从未接受过凭证')
+  const held = sayHeld(facts)
   return say(
-    `count ${count} at ${time}${isWrong ? `; permits of status 0 that count: ${unspent.length}` : ''}`,
-    `${time} 时 count 为 ${count}${isWrong ? `，状态 0 且未过期的凭证 ${unspent.length} 个` : ''}`,
+    `count ${count} at ${time}${isWrong ? `; permits of status 0 that count: ${unspent.length}` : ''}${held.en}`,
+    `${time} 时 count 为 ${count}${isWrong ? `，状态 0 且未过期的凭证 ${unspent.length} 个` : ''}${held.zh}`,
   )
+}
+
+/** Names the submitted messages that hold permits of the user, so that it is clear where these are. */
+function sayHeld({ permits }: Told['facts']): Bilingual {
+  const messages = permits.flatMap(({ held_by }) => (held_by === null ? [] : [held_by]))
+  if (messages.length === 0) return say('', '')
+  const ids = messages.sort((a, b) => a - b).join(', ')
+  return say(`; held by submitted messages: ${ids}`, `；被接口消息占用：${ids}`)
 }
 
 export function sayValid({ account }: Told, { at, valid, unspent }: Standing): Bilingual {

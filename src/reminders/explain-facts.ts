@@ -71,6 +71,8 @@ export interface PermitFact {
   updated_at: number
   /** When the message that spent it was claimed; null if no message is on record. */
   spent_at: number | null
+  /** The submitted message that holds it and is not settled yet. */
+  held_by: number | null
 }
 
 export interface StopFact {

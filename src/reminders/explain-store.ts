@@ -74,7 +74,8 @@ export async function findPermits(
 ): Promise<{ permits: PermitFact[]; hasMorePermits: boolean }> {
   const rows = await selectRows<PermitFact>(
     db,
-    `SELECT f.source, f.template_id, f.expire, f.status, f.created_at, f.updated_at, m.created_at AS spent_at
+    `SELECT f.source, f.template_id, f.expire, f.status, f.created_at, f.updated_at, m.created_at AS spent_at,
+       CASE WHEN f.status = 1 AND m.kind = 'api' AND m.state IN ('queued', 'sending', 'retry') THEN m.id END AS held_by
      FROM wx_save_form_id f${mysqlHint(db, 'FORCE INDEX (wx_save_form_id_oldest_idx)')}
      LEFT JOIN wx_push_message m ON m.id = f.message_id
      WHERE f.app_id = ? AND f.user_id = ? ORDER BY f.expire DESC, f.id DESC LIMIT ${MAX_PERMITS + 1}`,

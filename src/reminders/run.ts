@@ -155,6 +155,7 @@ async function sendReminders(
   const closesAt = createDeadlines(account)
   const progress = createProgressLog(deps, { app_id: account.appId, run_id: runId, date })
   const sent = await deliverAll(deps, progress.watch(source), {
+    kind: 'reminder',
     brake,
     signal,
     closesAt,

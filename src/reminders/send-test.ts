@@ -45,7 +45,7 @@ export async function sendTest(
     },
   }
   const closesAt = () => Number.POSITIVE_INFINITY
-  await deliverAll(deps, source, { brake: createBrake(), closesAt, signal })
+  await deliverAll(deps, source, { kind: 'api', brake: createBrake(), closesAt, signal })
   if (!message) throw new ServiceError('not_ready', 'Stopped before anything was sent')
   const standing = await standingOf(db, message.id)
   if (standing.state !== 'retry' || standing.maybe_sent === 1) return answerOf(message, standing)

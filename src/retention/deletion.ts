@@ -12,6 +12,8 @@ import * as store from './store.js'
 import { deleteSummaries } from './summary-store.js'
 
 const CHUNK = 500
+/** For so long at least, a request with an Idempotency-Key gets the answer that it got. */
+const KEY_LIFE_MS = DAY_MS
 /** A purge has all night, and other work must hardly notice it. */
 const PAUSE_MS = 50
 
@@ -109,6 +111,7 @@ export function createDeletion(
     )
     // A push this old is refused for its age anyway.
     await uncounted('wx_callback_nonce', { ...wanted, before: of.now - DAY_MS })
+    await uncounted('wx_submission', { ...wanted, before: of.now - KEY_LIFE_MS })
   }
 
   async function uncounted(table: store.AgingTable, aged = wanted): Promise<void> {
@@ -162,5 +165,7 @@ async function deleteMessages(trx: Knex.Transaction, ids: number[], wanted: stor
   const deleted = await purgePermits(trx, going)
   const messages = ids.filter((id) => !kept.has(id))
   if (messages.length === 0) return {}
-  return { permits: deleted, messages: await store.deleteRows(trx, 'wx_push_message', messages) }
+  const gone = await store.deleteRows(trx, 'wx_push_message', messages)
+  await store.deleteSubmitted(trx, messages)
+  return { permits: deleted, messages: gone }
 }

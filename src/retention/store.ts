@@ -140,12 +140,14 @@ const TIME_OF = {
   wx_callback_nonce: 'received_at',
   wx_stop_history: 'ended_at',
   wx_operator_action: 'at',
+  wx_submission: 'created_at',
 } as const
 
 export type AgingTable = keyof typeof TIME_OF
 
 /**
- * The oldest WeChat events, processed or not, marks of accepted pushes, stops that are over, or actions of operators.
+ * The oldest WeChat events, processed or not, marks of accepted pushes, stops that are over, actions of operators, or
+ * requests that submitted messages.
  * Each slice is deleted before the next is read.
  */
 export async function readAged(
@@ -182,6 +184,15 @@ export async function deleteRows(
     ids,
   )
   return affectedRows
+}
+
+/** Deletes what submitted messages have beside their row, once that is gone. */
+export async function deleteSubmitted(trx: Knex.Transaction, ids: number[]): Promise<void> {
+  const list = placeholders(ids.length)
+  const isGone = (table: string): string =>
+    `message_id IN (${list}) AND NOT EXISTS (SELECT 1 FROM wx_push_message m WHERE m.id = ${table}.message_id)`
+  await execute(trx, `DELETE FROM wx_message_attempt WHERE ${isGone('wx_message_attempt')}`, ids)
+  await execute(trx, `DELETE FROM wx_submitted_message WHERE ${isGone('wx_submitted_message')}`, ids)
 }
 
 /** The oldest sign-ins before a day. The streak up to a later day is kept in that day's own row. Uses wx_sign_in_day_idx. */

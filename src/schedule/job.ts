@@ -9,6 +9,7 @@ export interface Job {
 
 /** For jobs that must not depend on one tick: a lost tick is made up for a minute later. */
 export const EVERY_MINUTE = '* * * * *'
+export const EVERY_SECOND = '* * * * * *'
 export const EVERY_FEW_SECONDS = '*/3 * * * * *'
 
 /** Builds a job from the two questions it answers: what is due now, and how to do it. */

@@ -75,6 +75,26 @@ export async function eraseMessages(db: Knex, ids: number[]): Promise<number> {
   return affectedRows
 }
 
+/**
+ * Takes from settled submitted messages what they say, and from their attempts what WeChat said and can look up. How they
+ * ended stays, with every code.
+ */
+export async function eraseSubmitted(db: Knex, ids: number[]): Promise<void> {
+  if (ids.length === 0) return
+  const list = placeholders(ids.length)
+  await execute(
+    db,
+    `UPDATE wx_submitted_message SET data = '{}', page = '' WHERE message_id IN (${list}) AND state <> 'open'`,
+    ids,
+  )
+  await execute(
+    db,
+    `UPDATE wx_message_attempt SET errmsg = ${ERASED_ERRMSG}, rid = NULL, msgid = NULL
+     WHERE message_id IN (${list})`,
+    ids,
+  )
+}
+
 /** The runs of messages. */
 export async function findRunsOf(db: Knex, ids: number[]): Promise<number[]> {
   if (ids.length === 0) return []

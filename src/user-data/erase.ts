@@ -81,11 +81,11 @@ async function erasePass(
   return true
 }
 
-/** Ends what waits for another attempt. Throws `conflict` if a message to the user is in the hands of a process. */
+/** Ends what waits in the queue or for another attempt. Throws `conflict` if a message to the user is in the hands of a process. */
 async function withdrawAll(db: Knex, appId: string, userId: UserId, now: number): Promise<void> {
   const waiting: number[] = []
   for await (const keys of messageKeys(db, appId, userId))
-    waiting.push(...keys.filter(({ state }) => state === 'retry').map(({ id }) => id))
+    waiting.push(...keys.filter(({ state }) => state === 'retry' || state === 'queued').map(({ id }) => id))
   await withdrawWaiting(db, appId, waiting, 'not sent again: the user was erased', now)
   for await (const keys of messageKeys(db, appId, userId)) if (keys.some(isOpen)) throw underWay()
 }

@@ -39,6 +39,7 @@ export interface Eraser {
 /** Lock order: messages, then the outcomes of their runs. */
 async function eraseMessages(trx: Knex.Transaction, ids: number[]): Promise<number> {
   const erased = await store.eraseMessages(trx, ids)
+  await store.eraseSubmitted(trx, ids)
   await forgetSamples(trx, sortedUnique(await store.findRunsOf(trx, ids)), ids)
   return erased
 }

@@ -69,13 +69,14 @@ export interface MessageRow {
 export function findMessages(db: Knex, ids: number[]): Promise<MessageRow[]> {
   return selectRows<MessageRow>(
     db,
-    `SELECT m.id, m.kind, COALESCE(m.business_date, r.slot) AS date, m.state, c.channel, c.template_id, c.page, c.data,
-       m.streak, COALESCE(m.open_id, f.open_id) AS open_id, m.permit_id, m.run_id, m.attempts, m.errcode, m.errmsg, m.rid,
+    `SELECT m.id, m.kind, COALESCE(m.business_date, r.slot) AS date, m.state, c.channel, c.template_id,
+       COALESCE(s.page, c.page) AS page, COALESCE(s.data, c.data) AS data, m.streak, COALESCE(m.open_id, f.open_id) AS open_id, m.permit_id, m.run_id, m.attempts, m.errcode, m.errmsg, m.rid,
        m.msgid, m.maybe_sent, m.delivery_status, w.next_attempt_at, m.created_at, m.settled_at, m.updated_at
      FROM wx_push_message m JOIN wx_card c ON c.id = m.card_id
      LEFT JOIN wx_job_run r ON r.id = m.run_id
      LEFT JOIN wx_save_form_id f ON f.id = m.permit_id
      LEFT JOIN wx_message_retry w ON w.message_id = m.id
+     LEFT JOIN wx_submitted_message s ON s.message_id = m.id
      WHERE m.id IN (${placeholders(ids.length)}) ORDER BY m.id DESC`,
     ids,
   )

@@ -88,7 +88,8 @@ const READER_ALONE = [
   /refers to|ENOENT|NAME\} alone|names no file/,
   /needs at least|repeats a few|is a sample/,
   /must be an? https?:/,
-  /known are \{|"(thing1|date3)" " ?\w?" must/,
+  // What the texts of a template may say.
+  /\.reminder\.data: "/,
   /must be a moment/,
   /reminder\.data: "\w+" .* \| /,
 ]

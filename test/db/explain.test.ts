@@ -412,8 +412,8 @@ const HOT: {
   },
   {
     name: 'claims whose lease lapsed',
-    sql: /SELECT id FROM wx_claim\s+WHERE app_id = \? AND lease_until </,
-    accesses: [{ table: 'wx_claim', key: 'wx_claim_lease_idx', by: ['app_id', 'lease_until'] }],
+    sql: /SELECT id FROM wx_claim\s+WHERE app_id = \? AND kind = \? AND lease_until </,
+    accesses: [{ table: 'wx_claim', key: 'wx_claim_lease_idx', by: ['app_id', 'kind', 'lease_until'] }],
   },
   {
     name: 'messages of a lapsed claim',
@@ -422,9 +422,13 @@ const HOT: {
   },
   {
     name: 'messages whose retry is due',
-    sql: /SELECT message_id FROM wx_message_retry\s+WHERE app_id = \? AND next_attempt_at <=/,
+    sql: /SELECT message_id FROM wx_message_retry\s+WHERE app_id = \? AND kind = \? AND next_attempt_at <=/,
     accesses: [
-      { table: 'wx_message_retry', key: 'wx_message_retry_due_idx', by: ['app_id', 'next_attempt_at'] },
+      {
+        table: 'wx_message_retry',
+        key: 'wx_message_retry_due_idx',
+        by: ['app_id', 'kind', 'next_attempt_at'],
+      },
     ],
   },
   {

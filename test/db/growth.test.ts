@@ -199,8 +199,8 @@ describe('rows that MySQL reads', () => {
       },
       () =>
         meter.db.transaction(async (trx) => {
-          expect(await lockLapsedClaims(trx, appId, 50)).toEqual([])
-          expect(await takeDueRetries(trx, appId, NOW, 50)).toEqual([])
+          expect(await lockLapsedClaims(trx, appId, 'reminder', 50)).toEqual([])
+          expect(await takeDueRetries(trx, appId, 'reminder', NOW, 50)).toEqual([])
           expect(await findUnfinished(trx, appId)).toEqual({ sending: false, nextRetryAt: undefined })
         }),
     )

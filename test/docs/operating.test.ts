@@ -11,6 +11,7 @@ import { EXPIRE } from '../../src/permits/expire.js'
 import { REMIND } from '../../src/reminders/run.js'
 import { PURGE } from '../../src/retention/purge.js'
 import type { Job } from '../../src/schedule/job.js'
+import { createSubmittedWorker } from '../../src/submitted/worker.js'
 import { ERRCODES, tokenEndpointErrcodeOf, tokenStaysRefused } from '../../src/wechat/errcodes.js'
 import { createTestDatabase, type TestDatabase } from '../helpers/database.js'
 import { SERVICE_ENV } from '../helpers/service.js'
@@ -52,6 +53,7 @@ async function findJobs(): Promise<Job[]> {
   const jobs = jobsOf(account, {
     sending,
     callbacks,
+    submitted: createSubmittedWorker(sending, account),
     counters,
     retentionDays: 90,
     assertClock: async () => {},

@@ -9,6 +9,7 @@ export function held(changes: Partial<HeldMessage> = {}): HeldMessage {
     id: 1,
     lease: { claimId: 1, deadline: Number.POSITIVE_INFINITY },
     state: 'sending',
+    kind: 'reminder',
     appId: 'wx1',
     userId: 7,
     openId: 'oUser7',
@@ -24,6 +25,7 @@ export function held(changes: Partial<HeldMessage> = {}): HeldMessage {
     maybeSent: false,
     businessDate: 20_261_120,
     runId: null,
+    notAfter: null,
     ...changes,
   }
 }

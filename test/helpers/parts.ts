@@ -10,6 +10,7 @@ export function testParts(db: Knex): AccountParts {
     onSubscriptions: () => {},
     onEvents: () => {},
     onUserBound: async () => {},
+    onSubmitted: () => {},
     operators: undefined,
   }
 }

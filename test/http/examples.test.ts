@@ -4,6 +4,7 @@ import { ERROR_STATUS } from '../../src/errors.js'
 import { runReminders } from '../../src/reminders/run.js'
 import { DEMO_ACCOUNT, DEMO_PAGE, DEMO_TEMPLATE_ID } from '../../src/sandbox/accounts.js'
 import { type Sandbox, startSandbox } from '../../src/sandbox/sandbox.js'
+import { EXAMPLE_MESSAGE, TEMPLATE } from '../../src/submitted/schemas.js'
 import {
   type ApiDescription,
   type Call,
@@ -13,6 +14,7 @@ import {
   type Media,
   successOf,
 } from '../helpers/api-description.js'
+import { HOUR_MS, MINUTE_MS, SEND_PATH } from '../helpers/constants.js'
 import { API_KEY, startTestService, type TestService } from '../helpers/service.js'
 
 const TEN_YESTERDAY = Date.parse('2026-11-20T10:00:00+08:00')
@@ -20,6 +22,8 @@ const NOON = Date.parse('2026-11-21T12:00:00+08:00')
 const USER = { open_id: 'oDemo1', user_id: 9001 }
 
 let now = TEN_YESTERDAY
+/** The message that calls with an id are about. */
+let deadLetter = 0
 
 let service: TestService
 let wechat: Sandbox
@@ -46,6 +50,7 @@ beforeAll(async () => {
   const signal = new AbortController().signal
   const day = { date: 20_261_120, triggeredBy: 'cron' as const, signal }
   expect(await runReminders(service.sending, service.account, day)).toMatchObject({ delivered: 1 })
+  deadLetter = await makeDeadLetter()
   now = NOON
   calls = callsOf((await service.request('GET', '/openapi.json')).body as ApiDescription)
 })
@@ -109,6 +114,7 @@ describe('examples in the API description', () => {
           ...(body === undefined ? {} : { body: JSON.stringify(realCode(call, body)) }),
           headers: {
             authorization: `Bearer ${API_KEY}`,
+            ...headersOf(call, i),
             ...(body === undefined ? {} : { 'content-type': 'application/json' }),
           },
         })
@@ -121,11 +127,13 @@ describe('examples in the API description', () => {
 })
 
 const RANK: Record<string, number> = { PUT: 0, POST: 1, GET: 2, DELETE: 5 }
+/** An erasure leaves nothing to show. */
+const LAST = 'DELETE /v1/users/{user_id}'
 
 /** Users before their permits, what ends something last. */
 function inOrder(all: Call[]): Call[] {
-  const rank = ({ method, path }: Call): number =>
-    path.endsWith('/opt-out') ? (method === 'PUT' ? 3 : 4) : (RANK[method] ?? 0)
+  const rank = ({ name, method, path }: Call): number =>
+    name === LAST ? 6 : path.endsWith('/opt-out') ? (method === 'PUT' ? 3 : 4) : (RANK[method] ?? 0)
   return [...all].sort((a, b) => rank(a) - rank(b))
 }
 
@@ -134,10 +142,36 @@ function addressOf({ path, operation }: Call): string {
   let address = path
   for (const parameter of operation.parameters ?? []) {
     const [example] = examplesOf(parameter)
-    if (parameter.in === 'path') address = address.replace(`{${parameter.name}}`, String(example))
-    else if (example !== undefined) query.set(parameter.name, String(example))
+    if (parameter.in === 'path')
+      address = address.replace(`{${parameter.name}}`, String(parameter.name === 'id' ? deadLetter : example))
+    else if (parameter.in === 'query' && example !== undefined) query.set(parameter.name, String(example))
   }
   return query.size > 0 ? `${address}?${query}` : address
+}
+
+/** Each request has a key of its own. */
+function headersOf({ operation }: Call, i: number): Record<string, string> {
+  const headers = (operation.parameters ?? []).filter((parameter) => parameter.in === 'header')
+  return Object.fromEntries(headers.map((header) => [header.name, `${examplesOf(header)[0]}-${i}`]))
+}
+
+/** A message that WeChat has refused for a mistake of ours, and that nobody sends any more. */
+async function makeDeadLetter(): Promise<number> {
+  const items = [1, 2, 3, 4].map(() => ({
+    ...USER,
+    form_id: wechat.control.issueFormId({ openId: USER.open_id }),
+  }))
+  await service.post('/v1/form-ids', { items })
+  wechat.control.addFault({ kind: 'errcode', errcode: 47003, match: { path: SEND_PATH } })
+  const { data } = EXAMPLE_MESSAGE
+  const message = { user_id: USER.user_id, template_id: TEMPLATE, data, not_after: NOON + HOUR_MS }
+  const { body } = await service.post('/v1/messages', message, { 'idempotency-key': 'dead' })
+  for (let i = 0; i < 3; i++) {
+    await service.of().submitted.workDue()
+    now += 2 * MINUTE_MS
+  }
+  await service.of().submitted.stop()
+  return (body as { id: number }).id
 }
 
 /** WeChat gives out each code for one login. */

@@ -10,7 +10,8 @@ import { NOW } from '../helpers/constants.js'
 function brakeAfter(...answers: SendResult[]) {
   const brake = createBrake()
   const hear = (answer: SendResult, changes: Partial<HeldMessage> = {}, othersUnderWay = 0) => {
-    brake.observe(answer, judge(held(changes), answer, 0, NOW))
+    const message = held(changes)
+    brake.observe(answer, judge(message, answer, 0, NOW), message)
     if (othersUnderWay === 0) brake.drained()
     return brake.halt
   }
@@ -159,7 +160,7 @@ describe('an outage', () => {
     for (let i = 0; i < 20; i++) {
       const doubt = held({ maybeSent: true })
       for (const answer of [refusal(41028), refusal(43101), ACCEPTED]) {
-        brake.observe(answer, judge(doubt, answer, 0, NOW))
+        brake.observe(answer, judge(doubt, answer, 0, NOW), doubt)
       }
     }
     expect(brake.halt).toBeUndefined()
@@ -211,7 +212,7 @@ describe('a rise of refusals by users', () => {
   test('a rise of refusals by users is measured by what is normal for the account', () => {
     const brake = createBrake(0.4)
     const most = [...times(25, ACCEPTED), ...times(75, refusal(43101))]
-    for (const answer of most) brake.observe(answer, judge(held({}), answer, 0, NOW))
+    for (const answer of most) brake.observe(answer, judge(held({}), answer, 0, NOW), held({}))
     expect(brake.halt).toBeUndefined()
   })
 })

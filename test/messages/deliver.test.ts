@@ -23,6 +23,7 @@ describe.each(dialects)('delivering on %s', (dialect) => {
     options: { signal?: AbortSignal; onProgress?: (tally: Tally) => void } = {},
   ): Promise<Tally> =>
     deliverAll(process, source, {
+      kind: 'reminder',
       brake: createBrake(),
       closesAt: createDeadlines(world.account),
       signal: new AbortController().signal,

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { createPace, type Pace } from '../../src/messages/pace.js'
 import { createRate } from '../../src/messages/rate.js'
+import { createShares } from '../../src/messages/shares.js'
 
 /** Lets `count` requests ask to start; answers how many may. */
 async function startUpTo(pace: Pace, count: number): Promise<() => number> {
@@ -16,13 +17,16 @@ async function startUpTo(pace: Pace, count: number): Promise<() => number> {
 
 const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
+const paceOf = (concurrency: number): Pace =>
+  createPace(concurrency, createRate(undefined), createShares(concurrency).reminder)
+
 describe('requests under way', () => {
   // Only the clock: nothing here waits for a timer.
   beforeEach(() => void vi.useFakeTimers({ toFake: ['performance'] }))
   afterEach(() => void vi.useRealTimers())
 
   test('requests under way are never more than the concurrency, and the next starts when one is over', async () => {
-    const pace = createPace(4, createRate(undefined))
+    const pace = paceOf(4)
     const started = await startUpTo(pace, 6)
     expect(started()).toBe(4)
     pace.leave('neither')
@@ -31,7 +35,7 @@ describe('requests under way', () => {
   })
 
   test('requests under way are halved when WeChat says that it is too much', async () => {
-    const pace = createPace(8, createRate(undefined))
+    const pace = paceOf(8)
     const started = await startUpTo(pace, 20)
     for (let i = 0; i < 5; i++) pace.leave('slow_down')
     await settled()
@@ -40,7 +44,7 @@ describe('requests under way', () => {
   })
 
   test('requests under way are halved at most once a second, and never below one', async () => {
-    const pace = createPace(8, createRate(undefined))
+    const pace = paceOf(8)
     const allowed = async (): Promise<number> => {
       const started = await startUpTo(pace, 8)
       const count = started()
@@ -66,7 +70,7 @@ describe('requests under way', () => {
   })
 
   test('grow by about one with as many good answers as are under way, up to the concurrency', async () => {
-    const pace = createPace(8, createRate(undefined))
+    const pace = paceOf(8)
     await pace.enter()
     pace.leave('slow_down')
     const goodAnswers = async (count: number): Promise<void> => {

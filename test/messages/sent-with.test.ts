@@ -23,6 +23,8 @@ const MESSAGE: HeldMessage = {
   attempts: 0,
   maybeSent: false,
   businessDate: 20261120,
+  kind: 'reminder',
+  notAfter: null,
   runId: 1,
   createdAt: 0,
 }

@@ -62,6 +62,7 @@ describe.each(dialects)('the audit on %s', (dialect) => {
       ['totals_of_ended_runs', true],
       ['outcomes_are_those_of_messages', true],
       ['open_message_will_go_on', true],
+      ['submitted_message_ended_as_it_says', true],
       ['last_date_is_past', true],
     ])
     await remindedUsers()
@@ -136,9 +137,15 @@ describe.each(dialects)('the audit on %s', (dialect) => {
     expect(stranded).toContainEqual({
       message_id: sending?.id,
       app_id: world.account.appId,
+      kind: 'reminder',
       state: 'sending',
     })
-    expect(stranded).toContainEqual({ message_id: waiting?.id, app_id: world.account.appId, state: 'retry' })
+    expect(stranded).toContainEqual({
+      message_id: waiting?.id,
+      app_id: world.account.appId,
+      kind: 'reminder',
+      state: 'retry',
+    })
     expect(held.length).toBe(2)
     expect(await world.startProcess().recover()).toMatchObject({ delivered: 0 })
     expect(await audit(db, world.clock.now(), true)).toMatchObject({ ok: true, fixed_messages: 4 })

@@ -139,6 +139,7 @@ describe.each(dialects)('without a key on %s', (dialect) => {
     const requests = heldRequests()
     const dying = world.startProcess({ poolMax: 1, concurrency: 4, send: requests.send })
     const delivering = deliverAll(dying, sourceOf(messages), {
+      kind: 'reminder',
       brake: createBrake(),
       closesAt: createDeadlines(world.account),
       signal: new AbortController().signal,
@@ -160,6 +161,7 @@ describe.each(dialects)('without a key on %s', (dialect) => {
     expect(await heir.recover(SUBSCRIBE)).toMatchObject({ delivered: 1 })
     const late = world.startProcess()
     const tally = await deliverAll(late, sourceOf([message]), {
+      kind: 'reminder',
       brake: createBrake(),
       closesAt: createDeadlines(world.account),
       signal: new AbortController().signal,

@@ -1,0 +1,83 @@
+import type { Bilingual } from '../lib/bilingual.js'
+import { type Brake, describeAnswer, type Halt } from '../messages/brake.js'
+import { policyOf } from '../messages/policy.js'
+import type { SendResult } from '../wechat/client.js'
+import type { Holds } from './holds.js'
+
+/** Answers of this kind in a row pause everything. */
+const IN_A_ROW = 5
+
+/**
+ * Stops the sending of submitted messages while nothing can go out: WeChat is away, the token is refused, the quota is
+ * spent. It costs each message at most one attempt, and the queue goes on by itself. A mistake in one message or template
+ * stops no other: the message is tried a few times and is then dead, and its template may be held up (holds.ts).
+ * Refusals by users stop nothing: they say something about the list of the backend that submitted them.
+ */
+export function createSubmittedBrake(holds: Holds, now: () => number): Brake {
+  let halt: Halt | undefined
+  let accepted = false
+  let answered = false
+  let doubts = 0
+  let outages = 0
+  let lastOutage: Bilingual = { en: '', zh: '' }
+
+  function pause(): void {
+    halt = {
+      state: 'paused',
+      passing: true,
+      reason: {
+        en: `WeChat is not accepting messages right now: ${lastOutage.en}`,
+        zh: `微信暂时不接收消息：${lastOutage.zh}`,
+        cause: 'outage',
+      },
+    }
+  }
+
+  return {
+    get halt() {
+      return halt
+    },
+    get accepted() {
+      return accepted
+    },
+    get answered() {
+      return answered
+    },
+    get doubts() {
+      return doubts
+    },
+    heldUpFor: ({ templateId }, at) => holds.heldFor(templateId, at),
+    drained() {
+      if (!halt && doubts > (answered ? 1 : 0)) pause()
+    },
+    observe(result, verdict, { templateId }) {
+      if (halt) return
+      if (verdict.kind === 'delivered') accepted = true
+      const { brake } = policyOf(result)
+      if (brake === 'outage') {
+        if (isOfOnePerson(result)) return
+        lastOutage = describeAnswer(result)
+        if (verdict.kind === 'unknown') doubts++
+        if (++outages >= IN_A_ROW) pause()
+        return
+      }
+      answered = true
+      doubts = 0
+      outages = 0
+      if (brake === 'quota' || isToken(result)) {
+        const cause = brake === 'quota' ? 'quota' : 'token'
+        halt = { state: 'paused', passing: true, reason: { ...describeAnswer(result), cause } }
+      } else if (brake === 'go_on') holds.judged(templateId)
+      else holds.refused(templateId, now())
+    },
+  }
+}
+
+/** WeChat limits one person, not the account. */
+function isOfOnePerson(result: SendResult): boolean {
+  return result.kind === 'refused' && (result.errcode === 43108 || result.errcode === 43117)
+}
+
+function isToken(result: SendResult): boolean {
+  return result.kind === 'refused' && result.entry.class === 'token'
+}

@@ -1,0 +1,31 @@
+import type { Knex } from 'knex'
+import { execute } from '../db/sql.js'
+
+/**
+ * Makes a dead letter a queued message with another permit, as if it had just been submitted; what it has tried so far
+ * stays on record. Returns false, changing nothing, if it is not dead any more. Lock order: permits and counters are
+ * locked already.
+ */
+export async function reopen(
+  trx: Knex.Transaction,
+  to: { appId: string; id: number; permitId: number | null; openId: string | null; notAfter: number },
+  now: number,
+): Promise<boolean> {
+  // First the row of the message, which settling locks first as well.
+  const { affectedRows } = await execute(
+    trx,
+    `UPDATE wx_push_message SET state = 'queued', permit_id = ?, open_id = ?, attempts = 0, maybe_sent = 0,
+       errcode = NULL, errmsg = NULL, rid = NULL, msgid = NULL, settled_at = 0, updated_at = ?
+     WHERE id = ? AND kind = 'api' AND state = 'cancelled'`,
+    [to.permitId, to.openId, now, to.id],
+  )
+  if (affectedRows === 0) return false
+  const { affectedRows: dead } = await execute(
+    trx,
+    `UPDATE wx_submitted_message SET state = 'open', requeues = requeues + 1, claimed_at = 0, not_after = ?,
+       updated_at = ?
+     WHERE message_id = ? AND app_id = ? AND state = 'dead'`,
+    [to.notAfter, now, to.id, to.appId],
+  )
+  return dead > 0
+}

@@ -1,0 +1,88 @@
+import type { Knex } from 'knex'
+import type { Account } from '../account.js'
+import { isUsable, lockPermitsFor, PermitsMoved, spendOnMessages } from '../books/index.js'
+import { inRequest } from '../db/transaction.js'
+import { ServiceError } from '../errors.js'
+import { failpoint } from '../lib/failpoint.js'
+import { toUserId, type UserId } from '../lib/user-id.js'
+import { addWaits } from '../messages/retry-store.js'
+import { LONGEST_WAIT_MS } from './check.js'
+import { needsPermit } from './need.js'
+import { receiversOf } from './receivers.js'
+import * as store from './requeue-store.js'
+import { findMessage, stateOf } from './status.js'
+import type { SubmittedMessage } from './status-schemas.js'
+import { findSubmitted } from './status-store.js'
+
+/**
+ * Queues a dead letter again, with a permit of its own and new attempts. `notAfter` replaces the time from which it is not
+ * sent any more. Throws `not_found`, `message_not_dead`, `message_expired` where that time is over, `no_permit` and
+ * `user_stopped`; the message then stays dead.
+ */
+export async function requeueMessage(
+  db: Knex,
+  account: Account,
+  { id, notAfter }: { id: number; notAfter?: number | undefined },
+  now: number,
+): Promise<SubmittedMessage> {
+  const { appId, channel } = account
+  const before = await findMessage(db, appId, id)
+  if (before.state !== 'dead') throw notDead(before.state)
+  const until = validUntil(before, notAfter, now)
+  const [receiver] = await receiversOf(db, account, [
+    { named: { userId: toUserIdOf(before) }, templateId: before.template_id },
+  ])
+  if (receiver instanceof ServiceError) throw receiver
+  if (!receiver) throw notDead(before.state)
+  await inRequest(
+    db,
+    async (trx) => {
+      const { userId, openId } = receiver
+      const usable = isUsable({ channel, templateId: before.template_id }, now)
+      const [permitId = null] = needsPermit(channel)
+        ? await lockPermitsFor(trx, appId, [{ userId, usable }])
+        : []
+      if (permitId === null && needsPermit(channel))
+        throw new ServiceError(
+          'no_permit',
+          'The user has no permit that would be valid: queue it again when there is one',
+        )
+      if (!(await store.reopen(trx, { appId, id, permitId, openId, notAfter: until }, now))) {
+        const [row] = await findSubmitted(trx, appId, [id])
+        throw notDead(row ? stateOf(row) : 'deleted')
+      }
+      if (permitId !== null) await spendOnMessages(trx, appId, [{ id, userId }], now)
+      await addWaits(trx, appId, [{ id, kind: 'api', nextAttemptAt: now }])
+      failpoint('submit.in_transaction')
+    },
+    (error) => error instanceof PermitsMoved,
+  )
+  return findMessage(db, appId, id)
+}
+
+const toUserIdOf = ({ user_id }: SubmittedMessage): UserId =>
+  typeof user_id === 'string' ? toUserId(user_id) : user_id
+
+function validUntil({ not_after_at }: SubmittedMessage, notAfter: number | undefined, now: number): number {
+  if (notAfter !== undefined && (notAfter <= now || notAfter > now + LONGEST_WAIT_MS))
+    throw new ServiceError('invalid_request', 'not_after: must be within 7 days from now', {
+      field: 'not_after',
+    })
+  const until = notAfter ?? Date.parse(not_after_at)
+  if (until <= now)
+    throw new ServiceError(
+      'message_expired',
+      'not_after of this message is over: send a new not_after to queue it again',
+    )
+  return until
+}
+
+function notDead(state: string): ServiceError {
+  return new ServiceError(
+    'message_not_dead',
+    `The message is ${state}: only a dead letter can be queued again`,
+    {
+      state,
+    },
+  )
+}

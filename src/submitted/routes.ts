@@ -1,0 +1,76 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import type { Knex } from 'knex'
+import type { AccountOf } from '../http/account-of.js'
+import { BATCH_BODY_BYTES } from '../http/body-limits.js'
+import { type Callers, callerOf } from '../http/callers.js'
+import { BACKEND_ERRORS, BODY_ERRORS, DATABASE_ERRORS, errorsOf } from '../http/error-responses.js'
+import { backendOnly } from '../http/schemas.js'
+import { hashesOf, readItems } from './read-request.js'
+import { Body, Headers, SubmitAnswer } from './schemas.js'
+import { findEarlier, submit } from './submit.js'
+
+/** POST /v1/messages */
+export function submitRoutes(deps: {
+  db: Knex
+  accountOf: AccountOf
+  callers: Callers
+  /** Called when messages of an account have been stored. */
+  onSubmitted(appId: string): void
+  now(): number
+}): FastifyPluginAsyncTypebox {
+  const { db, accountOf, now, onSubmitted } = deps
+  return async (app) => {
+    app.post(
+      '/v1/messages',
+      {
+        onRequest: deps.callers.backend('send'),
+        bodyLimit: BATCH_BODY_BYTES,
+        schema: {
+          operationId: 'submitMessages',
+          summary: 'Send messages to users',
+          description:
+            'Answers once they are stored, each with the permit that it will spend. A batch stores the good ones and says what is wrong with each of the others.',
+          tags: ['messages'],
+          security: backendOnly('send'),
+          headers: Headers,
+          body: Body,
+          response: {
+            202: SubmitAnswer,
+            ...errorsOf(
+              ...BACKEND_ERRORS,
+              ...BODY_ERRORS,
+              ...DATABASE_ERRORS,
+              'unknown_account',
+              'idempotency_conflict',
+              'user_stopped',
+              'user_not_bound',
+              'unknown_template',
+              'too_many_messages',
+            ),
+          },
+        },
+      },
+      async (request, reply) => {
+        const account = accountOf(request)
+        const caller = callerOf(request)
+        const submittedBy = caller.kind === 'backend' ? caller.name : ''
+        const hashes = hashesOf(request.headers['idempotency-key'], request.body)
+        const known = { submittedBy, ...hashes }
+        const answer =
+          (await findEarlier(db, account, known)) ??
+          (await submit(
+            db,
+            account,
+            {
+              ...known,
+              items: await readItems(db, account, request.body, now()),
+              isBatch: 'items' in request.body,
+            },
+            now(),
+          ))
+        onSubmitted(account.appId)
+        return reply.status(202).send(answer)
+      },
+    )
+  }
+}

@@ -1,0 +1,56 @@
+import type { Brake } from '../messages/brake.js'
+import type { DeliverDeps, Source } from '../messages/delivery.js'
+import type { HeldMessage } from '../messages/message.js'
+import { observeTakeover, takeOver } from '../messages/recovery.js'
+import { addTallies, emptyTally, type Tally } from '../messages/tally.js'
+import type { SendingWindow } from '../messages/window.js'
+
+/** Fewer than a run claims: they are the answer to a call, and others may be due before the last of many. */
+const BATCH = 200
+/** With a slow SEND_RATE, no more than goes out in this time. */
+const BATCH_SECONDS = 5
+
+export interface SubmittedSource extends Source {
+  /** Messages that were settled at once, without being sent. */
+  readonly settledAtOnce: Tally
+}
+
+/**
+ * The submitted messages that are due, and those that a dead process left: they are taken over as retries are, for both
+ * wait in the same table. With `isProbe`, one of them goes alone, and the others only once WeChat has judged it.
+ */
+export function createSubmittedSource(
+  deps: DeliverDeps,
+  window: SendingWindow,
+  brake: Brake,
+  { isProbe }: { isProbe: boolean },
+): SubmittedSource {
+  const { db, now, leaseMs, observe } = deps
+  const perSecond = deps.rate.perSecond ?? Number.POSITIVE_INFINITY
+  const batch = Math.max(1, Math.min(BATCH, Math.ceil(perSecond * BATCH_SECONDS)))
+  let probe: 'to_send' | 'sent' | 'passed' = isProbe ? 'to_send' : 'passed'
+  let settledAtOnce = emptyTally()
+
+  async function take(limit: number): Promise<HeldMessage[] | undefined> {
+    const takeover = await takeOver(db, window, { kind: 'api', limit, leaseMs, now: now() })
+    observeTakeover(observe, takeover)
+    settledAtOnce = addTallies(settledAtOnce, takeover.tally)
+    return takeover.taken > 0 ? takeover.messages : undefined
+  }
+
+  return {
+    get settledAtOnce() {
+      return settledAtOnce
+    },
+    async next(idle) {
+      if (probe === 'sent') {
+        if (!(await idle()) || !brake.answered) return undefined
+        probe = 'passed'
+      }
+      if (probe === 'passed') return take(batch)
+      const messages = await take(1)
+      if (messages && messages.length > 0) probe = 'sent'
+      return messages
+    },
+  }
+}

@@ -1,0 +1,94 @@
+import type { Account } from '../account.js'
+import { MINUTE_MS, SECOND_MS } from '../lib/durations.js'
+import { deliverAll } from '../messages/deliver.js'
+import type { DeliverDeps } from '../messages/delivery.js'
+import { addTallies, emptyTally, type Tally } from '../messages/tally.js'
+import { createDeadlines } from '../messages/window.js'
+import type { Reason } from '../runs/reason.js'
+import { createSubmittedBrake } from './brake.js'
+import { hasDue } from './due-store.js'
+import { createHolds } from './holds.js'
+import { createSubmittedSource } from './source.js'
+
+/** Sends the submitted messages of one account: soon after they came, when their time comes, and again. */
+export interface SubmittedWorker {
+  /** Signals that there is something new. Returns at once. */
+  wake(): void
+  /** Sends what is due now. Never runs twice at the same time. */
+  workDue(): Promise<Tally>
+  /** Starts no more requests, and resolves when those under way are settled. Safe to call twice. */
+  stop(): Promise<void>
+}
+
+/**
+ * How long nothing is tried after a pause. A message goes out alone then, so this is also what an outage of hours costs:
+ * one attempt a minute.
+ */
+const PAUSE_MS = { outage: 15 * SECOND_MS, token: MINUTE_MS, quota: 10 * MINUTE_MS }
+const LONGEST_OUTAGE_PAUSE_MS = MINUTE_MS
+const STILL_AWAY: Reason = {
+  en: 'WeChat is still not accepting messages',
+  zh: '微信仍不接收消息',
+  cause: 'outage',
+}
+
+export function createSubmittedWorker(deps: DeliverDeps, account: Account): SubmittedWorker {
+  const { db, log, now } = deps
+  const { appId } = account
+  const stopped = new AbortController()
+  const holds = createHolds()
+  const closesAt = createDeadlines(account)
+  let underWay: Promise<Tally> | undefined
+  let again = false
+  let pausedUntil = 0
+  let pauses = 0
+
+  async function pass(): Promise<Tally> {
+    if (stopped.signal.aborted || now() < pausedUntil || !(await hasDue(db, appId, now())))
+      return emptyTally()
+    const brake = createSubmittedBrake(holds, now)
+    const isProbe = pauses > 0
+    const source = createSubmittedSource(deps, account, brake, { isProbe })
+    const { signal } = stopped
+    const sent = await deliverAll(deps, source, { kind: 'api', brake, closesAt, signal })
+    if (brake.halt) rest(brake.halt.reason)
+    else if (brake.answered) pauses = 0
+    else if (isProbe && sent.retry > 0) rest(STILL_AWAY)
+    return addTallies(sent, source.settledAtOnce)
+  }
+
+  function rest({ cause, en }: Reason): void {
+    const ms =
+      cause === 'token' || cause === 'quota'
+        ? PAUSE_MS[cause]
+        : Math.min(LONGEST_OUTAGE_PAUSE_MS, PAUSE_MS.outage * 2 ** pauses)
+    pauses++
+    pausedUntil = now() + ms
+    log.warn({ event: 'messages.paused', app_id: appId, cause, reason: en, for_ms: ms })
+  }
+
+  function workDue(): Promise<Tally> {
+    underWay ??= pass().finally(() => {
+      underWay = undefined
+      if (again) wake()
+    })
+    return underWay
+  }
+
+  function wake(): void {
+    again = underWay !== undefined
+    if (stopped.signal.aborted || underWay) return
+    workDue().catch((error: unknown) =>
+      log.warn({ event: 'messages.failed', app_id: appId, err: error }, 'the next tick tries again'),
+    )
+  }
+
+  return {
+    wake,
+    workDue,
+    async stop() {
+      stopped.abort()
+      await underWay?.catch(() => {})
+    },
+  }
+}

@@ -1,0 +1,63 @@
+import { createHash } from 'node:crypto'
+import type { Account } from '../../src/account.js'
+import type { UserId } from '../../src/lib/user-id.js'
+import type { DeliverDeps } from '../../src/messages/delivery.js'
+import type { Tally } from '../../src/messages/tally.js'
+import { readItems } from '../../src/submitted/read-request.js'
+import type { Accepted, Item } from '../../src/submitted/schemas.js'
+import { submit } from '../../src/submitted/submit.js'
+import { createSubmittedWorker } from '../../src/submitted/worker.js'
+import { TEMPLATE_ID } from './constants.js'
+import type { World } from './world.js'
+
+/** Submitted messages in a world: a backend's calls without HTTP, and a worker of a process. */
+
+let keys = 0
+
+/** Submits one message to each user, in one batch. Answers their ids and states in that order. */
+export async function submitTo(
+  world: Pick<World, 'db' | 'account' | 'clock'>,
+  userIds: UserId[],
+  changes: Partial<Item> & { key?: string; account?: Partial<Account> } = {},
+): Promise<Accepted[]> {
+  const { key = `key-${++keys}`, account: changed, ...fields } = changes
+  const account = { ...world.account, ...changed }
+  const now = world.clock.now()
+  const items = userIds.map(
+    (userId): Item => ({
+      user_id: typeof userId === 'bigint' ? String(userId) : userId,
+      template_id: TEMPLATE_ID,
+      data: { keyword1: `您的包裹 ${userId} 已到`, keyword2: '取件码 8-2-1024', keyword4: '今天' },
+      ...fields,
+    }),
+  )
+  const wanted = await readItems(world.db, account, { items }, now)
+  const hash = (text: string) => createHash('sha256').update(text).digest('hex')
+  const answer = await submit(
+    world.db,
+    account,
+    {
+      submittedBy: 'shop',
+      keyHash: hash(key),
+      bodyHash: hash(JSON.stringify(items)),
+      items: wanted,
+      isBatch: true,
+    },
+    now,
+  )
+  if (!('results' in answer)) throw new Error('a batch was not answered as one')
+  return answer.results.map((result) => {
+    if ('error' in result) throw new Error(result.error.message)
+    return result
+  })
+}
+
+/** Sends what is due, as one process, until nothing more is due. */
+export async function sendSubmitted(
+  world: Pick<World, 'account'>,
+  process: DeliverDeps,
+  account: Partial<Account> = {},
+): Promise<Tally> {
+  const worker = createSubmittedWorker(process, { ...world.account, ...account })
+  return worker.workDue().finally(() => worker.stop())
+}
