@@ -29,7 +29,7 @@ export function planPage(
   const { plan, at } = counted
   const [first] = plan.sample
   const rows = Object.entries(t.planOf)
-    .filter(([cause]) => reader.account.channel !== 'official' || !FOR_WANT_OF_PERMIT.includes(cause))
+    .filter(([cause]) => account.channel !== 'official' || !FOR_WANT_OF_PERMIT.includes(cause))
     .map(([cause, words]): [string, string] => [
       words,
       format.number(plan.skipped[cause as keyof typeof plan.skipped]),
