@@ -3,6 +3,7 @@ import { readAccount } from '../../src/config/read.js'
 import { examine } from '../../src/operations/doctor.js'
 import { examineRedis } from '../../src/operations/redis-check.js'
 import { pendingMigrations } from '../../src/schema.js'
+import { muteAuxiliary } from '../helpers/auxiliary.js'
 import { createTestDatabase } from '../helpers/database.js'
 import { type RedisServer, startRedisServer } from '../helpers/redis-server.js'
 
@@ -58,6 +59,7 @@ describe('the doctor on Redis', () => {
       account,
       systemNow: Date.now,
       getToken: async () => 'token',
+      auxiliary: muteAuxiliary,
       redis: { url: 'redis://127.0.0.1:1', sendRate: 50 },
     })
     await database.close()
