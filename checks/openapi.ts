@@ -47,7 +47,7 @@ export async function readApiDescription(): Promise<string> {
       WX_APP_ID: 'wx0123456789abcdef',
       SESSION_SECRET: 'only-for-the-check-of-the-description',
     }
-    const service = await startService(readConfig(env), [readAccount(env)], { migrate: true })
+    const service = await startService(readConfig(env), { accounts: [readAccount(env)] }, { migrate: true })
     try {
       return JSON.stringify(service.app.swagger(), null, 2)
     } finally {

@@ -26,7 +26,7 @@ export const { up, down } = tableMigration({
       name: 'data',
       type: 'text',
       comment:
-        '模板各字段的文字 JSON，{date}、{weekday}、{streak} 发送时替换 | texts by key of the template, JSON; placeholders are filled in when it is sent',
+        '模板各字段的文字 JSON，或按 min_streak 的备选，{date}、{weekday}、{streak} 发送时替换 | texts by key of the template, or alternatives by min_streak, JSON; placeholders are filled in when it is sent',
     },
     { name: 'created_at', type: 'bigint', comment: '创建时间（毫秒） | created, ms' },
   ],

@@ -97,12 +97,17 @@ export const { up, down } = tableMigration({
       comment:
         '已签到而跳过；五项跳过数截至 skipped_at | skipped, had signed in; these five are as of skipped_at',
     },
-    { name: 'skipped_no_permit', type: 'int', default: 0, comment: '没有凭证 | skipped, had no permit' },
+    {
+      name: 'skipped_no_permit',
+      type: 'int',
+      nullable: true,
+      comment: '没有凭证，服务号为空 | skipped, had no permit; NULL on a service account, which needs none',
+    },
     {
       name: 'skipped_no_valid_permit',
       type: 'int',
-      default: 0,
-      comment: '凭证都已失效 | skipped, no permit was still valid',
+      nullable: true,
+      comment: '凭证都已失效，服务号为空 | skipped, no permit was still valid; NULL on a service account',
     },
     { name: 'skipped_opted_out', type: 'int', default: 0, comment: '已退订 | skipped, had opted out' },
     { name: 'skipped_blocked', type: 'int', default: 0, comment: '无法送达 | skipped, cannot be reached' },

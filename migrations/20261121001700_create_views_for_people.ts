@@ -22,6 +22,7 @@ function viewsOf(db: Knex): Record<string, string> {
   return {
     v_wx_today_run: todayRun(db),
     v_wx_due_now: dueNow(db),
+    v_wx_followers_due_now: followersDueNow(db),
     v_wx_permits_by_day: permitsByDay(db),
     v_wx_counter_drift: counterDrift(),
   }
@@ -69,6 +70,28 @@ function dueNow(db: Knex): string {
            AND (o.source = 'subscribe') = (f.source = 'subscribe')
            AND (f.source <> 'subscribe' OR o.template_id = f.template_id)
            AND (o.expire < f.expire OR o.expire = f.expire AND o.id < f.id))`
+}
+
+/**
+ * Of service accounts, whose messages need no permit: everybody whose open_id is known and whom a run would remind at this
+ * moment. A view does not know which accounts those are: the reader names them.
+ */
+function followersDueNow(db: Knex): string {
+  const now = databaseNow(db)
+  const today = dayOf(db, now)
+  return `SELECT p.app_id, p.user_id, w.open_id, p.last_date, COALESCE(y.streak, 0) AS streak
+     FROM wx_message_push_status p
+     JOIN wx_user w ON w.app_id = p.app_id AND w.user_id = p.user_id
+     LEFT JOIN wx_sign_in y
+       ON y.app_id = p.app_id AND y.user_id = p.user_id AND y.day = ${dayOf(db, `${now} - 86400000`)}
+     WHERE p.last_date < ${today}
+       AND NOT EXISTS (SELECT 1 FROM wx_sign_in s
+         WHERE s.app_id = p.app_id AND s.user_id = p.user_id AND s.day = ${today})
+       AND NOT EXISTS (SELECT 1 FROM wx_user u WHERE u.app_id = p.app_id AND u.user_id = p.user_id
+         AND (u.opted_out_at IS NOT NULL OR u.blocked_at IS NOT NULL
+           OR u.created_at > w.created_at OR u.created_at = w.created_at AND u.open_id < w.open_id))
+       AND NOT EXISTS (SELECT 1 FROM wx_push_message m
+         WHERE m.app_id = p.app_id AND m.business_date = ${today} AND m.user_id = p.user_id)`
 }
 
 /** Unspent permits by the day on which they run out; NULL: never. A day that is over: the next sweep takes them. */

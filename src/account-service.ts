@@ -13,6 +13,7 @@ import { recordMissedDays } from './reminders/due.js'
 import { createSchedule } from './schedule/schedule.js'
 import { createSubmittedWorker, type SubmittedWorker } from './submitted/worker.js'
 import type { Tracing } from './tracing/tracing.js'
+import { openAllFollowers } from './users/followers.js'
 
 /** All that works for one account in this process. Accounts share the database pool and the server, nothing else. */
 export interface AccountService {
@@ -52,6 +53,7 @@ export async function openAccountService(
   const { db, log, now } = base
   const { appId } = account
   base.hideSecrets(secretsOf(account))
+  await openAllFollowers(db, account, now())
   for (const date of await recordMissedDays(db, account, now()))
     log.warn({ event: 'remind.missed', app_id: appId, date }, 'no process was running on that day')
   if (account.templateId === '')

@@ -70,6 +70,8 @@ export interface AppDeps {
   trustProxy: string[]
   /** Whether /docs and /openapi.json are served. */
   apiDocs: boolean
+  /** Of the operators' pages, as it is or as a hash; undefined = there are none. */
+  adminPassword: string | undefined
   /** Overrides CONNECTION_LIMITS. */
   connections?: Partial<ConnectionLimits>
   /** A sign-in older than this is not recorded: its row would be deleted the next night. */
@@ -155,7 +157,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
       now,
     }),
   )
-  await app.register(dashboardRoutes({ ...deps, ...firstOf(deps) }))
+  await app.register(dashboardRoutes({ ...deps, operatorsOf: (appId) => operatorsOf(deps, appId) }))
   await app.register(healthRoutes({ db, assertMigrated: deps.assertMigrated }))
   await app.register(
     metricsRoutes({ metrics, token: deps.metricsToken, failures: failuresOf(deps, 'metrics') }),
@@ -207,9 +209,8 @@ function openSessions({ sessionSecrets, ...deps }: AppDeps): LogInDeps | undefin
   return { ...deps, exchangeCode: (appId, code) => deps.partsOf(appId).exchangeCode(code), tokens }
 }
 
-function firstOf({ accounts, partsOf }: AppDeps) {
-  const [account] = accounts.all
-  if (!account) throw new Error('there is no account')
-  const { operators } = partsOf(account.appId)
-  return { account, ...(operators ? { operators } : {}) }
+function operatorsOf({ partsOf }: AppDeps, appId: string): Operators {
+  const { operators } = partsOf(appId)
+  if (!operators) throw new Error('The pages are on, and this account has nobody to work for them')
+  return operators
 }

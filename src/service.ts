@@ -10,6 +10,7 @@ import { isSqlite } from './db/sql.js'
 import { type Base, openBase } from './deps.js'
 import { type ApiKey, createKeyring, unboundKey } from './http/api-keys.js'
 import type { ConnectionLimits } from './http/connections.js'
+import type { Logger } from './lib/logger.js'
 import { programVersion } from './lib/version.js'
 import { createMetrics } from './metrics/metrics.js'
 import { assertClocksAgree } from './operations/clock.js'
@@ -25,18 +26,24 @@ export interface Service {
   of(appId?: string): AccountService
   /** Looks at once for what was missed, then keeps the schedule of each account. */
   startSchedule(): void
-  /** From now on serves these accounts, and these keys; accounts that are the same as before do not notice. */
-  change(accounts: readonly Account[], keys?: readonly ApiKey[]): Promise<void>
+  log: Logger
+  /** From now on serves these accounts, and these keys; accounts that are as before do not notice. Never rejects. */
+  change(served: Served): Promise<void>
   /**
    * Stops listening and claiming, finishes and settles what is under way, gives back the rest. Safe to call twice.
    */
   stop(): Promise<void>
 }
 
-export interface ServiceOptions {
-  migrate: boolean
+/** What may change while a service runs. */
+export interface Served {
+  accounts: readonly Account[]
   /** Who may call; those of the config if left out. */
   keys?: readonly ApiKey[]
+}
+
+export interface ServiceOptions {
+  migrate: boolean
   now?: () => number
   finishRequestsMs?: number
   connections?: Partial<ConnectionLimits>
@@ -50,7 +57,7 @@ const FINISH_REQUESTS_MS = 10_000
  */
 export async function startService(
   config: Config,
-  accounts: readonly Account[],
+  { accounts, keys: given }: Served,
   options: ServiceOptions,
 ): Promise<Service> {
   const metrics = createMetrics({ version: programVersion() })
@@ -80,7 +87,7 @@ export async function startService(
     undo.push(() => services.close())
     const presence = await startPresence(base, () => appIdsOf(services.accounts.all), base.instance)
     undo.push(() => presence.end())
-    const keys = createKeyring(options.keys ?? config.apiKeys.map(unboundKey))
+    const keys = createKeyring(given ?? config.apiKeys.map(unboundKey))
     const app = await buildApp({
       ...config,
       db,
@@ -111,9 +118,10 @@ export async function startService(
       app,
       of: services.of,
       startSchedule: services.startSchedules,
-      async change(wanted, newKeys) {
-        if (newKeys) keys.replace(newKeys)
-        await services.change(wanted)
+      log,
+      async change(served) {
+        if (served.keys) keys.replace(served.keys)
+        await services.change(served.accounts)
         await presence.update()
       },
       stop: () => {

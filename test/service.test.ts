@@ -51,7 +51,7 @@ function start(
 ): Promise<Service> {
   const { migrate = false, now } = options
   const all = environment(env)
-  return startService(readConfig(all), [readAccount(all)], { migrate, ...(now ? { now } : {}) })
+  return startService(readConfig(all), { accounts: [readAccount(all)] }, { migrate, ...(now ? { now } : {}) })
 }
 
 async function post(service: Service, path: string, body: object): Promise<number> {
@@ -190,8 +190,9 @@ describe.each(dialects)('the service on %s', (dialect: Dialect) => {
   test('a stop does not wait for ever for a client that sends half of a request', async () => {
     const env = environment({ DATABASE_URL: database.url })
     const options = { migrate: false, finishRequestsMs: 100 }
-    const service = await keep(startService(readConfig(env), [readAccount(env)], options), ({ stop }) =>
-      stop(),
+    const service = await keep(
+      startService(readConfig(env), { accounts: [readAccount(env)] }, options),
+      ({ stop }) => stop(),
     )
     const { hostname, port } = new URL(service.url)
     const client = connect(Number(port), hostname)

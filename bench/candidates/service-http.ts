@@ -17,5 +17,5 @@ const settings = readConfig({
   LOG_LEVEL: 'warn',
   ADMIN_PASSWORD: adminPassword,
 })
-const service = await startService(settings, [benchAccount()], { migrate: true })
+const service = await startService(settings, { accounts: [benchAccount()] }, { migrate: true })
 process.stdout.write(`${service.url}\n`)

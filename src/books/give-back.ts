@@ -10,9 +10,10 @@ import { recordDead } from './reserve.js'
 /** Locks permits that may be given back, and then their users' counters. Returns the permits by id. */
 export async function lockSpent(
   trx: Knex.Transaction,
-  { appId, users, permitIds }: { appId: string; users: UserId[]; permitIds: number[] },
+  { appId, users, permitIds }: { appId: string; users: UserId[]; permitIds: (number | null)[] },
 ): Promise<Map<number, LockedPermit>> {
-  const permits = await lockPermits(trx, sortedUnique(permitIds))
+  const ids = permitIds.filter((id) => id !== null)
+  const permits = ids.length > 0 ? await lockPermits(trx, sortedUnique(ids)) : new Map<number, LockedPermit>()
   await lockCounters(trx, appId, sortedUnique(users))
   return permits
 }
@@ -20,7 +21,8 @@ export async function lockSpent(
 /** What a message that never went out gives back. */
 export interface GivenBack {
   userId: UserId
-  permitId: number
+  /** null if the message needed none: then there is only `last_date` to restore. */
+  permitId: number | null
   /** The day of a reminder; null for any other message. */
   businessDate: number | null
   /** The user's `last_date` before the message was claimed. */
@@ -39,7 +41,9 @@ export async function giveBack(
   locked: Map<number, LockedPermit>,
   now: number,
 ): Promise<void> {
-  const spent = messages.flatMap(({ permitId }) => locked.get(permitId) ?? []).filter((p) => p.status === 1)
+  const spent = permitsOf(messages)
+    .flatMap((id) => locked.get(id) ?? [])
+    .filter((p) => p.status === 1)
   await returnPermits(trx, sortedUnique(spent.map(({ id }) => id)), now)
   const unspent = new Set(spent.filter(({ expire }) => expire > now).map(({ id }) => id))
   await returnAll(trx, appId, messages, unspent, now)
@@ -56,13 +60,15 @@ export async function withdraw(
   locked: Map<number, LockedPermit>,
   now: number,
 ): Promise<void> {
-  const spent = messages.filter(({ permitId }) => locked.get(permitId)?.status === 1)
-  for (const [errcode, group] of groupBy(spent, (message) => message.errcode)) {
-    const ids = sortedUnique(group.map(({ permitId }) => permitId))
-    await recordDead(trx, ids, errcode, now)
+  for (const [errcode, group] of groupBy(messages, (message) => message.errcode)) {
+    const spent = permitsOf(group).filter((id) => locked.get(id)?.status === 1)
+    if (spent.length > 0) await recordDead(trx, sortedUnique(spent), errcode, now)
   }
   await returnAll(trx, appId, messages, new Set(), now)
 }
+
+const permitsOf = (messages: GivenBack[]): number[] =>
+  messages.map(({ permitId }) => permitId).filter((id) => id !== null)
 
 async function returnAll(
   trx: Knex.Transaction,
@@ -115,7 +121,7 @@ function returnOf(userId: UserId, messages: GivenBack[], unspent: Set<number>): 
   }
   return {
     userId,
-    permits: messages.filter(({ permitId }) => unspent.has(permitId)).length,
+    permits: permitsOf(messages).filter((id) => unspent.has(id)).length,
     businessDate: newest?.businessDate ?? null,
     lastDateBefore,
   }

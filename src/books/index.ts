@@ -11,6 +11,7 @@
  *   hand over  permits to the giver's new user         assign       rows without an account
  *   recount    a counter from its permits              purge        old spent and expired permits
  *   withdraw   the day of a reminder that failed       erase        what leads from permits to a person
+ *   open       a counter for a user without a permit
  *   take       permits for messages that backends submit
  *
  * One lock order everywhere, so that transactions wait in order and do not deadlock: the run and its
@@ -23,7 +24,7 @@
  * A sweep takes the permits of its users as they lie, and skips what is locked too; only their counters bind it.
  */
 export { type Assigned, assignUnassigned } from './assign.js'
-export { type ClaimedPermit, lockForClaim, spendForClaim } from './claim.js'
+export { type Claimed, lockForClaim, spendForClaim } from './claim.js'
 export { type ErasablePermit, erasePermits, lockErasable } from './erase.js'
 export { expirePermits, type StaleOf } from './expire.js'
 export { type GivenBack, giveBack, lockSpent, withdraw } from './give-back.js'
@@ -31,6 +32,7 @@ export { confirmTap, grantPermits, grantSubscription, type NewPermit, renameTap 
 export { handOver } from './hand-over.js'
 export { lastRemindedOn, setLastDateBack } from './last-date.js'
 export { byId, NOBODY } from './locked-permits.js'
+export { openAllCounters, openCounters } from './open.js'
 export {
   FORM_ID_LIFETIME_MS,
   NEVER_EXPIRES,
@@ -42,5 +44,15 @@ export { purgePermits } from './purge.js'
 export { recountCounter } from './recount.js'
 export { lockNextPermits, type NextPermit, recordDead, reserve } from './reserve.js'
 export { lockPermitsFor, PermitsMoved, type PermitWant, spendOnMessages } from './take.js'
-export { type Condition, isForReminders, isUsable, OLDEST_FIRST, oldestUsablePermit } from './usable.js'
+export {
+  type Condition,
+  isForReminders,
+  isUsable,
+  mayBeDue,
+  type Need,
+  needOf,
+  OLDEST_FIRST,
+  oldestUsablePermit,
+  sentWith,
+} from './usable.js'
 export { restoreVoided, voidRefused, voidSubscriptions } from './void.js'

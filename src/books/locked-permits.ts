@@ -28,6 +28,7 @@ export const NOBODY = ''
 
 /** Locks permits by ascending id, whatever their status. */
 export async function lockPermits(trx: Knex.Transaction, ids: number[]): Promise<Map<number, LockedPermit>> {
+  if (ids.length === 0) return new Map()
   const locked = await lockFound(trx, ids)
   // A permit that is handed over to a smaller user while we wait for it moves to before the place where we wait, so
   // that MySQL does not find it.

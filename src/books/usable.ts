@@ -42,6 +42,18 @@ export function isUsable(
   }
 }
 
+/**
+ * What a message needs of its user when it is claimed: a permit that it may spend, or, on a service account, no more
+ * than an open_id to go to.
+ */
+export type Need = { kind: 'permit'; usable: Condition } | { kind: 'open_id' }
+
+/** What the reminders of an account need of their users now. */
+export function needOf(account: { channel: Channel; templateId: string }, now: number): Need {
+  if (account.channel === 'official') return { kind: 'open_id' }
+  return { kind: 'permit', usable: isUsable(account, now) }
+}
+
 /** True of rows `f` of wx_save_form_id that are of the kind that the channel's reminders spend, whatever their state. */
 export function isForReminders({ channel, templateId }: { channel: Channel; templateId: string }): Condition {
   switch (channel) {
@@ -64,4 +76,25 @@ export function oldestUsablePermit(db: Knex, usable: Condition): string {
   return `(SELECT f.id FROM wx_save_form_id f${mysqlHint(db, 'FORCE INDEX (wx_save_form_id_oldest_idx)')}
      WHERE f.app_id = p.app_id AND f.user_id = p.user_id AND ${usable.sql}
      ORDER BY ${OLDEST_FIRST} LIMIT 1)`
+}
+
+/**
+ * SQL for what a message to counter `p`'s user would go out with: the id of the oldest usable permit, or the open_id
+ * that was bound last; NULL if there is none. `only` is an SQL condition on the outer row, beside which it is not even
+ * looked for. A user has one open_id, rarely more.
+ */
+export function sentWith(db: Knex, need: Need, only?: string): Condition {
+  const alsoOnly = only === undefined ? '' : ` AND ${only}`
+  if (need.kind === 'permit') {
+    const usable = { ...need.usable, sql: `${need.usable.sql}${alsoOnly}` }
+    return { sql: oldestUsablePermit(db, usable), bindings: usable.bindings }
+  }
+  const sql = `(SELECT w.open_id FROM wx_user w${mysqlHint(db, 'FORCE INDEX (wx_user_user_idx)')}
+     WHERE w.app_id = p.app_id AND w.user_id = p.user_id${alsoOnly} ORDER BY w.created_at DESC, w.open_id LIMIT 1)`
+  return { sql, bindings: [] }
+}
+
+/** True of counters `p` that can be due at all: a service account's users need no permit. */
+export function mayBeDue(need: Need): string {
+  return need.kind === 'permit' ? 'p.count > 0' : '1 = 1'
 }

@@ -1,4 +1,6 @@
 import type { Knex } from 'knex'
+import type { Account } from '../account.js'
+import { addDays, businessDate } from '../lib/business-date.js'
 import { DAY_MS, MINUTE_MS } from '../lib/durations.js'
 import { causeOf } from '../messages/cause.js'
 import { traceIdOf } from '../messages/message.js'
@@ -8,7 +10,7 @@ import { lockForSettling, moveTotals } from '../runs/totals.js'
 import { recordStop } from '../users/stop-store.js'
 import { CODE } from '../wechat/codes.js'
 import { done, type Effect, nextAttempt, payloadOf } from './effect.js'
-import { findMessages, type PersonMessage, recordDelivery } from './message-store.js'
+import { findMessages, findMessagesToFollower, type PersonMessage, recordDelivery } from './message-store.js'
 import type * as store from './store.js'
 
 /** What became of a message, according to WeChat. */
@@ -95,14 +97,19 @@ export function matchMessage(report: DeliveryReport, messages: PersonMessage[]):
  */
 export async function applyDelivery(
   trx: Knex.Transaction,
-  appId: string,
+  { appId, timezone }: Pick<Account, 'appId' | 'timezone'>,
   event: store.EventRow,
   now: number,
 ): Promise<Effect> {
   const report = readReport(event)
   if (!report) return done('incomplete')
   const openId = event.open_id
-  const match = matchMessage(report, await findMessages(trx, { appId, openId, channel: report.channel }))
+  const person = { appId, openId }
+  const messages =
+    report.channel === 'official'
+      ? await findMessagesToFollower(trx, person, daysBefore(report.at, timezone))
+      : await findMessages(trx, { ...person, channel: report.channel })
+  const match = matchMessage(report, messages)
   if (match.kind !== 'message') {
     const limit = match.kind === 'open' ? WAIT_FOR_SETTLE_MS : WAIT_FOR_MESSAGE_MS
     if (now - event.received_at >= limit) return done('unknown_message')
@@ -125,11 +132,22 @@ export async function applyDelivery(
     await moveTotals(trx, settledOf, { from: 'unknown', to: outcome, messages: 1 }, now)
   const isBlock = report.channel === 'official' && status.startsWith(USER_BLOCK.status)
   if (isBlock) {
-    const person = { appId, openId, userId: message.user_id }
-    await recordStop(trx, person, { kind: 'block', errcode: USER_BLOCK.errcode, messageId: null }, report.at)
+    const follower = { ...person, userId: message.user_id }
+    await recordStop(
+      trx,
+      follower,
+      { kind: 'block', errcode: USER_BLOCK.errcode, messageId: null },
+      report.at,
+    )
   }
   await addOutcomes(trx, outcomesOf(message, status, outcome), now)
   return { kind: 'done', outcome: isBlock ? 'blocked' : outcome, ...about }
+}
+
+/** The days of the reminders that a report of this time can be about: WeChat gives up within hours. */
+function daysBefore(at: number, timezone: string): number[] {
+  const today = businessDate(at, timezone)
+  return [addDays(today, -1), today]
 }
 
 /** The event itself, and the message's move from unknown to what the event says. */

@@ -1,5 +1,7 @@
 import type { Knex } from 'knex'
+import type { Account } from '../account.js'
 import { liftBlock, recordBlock } from '../users/stop-store.js'
+import { userIdOf } from '../users/user-ids.js'
 import { CODE } from '../wechat/codes.js'
 import { done, type Effect } from './effect.js'
 import * as store from './store.js'
@@ -17,14 +19,20 @@ export async function applyUnfollow(
   return done('blocked')
 }
 
-/** Somebody follows again. A block for another reason, or one set by hand, stays. */
+/**
+ * Somebody follows, perhaps again. A block for another reason, or one set by hand, stays. Where this service numbers
+ * the users of a service account, a follower is one from now on.
+ */
 export async function applyFollow(
   trx: Knex.Transaction,
-  appId: string,
+  account: Account,
   event: store.EventRow,
   now: number,
 ): Promise<Effect> {
+  const { appId, channel } = account
   if (await store.hasNewer(trx, appId, event, 'unsubscribe')) return done('outdated')
   const lifted = await liftBlock(trx, { appId, openId: event.open_id, errcode: CODE.notFollowing }, now)
-  return done(lifted ? 'unblocked' : 'ignored')
+  const userId = channel === 'official' ? await userIdOf(trx, account, event.open_id, now) : undefined
+  if (lifted) return done('unblocked')
+  return done(userId === undefined ? 'ignored' : 'bound')
 }

@@ -147,9 +147,9 @@ function apply(
       return applyChange(trx, account, event, now)
     case 'subscribe_msg_sent_event':
     case 'TEMPLATESENDJOBFINISH':
-      return applyDelivery(trx, appId, event, now)
+      return applyDelivery(trx, account, event, now)
     case 'subscribe':
-      return applyFollow(trx, appId, event, now)
+      return applyFollow(trx, account, event, now)
     case 'unsubscribe':
       return applyUnfollow(trx, appId, event, now)
     default:

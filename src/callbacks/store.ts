@@ -16,6 +16,7 @@ export type EventOutcome =
   | 'failed'
   | 'blocked'
   | 'unblocked'
+  | 'bound'
   | 'ignored'
   | 'unknown_template'
   | 'incomplete'

@@ -1,17 +1,16 @@
 import { InvalidArgumentError } from 'commander'
-import { readSettings } from '../config/read.js'
 import { type Bridge, findBridge } from '../summaries/bridge.js'
-import { type AddCommand, type Cli, EXIT, type JsonOption } from './command.js'
+import { type AccountOptions, addAccountCommand, readAccountSettings } from './account.js'
+import { type AddCommand, type Cli, EXIT } from './command.js'
 import { withBase } from './databases.js'
 import { print, startProgress } from './output.js'
 
-interface Options extends JsonOption {
+interface Options extends AccountOptions {
   template?: string
 }
 
 export const addBridge: AddCommand = (program, cli) => {
-  program
-    .command('bridge')
+  addAccountCommand(program, 'bridge')
     .description('count who can be reached on form_id, on subscribe, on both, on none; send nothing')
     .option('--template <ID>', 'the template of the reminder on subscribe', toTemplateId)
     .option('--json', 'one JSON object on stdout', false)
@@ -23,8 +22,9 @@ function toTemplateId(text: string): string {
   return text
 }
 
-async function bridge(cli: Cli, { template, json }: Options): Promise<number> {
-  const { config, account } = readSettings(cli.env, 'nothing')
+async function bridge(cli: Cli, options: Options): Promise<number> {
+  const { template, json } = options
+  const { config, account } = readAccountSettings(cli, 'nothing', options)
   return withBase(
     cli,
     'reads',

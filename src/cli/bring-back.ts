@@ -1,5 +1,4 @@
 import type { Account } from '../account.js'
-import { readSettings } from '../config/read.js'
 import { inTransaction } from '../db/transaction.js'
 import type { Base } from '../deps.js'
 import { ServiceError } from '../errors.js'
@@ -8,12 +7,13 @@ import type { UserId } from '../lib/user-id.js'
 import { type BroughtBack, bringBack } from '../operations/bring-back.js'
 import { findRemindRuns } from '../runs/occurrences.js'
 import { countStopped, countStoppedByMessages, liftAll, type Named } from '../users/stop-store.js'
-import { type AddCommand, type Cli, EXIT, type JsonOption } from './command.js'
+import { type AccountOptions, addAccountCommand, readAccountSettings } from './account.js'
+import { type AddCommand, type Cli, EXIT } from './command.js'
 import { withBase } from './databases.js'
 import { parseMoment, parseUserId, toCount } from './options.js'
 import { print, startProgress } from './output.js'
 
-interface Options extends JsonOption {
+interface Options extends AccountOptions {
   run?: number
   since?: string
   user?: UserId
@@ -22,8 +22,7 @@ interface Options extends JsonOption {
 }
 
 export const addBringBack: AddCommand = (program, cli) => {
-  program
-    .command('bring-back')
+  addAccountCommand(program, 'bring-back')
     .description('send again to people whom WeChat’s refusals have stopped')
     .option('--run <id>', 'the people whom messages of this run stopped', toCount)
     .option(
@@ -38,7 +37,7 @@ export const addBringBack: AddCommand = (program, cli) => {
 }
 
 async function bringPeopleBack(cli: Cli, options: Options): Promise<number> {
-  const { config, account } = readSettings(cli.env, 'nothing')
+  const { config, account } = readAccountSettings(cli, 'nothing', options)
   const { run, since, user, openId, dryRun, json } = options
   if ([run, since, user, openId].filter((value) => value !== undefined).length !== 1)
     throw new ServiceError('invalid_request', 'Give exactly one of --run, --since, --user and --open-id')

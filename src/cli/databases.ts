@@ -1,14 +1,16 @@
 import { statSync } from 'node:fs'
 import { type Account, secretsOf } from '../account.js'
 import { assignUnassigned } from '../books/index.js'
-import { type Config, type Purpose, readConfig, readSettings } from '../config/read.js'
+import { type Config, type Purpose, readConfig } from '../config/read.js'
 import { databaseName, sqliteFile } from '../db/database-name.js'
 import { hasTables, type MigrationParams } from '../db/migrate.js'
 import { isSqlite } from '../db/sql.js'
-import { type Base, openBase, openSending, type Sending } from '../deps.js'
+import { type Base, openBase, openSending, type Sending, type ServiceBase } from '../deps.js'
 import { ServiceError } from '../errors.js'
 import { assertClocksAgree } from '../operations/clock.js'
 import { assertMigrated, migrateLatest } from '../schema.js'
+import { openAllFollowers } from '../users/followers.js'
+import { type AccountOptions, readAccountSettings } from './account.js'
 import type { Cli } from './command.js'
 import { printDatabase } from './output.js'
 
@@ -19,10 +21,11 @@ export interface CommandSettings {
   account?: Account
 }
 
-export function migrationParams({ env, streams }: Cli): MigrationParams {
+/** `appId`: the account that rows without one belong to; WX_APP_ID if it is left out. */
+export function migrationParams({ env, streams }: Cli, appId = env.WX_APP_ID ?? ''): MigrationParams {
   return {
     onMessage: (message) => streams.stderr.write(`${message}\n`),
-    appId: env.WX_APP_ID ?? '',
+    appId,
   }
 }
 
@@ -32,7 +35,7 @@ export function migrationParams({ env, streams }: Cli): MigrationParams {
  */
 export async function withDatabase<T>(
   cli: Cli,
-  work: (base: Base) => Promise<T>,
+  work: (base: ServiceBase) => Promise<T>,
   { config, account }: CommandSettings = { config: readConfig(cli.env) },
 ): Promise<T> {
   printDatabase(cli.streams, databaseName(config.databaseUrl))
@@ -72,17 +75,19 @@ export function withBase<T>(
 export function withSending<T>(
   cli: Cli,
   purpose: Purpose,
+  options: AccountOptions,
   work: (sending: Sending, account: Account) => Promise<T>,
   check: (account: Account, now: number) => void = () => {},
 ): Promise<T> {
-  const { config, account } = readSettings(cli.env, purpose)
+  const { config, account, isOnly } = readAccountSettings(cli, purpose, options)
   return withBase(
     cli,
     'writes',
     async (base) => {
       await assertClocksAgree(base.db, base.now)
       check(account, base.now())
-      await assignUnassigned(base.db, account.appId, base.now())
+      if (isOnly) await assignUnassigned(base.db, account.appId, base.now())
+      await openAllFollowers(base.db, account, base.now())
       const sending = openSending(base, config, account)
       try {
         return await work(sending, account)

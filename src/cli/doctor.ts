@@ -1,46 +1,83 @@
-import { readSettings } from '../config/read.js'
-import { openSending } from '../deps.js'
+import { isDeepStrictEqual } from 'node:util'
+import { type Account, secretsOf } from '../account.js'
+import { type Config, readSettings } from '../config/read.js'
+import { openSending, type ServiceBase } from '../deps.js'
 import { examineAccountsFile } from '../operations/accounts-file-check.js'
 import { examine } from '../operations/doctor.js'
 import type { Finding } from '../operations/finding.js'
 import { pendingMigrations } from '../schema.js'
-import { type AddCommand, type Cli, EXIT, type JsonOption } from './command.js'
+import { type AccountOptions, addAccountCommand, findAccount } from './account.js'
+import { type AddCommand, type Cli, EXIT } from './command.js'
 import { assertFileExists, withDatabase } from './databases.js'
 import { print } from './output.js'
 
 export const addDoctor: AddCommand = (program, cli) => {
-  program
-    .command('doctor')
+  addAccountCommand(program, 'doctor')
     .description('check everything that a run needs, and say what to do')
     .option('--json', 'one JSON object on stdout', false)
-    .action((options: JsonOption) => cli.end(options, () => examineAll(cli, options)))
+    .action((options: AccountOptions) => cli.end(options, () => examineAll(cli, options)))
 }
 
-async function examineAll(cli: Cli, { json }: JsonOption): Promise<number> {
-  const settings = readSettings(cli.env, 'nothing')
-  assertFileExists(settings.config.databaseUrl)
+/** Of all accounts, unless one is named. */
+async function examineAll(cli: Cli, { appId, json }: AccountOptions): Promise<number> {
+  const settings = readSettings(cli.env, 'nothing', appId)
+  const { config, accounts } = settings
+  const named = appId === undefined ? accounts : [findAccount(accounts, appId)]
+  assertFileExists(config.databaseUrl)
   return withDatabase(
     cli,
     async (base) => {
-      const { config, account } = settings
-      const sending = openSending(base, config, account)
-      const { db, now: systemNow } = base
-      const { getToken } = sending
-      const { redisUrl: url } = config
-      const redis = url === undefined ? {} : { redis: { url, sendRate: account.sendRate } }
-      const { findCallbackTarget } = await import('../operations/callback-target.js')
-      const callback = await findCallbackTarget(base, config, account)
-      const deps = { db, pendingMigrations, account, systemNow, getToken, callback, ...redis }
-      const ofFile = config.accountsFile === undefined ? [] : examineAccountsFile(settings, systemNow())
-      const checks = [...ofFile, ...(await examine(deps).finally(sending.close))]
+      const examined: Examined[] = []
+      for (const account of named)
+        examined.push({ appId: account.appId, findings: await examineAccount(base, config, account) })
+      const ofFile = config.accountsFile === undefined ? [] : examineAccountsFile(settings, base.now())
+      const checks = [...ofFile, ...mergeFindings(examined)]
       const ok = checks.every(({ status }) => status !== 'fail')
       print(cli.streams, json, { ok, checks }, checks.map(toLine))
       return ok ? EXIT.ok : EXIT.found
     },
-    settings,
+    { config },
   )
 }
 
-function toLine({ status, name, reason, fix }: Finding): string {
-  return `${status.padEnd(4)} ${name}: ${reason}${fix ? `. ${fix}` : ''}`
+async function examineAccount(base: ServiceBase, config: Config, account: Account): Promise<Finding[]> {
+  base.hideSecrets(secretsOf(account))
+  const sending = openSending(base, config, account)
+  const { db, now: systemNow } = base
+  const { getToken } = sending
+  const { redisUrl: url } = config
+  const redis = url === undefined ? {} : { redis: { url, sendRate: account.sendRate } }
+  const { findCallbackTarget } = await import('../operations/callback-target.js')
+  const callback = await findCallbackTarget(base, config, account)
+  const deps = { db, pendingMigrations, account, systemNow, getToken, callback, ...redis }
+  return examine(deps).finally(sending.close)
+}
+
+interface Examined {
+  appId: string
+  findings: Finding[]
+}
+
+type AccountFinding = Finding & { app_id?: string }
+
+/** What is found alike for every account, as of the database, is said once. */
+function mergeFindings(examined: Examined[]): AccountFinding[] {
+  const [first, ...others] = examined
+  if (!first || others.length === 0) return first?.findings ?? []
+  const isShared = (finding: Finding): boolean =>
+    others.every(({ findings }) => findings.some((other) => isDeepStrictEqual(other, finding)))
+  const shared = first.findings.filter(isShared)
+  return [
+    ...shared,
+    ...examined.flatMap(({ appId, findings }) =>
+      findings
+        .filter((finding) => !shared.some((one) => isDeepStrictEqual(one, finding)))
+        .map((finding) => ({ app_id: appId, ...finding })),
+    ),
+  ]
+}
+
+function toLine({ app_id, status, name, reason, fix }: AccountFinding): string {
+  const about = app_id === undefined ? '' : `${app_id}: `
+  return `${status.padEnd(4)} ${about}${name}: ${reason}${fix ? `. ${fix}` : ''}`
 }

@@ -2,24 +2,25 @@ import { assignUnassigned } from '../books/index.js'
 import { assertClocksAgree } from '../operations/clock.js'
 import { expireStale } from '../permits/expire.js'
 import { findAppIds } from '../permits/store.js'
-import { type AddCommand, type Cli, EXIT, type JsonOption } from './command.js'
+import { type AccountOptions, addAccountCommand } from './account.js'
+import { type AddCommand, type Cli, EXIT } from './command.js'
 import { withBase } from './databases.js'
 import { print, startProgress } from './output.js'
 
 export const addExpire: AddCommand = (program, cli) => {
-  program
-    .command('expire')
+  addAccountCommand(program, 'expire')
     .description('mark permits that have run out as expired, now')
     .option('--json', 'one JSON object on stdout', false)
-    .action((options: JsonOption) => cli.end(options, () => expire(cli, options)))
+    .action((options: AccountOptions) => cli.end(options, () => expire(cli, options)))
 }
 
-async function expire(cli: Cli, { json }: JsonOption): Promise<number> {
-  const { WX_APP_ID: appId } = cli.env
+async function expire(cli: Cli, options: AccountOptions): Promise<number> {
+  const { WX_APP_ID: only } = cli.env
+  const { json, appId: named = only } = options
   return withBase(cli, 'writes', async ({ db, log, now }) => {
     await assertClocksAgree(db, now)
-    const appIds = appId ? [appId] : await findAppIds(db)
-    if (appId) await assignUnassigned(db, appId, now())
+    const appIds = named ? [named] : await findAppIds(db)
+    if (only) await assignUnassigned(db, only, now())
     const progress = await startProgress(cli.streams, 'expire')
     const total = { expired: 0, users: 0 }
     for (const appId of appIds) {

@@ -1,22 +1,21 @@
-import { readSettings } from '../config/read.js'
 import { businessDate } from '../lib/business-date.js'
 import type { UserId } from '../lib/user-id.js'
 import { type Explanation, explainUser } from '../reminders/explain.js'
-import { type AddCommand, EXIT, type JsonOption } from './command.js'
+import { type AccountOptions, addAccountCommand, readAccountSettings } from './account.js'
+import { type AddCommand, EXIT } from './command.js'
 import { withBase } from './databases.js'
 import { parseUserId, toDate } from './options.js'
 import { print } from './output.js'
 
 export const addExplain: AddCommand = (program, cli) => {
-  program
-    .command('explain')
+  addAccountCommand(program, 'explain')
     .description('say why a user was, was not, will or will not be reminded on a day; send nothing')
     .argument('<USER_ID>', "the owner's number for the user", parseUserId)
     .option('--date <YYYY-MM-DD>', 'business date; default today', toDate)
     .option('--json', 'one JSON object on stdout', false)
-    .action((userId: UserId, options: JsonOption & { date?: number }) =>
+    .action((userId: UserId, options: AccountOptions & { date?: number }) =>
       cli.end(options, async () => {
-        const { config, account } = readSettings(cli.env, 'nothing')
+        const { config, account } = readAccountSettings(cli, 'nothing', options)
         return withBase(
           cli,
           'reads',

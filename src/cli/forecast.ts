@@ -1,20 +1,19 @@
 import { InvalidArgumentError } from 'commander'
-import { readSettings } from '../config/read.js'
 import { type BackTest, backTest } from '../summaries/back-test.js'
 import { DEFAULT_DAYS, type Forecast, forecastNow, MAX_DAYS } from '../summaries/forecast.js'
-import { type AddCommand, type Cli, EXIT, type JsonOption } from './command.js'
+import { type AccountOptions, addAccountCommand, readAccountSettings } from './account.js'
+import { type AddCommand, type Cli, EXIT } from './command.js'
 import { withBase } from './databases.js'
 import { toCount } from './options.js'
 import { print, startProgress } from './output.js'
 
-interface Options extends JsonOption {
+interface Options extends AccountOptions {
   days: number
   backTest: boolean
 }
 
 export const addForecast: AddCommand = (program, cli) => {
-  program
-    .command('forecast')
+  addAccountCommand(program, 'forecast')
     .description('count how many users can be reminded on each coming day; send nothing')
     .option('--days <N>', `1 to ${MAX_DAYS}`, toDays, DEFAULT_DAYS)
     .option('--back-test', 'say how good past forecasts were', false)
@@ -28,8 +27,9 @@ function toDays(text: string): number {
   return days
 }
 
-async function forecast(cli: Cli, { days, json, backTest: isBackTest }: Options): Promise<number> {
-  const { config, account } = readSettings(cli.env, 'nothing')
+async function forecast(cli: Cli, options: Options): Promise<number> {
+  const { days, json, backTest: isBackTest } = options
+  const { config, account } = readAccountSettings(cli, 'nothing', options)
   return withBase(
     cli,
     'reads',

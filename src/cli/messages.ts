@@ -1,17 +1,17 @@
 import { Option } from 'commander'
-import { readSettings } from '../config/read.js'
 import type { UserId } from '../lib/user-id.js'
 import { STATES, type State } from '../submitted/schemas.js'
 import { listMessages } from '../submitted/status.js'
 import type { SubmittedMessage } from '../submitted/status-schemas.js'
-import { type AddCommand, EXIT, type JsonOption } from './command.js'
+import { type AccountOptions, addAccountCommand, readAccountSettings } from './account.js'
+import { type AddCommand, EXIT } from './command.js'
 import { withBase } from './databases.js'
 import { parseUserId, toCount } from './options.js'
 import { print } from './output.js'
 
 const DEFAULT_LIMIT = 30
 
-interface Options extends JsonOption {
+interface Options extends AccountOptions {
   state?: State
   user?: UserId
   limit: number
@@ -19,8 +19,7 @@ interface Options extends JsonOption {
 }
 
 export const addMessages: AddCommand = (program, cli) => {
-  program
-    .command('messages')
+  addAccountCommand(program, 'messages')
     .description('list messages that backends submitted, newest first, with what each state means')
     .addOption(new Option('--state <STATE>', 'only those in this state, such as dead').choices(STATES))
     .option('--user <USER_ID>', 'only those of one user', parseUserId)
@@ -29,7 +28,7 @@ export const addMessages: AddCommand = (program, cli) => {
     .option('--json', 'one JSON object on stdout', false)
     .action((options: Options) =>
       cli.end(options, async () => {
-        const { config, account } = readSettings(cli.env, 'nothing')
+        const { config, account } = readAccountSettings(cli, 'nothing', options)
         return withBase(
           cli,
           'reads',

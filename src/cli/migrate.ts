@@ -1,5 +1,6 @@
 import { readConfig } from '../config/read.js'
 import { type MigrationPreview, migrateLatest, pendingMigrations, previewMigrations } from '../schema.js'
+import type { AccountOptions } from './account.js'
 import { type AddCommand, type Cli, EXIT, type JsonOption } from './command.js'
 import { assertFileExists, migrationParams, withDatabase } from './databases.js'
 import { print } from './output.js'
@@ -8,17 +9,18 @@ export const addMigrate: AddCommand = (program, cli) => {
   program
     .command('migrate')
     .description('bring the database up to date')
+    .option('--app-id <APP_ID>', 'the account of rows that have none; default WX_APP_ID')
     .option('--dry-run', 'say what would change and how long it may take; change nothing', false)
     .option('--json', 'one JSON object on stdout', false)
-    .action((options: JsonOption & { dryRun: boolean }) =>
+    .action((options: AccountOptions & { dryRun: boolean }) =>
       cli.end(options, () => (options.dryRun ? preview(cli, options) : migrate(cli, options))),
     )
 }
 
-function migrate(cli: Cli, { json }: JsonOption): Promise<number> {
+function migrate(cli: Cli, { appId, json }: AccountOptions): Promise<number> {
   return withDatabase(cli, async ({ db }) => {
     const migrated = await pendingMigrations(db)
-    await migrateLatest(db, migrationParams(cli))
+    await migrateLatest(db, migrationParams(cli, appId))
     print(cli.streams, json, { migrated }, [
       migrated.length === 0 ? 'Nothing to migrate.' : `Migrated: ${migrated.join(', ')}`,
     ])

@@ -1,23 +1,22 @@
-import { readSettings } from '../config/read.js'
 import { ConfigError } from '../errors.js'
 import { addDays, businessDate } from '../lib/business-date.js'
 import type { UserId } from '../lib/user-id.js'
 import { type Preview, previewReminder, type Sample } from '../reminders/preview.js'
 import { findStreakUpTo } from '../sign-ins/sign-in.js'
-import { type AddCommand, type Cli, EXIT, type JsonOption } from './command.js'
+import { type AccountOptions, addAccountCommand, readAccountSettings } from './account.js'
+import { type AddCommand, type Cli, EXIT } from './command.js'
 import { withBase } from './databases.js'
 import { drawCard } from './draw-card.js'
 import { parseUserId, toDate } from './options.js'
 import { print } from './output.js'
 
-interface Options extends JsonOption {
+interface Options extends AccountOptions {
   user?: UserId
   date?: number
 }
 
 export const addPreview: AddCommand = (program, cli) => {
-  program
-    .command('preview')
+  addAccountCommand(program, 'preview')
     .description(
       'draw the card that the reminder of a day would be; send nothing, and ask WeChat for nothing',
     )
@@ -27,8 +26,9 @@ export const addPreview: AddCommand = (program, cli) => {
     .action((options: Options) => cli.end(options, () => preview(cli, options)))
 }
 
-async function preview(cli: Cli, { user: userId, date: day, json }: Options): Promise<number> {
-  const { config, account } = readSettings(cli.env, 'nothing')
+async function preview(cli: Cli, options: Options): Promise<number> {
+  const { user: userId, date: day, json } = options
+  const { config, account } = readAccountSettings(cli, 'nothing', options)
   if (Object.keys(account.data).length === 0) throw new ConfigError(['REMINDER_DATA: is not set'])
   const show = (date: number, user?: { userId: UserId; streak: number }): number => {
     const answer = previewReminder(account, date, user)
@@ -50,8 +50,7 @@ async function preview(cli: Cli, { user: userId, date: day, json }: Options): Pr
   )
 }
 
-function describe(preview: Preview): string[] {
-  const { date, channel, template_id, samples, user, notes } = preview
+function describe({ date, channel, template_id, opens, samples, user, notes }: Preview): string[] {
   const cards = grouped(samples).map(([streaks, sample]) => ({
     title: `Streak ${streaks.join(', ')} | 连续签到 ${streaks.join('、')} 天`,
     sample,
@@ -61,13 +60,12 @@ function describe(preview: Preview): string[] {
       title: `User ${user.user_id}, streak ${user.streak} | 用户 ${user.user_id}，连续签到 ${user.streak} 天`,
       sample: user,
     })
-  const opens = whatATapOpens(preview)
   return [
     `${date}, ${channel}, template ${template_id || '-'}`,
     ...cards.flatMap(({ title, sample }) => [
       '',
       title,
-      ...drawCard(sample.data, { canBeTapped: opens !== undefined }),
+      ...drawCard(sample.data, { canBeTapped: opens !== null }),
     ]),
     '',
     `A tap opens | 点击打开: ${opens ?? '-'}`,
@@ -85,10 +83,4 @@ function grouped(samples: Sample[]): [number[], Sample][] {
     else groups.set(said, [[sample.streak], sample])
   }
   return [...groups.values()]
-}
-
-function whatATapOpens({ page, jump }: Preview): string | undefined {
-  const { miniprogram, url } = jump
-  if (miniprogram) return `${miniprogram.appid} ${miniprogram.pagepath}`.trim()
-  return page ?? url ?? undefined
 }

@@ -1,19 +1,19 @@
 import { businessDate, toIsoDate } from '../lib/business-date.js'
 import { planRun } from '../reminders/plan.js'
 import { assertToday, type RunReport, runReminders } from '../reminders/run.js'
-import { type AddCommand, type Cli, EXIT, type JsonOption } from './command.js'
+import { type AccountOptions, addAccountCommand } from './account.js'
+import { type AddCommand, type Cli, EXIT } from './command.js'
 import { withSending } from './databases.js'
 import { toCount, toDate } from './options.js'
 import { print, startProgress } from './output.js'
 
-interface Options extends JsonOption {
+interface Options extends AccountOptions {
   date?: number
   limit?: number
 }
 
 export const addRemind: AddCommand = (program, cli) => {
-  program
-    .command('remind')
+  addAccountCommand(program, 'remind')
     .description("start today's run now: remind everyone who is due and was not reminded today")
     .option('--date <YYYY-MM-DD>', 'today in the account’s zone; any other day is refused', toDate)
     .option('--limit <n>', 'remind at most this many users from now on, over all processes', toCount)
@@ -26,6 +26,7 @@ function remind(cli: Cli, options: Options): Promise<number> {
   return withSending(
     cli,
     'reminders',
+    options,
     async (sending, account) => {
       const { db, now } = sending
       const date = options.date ?? businessDate(now(), account.timezone)

@@ -1,24 +1,20 @@
-import { type Purpose, readSettings } from '../config/read.js'
 import { ServiceError } from '../errors.js'
 import { HOUR_MS } from '../lib/durations.js'
 import { type Requeued, requeueMany, type Which } from '../submitted/requeue-many.js'
-import { type AddCommand, EXIT, type JsonOption } from './command.js'
+import { type AccountOptions, addAccountCommand, readAccountSettings } from './account.js'
+import { type AddCommand, EXIT } from './command.js'
 import { withBase } from './databases.js'
 import { toCount } from './options.js'
 import { print } from './output.js'
 
-interface Options extends JsonOption {
+interface Options extends AccountOptions {
   all?: boolean
   errcode?: number
   hours?: number
 }
 
-/** Nothing is sent here: `serve` does that. */
-const PURPOSE: Purpose = 'nothing'
-
 export const addRequeue: AddCommand = (program, cli) => {
-  program
-    .command('requeue')
+  addAccountCommand(program, 'requeue')
     .description('queue dead letters again, each with a permit of its user; serve then sends them')
     .argument('[ID...]', 'ids of messages', collectIds, [])
     .option('--all', 'all dead letters of the account')
@@ -28,7 +24,7 @@ export const addRequeue: AddCommand = (program, cli) => {
     .action((ids: number[], options: Options) =>
       cli.end(options, async () => {
         const which = whichOf(ids, options)
-        const { config, account } = readSettings(cli.env, PURPOSE)
+        const { config, account } = readAccountSettings(cli, 'nothing', options)
         return withBase(
           cli,
           'writes',

@@ -24,6 +24,7 @@ import { addRemind } from './remind.js'
 import { addRequeue } from './requeue.js'
 import { addRestored } from './restored.js'
 import { addSandbox } from './sandbox.js'
+import { addSendTest } from './send-test.js'
 import { addServe } from './serve.js'
 import { listenForSignals } from './signals.js'
 import { addStatus } from './status.js'
@@ -33,6 +34,7 @@ const COMMANDS: AddCommand[] = [
   addServe,
   addMigrate,
   addRemind,
+  addSendTest,
   addPlan,
   addPreview,
   addExplain,

@@ -20,6 +20,12 @@ export function listenForSignals(): { stop: AbortSignal; end(): void } {
   }
 }
 
+/** Calls `act` on each SIGHUP, until what it returns is called. */
+export function onHangUp(act: () => void): () => void {
+  process.on('SIGHUP', act)
+  return () => process.off('SIGHUP', act)
+}
+
 /** Resolves when a stop is requested, at once if the signal came while the command was still starting. */
 export function requested(stop: AbortSignal): Promise<void> {
   return new Promise((resolve) => {

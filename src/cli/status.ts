@@ -1,20 +1,19 @@
-import { readSettings } from '../config/read.js'
 import { businessDate } from '../lib/business-date.js'
 import { findRunStatus, type RunError, type RunStatus } from '../reminders/status.js'
-import { type AddCommand, EXIT, type JsonOption } from './command.js'
+import { type AccountOptions, addAccountCommand, readAccountSettings } from './account.js'
+import { type AddCommand, EXIT } from './command.js'
 import { withBase } from './databases.js'
 import { toDate } from './options.js'
 import { print } from './output.js'
 
 export const addStatus: AddCommand = (program, cli) => {
-  program
-    .command('status')
+  addAccountCommand(program, 'status')
     .description('say how the run of a day went or is going, and what to do; send nothing')
     .option('--date <YYYY-MM-DD>', 'business date; default today', toDate)
     .option('--json', 'one JSON object on stdout', false)
-    .action((options: JsonOption & { date?: number }) =>
+    .action((options: AccountOptions & { date?: number }) =>
       cli.end(options, async () => {
-        const { config, account } = readSettings(cli.env, 'nothing')
+        const { config, account } = readAccountSettings(cli, 'nothing', options)
         return withBase(
           cli,
           'reads',
@@ -65,7 +64,9 @@ function describeProgress({ progress, rate_per_second, expected_finish_at }: Run
 
 function describeSkipped({ as_of, ...causes }: RunStatus['skipped']): string[] {
   if (as_of === null) return []
-  const parts = Object.entries(causes).map(([cause, users]) => `${users} ${cause.replaceAll('_', ' ')}`)
+  const parts = Object.entries(causes).flatMap(([cause, users]) =>
+    users === null ? [] : [`${users} ${cause.replaceAll('_', ' ')}`],
+  )
   return [`Passed over, as of ${as_of}: ${parts.join(', ')}.`]
 }
 

@@ -1,21 +1,20 @@
-import { readSettings } from '../config/read.js'
 import { toIsoDate } from '../lib/business-date.js'
 import { assertClocksAgree } from '../operations/clock.js'
 import { summarize } from '../summaries/summarize.js'
-import { type AddCommand, type Cli, EXIT, type JsonOption } from './command.js'
+import { type AccountOptions, addAccountCommand, readAccountSettings } from './account.js'
+import { type AddCommand, type Cli, EXIT } from './command.js'
 import { withBase } from './databases.js'
 import { print, startProgress } from './output.js'
 
 export const addSummarize: AddCommand = (program, cli) => {
-  program
-    .command('summarize')
+  addAccountCommand(program, 'summarize')
     .description('bring the kept summaries of dashboards up to date, now')
     .option('--json', 'one JSON object on stdout', false)
-    .action((options: JsonOption) => cli.end(options, () => summarizeNow(cli, options)))
+    .action((options: AccountOptions) => cli.end(options, () => summarizeNow(cli, options)))
 }
 
-async function summarizeNow(cli: Cli, { json }: JsonOption): Promise<number> {
-  const { config, account } = readSettings(cli.env, 'nothing')
+async function summarizeNow(cli: Cli, options: AccountOptions): Promise<number> {
+  const { config, account } = readAccountSettings(cli, 'nothing', options)
   return withBase(
     cli,
     'writes',
@@ -27,7 +26,7 @@ async function summarizeNow(cli: Cli, { json }: JsonOption): Promise<number> {
       }).finally(() => progress.stop())
       const { granted = 0, days = [] } = report ?? {}
       const answer = { granted, days: days.map(toIsoDate) }
-      print(cli.streams, json, answer, [
+      print(cli.streams, options.json, answer, [
         days.length > 0
           ? `${granted} new permits counted; summaries of ${answer.days.join(', ')} are up to date.`
           : 'Not up to date: stopped, or another process is at it.',

@@ -67,9 +67,9 @@ function parseHash(value: unknown): Buffer {
 function parseAccounts(value: unknown, appIds: readonly string[]): readonly string[] | 'all' {
   if (value === 'all') return value
   return distinct(value, 'app_ids such as ["wx0123456789abcdef"], or "all"', (item) => {
-    if (typeof item !== 'string' || !appIds.includes(item))
-      throw new Error(`"${item}" is no account of this file${didYouMean(String(item), appIds)}`)
-    return item
+    if (typeof item === 'string' && appIds.includes(item)) return item
+    const hint = typeof item === 'string' ? didYouMean(item, appIds) : ''
+    throw new Error(`${JSON.stringify(item)} is no account of this file${hint}`)
   })
 }
 
@@ -77,7 +77,7 @@ function parseScopes(value: unknown): Scope[] {
   const all = SCOPES.map((scope) => `"${scope}"`).join(', ')
   return distinct(value, `scopes, of ${all}`, (item) => {
     const scope = SCOPES.find((each) => each === item)
-    if (scope === undefined) throw new Error(`"${item}" is no scope; there are ${all}`)
+    if (scope === undefined) throw new Error(`${JSON.stringify(item)} is no scope; there are ${all}`)
     return scope
   })
 }

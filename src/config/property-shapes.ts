@@ -1,3 +1,4 @@
+import { MAX_STREAK } from '../messages/text.js'
 import { REFERENCE } from './references.js'
 
 export type JsonSchema = Readonly<Record<string, unknown>>
@@ -94,7 +95,7 @@ export const TEMPLATE_DATA: JsonSchema = {
         items: {
           type: 'object',
           properties: {
-            min_streak: { type: 'integer', minimum: 0 },
+            min_streak: { type: 'integer', minimum: 1, maximum: MAX_STREAK },
             text: { type: 'string', minLength: 1 },
           },
           required: ['text'],

@@ -1,13 +1,12 @@
-import { cleanEnv, EnvMissingError } from 'envalid'
-import type { Account, Webhook } from '../account.js'
+import type { Account } from '../account.js'
 import { ConfigError } from '../errors.js'
 import { type ApiKey, unboundKey } from '../http/api-keys.js'
 import type { RateLimits } from '../http/rate-limits.js'
-import { parseCron } from '../lib/cron.js'
-import { messageOf } from '../lib/message-of.js'
 import { readAccountsFile } from './accounts-file.js'
+import { clean } from './clean.js'
 import { Faults } from './faults.js'
 import { inFile } from './file-account.js'
+import { assertFitTogether } from './fit-together.js'
 import type { NamedKey } from './parsers.js'
 import { type Environment, withSecretFiles } from './secret-files.js'
 import { accountSettings, serviceSettings } from './settings.js'
@@ -72,8 +71,7 @@ export function readConfig(env: Environment): Config {
 /** The account that the tables and messages are for. Throws ConfigError with all faults at once. */
 export function readAccount(env: Environment): Account {
   const values = clean(withSecretFiles(env), accountSettings)
-  assertWindowOpens(values.REMIND_CRON, values.SEND_UNTIL)
-  const webhook = readWebhook(values.WEBHOOK_URL, values.WEBHOOK_SECRET)
+  assertFitTogether(values)
   return {
     appId: values.WX_APP_ID,
     appSecret: values.WX_APP_SECRET,
@@ -93,7 +91,8 @@ export function readAccount(env: Environment): Account {
     miniprogramState: values.MINIPROGRAM_STATE,
     lang: values.MESSAGE_LANG,
     templates: values.TEMPLATES,
-    webhook,
+    webhook:
+      values.WEBHOOK_URL === '' ? undefined : { url: values.WEBHOOK_URL, secret: values.WEBHOOK_SECRET },
     sendConcurrency: values.SEND_CONCURRENCY,
     sendRate: Number.isFinite(values.SEND_RATE) ? values.SEND_RATE : undefined,
     timezone: values.TIMEZONE,
@@ -101,30 +100,6 @@ export function readAccount(env: Environment): Account {
     expireCron: values.EXPIRE_CRON,
     sendUntil: values.SEND_UNTIL,
   }
-}
-
-/** Without a secret, anybody could tell the backend what became of its messages. */
-function readWebhook(url: string, secret: string): Webhook | undefined {
-  if (url === '' && secret === '') return undefined
-  if (url === '') throw new ConfigError(['WEBHOOK_URL: is not set, and WEBHOOK_SECRET is: set both, or none'])
-  if (secret === '')
-    throw new ConfigError(['WEBHOOK_SECRET: is not set, and WEBHOOK_URL is: set both, or none'])
-  return { url, secret }
-}
-
-/** A run that starts after its window has closed never reminds anybody, and only the users would notice. */
-function assertWindowOpens(remindCron: string, { hour, minute }: Account['sendUntil']): void {
-  const { hours, minutes } = parseCron(remindCron)
-  const first = { hour: Math.min(...hours), minute: Math.min(...minutes) }
-  if (first.hour < hour || (first.hour === hour && first.minute < minute)) return
-  throw new ConfigError([
-    `REMIND_CRON: "${remindCron}" first fires at ${clockTime(first)}, after sending ends at SEND_UNTIL ` +
-      `(${clockTime({ hour, minute })}): nobody would ever be reminded`,
-  ])
-}
-
-function clockTime({ hour, minute }: Account['sendUntil']): string {
-  return [hour, minute].map((part) => String(part).padStart(2, '0')).join(':')
 }
 
 /** What a command sends, if it sends anything. */
@@ -225,17 +200,4 @@ function collectFaults<T>(faults: Faults, inWords: Source['inWords'], read: () =
     for (const fault of error.faults) faults.add(...inWords(fault))
     return undefined
   }
-}
-
-function clean<Spec extends Parameters<typeof cleanEnv>[1]>(env: Environment, spec: Spec) {
-  // A variable that is set to nothing, as in an unfilled .env file, counts as not set.
-  const filled = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''))
-  return cleanEnv(filled, spec, {
-    reporter: ({ errors }) => {
-      const faults = Object.entries(errors).map(
-        ([name, error]) => `${name}: ${error instanceof EnvMissingError ? 'is not set' : messageOf(error)}`,
-      )
-      if (faults.length > 0) throw new ConfigError(faults)
-    },
-  })
 }

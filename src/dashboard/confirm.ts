@@ -1,6 +1,6 @@
 import { pageHead } from './components.js'
 import { html, type Part } from './html.js'
-import { formFields, HOME } from './layout.js'
+import { formFields } from './layout.js'
 import type { Page, Reader, Section } from './reader.js'
 
 export interface Question {
@@ -18,7 +18,7 @@ export interface Question {
 /** Asks once before something is done. */
 export function confirmPage(reader: Reader, question: Question): Page {
   const { texts, operator } = reader
-  const { section, title, lead, body, button, action, back = HOME } = question
+  const { section, title, lead, body, button, action, back = reader.home } = question
   return {
     title,
     section,

@@ -1,5 +1,5 @@
 import type { Knex } from 'knex'
-import type { Account } from '../account.js'
+import type { Accounts } from '../accounts.js'
 import type { Logger } from '../lib/logger.js'
 import type { Finding } from '../operations/finding.js'
 import type { TokenCounters } from '../tokens/shared-token.js'
@@ -11,10 +11,8 @@ export interface OperatorsView {
   redis: { isSet: boolean; sendRate: number | undefined }
 }
 
-/** What only operators may do and see. */
+/** What only operators may do and see, of one account. */
 export interface Operators {
-  /** As it is or as a hash. */
-  password: string
   /** Starts today's run in this process. */
   runs: OperatorRuns
   /** The checks of `doctor`. They take seconds, and ask WeChat. */
@@ -25,9 +23,11 @@ export interface Operators {
 /** What the operators' pages work with. */
 export interface DashboardDeps {
   db: Knex
-  account: Account
-  /** Without them, the pages only say how to switch them on. */
-  operators?: Operators
+  accounts: Accounts
+  /** As it is or as a hash; without it, the pages only say how to switch them on. */
+  adminPassword: string | undefined
+  /** Throws `unknown_account`. */
+  operatorsOf(appId: string): Operators
   /** What happened longer ago is no longer known. */
   retentionDays: number
   log: Logger

@@ -1,12 +1,12 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { Account } from '../account.js'
 import { ServiceError } from '../errors.js'
 import { businessDate, parseIsoDate, toIsoDate } from '../lib/business-date.js'
 import { previewRetry } from '../reminders/preview-retry.js'
 import { findRunStatus, listRuns } from '../reminders/status.js'
 import { onRecord } from './actions.js'
-import type { DashboardDeps, Operators } from './deps.js'
+import type { DashboardDeps } from './deps.js'
 import { type DatedError, type ErrorFacts, type ErrorFilter, errorsPage } from './errors-page.js'
-import { HOME } from './layout.js'
 import { sendPage } from './page.js'
 import type { Reader } from './reader.js'
 import { retryPage, retryPanel, toRetryFilter } from './retry-page.js'
@@ -19,15 +19,16 @@ const RUNS_SHOWN = 14
 /** Errors by code, of a day or of the last runs. */
 export function errorRoutes(
   app: FastifyInstance,
-  deps: DashboardDeps & Operators,
+  { db, operatorsOf, now }: DashboardDeps,
   sessions: OperatorSessions,
   readerOf: (request: FastifyRequest) => Reader,
 ): void {
-  const { db, account, runs, now } = deps
-  const { appId, timezone } = account
-  const today = () => businessDate(now(), timezone)
+  const todayOf = ({ timezone }: Account) => businessDate(now(), timezone)
 
-  async function findErrors(filter: ErrorFilter): Promise<{ errors: DatedError[]; runs: number }> {
+  async function findErrors(
+    account: Account,
+    filter: ErrorFilter,
+  ): Promise<{ errors: DatedError[]; runs: number }> {
     const dated = ({ date, errors }: { date: string; errors: Omit<DatedError, 'date'>[] }) =>
       errors.map((error) => ({ ...error, date }))
     const date = parseIsoDate(filter.date)
@@ -43,32 +44,38 @@ export function errorRoutes(
     const filter = isBad ? { ...asked, date: '' } : asked
     const facts: ErrorFacts = {
       filter,
-      ...(await findErrors(filter)),
+      ...(await findErrors(reader.account, filter)),
       ...(isBad ? { fault: reader.texts.errors.anotherDay } : {}),
     }
-    return sendPage(reply, reader, errorsPage(reader, facts, retryPanel(reader, facts, toIsoDate(today()))))
+    return sendPage(
+      reply,
+      reader,
+      errorsPage(reader, facts, retryPanel(reader, facts, toIsoDate(todayOf(reader.account)))),
+    )
   })
 
   app.get('/errors/retry', { schema: { hide: true } }, async (request, reply) => {
     const reader = readerOf(request)
     const filter = filterOf(request.query)
-    const preview = await previewRetry(db, account, toRetryFilter(filter), now())
+    const preview = await previewRetry(db, reader.account, toRetryFilter(filter), now())
     return sendPage(reply, reader, retryPage(reader, filter, preview))
   })
 
   app.post('/errors/retry', { schema: { hide: true } }, async (request, reply) => {
     assertOurForm(sessions, request)
+    const { account, home } = readerOf(request)
+    const { appId } = account
     const filter = filterOf(request.body)
-    const retry = { ...toRetryFilter(filter), date: today() }
+    const retry = { ...toRetryFilter(filter), date: todayOf(account) }
     const { name: who } = operatorOf(request)
     const details = { date: toIsoDate(retry.date), class: filter.class, template: filter.template }
     await onRecord({ db, appId, now }, request, { action: 'retry', who, details }, async () => {
-      const begun = await runs.start({ retry })
+      const begun = await operatorsOf(appId).runs.start({ retry })
       if (begun === 'busy')
         throw new ServiceError('conflict', 'A run is under way here: retry when it has ended')
       return { note: begun, result: begun }
     })
-    return reply.redirect(HOME, 303)
+    return reply.redirect(home, 303)
   })
 }
 

@@ -2,10 +2,9 @@ import type { RunError } from '../reminders/status.js'
 import { codeOf, day, meaningOf, withCode } from './answers.js'
 import { type Column, pageHead, panel, table } from './components.js'
 import { type Html, html, type Part } from './html.js'
-import { HOME } from './layout.js'
 import type { Page, Reader, Scribe } from './reader.js'
 
-export const ERRORS = `${HOME}/errors`
+export const errorsPath = ({ home }: Scribe): string => `${home}/errors`
 
 /** Which errors are shown; '' = all. */
 export interface ErrorFilter {
@@ -49,11 +48,11 @@ ${retry}`,
   }
 }
 
-function filterForm({ texts }: Reader, { filter, errors, fault }: ErrorFacts): Html {
-  const t = texts.errors
+function filterForm(reader: Reader, { filter, errors, fault }: ErrorFacts): Html {
+  const t = reader.texts.errors
   const classes = [...new Set(errors.map((error) => error.class))].sort()
   const templates = [...new Set(errors.map(({ template_id }) => template_id))].filter(Boolean).sort()
-  return html`<form method="get" action="${ERRORS}" class="panel form row">
+  return html`<form method="get" action="${errorsPath(reader)}" class="panel form row">
 <div class="field"><label for="date">${t.day}</label><input type="date" id="date" name="date" value="${filter.date}">${fault && html`<p class="fault" role="alert">${fault}</p>`}</div>
 ${choice('class', t.klass, t.all, classes, filter.class, (name) => t.classes[name] ?? name)}
 ${choice('template', t.template, t.all, templates, filter.template, (name) => name)}
@@ -90,7 +89,7 @@ function list(scribe: Scribe, errors: DatedError[], hasDays: boolean): Html {
   ]
   const ofDay: Column<DatedError> = {
     title: t.day,
-    cell: ({ date }) => html`<a href="${ERRORS}?date=${date}">${day(format, date)}</a>`,
+    cell: ({ date }) => html`<a href="${errorsPath(scribe)}?date=${date}">${day(format, date)}</a>`,
   }
   return table(t.title, hasDays ? [ofDay, ...columns] : columns, errors, t.empty)
 }

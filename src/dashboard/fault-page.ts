@@ -3,7 +3,6 @@ import { toServiceError } from '../http/errors.js'
 import type { Logger } from '../lib/logger.js'
 import { callout, linkButton, pageHead } from './components.js'
 import { html } from './html.js'
-import { HOME } from './layout.js'
 import { sendPage } from './page.js'
 import type { Reader } from './reader.js'
 
@@ -28,6 +27,6 @@ export function sendFault(
     title: frame.wentWrong,
     body: html`${pageHead(frame.wentWrong)}
 ${callout(known.status >= 500 ? 'bad' : 'warn', faults[known.code] ?? frame.faults.internal, html`<p lang="en">${known.message}</p>`)}
-<div class="buttons">${linkButton(HOME, frame.backToToday)}</div>`,
+<div class="buttons">${linkButton(reader.home, frame.backToToday)}</div>`,
   })
 }

@@ -3,10 +3,8 @@ import type { ActionRow } from './action-store.js'
 import { badge, facts, pageHead, panel, type Tone, table } from './components.js'
 import type { Health } from './health.js'
 import { type Html, html, type Part } from './html.js'
-import { formFields, HOME } from './layout.js'
+import { formFields } from './layout.js'
 import type { Page, Reader, Scribe } from './reader.js'
-
-const HEALTH = `${HOME}/health`
 
 /** `findings` are shown once the checks were asked for. */
 export function healthPage(reader: Reader, health: Health, findings?: Finding[]): Page {
@@ -95,7 +93,7 @@ function checks(reader: Reader, findings: Finding[] | undefined): Html {
     )}</ul>`
   return panel(
     t.checks,
-    html`${list}<form method="post" action="${HEALTH}/checks">${formFields(reader)}<button class="other">${t.checksButton}</button></form>`,
+    html`${list}<form method="post" action="${reader.home}/health/checks">${formFields(reader)}<button class="other">${t.checksButton}</button></form>`,
     { note: t.checksNote },
   )
 }

@@ -15,10 +15,8 @@ import {
   tabs,
 } from './components.js'
 import { type Html, html } from './html.js'
-import { HOME } from './layout.js'
 import type { Page, Reader, Scribe } from './reader.js'
 
-const HISTORY = `${HOME}/history`
 export const PERIODS = [30, 90] as const
 
 export function historyPage(reader: Reader, history: History, period: number): Page {
@@ -34,7 +32,7 @@ ${tabs(
   t.range,
   PERIODS.map((n) => ({
     title: t.days(format.number(n)),
-    href: `${HISTORY}?days=${n}`,
+    href: `${reader.home}/history?days=${n}`,
     current: n === period,
   })),
 )}
@@ -208,14 +206,14 @@ const STATES: Record<RunState, Tone> = {
   missed: 'bad',
 }
 
-function list({ texts, format }: Scribe, days: HistoryDay[]): Html {
+function list({ texts, format, home }: Scribe, days: HistoryDay[]): Html {
   const t = texts.history
   return table(
     t.listTitle,
     [
       {
         title: texts.frame.day,
-        cell: ({ date }) => html`<a href="${HOME}/errors?date=${date}">${day(format, date)}</a>`,
+        cell: ({ date }) => html`<a href="${home}/errors?date=${date}">${day(format, date)}</a>`,
       },
       {
         title: t.state,

@@ -3,10 +3,16 @@ import { icon } from './icons.js'
 import { LANGUAGES, THEMES } from './preferences.js'
 import { type Page, type Reader, SECTIONS, type Section } from './reader.js'
 
-export const HOME = '/dashboard'
+/** Where all pages are, and what is the same for every account. */
+export const ROOT = '/dashboard'
 
-export function pathOf(section: Section): string {
-  return section === 'today' ? HOME : `${HOME}/${section}`
+/** Where the pages of an account are; `isOnly`: there is no other. */
+export function homeOf(appId: string, isOnly: boolean): string {
+  return isOnly ? ROOT : `${ROOT}/accounts/${encodeURIComponent(appId)}`
+}
+
+function pathOf(home: string, section: Section): string {
+  return section === 'today' ? home : `${home}/${section}`
 }
 
 /** A whole document: frame, navigation, and what the page has to say. */
@@ -40,23 +46,35 @@ ${footer(reader)}
 `
 }
 
-function header({ texts, account, operator }: Reader, current: Section | undefined): Html {
+function header(reader: Reader, current: Section | undefined): Html {
+  const { texts, account, operator, home } = reader
   return html`<header class="top">
-<a class="brand" href="${HOME}"><span class="mark" aria-hidden="true"></span><span>${texts.frame.product}<small>${account.appId}</small></span></a>
+<a class="brand" href="${home}"><span class="mark" aria-hidden="true"></span><span>${texts.frame.product}<small>${account.appId}</small></span></a>
+${operator && accountSwitch(reader, current)}
 ${
   operator &&
   html`<nav aria-label="${texts.frame.navigation}"><ul>${SECTIONS.map(
     (section) =>
-      html`<li><a href="${pathOf(section)}"${section === current && html` aria-current="page"`}>${icon(section)}<span>${texts.frame.sections[section]}</span></a></li>`,
+      html`<li><a href="${pathOf(home, section)}"${section === current && html` aria-current="page"`}>${icon(section)}<span>${texts.frame.sections[section]}</span></a></li>`,
   )}</ul></nav>`
 }
 </header>`
 }
 
+/** The same page of the other accounts, where there are any. */
+function accountSwitch({ texts, account, appIds }: Reader, current: Section = 'today'): Html | undefined {
+  if (appIds.length < 2) return undefined
+  return html`<details class="accounts"><summary>${texts.frame.account}${texts.frame.colon}${account.appId}</summary>
+<ul>${appIds.map(
+    (appId) =>
+      html`<li><a href="${pathOf(homeOf(appId, false), current)}"${appId === account.appId && html` aria-current="true"`}>${appId}</a></li>`,
+  )}</ul></details>`
+}
+
 function footer(reader: Reader): Html {
   const { texts, language, theme, operator } = reader
   return html`<footer class="bottom">
-<form method="post" action="${HOME}/preferences" class="switches">
+<form method="post" action="${ROOT}/preferences" class="switches">
 ${formFields(reader)}
 <input type="hidden" name="back" value="${reader.path}">
 <fieldset><legend>${texts.frame.language}</legend>${LANGUAGES.map(
@@ -70,7 +88,7 @@ ${formFields(reader)}
 </form>
 ${
   operator &&
-  html`<form method="post" action="${HOME}/sign-out" class="who">${formFields(reader)}<span>${operator.name}</span><button class="plain">${texts.frame.signOut}</button></form>`
+  html`<form method="post" action="${ROOT}/sign-out" class="who">${formFields(reader)}<span>${operator.name}</span><button class="plain">${texts.frame.signOut}</button></form>`
 }
 </footer>`
 }

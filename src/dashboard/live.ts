@@ -23,7 +23,7 @@ export interface Drawn {
 export interface Live {
   /** A stream until `endsAt`, when the session is over. Throws `overloaded` if there are too many. */
   open(language: Language, endsAt: number): Readable
-  /** Ends all streams; for the stop of the service. */
+  /** Ends all streams. */
   close(): void
 }
 
@@ -36,11 +36,13 @@ interface Reader {
 export function createLive(deps: {
   /** Reads the state and draws it for each language. */
   draw(): Promise<Record<Language, Drawn>>
+  /** Of the account that is drawn, for the log. */
+  appId: string
   log: Logger
   now(): number
   pollMs?: number
 }): Live {
-  const { draw, log, now, pollMs = POLL_MS } = deps
+  const { draw, appId, log, now, pollMs = POLL_MS } = deps
   const readers = new Set<Reader>()
   let last: Partial<Record<Language, string>> = {}
   let timer: NodeJS.Timeout | undefined
@@ -62,7 +64,10 @@ export function createLive(deps: {
     } catch (error) {
       // One line, however long the database is away. The pages stay as they are.
       if (!isFailing)
-        log.warn({ event: 'dashboard.live_failed', err: error }, 'the live page cannot be drawn')
+        log.warn(
+          { event: 'dashboard.live_failed', app_id: appId, err: error },
+          'the live page cannot be drawn',
+        )
       isFailing = true
     } finally {
       isPolling = false

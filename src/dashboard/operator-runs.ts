@@ -23,6 +23,7 @@ export interface OperatorRuns {
 export function createOperatorRuns(deps: {
   run(wish: RunWish, signal: AbortSignal): Promise<unknown>
   assertClock(): Promise<void>
+  appId: string
   log: Logger
 }): OperatorRuns {
   const stopping = new AbortController()
@@ -37,7 +38,7 @@ export function createOperatorRuns(deps: {
         .run(wish, stopping.signal)
         .catch((error: unknown) => {
           deps.log.error(
-            { event: 'dashboard.run_failed', err: error },
+            { event: 'dashboard.run_failed', app_id: deps.appId, err: error },
             'a run that an operator started failed',
           )
         })

@@ -24,10 +24,10 @@ export function openOperators(parts: Parts): Operators | undefined {
   if (config.adminPassword === undefined) return undefined
   const { log } = base
   return {
-    password: config.adminPassword,
     runs: createOperatorRuns({
       run: (wish, signal) => runNow(parts, wish, signal),
       assertClock,
+      appId: parts.account.appId,
       log,
     }),
     examine: () => examineAll(parts),

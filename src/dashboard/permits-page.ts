@@ -5,14 +5,12 @@ import type { GoingDark } from '../summaries/going-dark.js'
 import type { Stock } from '../summaries/stock.js'
 import { day } from './answers.js'
 import { chart } from './chart.js'
-import { type Figure, figures, linkButton, pageHead, panel, table, tabs } from './components.js'
+import { type Column, type Figure, figures, linkButton, pageHead, panel, table, tabs } from './components.js'
 import { type Html, html } from './html.js'
-import { HOME } from './layout.js'
 import { flowPanel, stockPanel } from './permits-charts.js'
 import type { Page, Reader, Scribe } from './reader.js'
-import { USER } from './user-page.js'
+import { userPath } from './user-page.js'
 
-export const PERMITS = `${HOME}/permits`
 export const RANGES = [7, 14, 30] as const
 
 export interface PermitsFacts {
@@ -25,10 +23,11 @@ export interface PermitsFacts {
 }
 
 export function permitsPage(reader: Reader, facts: PermitsFacts): Page {
-  const { texts } = reader
+  const { texts, account } = reader
   const t = texts.permits
   const { stock, flow, dark } = facts
   const forecast = withoutSpentDay(facts.forecast)
+  if (account.channel === 'official') return followersPage(reader, forecast, facts.range)
   return {
     title: t.title,
     section: 'permits',
@@ -40,6 +39,22 @@ ${forecastPanel(reader, { forecast, range: facts.range })}
 ${dark && darkPanel(reader, forecast, dark, facts.range)}`,
   }
 }
+
+/** Of a service account, which needs no permits: who can be reminded, and nothing of permits. */
+function followersPage(reader: Reader, forecast: Forecast, range: number): Page {
+  const t = reader.texts.permits
+  const [, reachable] = figuresOf(reader, { forecast, stock: NO_STOCK })
+  return {
+    title: t.title,
+    section: 'permits',
+    scripts: ['charts.js'],
+    body: html`${pageHead(t.title, t.notNeededLead)}
+${panel(t.notNeeded, html`<p>${t.notNeededText}</p>${reachable && figures([reachable])}`, { note: asOf(reader, forecast.as_of) })}
+${forecastPanel(reader, { forecast, range })}`,
+  }
+}
+
+const NO_STOCK: Stock = { as_of: null, permits: [] }
 
 /** After its run, today has nobody left: the next days are what is asked about. */
 function withoutSpentDay(forecast: Forecast): Forecast {
@@ -82,7 +97,7 @@ function forecastPanel(reader: Reader, { forecast, range }: Pick<PermitsFacts, '
     t.range,
     RANGES.map((n) => ({
       title: t.days(format.number(n)),
-      href: `${PERMITS}?days=${n}`,
+      href: `${reader.home}/permits?days=${n}`,
       current: n === range,
     })),
   )
@@ -116,23 +131,27 @@ function forecastPanel(reader: Reader, { forecast, range }: Pick<PermitsFacts, '
     },
     forecastTable(reader, days),
   )
-  return panel(t.forecast, html`${switcher}${drawn}`, { note: t.forecastNote })
+  const note = reader.account.channel === 'official' ? t.forecastNoteFollowers : t.forecastNote
+  return panel(t.forecast, html`${switcher}${drawn}`, { note })
 }
 
 function widthOf({ expected_low, expected_high }: ForecastDay): number | null {
   return expected_low === null || expected_high === null ? null : expected_high - expected_low
 }
 
-function forecastTable({ texts, format }: Scribe, days: ForecastDay[]): Html {
+function forecastTable({ texts, format, account }: Scribe, days: ForecastDay[]): Html {
   const t = texts.permits
+  const ofPermits: Column<ForecastDay>[] = [
+    { title: t.columns.left, numeric: true, cell: ({ permits_left }) => format.number(permits_left) },
+    { title: t.columns.dark, numeric: true, cell: ({ going_dark }) => format.number(going_dark) },
+  ]
   const orNothing = (value: number | null): string => (value === null ? '–' : format.number(value))
   return table(
     t.forecast,
     [
       { title: texts.frame.day, cell: ({ date }) => day(format, date) },
       { title: t.columns.reach, numeric: true, cell: ({ reachable }) => format.number(reachable) },
-      { title: t.columns.left, numeric: true, cell: ({ permits_left }) => format.number(permits_left) },
-      { title: t.columns.dark, numeric: true, cell: ({ going_dark }) => format.number(going_dark) },
+      ...(account.channel === 'official' ? [] : ofPermits),
       { title: t.columns.expected, numeric: true, cell: ({ expected }) => orNothing(expected) },
       {
         title: t.columns.band,
@@ -146,17 +165,18 @@ function forecastTable({ texts, format }: Scribe, days: ForecastDay[]): Html {
   )
 }
 
-function darkPanel({ texts, format }: Reader, forecast: Forecast, dark: GoingDark, range: number): Html {
+function darkPanel(reader: Reader, forecast: Forecast, dark: GoingDark, range: number): Html {
+  const { texts, format, home } = reader
   const t = texts.permits
   const href = (date: string, after?: number | string): string =>
-    `${PERMITS}?days=${range}&dark=${date}${after === undefined ? '' : `&after=${after}`}#dark`
+    `${home}/permits?days=${range}&dark=${date}${after === undefined ? '' : `&after=${after}`}#dark`
   const days = forecast.days.filter(({ going_dark }) => going_dark > 0)
   const list =
     dark.users.length === 0
       ? html`<p class="empty">${t.darkEmpty}</p>`
       : html`<ul class="chips">${dark.users.map(
           ({ user_id, permits }) =>
-            html`<li><a href="${USER}/${user_id}">${user_id}${permits > 1 && html` <small>× ${format.number(permits)}</small>`}</a></li>`,
+            html`<li><a href="${userPath(reader)}/${user_id}">${user_id}${permits > 1 && html` <small>× ${format.number(permits)}</small>`}</a></li>`,
         )}</ul>`
   return html`<div id="dark">${panel(
     t.darkTitle,

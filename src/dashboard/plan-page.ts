@@ -1,17 +1,24 @@
+import type { Account } from '../account.js'
 import { card } from './card.js'
 import { facts, linkButton, pageHead, panel, table } from './components.js'
 import { html } from './html.js'
-import { HOME } from './layout.js'
 import type { CountedPlan } from './planner.js'
 import type { Page, Reader } from './reader.js'
-import { USER } from './user-page.js'
+import { userPath } from './user-page.js'
+
+/** Where nobody stands on a service account. */
+const FOR_WANT_OF_PERMIT = ['no_permit', 'no_valid_permit']
 
 /** What a run would do now; undefined while it is being counted. */
-export function planPage(reader: Reader, counted: CountedPlan | undefined): Page {
-  const { texts, format, account } = reader
+export function planPage(
+  account: Pick<Account, 'channel'>,
+  reader: Reader,
+  counted: CountedPlan | undefined,
+): Page {
+  const { texts, format } = reader
   const t = texts.today
   const head = pageHead(t.planTitle, t.planLead)
-  const back = html`<div class="buttons">${linkButton(HOME, texts.frame.backToToday)}</div>`
+  const back = html`<div class="buttons">${linkButton(reader.home, texts.frame.backToToday)}</div>`
   const frame = { title: t.planTitle, section: 'today' } as const
   if (!counted)
     return {
@@ -21,10 +28,12 @@ export function planPage(reader: Reader, counted: CountedPlan | undefined): Page
     }
   const { plan, at } = counted
   const [first] = plan.sample
-  const rows = Object.entries(t.planOf).map(([cause, words]): [string, string] => [
-    words,
-    format.number(plan.skipped[cause as keyof typeof plan.skipped]),
-  ])
+  const rows = Object.entries(t.planOf)
+    .filter(([cause]) => account.channel !== 'official' || !FOR_WANT_OF_PERMIT.includes(cause))
+    .map(([cause, words]): [string, string] => [
+      words,
+      format.number(plan.skipped[cause as keyof typeof plan.skipped]),
+    ])
   return {
     ...frame,
     body: html`${head}
@@ -37,7 +46,10 @@ ${
     table(
       t.planSample,
       [
-        { title: texts.user.title, cell: ({ user_id }) => html`<a href="${USER}/${user_id}">${user_id}</a>` },
+        {
+          title: texts.user.title,
+          cell: ({ user_id }) => html`<a href="${userPath(reader)}/${user_id}">${user_id}</a>`,
+        },
         {
           title: t.cardTitle,
           cell: ({ data }) =>
@@ -53,7 +65,7 @@ ${
 }</div>
 ${
   first &&
-  panel(t.cardTitle, card(reader, { page: account.page, data: first.data }), {
+  panel(t.cardTitle, card(reader, first.data), {
     note: t.planSampleOf(String(first.user_id)),
   })
 }</div>`,

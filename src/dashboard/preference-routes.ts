@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import { DAY_MS, SECOND_MS } from '../lib/durations.js'
-import { HOME } from './layout.js'
+import { ROOT } from './layout.js'
 import { LANGUAGE_COOKIE, LANGUAGES, THEME_COOKIE, THEMES } from './preferences.js'
 import { cookieOptions } from './security.js'
 import type { OperatorSessions } from './session.js'
@@ -18,6 +18,6 @@ export function preferenceRoutes(app: FastifyInstance, sessions: OperatorSession
     if (language) reply.setCookie(LANGUAGE_COOKIE, language, options)
     if (theme) reply.setCookie(THEME_COOKIE, theme, options)
     const back = fieldOf(request, 'back')
-    return reply.redirect(/^\/dashboard(?:[/?][^\\\s]*)?$/.test(back) ? back : HOME, 303)
+    return reply.redirect(/^\/dashboard(?:[/?][^\\\s]*)?$/.test(back) ? back : ROOT, 303)
   })
 }

@@ -18,6 +18,10 @@ export interface Reader {
   texts: Texts
   format: Formats
   account: Account
+  /** Where the pages of this account are. */
+  home: string
+  /** All accounts that the reader may turn to. */
+  appIds: string[]
   assets: Assets
   /** Where the page is: the switches lead back to it. */
   path: string
@@ -33,6 +37,8 @@ export interface Scribe {
   texts: Texts
   format: Formats
   account: Account
+  /** Where the pages of this account are. */
+  home: string
 }
 
 export interface Page {
@@ -47,25 +53,36 @@ export interface Page {
   refreshWithoutScripts?: boolean
 }
 
-export function createScribes(account: Account): Record<Language, Scribe> {
+export function createScribes(account: Account, home: string): Record<Language, Scribe> {
   const scribe = (language: Language): Scribe => ({
     language,
     texts: TEXTS[language],
     format: createFormats(language, account.timezone),
     account,
+    home,
   })
   const [en, zh] = LANGUAGES.map(scribe) as [Scribe, Scribe]
   return { en, zh }
 }
 
 /** Makes readers of requests. */
-export function createReaders(account: Account, assets: Assets) {
-  const scribes = createScribes(account)
-  return (request: FastifyRequest, visit: { formToken: string; operator: Operator | undefined }): Reader => ({
-    ...scribes[languageOf(request)],
-    theme: themeOf(request),
-    assets,
-    path: request.method === 'GET' ? request.url : '/dashboard',
-    ...visit,
-  })
+export function createReaders(deps: {
+  /** In the languages of the account that a request is about. */
+  scribesOf(request: FastifyRequest): Record<Language, Scribe>
+  /** All accounts that there are. */
+  appIds(): string[]
+  assets: Assets
+}) {
+  const { scribesOf, appIds, assets } = deps
+  return (request: FastifyRequest, visit: { formToken: string; operator: Operator | undefined }): Reader => {
+    const scribe = scribesOf(request)[languageOf(request)]
+    return {
+      ...scribe,
+      theme: themeOf(request),
+      appIds: appIds(),
+      assets,
+      path: request.method === 'GET' ? request.url : scribe.home,
+      ...visit,
+    }
+  }
 }

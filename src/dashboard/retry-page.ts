@@ -5,7 +5,7 @@ import { ERRCODES } from '../wechat/errcodes.js'
 import { codeOf, meaningOf } from './answers.js'
 import { figures, linkButton, panel, table } from './components.js'
 import { confirmPage } from './confirm.js'
-import { ERRORS, type ErrorFacts, type ErrorFilter } from './errors-page.js'
+import { type ErrorFacts, type ErrorFilter, errorsPath } from './errors-page.js'
 import { type Html, html } from './html.js'
 import type { Page, Reader } from './reader.js'
 
@@ -21,12 +21,8 @@ export function toRetryFilter({ class: name, template }: ErrorFilter): RetryFilt
 }
 
 /** The way to a retry of what is shown: of today only, since another day's reminders are over. */
-export function retryPanel(
-  { texts }: Reader,
-  { filter, errors }: ErrorFacts,
-  today: string,
-): Html | undefined {
-  const t = texts.errors.retry
+export function retryPanel(reader: Reader, { filter, errors }: ErrorFacts, today: string): Html | undefined {
+  const t = reader.texts.errors.retry
   const isToday = filter.date === '' || filter.date === today
   const failed = errors.some(
     (error) => error.date === today && error.outcome === 'failed' && error.errcode !== null,
@@ -35,7 +31,7 @@ export function retryPanel(
   const query = new URLSearchParams({ class: filter.class, template: filter.template }).toString()
   return panel(
     t.title,
-    html`<div class="buttons">${linkButton(`${ERRORS}/retry?${query}`, t.preview)}</div>`,
+    html`<div class="buttons">${linkButton(`${errorsPath(reader)}/retry?${query}`, t.preview)}</div>`,
     {
       note: t.note,
     },
@@ -68,7 +64,7 @@ ${table<RunError>(
     lead: t.lead,
     body,
     button: t.button,
-    action: `${ERRORS}/retry`,
-    back: ERRORS,
+    action: `${errorsPath(reader)}/retry`,
+    back: errorsPath(reader),
   })
 }

@@ -1,8 +1,10 @@
 import { randomBytes } from 'node:crypto'
 import cookie from '@fastify/cookie'
 import formbody from '@fastify/formbody'
-import type { FastifyError, FastifyInstance, FastifyPluginAsync, FastifyRequest } from 'fastify'
+import type { FastifyError, FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
+import type { Accounts } from '../accounts.js'
 import { ServiceError } from '../errors.js'
+import { createAccountPages } from './account-pages.js'
 import { openAssets } from './assets.js'
 import { pageHead } from './components.js'
 import type { DashboardDeps } from './deps.js'
@@ -10,7 +12,7 @@ import { errorRoutes } from './error-routes.js'
 import { sendFault } from './fault-page.js'
 import { healthPages } from './health-routes.js'
 import { html } from './html.js'
-import { HOME } from './layout.js'
+import { homeOf, ROOT } from './layout.js'
 import { sendPage } from './page.js'
 import { preferenceRoutes } from './preference-routes.js'
 import { createReaders, type Reader } from './reader.js'
@@ -25,24 +27,33 @@ import { recogniseVisitor, visitOf } from './visit.js'
 /** The operators' pages, at /dashboard; / leads there. */
 export function dashboardRoutes(deps: DashboardDeps): FastifyPluginAsync {
   return async (root) => {
-    root.get('/', { schema: { hide: true } }, (_, reply) => reply.redirect(HOME, 302))
-    await root.register(pages(deps), { prefix: HOME })
+    root.get('/', { schema: { hide: true } }, (_, reply) => reply.redirect(ROOT, 302))
+    await root.register(allPages(deps), { prefix: ROOT })
   }
 }
 
-function pages(deps: DashboardDeps): FastifyPluginAsync {
-  const { account, operators, log, now } = deps
+function allPages(deps: DashboardDeps): FastifyPluginAsync {
+  const { accounts, adminPassword, log, now } = deps
   return async (app) => {
-    const assets = await openAssets(HOME)
-    const toReader = createReaders(account, assets)
+    const assets = await openAssets(ROOT)
+    const pages = createAccountPages(deps)
+    const toReader = createReaders({
+      scribesOf: (request) => pages.of(request).scribes,
+      appIds: () => accounts.all.map(({ appId }) => appId),
+      assets,
+    })
     const readerOf = (request: FastifyRequest): Reader => toReader(request, visitOf(request))
     // Where there is no password, only the switches of language and theme have a form.
-    const sessions = await openSessions(operators?.password ?? randomBytes(32).toString('hex'), account.appId)
+    const sessions = await openSessions(
+      adminPassword ?? randomBytes(32).toString('hex'),
+      accounts.all[0]?.appId ?? '',
+    )
 
     await app.register(cookie)
     await app.register(formbody, { bodyLimit: 4 * 1024 })
     app.decorateRequest('visit', undefined)
     app.addHook('onRequest', (request, reply) => recogniseVisitor(sessions, request, reply, now()))
+    app.addHook('preClose', async () => pages.close())
     app.setErrorHandler(async (error: FastifyError, request, reply) => {
       // A path that does not exist is refused before our hooks.
       request.cookies ??= app.parseCookie(request.headers.cookie ?? '')
@@ -55,22 +66,42 @@ function pages(deps: DashboardDeps): FastifyPluginAsync {
 
     assets.routes(app)
     preferenceRoutes(app, sessions)
-    if (!operators) return switchedOff(app, readerOf)
-    signInRoutes(app, deps, operators.password, sessions, readerOf)
-    await app.register(async (inside) => {
-      inside.addHook('onRequest', async (request, reply) => {
-        if (visitOf(request).operator) return
-        const next = request.method === 'GET' ? `?next=${encodeURIComponent(request.url)}` : ''
-        return reply.redirect(SIGN_IN + next, 303)
-      })
-      todayRoutes(inside, deps, readerOf)
-      runRoutes(inside, { ...deps, ...operators }, sessions, readerOf)
-      errorRoutes(inside, { ...deps, ...operators }, sessions, readerOf)
-      summaryRoutes(inside, deps, readerOf)
-      userRoutes(inside, deps, sessions, readerOf)
-      healthPages(inside, { ...deps, ...operators }, sessions, readerOf)
-    })
+    if (adminPassword === undefined) return switchedOff(app, readerOf)
+    signInRoutes(app, deps, adminPassword, sessions, readerOf)
+    const inside: FastifyPluginAsync = async (scope) => {
+      scope.addHook('onRequest', async (request, reply) => toAccount(accounts, request, reply))
+      todayRoutes(scope, deps, pages, readerOf)
+      runRoutes(scope, deps, sessions, readerOf)
+      errorRoutes(scope, deps, sessions, readerOf)
+      summaryRoutes(scope, deps, readerOf)
+      userRoutes(scope, deps, sessions, readerOf)
+      healthPages(scope, deps, sessions, readerOf)
+    }
+    await app.register(inside)
+    await app.register(inside, { prefix: '/accounts/:app_id' })
   }
+}
+
+/**
+ * Lets an operator in, to the pages of an account. Where there are several and the address names none, it leads to the
+ * first one, so that every page says in its address whom it is about. Throws `unknown_account`.
+ */
+function toAccount(
+  accounts: Accounts,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): FastifyReply | undefined {
+  const { url, method } = request
+  if (!visitOf(request).operator) {
+    const next = method === 'GET' ? `?next=${encodeURIComponent(url)}` : ''
+    return reply.redirect(SIGN_IN + next, 303)
+  }
+  const { app_id } = request.params as { app_id?: string }
+  const [first, ...others] = accounts.all
+  if (app_id === undefined && method === 'GET' && first && others.length > 0)
+    return reply.redirect(homeOf(first.appId, false) + url.slice(ROOT.length), 303)
+  accounts.of(app_id)
+  return undefined
 }
 
 /** Says how to switch the pages on. */

@@ -1,11 +1,11 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { Account } from '../account.js'
 import { businessDate, toIsoDate } from '../lib/business-date.js'
 import { pauseRun } from '../reminders/pause.js'
 import { onRecord } from './actions.js'
 import { confirmPage } from './confirm.js'
-import type { DashboardDeps, Operators } from './deps.js'
+import type { DashboardDeps } from './deps.js'
 import { type Html, html } from './html.js'
-import { HOME } from './layout.js'
 import { sendPage } from './page.js'
 import type { Page, Reader } from './reader.js'
 import type { OperatorSessions } from './session.js'
@@ -18,19 +18,24 @@ type Verb = 'run' | 'resume' | 'pause'
 /** Start, pause and resume of today's run: each asked once, then done on record. */
 export function runRoutes(
   app: FastifyInstance,
-  { db, account, runs, now }: DashboardDeps & Operators,
+  { db, operatorsOf, now }: DashboardDeps,
   sessions: OperatorSessions,
   readerOf: (request: FastifyRequest) => Reader,
 ): void {
-  const { appId, timezone } = account
-  const today = () => businessDate(now(), timezone)
+  const todayOf = ({ timezone }: Account) => businessDate(now(), timezone)
 
-  async function start(limit: number | undefined): Promise<{ note: string; result: undefined }> {
-    return { note: await runs.start(limit === undefined ? {} : { limit }), result: undefined }
+  async function start(
+    { appId }: Account,
+    limit: number | undefined,
+  ): Promise<{ note: string; result: undefined }> {
+    return {
+      note: await operatorsOf(appId).runs.start(limit === undefined ? {} : { limit }),
+      result: undefined,
+    }
   }
 
-  async function pause(who: string): Promise<{ result: undefined }> {
-    await pauseRun(db, account, today(), who, now())
+  async function pause(account: Account, who: string): Promise<{ result: undefined }> {
+    await pauseRun(db, account, todayOf(account), who, now())
     return { result: undefined }
   }
 
@@ -48,11 +53,13 @@ export function runRoutes(
         return sendPage(reply.status(422), reader, askPage(reader, verb, fault))
       }
       const { name: who } = operatorOf(request)
-      const details = { date: toIsoDate(today()), limit: limit ?? null }
+      const { account, home } = reader
+      const { appId } = account
+      const details = { date: toIsoDate(todayOf(account)), limit: limit ?? null }
       await onRecord({ db, appId, now }, request, { action: verb, who, details }, () =>
-        verb === 'pause' ? pause(who) : start(limit),
+        verb === 'pause' ? pause(account, who) : start(account, limit),
       )
-      return reply.redirect(HOME, 303)
+      return reply.redirect(home, 303)
     })
   }
 }
@@ -70,7 +77,7 @@ function askPage(reader: Reader, verb: Verb, fault?: string): Page {
     title,
     lead,
     button,
-    action: `${HOME}/${verb}`,
+    action: `${reader.home}/${verb}`,
     body: verb === 'pause' ? undefined : limitField(reader, fault),
   })
 }

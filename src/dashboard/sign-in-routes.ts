@@ -3,7 +3,7 @@ import { onRecord } from './actions.js'
 import { pageHead } from './components.js'
 import type { DashboardDeps } from './deps.js'
 import { type Html, html } from './html.js'
-import { formFields, HOME } from './layout.js'
+import { formFields, ROOT } from './layout.js'
 import { sendPage } from './page.js'
 import { createPasswordCheck } from './password.js'
 import type { Reader } from './reader.js'
@@ -11,7 +11,7 @@ import type { OperatorSessions } from './session.js'
 import { createSignInLimit } from './sign-in-limit.js'
 import { assertOurForm, fieldOf, signIn, signOut, visitOf } from './visit.js'
 
-export const SIGN_IN = `${HOME}/sign-in`
+export const SIGN_IN = `${ROOT}/sign-in`
 
 /** Printable, as it stands in the log of actions. */
 const NAME = /^[^\p{C}]{1,40}$/u
@@ -19,15 +19,13 @@ const NAME = /^[^\p{C}]{1,40}$/u
 /** Sign-in and sign-out. */
 export function signInRoutes(
   app: FastifyInstance,
-  { db, account, log, now }: DashboardDeps,
+  { db, accounts, log, now }: DashboardDeps,
   adminPassword: string,
   sessions: OperatorSessions,
   readerOf: (request: FastifyRequest) => Reader,
 ): void {
   const isRight = createPasswordCheck(adminPassword)
   const limit = createSignInLimit({ log, now })
-  const { appId } = account
-
   app.get('/sign-in', { schema: { hide: true } }, (request, reply) => {
     const { operator } = visitOf(request)
     const next = nextOf((request.query as Record<string, unknown>).next)
@@ -48,6 +46,8 @@ export function signInRoutes(
       return again(reader.texts.signIn.wrong)
     }
     limit.succeeded(request)
+    // One sign-in is for all accounts; it stands in the log of the first.
+    const appId = accounts.all[0]?.appId ?? ''
     await onRecord({ db, appId, now }, request, { action: 'sign_in', who: name, details: {} }, async () => ({
       result: await signIn(sessions, request, reply, { name, now: now() }),
     }))
@@ -63,7 +63,7 @@ export function signInRoutes(
 
 /** Where to go afterwards: a page of ours, whatever the link says. */
 function nextOf(given: unknown): string {
-  return typeof given === 'string' && /^\/dashboard(?:[/?][\w/?=&.%-]*)?$/.test(given) ? given : HOME
+  return typeof given === 'string' && /^\/dashboard(?:[/?][\w/?=&.%-]*)?$/.test(given) ? given : ROOT
 }
 
 function ask(

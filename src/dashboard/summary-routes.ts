@@ -18,11 +18,12 @@ const DARK_SHOWN = 50
 /** Permits and History: what the summaries keep. */
 export function summaryRoutes(
   app: FastifyInstance,
-  { db, account, now }: DashboardDeps,
+  { db, now }: DashboardDeps,
   readerOf: (request: FastifyRequest) => Reader,
 ): void {
   app.get('/permits', { schema: { hide: true } }, async (request, reply) => {
     const reader = readerOf(request)
+    const { account } = reader
     const query = request.query as Record<string, unknown>
     const range = oneOf(RANGES, query.days)
     const forecast = await findForecast(db, account, { days: range }, now())
@@ -39,7 +40,7 @@ export function summaryRoutes(
   app.get('/history', { schema: { hide: true } }, async (request, reply) => {
     const reader = readerOf(request)
     const period = oneOf(PERIODS, (request.query as Record<string, unknown>).days)
-    const history = await findHistory(db, account, { days: period }, now())
+    const history = await findHistory(db, reader.account, { days: period }, now())
     return sendPage(reply, reader, historyPage(reader, history, period))
   })
 }

@@ -2,7 +2,6 @@ import type { RunError, RunStatus } from '../reminders/status.js'
 import { codeOf, meaningOf, withCode } from './answers.js'
 import { badge, bar, callout, type Figure, figures, panel, type Share, table } from './components.js'
 import { type Html, html } from './html.js'
-import { HOME } from './layout.js'
 import type { Scribe } from './reader.js'
 import { answerOf, expectedOf, type Today } from './today.js'
 
@@ -88,7 +87,10 @@ const CAUSES = ['signed_in', 'no_permit', 'no_valid_permit', 'opted_out', 'block
 function skipped({ texts, format }: Scribe, { skipped: counts }: RunStatus): Html {
   const t = texts.today
   if (counts.as_of === null) return panel(t.skippedTitle, html`<p class="empty">${t.skippedNotYet}</p>`)
-  const list = CAUSES.map((cause) => ({ cause, users: counts[cause] ?? 0 }))
+  const list = CAUSES.flatMap((cause) => {
+    const users = counts[cause]
+    return users === null ? [] : [{ cause, users }]
+  })
   const most = Math.max(1, ...list.map(({ users }) => users))
   return panel(
     t.skippedTitle,
@@ -102,7 +104,7 @@ function skipped({ texts, format }: Scribe, { skipped: counts }: RunStatus): Htm
 
 const ERRORS_SHOWN = 5
 
-function errors({ texts, format }: Scribe, { errors: all, date }: RunStatus): Html {
+function errors({ texts, format, home }: Scribe, { errors: all, date }: RunStatus): Html {
   const t = texts.today
   const e = texts.errors
   return panel(
@@ -117,6 +119,6 @@ function errors({ texts, format }: Scribe, { errors: all, date }: RunStatus): Ht
       ],
       all.slice(0, ERRORS_SHOWN),
       t.errorsNone,
-    )}${all.length > 0 && html`<p><a href="${HOME}/errors?date=${date}">${t.errorsMore}</a></p>`}`,
+    )}${all.length > 0 && html`<p><a href="${home}/errors?date=${date}">${t.errorsMore}</a></p>`}`,
   )
 }

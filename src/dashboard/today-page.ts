@@ -2,7 +2,6 @@ import { reminderRenderer } from '../messages/text.js'
 import { card } from './card.js'
 import { linkButton, pageHead, panel } from './components.js'
 import { type Html, html } from './html.js'
-import { HOME } from './layout.js'
 import type { Page, Reader } from './reader.js'
 import { answerOf, type DayState, type Today } from './today.js'
 import { liveParts } from './today-live.js'
@@ -19,7 +18,7 @@ export function todayPage(reader: Reader, today: Today): Page {
     scripts: ['live.js'],
     refreshWithoutScripts: state === 'running' || state === 'waiting',
     body: html`${pageHead(format.day(today.date), t.zone(account.timezone))}
-<div class="columns" data-live="${HOME}/events"><div class="stack">
+<div class="columns" data-live="${reader.home}/events"><div class="stack">
 <div data-part="answer">${parts.answer}</div>
 ${actions(reader, today, state)}
 <div class="stack" data-part="details">${parts.details}</div>
@@ -32,7 +31,7 @@ const RUN: DayState[] = ['none', 'planned', 'late']
 const AGAIN: DayState[] = ['done', 'halted', 'limited', 'missed', 'window_closed']
 
 function actions(reader: Reader, { now, closesAt }: Today, state: DayState): Html {
-  const { texts, format, account } = reader
+  const { texts, format, account, home } = reader
   const t = texts.today
   const when = (states: DayState[], button: Html): Html =>
     html`<span data-when="${states.join(' ')}"${!states.includes(state) && html` hidden`}>${button}</span>`
@@ -40,26 +39,30 @@ function actions(reader: Reader, { now, closesAt }: Today, state: DayState): Htm
   return html`<div class="panel"><div class="buttons">
 ${
   isOpen && [
-    when(RUN, linkButton(`${HOME}/run`, t.run, 'main')),
-    when(AGAIN, linkButton(`${HOME}/run`, t.runAgain, state === 'halted' ? 'main' : 'other')),
-    when(['paused'], linkButton(`${HOME}/resume`, t.resume, 'main')),
-    when(['running', 'waiting'], linkButton(`${HOME}/pause`, t.pause)),
+    when(RUN, linkButton(`${home}/run`, t.run, 'main')),
+    when(AGAIN, linkButton(`${home}/run`, t.runAgain, state === 'halted' ? 'main' : 'other')),
+    when(['paused'], linkButton(`${home}/resume`, t.resume, 'main')),
+    when(['running', 'waiting'], linkButton(`${home}/pause`, t.pause)),
   ]
 }
-${linkButton(`${HOME}/plan`, t.plan)}</div>
+${linkButton(`${home}/plan`, t.plan)}</div>
 <p class="hint">${now < closesAt ? t.untilWindow(format.time(closesAt)) : t.afterWindow(format.time(closesAt))}</p></div>`
 }
 
-/** A streak to show the text with: a week is a streak that people know. */
+/** A streak to show the text with: a week is a streak that people know. Most users have none. */
 const SAMPLE_STREAK = 7
+const NO_STREAK = 0
 
 function preview(reader: Reader, { date }: Today): Html {
   const { texts, format, account } = reader
   const t = texts.today
   if (account.templateId === '') return panel(t.cardTitle, html`<p class="empty">${t.cardOff}</p>`)
+  const render = reminderRenderer(account.data, date)
+  const [long, none] = [render(SAMPLE_STREAK), render(NO_STREAK)]
+  const differs = JSON.stringify(long) !== JSON.stringify(none)
   return panel(
     t.cardTitle,
-    card(reader, { page: account.page, data: reminderRenderer(account.data, date)(SAMPLE_STREAK) }),
+    html`${card(reader, long)}${differs && html`<p class="hint">${t.cardWithoutStreak}</p>${card(reader, none)}`}`,
     { note: t.cardOf(format.number(SAMPLE_STREAK)) },
   )
 }

@@ -4,11 +4,11 @@ import type { UserDetail } from '../user-data/schemas.js'
 import { day, meaningOf } from './answers.js'
 import { badge, figures, linkButton, pageHead, panel, table } from './components.js'
 import { type Html, html, type Part } from './html.js'
-import { formFields, HOME } from './layout.js'
+import { formFields } from './layout.js'
 import type { Page, Reader, Scribe } from './reader.js'
 import { timeline } from './timeline.js'
 
-export const USER = `${HOME}/user`
+export const userPath = ({ home }: Scribe): string => `${home}/user`
 
 /** Where somebody is looked up. `fault` says why nobody was found. */
 export function lookUpPage(
@@ -25,7 +25,7 @@ ${
   asked.found &&
   panel(
     t.several,
-    html`<ul>${asked.found.map((id) => html`<li><a href="${USER}/${id}">${t.name(id)}</a></li>`)}</ul>`,
+    html`<ul>${asked.found.map((id) => html`<li><a href="${userPath(reader)}/${id}">${t.name(id)}</a></li>`)}</ul>`,
   )
 }`,
   }
@@ -33,7 +33,7 @@ ${
 
 function lookUpForm(reader: Reader, { who, fault }: { who?: string; fault?: string }): Html {
   const t = reader.texts.user
-  return html`<form method="post" action="${USER}" class="panel form">${formFields(reader)}
+  return html`<form method="post" action="${userPath(reader)}" class="panel form">${formFields(reader)}
 <div class="form row"><div class="field"><label for="who">${t.field}</label><input id="who" name="who" value="${who}" autocomplete="off" spellcheck="false" maxlength="100" required aria-describedby="who-hint"></div><button class="main">${t.button}</button></div>
 <p class="hint" id="who-hint">${t.fieldHint}</p>
 ${fault && html`<p class="fault" role="alert">${fault}</p>`}</form>`
@@ -90,11 +90,12 @@ function numbers({ texts, format }: Scribe, user: UserDetail): Html {
   ])
 }
 
-function change({ texts }: Reader, { user_id, stops, open_ids }: UserDetail): Html {
-  const t = texts.user
+function change(reader: Reader, { user_id, stops, open_ids }: UserDetail): Html {
+  const t = reader.texts.user
+  const path = `${userPath(reader)}/${user_id}`
   if (open_ids.length === 0) return html`<p class="hint">${t.notBound}</p>`
   const isStopped = stops.length > 0
-  return html`<div class="buttons">${isStopped ? linkButton(`${USER}/${user_id}/bring-back`, t.bringBack.open) : linkButton(`${USER}/${user_id}/opt-out`, t.optOut.open)}</div>`
+  return html`<div class="buttons">${isStopped ? linkButton(`${path}/bring-back`, t.bringBack.open) : linkButton(`${path}/opt-out`, t.optOut.open)}</div>`
 }
 
 function groups({ texts, format }: Scribe, { permits }: UserDetail): Html {

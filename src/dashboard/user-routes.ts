@@ -15,7 +15,7 @@ import { explainPanel } from './explain-panel.js'
 import { sendPage } from './page.js'
 import type { Reader } from './reader.js'
 import type { OperatorSessions } from './session.js'
-import { lookUpPage, USER, userPage } from './user-page.js'
+import { lookUpPage, userPage, userPath } from './user-page.js'
 import { assertOurForm, fieldOf, operatorOf } from './visit.js'
 
 const OPEN_ID = /^[\w-]{6,100}$/
@@ -23,11 +23,10 @@ const OPEN_ID = /^[\w-]{6,100}$/
 /** Looking somebody up, and the two things that can be done for a user. */
 export function userRoutes(
   app: FastifyInstance,
-  { db, account, retentionDays, now }: DashboardDeps,
+  { db, retentionDays, now }: DashboardDeps,
   sessions: OperatorSessions,
   readerOf: (request: FastifyRequest) => Reader,
 ): void {
-  const { appId } = account
   const userOf = (request: FastifyRequest): UserId => {
     const { user_id } = request.params as { user_id: string }
     if (isUserId(user_id)) return toUserId(user_id)
@@ -45,17 +44,19 @@ export function userRoutes(
     const who = fieldOf(request, 'who').trim()
     const again = (fault: string, status: number) =>
       sendPage(reply.status(status), reader, lookUpPage(reader, { who, fault }))
-    if (/^\d+$/.test(who)) return isUserId(who) ? reply.redirect(`${USER}/${who}`, 303) : again(t.badId, 422)
+    if (/^\d+$/.test(who))
+      return isUserId(who) ? reply.redirect(`${userPath(reader)}/${who}`, 303) : again(t.badId, 422)
     if (!OPEN_ID.test(who)) return again(t.badId, 422)
-    const found = await orNone(findUsersOf(db, appId, who))
+    const found = await orNone(findUsersOf(db, reader.account.appId, who))
     const [only] = found ?? []
     if (!found || only === undefined) return again(t.notFound(maskOpenId(who)), 404)
-    if (found.length === 1) return reply.redirect(`${USER}/${only}`, 303)
+    if (found.length === 1) return reply.redirect(`${userPath(reader)}/${only}`, 303)
     return sendPage(reply, reader, lookUpPage(reader, { found: found.map(String) }))
   })
 
   app.get('/user/:user_id', { schema: { hide: true } }, async (request, reply) => {
     const reader = readerOf(request)
+    const { account } = reader
     const userId = userOf(request)
     const t = reader.texts.user
     const user = await orNone(findUserDetail(db, account, userId, now()))
@@ -95,14 +96,16 @@ export function userRoutes(
           title: t.title(id),
           lead: t.lead,
           button: t.button,
-          action: `${USER}/${id}/${path}`,
-          back: `${USER}/${id}`,
+          action: `${userPath(reader)}/${id}/${path}`,
+          back: `${userPath(reader)}/${id}`,
         }),
       )
     })
 
     app.post(`/user/:user_id/${path}`, { schema: { hide: true } }, async (request, reply) => {
       assertOurForm(sessions, request)
+      const reader = readerOf(request)
+      const { appId } = reader.account
       const userId = userOf(request)
       const { name: who } = operatorOf(request)
       const details = { user_id: userIdToJson(userId) }
@@ -114,7 +117,7 @@ export function userRoutes(
         if (persons === 0) throw new ServiceError('not_found', 'No open_id is bound to this user')
         return { result: undefined }
       })
-      return reply.redirect(`${USER}/${userId}`, 303)
+      return reply.redirect(`${userPath(reader)}/${userId}`, 303)
     })
   }
 }

@@ -1,10 +1,14 @@
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import type { Account } from '../account.js'
+import type { Channel } from '../channel.js'
 import { type Environment, readAccount, readConfig } from '../config/read.js'
 import {
   DEMO_ACCOUNT,
+  DEMO_OFFICIAL_ACCOUNT,
+  DEMO_OFFICIAL_TEMPLATE_ID,
   DEMO_PAGE,
+  DEMO_PRIZE_TEMPLATE_ID,
   DEMO_SUBSCRIBE_ACCOUNT,
   DEMO_SUBSCRIBE_TEMPLATE_ID,
   DEMO_TEMPLATE_ID,
@@ -31,8 +35,8 @@ interface AppSample {
   seed: number
 }
 
-/** An inherited mini-program, and one of today. */
-const SAMPLES: Record<'form_id' | 'subscribe', AppSample> = {
+/** An inherited mini-program, one of today, and a service account. */
+const SAMPLES: Record<Channel, AppSample> = {
   form_id: {
     env: {
       WX_APP_ID: DEMO_ACCOUNT.appId,
@@ -55,6 +59,7 @@ const SAMPLES: Record<'form_id' | 'subscribe', AppSample> = {
       WX_APP_SECRET: DEMO_SUBSCRIBE_ACCOUNT.secret,
       WX_CHANNEL: 'subscribe',
       REMINDER_TEMPLATE_ID: DEMO_SUBSCRIBE_TEMPLATE_ID,
+      TEMPLATES: DEMO_PRIZE_TEMPLATE_ID,
       REMINDER_PAGE: DEMO_PAGE,
       REMINDER_DATA: JSON.stringify({
         thing1: '每日签到',
@@ -66,10 +71,28 @@ const SAMPLES: Record<'form_id' | 'subscribe', AppSample> = {
     openIdPrefix: 'oSubs',
     seed: 20_261_121,
   },
+  official: {
+    env: {
+      WX_APP_ID: DEMO_OFFICIAL_ACCOUNT.appId,
+      WX_APP_SECRET: DEMO_OFFICIAL_ACCOUNT.secret,
+      WX_CHANNEL: 'official',
+      REMINDER_TEMPLATE_ID: DEMO_OFFICIAL_TEMPLATE_ID,
+      REMINDER_URL: 'https://example.com/sign-in',
+      REMINDER_MINIPROGRAM: JSON.stringify({ appid: DEMO_SUBSCRIBE_ACCOUNT.appId, pagepath: DEMO_PAGE }),
+      REMINDER_DATA: JSON.stringify({
+        thing1: '每日签到',
+        thing2: [{ min_streak: 2, text: '已连续签到{streak}天，别断了' }, { text: '今天开始签到吧' }],
+        date3: '{date}',
+      }),
+    },
+    users: 120,
+    openIdPrefix: 'oFans',
+    seed: 20_261_122,
+  },
 }
 
-export function subscriberOpenId(userId: number): string {
-  return sampleOpenId(SAMPLES.subscribe.openIdPrefix, userId)
+export function openIdOf(channel: Channel, userId: number): string {
+  return sampleOpenId(SAMPLES[channel].openIdPrefix, userId)
 }
 
 /** What the apps of a demo share. */
@@ -81,11 +104,7 @@ export interface DemoStage {
   now(): number
 }
 
-export async function startApp(
-  stage: DemoStage,
-  channel: keyof typeof SAMPLES,
-  port: number,
-): Promise<DemoApp> {
+export async function startApp(stage: DemoStage, channel: Channel, port: number): Promise<DemoApp> {
   const { sandbox, apiKey } = stage
   const { env, ...sample } = SAMPLES[channel]
   const callback = {
@@ -108,7 +127,7 @@ export async function startApp(
     LOG_LEVEL: 'warn',
     PORT: String(port),
   })
-  const service = await startService(config, [account], { migrate: true, now: stage.now })
+  const service = await startService(config, { accounts: [account] }, { migrate: true, now: stage.now })
   const url = `${service.url}/wechat/callback`
   sandbox.control.configureCallback({
     appId: account.appId,

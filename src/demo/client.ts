@@ -5,13 +5,28 @@ export interface Backend {
 }
 
 /** Throws with the answer if it is not 201. */
-export async function post({ url, apiKey }: Backend, path: string, body: object): Promise<unknown> {
+export function post(backend: Backend, path: string, body: object): Promise<unknown> {
+  return call(backend, 'POST', path, body, 201)
+}
+
+/** Throws with the answer if it is not 200. */
+export function put(backend: Backend, path: string, body: object): Promise<unknown> {
+  return call(backend, 'PUT', path, body, 200)
+}
+
+async function call(
+  { url, apiKey }: Backend,
+  method: string,
+  path: string,
+  body: object,
+  expected: number,
+): Promise<unknown> {
   const response = await fetch(url + path, {
-    method: 'POST',
+    method,
     headers: { 'content-type': 'application/json', authorization: `Bearer ${apiKey}` },
     body: JSON.stringify(body),
   })
-  if (response.status !== 201)
+  if (response.status !== expected)
     throw new Error(`${path} answered ${response.status}: ${await response.text()}`)
   return response.json()
 }

@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import { mkdir, mkdtemp, rm } from 'node:fs/promises'
+import type { Channel } from '../channel.js'
 import { businessDate, timeOn } from '../lib/business-date.js'
 import { DAY_MS, HOUR_MS } from '../lib/durations.js'
-import { DEMO_ACCOUNT, DEMO_SUBSCRIBE_ACCOUNT } from '../sandbox/accounts.js'
+import { DEMO_ACCOUNT, DEMO_OFFICIAL_ACCOUNT, DEMO_SUBSCRIBE_ACCOUNT } from '../sandbox/accounts.js'
 import { startSandbox } from '../sandbox/sandbox.js'
 import { type DemoApp, type DemoStage, startApp } from './app.js'
 import { compareBooks } from './books.js'
@@ -14,6 +15,15 @@ import { emptyWeek, type Played, playDay } from './week.js'
 /** The demo's "now" is today at the hour of the daily run, so that it tells the same story at any time of day. */
 const RUN_HOUR = 10
 const ZONE = 'Asia/Shanghai'
+const ACCOUNTS = [DEMO_ACCOUNT, DEMO_SUBSCRIBE_ACCOUNT, DEMO_OFFICIAL_ACCOUNT]
+
+export interface DemoOptions {
+  /** Of the first service; the others follow. */
+  port: number
+  once: boolean
+  /** The accounts that play, one of each channel. */
+  channels: readonly Channel[]
+}
 
 export interface Demo {
   booksAgree: boolean
@@ -21,18 +31,18 @@ export interface Demo {
 }
 
 /**
- * The whole job on sample users of two mini-programs, one on each channel: fresh embedded databases in a folder of this
- * demo's own, a simulated WeChat, a week of uploads and sign-ins over HTTP with the sweep and the daily run, by the
- * same functions that the schedule calls. Afterwards the services stay up until `stop`, unless `once` is set.
+ * The whole job on sample users of an account on each of these channels: fresh embedded databases in a folder of this
+ * demo's own, a simulated WeChat, a week of uploads, follows and sign-ins over HTTP with the sweep and the daily run, by
+ * the same functions that the schedule calls. Afterwards the services stay up until `stop`, unless `once` is set.
  */
-export async function runDemo({ port, once }: { port: number; once: boolean }): Promise<Demo> {
+export async function runDemo(options: DemoOptions): Promise<Demo> {
   const undo: (() => Promise<unknown>)[] = []
   async function stop(): Promise<void> {
     for (const release of undo.splice(0).reverse()) await release()
   }
 
   try {
-    return { booksAgree: await play({ port, once }, undo), stop }
+    return { booksAgree: await play(options, undo), stop }
   } catch (error) {
     await stop()
     throw error
@@ -40,7 +50,7 @@ export async function runDemo({ port, once }: { port: number; once: boolean }): 
 }
 
 async function play(
-  { port, once }: { port: number; once: boolean },
+  { port, once, channels }: DemoOptions,
   undo: (() => Promise<unknown>)[],
 ): Promise<boolean> {
   const say = (line: string): boolean => process.stdout.write(`${line}\n`)
@@ -51,7 +61,7 @@ async function play(
   await mkdir('data', { recursive: true, mode: 0o700 })
   const folder = await mkdtemp('data/demo-')
   undo.push(() => rm(folder, { recursive: true, force: true }))
-  const sandbox = await startSandbox({ now: clock.now, accounts: [DEMO_ACCOUNT, DEMO_SUBSCRIBE_ACCOUNT] })
+  const sandbox = await startSandbox({ now: clock.now, accounts: ACCOUNTS })
   undo.push(sandbox.close)
   const stage: DemoStage = {
     folder,
@@ -61,7 +71,7 @@ async function play(
     now: clock.now,
   }
   const apps: DemoApp[] = []
-  for (const [i, channel] of (['form_id', 'subscribe'] as const).entries()) {
+  for (const [i, channel] of channels.entries()) {
     const app = await startApp(stage, channel, once ? 0 : port + i)
     undo.push(app.service.stop)
     apps.push(app)

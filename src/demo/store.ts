@@ -13,7 +13,8 @@ export async function findReminded(db: Knex, appId: string, date: number): Promi
 
 export interface Delivered {
   open_id: string
-  form_id: string
+  /** null if it needed no permit. */
+  form_id: string | null
   msgid: string | null
 }
 
@@ -21,7 +22,8 @@ export interface Delivered {
 export function findDelivered(db: Knex, appId: string): Promise<Delivered[]> {
   return selectRows<Delivered>(
     db,
-    `SELECT f.open_id, f.form_id, m.msgid FROM wx_push_message m JOIN wx_save_form_id f ON f.id = m.permit_id
+    `SELECT COALESCE(m.open_id, f.open_id) AS open_id, f.form_id, m.msgid FROM wx_push_message m
+     LEFT JOIN wx_save_form_id f ON f.id = m.permit_id
      WHERE m.app_id = ? AND m.state = 'delivered'`,
     [appId],
   )

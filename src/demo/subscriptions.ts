@@ -5,37 +5,53 @@ import type { SampleUser } from './sample.js'
 
 /** What was reported, and what the service answered. */
 export interface Reports {
-  sent: number
-  accepted: number
-  refused: number
+  taps: number
+  /** By template. */
+  answers: Map<string, { accepted: number; refused: number }>
+  /** Unspent permits by template, after the last run. */
+  left: Map<string, number>
 }
 
 export function emptyReports(): Reports {
-  return { sent: 0, accepted: 0, refused: 0 }
+  return { taps: 0, answers: new Map(), left: new Map() }
 }
 
-/** One visitor in this many taps "no". */
+/** One visitor in this many taps "no" to the reminder, and one "yes" to any further template. */
 const REFUSE = 12
-/** The most that one call takes. */
-const ITEMS = 100
+const WANT_MORE = 3
+/** Two templates fit into one call of a hundred items. */
+const TAPS = 50
 
-/** Each visitor is asked once; the page reports the answer, and WeChat's own event follows. */
+/**
+ * Each visitor is asked once, for all templates in one popup; the page reports the answers, and WeChat's own event
+ * follows.
+ */
 export async function reportTaps(
   backend: Backend,
   wechat: SandboxControl,
-  tap: { appId: string; templateId: string; visitors: SampleUser[]; now: number },
+  tap: { appId: string; templateIds: string[]; visitors: SampleUser[]; now: number },
   reports: Reports,
 ): Promise<void> {
-  const { appId, templateId, visitors, now } = tap
-  const items = visitors.map(({ userId, openId }, i) => {
-    const result = i % REFUSE === REFUSE - 1 ? 'reject' : 'accept'
-    wechat.tap({ appId, openId, answers: { [templateId]: result } })
-    return { open_id: openId, user_id: userId, template_id: templateId, result, tapped_at: now }
+  const { appId, templateIds, visitors, now } = tap
+  const taps = visitors.map(({ userId, openId }, i) => {
+    const wants = (n: number) => (n === 0 ? i % REFUSE !== REFUSE - 1 : i % WANT_MORE === 0)
+    const answers = templateIds.map((id, n) => [id, wants(n) ? 'accept' : 'reject'] as const)
+    wechat.tap({ appId, openId, answers: Object.fromEntries(answers) })
+    const person = { open_id: openId, user_id: userId, tapped_at: now }
+    return answers.map(([template_id, result]) => ({ ...person, template_id, result }))
   })
-  for (const some of chunks(items, ITEMS)) {
-    const answer = (await post(backend, '/v1/subscriptions', { items: some })) as Omit<Reports, 'sent'>
-    reports.sent += some.length
-    reports.accepted += answer.accepted
-    reports.refused += answer.refused
+  reports.taps += taps.length
+  for (const some of chunks(taps, TAPS)) {
+    const { results } = (await post(backend, '/v1/subscriptions', { items: some.flat() })) as Answer
+    for (const { template_id, outcome } of results) {
+      const sum = reports.answers.get(template_id) ?? { accepted: 0, refused: 0 }
+      if (outcome === 'accepted') sum.accepted++
+      else sum.refused++
+      reports.answers.set(template_id, sum)
+    }
   }
+}
+
+interface Answer {
+  results: { template_id: string; outcome: string }[]
 }

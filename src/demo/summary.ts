@@ -1,3 +1,4 @@
+import type { Channel } from '../channel.js'
 import type { RunReport } from '../reminders/run.js'
 import type { DemoApp, DemoStage } from './app.js'
 import type { Books } from './books.js'
@@ -16,7 +17,7 @@ export function summary(played: Played[], books: Books): string[] {
   return [
     ...played.flatMap(ofApp),
     '',
-    `${books.answersLost} of WeChat's answers were lost on purpose; asked again with the same form_id, WeChat said "used": delivered once`,
+    ...lost(played, books),
     `our books ${books.ours} delivered, audit ${books.auditOk ? 'clean' : 'NOT CLEAN'}`,
     `WeChat's  ${books.theirs} delivered, ${books.repeated} users reminded twice on a day (simulated WeChat)`,
     books.agree ? 'The books agree.' : `The books DO NOT agree: ${books.differences} messages differ.`,
@@ -29,11 +30,31 @@ function ofApp({ app, week }: Played): string[] {
   return [
     '',
     channel,
-    `  permits   ${channel === 'form_id' ? uploaded(week) : reported(week)}; ${week.expired} ran out`,
+    `  ${CAME_IN[channel](week)}`,
     `  sign-ins  ${week.signIns}`,
     `  this week ${before(week.runs.slice(0, -1))}`,
     ...(today ? [`  today     ${ofToday(today)}`] : []),
   ]
+}
+
+/** What gave the right to send. */
+const CAME_IN: Record<Channel, (week: Week) => string> = {
+  form_id: (week) => `permits   ${uploaded(week)}; ${week.expired} ran out`,
+  subscribe: (week) => `permits   ${reported(week)}; ${week.expired} ran out`,
+  official: ({ follows }) => `followers ${follows.bound.size} bound, ${follows.left} left; no permits needed`,
+}
+
+/** How WeChat, asked again, keeps from delivering twice. A subscribe message has nothing of the kind. */
+const ASKED_AGAIN: Record<Channel, string | undefined> = {
+  form_id: 'asked again with the same form_id, WeChat said "used"',
+  subscribe: undefined,
+  official: 'asked again under the same client_msg_id, WeChat sent nothing more',
+}
+
+function lost(played: Played[], { answersLost }: Books): string[] {
+  const ways = played.map(({ app }) => ASKED_AGAIN[app.account.channel]).filter((way) => way !== undefined)
+  if (ways.length === 0) return []
+  return [`${answersLost} of WeChat's answers were lost on purpose; ${ways.join('; ')}: delivered once`]
 }
 
 function uploaded({ uploads }: Week): string {
@@ -42,7 +63,11 @@ function uploaded({ uploads }: Week): string {
 }
 
 function reported({ reports }: Week): string {
-  return `${reports.sent} taps: ${reports.accepted} accepted, ${reports.refused} refused`
+  const ofTemplates = [...reports.answers].map(
+    ([id, { accepted, refused }], n) =>
+      `${n === 0 ? "the reminder's template" : 'another one'} ${accepted} accepted, ${refused} refused, ${reports.left.get(id) ?? 0} left`,
+  )
+  return `${reports.taps} taps: ${ofTemplates.join('; ')}`
 }
 
 function before(runs: RunReport[]): string {
@@ -74,9 +99,37 @@ export function whereToLook(apps: DemoApp[], { sandbox, apiKey, adminPassword }:
     `  API key            ${apiKey}`,
     `  tables             sqlite3 ${first?.databaseFile} 'select state, count(*) from wx_push_message group by state'`,
     `  WeChat's ledger    ${sandbox.url}/sandbox/ledger?limit=5`,
-    `  upload a form_id   curl -X POST ${url}/v1/form-ids -H 'Authorization: Bearer ${apiKey}' \\`,
-    `                       -H 'Content-Type: application/json' -d '{"open_id":"oDemo1","user_id":1,"form_id":"the formId is a mock one"}'`,
-    `  a wx.login code    curl -X POST ${sandbox.url}/sandbox/login-codes -H 'Content-Type: application/json' -d '{"open_id":"oDemo1"}'`,
+    ...(first ? TO_TRY[first.account.channel](first, { sandbox, apiKey }) : []),
+  ]
+}
+
+/** Calls to copy, one for the service and one for WeChat. */
+const TO_TRY: Record<Channel, (app: DemoApp, stage: Pick<DemoStage, 'sandbox' | 'apiKey'>) => string[]> = {
+  form_id: ({ service }, { sandbox, apiKey }) => [
+    `  upload a form_id   ${call('POST', `${service.url}/v1/form-ids`, apiKey)}`,
+    `                       -d '{"open_id":"oDemo1","user_id":1,"form_id":"the formId is a mock one"}'`,
+    ...logIn(service.url, sandbox.url),
+  ],
+  subscribe: ({ account, service }, { apiKey }) => [
+    `  report a tap       ${call('POST', `${service.url}/v1/subscriptions`, apiKey)}`,
+    `                       -d '{"open_id":"oSubs1","user_id":1,"template_id":"${account.templateId}","result":"accept"}'`,
+  ],
+  official: ({ account, service }, { sandbox, apiKey }) => [
+    `  bind a follower    ${call('PUT', `${service.url}/v1/users`, apiKey)}`,
+    `                       -d '{"open_id":"oFans1","user_id":9001}'`,
+    `  let them follow    curl -X POST ${sandbox.url}/sandbox/followers -H 'Content-Type: application/json' \\`,
+    `                       -d '{"app_id":"${account.appId}","open_ids":["oFans1"]}'`,
+    `  will it be sent?   curl ${service.url}/v1/users/9001/explain -H 'Authorization: Bearer ${apiKey}'`,
+  ],
+}
+
+function call(method: string, url: string, apiKey: string): string {
+  return `curl -X ${method} ${url} -H 'Authorization: Bearer ${apiKey}' -H 'Content-Type: application/json' \\`
+}
+
+function logIn(url: string, sandboxUrl: string): string[] {
+  return [
+    `  a wx.login code    curl -X POST ${sandboxUrl}/sandbox/login-codes -H 'Content-Type: application/json' -d '{"open_id":"oDemo1"}'`,
     `  log in with it     curl -X POST ${url}/v1/sessions -H 'Content-Type: application/json' -d '{"code":"…"}'`,
   ]
 }

@@ -1,14 +1,17 @@
 import { businessDate } from '../lib/business-date.js'
 import { DAY_MS, HOUR_MS } from '../lib/durations.js'
 import { expireStale } from '../permits/expire.js'
+import { subscriptionTemplates } from '../permits/known-templates.js'
 import { type RunReport, runReminders } from '../reminders/run.js'
 import type { SandboxControl } from '../sandbox/control.js'
 import type { FaultSpec } from '../sandbox/faults.js'
-import { FORM_ID_SEND_PATH, SUBSCRIBE_SEND_PATH } from '../sandbox/send-endpoints.js'
+import { FORM_ID_SEND_PATH, OFFICIAL_SEND_PATH, SUBSCRIBE_SEND_PATH } from '../sandbox/send-endpoints.js'
+import { findStock } from '../summaries/stock.js'
 import { summarize } from '../summaries/summarize.js'
-import { type DemoApp, subscriberOpenId } from './app.js'
+import { type DemoApp, openIdOf } from './app.js'
 import { signIn } from './client.js'
 import type { DemoClock } from './clock.js'
+import { emptyFollows, type Follows, followAccount } from './followers.js'
 import { emptyUploads, type Uploads, uploadFormIds } from './form-ids.js'
 import { SAMPLE_DAYS, type SampleDay } from './sample.js'
 import { findReminded, forgetToken } from './store.js'
@@ -18,6 +21,7 @@ import { emptyReports, type Reports, reportTaps } from './subscriptions.js'
 export interface Week {
   uploads: Uploads
   reports: Reports
+  follows: Follows
   signIns: number
   /** Permits that the sweeps expired. */
   expired: number
@@ -32,7 +36,14 @@ export interface Played {
 }
 
 export function emptyWeek(): Week {
-  return { uploads: emptyUploads(), reports: emptyReports(), signIns: 0, expired: 0, runs: [] }
+  return {
+    uploads: emptyUploads(),
+    reports: emptyReports(),
+    follows: emptyFollows(),
+    signIns: 0,
+    expired: 0,
+    runs: [],
+  }
 }
 
 const EVENING_HOURS = 9
@@ -42,21 +53,36 @@ const TROUBLE: { daysAgo: number; faults: FaultSpec[] }[] = [
   {
     daysAgo: 2,
     // Our own mistake, as it seems: the template is gone. The run halts and gives everything back.
-    faults: [{ kind: 'errcode', errcode: 40037, match: { path: FORM_ID_SEND_PATH } }],
+    faults: [FORM_ID_SEND_PATH, OFFICIAL_SEND_PATH].map((path) => ({
+      kind: 'errcode',
+      errcode: 40037,
+      match: { path },
+    })),
   },
   {
     daysAgo: 1,
     // People who refuse; some of them are due.
-    faults: [3, 13, 23, 33, 43, 53, 63, 73, 83].map((userId) => ({
-      kind: 'errcode',
-      errcode: 43101,
-      match: { path: SUBSCRIBE_SEND_PATH, open_id: subscriberOpenId(userId) },
-    })),
+    faults: [3, 13, 23, 33, 43, 53, 63, 73, 83].flatMap((userId) => [
+      {
+        kind: 'errcode',
+        errcode: 43101,
+        match: { path: SUBSCRIBE_SEND_PATH, open_id: openIdOf('subscribe', userId) },
+      },
+      {
+        kind: 'errcode',
+        errcode: 48002,
+        match: { path: OFFICIAL_SEND_PATH, open_id: openIdOf('official', userId) },
+      },
+    ]),
   },
   {
     daysAgo: 0,
-    // Answers get lost on the way: asked again with the same form_id, WeChat delivers no message twice.
-    faults: [{ kind: 'cut_after', rate: 0.05, match: { path: FORM_ID_SEND_PATH } }],
+    // Answers get lost on the way: asked again with the same key, WeChat delivers no message twice.
+    faults: [FORM_ID_SEND_PATH, OFFICIAL_SEND_PATH].map((path) => ({
+      kind: 'cut_after',
+      rate: 0.05,
+      match: { path },
+    })),
   },
 ]
 
@@ -93,9 +119,18 @@ async function playMorning(
   wechat: SandboxControl,
   now: number,
 ): Promise<void> {
-  const { appId, channel, templateId } = account
-  if (channel === 'form_id') await uploadFormIds(backend, wechat, { appId, visitors, now }, week.uploads)
-  else await reportTaps(backend, wechat, { appId, templateId, visitors, now }, week.reports)
+  const { appId, channel } = account
+  const templateIds = subscriptionTemplates(account)
+  switch (channel) {
+    case 'form_id':
+      await uploadFormIds(backend, wechat, { appId, visitors, now }, week.uploads)
+      break
+    case 'subscribe':
+      await reportTaps(backend, wechat, { appId, templateIds, visitors, now }, week.reports)
+      break
+    case 'official':
+      await followAccount(backend, wechat, { appId, visitors }, week.follows)
+  }
   await signIn(backend, signIns)
   week.signIns += signIns.length
   await pushEvents({ service }, wechat)
@@ -117,6 +152,9 @@ async function playRun(
   week.runs.push(await runReminders(sending, account, { date, triggeredBy: 'cron', signal }))
   await pushEvents({ service }, wechat)
   await summarize({ ...sending, signal }, account)
+  const { permits } = await findStock(sending.db, account, clock.now())
+  // Subscriptions do not run out, so each template has one row.
+  week.reports.left = new Map(permits.map(({ template_id, permits: left }) => [template_id ?? '', left]))
 }
 
 /** WeChat pushes what has happened, and the service takes it up before the clock moves on. */

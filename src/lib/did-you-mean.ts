@@ -1,5 +1,5 @@
 /** The name of these that somebody may have meant, if one is near: two signs amiss, or a third of a short name. */
-export function nearestOf(written: string, names: readonly string[]): string | undefined {
+function nearestOf(written: string, names: readonly string[]): string | undefined {
   const limit = Math.min(2, Math.ceil(written.length / 3))
   let nearest: string | undefined
   let best = limit + 1
@@ -10,7 +10,7 @@ export function nearestOf(written: string, names: readonly string[]): string | u
   return nearest
 }
 
-/** `, did you mean "app_id"?`, or nothing. */
+/** `; did you mean "app_id"?`, or nothing. */
 export function didYouMean(written: string, names: readonly string[]): string {
   const name = nearestOf(written, names)
   return name === undefined ? '' : `; did you mean "${name}"?`

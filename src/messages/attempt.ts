@@ -12,7 +12,7 @@ import { type HeldMessage, traceIdOf } from './message.js'
 import type { Pace } from './pace.js'
 import { policyOf } from './policy.js'
 import type { Stopping } from './stopping.js'
-import { judge, judgeUnsent, type Verdict } from './verdict.js'
+import { canRepeat, judge, judgeUnsent, type Verdict } from './verdict.js'
 
 /**
  * One attempt to send a message: waits for its turn, lets the request leave if it still may, and judges the answer.
@@ -30,8 +30,14 @@ export function createAttempt(
 
   const isClosed = (message: HeldMessage): boolean => deps.now() >= closesAt(message)
   const isHeldUp = (message: HeldMessage): boolean => brake.heldUpFor(message, deps.now()) > 0
+  /** A message may wait for its turn until the key that would keep it from a second delivery has run out. */
+  const isTooLate = (message: HeldMessage): boolean => message.maybeSent && !canRepeat(message, deps.now())
   const isWanted = (message: HeldMessage): boolean =>
-    !stopping.isStopping() && !isClosed(message) && !isHeldUp(message) && leases.isHeld(message)
+    !stopping.isStopping() &&
+    !isClosed(message) &&
+    !isHeldUp(message) &&
+    !isTooLate(message) &&
+    leases.isHeld(message)
 
   /** After a doubt, a single request may probe whether WeChat judges messages again. */
   function isHeldBack(): boolean {
@@ -63,14 +69,21 @@ export function createAttempt(
   function notSent(message: HeldMessage): JudgedMessage {
     const closed = isClosed(message)
     const heldUpMs = brake.heldUpFor(message, deps.now())
+    const tooLate = isTooLate(message)
     const why = closed
       ? 'its sending window closed'
-      : heldUpMs > 0
-        ? 'its template was refused several times in a row'
-        : brake.halt
-          ? 'the run halted'
-          : 'the service stopped'
-    return judgedUnsent(message, judgeUnsent(message, { closed, heldUpMs }), `not sent: ${why}`)
+      : tooLate
+        ? 'by now, sending it again could deliver it twice'
+        : heldUpMs > 0
+          ? 'its template was refused several times in a row'
+          : brake.halt
+            ? 'the run halted'
+            : 'the service stopped'
+    return judgedUnsent(
+      message,
+      judgeUnsent(message, { closed: closed || tooLate, heldUpMs }),
+      `not sent: ${why}`,
+    )
   }
 
   return async (message) => {

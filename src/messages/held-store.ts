@@ -45,7 +45,7 @@ interface HeldRow {
   page: string
   data: string
   streak: number
-  permit_id: number
+  permit_id: number | null
   form_id: string | null
   source: PermitSource | null
   attempts: number

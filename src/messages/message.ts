@@ -24,9 +24,11 @@ export interface HeldMessage {
   templateId: string
   page: string
   data: TemplateData
-  permitId: number
+  /** null if it needs none, as on a service account. */
+  permitId: number | null
+  /** '' without a permit. */
   formId: string
-  /** null if the permit's row is gone. */
+  /** null without a permit, or if its row is gone. */
   permitSource: PermitSource | null
   /** Attempts that have ended so far. */
   attempts: number

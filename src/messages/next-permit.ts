@@ -46,7 +46,7 @@ export async function takeNextPermits(db: Knex, judged: JudgedMessage[], now: nu
       {
         appId,
         users: judged.map(({ message }) => message.userId),
-        spoiled: judged.map(({ message }) => message.permitId),
+        spoiled: permitsOf(judged),
       },
       isUsable(first.message, now),
     )
@@ -90,10 +90,14 @@ export async function takeNextPermits(db: Knex, judged: JudgedMessage[], now: nu
 
 async function recordSpoiled(trx: Knex.Transaction, judged: JudgedMessage[], now: number): Promise<void> {
   for (const [errcode, group] of groupBy(judged, ({ answer }) => answer.errcode)) {
-    const ids = sortedUnique(group.map(({ message }) => message.permitId))
+    const ids = sortedUnique(permitsOf(group))
     await recordDead(trx, ids, errcode, now)
   }
 }
+
+/** Only what was sent with a permit can have spoiled one. */
+const permitsOf = (judged: JudgedMessage[]): number[] =>
+  judged.map(({ message }) => message.permitId).filter((id) => id !== null)
 
 /** The verdict on a message that does not go on with that permit now; undefined if it does. */
 function endingWithout(judged: JudgedMessage, permit: NextPermit | undefined): JudgedMessage | undefined {

@@ -36,6 +36,7 @@ export const POLICIES: Record<AnswerClass, Policy> = {
   unreachable: { permit: 'kept', brake: 'outage', pace: 'slow_down', blame: 'wechat' },
   ambiguous: { permit: 'in_doubt', brake: 'outage', pace: 'slow_down', blame: 'wechat' },
   dead_permit: { permit: 'replaced', brake: 'go_on', pace: 'neither', blame: 'permit' },
+  person_limit: { permit: 'kept', brake: 'go_on', pace: 'neither', blame: 'nobody' },
   user: { permit: 'lost', brake: 'go_on', pace: 'neither', blame: 'user' },
   token: { permit: 'given_back', brake: 'mistake', pace: 'neither', blame: 'us' },
   configuration: { permit: 'given_back', brake: 'mistake', pace: 'neither', blame: 'us' },

@@ -40,7 +40,7 @@ interface LockedRow {
   id: number
   claim_id: number
   user_id: UserId
-  permit_id: number
+  permit_id: number | null
   business_date: number | null
   last_date_before: number
 }

@@ -12,6 +12,7 @@ import { examineCallback } from './callback-check.js'
 import type { CallbackTarget } from './callback-target.js'
 import { measureSkew, SKEW_LIMIT_MS, SKEW_WARN_MS } from './clock.js'
 import type { Finding } from './finding.js'
+import { examineOpening } from './opening-check.js'
 import { examineRedis } from './redis-check.js'
 
 export interface DoctorDeps {
@@ -37,6 +38,7 @@ export async function examine(deps: DoctorDeps): Promise<Finding[]> {
   if (database.status === 'fail') return [database]
   const migrations = await examineMigrations(deps)
   const rest = [await examineZone(deps), await examineClock(deps), await examinePool(deps.db)]
+  if (deps.account.channel === 'subscribe') rest.push(examineOpening(deps.account))
   if (deps.redis) rest.push(await examineRedis(deps.redis.url, deps.redis.sendRate))
   // Without the tables there is no place for a token or an event.
   if (migrations.status === 'ok') {

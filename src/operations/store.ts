@@ -109,22 +109,27 @@ export function findSpentWithoutMessage(db: Knex, limit: number): Promise<Mismat
     `SELECT f.message_id, f.id AS permit_id FROM wx_save_form_id f
      LEFT JOIN wx_push_message m ON m.id = f.message_id
      WHERE f.status = 1 AND f.message_id > 0
-       AND (m.id IS NULL OR (m.permit_id <> f.id OR m.state = 'cancelled') AND f.errcode IS NULL)
+       AND (m.id IS NULL OR (COALESCE(m.permit_id, 0) <> f.id OR m.state = 'cancelled') AND f.errcode IS NULL)
      LIMIT ?`,
     [limit],
   )
 }
 
 /**
- * A message that was claimed, or submitted and is not settled or was sent, although its permit is not spent on it.
+ * A message that was claimed, or submitted and is not settled or was sent, although its permit is not spent on it. One
+ * of a service account has none: it must have the open_id that it goes to, until it is settled.
  */
 export function findMessagesWithoutPermit(db: Knex, limit: number): Promise<Mismatch[]> {
   return scanRows<Mismatch>(
     db,
     `SELECT m.id AS message_id, m.permit_id FROM wx_push_message m
+     LEFT JOIN wx_card c ON c.id = m.card_id
      LEFT JOIN wx_save_form_id f ON f.id = m.permit_id
-     WHERE m.state <> 'cancelled' AND (m.kind = 'reminder' OR m.permit_id IS NOT NULL)
-       AND (f.id IS NULL OR f.status <> 1 OR f.message_id <> m.id)
+     WHERE m.state <> 'cancelled' AND CASE
+       WHEN c.channel = 'official' AND m.permit_id IS NULL
+         THEN m.open_id IS NULL AND m.state IN ('queued', 'sending', 'retry')
+       WHEN m.kind = 'api' AND m.permit_id IS NULL THEN 1 = 0
+       ELSE f.id IS NULL OR f.status <> 1 OR f.message_id <> m.id END
      LIMIT ?`,
     [limit],
   )

@@ -1,6 +1,6 @@
 import type { Knex } from 'knex'
 import type { Account } from '../account.js'
-import { type ClaimedPermit, lockForClaim, spendForClaim } from '../books/index.js'
+import { type Claimed, lockForClaim, needOf, spendForClaim } from '../books/index.js'
 import { isDuplicate } from '../db/errors.js'
 import { inTransaction } from '../db/transaction.js'
 import { MINUTE_MS } from '../lib/durations.js'
@@ -50,7 +50,7 @@ export interface ClaimOptions extends ClaimOf {
 
 /**
  * Claims the next due users of the run: one short transaction writes their messages, spends their oldest valid
- * permits, and counts their counters down. Lock order: run, range; then nothing is waited for, up to the outcomes.
+ * permits, and counts their counters down; on a service account, which needs no permits, it moves `last_date` alone. Lock order: run, range; then nothing is waited for, up to the outcomes.
  */
 export async function claimDue(db: Knex, account: Account, options: ClaimOptions): Promise<Claim> {
   const { runId, date, now } = options
@@ -110,6 +110,7 @@ export async function claimRange(
   const { date, now } = of
   const lease = await openClaim(trx, appId, of.leaseMs, now)
   const state = firstState(account, date, now)
+  const need = needOf(account, now)
   const written = await store.insertDue(trx, appId, range, limit, {
     day: store.dayOf(account, date, now),
     claimId: lease.claimId,
@@ -124,17 +125,17 @@ export async function claimRange(
     return { claimed: [], last: undefined, again: null }
   }
   const last = written < limit ? undefined : await store.findLastOfClaim(trx, lease.claimId)
-  const claimOfDay = { claimId: lease.claimId, date }
-  const permits = await lockForClaim(trx, claimOfDay, now)
-  const again = permits.length === written ? null : await dropPassedOver(trx, lease, permits)
-  await spendForClaim(trx, claimOfDay, permits.length, now)
+  const claimOfDay = { claimId: lease.claimId, date, need: need.kind }
+  const had = await lockForClaim(trx, claimOfDay, now)
+  const again = had.length === written ? null : await dropPassedOver(trx, lease, had)
+  await spendForClaim(trx, claimOfDay, had.length, now)
   // Of a claim that counts as a send, the messages that may not: those on a prepay_id, which has three uses.
-  const waiting = permits.filter(({ source }) => state === 'sending' && !isOwnKey(channel, source))
+  const waiting = had.filter(({ source }) => state === 'sending' && !isOwnKey(channel, source))
   const waitingIds = new Set(waiting.map(({ messageId }) => messageId))
   await store.setQueued(trx, [...waitingIds])
-  if (permits.length === 0) await closeClaims(trx, [lease.claimId])
+  if (had.length === 0) await closeClaims(trx, [lease.claimId])
   const toHeld = heldMessages(account, of, lease)
-  const claimed = permits.map((permit) => toHeld(permit, waitingIds.has(permit.messageId) ? 'queued' : state))
+  const claimed = had.map((one) => toHeld(one, waitingIds.has(one.messageId) ? 'queued' : state))
   return { claimed, last, again }
 }
 
@@ -142,9 +143,9 @@ export async function claimRange(
 async function dropPassedOver(
   trx: Knex.Transaction,
   { claimId }: Lease,
-  permits: ClaimedPermit[],
+  had: Claimed[],
 ): Promise<UserId | null> {
-  const locked = new Set(permits.map(({ messageId }) => messageId))
+  const locked = new Set(had.map(({ messageId }) => messageId))
   const passedOver = (await store.findOfClaim(trx, claimId)).filter(({ id }) => !locked.has(id))
   await store.deleteUnclaimed(
     trx,
@@ -158,23 +159,23 @@ function heldMessages(
   account: Account,
   { runId, date, card, now }: ClaimOf,
   lease: Lease,
-): (permit: ClaimedPermit, state: HeldMessage['state']) => HeldMessage {
+): (claimed: Claimed, state: HeldMessage['state']) => HeldMessage {
   const render = reminderRenderer(card.data, date)
-  return (permit, state) => ({
-    id: permit.messageId,
+  return (claimed, state) => ({
+    id: claimed.messageId,
     lease,
     state,
     kind: 'reminder',
     appId: account.appId,
-    userId: permit.userId,
-    openId: permit.openId,
+    userId: claimed.userId,
+    openId: claimed.openId,
     channel: card.channel,
     templateId: card.templateId,
     page: card.page,
-    data: render(permit.streak),
-    permitId: permit.id,
-    formId: permit.formId,
-    permitSource: permit.source,
+    data: render(claimed.streak),
+    permitId: claimed.permitId,
+    formId: claimed.formId,
+    permitSource: claimed.source,
     attempts: 0,
     maybeSent: false,
     businessDate: date,

@@ -1,6 +1,6 @@
 import type { Knex } from 'knex'
 import type { Account } from '../account.js'
-import { type Condition, isUsable, oldestUsablePermit } from '../books/index.js'
+import { type Condition, mayBeDue, type Need, needOf, sentWith } from '../books/index.js'
 import { execute, isSqlite, mysqlHint, placeholders, selectRows } from '../db/sql.js'
 import { addDays } from '../lib/business-date.js'
 import type { UserId } from '../lib/user-id.js'
@@ -9,16 +9,16 @@ import { isStopped } from '../users/stopped.js'
 
 export { boundRange } from '../runs/user-pages.js'
 
-/** A business date, the permits that its reminders may spend at the moment of asking, and their template. */
+/** A business date, what its reminders need of their users at the moment of asking, and their template. */
 export interface Day {
   date: number
-  usable: Condition
+  need: Need
   templateId: string
 }
 
 /** The day of an account's reminders, at this moment. */
 export function dayOf(account: Pick<Account, 'channel' | 'templateId'>, date: number, at: number): Day {
-  return { date, usable: isUsable(account, at), templateId: account.templateId }
+  return { date, need: needOf(account, at), templateId: account.templateId }
 }
 
 interface DueOf {
@@ -35,11 +35,11 @@ interface DueOf {
 }
 
 /**
- * SQL of the first due users of a range, in order, without locks: the counter `p`, its oldest usable permit
- * `permit_id`, and yesterday's sign-in `y`. A claim passes a range of boundRange.
+ * SQL of the first due users of a range, in order, without locks: the counter `p`, the permit or open_id `sent_with`,
+ * and yesterday's sign-in `y`. A claim passes a range of boundRange.
  * Sign-ins are LEFT JOINs, not NOT EXISTS: MariaDB would materialise the whole table at each claim.
  * Plan on MySQL: p range PRIMARY, s and y eq_ref PRIMARY, u ref wx_user_user_idx, m eq_ref
- * wx_push_message_reminder_uq, f ref wx_save_form_id_oldest_idx. Without the hints on s and y, MariaDB joins few
+ * wx_push_message_reminder_uq, f ref wx_save_form_id_oldest_idx, w ref wx_user_user_idx. Without the hints on s and y, MariaDB joins few
  * sign-ins by wx_sign_in_day_idx through a buffer, which loses the order of users: each claim then reads its whole
  * range and sorts it. Without the hint on u, it joins users by the account alone while wx_user is small.
  */
@@ -51,24 +51,18 @@ function dueUsers(
   const signIn = (alias: string): string =>
     `LEFT JOIN wx_sign_in ${alias}${mysqlHint(db, 'FORCE INDEX (PRIMARY)')}
        ON ${alias}.app_id = p.app_id AND ${alias}.user_id = p.user_id AND ${alias}.day = ?`
-  // The sign-in stands in the look-up as well, so that MariaDB, which moves HAVING to the first table that has all it
-  // needs, does not look up the permits of those who have signed in.
-  const ofTheRest = { ...day.usable, sql: `${day.usable.sql} AND s.user_id IS NULL` }
-  // SQLite has no HAVING without groups, and would look for the permit twice.
-  const from = isSqlite(db)
-    ? `o.id AS permit_id FROM wx_message_push_status p JOIN wx_save_form_id o ON o.id = ${oldestUsablePermit(db, day.usable)}`
-    : `${oldestUsablePermit(db, ofTheRest)} AS permit_id FROM wx_message_push_status p`
+  const { from, bindings } = isSqlite(db) ? joinedWith(db, day.need) : lookedUp(db, day.need)
   return {
     sql: `SELECT ${columns.sql}, ${from} ${signIn('s')} ${signIn('y')}
      LEFT JOIN wx_user u${mysqlHint(db, 'IGNORE INDEX (PRIMARY)')}
        ON u.app_id = p.app_id AND u.user_id = p.user_id AND ${isStopped('u', '?')}
      ${besideMessages ? 'LEFT JOIN wx_push_message m ON m.app_id = p.app_id AND m.business_date = ? AND m.user_id = p.user_id' : ''}
-     WHERE p.app_id = ? AND p.user_id > ? AND p.user_id <= ? AND p.count > 0 AND p.last_date < ?
+     WHERE p.app_id = ? AND p.user_id > ? AND p.user_id <= ? AND ${mayBeDue(day.need)} AND p.last_date < ?
        AND s.user_id IS NULL AND u.app_id IS NULL${besideMessages ? ' AND m.id IS NULL' : ''}
-     ${isSqlite(db) ? '' : 'HAVING permit_id IS NOT NULL'} ORDER BY p.user_id LIMIT ?`,
+     ${isSqlite(db) ? '' : 'HAVING sent_with IS NOT NULL'} ORDER BY p.user_id LIMIT ?`,
     bindings: [
       ...columns.bindings,
-      ...day.usable.bindings,
+      ...bindings,
       day.date,
       addDays(day.date, -1),
       day.templateId,
@@ -82,17 +76,52 @@ function dueUsers(
   }
 }
 
+/**
+ * MariaDB moves HAVING to the first table that has all it needs. The sign-in stands in the look-up as well, so that it
+ * does not look up the permits of those who have signed in.
+ */
+function lookedUp(db: Knex, need: Need): { from: string; bindings: Condition['bindings'] } {
+  const { sql, bindings } = sentWith(db, need, 's.user_id IS NULL')
+  return { from: `${sql} AS sent_with FROM wx_message_push_status p`, bindings }
+}
+
+/** SQLite has no HAVING without groups, and would look for the permit twice. */
+function joinedWith(db: Knex, need: Need): { from: string; bindings: Condition['bindings'] } {
+  const { sql, bindings } = sentWith(db, need)
+  const from =
+    need.kind === 'permit'
+      ? `o.id AS sent_with FROM wx_message_push_status p JOIN wx_save_form_id o ON o.id = ${sql}`
+      : `o.open_id AS sent_with FROM wx_message_push_status p JOIN wx_user o ON o.app_id = p.app_id AND o.open_id = ${sql}`
+  return { from, bindings }
+}
+
 export interface DueUser {
   user_id: UserId
-  permit_id: number
+  /** The permit that the reminder would spend; null if it needs none. */
+  permit_id: number | null
   streak: number
 }
 
 /** The first due users of a range, without locks, each with the permit that the reminder would spend. */
-export function findDue(db: Knex, appId: string, range: Range, day: Day, limit: number): Promise<DueUser[]> {
+export async function findDue(
+  db: Knex,
+  appId: string,
+  range: Range,
+  day: Day,
+  limit: number,
+): Promise<DueUser[]> {
   const columns = { sql: 'p.user_id, COALESCE(y.streak, 0) AS streak', bindings: [] }
   const { sql, bindings } = dueUsers(db, columns, { appId, range, day, limit, besideMessages: true })
-  return selectRows<DueUser>(db, sql, bindings)
+  const rows = await selectRows<{ user_id: UserId; streak: number; sent_with: number | string }>(
+    db,
+    sql,
+    bindings,
+  )
+  return rows.map(({ user_id, streak, sent_with }) => ({
+    user_id,
+    permit_id: typeof sent_with === 'number' ? sent_with : null,
+    streak,
+  }))
 }
 
 /** What the messages of a claim are written with. */
@@ -126,7 +155,7 @@ export async function insertDue(
   const { affectedRows } = await execute(
     trx,
     `INSERT INTO wx_push_message (app_id, user_id, business_date, run_id, claim_id, card_id, streak, state,
-       last_date_before, created_at, updated_at, permit_id) ${due.sql}`,
+       last_date_before, created_at, updated_at, ${day.need.kind === 'permit' ? 'permit_id' : 'open_id'}) ${due.sql}`,
     due.bindings,
   )
   return affectedRows
@@ -154,7 +183,7 @@ export function findOfClaim(
   )
 }
 
-/** Deletes messages that the same transaction has written and that got no permit. */
+/** Deletes messages that the same transaction has written and that could not be claimed. */
 export async function deleteUnclaimed(trx: Knex.Transaction, ids: number[]): Promise<void> {
   if (ids.length === 0) return
   await execute(trx, `DELETE FROM wx_push_message WHERE id IN (${placeholders(ids.length)})`, ids)

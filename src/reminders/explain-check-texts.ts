@@ -64,6 +64,13 @@ export function sayPermit({ account, facts }: Told, { permit }: Standing): Bilin
   )
 }
 
+export function sayOpenId({ account, facts }: Told): Bilingual {
+  if (facts.boundSince === undefined)
+    return say('no open_id is bound to the user', '没有绑定到该用户的 openid')
+  const since = clockTime(account, facts.boundSince)
+  return say(`an open_id is known since ${since}`, `自 ${since} 起已知该用户的 openid`)
+}
+
 export function sayStop({ account }: Told, { stop }: Standing): Bilingual {
   if (!stop) return say('neither opted out nor blocked', '未退订，也未被拉黑')
   const { en, zh } = stopCause(stop)

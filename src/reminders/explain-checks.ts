@@ -3,12 +3,14 @@ import {
   sayCount,
   sayKnown,
   sayMessage,
+  sayOpenId,
   sayPermit,
   sayRun,
   saySignIn,
   sayStop,
   sayValid,
 } from './explain-check-texts.js'
+import { needsPermit } from './explain-standing.js'
 import type { Outcome } from './explain-verdict.js'
 import { say, type Told } from './explain-words.js'
 
@@ -21,6 +23,7 @@ export const CHECKS = [
   'not_signed_in',
   'valid_permit',
   'permit_fits',
+  'has_open_id',
   'reached',
 ] as const
 
@@ -42,6 +45,7 @@ const FAILED: Record<Outcome, Check['name'] | undefined> = {
   no_permit: 'has_permit',
   no_valid_permit: 'valid_permit',
   wrong_template: 'permit_fits',
+  no_open_id: 'has_open_id',
   opted_out: 'not_stopped',
   blocked: 'not_stopped',
   signed_in: 'not_signed_in',
@@ -61,7 +65,7 @@ function isBefore(name: Check['name'], failed: Check['name'] | undefined): boole
 }
 
 /**
- * The checks up to the one that decided, and those after it that are known. Nothing is said of permits, stops and
+ * The checks up to the one that decided, and those after it that are known; of permits only where the channel needs them. Nothing is said of permits, stops and
  * sign-in where no moment counts: of a day with a message, or with nothing on record.
  */
 export function checksOf(told: Told): Check[] {
@@ -79,14 +83,22 @@ export function checksOf(told: Told): Check[] {
   const { standing } = verdict
   if (failed === 'not_reminded' || !standing) return [known, reminded]
   const inHand = verdict.because === 'given_back' ? IN_HAND : undefined
+  const wishes = [
+    check('not_stopped', standing.stop === undefined, sayStop(told, standing)),
+    check('not_signed_in', !standing.hasSignedIn, saySignIn(told, standing)),
+  ]
+  const reached = check('reached', failed === undefined, sayRun(told))
+  if (!needsPermit(told.facts.sentWith)) {
+    const hasOpenId = check('has_open_id', standing.hasOpenId, sayOpenId(told))
+    return [known, reminded, ...wishes, hasOpenId, reached]
+  }
   return [
     known,
     reminded,
     check('has_permit', standing.count > 0, inHand ?? sayCount(told, standing)),
-    check('not_stopped', standing.stop === undefined, sayStop(told, standing)),
-    check('not_signed_in', !standing.hasSignedIn, saySignIn(told, standing)),
+    ...wishes,
     check('valid_permit', standing.valid.length > 0, inHand ?? sayValid(told, standing)),
     check('permit_fits', standing.permit !== undefined, inHand ?? sayPermit(told, standing)),
-    check('reached', failed === undefined, sayRun(told)),
+    reached,
   ]
 }

@@ -19,6 +19,8 @@ export interface Facts {
   hasMorePermits: boolean
   stops: StopFact[]
   signIn: { at: number } | undefined
+  /** Since when the user's first open_id is known, in ms; undefined: none is. */
+  boundSince: number | undefined
   run: RunFact | undefined
   /** The user's last reminder of that run that was given back. */
   givenBack: GivenBackFact | undefined

@@ -1,6 +1,7 @@
 import type { Bilingual } from '../lib/bilingual.js'
 import { toIsoDate } from '../lib/business-date.js'
 import { sentenceOfRun } from './explain-run-sentences.js'
+import { needsPermit } from './explain-standing.js'
 import { sentenceOfStanding } from './explain-standing-sentences.js'
 import type { Because, Outcome, Verdict } from './explain-verdict.js'
 import {
@@ -43,6 +44,7 @@ const SENTENCES: Record<Outcome, (told: Told) => Bilingual> = {
   no_permit: sentenceOfStanding,
   no_valid_permit: sentenceOfStanding,
   wrong_template: sentenceOfStanding,
+  no_open_id: sentenceOfStanding,
   opted_out: sentenceOfStanding,
   blocked: sentenceOfStanding,
   not_known: sayNotKnown,
@@ -55,10 +57,10 @@ const SENTENCES: Record<Outcome, (told: Told) => Bilingual> = {
 
 function sayComing(told: Told): Bilingual {
   const { account, facts, verdict, date } = told
-  const { coming, standing } = verdict
+  const { coming } = verdict
   const at = clockTime(account, coming?.at ?? 0)
   const zone = account.timezone
-  const permit = standing?.permit ? permitWithEnd(account, standing.permit) : say('a permit', '一个凭证')
+  const permit = sayWith(told)
   const limit =
     facts.run?.state === 'running' && facts.run.claim_limit !== null && coming?.how === 'under_way'
   const beginning = {
@@ -67,7 +69,7 @@ function sayComing(told: Told): Bilingual {
       `用户将在 ${toIsoDate(date)} 收到提醒：${at}（${zone}）的任务会使用${permit.zh}。`,
     ),
     catch_up: say(
-      `The user will be reminded as soon as a process starts today's run, whose time has come; it has ${permit.en}.`,
+      `The user will be reminded as soon as a process starts today's run, whose time has come, with ${permit.en}.`,
       `今天的任务已到时间，进程一启动就会提醒该用户，使用${permit.zh}。`,
     ),
     under_way: say(
@@ -75,17 +77,39 @@ function sayComing(told: Told): Bilingual {
       `今天的任务正在进行，还没轮到该用户；轮到时会提醒，使用${permit.zh}。`,
     ),
   }[coming?.how ?? 'firing']
-  const spent = verdict.spentBefore ?? 0
-  const before = say(
-    `The reminders of the days before will have spent ${spent}; this holds if the user does not sign in and gets no other permit.`,
-    `此前几天的提醒会用掉 ${spent} 个凭证；前提是用户没有签到，也没有新凭证。`,
-  )
   const limited = say(
     'The run has a limit (--limit), which may end it before.',
     '任务设有 --limit 上限，可能在此之前结束。',
   )
   const waiting = coming?.how === 'under_way' && facts.run?.reason ? runReason(facts) : undefined
-  return join(beginning, date > facts.date ? before : undefined, limit ? limited : undefined, waiting)
+  return join(
+    beginning,
+    date > facts.date ? sayProvided(told) : undefined,
+    limit ? limited : undefined,
+    waiting,
+  )
+}
+
+/** What the reminder will go out with. */
+function sayWith({ account, facts, verdict }: Told): Bilingual {
+  if (!needsPermit(facts.sentWith))
+    return say('no permit, as a service account needs none', '服务号消息，无需凭证')
+  const { permit } = verdict.standing ?? {}
+  return permit ? permitWithEnd(account, permit) : say('a permit', '一个凭证')
+}
+
+/** What a later day depends on. */
+function sayProvided({ facts, verdict }: Told): Bilingual {
+  if (!needsPermit(facts.sentWith))
+    return say(
+      'This holds if the user does not sign in, and still follows the account.',
+      '前提是用户没有签到，并且仍关注服务号。',
+    )
+  const spent = verdict.spentBefore ?? 0
+  return say(
+    `The reminders of the days before will have spent ${spent}; this holds if the user does not sign in and gets no other permit.`,
+    `此前几天的提醒会用掉 ${spent} 个凭证；前提是用户没有签到，也没有新凭证。`,
+  )
 }
 
 function sayReminded({ account, facts, date }: Told): Bilingual {

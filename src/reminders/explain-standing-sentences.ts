@@ -23,6 +23,7 @@ const SAID: Record<Standing['kind'], (told: Told, standing: Standing) => Bilingu
   no_permit: sayNoPermit,
   no_valid_permit: sayNoValidPermit,
   wrong_template: sayWrongTemplate,
+  no_open_id: sayNoOpenId,
   opted_out: sayStop,
   blocked: sayStop,
   signed_in: saySignedIn,
@@ -107,6 +108,16 @@ function sayWrongTemplate({ facts }: Told, { valid }: Standing): Bilingual {
   return say(
     `the ${valid.length} valid permits are of a kind (${en}) that channel ${channel} does not take (WX_CHANNEL).`,
     `${valid.length} 个有效凭证的类型（${zh}）不能用于 ${channel} 接口（WX_CHANNEL）。`,
+  )
+}
+
+function sayNoOpenId({ account, facts }: Told, { at }: Standing): Bilingual {
+  const time = clockTime(account, at)
+  return join(
+    say(`no open_id of the user was known at ${time}.`, `${time} 时还不知道该用户的 openid。`),
+    facts.boundSince === undefined
+      ? say('PUT /v1/users binds one; nothing else is needed.', '用 PUT /v1/users 绑定即可，无需凭证。')
+      : undefined,
   )
 }
 

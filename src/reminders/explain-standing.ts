@@ -3,7 +3,15 @@ import type { Facts, PermitFact, SentWith, StopFact } from './explain-facts.js'
 
 /** Where a user stood, or will stand, at one moment, and what says so. */
 export interface Standing {
-  kind: 'due' | 'no_permit' | 'no_valid_permit' | 'wrong_template' | 'opted_out' | 'blocked' | 'signed_in'
+  kind:
+    | 'due'
+    | 'no_permit'
+    | 'no_valid_permit'
+    | 'wrong_template'
+    | 'no_open_id'
+    | 'opted_out'
+    | 'blocked'
+    | 'signed_in'
   at: number
   /** Unspent then, valid or not. */
   unspent: PermitFact[]
@@ -15,11 +23,14 @@ export interface Standing {
   count: number
   stop: StopFact | undefined
   hasSignedIn: boolean
+  /** Whether an open_id of the user was known: all that a service account needs. */
+  hasOpenId: boolean
 }
 
 /**
  * Where the user stands at a moment. The order of the reasons is that of the daily run's counts (store.ts): the
- * counter, then stops, then the sign-in, then which permits there are. `unspent` are the user's permits that are unspent then, in the order of spending.
+ * counter, then stops, then the sign-in, then which permits there are; on a service account stops, the sign-in, the
+ * open_id. `unspent` are the user's permits that are unspent then, in the order of spending.
  */
 export function standingOf(facts: Facts, at: number, unspent: PermitFact[], count: number): Standing {
   const valid = unspent.filter((permit) => isValidAt(permit, at))
@@ -30,8 +41,24 @@ export function standingOf(facts: Facts, at: number, unspent: PermitFact[], coun
   // A wish counts before a block, as in the counts of a run.
   const stop = stops.find(({ kind }) => kind === 'opt_out') ?? stops[0]
   const hasSignedIn = facts.signIn !== undefined && facts.signIn.at <= at
-  const kind = kindOf({ count, valid, permit, stop, hasSignedIn })
-  return { kind, at, unspent, valid, permit, count, stop, hasSignedIn }
+  const hasOpenId = facts.boundSince !== undefined && facts.boundSince <= at
+  const standing = { at, unspent, valid, permit, count, stop, hasSignedIn, hasOpenId }
+  return { kind: needsPermit(facts.sentWith) ? kindOf(standing) : kindOfFollower(standing), ...standing }
+}
+
+/** The messages of a service account need none. */
+export function needsPermit({ channel }: SentWith): boolean {
+  return channel !== 'official'
+}
+
+function kindOfFollower({
+  stop,
+  hasSignedIn,
+  hasOpenId,
+}: Pick<Standing, 'stop' | 'hasSignedIn' | 'hasOpenId'>): Standing['kind'] {
+  if (stop) return stop.kind === 'block' ? 'blocked' : 'opted_out'
+  if (hasSignedIn) return 'signed_in'
+  return hasOpenId ? 'due' : 'no_open_id'
 }
 
 function kindOf({
@@ -67,6 +94,7 @@ export function standingNow(facts: Facts, at: number): Standing {
 
 /** Whether the channel and the template take such a permit: as isUsable of the books says it in SQL. */
 export function fits({ source, template_id }: PermitFact, { channel, templateId }: SentWith): boolean {
+  if (channel === 'official') return false
   if (channel === 'form_id') return source === 'form' || source === 'pay'
   return source === 'subscribe' && template_id === templateId
 }
@@ -92,6 +120,7 @@ function isUnspentAt(permit: PermitFact, at: number): boolean {
 export function momentsOfChange(facts: Facts, from: number, to: number): number[] {
   const changes = [
     ...(facts.signIn ? [facts.signIn.at] : []),
+    ...(facts.boundSince === undefined ? [] : [facts.boundSince]),
     ...facts.stops.flatMap(({ began_at, ended_at }) => [began_at, ended_at ?? began_at]),
     ...facts.permits.flatMap((permit) => [
       permit.created_at,

@@ -118,6 +118,17 @@ function stopFrom(kind: StopFact['kind'], at: number | null, errcode: number | n
   return at === null ? [] : [{ kind, errcode, began_at: at, ended_at: null }]
 }
 
+/** Since when an open_id of the user is known. A user has one, rarely more. */
+export async function findBoundSince(db: Knex, { appId, userId }: Of): Promise<Facts['boundSince']> {
+  const [row] = await selectRows<{ since: number | null }>(
+    db,
+    `SELECT MIN(created_at) AS since FROM wx_user${mysqlHint(db, 'FORCE INDEX (wx_user_user_idx)')}
+     WHERE app_id = ? AND user_id = ?`,
+    [appId, userId],
+  )
+  return row?.since ?? undefined
+}
+
 export async function findSignIn(db: Knex, { appId, userId }: Of, date: number): Promise<Facts['signIn']> {
   const [row] = await selectRows<{ at: number }>(
     db,

@@ -12,6 +12,7 @@ export const OUTCOMES = [
   'no_permit',
   'no_valid_permit',
   'wrong_template',
+  'no_open_id',
   'opted_out',
   'blocked',
   'not_known',

@@ -127,6 +127,7 @@ async function findFacts(
     ...(await store.findPermits(db, of)),
     stops: await store.findStops(db, { ...of, templateId }, Math.min(now, dayBegan)),
     signIn: await store.findSignIn(db, of, date),
+    boundSince: await store.findBoundSince(db, of),
     run,
     givenBack: run && (await store.findGivenBack(db, of, run.id)),
     firstRun: await store.findFirstRun(db, account.appId),

@@ -27,7 +27,7 @@ export interface Plan {
   /** Users whose reminder of that day was given back unsent. They are also counted above, by where they stand now. */
   given_back: number
   /** The first reminders that would go out. */
-  sample: { user_id: UserId; permit_id: number; data: Record<string, { value: string }> }[]
+  sample: { user_id: UserId; permit_id: number | null; data: Record<string, { value: string }> }[]
 }
 
 const SAMPLE = 10

@@ -3,6 +3,7 @@ import { type BusinessDate, toIsoDate } from '../lib/business-date.js'
 import { type UserId, userIdToJson } from '../lib/user-id.js'
 import { alternativesOf, reminderRenderer } from '../messages/text.js'
 import type { TemplateData } from '../wechat/messages.js'
+import { opensOnTap, tapSettings } from './tap.js'
 
 /** What the reminder of a day would say. The answer of the command; asks WeChat for nothing. */
 export interface Preview {
@@ -13,6 +14,8 @@ export interface Preview {
   page: string | null
   /** What a tap on a message of a service account opens. */
   jump: { url: string | null; miniprogram: { appid: string; pagepath: string } | null }
+  /** Either, for people to read; null = a tap opens nothing. */
+  opens: string | null
   samples: Sample[]
   user: (Sample & { user_id: number | string }) | null
   notes: Note[]
@@ -51,20 +54,21 @@ export function previewReminder(
     jump: isOfficial
       ? { url: url === '' ? null : url, miniprogram: miniprogram ?? null }
       : { url: null, miniprogram: null },
+    opens: opensOnTap(account) ?? null,
     samples: SAMPLE_STREAKS.map(sampleOf),
     user: user ? { user_id: userIdToJson(user.userId), ...sampleOf(user.streak) } : null,
     notes: notesOn(account),
   }
 }
 
-function notesOn({ channel, templateId, page, url, miniprogram, data }: Account): Note[] {
+function notesOn(account: Account): Note[] {
+  const { channel, templateId, data } = account
   const notes: Note[] = []
-  const opensNothing = channel === 'official' ? url === '' && !miniprogram : page === ''
-  if (opensNothing)
+  if (opensOnTap(account) === undefined)
     notes.push({
       name: 'cannot_be_tapped',
-      detail: `A tap opens nothing: set ${channel === 'official' ? 'REMINDER_URL or REMINDER_MINIPROGRAM' : 'REMINDER_PAGE'}.`,
-      detail_zh: `点击无反应：请设置 ${channel === 'official' ? 'REMINDER_URL 或 REMINDER_MINIPROGRAM' : 'REMINDER_PAGE'}。`,
+      detail: `A tap opens nothing: set ${tapSettings(channel).join(' or ')}.`,
+      detail_zh: `点击无反应：请设置 ${tapSettings(channel).join(' 或 ')}。`,
     })
   if (templateId === '')
     notes.push({

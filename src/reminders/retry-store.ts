@@ -1,5 +1,5 @@
 import type { Knex } from 'knex'
-import { type GivenBack, oldestUsablePermit } from '../books/index.js'
+import { type GivenBack, mayBeDue, sentWith } from '../books/index.js'
 import { execute, forUpdate, mysqlHint, placeholders, selectRows } from '../db/sql.js'
 import type { UserId } from '../lib/user-id.js'
 import { isStopped } from '../users/stopped.js'
@@ -55,18 +55,19 @@ export async function findProspects(
   userIds: UserId[],
   day: Day,
 ): Promise<Map<UserId, Prospect>> {
+  const { sql: permit, bindings } = sentWith(db, day.need)
   const rows = await selectRows<{ user_id: UserId; prospect: Prospect }>(
     db,
     `SELECT p.user_id, CASE
        WHEN EXISTS (SELECT 1 FROM wx_user u${mysqlHint(db, 'FORCE INDEX (wx_user_user_idx)')} WHERE u.app_id = p.app_id
          AND u.user_id = p.user_id AND ${isStopped('u', '?')}) THEN 'stopped'
        WHEN s.user_id IS NOT NULL THEN 'signed_in'
-       WHEN p.count <= 0 OR ${oldestUsablePermit(db, day.usable)} IS NULL THEN 'without_permit' ELSE 'due' END AS prospect
+       WHEN NOT (${mayBeDue(day.need)}) OR ${permit} IS NULL THEN 'without_permit' ELSE 'due' END AS prospect
      FROM wx_message_push_status p
      LEFT JOIN wx_sign_in s${mysqlHint(db, 'FORCE INDEX (PRIMARY)')}
        ON s.app_id = p.app_id AND s.user_id = p.user_id AND s.day = ?
      WHERE p.app_id = ? AND p.user_id IN (${placeholders(userIds.length)})`,
-    [day.templateId, ...day.usable.bindings, day.date, appId, ...userIds],
+    [day.templateId, ...bindings, day.date, appId, ...userIds],
   )
   return new Map(rows.map(({ user_id, prospect }) => [user_id, prospect]))
 }
@@ -90,7 +91,7 @@ export interface LockedFailure extends GivenBack {
 interface LockedRow {
   id: number
   user_id: UserId
-  permit_id: number
+  permit_id: number | null
   business_date: number
   last_date_before: number
   errcode: number

@@ -15,6 +15,7 @@ import { hasUnreadRanges, resetRanges } from '../runs/ranges.js'
 import type { JobRun, Occurrence, Trigger } from '../runs/run.js'
 import { runOccurrence } from '../runs/run-occurrence.js'
 import { recordStandings } from '../runs/totals.js'
+import { openAllFollowers } from '../users/followers.js'
 import { dayOf } from './due-store.js'
 import { notePlanned } from './planned.js'
 import { createProgressLog } from './progress.js'
@@ -71,6 +72,7 @@ export async function runReminders(
       now,
       claimLimit: limit,
       enter: async (run, opened) => {
+        if (opened) await openAllFollowers(db, account, now())
         if (opened) await notePlanned(deps, account, run, now())
         return join(db, appId, run, { opened, triggeredBy, limit }, now())
       },

@@ -13,8 +13,11 @@ const Text = (description: string) => nullable(Type.String(), description)
 const Skipped = Type.Object(
   {
     signed_in: nullable(Type.Integer(), 'Had a permit left, and had signed in'),
-    no_permit: nullable(Type.Integer(), 'Had no permit'),
-    no_valid_permit: nullable(Type.Integer(), 'Had permits, but none that could still be spent'),
+    no_permit: nullable(Type.Integer(), 'Had no permit. null on a service account, which needs none'),
+    no_valid_permit: nullable(
+      Type.Integer(),
+      'Had permits, but none that could still be spent. null on a service account',
+    ),
     opted_out: nullable(Type.Integer(), 'Had a permit left, and had opted out'),
     blocked: nullable(Type.Integer(), 'Had a permit left, and could not be reached'),
     as_of: Time('When they were counted: whenever a process leaves the run. null: not yet'),

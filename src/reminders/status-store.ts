@@ -16,8 +16,8 @@ export interface RunRow extends ReasonRow {
   due: number
   settled_before: number
   skipped_signed_in: number
-  skipped_no_permit: number
-  skipped_no_valid_permit: number
+  skipped_no_permit: number | null
+  skipped_no_valid_permit: number | null
   skipped_opted_out: number
   skipped_blocked: number
   skipped_at: number | null

@@ -1,5 +1,5 @@
 import type { Knex } from 'knex'
-import { oldestUsablePermit } from '../books/index.js'
+import { mayBeDue, sentWith } from '../books/index.js'
 import { mysqlHint, selectRows } from '../db/sql.js'
 import type { Range } from '../runs/ranges.js'
 import type { Unreminded } from '../runs/totals.js'
@@ -49,7 +49,8 @@ export async function countStandings(db: Knex, appId: string, day: Day): Promise
 }
 
 /**
- * Counts one page. Permits and stops are subqueries that end at the first row: as a derived table they would have no
+ * Counts one page. On a service account nobody lacks a permit, and a user without an open_id is none of its followers:
+ * such a row of an earlier channel is not counted. Permits and stops are subqueries that end at the first row: as a derived table they would have no
  * index on SQLite.
  * Their keys are forced: while the statistics of freshly filled tables still say that they are empty, MariaDB was
  * seen to read the account's permits for each user (2,000 users: 1.9 million rows).
@@ -60,6 +61,7 @@ function countStandingsOf(
   { cur, hi }: Range,
   day: Day,
 ): Promise<{ standing: Standing; users: number }[]> {
+  const { sql, bindings } = sentWith(db, day.need)
   return selectRows(
     db,
     `SELECT standing, COUNT(*) AS users FROM (
@@ -67,22 +69,25 @@ function countStandingsOf(
          WHEN m.state IN ('failed', 'unknown') THEN m.state
          WHEN m.state IN ('queued', 'sending', 'retry') THEN 'in_hand'
          WHEN p.last_date >= ? OR m.id IS NOT NULL THEN 'reminded'
-         WHEN p.count <= 0 THEN 'no_permit'
+         WHEN NOT (${mayBeDue(day.need)}) THEN 'no_permit'
          WHEN (SELECT u.user_id FROM wx_user u${mysqlHint(db, 'FORCE INDEX (wx_user_user_idx)')}
            WHERE u.app_id = p.app_id AND u.user_id = p.user_id AND ${isStopped('u', '?')}
            LIMIT 1) IS NOT NULL THEN 'stopped'
          WHEN s.user_id IS NOT NULL THEN 'signed_in'
-         WHEN ${oldestUsablePermit(db, day.usable)} IS NULL THEN 'no_valid_permit'
+         WHEN ${sql} IS NULL THEN ${withNothing(day)}
          ELSE 'due' END AS standing
        FROM wx_message_push_status p
        LEFT JOIN wx_sign_in s${mysqlHint(db, 'FORCE INDEX (PRIMARY)')}
          ON s.app_id = p.app_id AND s.user_id = p.user_id AND s.day = ?
        LEFT JOIN wx_push_message m ON m.app_id = p.app_id AND m.business_date = ? AND m.user_id = p.user_id
        WHERE p.app_id = ? AND p.user_id > ? AND p.user_id <= ?) AS standings
-     GROUP BY standing`,
-    [day.date, day.templateId, ...day.usable.bindings, day.date, day.date, appId, cur, hi],
+     WHERE standing IS NOT NULL GROUP BY standing`,
+    [day.date, day.templateId, ...bindings, day.date, day.date, appId, cur, hi],
   )
 }
+
+/** SQL of the standing of a user for whom there is nothing to send with. */
+const withNothing = ({ need }: Day): string => (need.kind === 'permit' ? "'no_valid_permit'" : 'NULL')
 
 /**
  * Counts the users whom a run would remind now, and those whom it passes over, by the first cause that is found: no
@@ -90,7 +95,7 @@ function countStandingsOf(
  * those who have been reminded or have no permit it reads the counter alone, of those who have signed in no permit.
  */
 export async function countUnreminded(db: Knex, appId: string, day: Day): Promise<Unreminded> {
-  const counts: Unreminded = {
+  const counts: Record<keyof Unreminded, number> = {
     due: 0,
     signed_in: 0,
     no_permit: 0,
@@ -100,7 +105,7 @@ export async function countUnreminded(db: Knex, appId: string, day: Day): Promis
   }
   for await (const page of pages(db, appId))
     for (const { standing, users } of await countUnremindedOf(db, appId, page, day)) counts[standing] += users
-  return counts
+  return day.need.kind === 'permit' ? counts : { ...counts, no_permit: null, no_valid_permit: null }
 }
 
 /** A user with several open_ids is stopped if one of them is: a wish counts before a block. */
@@ -110,6 +115,8 @@ function countUnremindedOf(
   { cur, hi }: Range,
   day: Day,
 ): Promise<{ standing: keyof Unreminded; users: number }[]> {
+  const { sql, bindings } = sentWith(db, day.need)
+  const mayBe = mayBeDue(day.need)
   return selectRows(
     db,
     `SELECT standing, COUNT(*) AS users FROM (
@@ -118,30 +125,17 @@ function countUnremindedOf(
              AND u.user_id = p.user_id AND ${isStopped('u', '?')})
          WHEN 2 THEN 'opted_out' WHEN 1 THEN 'blocked'
          ELSE CASE WHEN s.user_id IS NOT NULL THEN 'signed_in'
-           WHEN ${oldestUsablePermit(db, day.usable)} IS NULL THEN 'no_valid_permit' ELSE 'due' END END AS standing
+           WHEN ${sql} IS NULL THEN ${withNothing(day)} ELSE 'due' END END AS standing
        FROM wx_message_push_status p
        LEFT JOIN wx_sign_in s${mysqlHint(db, 'FORCE INDEX (PRIMARY)')}
          ON s.app_id = p.app_id AND s.user_id = p.user_id AND s.day = ?
        LEFT JOIN wx_push_message m ON m.app_id = p.app_id AND m.business_date = ? AND m.user_id = p.user_id
-       WHERE p.app_id = ? AND p.user_id > ? AND p.user_id <= ? AND p.count > 0 AND p.last_date < ? AND m.id IS NULL
+       WHERE p.app_id = ? AND p.user_id > ? AND p.user_id <= ? AND ${mayBe} AND p.last_date < ? AND m.id IS NULL
        UNION ALL
        SELECT 'no_permit' FROM wx_message_push_status p
-       WHERE p.app_id = ? AND p.user_id > ? AND p.user_id <= ? AND p.count <= 0 AND p.last_date < ?) AS standings
-     GROUP BY standing`,
-    [
-      day.templateId,
-      ...day.usable.bindings,
-      day.date,
-      day.date,
-      appId,
-      cur,
-      hi,
-      day.date,
-      appId,
-      cur,
-      hi,
-      day.date,
-    ],
+       WHERE p.app_id = ? AND p.user_id > ? AND p.user_id <= ? AND NOT (${mayBe}) AND p.last_date < ?) AS standings
+     WHERE standing IS NOT NULL GROUP BY standing`,
+    [day.templateId, ...bindings, day.date, day.date, appId, cur, hi, day.date, appId, cur, hi, day.date],
   )
 }
 

@@ -22,6 +22,10 @@ export const WHAT_TO_DO: Record<AnswerClass, Bilingual> = {
     en: 'Nothing for a few: the next permit is taken. If there are many, look how form_ids are uploaded: too late without submitted_at, twice, or with the wrong open_id.',
     zh: '少量无需处理，会改用下一个凭证。如果很多，请检查 form_id 的上传：是否太晚且没带 submitted_at、是否重复、openid 是否有误。',
   },
+  person_limit: {
+    en: 'Nothing: it is tried again an hour later. If there are many, send these people less.',
+    zh: '无需处理，一小时后自动重试。如果很多，请减少给这些用户的消息。',
+  },
   user: {
     en: 'Nothing: it is the wish or the state of the user. If there are suddenly many, find out why before the next run.',
     zh: '无需处理，这是用户本人的意愿或状态。如果突然很多，请在下次任务前查明原因。',

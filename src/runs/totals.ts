@@ -20,9 +20,14 @@ export interface Totals {
   retrying: number
 }
 
-/** Users whom a run has not reminded: due now, or passed over for a cause. */
+/**
+ * Users whom a run has not reminded: due now, or passed over for a cause. Where no permit is needed, nobody can lack
+ * one: null.
+ */
 export type SkippedFor = 'signed_in' | 'no_permit' | 'no_valid_permit' | 'opted_out' | 'blocked'
-export type Unreminded = Record<'due' | SkippedFor, number>
+type ForWantOfPermit = 'no_permit' | 'no_valid_permit'
+export type Unreminded = Record<'due' | Exclude<SkippedFor, ForWantOfPermit>, number> &
+  Record<ForWantOfPermit, number | null>
 
 /** Locks the runs of messages about to be settled, until the commit. Returns those that have ended. */
 export async function lockForSettling(

@@ -5,6 +5,8 @@ import { nameOf } from './callers.js'
 export interface Call {
   path: string
   method: string
+  /** The address that the call came from. */
+  ip: string
   query: Readonly<Record<string, unknown>>
   accessToken: string | undefined
   /** The JSON object that was sent; undefined if the body is empty or not a JSON object. */
@@ -21,6 +23,7 @@ export function readCall(request: FastifyRequest, path: string): Call {
   return {
     path,
     method: request.method,
+    ip: request.ip,
     query,
     accessToken: typeof query.access_token === 'string' ? query.access_token : undefined,
     body: parseObject(text),

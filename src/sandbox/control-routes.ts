@@ -6,17 +6,12 @@ import { faultRoutes } from './fault-routes.js'
 import { ledgerRoutes } from './ledger-routes.js'
 import { loginRoutes } from './login-routes.js'
 import { grantRoutes } from './permit-routes.js'
+import { platformRoutes } from './platform-routes.js'
 import { pushRoutes } from './push-routes.js'
 
 const AdvanceClock = closed({ advance_ms: Type.Integer() })
 
 const KillTokens = closed({ app_id: Type.Optional(Name) })
-
-const Settings = closed({
-  retired: Type.Optional(Type.Boolean()),
-  accept_unknown_form_ids: Type.Optional(Type.Boolean()),
-  daily_quotas: Type.Optional(Type.Record(Type.String(), Type.Integer({ minimum: 0 }))),
-})
 
 /** The control plane: JSON under /sandbox/ for the person who runs this WeChat. It asks for no password. */
 export const controlRoutes: FastifyPluginAsyncTypebox<{ control: SandboxControl }> = async (
@@ -46,15 +41,7 @@ export const controlRoutes: FastifyPluginAsyncTypebox<{ control: SandboxControl 
     killed: control.killTokens(body.app_id),
   }))
 
-  app.put('/settings', { schema: { body: Settings } }, ({ body }, reply) => {
-    control.configure({
-      retired: body.retired,
-      acceptUnknownFormIds: body.accept_unknown_form_ids,
-      dailyQuotas: body.daily_quotas,
-    })
-    return reply.code(204).send()
-  })
-
+  await app.register(platformRoutes, { control })
   await app.register(grantRoutes, { control })
   await app.register(loginRoutes, { control })
   await app.register(faultRoutes, { control })

@@ -28,6 +28,7 @@ export class Exchange {
     this.#endpoint = endpoint
     this.#reply = reply
     world.tally.enter()
+    world.concurrentSends.enter(call)
     this.#witnessed = world.witness(call)
     const { socket } = reply.request.raw
     reply.raw.once('close', () => this.#close(socket))
@@ -55,6 +56,7 @@ export class Exchange {
 
   /** From here on only the caller writes: faults need the bare response and its socket. */
   takeOver(): ServerResponse {
+    this.world.concurrentSends.leave(this.call)
     this.#reply.hijack()
     return this.#reply.raw
   }
@@ -70,6 +72,7 @@ export class Exchange {
    */
   #close(socket: Socket): void {
     this.world.tally.leave()
+    this.world.concurrentSends.leave(this.call)
     if (this.#witnessed) this.#witnessed.endedAt = this.world.clock.now()
     const delivery = this.#effect?.delivery
     if (delivery && this.#truthful && !socket.errored) delivery.answered = true

@@ -42,6 +42,8 @@ export const FaultSpec = Type.Object(
     match: Type.Optional(
       Type.Object(
         {
+          /** The account whose token or app_id the call has. */
+          app_id: Type.Optional(Type.String()),
           path: Type.Optional(Type.String()),
           open_id: Type.Optional(Type.String()),
           form_id: Type.Optional(Type.String()),
@@ -150,13 +152,13 @@ export class Faults {
    * What strikes this call. Latencies add up; of the other faults the first one that strikes wins, in the
    * order in which they were added, and the ones after it are not asked.
    */
-  strike(call: Call): Strike | undefined {
+  strike(call: Call, appId?: string): Strike | undefined {
     if (this.#active.size === 0) return undefined
     const strike: Strike = { delays: { before: 0, after: 0 }, effect: 'after' }
     let struck = false
     for (const fault of this.#active.values()) {
       if (fault.kind !== 'latency' && strike.fault) continue
-      if (!matches(fault, call) || !strikes(fault)) continue
+      if (!matches(fault, call, appId) || !strikes(fault)) continue
       struck = true
       const effect = fault.effect ?? DEFAULT_EFFECT[fault.kind]
       if (fault.kind === 'latency') strike.delays[effect] += fault.ms ?? DEFAULT_LATENCY_MS
@@ -166,9 +168,10 @@ export class Faults {
   }
 }
 
-function matches({ kind, match }: ActiveFault, call: Call): boolean {
+function matches({ kind, match }: ActiveFault, call: Call, appId: string | undefined): boolean {
   if (kind === 'token_dead' && call.accessToken === undefined) return false
   if (!match) return true
+  if (match.app_id !== undefined && match.app_id !== appId) return false
   if (match.path !== undefined && match.path !== call.path) return false
   if (match.open_id !== undefined && match.open_id !== call.body?.touser) return false
   return match.form_id === undefined || match.form_id === call.body?.form_id

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { forgetOldest } from './bounds.js'
 import { DAY } from './clock.js'
 
 /** Seven days from the submit, counted as 7 x 24 hours (the page leaves open whether calendar days are meant). */
@@ -15,9 +16,14 @@ interface FormId {
 
 /** The form_ids and prepay_ids that the platform has issued, and how often each may still be used. */
 export class FormIds {
+  readonly #kept: number
   readonly #known = new Map<string, FormId>()
   /** Treats a form_id that was never issued as fresh and as belonging to the first user it is used for. */
   acceptUnknown = false
+
+  constructor(kept: number) {
+    this.#kept = kept
+  }
 
   get size(): number {
     return this.#known.size
@@ -33,13 +39,13 @@ export class FormIds {
   issuePrepay(appId: string, openId: string, at: number): string {
     const time = new Date(at).toISOString().replace(/\D/g, '').slice(0, 14)
     const prepayId = `wx${time}${randomBytes(10).toString('hex')}`
-    this.#known.set(prepayId, { appId, openId, issuedAt: at, usesLeft: PREPAY_USES })
+    this.#add(prepayId, { appId, openId, issuedAt: at, usesLeft: PREPAY_USES })
     return prepayId
   }
 
   /** A known form_id keeps its history: what was used stays used. */
   register(appId: string, openId: string, formId: string, at: number): void {
-    if (!this.#known.has(formId)) this.#known.set(formId, { appId, openId, issuedAt: at, usesLeft: 1 })
+    if (!this.#known.has(formId)) this.#add(formId, { appId, openId, issuedAt: at, usesLeft: 1 })
   }
 
   /** Uses it once. Look-up and use are one synchronous step: only one of two racing calls is accepted. */
@@ -56,6 +62,11 @@ export class FormIds {
 
   clear(): void {
     this.#known.clear()
+  }
+
+  #add(formId: string, entry: FormId): void {
+    this.#known.set(formId, entry)
+    forgetOldest(this.#known, this.#kept)
   }
 }
 

@@ -35,30 +35,45 @@ const REPEATS_SHOWN = 100
 const FIRST_MSGID = 4_100_000_000_000_000_001n
 
 export class Ledger {
+  readonly #kept: number
   #deliveries: Delivery[] = []
+  #recorded = 0
   #msgids = 0n
 
+  constructor(kept: number) {
+    this.#kept = kept
+  }
+
+  /** All that were ever delivered. */
   get size(): number {
-    return this.#deliveries.length
+    return this.#recorded
+  }
+
+  get forgotten(): number {
+    return this.#recorded - this.#deliveries.length
   }
 
   record(message: Omit<Delivery, 'seq' | 'msgid' | 'answered'>): Delivery {
+    this.#recorded += 1
     const delivery: Delivery = {
-      seq: this.#deliveries.length + 1,
+      seq: this.#recorded,
       ...message,
-      msgid: message.channel === 'form_id' ? null : this.#nextMsgid(),
+      msgid: message.channel === 'form_id' ? null : this.newMsgid(),
       answered: false,
     }
     this.#deliveries.push(delivery)
+    // A tenth at once, because each time moves all the others.
+    if (this.#deliveries.length > this.#kept) this.#deliveries.splice(0, Math.ceil(this.#kept / 10))
     return delivery
   }
 
   /** The deliveries after a seq, oldest first. */
   page(after = 0, limit = Number.POSITIVE_INFINITY): Delivery[] {
-    return this.#deliveries.slice(after, after + limit)
+    const from = Math.max(0, after - this.forgotten)
+    return this.#deliveries.slice(from, from + limit)
   }
 
-  /** In total, or for one Beijing day (YYYYMMDD). */
+  /** Of all that are kept, or for one Beijing day (YYYYMMDD). */
   summary(date?: number): Summary {
     const users = new Set<string>()
     const perDay = new Map<string, Summary['repeats'][number]>()
@@ -85,14 +100,16 @@ export class Ledger {
     }
   }
 
-  clear(): void {
-    this.#deliveries = []
-    this.#msgids = 0n
-  }
-
-  #nextMsgid(): string {
+  /** For a message that is accepted; `record` takes one by itself. */
+  newMsgid(): string {
     const msgid = FIRST_MSGID + 2n * this.#msgids
     this.#msgids += 1n
     return msgid.toString()
+  }
+
+  clear(): void {
+    this.#deliveries = []
+    this.#recorded = 0
+    this.#msgids = 0n
   }
 }

@@ -2,6 +2,7 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
 import type { SandboxControl } from './control.js'
 import { closed, Name } from './control-schemas.js'
+import { DELIVERY_FAILURES } from './people.js'
 
 const At = Type.Optional(Type.Integer({ minimum: 0 }))
 
@@ -25,6 +26,22 @@ const Followers = closed({
   app_id: Type.Optional(Name),
   open_ids: Type.Array(Name),
   follows: Type.Optional(Type.Boolean()),
+})
+
+const SubscriptionRequest = closed({
+  app_id: Type.Optional(Name),
+  open_id: Name,
+  template_ids: Type.Array(Name),
+  answers: Type.Optional(Type.Record(Type.String(), Type.Enum(['accept', 'reject']))),
+  always: Type.Optional(Type.Boolean()),
+})
+
+const People = closed({
+  app_id: Type.Optional(Name),
+  open_ids: Type.Array(Name),
+  blacklisted: Type.Optional(Type.Boolean()),
+  receives: Type.Optional(Type.Boolean()),
+  fails: Type.Optional(Type.Union([Type.Enum([...DELIVERY_FAILURES]), Type.Null()])),
 })
 
 /** What users do in the mini-program or with the service account, in bulk. */
@@ -53,6 +70,23 @@ export const grantRoutes: FastifyPluginAsyncTypebox<{ control: SandboxControl }>
     for (const { open_id: openId, count } of body.items) {
       control.grantSubscription({ appId, openId, templateId, count })
     }
+    return reply.code(204).send()
+  })
+
+  /** wx.requestSubscribeMessage on one phone; the answer is what the client gets. */
+  app.post('/subscription-requests', { schema: { body: SubscriptionRequest } }, ({ body }) =>
+    control.requestSubscription({
+      appId: body.app_id,
+      openId: body.open_id,
+      templateIds: body.template_ids,
+      answers: body.answers,
+      always: body.always,
+    }),
+  )
+
+  app.put('/people', { schema: { body: People } }, ({ body }, reply) => {
+    const { app_id: appId, open_ids, ...changes } = body
+    for (const openId of open_ids) control.setPerson({ appId, openId, ...changes })
     return reply.code(204).send()
   })
 

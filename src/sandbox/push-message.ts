@@ -74,7 +74,9 @@ function messageOf({ name, openId, at, items }: PushedEvent, format: CallbackCon
   const wrapper = WRAPPERS[name]
   if (wrapper === undefined) return { ...message, ...first }
   if (format === 'xml') return { ...message, [wrapper]: { List: items } }
-  return { ...message, List: items.length === 1 ? first : items }
+  // The samples of these events, and only of these, have text for every number.
+  const CreateTime = String(message.CreateTime)
+  return { ...message, CreateTime, List: items.length === 1 ? first : items }
 }
 
 function toXml(message: Fields): string {

@@ -1,12 +1,11 @@
 import type { Clock } from './clock.js'
 import type { Delivery } from './ledger.js'
+import type { DeliveryFailure } from './people.js'
 import { type CallbackConfig, composePush, type PushedEvent } from './push-message.js'
 
 /** WeChat waits this long for the answer, and sends three times in all (消息推送). */
 const ANSWER_WITHIN_MS = 5_000
 const ATTEMPTS = 3
-/** The record keeps this many of the latest pushes. */
-const KEPT = 10_000
 
 export interface PushAttempt {
   /** null if there was no answer in time. */
@@ -23,6 +22,8 @@ export interface PushRecord {
   attempts: PushAttempt[]
 }
 
+type Accepted = Pick<Delivery, 'app_id' | 'channel' | 'open_id' | 'template_id' | 'msgid' | 'at'>
+
 interface Waiting {
   record: PushRecord
   config: CallbackConfig
@@ -32,14 +33,16 @@ interface Waiting {
 /** Pushes events to the URL that each account gave. */
 export class Pushes {
   readonly #clock: Clock
+  readonly #kept: number
   readonly #configs = new Map<string, { config: CallbackConfig; auto: boolean }>()
   readonly #underWay = new Set<Promise<void>>()
   #waiting: Waiting[] = []
   #records: PushRecord[] = []
   #ids = 0
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, kept: number) {
     this.#clock = clock
+    this.#kept = kept
   }
 
   /** `auto`: events are pushed when they happen; otherwise they wait until they are sent by hand. */
@@ -61,21 +64,28 @@ export class Pushes {
       attempts: [],
     }
     this.#records.push(record)
-    if (this.#records.length > KEPT) this.#records.shift()
+    if (this.#records.length > this.#kept) this.#records.shift()
     this.#waiting.push({ record, config: { ...configured.config, ...changes }, event })
+    if (this.#waiting.length > this.#kept) this.#waiting.shift()
     if (configured.auto) void this.send()
   }
 
-  /** What WeChat pushes after a message was accepted; form_id messages have no such event. */
-  addDelivery({ app_id, channel, open_id, template_id, msgid, at }: Delivery): void {
-    const common = { openId: open_id, at }
-    if (msgid === null) return
+  /**
+   * What WeChat pushes after a message was accepted: whether it reached the person. form_id messages have no such
+   * event. The ErrorCode of a lost subscribe message is on no page.
+   */
+  addOutcome(message: Accepted, failure?: DeliveryFailure): void {
+    const { app_id, channel, open_id: openId, template_id: TemplateId, msgid: MsgID, at } = message
+    if (MsgID === null) return
     if (channel === 'official') {
-      const item = { MsgID: msgid, Status: 'success' }
-      this.add(app_id, { name: 'TEMPLATESENDJOBFINISH', ...common, items: [item] })
+      const item = { MsgID, Status: failure ?? 'success' }
+      this.add(app_id, { name: 'TEMPLATESENDJOBFINISH', openId, at, items: [item] })
     } else {
-      const item = { TemplateId: template_id, MsgID: msgid, ErrorCode: '0', ErrorStatus: 'success' }
-      this.add(app_id, { name: 'subscribe_msg_sent_event', ...common, items: [item] })
+      const outcome = failure
+        ? { ErrorCode: '-1', ErrorStatus: failure }
+        : { ErrorCode: '0', ErrorStatus: 'success' }
+      const items = [{ TemplateId, MsgID, ...outcome }]
+      this.add(app_id, { name: 'subscribe_msg_sent_event', openId, at, items })
     }
   }
 

@@ -6,6 +6,8 @@ export interface Reply {
   errcode: number
   body: string
   delivery?: Delivery
+  /** Of an accepted message, if it has one. */
+  msgid?: string
 }
 
 const OK_BODY = '{"errcode":0,"errmsg":"ok"}'
@@ -34,20 +36,24 @@ export function refuseWith(errcode: number, errmsg?: string): Reply {
  * JSON.parse gets a wrong number. JSON.stringify cannot write it, hence the text.
  */
 export function accepted(delivery: Delivery): Reply {
-  const body = delivery.msgid === null ? OK_BODY : acceptedBody(delivery.msgid)
-  return { errcode: 0, body, delivery }
+  const { msgid } = delivery
+  return msgid === null ? { errcode: 0, body: OK_BODY, delivery } : { ...acceptedAs(msgid), delivery }
 }
 
-/** A repeated client_msg_id: WeChat's answer is not documented; nothing is delivered again. */
-export function acceptedBefore(msgid: string): Reply {
-  return { errcode: 0, body: acceptedBody(msgid) }
+/**
+ * Accepted, and nothing delivered by this call: a message that is lost on the way, or a repeated client_msg_id, for
+ * which WeChat's answer is not documented.
+ */
+export function acceptedAs(msgid: string): Reply {
+  return { errcode: 0, msgid, body: `{"errcode":0,"errmsg":"ok","msgid":${msgid}}` }
+}
+
+/** Done, with what was asked for. */
+export function done(answer: object = {}): Reply {
+  return plain({ errcode: 0, errmsg: 'ok', ...answer })
 }
 
 /** Token and login endpoints leave errcode out on success. */
 export function plain(body: object): Reply {
   return { errcode: 0, body: JSON.stringify(body) }
-}
-
-function acceptedBody(msgid: string): string {
-  return `{"errcode":0,"errmsg":"ok","msgid":${msgid}}`
 }

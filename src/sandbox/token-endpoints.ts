@@ -8,10 +8,11 @@ export const STABLE_TOKEN_PATH = '/cgi-bin/stable_token'
 
 /** GET /cgi-bin/token: parameters in the query. */
 export function classicToken(world: World, call: Call): Reply {
-  const { account, refusal } = identify(world, call.query, 'client_credential')
+  const { account, refusal } = mayAskForTokens(world, call, call.query)
   if (!account) return refusal
   const now = world.clock.now()
-  if (!world.quotas.takeDaily(account.appId, call.path, now)) return refuse(45009)
+  const spent = world.quotas.take(account.appId, call.path, now)
+  if (spent !== undefined) return refuse(spent)
   return tokenAnswer(world.tokens.classic(account.appId, now))
 }
 
@@ -20,30 +21,37 @@ export function stableToken(world: World, call: Call): Reply {
   if (call.method !== 'POST') return refuse(43002)
   if (!call.hasBody) return refuse(44002)
   if (!call.body) return refuse(47001)
-  const { account, refusal } = identify(world, call.body, 'client_credential')
+  const { account, refusal } = mayAskForTokens(world, call, call.body)
   if (!account) return refusal
   const now = world.clock.now()
-  if (!world.quotas.takeStableToken(account.appId, now)) return refuse(45011)
-  if (!world.quotas.takeDaily(account.appId, call.path, now)) return refuse(45009)
+  const spent = world.quotas.take(account.appId, call.path, now)
+  if (spent !== undefined) return refuse(spent)
   return tokenAnswer(world.tokens.stable(account.appId, call.body.force_refresh === true, now))
 }
 
 type Identified = { account: SandboxAccount; refusal?: never } | { account?: never; refusal: Reply }
 
 /** The account that calls with its app_id and secret, as at the token and login endpoints. */
-export function identify(
-  world: World,
-  { grant_type, appid, secret }: Call['query'],
-  grantType: 'client_credential' | 'authorization_code',
-): Identified {
-  if (grant_type !== grantType) return { refusal: refuse(40002) }
-  if (typeof appid !== 'string' || appid === '') return { refusal: refuse(41002) }
+export function identify(world: World, appId: unknown, secret: unknown): Identified {
+  if (typeof appId !== 'string' || appId === '') return { refusal: refuse(41002) }
   if (typeof secret !== 'string' || secret === '') return { refusal: refuse(41004) }
-  const account = world.accounts.get(appid)
+  const account = world.accounts.get(appId)
   if (!account) return { refusal: refuse(40013) }
-  if (account.secret === secret) return { account }
   // A real secret of another account is told apart from one that nobody has.
-  return { refusal: refuse(world.accounts.ownsSecret(secret) ? 40001 : 40125) }
+  if (account.secret !== secret) return { refusal: refuse(world.accounts.ownsSecret(secret) ? 40001 : 40125) }
+  return account.secretFrozen ? { refusal: refuse(40243) } : { account }
+}
+
+/** Only tokens are kept from addresses that are not on the account's list. */
+function mayAskForTokens(
+  world: World,
+  { ip }: Call,
+  { grant_type, appid, secret }: Call['query'],
+): Identified {
+  if (grant_type !== 'client_credential') return { refusal: refuse(40002) }
+  const identified = identify(world, appid, secret)
+  if (!identified.account || identified.account.allowsAddress(ip)) return identified
+  return { refusal: refuse(40164, `${ip} ipv6 ::ffff:${ip}, not in whitelist`) }
 }
 
 function tokenAnswer({ value, expiresIn }: { value: string; expiresIn: number }): Reply {

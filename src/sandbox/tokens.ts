@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { forgetOldest } from './bounds.js'
 import { beijingDay, MINUTE, SECOND } from './clock.js'
 import type { Errcode } from './errors.js'
 
@@ -24,10 +25,19 @@ interface Forced {
 
 /** Access tokens of both kinds. The kinds do not touch each other: a classic call leaves stable tokens alone. */
 export class Tokens {
+  readonly #kept: number
   readonly #issued = new Map<string, Token>()
   readonly #classic = new Map<string, Token>()
   readonly #stable = new Map<string, Token>()
   readonly #forced = new Map<string, Forced>()
+
+  constructor(kept: number) {
+    this.#kept = kept
+  }
+
+  get size(): number {
+    return this.#issued.size
+  }
 
   /** GET /cgi-bin/token: always a new token; the previous one works for five more minutes. */
   classic(appId: string, now: number): { value: string; expiresIn: number } {
@@ -59,6 +69,11 @@ export class Tokens {
     const token = this.#issued.get(value)
     if (!token) return { errcode: looksLikeToken(value) ? 40001 : 40014 }
     return now < token.endsAt ? token : { errcode: token.endCode }
+  }
+
+  /** The account that a token was issued to, whether it is still good or not. */
+  ownerOf(value: string | undefined): string | undefined {
+    return value === undefined ? undefined : this.#issued.get(value)?.appId
   }
 
   /** Kills one token at once, as another program's forced refresh does. */
@@ -99,6 +114,7 @@ export class Tokens {
     const value = `98_${randomBytes(100).toString('base64url')}`
     const token: Token = { value, appId, endsAt, endCode: 42001 }
     this.#issued.set(value, token)
+    forgetOldest(this.#issued, this.#kept)
     return token
   }
 

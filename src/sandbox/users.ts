@@ -4,6 +4,11 @@ export class Users {
   readonly #followers = new Set<string>()
   readonly #credits = new Map<string, number>()
 
+  /** How many there are, of people and templates. */
+  get subscriptions(): number {
+    return this.#credits.size
+  }
+
   /** An openid belongs to the account in which it was first seen. */
   remember(appId: string, openId: string): void {
     const known = this.#known.get(appId)
@@ -48,8 +53,13 @@ export class Users {
     const key = `${appId} ${openId} ${templateId}`
     const credits = this.#credits.get(key) ?? 0
     if (credits === 0) return false
-    this.#credits.set(key, credits - 1)
+    if (credits === 1) this.#credits.delete(key)
+    else this.#credits.set(key, credits - 1)
     return true
+  }
+
+  hasSubscription(appId: string, openId: string, templateId: string): boolean {
+    return this.#credits.has(`${appId} ${openId} ${templateId}`)
   }
 
   clear(): void {

@@ -3,6 +3,16 @@ import { readCall } from './call.js'
 import { type Endpoint, Exchange, JSON_TYPE } from './exchange.js'
 import { LOGIN_PATH, login } from './login-endpoint.js'
 import { playStrike } from './play-fault.js'
+import {
+  CLEAR_ALL_PATH,
+  CLEAR_BY_SECRET_PATH,
+  CLEAR_PATH,
+  clearAllQuotas,
+  clearAllQuotasBySecret,
+  clearQuota,
+  QUOTA_PATH,
+  readQuota,
+} from './quota-endpoints.js'
 import { refuse } from './replies.js'
 import {
   FORM_ID_SEND_PATH,
@@ -12,6 +22,14 @@ import {
   sendOfficial,
   sendSubscribe,
 } from './send-endpoints.js'
+import {
+  FORM_ID_LIST_PATH,
+  listFormIdTemplates,
+  listOfficialTemplates,
+  listSubscribeTemplates,
+  OFFICIAL_LIST_PATH,
+  SUBSCRIBE_LIST_PATH,
+} from './template-endpoints.js'
 import { classicToken, STABLE_TOKEN_PATH, stableToken, TOKEN_PATH } from './token-endpoints.js'
 import type { World } from './world.js'
 
@@ -22,6 +40,13 @@ const ENDPOINTS: [path: string, endpoint: Endpoint][] = [
   [FORM_ID_SEND_PATH, sendByFormId],
   [SUBSCRIBE_SEND_PATH, sendSubscribe],
   [OFFICIAL_SEND_PATH, sendOfficial],
+  [FORM_ID_LIST_PATH, listFormIdTemplates],
+  [SUBSCRIBE_LIST_PATH, listSubscribeTemplates],
+  [OFFICIAL_LIST_PATH, listOfficialTemplates],
+  [QUOTA_PATH, readQuota],
+  [CLEAR_PATH, clearQuota],
+  [CLEAR_ALL_PATH, clearAllQuotas],
+  [CLEAR_BY_SECRET_PATH, clearAllQuotasBySecret],
 ]
 
 /** The paths of api.weixin.qq.com, for every method: WeChat itself refuses a wrong one, with HTTP 200. */
@@ -32,7 +57,7 @@ export async function wechatRoutes(app: FastifyInstance, { world }: { world: Wor
     app.all(path, (request, reply) => {
       const call = readCall(request, path)
       const exchange = new Exchange(world, call, endpoint, reply)
-      const strike = world.faults.strike(call)
+      const strike = world.faults.strike(call, world.appIdOf(call))
       if (strike) playStrike(exchange, strike).catch((error: Error) => reply.send(error))
       else exchange.answer(exchange.takeEffect())
     })

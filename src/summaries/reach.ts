@@ -14,6 +14,8 @@ export interface Profile {
   /** The user is not reminded up to this day: reminded or signed in already. 0 = on any day. */
   doneTo: BusinessDate
   bundles: Bundle[]
+  /** Reminded without a permit, as by a service account. */
+  needsNone?: true
 }
 
 /** What the forecast has to know of a day. */
@@ -34,7 +36,9 @@ export interface Reach {
  * Plays the moments in order: at each that sends, a user with a permit left is reminded, and the permit spent is the
  * one that runs out first. Which one of several that run out between the same two moments makes no difference.
  */
-export function reachOf({ doneTo, bundles }: Profile, moments: Moment[]): Reach {
+export function reachOf({ doneTo, bundles, needsNone }: Profile, moments: Moment[]): Reach {
+  if (needsNone)
+    return { reminded: moments.map(({ date, sends }) => sends && date > doneTo), left: moments.map(() => 0) }
   /** Permits by the number of moments at which they are valid. */
   const stock = new Array<number>(moments.length + 1).fill(0)
   const reach: Reach = { reminded: [], left: [] }

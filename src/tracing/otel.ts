@@ -68,8 +68,9 @@ export function createTracing(endpoint: string, instance: Instance): Tracing {
         root: true,
         attributes: {
           'message.id': message.id,
-          'permit.id': message.permitId,
-          permit: permitMark(message.formId),
+          ...(message.permitId === null
+            ? {}
+            : { 'permit.id': message.permitId, permit: permitMark(message.formId) }),
           'wechat.channel': message.channel,
         },
       })

@@ -87,7 +87,7 @@ export async function userIdFor(
     return userId
   }
   if (userId !== undefined) {
-    await inRequest(db, (trx) => bindUser(trx, { appId: account.appId, openId, userId }, now))
+    await inRequest(db, (trx) => bindUser(trx, account, { openId, userId }, now))
     return userId
   }
   const found = (await findOrAllotUsers(db, account, [openId], now)).get(openId)

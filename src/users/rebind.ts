@@ -1,5 +1,6 @@
 import type { Knex } from 'knex'
 import { handOver } from '../books/index.js'
+import { openFollowers } from './followers.js'
 import * as store from './store.js'
 import { bindUser, type Numbering } from './user-ids.js'
 
@@ -14,20 +15,22 @@ import { bindUser, type Numbering } from './user-ids.js'
  */
 export async function rebindUser(
   trx: Knex.Transaction,
-  { appId, userIds }: Numbering,
+  account: Numbering,
   { openId, userId, movePermits }: store.Binding & { movePermits: boolean },
   now: number,
 ): Promise<number> {
+  const { appId, userIds } = account
   // So that no other transaction allots the number at this moment.
   if (userIds === 'auto') await store.lockLastNumber(trx, appId, now)
   if (!movePermits) {
-    await bindUser(trx, { appId, openId, userId }, now)
+    await bindUser(trx, account, { openId, userId }, now)
     return 0
   }
   await store.bindUnbound(trx, appId, [{ openId, userId }], now)
   const oldUserId = await store.lockUserOf(trx, appId, openId)
-  if (oldUserId === userId) return 0
-  const moved = await handOver(trx, { appId, openId, from: oldUserId, to: userId }, now)
-  await store.changeUser(trx, appId, openId, userId, now)
+  const isNew = oldUserId !== userId
+  const moved = isNew ? await handOver(trx, { appId, openId, from: oldUserId, to: userId }, now) : 0
+  if (isNew) await store.changeUser(trx, appId, openId, userId, now)
+  await openFollowers(trx, account, [userId], now)
   return moved
 }

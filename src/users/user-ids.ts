@@ -1,13 +1,16 @@
 import type { Knex } from 'knex'
+import type { Channel } from '../channel.js'
 import { inRequest } from '../db/transaction.js'
 import { ServiceError } from '../errors.js'
 import { compareKeys } from '../lib/sorted.js'
 import type { UserId } from '../lib/user-id.js'
+import { openFollowers } from './followers.js'
 import * as store from './store.js'
 
 /** Who numbers the users of an account: the owner's backend, or this service. */
 export interface Numbering {
   appId: string
+  channel: Channel
   userIds: 'backend' | 'auto'
 }
 
@@ -33,10 +36,11 @@ export async function userIdOf(
 /** userIdOf for many: open_id -> user id. Open_ids without a user are left out. */
 export async function userIdsOf(
   trx: Knex.Transaction,
-  { appId, userIds }: Numbering,
+  account: Numbering,
   openIds: string[],
   now: number,
 ): Promise<Map<string, UserId>> {
+  const { appId, userIds } = account
   const known = await findUserIds(trx, appId, openIds)
   if (userIds === 'backend' || openIds.every((openId) => known.has(openId))) return known
   const last = await store.lockLastNumber(trx, appId, now)
@@ -47,7 +51,9 @@ export async function userIdsOf(
   const first = await findFreeNumbers(trx, appId, last, unknown.length)
   await store.setLastNumber(trx, appId, first + unknown.length - 1, now)
   const allotted = unknown.map((openId, i) => ({ openId, userId: first + i }))
-  return new Map([...users, ...(await bindUsers(trx, appId, allotted, now))])
+  const bound = await bindUsers(trx, appId, allotted, now)
+  await openFollowers(trx, account, [...bound.values()], now)
+  return new Map([...users, ...bound])
 }
 
 /** userIdsOf in a transaction of its own, which is skipped for known users. */
@@ -149,16 +155,18 @@ export async function bindUsers(
 /** Binds an open_id to a user; binding it again changes nothing. Throws `conflict` if it belongs to another user. */
 export async function bindUser(
   trx: Knex.Transaction,
-  { appId, openId, userId }: { appId: string; openId: string; userId: UserId },
+  account: Pick<Numbering, 'appId' | 'channel'>,
+  { openId, userId }: store.Binding,
   now: number,
 ): Promise<void> {
-  const users = await bindUsers(trx, appId, [{ openId, userId }], now)
+  const users = await bindUsers(trx, account.appId, [{ openId, userId }], now)
   if (users.get(openId) !== userId) {
     throw new ServiceError(
       'conflict',
       'This open_id belongs to another user; nothing was changed. To hand it over: PUT /v1/users with move_permits',
     )
   }
+  await openFollowers(trx, account, [userId], now)
 }
 
 async function findUserIds(db: Knex, appId: string, openIds: string[]): Promise<Map<string, UserId>> {

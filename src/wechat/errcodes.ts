@@ -6,6 +6,7 @@ import { HOUR_MS, MINUTE_MS, SECOND_MS } from '../lib/durations.js'
  * - `transient`: try again later, the permit is kept.
  * - `token`: the access token is not accepted; refresh it once.
  * - `dead_permit`: this permit is spoiled; take the user's next one.
+ * - `person_limit`: WeChat takes no more for this person for hours; try again then, which says nothing of the others.
  * - `user`: this person cannot or will not be reached.
  * - `configuration`: somebody has to fix something; sending on would only burn permits.
  * - `quota`: nothing more goes out today.
@@ -16,6 +17,7 @@ export type ErrcodeClass =
   | 'transient'
   | 'token'
   | 'dead_permit'
+  | 'person_limit'
   | 'user'
   | 'configuration'
   | 'quota'
@@ -72,13 +74,6 @@ const LINES: Record<Exclude<ErrcodeClass, 'unknown'>, Line[]> = {
       { retryAfterMs: 2 * SECOND_MS },
     ],
     [
-      43117,
-      'too_frequent_for_openid',
-      'Too many messages to this person. It is retried hours later.',
-      '对该用户发送过于频繁，数小时后再试',
-      { retryAfterMs: HOUR_MS },
-    ],
-    [
       45011,
       'minute_quota',
       'Too many calls in this minute. Lower SEND_RATE if it persists.',
@@ -132,6 +127,15 @@ const LINES: Record<Exclude<ErrcodeClass, 'unknown'>, Line[]> = {
       'form_id_used',
       'The form_id was already used. The next one is tried.',
       'form_id 已被使用，改用下一个',
+    ],
+  ],
+  person_limit: [
+    [
+      43117,
+      'too_frequent_for_openid',
+      'Too many messages to this person. It is retried hours later.',
+      '对该用户发送过于频繁，数小时后再试',
+      { retryAfterMs: HOUR_MS },
     ],
   ],
   user: [

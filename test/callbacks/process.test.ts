@@ -37,9 +37,7 @@ describe.each(dialects)('events of WeChat on %s', (dialect) => {
 
   beforeEach(async () => {
     worker = createWorker()
-    await inTransaction(world.db, (trx) =>
-      bindUser(trx, { appId: account.appId, openId: OPEN_ID, userId: USER }, NOW),
-    )
+    await inTransaction(world.db, (trx) => bindUser(trx, account, { openId: OPEN_ID, userId: USER }, NOW))
   })
 
   const createWorker = (changes: Partial<Account> = {}, db = world.db) =>
@@ -156,7 +154,7 @@ describe.each(dialects)('events of WeChat on %s', (dialect) => {
       await worker.workDue()
       expect(await lastEvent()).toMatchObject({ state: 'waiting', outcome: 'no_user' })
       await inTransaction(world.db, (trx) =>
-        bindUser(trx, { appId: account.appId, openId, userId: 99 }, world.clock.now()),
+        bindUser(trx, account, { openId, userId: 99 }, world.clock.now()),
       )
       world.clock.advance(2 * MINUTE_MS)
       expect(await worker.workDue()).toBe(1)
@@ -169,7 +167,7 @@ describe.each(dialects)('events of WeChat on %s', (dialect) => {
       await store({ ...accepted(), openId })
       await worker.workDue()
       await inTransaction(world.db, (trx) =>
-        bindUser(trx, { appId: account.appId, openId, userId: 99 }, world.clock.now()),
+        bindUser(trx, account, { openId, userId: 99 }, world.clock.now()),
       )
       await worker.userBound(openId)
       await eventually('the permit', async () => (await lastEvent())?.outcome === 'granted')
@@ -391,6 +389,7 @@ describe.each(dialects)('events of WeChat on %s', (dialect) => {
     ])('of a service account: %s', async (status, outcome, delivery_status, stop_errcode) => {
       await remind()
       await world.db('wx_card').update({ channel: 'official' })
+      await world.db('wx_push_message').update({ open_id: OPEN_ID })
       expect(await happens(finished(msgidAtWechat(), status))).toBe(outcome)
       expect(await message()).toMatchObject({ state: 'delivered', delivery_status })
       expect(await person()).toMatchObject({

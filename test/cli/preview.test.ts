@@ -44,6 +44,7 @@ test('says what users with different streaks would read, before there is any dat
     template_id: 'template-1',
     page: 'pages/sign-in/index',
     jump: { url: null, miniprogram: null },
+    opens: 'pages/sign-in/index',
     samples: [saying(0, '今天开始签到吧'), saying(1, '今天开始签到吧'), saying(7, '已连续签到7天，别断了')],
     user: null,
     notes: [],

@@ -240,6 +240,7 @@ describe('faults of the file', () => {
     expect(faultsOf({ accounts: [{ ...ONE, webhook: { url: 'https://x.example' } }] })).toEqual([
       'accounts[0].webhook.secret: is not set, and webhook.url is: set both, or none',
     ])
+    expect(faultsOf({ accounts: [{ ...late, webhook: { secret: 'webhook-'.repeat(5) } }] })).toHaveLength(2)
   })
 
   test.each([
@@ -255,6 +256,7 @@ describe('faults of the file', () => {
       'accounts[0].reminder.crom: is no property that there is; did you mean "cron"?',
     ],
     [{ 'a b': 1 }, 'accounts[0]."a b": is no property that there is'],
+    [{ colour: 'x' }, 'accounts[0].colour: is no property that there is'],
     [{ callback: 'x' }, 'accounts[0].callback: must be an object'],
   ])('name what may have been meant: %j', (more, fault) => {
     expect(faultsOf({ accounts: [{ ...ONE, ...more }] })).toEqual([fault])
@@ -391,6 +393,8 @@ describe('API keys of the file', () => {
     [{ accounts: [] }, /accounts: must be a list/],
     [{ accounts: ['wx1', 'wx1'] }, /accounts: "wx1" stands twice/],
     [{ accounts: 'wx1' }, /accounts: must be a list/],
+    [{ accounts: [{ a: 1 }] }, /accounts: \{"a":1\} is no account of this file$/],
+    [{ scopes: [null] }, /scopes: null is no scope/],
     [{ scopes: ['write'] }, /scopes: "write" is no scope/],
     [{ scopes: [] }, /scopes: must be a list/],
     [{ scopes: ['read', 'read'] }, /scopes: "read" stands twice/],

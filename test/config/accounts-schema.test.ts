@@ -88,8 +88,10 @@ const READER_ALONE = [
   /refers to|ENOENT|NAME\} alone|names no file/,
   /needs at least|repeats a few|is a sample/,
   /must be an? https?:/,
-  /known are \{|"(thing1|date3)" " ?\w?" must/,
+  // What the texts of a template may say.
+  /\.reminder\.data: "/,
   /must be a moment/,
+  /reminder\.data: "\w+" .* \| /,
 ]
 
 test('docs/accounts.schema.json is the schema (to write it anew: npx vitest run -u test/config/accounts-schema.test.ts)', async () => {

@@ -11,7 +11,7 @@ const ATTACK = '<script>alert(1)</script>'
 
 describe.each(dialects)('the pages on %s', (dialect) => {
   const stage = useDashboard(dialect, {
-    REMINDER_DATA: `{"keyword1":"${ATTACK}","keyword2":"已经连续答题{streak}天","keyword4":"{date}"}`,
+    REMINDER_DATA: `{"keyword1":"${ATTACK}","keyword2":[{"min_streak":2,"text":"已经连续答题{streak}天"},{"text":"今天开始答题吧"}],"keyword4":"{date}"}`,
   })
   const { service } = stage
   const zh = { 'accept-language': 'zh-CN' }
@@ -74,6 +74,13 @@ describe.each(dialects)('the pages on %s', (dialect) => {
     expect((await (await signedIn(service, zh)).get('/dashboard')).text).toContain(
       '应提醒的 3 人全部提醒成功',
     )
+  })
+
+  test('show what a user with a streak would read today, and one without', async () => {
+    const { text } = await (await signedIn(service)).get('/dashboard')
+    expect(text.indexOf('已经连续答题7天')).toBeGreaterThan(0)
+    expect(text.indexOf('今天开始答题吧')).toBeGreaterThan(text.indexOf('已经连续答题7天'))
+    expect(text).not.toContain('{streak}')
   })
 
   test("escape the operator's own texts and WeChat's", async () => {

@@ -29,7 +29,7 @@ describe('markup', () => {
 
 describe('the answer to "did it go well?"', () => {
   const account = readAccount({ WX_APP_ID: 'wxA', REMINDER_TEMPLATE_ID: 't' })
-  const { en, zh } = createScribes(account)
+  const { en, zh } = createScribes(account, '/dashboard')
   const status = (changes: Partial<RunStatus>): RunStatus => ({
     ...emptySummary(TODAY),
     next_firing_at: null,
@@ -117,6 +117,7 @@ describe('live streams', () => {
     let polls = 0
     const live = createLive({
       draw: async () => drawn(String(++polls > 3)),
+      appId: 'wxA',
       log: silent,
       now: () => 0,
       pollMs: 5,
@@ -142,6 +143,7 @@ describe('live streams', () => {
         if (++polls < 3) throw new Error('away')
         return drawn('back')
       },
+      appId: 'wxA',
       log: silent,
       now: () => 0,
       pollMs: 5,
@@ -162,6 +164,7 @@ test('runs of operators are one at a time, and none begins once the service stop
         }),
       ),
     assertClock: async () => {},
+    appId: 'wxA',
     log: silent,
   })
   expect(await runs.start({})).toBe('begun')

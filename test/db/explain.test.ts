@@ -931,8 +931,8 @@ async function runEverything(world: World): Promise<Statement[]> {
   }))
   await createIngest(db).upload(uploads, clock.now())
   await recordSignIn(db, { appId, userId: 1, day: TODAY }, clock.now())
-  const backend = { appId, userIds: 'backend' } as const
-  const auto = { appId, userIds: 'auto' } as const
+  const backend = { appId, channel: 'form_id', userIds: 'backend' } as const
+  const auto = { appId, channel: 'form_id', userIds: 'auto' } as const
   await findBalance(db, world.account, 1, clock.now())
   await findBridge(db, world.account, { templateId: 't' }, clock.now())
   const explained = { ...world.account, retentionDays: 90 }

@@ -72,7 +72,7 @@ describe('a service in the middle of its run', () => {
       REMINDER_TEMPLATE_ID: TEMPLATE_ID,
       REMINDER_PAGE: PAGE,
     }
-    service = await startService(readConfig(env), [readAccount(env)], { migrate: true })
+    service = await startService(readConfig(env), { accounts: [readAccount(env)] }, { migrate: true })
   })
   afterEach(async () => {
     await service.stop()

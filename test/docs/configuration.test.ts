@@ -6,6 +6,7 @@ import { describe, expect, onTestFinished, test } from 'vitest'
 import { ACCOUNT_PROPERTIES } from '../../src/config/account-properties.js'
 import { readAccount, readConfig, readSettings } from '../../src/config/read.js'
 import { accountSettings, serviceSettings } from '../../src/config/settings.js'
+import { checkValue, fitValue } from '../../src/wechat/template-values.js'
 import { all, codeIn, environmentOf, languagesOf, PAGES, read, rowsOf, sorted, wordOf } from './pages.js'
 
 const NAMES = Object.keys({ ...serviceSettings, ...accountSettings })
@@ -89,6 +90,26 @@ describe.each(languagesOf('docs/configuration.md'))('%s', (page) => {
 test.each(PAGES)('%s names settings that there are', (page) => {
   const named = all(read(page), new RegExp(`\\b((?:${PREFIXES.join('|')})_[A-Z_]*[A-Z])\\b`, 'g'))
   expect(sorted(named).filter((name) => !NAMES.includes(name))).toEqual([])
+})
+
+describe.each(languagesOf('docs/configuration.md'))('%s', (page) => {
+  const rows = rowsOf(page, 'type', '类型')
+
+  test('says of the values of each type what is done to those that are too long', () => {
+    expect(rows.length).toBeGreaterThan(12)
+    for (const [types = '', , done = ''] of rows)
+      for (const type of all(types, /`(\w+)`/g)) {
+        const shortest = ['字', '1', 'a', '★'].find((text) => !checkValue(`${type}1`, text)) ?? '15:01'
+        const long = shortest.repeat(60)
+        const cut = fitValue(`${type}1`, long)
+        const isCut = /cut to|截/.test(done) && !/不截/.test(done)
+        expect(cut !== long, type).toBe(isCut)
+        if (isCut) expect(checkValue(`${type}1`, cut), type).toBeUndefined()
+        const kept = /(\d+)/.exec(done)?.[1]
+        const mark = /`(\S+)`/.exec(done)?.[1] ?? ''
+        if (isCut && kept) expect(cut, type).toBe(shortest.repeat(Number(kept)) + mark)
+      }
+  })
 })
 
 /** Pages with a configuration to copy, and what it is for. */

@@ -26,6 +26,7 @@ async function routes(): Promise<string[]> {
 const CALL = {
   path: '/',
   method: 'POST',
+  ip: '127.0.0.1',
   query: {},
   accessToken: 'a-token',
   body: undefined,
@@ -46,7 +47,7 @@ describe.each(languagesOf('docs/sandbox.md'))('%s', (page) => {
   })
 
   test('lists exactly the paths of WeChat', async () => {
-    const paths = (await routes()).flatMap((route) => all(route, /^POST (\/(?:cgi-bin|sns)\/.*)$/g))
+    const paths = (await routes()).flatMap((route) => all(route, /^POST (\/(?:cgi-bin|sns|wxaapi)\/.*)$/g))
     expect(paths.length).toBeGreaterThan(5)
     expect(sorted(rowsOf(page, 'path', '路径').flatMap(([path]) => wordsIn(path)))).toEqual(sorted(paths))
   })

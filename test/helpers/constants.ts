@@ -15,3 +15,4 @@ export const TODAY = 20_261_120
 /** Where WeChat takes messages, by channel. */
 export const SEND_PATH = '/cgi-bin/message/wxopen/template/send'
 export const SUBSCRIBE_PATH = '/cgi-bin/message/subscribe/send'
+export const OFFICIAL_PATH = '/cgi-bin/message/template/send'

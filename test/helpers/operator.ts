@@ -11,7 +11,7 @@ export class TestOperator {
   readonly cookies = new Map<string, string>()
 
   constructor(
-    readonly service: TestService,
+    readonly service: Pick<TestService, 'request'>,
     readonly headers: Record<string, string> = {},
   ) {}
 
@@ -63,7 +63,7 @@ export class TestOperator {
 
 /** An operator who has signed in. */
 export async function signedIn(
-  service: TestService,
+  service: Pick<TestService, 'request'>,
   headers?: Record<string, string>,
 ): Promise<TestOperator> {
   const operator = new TestOperator(service, headers)

@@ -128,7 +128,10 @@ function makeService(
       return running().of().sending
     },
     of: (appId) => running().of(appId),
-    change: (accounts, keys) => running().change(accounts, keys),
+    change: (served) => running().change(served),
+    get log() {
+      return running().log
+    },
     startSchedule: () => running().startSchedule(),
     stop: async () => started?.stop(),
     database,
@@ -148,12 +151,11 @@ function makeService(
   const open = async (): Promise<void> => {
     started = await startService(
       readConfig({ ...env, ...(wechatUrl ? { WX_API_BASE_URL: wechatUrl() } : {}) }),
-      [account],
+      { accounts: [account], ...(keys ? { keys } : {}) },
       {
         migrate: true,
         ...(now ? { now } : {}),
         ...(connections ? { connections } : {}),
-        ...(keys ? { keys } : {}),
       },
     )
   }

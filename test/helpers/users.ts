@@ -12,6 +12,8 @@ interface Facts {
   permits: number[]
   /** Accepted subscriptions of the demo's template. */
   subscriptions: number
+  /** Their open_id is known, and they follow the service account. */
+  follows: boolean
   signedInToday: boolean
   streak: number
   stop: 'opted_out_at' | 'blocked_at' | undefined
@@ -21,6 +23,7 @@ interface Facts {
 const NOTHING: Facts = {
   permits: [],
   subscriptions: 0,
+  follows: false,
   signedInToday: false,
   streak: 0,
   stop: undefined,
@@ -47,6 +50,11 @@ export class Users {
   /** So many accepted subscriptions, each a permit that does not run out. */
   subscriptions(count: number): Users {
     return this.#with({ subscriptions: count })
+  }
+
+  /** Known by their open_id, and followers of the service account. */
+  following(): Users {
+    return this.#with({ follows: true })
   }
 
   signedInToday(): Users {
@@ -146,11 +154,25 @@ async function insertAll(
     ...(streak > 0 ? [[appId, id, addDays(today, -1), streak, written]] : []),
   ])
   await insert(db, 'wx_sign_in (app_id, user_id, day, streak, created_at)', signIns)
-  for (const { id, stop } of each) {
+  const followers = each.filter(({ follows }) => follows)
+  for (const { id } of followers) control.follow({ appId, openId: openIdOf(id) })
+  await insert(
+    db,
+    'wx_user (app_id, open_id, user_id, created_at, updated_at)',
+    followers.map(({ id }) => [appId, openIdOf(id), id, written, written]),
+  )
+  for (const { id, stop, follows } of each) {
     if (!stop) continue
-    await insert(db, `wx_user (app_id, open_id, user_id, ${stop}, created_at, updated_at)`, [
-      [appId, openIdOf(id), id, written, written, written],
-    ])
+    if (follows)
+      await execute(db, `UPDATE wx_user SET ${stop} = ? WHERE app_id = ? AND user_id = ?`, [
+        written,
+        appId,
+        id,
+      ])
+    else
+      await insert(db, `wx_user (app_id, open_id, user_id, ${stop}, created_at, updated_at)`, [
+        [appId, openIdOf(id), id, written, written, written],
+      ])
   }
 }
 

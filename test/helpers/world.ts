@@ -42,7 +42,8 @@ export interface MessageRow {
   user_id: number
   business_date: number | null
   run_id: number | null
-  permit_id: number
+  permit_id: number | null
+  open_id: string | null
   channel: string
   data: string
   state: string
@@ -267,11 +268,12 @@ function makeWorld(database: TestDatabase, appId: string): { world: World; open(
       maybe_sent: number
       channel: string
       open_id: string
-      form_id: string
+      form_id: string | null
     }>(
       db,
-      `SELECT m.state, m.maybe_sent, c.channel, f.open_id, f.form_id FROM wx_push_message m JOIN wx_card c ON c.id = m.card_id
-       JOIN wx_save_form_id f ON f.id = m.permit_id WHERE m.app_id = ?`,
+      `SELECT m.state, m.maybe_sent, c.channel, COALESCE(m.open_id, f.open_id) AS open_id, f.form_id
+       FROM wx_push_message m JOIN wx_card c ON c.id = m.card_id
+       LEFT JOIN wx_save_form_id f ON f.id = m.permit_id WHERE m.app_id = ?`,
       [appId],
     )
     // WeChat knows the permit of a form_id message; of others only whom they went to.

@@ -7,7 +7,7 @@ import type { Outcome } from '../../src/reminders/explain-verdict.js'
 /** Where a user stands at this moment, from the tables as they are: nothing of it is worked out afterwards. */
 export type Kind = Extract<
   Outcome,
-  'no_permit' | 'no_valid_permit' | 'wrong_template' | 'opted_out' | 'blocked' | 'signed_in'
+  'no_permit' | 'no_valid_permit' | 'wrong_template' | 'no_open_id' | 'opted_out' | 'blocked' | 'signed_in'
 >
 
 /** By user, without those whose permit an open message of another day has. */
@@ -125,6 +125,7 @@ export const CHECK_OF: Record<Outcome, string | undefined> = {
   no_permit: 'has_permit',
   no_valid_permit: 'valid_permit',
   wrong_template: 'permit_fits',
+  no_open_id: 'has_open_id',
   opted_out: 'not_stopped',
   blocked: 'not_stopped',
   signed_in: 'not_signed_in',

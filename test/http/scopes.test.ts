@@ -30,6 +30,7 @@ beforeAll(async () => {
       keyOf('of-every-call'),
       keyOf('until-noon', { expiresAt: EXPIRY }),
       keyOf('its-successor', { appIds: [APP_ID] }),
+      keyOf('of-another-account', { appIds: ['wxAnother'] }),
     ],
   })
   calls = callsOf((await service.request('GET', '/openapi.json')).body as ApiDescription)
@@ -39,14 +40,27 @@ afterAll(() => service.close())
 const scopesOf = ({ operation }: Call): string[] =>
   operation.security?.flatMap(({ apiKey }) => apiKey ?? []) ?? []
 
-function ask(call: Pick<Call, 'method' | 'path'> & Partial<Call>, key: string) {
+function ask(
+  call: Pick<Call, 'method' | 'path'> & Partial<Call>,
+  key: string,
+  named: { app_id?: string } = {},
+) {
   const media = jsonOf(call.operation?.requestBody?.content)
-  const [body] = media ? examplesOf(media) : []
-  return service.request(call.method, call.path.replace('{user_id}', '1').replace('{date}', '2026-11-21'), {
+  const [example] = media ? examplesOf(media) : []
+  const body = example === undefined ? undefined : { ...(example as object), ...named }
+  const required = call.operation?.parameters?.filter((each) => each.in === 'query' && each.required) ?? []
+  const inHeader = call.operation?.parameters?.filter((each) => each.in === 'header') ?? []
+  const query = new URLSearchParams({
+    ...Object.fromEntries(required.map((each) => [each.name, String(examplesOf(each)[0])])),
+    ...(body ? {} : named),
+  })
+  const path = call.path.replace(/\{(\w+)\}/g, (_, name) => (name === 'date' ? '2026-11-21' : '1'))
+  return service.request(call.method, `${path}?${query}`, {
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     headers: {
       authorization: `Bearer ${key}`,
       ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+      ...Object.fromEntries(inHeader.map((each) => [each.name, String(examplesOf(each)[0])])),
     },
   })
 }
@@ -98,6 +112,19 @@ describe('the scope that a call names', () => {
       expect([401, 403], `${call.name}: ${taken.text}`).not.toContain(taken.status)
     }
   })
+})
+
+test('a key that is bound to other accounts is refused each call about this one', async () => {
+  for (const call of calls.filter((each) => scopesOf(each).length > 0)) {
+    const refused = await ask(call, 'of-another-account', { app_id: APP_ID })
+    expect(refused, `${call.name}: ${refused.text}`).toMatchObject({
+      status: 403,
+      body: { error: { code: 'forbidden', message: expect.stringContaining(APP_ID) } },
+    })
+    const taken = await ask(call, 'its-successor', { app_id: APP_ID })
+    expect([401, 403], `${call.name}: ${taken.text}`).not.toContain(taken.status)
+    expect(taken.body, call.name).not.toHaveProperty('error.details.field', 'app_id')
+  }
 })
 
 describe('a key with an expiry', () => {

@@ -153,7 +153,7 @@ describe.each(dialects)('recovery on %s', (dialect) => {
 
   test.each([
     ['subscribe', 0],
-    ['official', 9],
+    ['official', 10],
   ])(
     'on the channel %s a broken attempt is not repeated after %i minutes, and becomes unknown',
     async (channel, minutes) => {

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest'
 import type { Channel } from '../../src/channel.js'
 import type { HeldMessage } from '../../src/messages/message.js'
 import {
+  CLIENT_MSG_ID_MS,
   canRepeat,
   judge,
   MAX_ATTEMPTS,
@@ -12,7 +13,7 @@ import {
 import type { SendResult } from '../../src/wechat/client.js'
 import { ERRCODES } from '../../src/wechat/errcodes.js'
 import { ACCEPTED, CUT, held, REFUSED_CONNECTION, refusal } from '../helpers/answers.js'
-import { MINUTE_MS, NOW } from '../helpers/constants.js'
+import { MINUTE_MS, NOW, SECOND_MS } from '../helpers/constants.js'
 
 const CHANNELS: Channel[] = ['form_id', 'subscribe', 'official']
 const LAST = MAX_ATTEMPTS - 1
@@ -154,6 +155,24 @@ const TABLE: Row[] = [
     last: 'next_permit',
     doubtful: 'delivered',
     doubtfulLast: 'delivered',
+  },
+  {
+    answer: 'limit of a person 43117',
+    result: refusal(43117),
+    channels: ['form_id'],
+    first: 'retry',
+    last: 'give_back',
+    doubtful: 'retry?',
+    doubtfulLast: 'ask_on',
+  },
+  {
+    answer: 'limit of a person 43117, which outlasts a client_msg_id',
+    result: refusal(43117),
+    channels: ['subscribe', 'official'],
+    first: 'retry',
+    last: 'give_back',
+    doubtful: 'retry?',
+    doubtfulLast: 'unknown',
   },
   { answer: 'user 43101', result: refusal(43101), ...always('failed'), ...inDoubt('unknown') },
   { answer: 'user 40003', result: refusal(40003), ...always('failed'), ...inDoubt('unknown') },
@@ -308,7 +327,7 @@ describe('whatever WeChat answers', () => {
     ['a form_id message whose permit is gone', { permitSource: null }],
     [
       'a message of a service account after its ten minutes',
-      { channel: 'official', createdAt: NOW - 9 * MINUTE_MS },
+      { channel: 'official', createdAt: NOW - CLIENT_MSG_ID_MS },
     ],
   ])('%s is never sent again after a broken attempt', (_, kind) => {
     for (let attempts = 0; attempts <= MAX_ATTEMPTS; attempts++) {
@@ -316,10 +335,10 @@ describe('whatever WeChat answers', () => {
     }
   })
 
-  test('a form_id can be sent again at any time, a client_msg_id for nine minutes', () => {
+  test('a form_id can be sent again at any time, a client_msg_id for ten minutes less a request', () => {
     expect(canRepeat(held({ channel: 'form_id' }), NOW + 24 * 60 * MINUTE_MS)).toBe(true)
     const official = held({ channel: 'official' })
-    expect(canRepeat(official, NOW + 9 * MINUTE_MS - 1)).toBe(true)
-    expect(canRepeat(official, NOW + 9 * MINUTE_MS)).toBe(false)
+    expect(canRepeat(official, NOW + 10 * MINUTE_MS - 20 * SECOND_MS - 1)).toBe(true)
+    expect(canRepeat(official, NOW + 10 * MINUTE_MS - 20 * SECOND_MS)).toBe(false)
   })
 })

@@ -33,6 +33,21 @@ describe.each(dialects)('the doctor on %s', (dialect) => {
     })
   })
 
+  it('warns of a version of the mini-program that users do not have, where messages open one', async () => {
+    const subscribe = { ...account, channel: 'subscribe' as const }
+    expect(await statuses({ account: subscribe })).toMatchObject({ miniprogram_state: 'ok' })
+    for (const miniprogramState of ['developer', 'trial'] as const) {
+      const of = { ...known, account: { ...subscribe, miniprogramState } }
+      const findings = await examine({ db: database.db, ...of, systemNow: Date.now })
+      expect(findings).toContainEqual({
+        name: 'miniprogram_state',
+        status: 'warn',
+        reason: expect.stringContaining(miniprogramState),
+        fix: expect.stringContaining('MINIPROGRAM_STATE=formal'),
+      })
+    }
+  })
+
   it('names pending migrations and the command for them', async () => {
     const empty = await createEmptyDatabase(dialect)
     const findings = await examine({ db: empty.db, ...known, systemNow: Date.now })

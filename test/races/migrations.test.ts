@@ -111,7 +111,7 @@ describe('instances', () => {
 
   async function boot(migrate: boolean): Promise<Service> {
     const env = { ...SERVICE_ENV, DATABASE_URL: database.url }
-    const service = await startService(readConfig(env), [readAccount(env)], { migrate })
+    const service = await startService(readConfig(env), { accounts: [readAccount(env)] }, { migrate })
     started.push(service)
     return service
   }

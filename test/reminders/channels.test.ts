@@ -5,6 +5,7 @@ import { execute } from '../../src/db/sql.js'
 import { inTransaction } from '../../src/db/transaction.js'
 import { businessDate } from '../../src/lib/business-date.js'
 import { markSending } from '../../src/messages/lease-store.js'
+import { settleBatch } from '../../src/messages/settle.js'
 import { emptyTally } from '../../src/messages/tally.js'
 import { findBalance } from '../../src/permits/find-balance.js'
 import { createIngest } from '../../src/permits/ingest.js'
@@ -12,7 +13,7 @@ import { acceptTap } from '../../src/permits/subscriptions.js'
 import { explainUser } from '../../src/reminders/explain.js'
 import { planRun } from '../../src/reminders/plan.js'
 import { findForecast } from '../../src/summaries/forecast.js'
-import { claimOne } from '../helpers/claims.js'
+import { claimAll, claimOne } from '../helpers/claims.js'
 import { DAY_MS, MINUTE_MS, SUBSCRIBE_PATH, TODAY } from '../helpers/constants.js'
 import { dialects } from '../helpers/database.js'
 import { openIdOf, user, users } from '../helpers/users.js'
@@ -185,6 +186,23 @@ describe.each(dialects)('permits and channels on %s', (dialect) => {
     expect(await findBalance(world.db, account, 1, now)).toMatchObject({ permits: 1, reason: 'few_left' })
     expect(await explainUser(world.db, account, 1, today, now)).toMatchObject({ outcome: 'will_be_reminded' })
     expect(await world.startProcess().remind({ account: SUBSCRIBE })).toMatchObject({ due: 1, delivered: 1 })
+  })
+
+  test('what is in hand or waits for a retry at a switch keeps its channel, and nobody is reminded twice', async () => {
+    await world.has(users(1, 2).permits(1).subscriptions(1))
+    const [inHand, waiting] = await claimAll(world)
+    if (!inHand || !waiting) throw new Error('Two were due')
+    const answer = { errcode: null, errmsg: null, rid: null, msgid: null }
+    const verdict = { kind: 'retry', afterMs: 100, maybeSent: false } as const
+    await settleBatch(world.db, [{ message: waiting, verdict, answer, attempted: true }], world.clock.now())
+    await world.lapseLeases()
+    world.clock.advance(MINUTE_MS)
+    const process = world.startProcess()
+    expect(await process.recover(SUBSCRIBE)).toMatchObject({ delivered: 2 })
+    expect(world.wechat.ledger().map(({ channel }) => channel)).toEqual(['form_id', 'form_id'])
+    expect(await process.remind({ account: SUBSCRIBE })).toMatchObject({ due: 0, delivered: 0 })
+    world.clock.advance(DAY_MS)
+    expect(await process.remind({ account: SUBSCRIBE })).toMatchObject({ delivered: 2 })
   })
 
   test('a payment is held back for ten seconds, and then good for three days', async () => {

@@ -98,6 +98,38 @@ describe('a login', () => {
     expect((await post('/sandbox/login-codes', {})).status).toBe(400)
   })
 
+  it('takes any code on request: each is another person, always the same one', async () => {
+    const { login, control } = await loginSetup()
+    control.configure({ anyLoginCode: true })
+    const first = await login('code-of-the-developer-tools-1')
+    expect(first).toMatchObject({ openid: expect.stringMatching(/^o[\w-]{27}$/) })
+    expect((await login('code-of-the-developer-tools-2')).openid).not.toBe(first.openid)
+    control.reset()
+    expect(await login('code-of-the-developer-tools-1')).toMatchObject({ errcode: 40029 })
+    control.configure({ anyLoginCode: true })
+    expect(await login('code-of-the-developer-tools-1')).toMatchObject({ openid: first.openid })
+  })
+
+  it('takes any code for one named person, and only once and for five minutes', async () => {
+    const { login, control, post } = await loginSetup()
+    await post('/sandbox/settings', { any_login_code: 'oDeveloper' }, { method: 'PUT' })
+    expect(await login('')).toMatchObject({ errcode: 40029 })
+    expect(await login('one')).toMatchObject({ openid: 'oDeveloper' })
+    expect(await login('two')).toMatchObject({ openid: 'oDeveloper' })
+    expect(await login('one')).toMatchObject({ errcode: 40163 })
+    control.advanceClock(5 * MINUTE)
+    expect(await login('one')).toMatchObject({ errcode: 40029 })
+    await post('/sandbox/settings', { any_login_code: false }, { method: 'PUT' })
+    expect(await login('three')).toMatchObject({ errcode: 40029 })
+  })
+
+  it('of a strange code needs the right secret all the same', async () => {
+    const { login, control } = await loginSetup()
+    control.configure({ anyLoginCode: true })
+    expect(await login('a', { secret: 'wrong' })).toMatchObject({ errcode: 40125 })
+    expect(await login('a')).toMatchObject({ openid: expect.any(String) })
+  })
+
   it('is forgotten by a reset', async () => {
     const { login, control } = await loginSetup()
     const code = control.issueLoginCode({ openId: OPEN_ID })

@@ -2,6 +2,7 @@ import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import * as wecom from '@wecom/crypto'
 import { describe, expect, onTestFinished, test } from 'vitest'
+import { DELIVERY_FAILURES } from '../../src/sandbox/people.js'
 import { APP_ID, TEMPLATE_ID } from '../helpers/constants.js'
 import { DATA, OPEN_ID, START, setup } from './helpers.js'
 
@@ -42,7 +43,12 @@ describe('the sandbox pushes', () => {
 
     const item = { TemplateId: 't1', SubscribeStatusString: 'accept', PopupScene: '0' }
     expect(received.map(({ body }) => JSON.parse(body))).toMatchObject([
-      { FromUserName: OPEN_ID, CreateTime: START / 1000, Event: 'subscribe_msg_popup_event', List: item },
+      {
+        FromUserName: OPEN_ID,
+        CreateTime: String(START / 1000),
+        Event: 'subscribe_msg_popup_event',
+        List: item,
+      },
       { List: [item, { TemplateId: 't2', SubscribeStatusString: 'reject' }] },
     ])
     const query = received[0]?.query
@@ -94,6 +100,31 @@ describe('the sandbox pushes', () => {
       {
         Event: 'subscribe_msg_sent_event',
         List: { MsgID: subscribe, ErrorCode: '0', ErrorStatus: 'success' },
+      },
+    ])
+  })
+
+  test.each([...DELIVERY_FAILURES])('a message that was accepted and lost: %s', async (fails) => {
+    const { control, sendTo } = await setup()
+    const { url, received } = await receiver()
+    control.grantSubscription({ openId: OPEN_ID, templateId: TEMPLATE_ID })
+    control.follow({ openId: OPEN_ID })
+    control.setPerson({ openId: OPEN_ID, fails })
+    control.configureCallback({ ...CALLBACK, url })
+    const message = { touser: OPEN_ID, template_id: TEMPLATE_ID, data: DATA }
+    for (const product of ['subscribe', 'template'])
+      expect((await sendTo(`/cgi-bin/message/${product}/send`, message)).json.errcode).toBe(0)
+    await control.sendPushes()
+    expect(control.ledger()).toEqual([])
+    const msgids = ['4100000000000000001', '4100000000000000003']
+    expect(
+      received.map(({ body }) => JSON.parse(body)).sort((a, b) => (a.Event < b.Event ? -1 : 1)),
+    ).toMatchObject([
+      { Event: 'TEMPLATESENDJOBFINISH', CreateTime: START / 1000, MsgID: msgids[1], Status: fails },
+      {
+        Event: 'subscribe_msg_sent_event',
+        CreateTime: String(START / 1000),
+        List: { MsgID: msgids[0], ErrorCode: '-1', ErrorStatus: fails },
       },
     ])
   })

@@ -171,6 +171,42 @@ describe('the stable token', () => {
   })
 })
 
+describe('asking for a token', () => {
+  it('is refused with 40243 while the secret is frozen', async () => {
+    const { classic, stable, control } = await setup()
+    control.putAccount({ ...MINE, secretFrozen: true })
+    expect((await classic()).json.errcode).toBe(40243)
+    expect((await stable()).json.errcode).toBe(40243)
+    control.putAccount(MINE)
+    expect((await stable()).json.errcode).toBeUndefined()
+  })
+
+  it('is refused with 40164 from an address that is not on the account’s list, which it names', async () => {
+    const { classic, stable, classicToken, send, control } = await setup()
+    const token = await classicToken()
+    control.putAccount({ ...MINE, ipAllowlist: ['203.0.113.7'] })
+    for (const { json } of [await classic(), await stable()])
+      expect(json).toEqual({
+        errcode: 40164,
+        errmsg: expect.stringMatching(
+          /^invalid ip 127\.0\.0\.1 ipv6 ::ffff:127\.0\.0\.1, not in whitelist rid: /,
+        ),
+      })
+    // Only for tokens: one that is known works from everywhere.
+    expect((await send({}, { token })).json.errcode).toBe(0)
+    control.putAccount({ ...MINE, ipAllowlist: ['203.0.113.7', '127.0.0.1'] })
+    expect((await stable()).json.errcode).toBeUndefined()
+  })
+
+  it('classically is refused with 45009 after the day’s quota', async () => {
+    const { classic, control } = await setup()
+    control.configure({ dailyQuotas: { '/cgi-bin/token': 2 } })
+    const codes = []
+    for (let call = 0; call < 3; call++) codes.push((await classic()).json.errcode)
+    expect(codes).toEqual([undefined, undefined, 45009])
+  })
+})
+
 describe('a send', () => {
   it('is refused with 41001, 40014 or 40001 when the token is missing, malformed or unknown', async () => {
     const { post, message, send } = await setup()

@@ -15,7 +15,7 @@ const SCRIPT = `
 import { createRequire } from 'node:module'
 import { readAccount, readConfig } from './src/config/read.ts'
 import { startService } from './src/service.ts'
-const service = await startService(readConfig(process.env), readAccount(process.env), { migrate: true })
+const service = await startService(readConfig(process.env), { accounts: [readAccount(process.env)] }, { migrate: true })
 await fetch(service.url + '/healthz')
 await service.stop()
 const loaded = Object.keys(createRequire(import.meta.url).cache)

@@ -57,6 +57,21 @@ describe.each(dialects)('sessions on %s', (dialect) => {
     expect((await service.logIn('oA')).body).toMatchObject({ user_id: 17 })
   })
 
+  test('a code of the developer tools logs somebody in, where the sandbox takes any', async () => {
+    const code = '0e3pT1Ga1kXW1M0fBfHa1TmbOD3pT1Gz'
+    expect(await login({ code })).toMatchObject({ status: 401, body: failure('invalid_code') })
+    service.sandbox.control.configure({ anyLoginCode: 'oDeveloper' })
+    try {
+      const first = await login({ code: '0e3pT1Ga1kXW1M0fBfHa1TmbOD3pT1GA' })
+      expect(first).toMatchObject({ status: 201, body: { token: expect.any(String) } })
+      expect(await bind({ open_id: 'oDeveloper', user_id: 4711 })).toMatchObject({ status: 200 })
+      const again = await login({ code: '0e3pT1Ga1kXW1M0fBfHa1TmbOD3pT1GB' })
+      expect(again).toMatchObject({ status: 201, body: { user_id: 4711 } })
+    } finally {
+      service.sandbox.control.configure({ anyLoginCode: false })
+    }
+  })
+
   test('an upload of the backend binds as well', async () => {
     const token = await service.tokenOf('oA')
     await service.post('/v1/form-ids', { open_id: 'oA', user_id: 17, form_id: 'F1' })

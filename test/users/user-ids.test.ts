@@ -7,8 +7,8 @@ import { APP_ID, NOW } from '../helpers/constants.js'
 import { dialects, useDatabase } from '../helpers/database.js'
 import { addPermits, openPool } from '../helpers/rows.js'
 
-const AUTO: Numbering = { appId: APP_ID, userIds: 'auto' }
-const BACKEND: Numbering = { appId: APP_ID, userIds: 'backend' }
+const AUTO: Numbering = { appId: APP_ID, channel: 'form_id', userIds: 'auto' }
+const BACKEND: Numbering = { appId: APP_ID, channel: 'form_id', userIds: 'backend' }
 
 describe.each(dialects)('user ids on %s', (dialect) => {
   const database = useDatabase(dialect)
@@ -20,7 +20,7 @@ describe.each(dialects)('user ids on %s', (dialect) => {
   const idOf = (account: Numbering, openId: string, pool = db) =>
     inTransaction(pool, (trx) => userIdOf(trx, account, openId, NOW))
   const bind = (openId: string, userId: UserId, pool = db) =>
-    inTransaction(pool, (trx) => bindUser(trx, { appId: APP_ID, openId, userId }, NOW))
+    inTransaction(pool, (trx) => bindUser(trx, BACKEND, { openId, userId }, NOW))
   const bindings = async () =>
     Object.fromEntries((await db('wx_user')).map(({ open_id, user_id }) => [open_id, user_id]))
 
@@ -35,9 +35,7 @@ describe.each(dialects)('user ids on %s', (dialect) => {
     test('user ids of an owner’s backend may be bound again, which changes nothing', async () => {
       await bind('oA', 17)
       const before = await db('wx_user')
-      await inTransaction(db, (trx) =>
-        bindUser(trx, { appId: APP_ID, openId: 'oA', userId: 17 }, NOW + 5_000),
-      )
+      await inTransaction(db, (trx) => bindUser(trx, BACKEND, { openId: 'oA', userId: 17 }, NOW + 5_000))
       expect(await db('wx_user')).toEqual(before)
     })
 

@@ -10,9 +10,10 @@ import {
 describe('errcodeOf', () => {
   test.each<[ErrcodeClass, number[]]>([
     ['ok', [0]],
-    ['transient', [-1, 45011, 43108, 43117, 61450, 200001]],
+    ['transient', [-1, 45011, 43108, 61450, 200001]],
     ['token', [40001, 40014, 42001]],
     ['dead_permit', [41028, 41029]],
+    ['person_limit', [43117]],
     ['user', [40003, 43101, 43004, 43019, 48002, 50005]],
     [
       'configuration',

@@ -23,6 +23,7 @@ export const errors = {
     transient: 'passing',
     token: 'access token',
     dead_permit: 'spoiled permit',
+    person_limit: 'limit of a person',
     user: 'the user',
     configuration: 'our settings',
     quota: 'quota',

@@ -12,6 +12,7 @@ export const frame = {
     errors: 'Errors',
     health: 'Health',
   },
+  account: 'Account',
   language: 'Language',
   languages: { en: 'English', zh: '中文' },
   theme: 'Theme',
@@ -29,6 +30,7 @@ export const frame = {
   faults: {
     forbidden: 'This form is from an earlier sign-in. Go back, load the page again and send it once more.',
     not_found: 'There is no such page.',
+    unknown_account: 'There is no such account here.',
     too_many_requests: 'Too many attempts. Wait a little, then try again.',
     overloaded: 'Too much is going on just now. Try again shortly.',
     not_ready: 'The service or its database is not ready. Try again shortly.',
@@ -54,7 +56,7 @@ export const signIn = {
 }
 
 export const card = {
-  withoutPage: 'A tap opens nothing: REMINDER_PAGE is not set.',
+  opensNothing: (settings: string[]) => `A tap opens nothing: set ${settings.join(' or ')}.`,
   opens: (page: string) => `A tap opens ${page}.`,
   keys: 'In place of the keys, WeChat shows the titles of the template.',
 }

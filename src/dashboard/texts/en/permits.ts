@@ -1,6 +1,12 @@
 export const permits = {
   title: 'Permits',
   lead: 'How many can we reach next week?',
+  notNeeded: 'No permits needed',
+  notNeededLead: 'How many can we reach next week?',
+  notNeededText:
+    'Messages of a service account need no permit: everybody whose open_id is known can be reminded each day, until they unfollow the account, switch its messages off, or opt out.',
+  forecastNoteFollowers:
+    'If nobody signs in or unfollows. Dashed: what usually becomes of that, with a band that four days in five fall into.',
   stock: 'Stock',
   inStock: 'Unspent permits',
   reachable: (day: string) => `Reachable on ${day}`,

@@ -76,6 +76,7 @@ export const today = {
   resume: 'Resume',
   cardTitle: 'What users see',
   cardOf: (streak: string) => `Today's text for a user who has signed in on ${streak} days in a row.`,
+  cardWithoutStreak: 'And for a user who did not sign in yesterday:',
   cardOff: 'No template is set, so there is nothing to show. Set REMINDER_TEMPLATE_ID and REMINDER_DATA.',
   planTitle: 'What a run would do now',
   planLead: 'Nothing has been sent, and nothing is sent by looking.',

@@ -22,6 +22,7 @@ export const errors: typeof errorsEn = {
     transient: '暂时性',
     token: 'access_token',
     dead_permit: '凭证失效',
+    person_limit: '单个用户限制',
     user: '用户原因',
     configuration: '配置问题',
     quota: '额度',

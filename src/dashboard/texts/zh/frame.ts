@@ -13,6 +13,7 @@ export const frame: typeof frameEn = {
     errors: '错误',
     health: '运行状况',
   },
+  account: '账号',
   language: '语言',
   languages: { en: 'English', zh: '中文' },
   theme: '主题',
@@ -30,6 +31,7 @@ export const frame: typeof frameEn = {
   faults: {
     forbidden: '这个表单来自之前的登录。请返回并刷新页面后重新提交。',
     not_found: '没有这个页面。',
+    unknown_account: '这里没有这个账号。',
     too_many_requests: '尝试次数过多，请稍候再试。',
     overloaded: '当前请求过多，请稍后再试。',
     not_ready: '服务或数据库尚未就绪，请稍后再试。',
@@ -55,7 +57,7 @@ export const signIn: typeof signInEn = {
 }
 
 export const card: typeof cardEn = {
-  withoutPage: '点击不会打开任何页面：没有设置 REMINDER_PAGE。',
+  opensNothing: (settings) => `点击不会打开任何页面：请设置 ${settings.join(' 或 ')}。`,
   opens: (page) => `点击打开 ${page}。`,
   keys: '字段名处，微信会显示模板里的标题。',
 }

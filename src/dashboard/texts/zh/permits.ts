@@ -3,6 +3,11 @@ import type { permits as permitsEn } from '../en/permits.js'
 export const permits: typeof permitsEn = {
   title: '推送凭证',
   lead: '下周还能提醒到多少人？',
+  notNeeded: '无需凭证',
+  notNeededLead: '下周还能提醒到多少人？',
+  notNeededText:
+    '服务号消息不需要凭证：只要知道 openid，每天都可以提醒，直到用户取消关注、关闭接收消息或退订。',
+  forecastNoteFollowers: '假设没有人签到或取消关注。虚线是按往常情况的估计，五天中有四天落在色带之内。',
   stock: '库存',
   inStock: '未使用的凭证',
   reachable: (day) => `${day} 可提醒`,

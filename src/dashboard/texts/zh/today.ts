@@ -75,6 +75,7 @@ export const today: typeof todayEn = {
   resume: '继续',
   cardTitle: '用户看到的提醒',
   cardOf: (streak) => `连续签到 ${streak} 天的用户今天会看到的内容。`,
+  cardWithoutStreak: '昨天没有签到的用户则看到：',
   cardOff: '没有设置模板，无内容可预览。请设置 REMINDER_TEMPLATE_ID 和 REMINDER_DATA。',
   planTitle: '现在执行会怎样',
   planLead: '什么都没有发送，查看也不会发送。',

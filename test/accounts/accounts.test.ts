@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
-import { createAccounts } from '../src/accounts.js'
-import { readAccount } from '../src/config/read.js'
+import { createAccounts } from '../../src/accounts.js'
+import { readAccount } from '../../src/config/read.js'
 
 const [one, two] = ['wx1', 'wx2'].map((WX_APP_ID) => readAccount({ WX_APP_ID }))
 
