@@ -30,6 +30,8 @@ import * as createWxSubmittedMessage from './20261121001800_create_wx_submitted_
 import * as createWxMessageAttempt from './20261121001801_create_wx_message_attempt.js'
 import * as createWxSubmission from './20261121001802_create_wx_submission.js'
 import * as showSubmittedMessagesInDetail from './20261121001803_show_submitted_messages_in_detail.js'
+import * as createWxPlatformAnswer from './20261121001810_create_wx_platform_answer.js'
+import * as createWxQuotaUse from './20261121001811_create_wx_quota_use.js'
 
 /**
  * The one list of migrations, in order. Names carry no file extension: Knex records names, and the compiled
@@ -67,4 +69,6 @@ export const migrations: Migrations = {
   '20261121001801_create_wx_message_attempt': createWxMessageAttempt,
   '20261121001802_create_wx_submission': createWxSubmission,
   '20261121001803_show_submitted_messages_in_detail': showSubmittedMessagesInDetail,
+  '20261121001810_create_wx_platform_answer': createWxPlatformAnswer,
+  '20261121001811_create_wx_quota_use': createWxQuotaUse,
 }

@@ -8,16 +8,17 @@ import { ServiceError } from './errors.js'
 import { createInstance, type Instance } from './lib/instance.js'
 import { createLogger, type Logger } from './lib/logger.js'
 import { testTiming } from './lib/test-timing.js'
-import type { DeliverDeps } from './messages/delivery.js'
 import { LEASE_MS } from './messages/leases.js'
 import { type SendingObserver, UNOBSERVED } from './messages/observer.js'
 import { createRate } from './messages/rate.js'
 import { createSender } from './messages/send.js'
 import { openSharedTurns, type SharedTurns } from './messages/shared-turns.js'
 import { createShares } from './messages/shares.js'
+import type { RemindDeps } from './reminders/run.js'
 import { openTokenStore } from './tokens/open-store.js'
 import { createSharedToken, type TokenCounters } from './tokens/shared-token.js'
 import { fetchAccessToken } from './wechat/access-token.js'
+import { createAuxiliary } from './wechat/auxiliary.js'
 import { createWechatClient } from './wechat/client.js'
 import { createWechatHttp, type ObserveRequest } from './wechat/http.js'
 import { exchangeLoginCode, type LoginResult } from './wechat/login.js'
@@ -48,7 +49,7 @@ export interface ServiceBase extends Base {
 }
 
 /** What sends messages of one account. */
-export interface Sending extends DeliverDeps {
+export interface Sending extends RemindDeps {
   /** Returns the account's access token, fetching one if there is none. Throws TokenError. */
   getToken(): Promise<string>
   /** What this process has seen of the token so far. */
@@ -122,6 +123,7 @@ export function openSending(
     logger: log,
     ...(tokenMs === undefined ? {} : { timing: { leaseMs: tokenMs, failurePauseMs: tokenMs } }),
   })
+  const wechat = createWechatClient({ http, tokens })
   const shared = openShared(log, config, account)
   return {
     db,
@@ -130,7 +132,8 @@ export function openSending(
     random: () => backoff * Math.random(),
     getToken: () => tokens.get(),
     tokenCounters: () => tokens.counters(),
-    send: createSender(createWechatClient({ http, tokens }), account),
+    send: createSender(wechat, account),
+    auxiliary: createAuxiliary(wechat, httpMs),
     leaseMs: lease,
     concurrency: account.sendConcurrency,
     shares: createShares(account.sendConcurrency),

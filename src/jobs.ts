@@ -1,11 +1,11 @@
 import type { Account } from './account.js'
 import { callbacksJob } from './callbacks/job.js'
 import type { CallbackWorker } from './callbacks/process.js'
-import type { DeliverDeps } from './messages/delivery.js'
 import { recoverJob } from './messages/job.js'
 import { type CounterCheck, countersJob } from './operations/counter-check.js'
 import { expireJob } from './permits/job.js'
 import { remindJob } from './reminders/job.js'
+import type { RemindDeps } from './reminders/run.js'
 import { purgeJob } from './retention/job.js'
 import type { Job } from './schedule/job.js'
 import { submittedJob } from './submitted/job.js'
@@ -13,7 +13,7 @@ import type { SubmittedWorker } from './submitted/worker.js'
 import { summarizeJob } from './summaries/job.js'
 
 export interface JobDeps {
-  sending: DeliverDeps
+  sending: RemindDeps
   callbacks: CallbackWorker
   submitted: SubmittedWorker
   counters: CounterCheck

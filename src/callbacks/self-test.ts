@@ -1,4 +1,5 @@
 import { randomBytes, randomInt } from 'node:crypto'
+import type { Bilingual } from '../lib/bilingual.js'
 import { decodeAesKey, encrypt } from './cipher.js'
 import type { CallbackSecrets } from './open.js'
 import { sign } from './signature.js'
@@ -13,23 +14,30 @@ export type CallCallback = (query: Record<string, string>, body?: string) => Pro
 
 /** `fix` is present if something is wrong. */
 export interface SelfTest {
-  reason: string
-  fix?: string
+  reason: Bilingual
+  fix?: Bilingual
 }
 
-const SAME_TOKEN =
-  'Set the same WX_CALLBACK_TOKEN for the service there, here and in the console, and restart it.'
-const SAME_KEY =
-  'Set the same WX_ENCODING_AES_KEY for the service there, here and in the console, and restart it.'
+const SAME_TOKEN: Bilingual = {
+  en: 'Set the same WX_CALLBACK_TOKEN for the service there, here and in the console, and restart it.',
+  zh: '让那边的服务、这里和微信后台使用相同的 WX_CALLBACK_TOKEN，并重启服务。',
+}
+const SAME_KEY: Bilingual = {
+  en: 'Set the same WX_ENCODING_AES_KEY for the service there, here and in the console, and restart it.',
+  zh: '让那边的服务、这里和微信后台使用相同的 WX_ENCODING_AES_KEY，并重启服务。',
+}
 
 /** What to do about a refusal by our own service, by details.reason. */
-const FIXES: Record<string, string> = {
-  off: 'Start the service with WX_CALLBACK_TOKEN.',
+const FIXES: Record<string, Bilingual> = {
+  off: { en: 'Start the service with WX_CALLBACK_TOKEN.', zh: '启动服务时设置 WX_CALLBACK_TOKEN。' },
   signature: SAME_TOKEN,
-  timestamp: 'Set the clocks of both machines by NTP.',
+  timestamp: { en: 'Set the clocks of both machines by NTP.', zh: '用 NTP 校准两台机器的时钟。' },
   no_aes_key: SAME_KEY,
   not_encrypted: SAME_KEY,
-  content: `${SAME_KEY} Or WX_APP_ID differs: the log of the service there says which.`,
+  content: {
+    en: `${SAME_KEY.en} Or WX_APP_ID differs: the log of the service there says which.`,
+    zh: `${SAME_KEY.zh}也可能是 WX_APP_ID 不同：看那边服务的日志。`,
+  },
 }
 
 /**
@@ -42,22 +50,39 @@ export async function testCallback(
   now: number,
 ): Promise<SelfTest> {
   const mode = secrets.encodingAesKey === '' ? 'plain' : 'safe'
+  const modeZh = mode === 'plain' ? '明文' : '安全'
   return (
-    (await step('check of the URL', () => checkUrl(secrets, call, now))) ??
-    (await step(`event in ${mode} mode`, () => pushEvent(secrets, call, now))) ?? {
-      reason: `echostr and an event in ${mode} mode are answered as WeChat expects`,
+    (await step({ en: 'check of the URL', zh: 'URL 校验' }, () => checkUrl(secrets, call, now))) ??
+    (await step({ en: `event in ${mode} mode`, zh: `${modeZh}模式事件` }, () =>
+      pushEvent(secrets, call, now),
+    )) ?? {
+      reason: {
+        en: `echostr and an event in ${mode} mode are answered as WeChat expects`,
+        zh: `对 echostr 和${modeZh}模式事件的应答符合微信要求`,
+      },
     }
   )
 }
 
-async function step(name: string, run: () => Promise<SelfTest | undefined>): Promise<SelfTest | undefined> {
+async function step(
+  name: Bilingual,
+  run: () => Promise<SelfTest | undefined>,
+): Promise<SelfTest | undefined> {
+  const within = ({ en, zh }: Bilingual): Bilingual => ({
+    en: `${name.en}: ${en}`,
+    zh: `${name.zh}：${zh}`,
+  })
   try {
     const failure = await run()
-    return failure && { ...failure, reason: `${name}: ${failure.reason}` }
+    return failure && { ...failure, reason: within(failure.reason) }
   } catch (error) {
+    const why = whyOf(error)
     return {
-      reason: `${name}: no answer (${whyOf(error)})`,
-      fix: 'Check WX_CALLBACK_URL, DNS, firewall and reverse proxy. WeChat waits 5 s and calls ports 80 and 443 only.',
+      reason: within({ en: `no answer (${why})`, zh: `没有应答（${why}）` }),
+      fix: {
+        en: 'Check WX_CALLBACK_URL, DNS, firewall and reverse proxy. WeChat waits 5 s and calls ports 80 and 443 only.',
+        zh: '检查 WX_CALLBACK_URL、DNS、防火墙和反向代理。微信只等 5 秒，且只访问 80 和 443 端口。',
+      },
     }
   }
 }
@@ -73,8 +98,11 @@ async function checkUrl(
   if (answer.status !== 200) return refused(answer)
   if (answer.body === echostr) return undefined
   return {
-    reason: 'the answer is not the echostr, unchanged',
-    fix: 'Something in front of the service answers or changes the answer: check the reverse proxy, and that the URL is that of the service.',
+    reason: { en: 'the answer is not the echostr, unchanged', zh: '没有原样返回 echostr' },
+    fix: {
+      en: 'Something in front of the service answers or changes the answer: check the reverse proxy, and that the URL is that of the service.',
+      zh: '服务前面有东西代为应答或改动了应答：检查反向代理，以及 URL 是否指向本服务。',
+    },
   }
 }
 
@@ -103,26 +131,46 @@ function judge(answer: CallbackAnswer): SelfTest | undefined {
   if (answer.status !== 200) return refused(answer)
   if (answer.body === 'success') return undefined
   return {
-    reason: 'the answer is not "success"',
-    fix: 'Something in front of the service answers or changes the answer: check the reverse proxy.',
+    reason: { en: 'the answer is not "success"', zh: '应答不是 "success"' },
+    fix: {
+      en: 'Something in front of the service answers or changes the answer: check the reverse proxy.',
+      zh: '服务前面有东西代为应答或改动了应答：检查反向代理。',
+    },
   }
 }
 
 function refused({ status, body }: CallbackAnswer): SelfTest {
-  const reason = reasonIn(body)
-  if (reason !== undefined && FIXES[reason] !== undefined) {
-    return { reason: `answered ${status} (${reason})`, fix: FIXES[reason] }
-  }
-  if (status === 404) {
+  const detail = reasonIn(body)
+  const known = detail === undefined ? undefined : FIXES[detail]
+  const answered = { en: `answered ${status}`, zh: `应答 ${status}` }
+  if (known)
     return {
-      reason: 'answered 404',
-      fix: 'The address must end in /wechat/callback (or /wechat/callback/APP_ID), and the reverse proxy must pass it on.',
+      reason: { en: `${answered.en} (${detail})`, zh: `${answered.zh}（${detail}）` },
+      fix: known,
     }
+  if (status === 404)
+    return {
+      reason: answered,
+      fix: {
+        en: 'The address must end in /wechat/callback (or /wechat/callback/APP_ID), and the reverse proxy must pass it on.',
+        zh: '地址必须以 /wechat/callback（或 /wechat/callback/APP_ID）结尾，且反向代理要转发它。',
+      },
+    }
+  if (status >= 300 && status < 400)
+    return {
+      reason: answered,
+      fix: {
+        en: 'WeChat does not follow redirects: enter the final address.',
+        zh: '微信不跟随重定向：请填写最终地址。',
+      },
+    }
+  return {
+    reason: answered,
+    fix: {
+      en: 'Check the logs of the service and of the reverse proxy.',
+      zh: '查看服务和反向代理的日志。',
+    },
   }
-  if (status >= 300 && status < 400) {
-    return { reason: `answered ${status}`, fix: 'WeChat does not follow redirects: enter the final address.' }
-  }
-  return { reason: `answered ${status}`, fix: 'Check the logs of the service and of the reverse proxy.' }
 }
 
 /** details.reason of our own errors. */

@@ -2,9 +2,9 @@ import { isDeepStrictEqual } from 'node:util'
 import { type Account, secretsOf } from '../account.js'
 import { type Config, readSettings } from '../config/read.js'
 import { openSending, type ServiceBase } from '../deps.js'
+import type { Finding } from '../findings/finding.js'
 import { examineAccountsFile } from '../operations/accounts-file-check.js'
 import { examine } from '../operations/doctor.js'
-import type { Finding } from '../operations/finding.js'
 import { pendingMigrations } from '../schema.js'
 import { type AccountOptions, addAccountCommand, findAccount } from './account.js'
 import { type AddCommand, type Cli, EXIT } from './command.js'
@@ -33,7 +33,7 @@ async function examineAll(cli: Cli, { appId, json }: AccountOptions): Promise<nu
       const ofFile = config.accountsFile === undefined ? [] : examineAccountsFile(settings, base.now())
       const checks = [...ofFile, ...mergeFindings(examined)]
       const ok = checks.every(({ status }) => status !== 'fail')
-      print(cli.streams, json, { ok, checks }, checks.map(toLine))
+      print(cli.streams, json, { ok, checks }, checks.flatMap(toLines))
       return ok ? EXIT.ok : EXIT.found
     },
     { config },
@@ -44,12 +44,12 @@ async function examineAccount(base: ServiceBase, config: Config, account: Accoun
   base.hideSecrets(secretsOf(account))
   const sending = openSending(base, config, account)
   const { db, now: systemNow } = base
-  const { getToken } = sending
+  const { getToken, auxiliary } = sending
   const { redisUrl: url } = config
   const redis = url === undefined ? {} : { redis: { url, sendRate: account.sendRate } }
   const { findCallbackTarget } = await import('../operations/callback-target.js')
   const callback = await findCallbackTarget(base, config, account)
-  const deps = { db, pendingMigrations, account, systemNow, getToken, callback, ...redis }
+  const deps = { db, pendingMigrations, account, systemNow, getToken, auxiliary, callback, ...redis }
   return examine(deps).finally(sending.close)
 }
 
@@ -77,7 +77,13 @@ function mergeFindings(examined: Examined[]): AccountFinding[] {
   ]
 }
 
-function toLine({ app_id, status, name, reason, fix }: AccountFinding): string {
+/** In English, and below it in Chinese where there is something to do. */
+function toLines(checked: AccountFinding): string[] {
+  const { app_id, status, name, finding, reason, reason_zh, fix, fix_zh } = checked
   const about = app_id === undefined ? '' : `${app_id}: `
-  return `${status.padEnd(4)} ${about}${name}: ${reason}${fix ? `. ${fix}` : ''}`
+  const known = finding ? ` [${finding}]` : ''
+  return [
+    `${status.padEnd(4)} ${about}${name}: ${reason}${fix ? `. ${fix}` : ''}${known}`,
+    ...(fix ? [`     ${reason_zh}。${fix_zh}`] : []),
+  ]
 }

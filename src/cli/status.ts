@@ -35,6 +35,7 @@ function describe(status: RunStatus): string[] {
     ...both('', status.reason, status.reason_zh),
     ...both('What to do: ', status.remedy, status.remedy_zh, '怎么办：'),
     ...line('Next firing', status.next_firing_at),
+    ...describeQuota(status.quota),
     ...(status.run_id === null ? [] : describeRun(status)),
   ]
 }
@@ -54,9 +55,23 @@ function describeRun(status: RunStatus): string[] {
   ]
 }
 
-function describeProgress({ progress, rate_per_second, expected_finish_at }: RunStatus): string[] {
+function describeQuota(quota: RunStatus['quota']): string[] {
+  if (quota === null) return []
+  const { path, daily_limit, left, reserved, asked_at, note, note_zh } = quota
+  return [
+    `Quota of ${path}: ${left} of ${daily_limit} left, ${reserved} of them for today's reminders (told ${asked_at})`,
+    ...both('    ', note, note_zh, '    '),
+  ]
+}
+
+const ENDS = { done: 'end', quota: 'use up the quota', window_closed: 'be cut off by SEND_UNTIL' }
+
+function describeProgress(status: RunStatus): string[] {
+  const { progress, rate_per_second, expected_finish_at, expected_end } = status
   if (progress === null) return []
-  const end = expected_finish_at ? `, expected to end at ${expected_finish_at}` : ''
+  const end = expected_finish_at
+    ? `, expected to ${ENDS[expected_end ?? 'done']} at ${expected_finish_at}`
+    : ''
   return [
     `${Math.round(progress * 100)} % of the users read, ${rate_per_second ?? 0} messages a second${end}`,
   ]
@@ -80,6 +95,7 @@ function describeError(error: RunError): string[] {
     `${error.count} ${error.outcome}: ${code}${error.name}, ${error.first_seen_at} to ${error.last_seen_at}`,
     `    ${error.meaning} ${error.meaning_zh}`,
     `    ${error.what_to_do} ${error.what_to_do_zh}`,
+    ...(error.finding === null ? [] : [`    [${error.finding}] ${error.fix} ${error.fix_zh}`]),
     ...(samples.length === 0 ? [] : [`    such as ${samples.join(', ')}`]),
   ]
 }

@@ -1,7 +1,7 @@
 import type { Knex } from 'knex'
 import type { Accounts } from '../accounts.js'
+import type { Finding } from '../findings/finding.js'
 import type { Logger } from '../lib/logger.js'
-import type { Finding } from '../operations/finding.js'
 import type { TokenCounters } from '../tokens/shared-token.js'
 import type { OperatorRuns } from './operator-runs.js'
 

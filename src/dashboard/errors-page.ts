@@ -98,6 +98,9 @@ function explanation({ texts }: Scribe, error: DatedError): Html {
   const t = texts.errors
   const isChinese = texts.frame.language_tag === 'zh'
   return html`${meaningOf(texts, error)}<small>${t.whatToDo}${texts.frame.colon}${withCode(isChinese ? error.what_to_do_zh : error.what_to_do)}</small>${
+    error.finding !== null &&
+    html`<small><code>${error.finding}</code> ${withCode((isChinese ? error.fix_zh : error.fix) ?? '')}</small>`
+  }${
     error.sample_rids.length > 0 &&
     html`<details><summary>${t.samples}</summary><small>${t.rids}${texts.frame.colon}${error.sample_rids.join(', ')}</small></details>`
   }`

@@ -1,6 +1,7 @@
-import type { Finding } from '../operations/finding.js'
+import type { Finding } from '../findings/finding.js'
 import type { ActionRow } from './action-store.js'
 import { badge, facts, pageHead, panel, type Tone, table } from './components.js'
+import { findingList } from './finding-list.js'
 import type { Health } from './health.js'
 import { type Html, html, type Part } from './html.js'
 import { formFields } from './layout.js'
@@ -18,6 +19,7 @@ export function healthPage(reader: Reader, health: Health, findings?: Finding[])
 ${panel(t.connections, connections(reader, health))}
 <div class="stack">${panel(t.next, next(reader, health), { note: t.nextNote(account.timezone) })}
 ${checks(reader, findings)}</div></div>
+${preflight(reader, health)}
 ${panel(t.instances, instances(reader, health), { note: t.instancesNote })}
 ${panel(texts.actions.title, actions(reader, health.actions), { note: texts.actions.note })}`,
   }
@@ -37,7 +39,7 @@ function connections({ texts, format, account }: Scribe, health: Health): Html {
         ? t.otherNone
         : html`${badge('warn', texts.health.checkStates.warn)} ${t.otherSeen(format.number(deaths.count), format.dateTime(deaths.firstAt ?? now))}`,
     ],
-    [t.quota, health.isQuotaUp ? badge('warn', t.quotaUp) : badge('good', t.quotaGood)],
+    [t.quota, quota(t, format, health)],
     [t.callback, callbackFact(t, format, account.callback.token !== '', lastEvent, now)],
     [t.database, html`${database.version}<br>${badge('good', t.answered(format.duration(database.ms)))}`],
     [t.pool, t.poolOf(format.number(database.pool.used), format.number(database.pool.max))],
@@ -81,21 +83,35 @@ function next({ texts, format }: Scribe, { next: firings, now }: Health): Html {
   )
 }
 
-const TONES: Record<Finding['status'], Tone> = { ok: 'good', warn: 'warn', fail: 'bad' }
-
 function checks(reader: Reader, findings: Finding[] | undefined): Html {
   const t = reader.texts.health
-  const list =
-    findings &&
-    html`<ul class="checks" lang="en">${findings.map(
-      ({ name, status, reason, fix }) =>
-        html`<li><div>${badge(TONES[status], t.checkStates[status])} <strong>${name}</strong>: ${reason}${fix && html`. <em>${fix}</em>`}</div></li>`,
-    )}</ul>`
   return panel(
     t.checks,
-    html`${list}<form method="post" action="${reader.home}/health/checks">${formFields(reader)}<button class="other">${t.checksButton}</button></form>`,
+    html`${findings && findingList(reader, findings)}<form method="post" action="${reader.home}/health/checks">${formFields(reader)}<button class="other">${t.checksButton}</button></form>`,
     { note: t.checksNote },
   )
+}
+
+/** By the kept list of templates: the page asks WeChat for nothing. */
+function preflight(reader: Reader, { preflight: { findings, listedAt }, now }: Health): Html {
+  const { texts, format } = reader
+  const t = texts.health
+  const note =
+    listedAt === null
+      ? t.preflightNever
+      : t.preflightAsOf(format.dateTime(listedAt), format.duration(now - listedAt))
+  return panel(t.preflight, findingList(reader, findings), { note })
+}
+
+function quota(t: T, format: F, { isQuotaUp, quota: left }: Health): Part {
+  const state = isQuotaUp ? badge('warn', t.quotaUp) : badge('good', t.quotaGood)
+  if (!left) return state
+  const numbers = t.quotaLeft(
+    format.number(left.left),
+    format.number(left.daily_limit),
+    format.number(left.reserved),
+  )
+  return html`${left.enough ? state : badge('warn', t.quotaShort)}<br>${numbers}<br><small class="hint">${t.quotaAsked(format.dateTime(Date.parse(left.asked_at)))}</small>`
 }
 
 function instances({ texts, format }: Scribe, health: Health): Html {

@@ -1,10 +1,12 @@
 import type { Knex } from 'knex'
 import type { Account } from '../account.js'
 import { type PoolState, poolStateOf } from '../db/pool.js'
+import type { Finding } from '../findings/finding.js'
 import { addDays, businessDate, timeOn } from '../lib/business-date.js'
 import { type Cron, firingsOn, parseCron } from '../lib/cron.js'
 import { findInstances, type InstanceAnswer } from '../operations/instances.js'
-import { findRunStatus } from '../reminders/status.js'
+import { examineKept } from '../preflight/examine-account.js'
+import { findRunStatus, type RunStatus } from '../reminders/status.js'
 import { PURGE_HOUR } from '../retention/job.js'
 import { createTableStore } from '../tokens/table-store.js'
 import { type ActionRow, findActions } from './action-store.js'
@@ -19,6 +21,10 @@ export interface Health {
   view: OperatorsView
   /** Whether WeChat's quota stopped today's run. */
   isQuotaUp: boolean
+  /** What is left of it; null: not known. */
+  quota: RunStatus['quota']
+  /** Whether the reminder's template is there and fits, by the list as it was kept; null: there is none. */
+  preflight: { findings: Finding[]; listedAt: number | null }
   lastEvent: number | null
   database: { version: string; ms: number; pool: PoolState }
   /** The next firing of each job, in ms. */
@@ -52,6 +58,8 @@ export async function findHealth(
           }
         : null,
     view,
+    quota: status.quota,
+    preflight: await examineKept(db, account),
     isQuotaUp: status.state === 'paused' && status.errors.some((error) => error.class === 'quota'),
     lastEvent: await store.findLastEvent(db, appId),
     database: { version, ms, pool: poolStateOf(db) },

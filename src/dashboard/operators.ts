@@ -1,9 +1,9 @@
 import type { Account } from '../account.js'
 import type { Config } from '../config/read.js'
 import type { Base, Sending } from '../deps.js'
+import type { Finding } from '../findings/finding.js'
 import { businessDate } from '../lib/business-date.js'
 import { examine } from '../operations/doctor.js'
-import type { Finding } from '../operations/finding.js'
 import { retryFailed } from '../reminders/retry.js'
 import { runReminders } from '../reminders/run.js'
 import { pendingMigrations } from '../schema.js'
@@ -61,6 +61,8 @@ async function examineAll({ base, sending, config, account }: Parts): Promise<Fi
     account,
     systemNow: Date.now,
     getToken: sending.getToken,
+    tokenCounters: sending.tokenCounters,
+    auxiliary: sending.auxiliary,
     callback: await findCallbackTarget(base, config, account),
     ...(url === undefined ? {} : { redis: { url, sendRate: account.sendRate } }),
   })

@@ -1,5 +1,5 @@
 import type { RunError, RunStatus } from '../reminders/status.js'
-import { codeOf, meaningOf, withCode } from './answers.js'
+import { codeOf, inLanguage, meaningOf, withCode } from './answers.js'
 import { badge, bar, callout, type Figure, figures, panel, type Share, table } from './components.js'
 import { type Html, html } from './html.js'
 import type { Scribe } from './reader.js'
@@ -25,11 +25,12 @@ function answer(scribe: Scribe, today: Today): Html {
   return html`<section class="panel hero"><div class="state">${badge(tone, t.states[state], symbol)}${times(scribe, status)}</div>
 <p class="answer" role="status">${sentence}</p>
 ${why(scribe, status, state === 'planned' || state === 'none')}
+${shortQuota(scribe, status)}
 ${status.run_id !== null && status.state !== 'missed' && numbers(scribe, status)}</section>`
 }
 
 function times({ texts, format }: Scribe, status: RunStatus): Html | undefined {
-  const { started_at, finished_at, triggered_by, rate_per_second, expected_finish_at } = status
+  const { started_at, finished_at, triggered_by, rate_per_second } = status
   if (started_at === null || status.state === 'missed') return undefined
   const t = texts.today
   const triggers: Record<string, string> = t.triggers
@@ -38,9 +39,26 @@ function times({ texts, format }: Scribe, status: RunStatus): Html | undefined {
     `${t.began(format.time(began))}${triggered_by === null ? '' : `, ${triggers[triggered_by] ?? triggered_by}`}`,
     ...(ended === undefined ? [] : [t.ended(format.time(ended)), t.took(format.duration(ended - began))]),
     ...(rate_per_second ? [t.rate(format.number(rate_per_second))] : []),
-    ...(expected_finish_at === null ? [] : [t.finish(format.time(Date.parse(expected_finish_at)))]),
+    ...expectedEnd({ texts, format }, status),
   ]
   return html`<span>${parts.join(' · ')}</span>`
+}
+
+function expectedEnd(
+  { texts, format }: Pick<Scribe, 'texts' | 'format'>,
+  { expected_finish_at, expected_end }: RunStatus,
+): string[] {
+  if (expected_finish_at === null) return []
+  const { finish, runsOut, cutOff } = texts.today
+  const say = { done: finish, quota: runsOut, window_closed: cutOff }[expected_end ?? 'done']
+  return [say(format.time(Date.parse(expected_finish_at)))]
+}
+
+/** Said before and during a run that will not fit into what WeChat still takes today. */
+function shortQuota({ texts }: Scribe, { quota }: RunStatus): Html | undefined {
+  if (!quota || quota.note === null || quota.note_zh === null) return undefined
+  const note = inLanguage(texts, { en: quota.note, zh: quota.note_zh })
+  return callout('warn', texts.today.quotaShort, html`<p>${note}</p>`)
 }
 
 /** Cause and remedy, where there is something to say. */

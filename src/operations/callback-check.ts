@@ -1,7 +1,8 @@
 import type { Account } from '../account.js'
 import { testCallback } from '../callbacks/self-test.js'
+import { type Finding, toFinding } from '../findings/finding.js'
+import type { Bilingual } from '../lib/bilingual.js'
 import type { CallbackTarget } from './callback-target.js'
-import type { Finding } from './finding.js'
 
 const NAME = 'callback'
 
@@ -15,25 +16,30 @@ export async function examineCallback(
   if (token === '') return callbackOff(account)
   const secrets = { appId: account.appId, token, encodingAesKey }
   const { reason, fix } = await testCallback(secrets, target.call, systemNow())
-  if (fix !== undefined) return { name: NAME, status: 'fail', reason: `${target.name}: ${reason}`, fix }
-  const ok = { name: NAME, status: 'ok', reason: `${target.name}: ${reason}` } as const
-  if (encodingAesKey === '') {
-    return {
-      ...ok,
-      status: 'warn',
-      fix: 'Plain pushes can be forged: choose safe mode, and set WX_ENCODING_AES_KEY.',
-    }
-  }
+  const found = { en: `${target.name.en}: ${reason.en}`, zh: `${target.name.zh}：${reason.zh}` }
+  if (fix !== undefined) return toFinding(NAME, 'fail', found, { fix })
+  if (encodingAesKey === '') return toFinding(NAME, 'warn', found, { fix: PLAIN })
   // URL omits the port that is the default of its scheme.
-  if (url !== '' && new URL(url).port !== '') {
-    return { ...ok, status: 'warn', fix: 'WeChat calls ports 80 and 443 only.' }
-  }
-  return ok
+  if (url !== '' && new URL(url).port !== '') return toFinding(NAME, 'warn', found, { fix: PORT })
+  return toFinding(NAME, 'ok', found)
+}
+
+const PLAIN: Bilingual = {
+  en: 'Plain pushes can be forged: choose safe mode, and set WX_ENCODING_AES_KEY.',
+  zh: '明文推送可以伪造：请选择安全模式，并设置 WX_ENCODING_AES_KEY。',
+}
+const PORT: Bilingual = { en: 'WeChat calls ports 80 and 443 only.', zh: '微信只访问 80 和 443 端口。' }
+const OFF: Bilingual = {
+  en: 'off, WX_CALLBACK_TOKEN is not set',
+  zh: '未开启，没有设置 WX_CALLBACK_TOKEN',
 }
 
 function callbackOff({ channel }: Account): Finding {
-  const finding = { name: NAME, reason: 'off, WX_CALLBACK_TOKEN is not set' }
-  if (channel === 'form_id') return { ...finding, status: 'ok' }
-  const fix = 'Set WX_CALLBACK_TOKEN and WX_ENCODING_AES_KEY: only events tell of refusals and lost answers.'
-  return { ...finding, status: 'warn', fix }
+  if (channel === 'form_id') return toFinding(NAME, 'ok', OFF)
+  return toFinding(NAME, 'warn', OFF, {
+    fix: {
+      en: 'Set WX_CALLBACK_TOKEN and WX_ENCODING_AES_KEY: only events tell of refusals and lost answers.',
+      zh: '设置 WX_CALLBACK_TOKEN 和 WX_ENCODING_AES_KEY：只有事件能告知拒收和丢失的应答。',
+    },
+  })
 }

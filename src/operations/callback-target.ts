@@ -7,13 +7,14 @@ import type { CallCallback } from '../callbacks/self-test.js'
 import type { Config } from '../config/read.js'
 import type { Base } from '../deps.js'
 import { handleErrors } from '../http/errors.js'
+import type { Bilingual } from '../lib/bilingual.js'
 
 /**
  * Who answers the callback: the public address, the service on this machine, or, if that is not running, its
  * code.
  */
 export interface CallbackTarget {
-  name: string
+  name: Bilingual
   call: CallCallback
 }
 
@@ -30,14 +31,20 @@ export async function findCallbackTarget(
   account: Account,
 ): Promise<CallbackTarget> {
   const { url } = account.callback
-  if (url !== '') return { name: url, call: callOverHttp(url) }
-  const address = host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host
-  const local = `http://${address.includes(':') ? `[${address}]` : address}:${port}`
+  if (url !== '') return { name: { en: url, zh: url }, call: callOverHttp(url) }
+  const here = host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host
+  const local = `http://${here.includes(':') ? `[${here}]` : here}:${port}`
   if (await isUp(local)) {
-    const name = local + pathOf(account)
-    return { name, call: callOverHttp(name) }
+    const address = local + pathOf(account)
+    return { name: { en: address, zh: address }, call: callOverHttp(address) }
   }
-  return { name: 'in this process, because no service is running here', call: callInProcess(base, account) }
+  return {
+    name: {
+      en: 'in this process, because no service is running here',
+      zh: '在本进程内，因为这里没有服务在运行',
+    },
+    call: callInProcess(base, account),
+  }
 }
 
 /** Also right where several accounts are served. */

@@ -1,5 +1,6 @@
+import { type Finding, toFinding } from '../findings/finding.js'
+import type { Bilingual } from '../lib/bilingual.js'
 import { openRedis } from '../lib/redis.js'
-import type { Finding } from './finding.js'
 
 const TIMEOUT_MS = 2_000
 /** What is needed from Redis: a script, and its clock. */
@@ -13,29 +14,38 @@ const NOT_ALLOWED = /^(WRONGPASS|NOAUTH|NOPERM|ERR invalid password)/
  */
 export async function examineRedis(redisUrl: string, sendRate: number | undefined): Promise<Finding> {
   const name = 'redis'
+  const finding = 'shared_rate_away'
   const started = performance.now()
   try {
     await probe(redisUrl)
   } catch (error) {
     const { code, message } = error as Error & { code?: string }
-    return NOT_ALLOWED.test(message)
-      ? {
-          name,
-          status: 'fail',
-          reason: `refuses this service: ${message.split(' ')[0]}`,
-          fix: 'Check user and password in REDIS_URL, and that the user may run scripts (EVAL).',
-        }
-      : {
-          name,
-          status: 'warn',
-          reason: `cannot be reached: ${code ?? 'no answer'}; the token is shared in the table, and each process goes on with its share of SEND_RATE`,
-          fix: 'Check REDIS_URL and that Redis is running.',
-        }
+    if (NOT_ALLOWED.test(message)) {
+      const [why] = message.split(' ')
+      const reason = { en: `refuses this service: ${why}`, zh: `拒绝本服务：${why}` }
+      return toFinding(name, 'fail', reason, { fix: ALLOW, finding })
+    }
+    const why = code ?? 'no answer'
+    const reason = {
+      en: `cannot be reached: ${why}; the token is shared in the table, and each process goes on with its share of SEND_RATE`,
+      zh: `无法连接：${why}；token 改由数据表共享，各进程按自己的份额遵守 SEND_RATE`,
+    }
+    return toFinding(name, 'warn', reason, { fix: RUN, finding })
   }
   const ms = Math.round(performance.now() - started)
-  const shared =
-    sendRate === undefined ? 'the access token' : `the access token and ${sendRate} messages a second`
-  return { name, status: 'ok', reason: `answers in ${ms} ms; shares ${shared}` }
+  return toFinding(name, 'ok', {
+    en: `answers in ${ms} ms; shares the access token${sendRate === undefined ? '' : ` and ${sendRate} messages a second`}`,
+    zh: `${ms} 毫秒内应答；共享 access_token${sendRate === undefined ? '' : ` 和每秒 ${sendRate} 条`}`,
+  })
+}
+
+const ALLOW: Bilingual = {
+  en: 'Check user and password in REDIS_URL, and that the user may run scripts (EVAL).',
+  zh: '检查 REDIS_URL 中的用户和密码，并确认该用户可执行脚本（EVAL）。',
+}
+const RUN: Bilingual = {
+  en: 'Check REDIS_URL and that Redis is running.',
+  zh: '检查 REDIS_URL，并确认 Redis 正在运行。',
 }
 
 /** One connection, one question, no second try. */

@@ -1,11 +1,10 @@
 import type { Account } from '../account.js'
-import type { DeliverDeps } from '../messages/delivery.js'
 import { defineJob, EVERY_MINUTE, type Job } from '../schedule/job.js'
 import { findDueRun } from './due.js'
-import { REMIND, runReminders } from './run.js'
+import { REMIND, type RemindDeps, runReminders } from './run.js'
 
 /** The daily run. Without a template there is nothing to say. */
-export function remindJob(deps: DeliverDeps, account: Account, assertClock: () => Promise<void>): Job {
+export function remindJob(deps: RemindDeps, account: Account, assertClock: () => Promise<void>): Job {
   return defineJob({
     name: REMIND,
     ticks: [account.remindCron, EVERY_MINUTE],

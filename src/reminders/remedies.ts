@@ -20,6 +20,10 @@ const BY_CAUSE: Record<Cause, Bilingual> = {
     en: 'Reset the quota in the WeChat console and run remind, or leave the rest to tomorrow: their permits are kept.',
     zh: '在微信后台清零额度后执行 remind；也可以不处理，其余用户的凭证都保留，明天再提醒。',
   },
+  preflight: {
+    en: 'Do what the reason names, then run remind: nothing was claimed or sent, and the same day goes on. `doctor` looks again without sending.',
+    zh: '按原因所述改正后执行 remind：还没有占用或发送任何消息，当天会接着提醒。`doctor` 可再次检查而不发送。',
+  },
   refusals: {
     en: 'Check whether these users really refused: 43101 for everybody was seen as a fault of the platform (bring-back undoes it), 40003 means open_ids of another app. Then run remind.',
     zh: '先确认用户是否真的拒收：所有人都报 43101 曾是平台故障（可用 bring-back 撤销），40003 说明 openid 来自其他应用。然后执行 remind。',

@@ -1,3 +1,5 @@
+import { findingOf, findingWithoutCode } from '../findings/by-code.js'
+import { type FindingName, KNOWN_ERRORS } from '../findings/catalogue.js'
 import { groupBy } from '../lib/group-by.js'
 import { isoTime } from '../lib/iso-time.js'
 import type { Cause } from '../messages/cause.js'
@@ -40,7 +42,16 @@ function toError(shards: OutcomeRow[]): RunError | undefined {
 
 type Explanation = Pick<
   RunError,
-  'errcode' | 'name' | 'class' | 'meaning' | 'meaning_zh' | 'what_to_do' | 'what_to_do_zh'
+  | 'errcode'
+  | 'name'
+  | 'class'
+  | 'finding'
+  | 'meaning'
+  | 'meaning_zh'
+  | 'what_to_do'
+  | 'what_to_do_zh'
+  | 'fix'
+  | 'fix_zh'
 >
 
 function explanationOf({ errcode, cause }: OutcomeRow): Explanation {
@@ -50,6 +61,7 @@ function explanationOf({ errcode, cause }: OutcomeRow): Explanation {
       errcode: null,
       name: cause === '' ? 'other' : cause,
       class: cause === '' ? 'other' : cause,
+      ...fixOf(findingWithoutCode(cause)),
       meaning: meaning.en,
       meaning_zh: meaning.zh,
       what_to_do: whatToDo.en,
@@ -62,11 +74,17 @@ function explanationOf({ errcode, cause }: OutcomeRow): Explanation {
     errcode,
     name: entry.name,
     class: entry.class,
+    ...fixOf(findingOf(entry)),
     meaning: entry.meaning,
     meaning_zh: entry.meaning_zh,
     what_to_do: whatToDo.en,
     what_to_do_zh: whatToDo.zh,
   }
+}
+
+function fixOf(finding: FindingName | null): Pick<RunError, 'finding' | 'fix' | 'fix_zh'> {
+  const fix = finding && KNOWN_ERRORS[finding].fix
+  return { finding, fix: fix?.en ?? null, fix_zh: fix?.zh ?? null }
 }
 
 /** What stands for an errcode on a message: WeChat's, or the status of an HTTP answer that was not WeChat's. */

@@ -7,22 +7,30 @@ import { createBrake } from '../messages/brake.js'
 import { findOrAddCard } from '../messages/card-store.js'
 import { deliverAll } from '../messages/deliver.js'
 import type { DeliverDeps } from '../messages/delivery.js'
-import { addTallies, type Tally } from '../messages/tally.js'
+import { addTallies, emptyTally, type Tally } from '../messages/tally.js'
 import { createDeadlines } from '../messages/window.js'
+import { lookBeforeRun } from '../preflight/before-run.js'
 import { liftLimit, limitRun } from '../runs/limit.js'
-import { lockRun, reopenRun, startOver } from '../runs/occurrences.js'
+import { findRun, lockRun, reopenRun, startOver } from '../runs/occurrences.js'
 import { hasUnreadRanges, resetRanges } from '../runs/ranges.js'
+import type { Reason } from '../runs/reason.js'
 import type { JobRun, Occurrence, Trigger } from '../runs/run.js'
 import { runOccurrence } from '../runs/run-occurrence.js'
 import { recordStandings } from '../runs/totals.js'
 import { openAllFollowers } from '../users/followers.js'
+import type { Auxiliary } from '../wechat/auxiliary.js'
 import { dayOf } from './due-store.js'
 import { notePlanned } from './planned.js'
 import { createProgressLog } from './progress.js'
+import { askAfterSpent, askBeforeRun } from './run-quota.js'
 import { createReminderSource, type RunEnding } from './source.js'
 import * as store from './store.js'
 
 export const REMIND = 'remind'
+
+export interface RemindDeps extends DeliverDeps {
+  auxiliary: Auxiliary
+}
 
 export interface RemindOptions {
   date: number
@@ -50,12 +58,12 @@ export interface RunReport {
 }
 
 /**
- * Runs the daily reminders of one account: opens or joins the occurrence, sends one message alone, then reminds
- * everyone who is due, processes retries and what dead processes left, and records how it ended. Safe to start any
- * number of times, in any number of processes.
+ * Runs the daily reminders of one account: opens or joins the occurrence, looks whether its template is there and fits,
+ * sends one message alone, then reminds everyone who is due, processes retries and what dead processes left, and records
+ * how it ended. Safe to start any number of times, in any number of processes.
  */
 export async function runReminders(
-  deps: DeliverDeps,
+  deps: RemindDeps,
   account: Account,
   options: RemindOptions,
 ): Promise<RunReport> {
@@ -80,7 +88,12 @@ export async function runReminders(
     },
     async ({ id }) => {
       log.info({ event: 'remind.started', app_id: appId, run_id: id, date, trigger: triggeredBy })
-      const result = await sendReminders(deps, account, id, options)
+      // Since it was entered, it has a new start if it was reopened.
+      const run = await findRun(db, occurrence)
+      const obstacle = run && (await findObstacle(deps, account, run, options.signal))
+      const result = obstacle ? haltedBy(obstacle) : await sendReminders(deps, account, id, options)
+      if (run && result.ending.reason?.cause === 'quota')
+        await askAfterSpent(deps, account, run, options.signal)
       return { ending: isOver(result, options.signal) ? result.ending : undefined, result }
     },
   )
@@ -135,11 +148,30 @@ async function join(
   return true
 }
 
+/** Asks what has to be known before anything is sent, once for all processes. Returns why the run must not begin. */
+async function findObstacle(
+  deps: RemindDeps,
+  account: Account,
+  run: JobRun,
+  signal: AbortSignal,
+): Promise<Reason | undefined> {
+  if (run.state !== 'running') return undefined
+  const [obstacle] = await Promise.all([
+    lookBeforeRun(deps, account, run, signal),
+    askBeforeRun(deps, account, run, signal),
+  ])
+  return obstacle
+}
+
 interface Sent {
   tally: Tally
   ending: RunEnding
   /** WeChat takes no messages just now: the schedule continues the run by itself. */
   isPassing: boolean
+}
+
+function haltedBy(reason: Reason): Sent {
+  return { tally: emptyTally(), ending: { state: 'halted', reason }, isPassing: false }
 }
 
 async function sendReminders(

@@ -34,12 +34,15 @@ const summary = {
       errcode: 40003,
       name: 'invalid_openid',
       class: 'user',
+      finding: 'user_of_other_app',
       meaning:
         'The open_id is not one of this account, or no longer follows it. Many at once: open_ids of another app.',
       meaning_zh: 'openid 不属于该账号或已取消关注；大量出现说明 openid 来自其他应用',
       what_to_do:
         'Nothing: it is the wish or the state of the user. If there are suddenly many, find out why before the next run.',
       what_to_do_zh: '无需处理，这是用户本人的意愿或状态。如果突然很多，请在下次任务前查明原因。',
+      fix: 'If there are many, the backend uploads open_ids of another app: look at WX_APP_ID and at the login of the client.',
+      fix_zh: '如果很多，说明后端上传了其他应用的 openid：检查 WX_APP_ID 和客户端登录。',
       template_id: 'TEMPLATE-ID-OF-YOUR-ACCOUNT',
       outcome: 'failed',
       count: 1,
@@ -60,5 +63,16 @@ export const RUN_STATUS = {
   progress: null,
   rate_per_second: 16.7,
   expected_finish_at: null,
+  expected_end: null,
+  quota: {
+    path: '/cgi-bin/message/subscribe/send',
+    daily_limit: 10_000_000,
+    left: 9_998_800,
+    reserved: 0,
+    asked_at: '2026-11-20T02:00:00.000Z',
+    enough: true,
+    note: null,
+    note_zh: null,
+  },
   open: null,
 }

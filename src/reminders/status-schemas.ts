@@ -29,10 +29,13 @@ export const RunErrorSchema = Type.Object({
   errcode: nullable(Type.Integer(), "WeChat's code; null if there was none"),
   name: Type.String({ description: 'Name of the code, or why there was none' }),
   class: Type.String({ description: 'Class of the code, which decides what follows from it' }),
+  finding: Text('Name of the known error that it is, see docs/troubleshooting.md; null: none of them'),
   meaning: Type.String(),
   meaning_zh: Type.String(),
   what_to_do: Type.String(),
   what_to_do_zh: Type.String(),
+  fix: Text('What mends this known error; null: see what_to_do'),
+  fix_zh: Text('The same in Chinese'),
   template_id: Type.String(),
   outcome: Type.String({
     description:
@@ -89,6 +92,27 @@ const Open = Type.Object(
   { description: 'Messages of the account that are not settled' },
 )
 
+const Quota = Type.Object(
+  {
+    path: Type.String({ description: "WeChat's path that takes the messages" }),
+    daily_limit: Type.Integer({ description: 'Calls a day' }),
+    left: Type.Integer({
+      description: 'Calls left now: as WeChat told, less what has gone out since',
+    }),
+    reserved: Type.Integer({
+      description: "Kept for today's reminders, before messages of backends",
+    }),
+    asked_at: Type.String({
+      format: 'date-time',
+      description: 'When WeChat told it; on another day, left is a whole daily limit less what went out',
+    }),
+    enough: Type.Boolean({ description: 'Whether the reminders of today fit into what is left' }),
+    note: Text('What follows if they do not'),
+    note_zh: Text('The same in Chinese'),
+  },
+  { description: "WeChat's quota of the send path on this day" },
+)
+
 export const RunStatusSchema = Type.Object(
   {
     ...summary,
@@ -96,6 +120,11 @@ export const RunStatusSchema = Type.Object(
     progress: nullable(Type.Number(), 'Share of the users that it has read, 0 to 1, while it runs'),
     rate_per_second: nullable(Type.Number(), 'Messages ended per second since it was started last'),
     expected_finish_at: Time('null: not running, waiting for WeChat, or too early to say'),
+    expected_end: nullable(
+      Type.Union([Type.Literal('done'), Type.Literal('quota'), Type.Literal('window_closed')]),
+      'What it is expected to end by then: everybody is reminded, the quota is used up, or SEND_UNTIL has come',
+    ),
+    quota: nullable(Quota, 'null: of another day, or WeChat has not told it'),
     open: nullable(Open, 'null: everything is settled'),
   },
   { description: 'How it stands at this moment', examples: [RUN_STATUS] },

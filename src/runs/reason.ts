@@ -5,6 +5,7 @@ import type { Bilingual } from '../lib/bilingual.js'
  * Why a run stands as it does, for whoever decides by it: its remedy is in reminders/remedies.ts.
  *
  *   configuration, token, unknown, quota   the class of WeChat's code that halted or paused it
+ *   preflight                              its template is not the account's, or does not fit its texts
  *   refusals                               most of the latest users were refused
  *   outage, outage_to_the_end              WeChat took no messages; until the sending window closed
  *   operator                               somebody paused it
@@ -19,6 +20,7 @@ export type Cause =
   | 'token'
   | 'unknown'
   | 'quota'
+  | 'preflight'
   | 'refusals'
   | 'outage'
   | 'outage_to_the_end'

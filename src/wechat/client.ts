@@ -4,6 +4,7 @@ import { type ErrcodeEntry, tokenStaysRefused } from './errcodes.js'
 import { type Ambiguous, type Unreachable, unreachableBecause } from './failure.js'
 import type { WechatHttp } from './http.js'
 import type { OfficialTemplateMessage, SubscribeMessage, TemplateMessage } from './messages.js'
+import { SEND_PATHS } from './send-paths.js'
 import { TokenError } from './token-error.js'
 import { toWire } from './wire.js'
 
@@ -104,11 +105,9 @@ export function createWechatClient(deps: {
   }
 
   return {
-    sendTemplateMessage: (message, options) =>
-      send('/cgi-bin/message/wxopen/template/send', message, options),
-    sendSubscribeMessage: (message, options) => send('/cgi-bin/message/subscribe/send', message, options),
-    sendOfficialTemplateMessage: (message, options) =>
-      send('/cgi-bin/message/template/send', message, options),
+    sendTemplateMessage: (message, options) => send(SEND_PATHS.form_id, message, options),
+    sendSubscribeMessage: (message, options) => send(SEND_PATHS.subscribe, message, options),
+    sendOfficialTemplateMessage: (message, options) => send(SEND_PATHS.official, message, options),
     call: (call, options) => askWithToken(call, 'may_be_absent', options),
   }
 }

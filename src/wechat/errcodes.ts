@@ -321,6 +321,7 @@ const LINES: Record<Exclude<ErrcodeClass, 'unknown'>, Line[]> = {
       'The account is restricted: see the console.',
       '账号功能受限，请看后台通知',
     ],
+    [76021, 'cgi_path_not_found', 'WeChat keeps no quota of this path.', '微信没有该接口的额度信息'],
     [76004, 'rid_too_old', 'A rid can be looked up for seven days only.', 'rid 超过 7 天，无法查询'],
     [
       89501,

@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import { selectRows } from '../../src/db/sql.js'
 import { SEND_PATH } from '../helpers/constants.js'
 import { useDashboard } from '../helpers/dashboard.js'
@@ -126,6 +126,38 @@ describe.each(dialects)('the pages on %s', (dialect) => {
     ).toEqual([{ action: 'pause', outcome: 'failed', note: 'There is no run of 2026-11-20 to pause' }])
     const { text } = await operator.get('/dashboard/health')
     expect(text).toContain('There is no run of 2026-11-20 to pause')
+  })
+
+  test('say whether the template fits, by the kept list, and what is left of the quota', async () => {
+    // Whatever the tests before have used of the quota, and this one's limit, is forgotten.
+    stage.wechat.reset()
+    onTestFinished(() => stage.wechat.reset())
+    await stage.has(users(1, 5).permits(1))
+    stage.wechat.configure({ dailyQuotas: { [SEND_PATH]: 2 } })
+    const operator = await signedIn(service)
+    expect((await operator.get('/dashboard/health')).text).toContain('has not listed the templates yet')
+    await operator.send('/dashboard/run', '/dashboard/run')
+    await eventually('the page says that the quota is used up', async () =>
+      (await operator.get('/dashboard')).text.includes('WeChat takes 0 more messages today, and 3 reminders'),
+    )
+    const { text } = await operator.get('/dashboard/health')
+    expect(text).toContain('is a template of')
+    expect(text).toMatch(/0 of \d+ messages left, 3 of them kept/)
+    expect((await operator.get('/dashboard/errors')).text).toContain('quota_used_up')
+    const before = stage.wechat.stats().answers
+    await operator.get('/dashboard/health')
+    expect(stage.wechat.stats().answers).toEqual(before)
+  })
+
+  test('show the checks in the language of the reader', async () => {
+    const askIn = async (language: string): Promise<string> => {
+      const operator = await signedIn(service, { 'accept-language': language })
+      return (await operator.send('/dashboard/health', '/dashboard/health/checks')).text
+    }
+    expect(await askIn('en')).toContain('a row was written and rolled back')
+    const chinese = await askIn('zh-CN')
+    expect(chinese).toContain('写入一行并回滚成功')
+    expect(chinese).not.toContain('a row was written')
   })
 
   test('name a user whose number JavaScript would round', async () => {

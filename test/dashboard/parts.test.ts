@@ -36,6 +36,8 @@ describe('the answer to "did it go well?"', () => {
     progress: null,
     rate_per_second: null,
     expected_finish_at: null,
+    expected_end: null,
+    quota: null,
     open: null,
     run_id: 1,
     ...changes,

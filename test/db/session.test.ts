@@ -9,6 +9,7 @@ import { selectRows } from '../../src/db/sql.js'
 import { examine } from '../../src/operations/doctor.js'
 import { createIngest } from '../../src/permits/ingest.js'
 import { pendingMigrations } from '../../src/schema.js'
+import { muteAuxiliary } from '../helpers/auxiliary.js'
 import { migrate } from '../helpers/database.js'
 import { eventually } from '../helpers/eventually.js'
 import { type MysqlServer, startMysqlServer } from '../helpers/mysql-server.js'
@@ -103,6 +104,7 @@ describe.each(SERVERS)('a server that %s', (_, options, page) => {
       account: readAccount(SERVICE_ENV),
       systemNow: () => NOW,
       getToken: async () => '',
+      auxiliary: muteAuxiliary,
     })
     expect(findings).toEqual([
       { name: 'database', status: 'fail', reason: expect.stringMatching(new RegExp(says)) },

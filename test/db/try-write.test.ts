@@ -9,6 +9,7 @@ import { handleErrors } from '../../src/http/errors.js'
 import { examine } from '../../src/operations/doctor.js'
 import { healthRoutes } from '../../src/operations/health-routes.js'
 import { assertMigrated, pendingMigrations } from '../../src/schema.js'
+import { muteAuxiliary } from '../helpers/auxiliary.js'
 import { createTestDatabase, dialects, type TestDatabase } from '../helpers/database.js'
 import { openPool, refuseRows, silentLog } from '../helpers/rows.js'
 
@@ -30,6 +31,7 @@ async function askDoctor(db: Knex): Promise<object | undefined> {
     account,
     systemNow: Date.now,
     getToken: async () => 'token',
+    auxiliary: muteAuxiliary,
   })
   return findings.find(({ name }) => name === 'writes')
 }

@@ -14,11 +14,12 @@ import type { HeldMessage } from '../../src/messages/message.js'
 import { recover } from '../../src/messages/recovery.js'
 import type { Tally } from '../../src/messages/tally.js'
 import { audit } from '../../src/operations/audit.js'
-import { type RemindOptions, type RunReport, runReminders } from '../../src/reminders/run.js'
+import { type RemindDeps, type RemindOptions, type RunReport, runReminders } from '../../src/reminders/run.js'
 import { DEMO_ACCOUNT } from '../../src/sandbox/accounts.js'
 import type { SandboxControl } from '../../src/sandbox/control.js'
 import { type Sandbox, startSandbox } from '../../src/sandbox/sandbox.js'
 import type { SendResult } from '../../src/wechat/client.js'
+import { muteAuxiliary } from './auxiliary.js'
 import { createClock, type TestClock } from './clock.js'
 import { APP_ID, APP_SECRET, NOW, PAGE, SEND_PATH, TEMPLATE_ID } from './constants.js'
 import { createTestDatabase, type Dialect, emptyTables, type TestDatabase, useDatabase } from './database.js'
@@ -82,12 +83,14 @@ export interface ProcessOptions {
   leaseMs?: number
   /** How long it waits for WeChat's answer. */
   timeoutMs?: number
+  /** Whether it looks at templates and quotas before a run; the tests of other things do without. */
+  looksFirst?: boolean
   /** What it does in place of asking WeChat. */
   send?(message: HeldMessage): Promise<SendResult>
 }
 
 /** What one process of the service has: its own pools, token, and signal to stop. */
-export interface Process extends DeliverDeps {
+export interface Process extends RemindDeps {
   remind(options?: Partial<RemindOptions> & { account?: Partial<Account> }): Promise<RunReport>
   recover(account?: Partial<Account>): Promise<Tally>
   /** As SIGTERM does. */
@@ -211,8 +214,9 @@ function makeWorld(database: TestDatabase, appId: string): { world: World; open(
     })
     const sending = withWechatTimeout(options.timeoutMs ?? 5_000, () => openSending(base, config, own))
     const stopped = new AbortController()
-    const deps: DeliverDeps = {
+    const deps: RemindDeps = {
       ...sending,
+      ...(options.looksFirst ? {} : { auxiliary: muteAuxiliary }),
       // No waiting before a retry.
       random: () => 0,
       leaseMs: options.leaseMs ?? 15_000,

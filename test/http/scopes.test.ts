@@ -59,6 +59,7 @@ function ask(
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     headers: {
       authorization: `Bearer ${key}`,
+      'idempotency-key': 'key-of-the-scopes',
       ...(body === undefined ? {} : { 'content-type': 'application/json' }),
       ...Object.fromEntries(inHeader.map((each) => [each.name, String(examplesOf(each)[0])])),
     },

@@ -4,6 +4,7 @@ import { describeOpen, openToJson } from '../../src/messages/open-messages.js'
 import { countOpen } from '../../src/messages/open-store.js'
 import { examine } from '../../src/operations/doctor.js'
 import { pendingMigrations } from '../../src/schema.js'
+import { muteAuxiliary } from '../helpers/auxiliary.js'
 import { claimAll } from '../helpers/claims.js'
 import { MINUTE_MS, NOW } from '../helpers/constants.js'
 import { dialects } from '../helpers/database.js'
@@ -35,6 +36,7 @@ describe.each(dialects)('messages that are not settled on %s', (dialect) => {
       account,
       systemNow: () => NOW,
       getToken: async () => 'token',
+      auxiliary: muteAuxiliary,
     })
     return findings.find(({ name }) => name === 'messages')
   }
@@ -42,7 +44,12 @@ describe.each(dialects)('messages that are not settled on %s', (dialect) => {
   test('messages that are not settled are none at first', async () => {
     expect(openToJson(await count())).toEqual(NONE)
     expect(describeOpen(await count())).toBeUndefined()
-    expect(await askDoctor()).toEqual({ name: 'messages', status: 'ok', reason: 'all settled' })
+    expect(await askDoctor()).toEqual({
+      name: 'messages',
+      status: 'ok',
+      reason: 'all settled',
+      reason_zh: '全部已有结果',
+    })
   })
 
   test('messages that are not settled are told apart: in hand and until when, left by the dead, to be tried again now and later', async () => {
@@ -70,10 +77,12 @@ describe.each(dialects)('messages that are not settled on %s', (dialect) => {
     expect(await askDoctor()).toEqual({
       name: 'messages',
       status: 'warn',
-      reason: describeOpen(open),
+      reason: describeOpen(open)?.en,
+      reason_zh: describeOpen(open)?.zh,
       fix: expect.stringContaining('recover'),
+      fix_zh: expect.stringContaining('recover'),
     })
-    expect(describeOpen(open)).toMatch(/^2 held by .* 3 left by .* 2 to be retried now.* 2 to be/)
+    expect(describeOpen(open)?.en).toMatch(/^2 held by .* 3 left by .* 2 to be retried now.* 2 to be/)
   })
 
   test('messages that are not settled in the hands of a process are nothing to warn of', async () => {

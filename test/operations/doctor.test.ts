@@ -6,11 +6,12 @@ import { examine } from '../../src/operations/doctor.js'
 import { pendingMigrations } from '../../src/schema.js'
 import { errcodeOf } from '../../src/wechat/errcodes.js'
 import { TokenError } from '../../src/wechat/token-error.js'
+import { muteAuxiliary } from '../helpers/auxiliary.js'
 import { createEmptyDatabase, dialects, useDatabase } from '../helpers/database.js'
 
 const account = readAccount({ WX_APP_ID: 'wx1', WX_APP_SECRET: 'secret' })
 const getToken = async (): Promise<string> => 'token'
-const known = { pendingMigrations, account, getToken }
+const known = { pendingMigrations, account, getToken, auxiliary: muteAuxiliary }
 
 describe.each(dialects)('the doctor on %s', (dialect) => {
   const database = useDatabase(dialect, { keepRows: true })
@@ -20,7 +21,7 @@ describe.each(dialects)('the doctor on %s', (dialect) => {
     return Object.fromEntries(findings.map(({ name, status }) => [name, status]))
   }
 
-  it('finds nothing wrong where nothing is', async () => {
+  it('finds nothing wrong where nothing is, but that nobody is reminded without a template', async () => {
     expect(await statuses({})).toEqual({
       database: 'ok',
       migrations: 'ok',
@@ -30,6 +31,7 @@ describe.each(dialects)('the doctor on %s', (dialect) => {
       writes: 'ok',
       messages: 'ok',
       token: 'ok',
+      template: 'warn',
     })
   })
 
@@ -43,7 +45,9 @@ describe.each(dialects)('the doctor on %s', (dialect) => {
         name: 'miniprogram_state',
         status: 'warn',
         reason: expect.stringContaining(miniprogramState),
+        reason_zh: expect.stringContaining(miniprogramState),
         fix: expect.stringContaining('MINIPROGRAM_STATE=formal'),
+        fix_zh: expect.stringContaining('MINIPROGRAM_STATE'),
       })
     }
   })
@@ -56,7 +60,9 @@ describe.each(dialects)('the doctor on %s', (dialect) => {
       name: 'migrations',
       status: 'fail',
       reason: expect.stringMatching(/^\d+ pending$/),
+      reason_zh: expect.stringMatching(/^有 \d+ 个待执行$/),
       fix: 'Run: npm run migrate',
+      fix_zh: '执行：npm run migrate',
     })
   })
 
@@ -73,11 +79,24 @@ describe.each(dialects)('the doctor on %s', (dialect) => {
       systemNow: Date.now,
       getToken: () => Promise.reject(refused),
     })
-    expect(findings.at(-1)).toEqual({
+    expect(findings.find(({ name }) => name === 'token')).toEqual({
       name: 'token',
       status: 'fail',
+      finding: 'token_ip_not_allowed',
       reason: 'WeChat did not give an access token: 40164',
-      fix: errcodeOf(40164).meaning,
+      reason_zh: expect.stringContaining('40164'),
+      fix: expect.stringContaining('IP whitelist'),
+      fix_zh: expect.stringContaining('IP 白名单'),
+    })
+  })
+
+  it('warns of another program that fetches tokens, once this process has seen a token die early', async () => {
+    const tokenCounters = () => ({ refreshed: 2, failed: 0, earlyDeaths: { count: 1, firstAt: 1 } })
+    const findings = await examine({ db: database.db, ...known, systemNow: Date.now, tokenCounters })
+    expect(findings.find(({ name }) => name === 'token')).toMatchObject({
+      status: 'warn',
+      finding: 'token_foreign_refresher',
+      fix: expect.stringContaining('WX_TOKEN_MODE=stable'),
     })
   })
 
@@ -101,7 +120,9 @@ it('the doctor says of a database that cannot be reached just that', async () =>
       name: 'database',
       status: 'fail',
       reason: 'cannot be reached: ECONNREFUSED',
+      reason_zh: '无法连接：ECONNREFUSED',
       fix: 'Check DATABASE_URL and that the server is running.',
+      fix_zh: '检查 DATABASE_URL，并确认数据库正在运行。',
     },
   ])
 })

@@ -16,6 +16,15 @@ export const health = {
   quota: "WeChat's quota",
   quotaGood: 'not reached today',
   quotaUp: 'used up today; the next day starts anew',
+  quotaLeft: (left: string, limit: string, reserved: string) =>
+    `${left} of ${limit} messages left, ${reserved} of them kept for today's reminders`,
+  quotaShort: 'too small for the reminders still planned today',
+  quotaAsked: (time: string) => `told ${time}`,
+  preflight: 'The template',
+  preflightNever:
+    'WeChat has not listed the templates yet: a run asks for them before it sends, and so do the checks.',
+  preflightAsOf: (time: string, ago: string) =>
+    `By the list that WeChat gave ${time}, ${ago} ago. A run compares anew before it sends.`,
   callback: "WeChat's events",
   callbackOff: 'off: WX_CALLBACK_TOKEN is not set, so WeChat cannot tell what became of a message',
   callbackNever: 'none has come so far',
@@ -46,7 +55,8 @@ export const health = {
   alive: 'alive',
   gone: 'gone: killed, or without the database',
   checks: 'All checks',
-  checksNote: 'What the command doctor looks at. It asks WeChat for a token and takes a few seconds.',
+  checksNote:
+    'What the command doctor looks at. It asks WeChat for a token and, once an hour, for the templates; it takes a few seconds.',
   checksButton: 'Run the checks',
   checkStates: { ok: 'good', warn: 'look at it', fail: 'fails' },
 }
