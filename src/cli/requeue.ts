@@ -1,4 +1,3 @@
-import type { Purpose } from '../config/read.js'
 import { ServiceError } from '../errors.js'
 import { HOUR_MS } from '../lib/durations.js'
 import { type Requeued, requeueMany, type Which } from '../submitted/requeue-many.js'
@@ -14,9 +13,6 @@ interface Options extends AccountOptions {
   hours?: number
 }
 
-/** Nothing is sent here: `serve` does that. */
-const PURPOSE: Purpose = 'nothing'
-
 export const addRequeue: AddCommand = (program, cli) => {
   addAccountCommand(program, 'requeue')
     .description('queue dead letters again, each with a permit of its user; serve then sends them')
@@ -28,7 +24,7 @@ export const addRequeue: AddCommand = (program, cli) => {
     .action((ids: number[], options: Options) =>
       cli.end(options, async () => {
         const which = whichOf(ids, options)
-        const { config, account } = readAccountSettings(cli, PURPOSE, options)
+        const { config, account } = readAccountSettings(cli, 'nothing', options)
         return withBase(
           cli,
           'writes',

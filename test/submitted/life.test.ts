@@ -8,7 +8,15 @@ import { cancelMessage } from '../../src/submitted/cancel.js'
 import { requeueMany } from '../../src/submitted/requeue-many.js'
 import { findMessage, listMessages } from '../../src/submitted/status.js'
 import { eraseUser } from '../../src/user-data/erase.js'
-import { DAY_MS, HOUR_MS, MINUTE_MS, SEND_PATH, SUBSCRIBE_PATH, TEMPLATE_ID } from '../helpers/constants.js'
+import {
+  DAY_MS,
+  HOUR_MS,
+  MINUTE_MS,
+  OFFICIAL_PATH,
+  SEND_PATH,
+  SUBSCRIBE_PATH,
+  TEMPLATE_ID,
+} from '../helpers/constants.js'
 import { dialects } from '../helpers/database.js'
 import { addPermits, refuseRows, silentLog } from '../helpers/rows.js'
 import { sendSubmitted, submitTo } from '../helpers/submitted.js'
@@ -93,6 +101,23 @@ describe.each(dialects)('the life of a submitted message on %s', (dialect) => {
     expect(permits.filter(({ status }) => status === 0).map(({ form_id }) => form_id)).toEqual([
       other?.form_id,
     ])
+  })
+
+  test('on a service account it needs no permit, and an attempt in doubt is repeated without a second delivery', async () => {
+    await world.has(user(1).following(), user(2).permits(1))
+    const account = { channel: 'official' } as const
+    const [message] = await submitTo(world, [1], { account })
+    await expect(submitTo(world, [2], { account })).rejects.toMatchObject({ code: 'user_not_bound' })
+    expect(message?.state).toBe('queued')
+    world.wechat.addFault({ kind: 'cut_after', match: { path: OFFICIAL_PATH }, times: 1 })
+    const process = world.startProcess()
+    // It is sent long after it was submitted: WeChat's window for doubles begins with the first request.
+    world.clock.set(world.clock.now() + HOUR_MS)
+    await sendSubmitted(world, process, account)
+    world.clock.set(world.clock.now() + MINUTE_MS)
+    await sendSubmitted(world, process, account)
+    expect(await find(message?.id)).toMatchObject({ state: 'delivered', permit_id: null })
+    expect(world.wechat.ledger()).toHaveLength(1)
   })
 
   test('it is cancelled when its user opts out while it waits', async () => {
@@ -213,6 +238,8 @@ describe.each(dialects)('any life of submitted messages on %s', (dialect) => {
         const ids: number[] = []
         const limits = { kind: 'api', limit: 2, leaseMs: 15_000 } as const
         for (const event of events) {
+          // The audit tells what came first by the time, and a standing clock would hide it.
+          world.clock.set(world.clock.now() + 1)
           const now = world.clock.now()
           if (event.kind === 'submit')
             ids.push(
