@@ -25,7 +25,7 @@ export function messagePage(reader: Reader, { message, events, title }: MessageF
     section: 'messages',
     body: html`${pageHead(t.name(String(message.id)), html`<a href="${userPath(reader)}/${user_id}">${texts.user.name(String(user_id))}</a>${texts.frame.comma}${by}`)}
 <div class="columns"><div class="stack">
-${panel(t.stands, html`<div class="why"><p>${stateBadge(reader, message.state)}</p><p class="sentence">${sentenceOf(reader, message)}</p></div>${actions(reader, message)}${standing(reader, message)}`)}
+${panel(t.stands, html`<p>${stateBadge(reader, message.state)}</p><p class="sentence">${sentenceOf(reader, message)}</p>${actions(reader, message)}${standing(reader, message)}`, { kind: 'why' })}
 ${panel(t.tries, attempts(reader, message.attempts), { note: t.triesNote })}
 ${panel(t.events, eventsOf(reader, events), { note: t.eventsNote })}
 </div>${panel(t.card, submittedCard(reader, message, title), { note: title === undefined ? undefined : html`<code>${message.template_id}</code>` })}</div>`,
@@ -85,7 +85,7 @@ function attempts(scribe: Scribe, rows: SubmittedAttempt[]): Html {
   return table(
     t.tries,
     [
-      { title: t.when, cell: ({ at }) => format.moment(Date.parse(at)) },
+      { title: t.when, whole: true, cell: ({ at }) => format.moment(Date.parse(at)) },
       {
         title: t.outcome,
         cell: ({ outcome }) =>
@@ -112,7 +112,7 @@ function eventsOf({ texts, format }: Scribe, rows: ToldEvent[]): Html {
   return table(
     t.events,
     [
-      { title: t.when, cell: ({ at }) => format.moment(Date.parse(at)) },
+      { title: t.when, whole: true, cell: ({ at }) => format.moment(Date.parse(at)) },
       { title: t.event, cell: ({ event }) => html`<code>${event}</code>` },
       { title: t.told, cell: ({ status }) => status ?? '–' },
       { title: t.outcomeHere, cell: ({ outcome }) => outcome ?? t.waits },
