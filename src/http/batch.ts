@@ -1,4 +1,4 @@
-import { type Static, type TObject, Type } from 'typebox'
+import { type Static, type TObject, type TSchema, Type } from 'typebox'
 import { ServiceError } from '../errors.js'
 import { AppId } from './account-of.js'
 import { ErrorShape } from './errors.js'
@@ -19,16 +19,19 @@ export function oneOrBatch<Item extends TObject>(
   const strict = { additionalProperties: false }
   const app_id = Type.Optional(AppId)
   const one = Type.Object({ ...item.properties, app_id }, strict)
-  const items = Type.Array(Type.Unknown({ 'x-item': item }), { minItems: 1, maxItems })
+  const batch = (items: TSchema) =>
+    Type.Object({ items: Type.Array(items, { minItems: 1, maxItems }), app_id }, strict)
   return Type.Unsafe<Static<Item> | { items: unknown[] }>({
     type: 'object',
+    // The conditions and what is looked at later would tell a reader, or a generator of clients, nothing.
+    'x-described': { anyOf: [one, batch(item)] },
     'x-examples': {
       one: { summary: 'One', value: examples.one },
       batch: { summary: 'Several', value: { items: examples.batch } },
     },
     allOf: [
       { if: HAS_ITEMS, else: one },
-      { if: { not: HAS_ITEMS }, else: Type.Object({ items, app_id }, strict) },
+      { if: { not: HAS_ITEMS }, else: batch(Type.Unknown()) },
     ],
   })
 }

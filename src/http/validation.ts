@@ -37,8 +37,8 @@ const OPTIONS: Options = {
   removeAdditional: false,
   useDefaults: false,
   allowUnionTypes: true,
-  // For the API description: examples with names, what a number counts, what a list holds.
-  keywords: ['x-examples', 'x-unit', 'x-item'],
+  // For the API description: examples with names, what a number counts, what stands there in place of conditions.
+  keywords: ['x-examples', 'x-unit', 'x-described'],
   formats: { 'date-time': true },
 }
 
