@@ -27,6 +27,7 @@ import { addServe } from './serve.js'
 import { listenForSignals } from './signals.js'
 import { addStatus } from './status.js'
 import { addSummarize } from './summarize.js'
+import { addWebhooks } from './webhooks.js'
 
 const COMMANDS: AddCommand[] = [
   addServe,
@@ -43,6 +44,7 @@ const COMMANDS: AddCommand[] = [
   addExpire,
   addRecover,
   addBringBack,
+  addWebhooks,
   addRestored,
   addAudit,
   addDoctor,
