@@ -48,6 +48,14 @@ export const TARGETS: Target[] = [
   limit('CPU of the database a user, us', 45, 30, (of) => of('daily run, 0 ms').database_us),
   ratio('2 processes / 1, 50 ms, c=64', 1.9, 1.95, 'daily run, 2 processes', 'daily run, 1 process'),
   ratio('4 processes / 1, 50 ms, c=64', 3.2, 3.6, 'daily run, 4 processes', 'daily run, 1 process'),
+  limitOfRatio(
+    'daily run beside an account that hangs: time / alone',
+    1.1,
+    1.03,
+    (of) =>
+      of('daily run in the service, alone').per_second /
+      of('daily run in the service, beside one that hangs').per_second,
+  ),
   ratio('uploads / bare Fastify, c=64', 0.25, 0.4, 'uploads', 'bare Fastify'),
   ratio('uploads / article, c=64', 4, 6, 'uploads', 'article uploads'),
   ratio('uploads by 100 / single', 7.5, 15, 'uploads by 100', 'uploads'),

@@ -5,6 +5,7 @@ import type { Config } from './config/read.js'
 import { openOperators } from './dashboard/operators.js'
 import { openLoginClient, openSending, type Sending, type ServiceBase } from './deps.js'
 import { jobsOf } from './jobs.js'
+import { logOf } from './lib/logger.js'
 import type { AccountMetrics, Metrics } from './metrics/metrics.js'
 import { createObservers } from './observers.js'
 import { createCounterCheck } from './operations/counter-check.js'
@@ -49,11 +50,12 @@ export interface AccountServiceDeps {
 
 /** Opens what works for an account, and records the days that it missed. Sends nothing before its schedule starts. */
 export async function openAccountService(
-  { config, base, metrics, tracing, assertClock }: AccountServiceDeps,
+  { config, base: shared, metrics, tracing, assertClock }: AccountServiceDeps,
   account: Account,
 ): Promise<AccountService> {
-  const { db, log, now } = base
   const { appId } = account
+  const base = { ...shared, log: logOf(shared.log, appId) }
+  const { db, log, now } = base
   base.hideSecrets(secretsOf(account))
   await openAllFollowers(db, account, now())
   await setWebhook(db, appId, account.webhook !== undefined, now())

@@ -32,11 +32,13 @@ interface RunOptions {
   mode?: string
   bookkeeping?: boolean
   redisUrl?: string
+  /** Another account of the same process, whose WeChat hangs. */
+  beside?: string
 }
 
 /** A daily run by one or more processes: who sends, and what it takes from WeChat's stand-in. */
 async function dailyRun({ database, processes = 1, ...options }: RunOptions): Promise<Figures> {
-  const stub = startScript('wechat-stub.ts', { latencyMs: options.latencyMs })
+  const stub = startScript('wechat-stub.ts', { latencyMs: options.latencyMs, hangs: options.beside })
   return withScripts([stub], async () => {
     const stubUrl = await stub.line()
     const config = { ...options, stubUrl, databaseUrl: database?.url, today: today() }
@@ -90,6 +92,27 @@ function serviceRun(
       const date = today()
       const figures = await serviceRunOn(rig[kind], users, of)
       await assertReminded(rig[kind], users, date)
+      return figures
+    },
+  }
+}
+
+/** In the whole service: with `beside`, another account has as many users, and a WeChat that takes and never answers. */
+function besideRun(name: string, beside?: string): Candidate {
+  return {
+    name,
+    unit: 'users',
+    async run({ mysql, scale }) {
+      const { users } = scale
+      await fillUsers(mysql, users)
+      const now = Date.now()
+      const other = { users, permitsEach: 1, expireFrom: now + 3 * DAY_MS }
+      if (beside !== undefined) await fillPermits(mysql.db, { appId: beside, ...other }, now)
+      const date = today()
+      const options = { latencyMs: 0, concurrency: 64, ...(beside === undefined ? {} : { beside }) }
+      const script = 'candidates/service-beside.ts'
+      const figures = await dailyRun({ script, users, database: mysql, ...options })
+      await assertReminded(mysql, users, date)
       return figures
     },
   }
@@ -155,5 +178,7 @@ export const RUNS: Candidate[] = [
   serviceRun('daily run, 1 process', { latencyMs: 50, concurrency: 64 }),
   serviceRun('daily run, 2 processes', { latencyMs: 50, concurrency: 64, processes: 2 }),
   serviceRun('daily run, 4 processes', { latencyMs: 50, concurrency: 64, processes: 4 }),
+  besideRun('daily run in the service, alone'),
+  besideRun('daily run in the service, beside one that hangs', 'wxhangs'),
   serviceRun('daily run on SQLite', { latencyMs: 0, concurrency: 64 }, 'sqlite'),
 ]

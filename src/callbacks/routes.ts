@@ -5,7 +5,7 @@ import { Type } from 'typebox'
 import type { Account } from '../account.js'
 import type { Accounts } from '../accounts.js'
 import { ServiceError } from '../errors.js'
-import { createFailures } from '../http/failures.js'
+import { createFailures, type Failures } from '../http/failures.js'
 import type { Logger } from '../lib/logger.js'
 import { acceptPush } from './accept.js'
 import {
@@ -51,8 +51,17 @@ export function callbackRoutes(deps: {
     now,
     ...(deps.onRefused ? { onFailure: deps.onRefused } : {}),
   }
-  const forged = createFailures({ event: 'callback.forged', ...limit })
-  const unreadable = createFailures({ event: 'callback.unreadable', ...limit })
+  const refused = new Map<string, Refused>()
+
+  /** WeChat pushes to all accounts from the same addresses: a wrong key of one must not keep the others' out. */
+  function refusedOf({ appId }: CallbackSecrets): Refused {
+    const known = refused.get(appId) ?? {
+      forged: createFailures({ event: 'callback.forged', appId, ...limit }),
+      unreadable: createFailures({ event: 'callback.unreadable', appId, ...limit }),
+    }
+    refused.set(appId, known)
+    return known
+  }
 
   function secretsFor(appId: string | undefined): CallbackSecrets {
     const account = accountAt(accounts, appId)
@@ -65,12 +74,12 @@ export function callbackRoutes(deps: {
   }
 
   /** The result of `check`; a refusal is counted for the address that it came from. */
-  function orCount<T>(request: FastifyRequest, check: () => T): T {
+  function orCount<T>(request: FastifyRequest, secrets: CallbackSecrets, check: () => T): T {
     try {
       return check()
     } catch (error) {
       const reason = reasonOf(error)
-      if (reason !== undefined && reason !== 'off') forged.count(request, reason)
+      if (reason !== undefined && reason !== 'off') refusedOf(secrets).forged.count(request, reason)
       throw error
     }
   }
@@ -83,7 +92,7 @@ export function callbackRoutes(deps: {
   function hideReason(request: FastifyRequest, secrets: CallbackSecrets, error: unknown): unknown {
     const reason = reasonOf(error)
     if (reason === undefined || secrets.encodingAesKey === '') return error
-    unreadable.count(request, reason)
+    refusedOf(secrets).unreadable.count(request, reason)
     log.warn({ event: 'callback.refused', trace_id: request.id, app_id: secrets.appId, reason })
     return refusal('content', 'The push is signed but cannot be read; the log of the service says why')
   }
@@ -96,9 +105,9 @@ export function callbackRoutes(deps: {
 
     for (const path of PATHS) {
       app.get(path, { schema }, async (request, reply) => {
-        forged.check(request)
         const secrets = secretsFor(request.params.app_id)
-        const echo = orCount(request, () => openEcho(secrets, request.query, now()))
+        refusedOf(secrets).forged.check(request)
+        const echo = orCount(request, secrets, () => openEcho(secrets, request.query, now()))
         // The URL decides the text: with nosniff, a browser does not take it for a page.
         return reply.type('text/plain').send(echo)
       })
@@ -111,14 +120,15 @@ export function callbackRoutes(deps: {
         onRequest: async (request) => {
           const query = request.query as Record<string, unknown>
           const secrets = secretsFor((request.params as { app_id?: string }).app_id)
+          const { forged, unreadable } = refusedOf(secrets)
           unreadable.check(request)
           if (!hasPlainSignature(secrets, query)) forged.check(request)
-          orCount(request, () => checkQuery(secrets, query, now()))
+          orCount(request, secrets, () => checkQuery(secrets, query, now()))
         },
         handler: async (request, reply) => {
           const secrets = secretsFor(request.params.app_id)
           const body = typeof request.body === 'string' ? request.body : ''
-          const signed = orCount(request, () => checkPush(secrets, request.query, body))
+          const signed = orCount(request, secrets, () => checkPush(secrets, request.query, body))
           try {
             const push = readPush(secrets, signed)
             const stored = await acceptPush(db, { appId: secrets.appId, push, traceId: request.id }, now())
@@ -131,6 +141,11 @@ export function callbackRoutes(deps: {
       })
     }
   }
+}
+
+interface Refused {
+  forged: Failures
+  unreadable: Failures
 }
 
 /** What is inside of a push cannot be asked: it is read with the account's own key. */

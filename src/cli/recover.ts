@@ -1,6 +1,8 @@
 import { describeOpen, openToJson } from '../messages/open-messages.js'
 import { countOpen } from '../messages/open-store.js'
 import { recover } from '../messages/recovery.js'
+import { addTallies } from '../messages/tally.js'
+import { sendSubmitted } from '../submitted/worker.js'
 import { type AccountOptions, addAccountCommand } from './account.js'
 import { type AddCommand, EXIT } from './command.js'
 import { withSending } from './databases.js'
@@ -13,7 +15,8 @@ export const addRecover: AddCommand = (program, cli) => {
     .action((options: AccountOptions) =>
       cli.end(options, async () =>
         withSending(cli, 'any message', options, async (sending, account) => {
-          const tally = await recover(sending, account, { signal: cli.stop })
+          const reminders = await recover(sending, account, { signal: cli.stop })
+          const tally = addTallies(reminders, await sendSubmitted(sending, account, cli.stop))
           const { delivered, failed, unknown, cancelled, retry } = tally
           const open = await countOpen(sending.db, account.appId, sending.now())
           const left = describeOpen(open)

@@ -14,12 +14,14 @@ import { addExplain } from './explain.js'
 import { addForecast } from './forecast.js'
 import { addHashKey } from './hash-key.js'
 import { addHashPassword } from './hash-password.js'
+import { addMessages } from './messages.js'
 import { addMigrate } from './migrate.js'
 import { printError } from './output.js'
 import { addPlan } from './plan.js'
 import { addPreview } from './preview.js'
 import { addRecover } from './recover.js'
 import { addRemind } from './remind.js'
+import { addRequeue } from './requeue.js'
 import { addRestored } from './restored.js'
 import { addSandbox } from './sandbox.js'
 import { addSendTest } from './send-test.js'
@@ -43,6 +45,8 @@ const COMMANDS: AddCommand[] = [
   addSummarize,
   addExpire,
   addRecover,
+  addMessages,
+  addRequeue,
   addBringBack,
   addWebhooks,
   addRestored,

@@ -21,13 +21,15 @@ const MAX_ADDRESSES = 20_000
 export function createFailures(options: {
   /** What the log calls them. */
   event: string
+  /** Of an account alone, for the log. */
+  appId?: string
   perMinute: number
   log: Logger
   now(): number
   /** Called for each, whether it is logged or not. */
   onFailure?(reason: string): void
 }): Failures {
-  const { event, perMinute, log, now, onFailure = () => {} } = options
+  const { event, appId, perMinute, log, now, onFailure = () => {} } = options
   const minutes = new Map<string, { began: number; failures: number }>()
   let unlogged = 0
   let loggedAt = Number.NEGATIVE_INFINITY
@@ -68,7 +70,14 @@ export function createFailures(options: {
       // One line a minute, however many fail: strangers who can fill a log can fill the disk.
       if (Math.abs(now() - loggedAt) < MINUTE_MS) return
       log.warn(
-        { event, trace_id: request.id, reason, address, failures: unlogged },
+        {
+          event,
+          ...(appId === undefined ? {} : { app_id: appId }),
+          trace_id: request.id,
+          reason,
+          address,
+          failures: unlogged,
+        },
         'failures since the last such line',
       )
       unlogged = 0

@@ -39,6 +39,18 @@ export function createLogger(options: {
   )
 }
 
+/** The same log, in which each line says which account it is about. */
+export function logOf(log: Logger, appId: string): Logger {
+  const about = ({ event, ...fields }: Fields): Fields => ({ event, app_id: appId, ...fields })
+  return {
+    isLevelEnabled: (level) => log.isLevelEnabled(level),
+    debug: (fields, text) => log.debug(about(fields), text),
+    info: (fields, text) => log.info(about(fields), text),
+    warn: (fields, text) => log.warn(about(fields), text),
+    error: (fields, text) => log.error(about(fields), text),
+  }
+}
+
 /** mysql2 puts the whole statement with its values on its errors: up to a thousand open_ids, or a token. */
 function serializeError(error: unknown): unknown {
   if (!(error instanceof Error)) return error

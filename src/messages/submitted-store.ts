@@ -1,5 +1,13 @@
 import type { Knex } from 'knex'
-import { execute, forUpdate, MAX_LIST, placeholders, rowPlaceholders, selectRows } from '../db/sql.js'
+import {
+  byPrimaryKey,
+  execute,
+  forUpdate,
+  MAX_LIST,
+  placeholders,
+  rowPlaceholders,
+  selectRows,
+} from '../db/sql.js'
 import { chunks } from '../lib/chunks.js'
 import { groupBy } from '../lib/group-by.js'
 import { sortedUnique } from '../lib/sorted.js'
@@ -95,7 +103,7 @@ export async function recordInterrupted(trx: Knex.Transaction, ids: number[], no
 export async function markClaimed(trx: Knex.Transaction, ids: number[], now: number): Promise<void> {
   await execute(
     trx,
-    `UPDATE wx_submitted_message SET claimed_at = ? WHERE message_id IN (${placeholders(ids.length)}) AND claimed_at = 0`,
+    `UPDATE wx_submitted_message${byPrimaryKey(trx)} SET claimed_at = ? WHERE message_id IN (${placeholders(ids.length)}) AND claimed_at = 0`,
     [now, ...ids],
   )
 }
@@ -110,7 +118,7 @@ export async function endSubmitted(
     for (const ids of chunks(sortedUnique(group.map(({ id }) => id)), MAX_LIST)) {
       await execute(
         trx,
-        `UPDATE wx_submitted_message SET state = ?, updated_at = ? WHERE message_id IN (${placeholders(ids.length)})`,
+        `UPDATE wx_submitted_message${byPrimaryKey(trx)} SET state = ?, updated_at = ? WHERE message_id IN (${placeholders(ids.length)})`,
         [state, now, ...ids],
       )
       await addWebhookEvents(trx, state, ids, now)

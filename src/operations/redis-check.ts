@@ -35,7 +35,7 @@ export async function examineRedis(redisUrl: string, sendRate: number | undefine
   const ms = Math.round(performance.now() - started)
   return toFinding(name, 'ok', {
     en: `answers in ${ms} ms; shares the access token${sendRate === undefined ? '' : ` and ${sendRate} messages a second`}`,
-    zh: `${ms} 毫秒内应答；共享 access_token${sendRate === undefined ? '' : `和每秒 ${sendRate} 条`}`,
+    zh: `${ms} 毫秒内应答；共享 access_token${sendRate === undefined ? '' : ` 和每秒 ${sendRate} 条`}`,
   })
 }
 

@@ -219,9 +219,8 @@ export function findDisagreeingEnds(db: Knex, limit: number): Promise<Disagreein
   return scanRows<DisagreeingEnd>(
     db,
     `SELECT m.id AS message_id, m.app_id, s.state AS submitted, m.state FROM wx_push_message m
-     LEFT JOIN wx_submitted_message s ON s.message_id = m.id
+     JOIN wx_submitted_message s ON s.message_id = m.id
      WHERE m.run_id IS NULL AND m.kind = 'api' AND CASE
-       WHEN s.state IS NULL THEN 1
        WHEN m.state IN ('queued', 'sending', 'retry') THEN s.state <> 'open'
        WHEN m.state = 'cancelled' THEN s.state NOT IN ('cancelled', 'no_permit', 'expired', 'dead')
        ELSE s.state <> m.state END LIMIT ?`,

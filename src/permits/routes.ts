@@ -135,7 +135,7 @@ export function permitRoutes(deps: {
         const named = await personsOf(db, account, caller, items, now())
         const uploads = named.good.map(({ item, person }) => toUpload(account.appId, item, person))
         const answer = toAnswer(named, await ingestOf(account.appId).upload(uploads, now()))
-        logUpload(log, request.id, answer.results)
+        logUpload(log, { trace_id: request.id, app_id: account.appId }, answer.results)
         return reply.status(201).send(answer)
       },
     )

@@ -153,7 +153,7 @@ export function subscriptionRoutes(deps: {
         const outcomes: SubscriptionOutcome[] = []
         for (const { item, person } of named.good) outcomes.push(await report(account, item, person))
         const reports = outcomes.map(({ outcome }, i) => ({ userId: named.good[i]?.person.userId, outcome }))
-        logSubscriptions(log, request.id, reports)
+        logSubscriptions(log, { trace_id: request.id, app_id: account.appId }, reports)
         deps.onReported?.(account.appId, outcomes)
         return reply.status(201).send(toAnswer(named, outcomes))
       },

@@ -2,10 +2,16 @@ import type { Logger } from '../lib/logger.js'
 import { permitMark } from '../lib/permit-mark.js'
 import { type UserId, userIdToJson } from '../lib/user-id.js'
 
+/** Which request it was, and for which account. */
+interface RequestAbout {
+  trace_id: string
+  app_id: string
+}
+
 /** Logged at debug: which permits came with a request, so that their messages can be followed from it. */
 export function logUpload(
   log: Logger,
-  traceId: string,
+  about: RequestAbout,
   results: { form_id?: string | null; prepay_id?: string | null; outcome: string }[],
 ): void {
   if (!log.isLevelEnabled('debug')) return
@@ -16,7 +22,7 @@ export function logUpload(
     })
   log.debug({
     event: 'permits.uploaded',
-    trace_id: traceId,
+    ...about,
     accepted: marksOf('accepted'),
     duplicates: marksOf('duplicate'),
     rejected: results.filter(({ outcome }) => outcome === 'rejected').length,
@@ -26,7 +32,7 @@ export function logUpload(
 /** The same for subscriptions, whose permits have no name outside our tables: they are followed by their users. */
 export function logSubscriptions(
   log: Logger,
-  traceId: string,
+  about: RequestAbout,
   reports: { userId: UserId | undefined; outcome: string | undefined }[],
 ): void {
   if (!log.isLevelEnabled('debug')) return
@@ -36,7 +42,7 @@ export function logSubscriptions(
     )
   log.debug({
     event: 'subscriptions.reported',
-    trace_id: traceId,
+    ...about,
     accepted_of_users: usersOf('accepted'),
     duplicates_of_users: usersOf('duplicate'),
     refused_of_users: usersOf('refused'),

@@ -19,7 +19,7 @@ export interface Facts {
   hasMorePermits: boolean
   stops: StopFact[]
   signIn: { at: number } | undefined
-  /** Since when the user's first open_id is known, in ms; undefined: none is. */
+  /** Since when an open_id is bound to the user, in ms; undefined: none is. */
   boundSince: number | undefined
   run: RunFact | undefined
   /** The user's last reminder of that run that was given back. */
@@ -56,6 +56,8 @@ export interface GivenBackFact {
 export interface CounterFact {
   count: number
   last_date: number
+  /** On a service account it is opened when the user is bound. */
+  created_at: number
   updated_at: number
 }
 

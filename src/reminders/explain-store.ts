@@ -61,7 +61,7 @@ export async function findGivenBack(
 export async function findCounter(db: Knex, { appId, userId }: Of): Promise<CounterFact | undefined> {
   const [row] = await selectRows<CounterFact>(
     db,
-    'SELECT count, last_date, updated_at FROM wx_message_push_status WHERE app_id = ? AND user_id = ?',
+    'SELECT count, last_date, created_at, updated_at FROM wx_message_push_status WHERE app_id = ? AND user_id = ?',
     [appId, userId],
   )
   return row
@@ -118,8 +118,8 @@ function stopFrom(kind: StopFact['kind'], at: number | null, errcode: number | n
   return at === null ? [] : [{ kind, errcode, began_at: at, ended_at: null }]
 }
 
-/** Since when an open_id of the user is known. A user has one, rarely more. */
-export async function findBoundSince(db: Knex, { appId, userId }: Of): Promise<Facts['boundSince']> {
+/** Since when the first open_id of the user is known, in ms. A user has one, rarely more. */
+export async function findKnownSince(db: Knex, { appId, userId }: Of): Promise<number | undefined> {
   const [row] = await selectRows<{ since: number | null }>(
     db,
     `SELECT MIN(created_at) AS since FROM wx_user${mysqlHint(db, 'FORCE INDEX (wx_user_user_idx)')}

@@ -104,6 +104,11 @@ function verdictOfDayBefore(account: ExplainedAccount, facts: Facts, now: number
   return verdictOfPast(facts, scheduleOf(account, date), now)
 }
 
+/** A person may have been known, by a login or an event, before it was bound to the user: the counter is of that moment. */
+function boundSince(knownSince: number | undefined, counter: Facts['counter']): number | undefined {
+  return knownSince === undefined ? undefined : Math.max(knownSince, counter?.created_at ?? 0)
+}
+
 /** Reads what is on record about the user and one day, today or earlier. */
 async function findFacts(
   db: Knex,
@@ -116,6 +121,7 @@ async function findFacts(
   const dayBegan = timeOn(date, 0, 0, account.timezone)
   const run = await store.findRunFor(db, of, date)
   const sentWith = run && (await store.findSentWith(db, run.id))
+  const counter = await store.findCounter(db, of)
   // Settings of today say nothing of a run that is over.
   const { channel, templateId } = date < businessDate(now, account.timezone) && sentWith ? sentWith : account
   return {
@@ -123,11 +129,11 @@ async function findFacts(
     date,
     isKnown: await store.isKnown(db, of),
     message: await store.findMessage(db, of, date),
-    counter: await store.findCounter(db, of),
+    counter,
     ...(await store.findPermits(db, of)),
     stops: await store.findStops(db, { ...of, templateId }, Math.min(now, dayBegan)),
     signIn: await store.findSignIn(db, of, date),
-    boundSince: await store.findBoundSince(db, of),
+    boundSince: boundSince(await store.findKnownSince(db, of), counter),
     run,
     givenBack: run && (await store.findGivenBack(db, of, run.id)),
     firstRun: await store.findFirstRun(db, account.appId),

@@ -21,6 +21,8 @@ export function createSchedule(
   { appId, timezone }: { appId: string; timezone: string },
   log: Logger,
 ): Schedule {
+  // What a busy process misses is made up for by a later tick, and node-cron's line about it would not be JSON.
+  const options = { timezone, suppressMissedWarning: true }
   const tasks: ScheduledTask[] = []
   const underWay = new Map<Job, Promise<void>>()
   const stopped = new AbortController()
@@ -43,7 +45,7 @@ export function createSchedule(
     start() {
       if (stopped.signal.aborted || tasks.length > 0) return
       for (const job of jobs) {
-        for (const tick of new Set(job.ticks)) tasks.push(cron.schedule(tick, () => look(job), { timezone }))
+        for (const tick of new Set(job.ticks)) tasks.push(cron.schedule(tick, () => look(job), options))
         look(job)
       }
     },

@@ -2,6 +2,7 @@ import type { Bilingual } from '../lib/bilingual.js'
 import { type Brake, describeAnswer, type Halt } from '../messages/brake.js'
 import { policyOf } from '../messages/policy.js'
 import type { SendResult } from '../wechat/client.js'
+import { CODE } from '../wechat/codes.js'
 import type { Holds } from './holds.js'
 
 /** Answers of this kind in a row pause everything. */
@@ -75,7 +76,7 @@ export function createSubmittedBrake(holds: Holds, now: () => number): Brake {
 
 /** WeChat limits one person, not the account. */
 function isOfOnePerson(result: SendResult): boolean {
-  return result.kind === 'refused' && (result.errcode === 43108 || result.errcode === 43117)
+  return result.kind === 'refused' && result.errcode === CODE.sameOpenidConcurrently
 }
 
 function isToken(result: SendResult): boolean {

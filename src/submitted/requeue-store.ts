@@ -1,5 +1,5 @@
 import type { Knex } from 'knex'
-import { execute } from '../db/sql.js'
+import { execute, mysqlHint, selectRows } from '../db/sql.js'
 
 /**
  * Makes a dead letter a queued message with another permit, as if it had just been submitted; what it has tried so far
@@ -28,4 +28,21 @@ export async function reopen(
     [to.notAfter, now, to.id, to.appId],
   )
   return dead > 0
+}
+
+/** The next dead letters after one, with the code of their last answer. Uses wx_submitted_message_state_idx. */
+export function findDead(
+  db: Knex,
+  appId: string,
+  after: number,
+  limit: number,
+): Promise<{ id: number; errcode: number | null }[]> {
+  return selectRows(
+    db,
+    `SELECT s.message_id AS id, m.errcode
+     FROM wx_submitted_message s${mysqlHint(db, 'FORCE INDEX (wx_submitted_message_state_idx)')}
+     JOIN wx_push_message m ON m.id = s.message_id
+     WHERE s.app_id = ? AND s.state = 'dead' AND s.message_id > ? ORDER BY s.message_id LIMIT ?`,
+    [appId, after, limit],
+  )
 }

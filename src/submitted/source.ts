@@ -1,9 +1,10 @@
+import type { Account } from '../account.js'
 import type { Brake } from '../messages/brake.js'
 import type { DeliverDeps, Source } from '../messages/delivery.js'
 import type { HeldMessage } from '../messages/message.js'
+import { giveBackOfQuota, takeForSubmitted } from '../messages/quota.js'
 import { observeTakeover, takeOver } from '../messages/recovery.js'
 import { addTallies, emptyTally, type Tally } from '../messages/tally.js'
-import type { SendingWindow } from '../messages/window.js'
 
 /** Fewer than a run claims: they are the answer to a call, and others may be due before the last of many. */
 const BATCH = 200
@@ -17,11 +18,11 @@ export interface SubmittedSource extends Source {
 
 /**
  * The submitted messages that are due, and those that a dead process left: they are taken over as retries are, for both
- * wait in the same table. With `isProbe`, one of them goes alone, and the others only once WeChat has judged it.
+ * wait in the same table. They leave of WeChat's daily quota what today's reminders need. With `isProbe`, one of them goes alone, and the others only once WeChat has judged it.
  */
 export function createSubmittedSource(
   deps: DeliverDeps,
-  window: SendingWindow,
+  account: Account,
   brake: Brake,
   { isProbe }: { isProbe: boolean },
 ): SubmittedSource {
@@ -32,7 +33,10 @@ export function createSubmittedSource(
   let settledAtOnce = emptyTally()
 
   async function take(limit: number): Promise<HeldMessage[] | undefined> {
-    const takeover = await takeOver(db, window, { kind: 'api', limit, leaseMs, now: now() })
+    const allowed = await takeForSubmitted(db, account, limit, now())
+    if (allowed === 0) return undefined
+    const takeover = await takeOver(db, account, { kind: 'api', limit: allowed, leaseMs, now: now() })
+    await giveBackOfQuota(db, account, allowed - takeover.messages.length, now())
     observeTakeover(observe, takeover)
     settledAtOnce = addTallies(settledAtOnce, takeover.tally)
     return takeover.taken > 0 ? takeover.messages : undefined

@@ -92,3 +92,16 @@ export function createSubmittedWorker(deps: DeliverDeps, account: Account): Subm
     },
   }
 }
+
+/** Sends what is due now, once, for a command. */
+export async function sendSubmitted(
+  deps: DeliverDeps,
+  account: Account,
+  signal: AbortSignal,
+): Promise<Tally> {
+  const worker = createSubmittedWorker(deps, account)
+  const stop = (): void => void worker.stop()
+  signal.addEventListener('abort', stop)
+  if (signal.aborted) stop()
+  return worker.workDue().finally(() => signal.removeEventListener('abort', stop))
+}

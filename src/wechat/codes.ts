@@ -7,6 +7,7 @@ export const CODE = {
   formIdUsed: 41029,
   notFollowing: 43004,
   refusedByUser: 43101,
+  sameOpenidConcurrently: 43108,
   minuteQuota: 45011,
   receivingTurnedOff: 48002,
 } as const

@@ -112,6 +112,17 @@ describe.each(dialects)('new settings of a service that runs on %s', (dialect) =
     expect(two.database.db.client.pool.numUsed()).toBe(0)
   })
 
+  test('every line about the work of an account names it', async () => {
+    const service = await two.start([A, B], { LOG_LEVEL: 'debug' })
+    await two.has(A, users(1, 3).permits(1))
+    service.startSchedule()
+    await eventually('the run of A is done', isDone(A))
+    const attempts = log.lines('message.attempted')
+    expect(attempts).toHaveLength(3)
+    for (const { app_id } of attempts) expect(app_id).toBe(A.appId)
+    expect(log.text()).not.toMatch(/"app_id":"[^"]*".*"app_id":/)
+  })
+
   test('secrets of a new account are hidden in the log', async () => {
     const service = await two.start([A], LOG)
     const appSecret = 'the-secret-of-somebody-new-77'

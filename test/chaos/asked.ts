@@ -2,7 +2,7 @@ import type { SendRequest } from '../../src/sandbox/send-request.js'
 import { openIdOf } from './permit-sources.js'
 
 /**
- * The requests of each message. Neither channel names the message to WeChat; but a user has one reminder at a time, so a
+ * The requests of each message. No channel names the message to WeChat; but a user has one reminder at a time, so a
  * request belongs to the last one that was claimed before it.
  */
 export function requestsOf<M extends { id: number; user_id: number; created_at: number }>(

@@ -1,6 +1,7 @@
+import { CLIENT_MSG_ID_MS } from '../../src/messages/verdict.js'
 import type { SendRequest } from '../../src/sandbox/send-request.js'
 import { requestsOf } from './asked.js'
-import type { Evidence, MessageRow, PermitRow, Violations } from './check.js'
+import type { Evidence, MessageRow, PermitRow, PersonRow, Violations } from './check.js'
 import { openIdOf } from './permit-sources.js'
 import { explainUnknowns, type UnknownCounts } from './unknowns.js'
 
@@ -29,7 +30,8 @@ export function checkFormIds(
   return {
     delivered_only_in_our_books: messages.filter(
       ({ state, user_id, permit_id }) =>
-        state === 'delivered' && !delivered.has(`${openIdOf(user_id)} ${permitById.get(permit_id)?.form_id}`),
+        state === 'delivered' &&
+        !delivered.has(`${openIdOf(user_id)} ${permitById.get(permit_id ?? 0)?.form_id}`),
     ),
     delivered_and_given_back: ledger.flatMap((delivery) => {
       const permit = permitByFormId.get(delivery.form_id ?? '')
@@ -74,6 +76,35 @@ export function checkSubscriptions(
     lost_unsent,
     lost_to_busy,
     unknown: counts,
+  }
+}
+
+/** A message is known at WeChat by its user alone, but its client_msg_id keeps it from a second delivery for 10 minutes. */
+export function checkFollowers(
+  messages: MessageRow[],
+  persons: PersonRow[],
+  { requests, uploader }: Evidence,
+): ByChannel {
+  const asked = requestsOf(messages, requests)
+  const wasDelivered = (message: MessageRow): boolean =>
+    (asked.get(message) ?? []).some(({ delivery }) => delivery !== undefined)
+  const attributed = new Set<SendRequest>([...asked.values()].flat())
+  const userOf = new Map(persons.map(({ open_id, user_id }) => [open_id, user_id]))
+  return {
+    delivered_only_in_our_books: messages.filter((m) => m.state === 'delivered' && !wasDelivered(m)),
+    delivered_and_given_back: [
+      ...messages.filter((m) => m.state !== 'delivered' && m.state !== 'unknown' && wasDelivered(m)),
+      ...requests.filter((request) => !attributed.has(request)),
+    ],
+    permits_missing: [...uploader.stored.values()].filter(
+      ({ openId, userId }) => userOf.get(openId) !== userId,
+    ),
+    permits_made_up: messages.filter(({ permit_id }) => permit_id !== null),
+    lost_unsent: messages.filter(
+      ({ state, settled_at, created_at }) =>
+        state === 'unknown' && (settled_at ?? 0) < created_at + CLIENT_MSG_ID_MS,
+    ),
+    lost_to_busy: [],
   }
 }
 

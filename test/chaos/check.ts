@@ -4,7 +4,7 @@ import { selectRows } from '../../src/db/sql.js'
 import { audit } from '../../src/operations/audit.js'
 import type { Delivery } from '../../src/sandbox/ledger.js'
 import type { SendRequest } from '../../src/sandbox/send-request.js'
-import { checkFormIds, checkSubscriptions } from './check-channel.js'
+import { checkFollowers, checkFormIds, checkSubscriptions } from './check-channel.js'
 import type { ChaosOptions } from './options.js'
 import { openIdOf } from './permit-sources.js'
 import type { Disturbance } from './processes.js'
@@ -29,12 +29,15 @@ export interface Violations {
   permits_double_spent: object[]
   /** More permits than the user gave, so that WeChat refuses (43101). */
   permits_made_up: object[]
-  /** Unknown, though no request reached WeChat, and no kill or freeze between mark and request explains it. */
+  /**
+   * Unknown, though no request reached WeChat, and no kill or freeze between mark and request explains it; on a service
+   * account, unknown although its client_msg_id still held.
+   */
   lost_unsent: object[]
   /** Unknown, though WeChat said that it does not take the message now. */
   lost_to_busy: object[]
   audit: object[]
-  /** Users with a valid permit who did not sign in, and no reminder of theirs says why. */
+  /** Users with a valid permit, or followers, who did not sign in, and no reminder of theirs says why. */
   passed_over: object[]
 }
 
@@ -42,7 +45,7 @@ export interface MessageRow {
   id: number
   user_id: number
   state: string
-  permit_id: number
+  permit_id: number | null
   business_date: number | null
   attempts: number
   created_at: number
@@ -93,20 +96,30 @@ export async function findViolations(
   const kept = messages.filter(({ state }) => state !== 'cancelled')
   const { checks } = await audit(db, now, false)
   const { unknown, ...byChannel } =
-    channel === 'form_id'
-      ? checkFormIds(messages, permits, evidence)
-      : checkSubscriptions(messages, permits, evidence)
+    channel === 'official'
+      ? checkFollowers(messages, await findPersons(db), evidence)
+      : channel === 'form_id'
+        ? checkFormIds(messages, permits, evidence)
+        : checkSubscriptions(messages, permits, evidence)
   const violations: Violations = {
     reminded_twice: groupsOfTwo(ledger, ({ open_id }) => open_id),
     settled_twice: [],
     left_undelivered: messages.filter(isLeftUndelivered),
     permits_double_spent: [
-      ...groupsOfTwo(kept, ({ permit_id }) => permit_id),
+      ...groupsOfTwo(
+        kept.filter(({ permit_id }) => permit_id !== null),
+        ({ permit_id }) => permit_id,
+      ),
       ...groupsOfTwo(permits, ({ form_id }) => form_id),
     ],
     ...byChannel,
     audit: checks.filter(({ ok }) => !ok),
-    passed_over: findPassedOver(permits, kept, uploader, await findStopped(db), now),
+    passed_over: findPassedOver(
+      channel === 'official' ? uploader.stored.values() : validOf(permits, now),
+      kept,
+      uploader,
+      await findStopped(db),
+    ),
   }
   for (const name of Object.keys(violations) as (keyof Violations)[]) violations[name].splice(SHOWN)
   return { violations, ...(unknown ? { unknown } : {}) }
@@ -120,22 +133,33 @@ function isLeftUndelivered({ state, errcode, errmsg }: MessageRow): boolean {
   return true
 }
 
+function validOf(permits: PermitRow[], now: number): { userId: number }[] {
+  return permits
+    .filter(({ status, expire }) => status === 0 && expire > now + VALIDITY_MARGIN_MS)
+    .map(({ user_id }) => ({ userId: user_id }))
+}
+
+/** Of those who have what a reminder needs. */
 function findPassedOver(
-  permits: PermitRow[],
+  ready: Iterable<{ userId: number }>,
   kept: MessageRow[],
   uploader: Uploader,
   stopped: Set<string>,
-  now: number,
 ): object[] {
   const reminded = new Set(kept.filter((m) => m.business_date !== null).map(({ user_id }) => user_id))
-  const users = new Set(
-    permits
-      .filter(({ status, expire }) => status === 0 && expire > now + VALIDITY_MARGIN_MS)
-      .map(({ user_id }) => user_id),
-  )
+  const users = new Set([...ready].map(({ userId }) => userId))
   return [...users]
     .filter((id) => !reminded.has(id) && !uploader.signedIn.has(id) && !stopped.has(openIdOf(id)))
     .map((user_id) => ({ user_id }))
+}
+
+export interface PersonRow {
+  open_id: string
+  user_id: number
+}
+
+function findPersons(db: Knex): Promise<PersonRow[]> {
+  return selectRows<PersonRow>(db, 'SELECT open_id, user_id FROM wx_user WHERE user_id IS NOT NULL')
 }
 
 async function findStopped(db: Knex): Promise<Set<string>> {

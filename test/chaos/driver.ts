@@ -80,7 +80,7 @@ class Chaos {
       killNow()
     })
 
-    if (channel === 'subscribe') {
+    if (channel !== 'form_id') {
       const url = `${serviceUrl}/wechat/callback`
       wechat.configureCallback({
         url,
@@ -167,7 +167,7 @@ class Chaos {
           this.#endings.look(db, Date.now()).catch(() => {}),
         ),
       ),
-      ...(channel === 'subscribe'
+      ...(channel !== 'form_id'
         ? [part('outages', troubles.takeNothingNowAndThen(stage, luckOf('outages'), this.#counts))]
         : []),
       ...(server

@@ -46,18 +46,18 @@ const PLACES: Record<Role, Places> = {
   expire: { 'expire.in_transaction': 1 },
 }
 
-/** Places that only one channel has. */
-const ON_SUBSCRIBE: Partial<Record<Role, Places>> = {
+/** Places that only channels have on which a claim is not yet a send, and WeChat's events tell of deliveries. */
+const WITH_EVENTS: Partial<Record<Role, Places>> = {
   serve: { 'callback.in_transaction': 8, 'mark.committed': 4 },
   remind: { 'mark.committed': 20 },
 }
-const NOT_ON_SUBSCRIBE = new Set<string>(['ingest.in_transaction', 'next_permit.in_transaction'])
+const ONLY_ON_FORM_ID = new Set<string>(['ingest.in_transaction', 'next_permit.in_transaction'])
 
 function placesOf(channel: ChaosOptions['channel'], role: Role): [Failpoint, number][] {
   const all = Object.entries(PLACES[role]) as [Failpoint, number][]
   if (channel === 'form_id') return all
-  const more = Object.entries(ON_SUBSCRIBE[role] ?? {}) as [Failpoint, number][]
-  return [...all.filter(([name]) => !NOT_ON_SUBSCRIBE.has(name)), ...more]
+  const more = Object.entries(WITH_EVENTS[role] ?? {}) as [Failpoint, number][]
+  return [...all.filter(([name]) => !ONLY_ON_FORM_ID.has(name)), ...more]
 }
 
 /** Every place of a role in turn, in an order of its own, between strikes at random moments. */

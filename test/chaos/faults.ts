@@ -1,5 +1,5 @@
 import type { FaultSpec } from '../../src/sandbox/faults.js'
-import { SUBSCRIBE_SEND_PATH } from '../../src/sandbox/send-endpoints.js'
+import { OFFICIAL_SEND_PATH, SUBSCRIBE_SEND_PATH } from '../../src/sandbox/send-endpoints.js'
 import type { Luck } from './luck.js'
 import type { ChaosOptions } from './options.js'
 import { BUSY_CODES, BUSY_STATUSES } from './unknowns.js'
@@ -50,9 +50,9 @@ export function mixedFaults(channel: ChaosOptions['channel'], rate: number): Fau
 }
 
 /** WeChat takes nothing and says so, in one of its ways. Asked before the mix, if it is put in place first. */
-export function outage(luck: Luck): FaultSpec {
+export function outage(luck: Luck, channel: ChaosOptions['channel']): FaultSpec {
   const code = luck.pick([...BUSY_CODES, ...BUSY_STATUSES])
-  const match = { path: SUBSCRIBE_SEND_PATH }
+  const match = { path: channel === 'official' ? OFFICIAL_SEND_PATH : SUBSCRIBE_SEND_PATH }
   return BUSY_STATUSES.includes(code)
     ? { id: OUTAGE, kind: 'http_status', status: code, match }
     : { id: OUTAGE, kind: 'errcode', errcode: code, match }

@@ -13,7 +13,7 @@ const EVENTS_WITHIN_MS = 60_000
 /** Lets undisturbed processes bring to its end what the chaos has left. */
 export async function finish(stage: Stage, processes: Processes, port: number): Promise<void> {
   const { course, db, options, trace } = stage
-  if (options.channel === 'subscribe') await workOffEvents(stage, processes, port)
+  if (options.channel !== 'form_id') await workOffEvents(stage, processes, port)
   for (let run = 1; run <= MAX_FINISHING_RUNS; run++) {
     await letRetriesBeDue(db)
     const answer = await processes.runToTheEnd('remind')

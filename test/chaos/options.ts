@@ -2,7 +2,7 @@ import type { Violations } from './check.js'
 import type { ResumeWatch } from './resume.js'
 import type { UnknownCounts } from './unknowns.js'
 
-export const CHANNELS = ['form_id', 'subscribe'] as const
+export const CHANNELS = ['form_id', 'subscribe', 'official'] as const
 
 export interface ChaosOptions {
   channel: (typeof CHANNELS)[number]

@@ -4,9 +4,9 @@ import { DAY_MS, TEMPLATE_ID } from '../helpers/constants.js'
 import type { Luck } from './luck.js'
 import type { ChaosOptions } from './options.js'
 
-/** One permit as the backend of the mini-program reports it. */
+/** One permit, or on a service account one person, as the backend reports it. */
 export interface Upload {
-  /** Names the permit: its form_id, or the tap. */
+  /** Names the permit: its form_id, or the tap; a person by the open_id. */
   name: string
   openId: string
   userId: number
@@ -15,6 +15,7 @@ export interface Upload {
 
 /** How users of a channel come by permits. */
 export interface PermitSource {
+  method: 'POST' | 'PUT'
   path: string
   /** Of one request. */
   maxItems: number
@@ -26,7 +27,14 @@ export interface PermitSource {
 }
 
 export function createPermitSource(channel: ChaosOptions['channel'], wechat: SandboxControl): PermitSource {
-  return channel === 'form_id' ? formIds(wechat) : subscriptions(wechat)
+  switch (channel) {
+    case 'form_id':
+      return formIds(wechat)
+    case 'subscribe':
+      return subscriptions(wechat)
+    case 'official':
+      return followers(wechat)
+  }
 }
 
 function formIds(wechat: SandboxControl): PermitSource {
@@ -36,6 +44,7 @@ function formIds(wechat: SandboxControl): PermitSource {
     return { name: form_id, openId, userId, body: { open_id: openId, user_id: userId, form_id, ...rest } }
   }
   return {
+    method: 'POST',
     path: '/v1/form-ids',
     maxItems: 999,
     // The oldest permit is one that WeChat does not know: the message has to go on to the next one.
@@ -59,6 +68,7 @@ function subscriptions(wechat: SandboxControl): PermitSource {
     return openId
   }
   return {
+    method: 'POST',
     path: '/v1/subscriptions',
     // Each item is a transaction of its own: on a busy machine more than these take seconds.
     maxItems: 10,
@@ -74,6 +84,22 @@ function subscriptions(wechat: SandboxControl): PermitSource {
       return { name: tap_id, openId, userId, body: { open_id: openId, user_id: userId, ...told } }
     },
     givenBy: (openId) => given.get(openId) ?? 0,
+  }
+}
+
+/** Followers of a service account need no permit: the backend binds them, again and again. */
+function followers(wechat: SandboxControl): PermitSource {
+  return {
+    method: 'PUT',
+    path: '/v1/users',
+    maxItems: 1,
+    firstOf: () => [],
+    next: (userId) => {
+      const openId = openIdOf(userId)
+      wechat.follow({ openId })
+      return { name: openId, openId, userId, body: { open_id: openId, user_id: userId } }
+    },
+    givenBy: () => 0,
   }
 }
 

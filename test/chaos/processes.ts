@@ -179,7 +179,7 @@ export class Processes {
       WX_APP_ID: DEMO_APP_ID,
       WX_APP_SECRET: DEMO_APP_SECRET,
       WX_CHANNEL: options.channel,
-      ...(options.channel === 'subscribe' ? { WX_CALLBACK_TOKEN: CALLBACK_TOKEN } : {}),
+      ...(options.channel !== 'form_id' ? { WX_CALLBACK_TOKEN: CALLBACK_TOKEN } : {}),
       REMINDER_TEMPLATE_ID: DEMO_TEMPLATE_ID,
       REMINDER_PAGE: DEMO_PAGE,
       REMINDER_DATA: '{"keyword1":"日领积分","keyword2":"{streak}","keyword4":"{date}"}',

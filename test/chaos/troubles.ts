@@ -43,13 +43,13 @@ export async function restartDatabase(
 
 /** WeChat is busy for a while, for everybody. */
 export async function takeNothingNowAndThen(
-  { course, sandbox, trace }: Stage,
+  { course, options, sandbox, trace }: Stage,
   luck: Luck,
   counts: Counts,
 ): Promise<void> {
   const wechat = sandbox.control
   await course.repeat(luck, { low: 4_000, high: 12_000 }, async () => {
-    const fault = outage(luck)
+    const fault = outage(luck, options.channel)
     trace(`outage ${fault.errcode ?? fault.status}`)
     wechat.addFault(fault)
     await course.pause(luck.between(500, 4_000))

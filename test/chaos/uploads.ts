@@ -45,12 +45,18 @@ export class Uploader {
     this.#recent = uploads
     if (!this.#luck.chance(0.2)) return
     const { userId } = this.#luck.pick(uploads)
-    if (await this.#ask('/v1/sign-ins', { user_id: userId }, stopped)) this.signedIn.add(userId)
+    if (await this.#ask('POST', '/v1/sign-ins', { user_id: userId }, stopped)) this.signedIn.add(userId)
   }
 
   async #send(uploads: Upload[], stopped: () => boolean): Promise<void> {
+    const { method, path } = this.source
+    const [first] = uploads
+    if (method === 'PUT') {
+      if (first && (await this.#ask(method, path, first.body, stopped))) this.stored.set(first.name, first)
+      return
+    }
     const items = uploads.map(({ body }) => body)
-    const answer = await this.#ask(this.source.path, { items }, stopped)
+    const answer = await this.#ask(method, path, { items }, stopped)
     if (!isUploadAnswer(answer)) return
     for (const [i, { outcome }] of answer.results.entries()) {
       const upload = uploads[i]
@@ -101,19 +107,19 @@ export class Uploader {
     return uploads
   }
 
-  async #ask(path: string, body: object, stopped: () => boolean): Promise<unknown> {
+  async #ask(method: 'POST' | 'PUT', path: string, body: object, stopped: () => boolean): Promise<unknown> {
     const { apiKey, urls } = this.#target
     while (!stopped()) {
       this.requests++
       try {
         const response = await fetch(this.#luck.pick(urls) + path, {
-          method: 'POST',
+          method,
           headers: { 'content-type': 'application/json', authorization: `Bearer ${apiKey}` },
           body: JSON.stringify(body),
           signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS),
         })
         const answer: unknown = await response.json()
-        if (response.status === 201) return answer
+        if (response.ok) return answer
         if (response.status < 500)
           throw new WrongAnswer(`${path} answered ${response.status} ${JSON.stringify(answer)}`)
       } catch (error) {

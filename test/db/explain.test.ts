@@ -21,9 +21,11 @@ import { findShareRead } from '../../src/reminders/status-store.js'
 import { findOldRuns, readAged, readMessages, readRuns } from '../../src/retention/store.js'
 import { recordSignIn } from '../../src/sign-ins/sign-in.js'
 import { findBridge } from '../../src/summaries/bridge.js'
+import { openAllFollowers } from '../../src/users/followers.js'
 import { rebindUser } from '../../src/users/rebind.js'
 import { liftAll } from '../../src/users/stop-store.js'
 import { userIdsOf } from '../../src/users/user-ids.js'
+import { ACCEPTED } from '../helpers/answers.js'
 import { DAY_MS, HOUR_MS, NOW, SEND_PATH, TODAY } from '../helpers/constants.js'
 import { type Dialect, dialects } from '../helpers/database.js'
 import { analyze, fillTable } from '../helpers/fill.js'
@@ -160,6 +162,73 @@ const HOT: {
     onSqlite: [{ table: 'o', key: 'PRIMARY', by: ['id'] }],
   },
   {
+    name: 'messages of a claim of followers',
+    sql: /INSERT INTO wx_push_message [^;]*updated_at, open_id\)/,
+    reads: 5_000,
+    accesses: [
+      { table: 'p', key: COUNTERS, by: ['app_id', 'user_id'] },
+      { table: 's', key: 'PRIMARY', by: ['app_id', 'user_id', 'day'] },
+      { table: 'y', key: 'PRIMARY', by: ['app_id', 'user_id', 'day'] },
+      { table: 'u', key: 'wx_user_user_idx', by: ['app_id', 'user_id'] },
+      { table: 'w', key: 'wx_user_user_idx', by: ['app_id', 'user_id'] },
+    ],
+    onSqlite: [{ table: 'o', key: 'PRIMARY', by: ['app_id', 'open_id'] }],
+  },
+  {
+    name: 'lock of the counters of followers',
+    sql: /m\.open_id, NULL AS permit_id/,
+    accesses: [
+      { table: 'm', key: 'wx_push_message_claim_idx', by: ['claim_id'] },
+      { table: 'p', key: COUNTERS, by: ['app_id', 'user_id'] },
+    ],
+  },
+  {
+    name: 'followers without a counter',
+    sql: /SELECT DISTINCT w\.user_id FROM wx_user w/,
+    reads: 5_000,
+    accesses: [
+      { table: 'w', key: 'wx_user_user_idx', by: ['app_id', 'user_id'] },
+      { table: 'p', key: COUNTERS, by: ['app_id', 'user_id'] },
+    ],
+  },
+  {
+    name: 'end of a page of followers',
+    sql: /SELECT user_id FROM wx_user WHERE app_id = \? AND user_id > \?/,
+    reads: 2_010,
+    accesses: [{ table: 'wx_user', key: 'wx_user_user_idx', by: ['app_id', 'user_id'] }],
+  },
+  {
+    name: 'reminders that a report to a follower may be about',
+    sql: /FROM wx_user w [^;]*m\.business_date IN/,
+    reads: 20,
+    accesses: [
+      { table: 'w', key: 'PRIMARY', by: ['app_id', 'open_id'] },
+      { table: 'm', key: 'wx_push_message_reminder_uq', by: ['app_id', 'business_date', 'user_id'] },
+      { table: 'c', key: 'PRIMARY', by: ['id'] },
+    ],
+  },
+  {
+    name: 'other messages that a report to a follower may be about',
+    sql: /FROM wx_user w [^;]*m\.business_date IS NULL/,
+    reads: 20,
+    accesses: [
+      { table: 'w', key: 'PRIMARY', by: ['app_id', 'open_id'] },
+      { table: 'm', key: 'wx_push_message_reminder_uq', by: ['app_id', 'business_date', 'user_id'] },
+      { table: 'c', key: 'PRIMARY', by: ['id'] },
+    ],
+  },
+  {
+    name: 'followers whom the run has left',
+    sql: /THEN NULL ELSE 'due' END END AS standing/,
+    accesses: [
+      { table: 'p', key: COUNTERS, by: ['app_id', 'user_id'] },
+      { table: 's', key: 'PRIMARY' },
+      { table: 'u', key: 'wx_user_user_idx' },
+      { table: 'w', key: 'wx_user_user_idx' },
+      { table: 'm', key: 'wx_push_message_reminder_uq' },
+    ],
+  },
+  {
     name: 'users whom the run has left',
     sql: /THEN 'no_valid_permit' ELSE 'due' END END AS standing/,
     accesses: [
@@ -217,7 +286,7 @@ const HOT: {
   },
   {
     name: 'lock of what the messages spend',
-    sql: /SELECT m\.id AS message_id, f\.id/,
+    sql: /SELECT m\.id AS message_id, m\.user_id, f\.open_id/,
     accesses: [
       { table: 'm', key: 'wx_push_message_claim_idx', by: ['claim_id'] },
       { table: 'f', key: PERMIT_ID, by: ['id'] },
@@ -954,6 +1023,12 @@ async function runEverything(world: World): Promise<Statement[]> {
   await db.transaction((trx) => rebindUser(trx, backend, handOver, clock.now()))
   await callBack(world)
   const wanted = { appId, before: 2, limit: 500 }
+  const followers = world.startProcess({ db, send: async () => ACCEPTED })
+  expect(await followers.remind({ limit: 300, account: { channel: 'official' } })).toMatchObject({
+    state: 'limited',
+    delivered: 300,
+  })
+  await openAllFollowers(db, { appId, channel: 'official' }, clock.now())
   await readMessages(db, null, 0, wanted)
   await findOldRuns(db, 0, wanted)
   await readRuns(db, 0, wanted)

@@ -1,5 +1,6 @@
 import type { Knex } from 'knex'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { Account } from '../../src/account.js'
 import { NEVER_EXPIRES } from '../../src/books/index.js'
 import { findOrAddCard } from '../../src/messages/card-store.js'
 import { findUnfinished, lockLapsedClaims } from '../../src/messages/lease-store.js'
@@ -59,10 +60,11 @@ describe('rows that MySQL reads', () => {
     return run.id
   }
 
-  async function claim(runId: number) {
-    const card = await findOrAddCard(world.db, world.account, NOW)
+  async function claim(runId: number, changes: Partial<Account> = {}) {
+    const account = { ...world.account, ...changes }
+    const card = await findOrAddCard(world.db, account, NOW)
     const options = { runId, date: TODAY, card, leaseMs: 15_000, now: NOW, examine: 50, claim: 50 }
-    return claimDue(meter.db, world.account, options)
+    return claimDue(meter.db, account, options)
   }
 
   test('a claim does not grow with the users who are not due', async () => {
@@ -79,6 +81,46 @@ describe('rows that MySQL reads', () => {
     )
     expect(read.large).toBeLessThan(1.2 * read.small)
     expect(read.large).toBeLessThan(1_000)
+  })
+
+  test.each([
+    ['who are reminded already', TODAY, 0],
+    ['who have left', 0, 1],
+  ])('a claim of followers does not grow with those %s', async (_, last_date, blocked) => {
+    let runId = 0
+    const app_id = `'${appId}'`
+    const read = await atTenTimes(
+      4_000,
+      async (db, rows) => {
+        await fillTable(db, 'wx_message_push_status', { app_id, user_id: 'i', count: 0, last_date }, rows)
+        const person = { app_id, open_id: 'i', user_id: 'i', ...TIMES }
+        await fillTable(db, 'wx_user', blocked ? { ...person, blocked_at: 1 } : person, rows)
+        await analyze(db, 'wx_message_push_status', 'wx_user')
+        runId = await openToday()
+      },
+      () => claim(runId, { channel: 'official' }),
+    )
+    expect(read.large).toBeLessThan(1.2 * read.small)
+    expect(read.large).toBeLessThan(1_000)
+  })
+
+  test('a claim of followers reads a few rows for each of them, however many there are', async () => {
+    let runId = 0
+    const app_id = `'${appId}'`
+    const read = await atTenTimes(
+      4_000,
+      async (db, rows) => {
+        await fillTable(db, 'wx_message_push_status', { app_id, user_id: 'i', count: 0 }, rows)
+        await fillTable(db, 'wx_user', { app_id, open_id: 'i', user_id: 'i', ...TIMES }, rows)
+        await analyze(db, 'wx_message_push_status', 'wx_user')
+        runId = await openToday()
+      },
+      async () => {
+        expect(await claim(runId, { channel: 'official' })).toMatchObject({ messages: { length: 50 } })
+      },
+    )
+    expect(read.large).toBeLessThan(1.2 * read.small)
+    expect(read.large).toBeLessThan(2_000)
   })
 
   test('standings read as much for each user of many as for each of few', async () => {

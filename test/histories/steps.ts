@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { expect } from 'vitest'
 import { FORM_ID_LIFETIME_MS } from '../../src/books/index.js'
+import type { Channel } from '../../src/channel.js'
 import { inTransaction } from '../../src/db/transaction.js'
 import { addDays, timeOn } from '../../src/lib/business-date.js'
 import { expireStale } from '../../src/permits/expire.js'
@@ -8,6 +9,7 @@ import { createIngest } from '../../src/permits/ingest.js'
 import { reportSubscription } from '../../src/permits/report-subscription.js'
 import { findDueRun, recordMissedDays } from '../../src/reminders/due.js'
 import { recordSignIn } from '../../src/sign-ins/sign-in.js'
+import { rebindUser } from '../../src/users/rebind.js'
 import * as stops from '../../src/users/stop-store.js'
 import type { SendResult } from '../../src/wechat/client.js'
 import { ACCEPTED, CUT, REFUSED_CONNECTION, refusal } from '../helpers/answers.js'
@@ -51,6 +53,12 @@ const subscribe = (userId: number, template: 'ours' | 'another'): Step =>
       { ...person, result: 'accept', tapId: nextName(), tappedAt: undefined },
       now,
     )
+  })
+
+const bind = (userId: number, openId: 'own' | 'second'): Step =>
+  step(`the ${openId} open_id of user ${userId} is bound`, async ({ world, account, now }) => {
+    const binding = { openId: openIdOf(openId === 'own' ? userId : 100 + userId), userId, movePermits: false }
+    await inTransaction(world.db, (trx) => rebindUser(trx, { ...account, userIds: 'backend' }, binding, now))
   })
 
 const signIn = (userId: number, daysAgo: number): Step =>
@@ -211,6 +219,9 @@ const uploads = fc
 const taps = fc
   .tuple(user, fc.constantFrom<'ours' | 'another'>('ours', 'another'))
   .map((args) => subscribe(...args))
+const binds = fc
+  .tuple(user, fc.constantFrom<'own' | 'second'>('own', 'own', 'second'))
+  .map((args) => bind(...args))
 const signIns = fc.tuple(user, fc.constantFrom(0, 0, 0, 1)).map((args) => signIn(...args))
 const verbs = fc
   .tuple(
@@ -239,8 +250,12 @@ const waits = fc
   .map(wait)
 
 /** Everything that can happen, the frequent more often. `permits` are those of the channel. */
-export function stepsOn(channel: 'form_id' | 'subscribe'): fc.Arbitrary<Step[]> {
-  const [ours, others] = channel === 'form_id' ? [uploads, taps] : [taps, uploads]
+export function stepsOn(channel: Channel): fc.Arbitrary<Step[]> {
+  const [ours, others] = {
+    form_id: [uploads, taps] as const,
+    subscribe: [taps, uploads] as const,
+    official: [binds, uploads] as const,
+  }[channel]
   const any = fc.oneof(
     { weight: 8, arbitrary: ours },
     { weight: 2, arbitrary: others },

@@ -39,6 +39,8 @@ export async function takeSnapshot(
   async function standing(userId: number): Promise<Kind | 'due'> {
     const of = [appId, userId]
     const wish = await wishOf(of)
+    if (channel === 'official' && wish === 'due') return (await isBound(of)) ? 'due' : 'no_open_id'
+    if (channel === 'official') return wish
     // Its permit is spent already, and comes back if the message is given back.
     if ((await messageOutcome(db, appId, userId, date)) === 'being_sent') return wish
     const [counter] = await selectRows<{ count: number }>(
@@ -60,6 +62,11 @@ export async function takeSnapshot(
       channel === 'subscribe' ? source === 'subscribe' && template_id === templateId : source !== 'subscribe',
     )
     return fits ? 'due' : 'wrong_template'
+  }
+
+  async function isBound(of: (string | number)[]): Promise<boolean> {
+    const persons = await selectRows(db, 'SELECT 1 FROM wx_user WHERE app_id = ? AND user_id = ?', of)
+    return persons.length > 0
   }
 
   async function wishOf(of: (string | number)[]): Promise<Kind | 'due'> {

@@ -49,6 +49,7 @@ function ask(
   const [example] = media ? examplesOf(media) : []
   const body = example === undefined ? undefined : { ...(example as object), ...named }
   const required = call.operation?.parameters?.filter((each) => each.in === 'query' && each.required) ?? []
+  const inHeader = call.operation?.parameters?.filter((each) => each.in === 'header') ?? []
   const query = new URLSearchParams({
     ...Object.fromEntries(required.map((each) => [each.name, String(examplesOf(each)[0])])),
     ...(body ? {} : named),
@@ -58,7 +59,9 @@ function ask(
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     headers: {
       authorization: `Bearer ${key}`,
+      'idempotency-key': 'key-of-the-scopes',
       ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+      ...Object.fromEntries(inHeader.map((each) => [each.name, String(examplesOf(each)[0])])),
     },
   })
 }

@@ -44,7 +44,12 @@ describe.each(dialects)('messages that are not settled on %s', (dialect) => {
   test('messages that are not settled are none at first', async () => {
     expect(openToJson(await count())).toEqual(NONE)
     expect(describeOpen(await count())).toBeUndefined()
-    expect(await askDoctor()).toEqual({ name: 'messages', status: 'ok', reason: 'all settled' })
+    expect(await askDoctor()).toEqual({
+      name: 'messages',
+      status: 'ok',
+      reason: 'all settled',
+      reason_zh: '全部已有结果',
+    })
   })
 
   test('messages that are not settled are told apart: in hand and until when, left by the dead, to be tried again now and later', async () => {

@@ -63,6 +63,35 @@ describe.each(dialects)('the views for people on %s', { retry: 1 }, (dialect) =>
     }
   })
 
+  test('v_wx_followers_due_now names the users whom a service account would remind, with their open_ids', async () => {
+    await world.has(
+      users(1, 3).following(),
+      user(4).following().signedInToday(),
+      user(5).following().optedOut(),
+      user(6).following().blocked(),
+      user(7).following().lastReminded(today),
+      user(8).permits(1),
+      user(9).following().streak(4),
+    )
+    // The one that was bound last.
+    await db('wx_user').insert({
+      app_id: world.account.appId,
+      open_id: 'second',
+      user_id: 2,
+      created_at: now,
+      updated_at: now,
+    })
+    const plan = await planRun(db, { ...world.account, channel: 'official' }, today, now)
+    const due = await view('v_wx_followers_due_now').orderBy('user_id')
+    expect(due.map(({ user_id }) => user_id)).toEqual(plan.sample.map(({ user_id }) => user_id))
+    expect(due).toMatchObject([
+      { user_id: 1, streak: 0 },
+      { user_id: 2, open_id: 'second' },
+      { user_id: 3 },
+      { user_id: 9, streak: 4 },
+    ])
+  })
+
   test('v_wx_due_now of one user reads that user alone', async () => {
     await world.has(users(1, 300).permits(2))
     const queries = recordQueries(db)

@@ -84,7 +84,11 @@ const Dashboard = Type.Object({
   version: Type.Integer(),
   time: Type.Object({ from: Text, to: Text }),
   templating: Type.Object({
-    list: Type.Tuple([Variable('datasource', 'datasource'), Variable('job', 'query')]),
+    list: Type.Tuple([
+      Variable('datasource', 'datasource'),
+      Variable('job', 'query'),
+      Variable('app_id', 'query'),
+    ]),
   }),
   annotations: Type.Object({ list: Type.Array(Type.Unknown()) }),
   panels: Type.Array(Type.Union([Row, Panel]), { minItems: 10 }),

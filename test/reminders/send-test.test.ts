@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest'
 import type { Account } from '../../src/account.js'
 import { execute } from '../../src/db/sql.js'
 import { sendTest } from '../../src/reminders/send-test.js'
+import { sendSubmitted } from '../../src/submitted/worker.js'
 import type { SendResult } from '../../src/wechat/client.js'
 import { DAY_MS, SEND_PATH, SUBSCRIBE_PATH, TODAY } from '../helpers/constants.js'
 import { dialects } from '../helpers/database.js'
@@ -143,7 +144,7 @@ describe.each(dialects)('a test message on %s', (dialect) => {
     })
     expect(await send(7)).toMatchObject({ state: 'retry' })
     world.clock.advance(60_000)
-    await world.startProcess().recover()
+    await sendSubmitted(world.startProcess(), world.account, new AbortController().signal)
     expect((await world.messages()).map(({ user_id, state }) => [user_id, state])).toEqual([
       [8, 'unknown'],
       [7, 'delivered'],

@@ -17,6 +17,8 @@ interface Someone {
   /** Of each permit: whole hours, and a little more or less than the margin at the hour. */
   permits: { hours: number; more: number }[]
   subscriptions: number
+  /** Its open_id is known: all that a service account needs. */
+  follows: boolean
   is: 'plain' | 'signedInToday' | 'optedOut' | 'blocked' | 'remindedToday'
   /** One of the permits comes from a payment of a few seconds ago, or of long ago. */
   pays: 'no' | 'just now' | 'before'
@@ -32,6 +34,7 @@ const people = fc.array(
       { maxLength: 7 },
     ),
     subscriptions: fc.integer({ min: 0, max: 4 }),
+    follows: fc.boolean(),
     is: fc.constantFrom('plain', 'plain', 'plain', 'signedInToday', 'optedOut', 'blocked', 'remindedToday'),
     pays: fc.constantFrom('no', 'no', 'just now', 'before'),
   }),
@@ -40,6 +43,7 @@ const people = fc.array(
 
 function storyOf(someone: Someone, id: number): Users {
   let story = user(id).subscriptions(someone.subscriptions)
+  if (someone.follows) story = story.following()
   for (const { hours, more } of someone.permits) story = story.permitFor(hours * HOUR_MS + more)
   if (someone.is === 'signedInToday') story = story.signedInToday()
   if (someone.is === 'optedOut') story = story.optedOut()
@@ -56,7 +60,7 @@ const DAYS = 8
 describe.each(dialects)('the forecast of each day on %s', (dialect) => {
   const world = useWorld(dialect, { leaves: 'anything' })
 
-  test.each(['form_id', 'subscribe'] as const)(
+  test.each(['form_id', 'subscribe', 'official'] as const)(
     'is the number of users whom the run then reminds, if nobody uploads or signs in, on channel %s',
     { timeout: 120_000 },
     async (channel) => {
