@@ -5,6 +5,7 @@ import { DAY_MS, MINUTE_MS } from '../lib/durations.js'
 import { causeOf } from '../messages/cause.js'
 import { traceIdOf } from '../messages/message.js'
 import { endSubmitted } from '../messages/submitted-store.js'
+import { addWebhookEvents } from '../messages/webhook-store.js'
 import { addOutcomes, type OutcomeChange } from '../runs/outcomes.js'
 import { lockForSettling, moveTotals } from '../runs/totals.js'
 import { recordStop } from '../users/stop-store.js'
@@ -130,6 +131,7 @@ export async function applyDelivery(
     return { kind: 'wait', outcome: 'unknown_message', until: nextAttempt(event, now) }
   }
   if (message.state === 'unknown') await endSubmitted(trx, [{ id: message.id, state: outcome }], now)
+  await addWebhookEvents(trx, 'reported', [message.id], now)
   if (settledOf !== null && ended.has(settledOf))
     await moveTotals(trx, settledOf, { from: 'unknown', to: outcome, messages: 1 }, now)
   const isBlock = report.channel === 'official' && status.startsWith(USER_BLOCK.status)

@@ -2,7 +2,8 @@ import type { Knex } from 'knex'
 import type { Channel } from '../channel.js'
 import { mysqlHint, placeholders, selectRows, type Value } from '../db/sql.js'
 import type { UserId } from '../lib/user-id.js'
-import type { AttemptOutcome, SubmittedEnd } from '../messages/submitted-store.js'
+import type { SubmittedEnd } from '../messages/submitted-end.js'
+import type { AttemptOutcome } from '../messages/submitted-store.js'
 
 /** The statements that tell how submitted messages stand. */
 
