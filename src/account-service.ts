@@ -70,14 +70,21 @@ export async function openAccountService(
   const ingest = createIngest(db, observers.onUploads)
   const callbacks = createCallbackWorker({ db, account, log, now, onWorked: observers.onEventWorked })
   const submitted = createSubmittedWorker(sending, account)
-  const operators = openOperators({ base, sending, config, account, assertClock })
+  const operators = openOperators({
+    base,
+    sending,
+    config,
+    account,
+    assertClock,
+    onQueued: submitted.wake,
+  })
   const { retentionDays } = config
   const jobs = jobsOf(account, { sending, callbacks, submitted, counters, retentionDays, assertClock })
   const schedule = createSchedule(jobs, account, log)
   let closing: Promise<void> | undefined
 
   async function stopWork(): Promise<void> {
-    await Promise.all([schedule.stop(), submitted.stop(), operators?.runs.stop()])
+    await Promise.all([schedule.stop(), submitted.stop(), operators?.stop()])
   }
 
   async function close(): Promise<void> {
