@@ -1,6 +1,6 @@
 import type { Knex } from 'knex'
 import { mysqlHint, selectRows } from '../db/sql.js'
-import type { SubmittedEnd } from '../messages/submitted-store.js'
+import type { SubmittedEnd } from '../messages/submitted-end.js'
 
 /** So many messages of a state are counted: more are too many to count while somebody waits. */
 export const MOST_COUNTED = 10_000
