@@ -9,7 +9,7 @@ import { DAY_MS, HOUR_MS, MINUTE_MS, SEND_PATH } from '../helpers/constants.js'
 import { dialects } from '../helpers/database.js'
 import { sendSubmitted, submitTo } from '../helpers/submitted.js'
 import { user, users } from '../helpers/users.js'
-import { SECRET, signatureOf, startWebhooks, toldOf } from '../helpers/webhooks.js'
+import { PATIENCE_MS, SECRET, signatureOf, startWebhooks, toldOf } from '../helpers/webhooks.js'
 import {
   cutBeforeAnswer,
   hang,
@@ -138,7 +138,7 @@ describe.each(dialects)('the webhook on %s', (dialect) => {
     ['hangs', hang, null, 'TIMEOUT'],
     ['closes the connection', cutBeforeAnswer, null, 'UND_ERR_SOCKET'],
   ])('is told again after ten seconds where it %s', async (_, behaviour, status, error) => {
-    const worker = await start()
+    const worker = await start({ timeoutMs: PATIENCE_MS })
     receiver.next(behaviour)
     await deliverTo(1)
     await worker.workDue()
@@ -157,7 +157,7 @@ describe.each(dialects)('the webhook on %s', (dialect) => {
     ['a body that never ends', hangInBody],
     ['a body that trickles', trickle('x'.repeat(1_000), 20)],
   ])('counts a 2xx with %s as told', async (_, behaviour) => {
-    const worker = await start()
+    const worker = await start({ timeoutMs: PATIENCE_MS })
     receiver.next(behaviour)
     await deliverTo(1)
     await worker.workDue()
