@@ -403,6 +403,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/webhook-deliveries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What the webhook was told, newest first
+         * @description One for each event of a submitted message, since the account has a webhook: those delivered, those that wait for an attempt, and those given up.
+         */
+        get: operations["listWebhookDeliveries"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/webhook-deliveries/{id}/redeliver": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Tell the webhook again
+         * @description At once, with the same webhook-id and as many attempts as a new event. One that is being sent at this moment is left alone.
+         */
+        post: operations["redeliverWebhook"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/healthz": {
         parameters: {
             query?: never;
@@ -7437,6 +7477,508 @@ export interface operations {
                         error: {
                             /** @enum {string} */
                             code: "message_not_dead" | "message_expired" | "no_permit" | "user_stopped" | "user_not_bound";
+                            /** @description For people: what is wrong and what to do */
+                            message: string;
+                            details?: {
+                                [key: string]: unknown;
+                            };
+                        };
+                    };
+                };
+            };
+            /** @description `payload_too_large`: a body has at most 4 KiB; with several items 1 MiB with an API key, 32 KiB with a session（请求体最大 4 KiB；带 items 的批量上传，用 API 密钥为 1 MiB，用会话为 32 KiB） */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        error: {
+                            /** @enum {string} */
+                            code: "payload_too_large";
+                            /** @description For people: what is wrong and what to do */
+                            message: string;
+                            details?: {
+                                [key: string]: unknown;
+                            };
+                        };
+                    };
+                };
+            };
+            /** @description `unsupported_media_type`: send Content-Type: application/json（要带 Content-Type: application/json） */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        error: {
+                            /** @enum {string} */
+                            code: "unsupported_media_type";
+                            /** @description For people: what is wrong and what to do */
+                            message: string;
+                            details?: {
+                                [key: string]: unknown;
+                            };
+                        };
+                    };
+                };
+            };
+            /** @description `invalid_request`: details.field names the field; where there are several faults, details.faults has all of them（details.field 指出字段；有多处错误时全部列在 details.faults） */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        error: {
+                            /** @enum {string} */
+                            code: "invalid_request";
+                            /** @description For people: what is wrong and what to do */
+                            message: string;
+                            details?: {
+                                [key: string]: unknown;
+                            };
+                        };
+                    };
+                };
+            };
+            /** @description `too_many_requests`: wait for Retry-After（按 Retry-After 等待） */
+            429: {
+                headers: {
+                    /** @description Seconds after which it may be sent again */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        error: {
+                            /** @enum {string} */
+                            code: "too_many_requests";
+                            /** @description For people: what is wrong and what to do */
+                            message: string;
+                            details?: {
+                                [key: string]: unknown;
+                            };
+                        };
+                    };
+                };
+            };
+            /** @description `internal`: our fault; the log says what（我方的错，日志里有原因） */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        error: {
+                            /** @enum {string} */
+                            code: "internal";
+                            /** @description For people: what is wrong and what to do */
+                            message: string;
+                            details?: {
+                                [key: string]: unknown;
+                            };
+                        };
+                    };
+                };
+            };
+            /**
+             * @description `not_ready`: the database is away: after Retry-After send the same again（数据库不可用：等 Retry-After 之后原样重发）
+             *
+             *     `overloaded`: somebody else holds what the request needs: after Retry-After send the same again（需要的行被别人占着：等 Retry-After 之后原样重发）
+             */
+            503: {
+                headers: {
+                    /** @description Seconds after which it may be sent again */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        error: {
+                            /** @enum {string} */
+                            code: "not_ready" | "overloaded";
+                            /** @description For people: what is wrong and what to do */
+                            message: string;
+                            details?: {
+                                [key: string]: unknown;
+                            };
+                        };
+                    };
+                };
+            };
+        };
+    };
+    listWebhookDeliveries: {
+        parameters: {
+            query?: {
+                /** @description The account; may be left out where there is only one, or the API key is bound to only one */
+                app_id?: string;
+                /** @description delivered: the webhook answered 2xx. failed: given up. waiting: in between */
+                state?: "waiting" | "delivered" | "failed";
+                /**
+                 * @description The id of the message
+                 * @example 1
+                 */
+                message_id?: string;
+                /**
+                 * @description 1 to 100; 30 if left out
+                 * @example 30
+                 */
+                limit?: string;
+                /** @description `next` of the page before */
+                before?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of the log */
+            200: {
+                headers: {
+                    /** @description The id of the request in the log: 32 hex digits, the trace id of a W3C traceparent */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "id": 1,
+                     *           "webhook_id": "event-1-1795226401000",
+                     *           "type": "message.delivered",
+                     *           "message_id": 1,
+                     *           "state": "delivered",
+                     *           "attempts": 1,
+                     *           "http_status": 204,
+                     *           "error": null,
+                     *           "next_attempt_at": null,
+                     *           "created_at": "2026-11-21T02:00:01.000Z",
+                     *           "ended_at": "2026-11-21T02:00:02.000Z"
+                     *         }
+                     *       ],
+                     *       "next": null
+                     *     }
+                     */
+                    "application/json": {
+                        items: {
+                            id: number;
+                            /** @description The header `webhook-id` of its requests */
+                            webhook_id: string;
+                            /** @description `message.` and the state that the message reached, or `reported` */
+                            type: string;
+                            message_id: number;
+                            /**
+                             * @description delivered: the webhook answered 2xx. failed: given up. waiting: in between
+                             * @enum {string}
+                             */
+                            state: "waiting" | "delivered" | "failed";
+                            /** @description Requests that were begun */
+                            attempts: number;
+                            http_status: number | null;
+                            error: string | null;
+                            next_attempt_at: string | null;
+                            /**
+                             * Format: date-time
+                             * @description In UTC
+                             */
+                            created_at: string;
+                            ended_at: string | null;
+                        }[];
+                        next: string | null;
+                    };
+                };
+            };
+            /** @description `unauthorized`: no key or session, or a wrong or expired one（没带密钥或会话，或不对、已过期） */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        error: {
+                            /** @enum {string} */
+                            code: "unauthorized";
+                            /** @description For people: what is wrong and what to do */
+                            message: string;
+                            details?: {
+                                [key: string]: unknown;
+                            };
+                        };
+                    };
+                };
+            };
+            /** @description `forbidden`: a session may not do this: call it from your backend; or the API key lacks the scope, or is not bound to the account, that the message names（会话不能做这件事，请从后端调用；或 API 密钥没有报文里写的权限，或没有绑定该账号） */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        error: {
+                            /** @enum {string} */
+                            code: "forbidden";
+                            /** @description For people: what is wrong and what to do */
+                            message: string;
+                            details?: {
+                                [key: string]: unknown;
+                            };
+                        };
+                    };
+                };
+            };
+            /** @description `unknown_account`: no such account is served here: look at app_id（这里没有该账号，请检查 app_id） */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        error: {
+                            /** @enum {string} */
+                            code: "unknown_account";
+                            /** @description For people: what is wrong and what to do */
+                            message: string;
+                            details?: {
+                                [key: string]: unknown;
+                            };
+                        };
+                    };
+                };
+            };
+            /** @description `invalid_request`: details.field names the field; where there are several faults, details.faults has all of them（details.field 指出字段；有多处错误时全部列在 details.faults） */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        error: {
+                            /** @enum {string} */
+                            code: "invalid_request";
+                            /** @description For people: what is wrong and what to do */
+                            message: string;
+                            details?: {
+                                [key: string]: unknown;
+                            };
+                        };
+                    };
+                };
+            };
+            /** @description `too_many_requests`: wait for Retry-After（按 Retry-After 等待） */
+            429: {
+                headers: {
+                    /** @description Seconds after which it may be sent again */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        error: {
+                            /** @enum {string} */
+                            code: "too_many_requests";
+                            /** @description For people: what is wrong and what to do */
+                            message: string;
+                            details?: {
+                                [key: string]: unknown;
+                            };
+                        };
+                    };
+                };
+            };
+            /** @description `internal`: our fault; the log says what（我方的错，日志里有原因） */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        error: {
+                            /** @enum {string} */
+                            code: "internal";
+                            /** @description For people: what is wrong and what to do */
+                            message: string;
+                            details?: {
+                                [key: string]: unknown;
+                            };
+                        };
+                    };
+                };
+            };
+            /**
+             * @description `not_ready`: the database is away: after Retry-After send the same again（数据库不可用：等 Retry-After 之后原样重发）
+             *
+             *     `overloaded`: somebody else holds what the request needs: after Retry-After send the same again（需要的行被别人占着：等 Retry-After 之后原样重发）
+             */
+            503: {
+                headers: {
+                    /** @description Seconds after which it may be sent again */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        error: {
+                            /** @enum {string} */
+                            code: "not_ready" | "overloaded";
+                            /** @description For people: what is wrong and what to do */
+                            message: string;
+                            details?: {
+                                [key: string]: unknown;
+                            };
+                        };
+                    };
+                };
+            };
+        };
+    };
+    redeliverWebhook: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The id of the delivery
+                 * @example 1
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /** @example {} */
+                "application/json": {
+                    /** @description The account; may be left out where there is only one, or the API key is bound to only one */
+                    app_id?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description How it stands */
+            202: {
+                headers: {
+                    /** @description The id of the request in the log: 32 hex digits, the trace id of a W3C traceparent */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": 1,
+                     *       "webhook_id": "event-1-1795226401000",
+                     *       "type": "message.delivered",
+                     *       "message_id": 1,
+                     *       "state": "delivered",
+                     *       "attempts": 1,
+                     *       "http_status": 204,
+                     *       "error": null,
+                     *       "next_attempt_at": null,
+                     *       "created_at": "2026-11-21T02:00:01.000Z",
+                     *       "ended_at": "2026-11-21T02:00:02.000Z"
+                     *     }
+                     */
+                    "application/json": {
+                        id: number;
+                        /** @description The header `webhook-id` of its requests */
+                        webhook_id: string;
+                        /** @description `message.` and the state that the message reached, or `reported` */
+                        type: string;
+                        message_id: number;
+                        /**
+                         * @description delivered: the webhook answered 2xx. failed: given up. waiting: in between
+                         * @enum {string}
+                         */
+                        state: "waiting" | "delivered" | "failed";
+                        /** @description Requests that were begun */
+                        attempts: number;
+                        http_status: number | null;
+                        error: string | null;
+                        next_attempt_at: string | null;
+                        /**
+                         * Format: date-time
+                         * @description In UTC
+                         */
+                        created_at: string;
+                        ended_at: string | null;
+                    };
+                };
+            };
+            /** @description `malformed_json`: the body is not JSON, or not as long as its Content-Length says（请求体不是 JSON，或长度与 Content-Length 不符） */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        error: {
+                            /** @enum {string} */
+                            code: "malformed_json";
+                            /** @description For people: what is wrong and what to do */
+                            message: string;
+                            details?: {
+                                [key: string]: unknown;
+                            };
+                        };
+                    };
+                };
+            };
+            /** @description `unauthorized`: no key or session, or a wrong or expired one（没带密钥或会话，或不对、已过期） */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        error: {
+                            /** @enum {string} */
+                            code: "unauthorized";
+                            /** @description For people: what is wrong and what to do */
+                            message: string;
+                            details?: {
+                                [key: string]: unknown;
+                            };
+                        };
+                    };
+                };
+            };
+            /** @description `forbidden`: a session may not do this: call it from your backend; or the API key lacks the scope, or is not bound to the account, that the message names（会话不能做这件事，请从后端调用；或 API 密钥没有报文里写的权限，或没有绑定该账号） */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        error: {
+                            /** @enum {string} */
+                            code: "forbidden";
+                            /** @description For people: what is wrong and what to do */
+                            message: string;
+                            details?: {
+                                [key: string]: unknown;
+                            };
+                        };
+                    };
+                };
+            };
+            /**
+             * @description `unknown_account`: no such account is served here: look at app_id（这里没有该账号，请检查 app_id）
+             *
+             *     `not_found`: no such address, or no such user（没有这个地址，或没有这个用户）
+             */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        error: {
+                            /** @enum {string} */
+                            code: "unknown_account" | "not_found";
                             /** @description For people: what is wrong and what to do */
                             message: string;
                             details?: {
