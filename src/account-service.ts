@@ -74,7 +74,14 @@ export async function openAccountService(
   const callbacks = createCallbackWorker({ db, account, log, now, onWorked: observers.onEventWorked })
   const submitted = createSubmittedWorker(sending, account)
   const webhooks = openWebhooks(base, account, told)
-  const operators = openOperators({ base, sending, config, account, assertClock })
+  const operators = openOperators({
+    base,
+    sending,
+    config,
+    account,
+    assertClock,
+    onQueued: submitted.wake,
+  })
   const { retentionDays } = config
   const jobs = jobsOf(account, {
     sending,
@@ -89,7 +96,7 @@ export async function openAccountService(
   let closing: Promise<void> | undefined
 
   async function stopWork(): Promise<void> {
-    await Promise.all([schedule.stop(), submitted.stop(), webhooks?.stop(), operators?.runs.stop()])
+    await Promise.all([schedule.stop(), submitted.stop(), webhooks?.stop(), operators?.stop()])
   }
 
   async function close(): Promise<void> {

@@ -43,7 +43,9 @@ const LATE_MS = 10 * MINUTE_MS
 const WAIT_FOR_MESSAGE_MS = 10 * MINUTE_MS
 const WAIT_FOR_SETTLE_MS = DAY_MS
 
-export function readReport(event: store.EventRow): DeliveryReport | undefined {
+type Told = Pick<store.EventRow, 'event' | 'msgid' | 'template_id' | 'event_time' | 'payload'>
+
+export function readReport(event: Told): DeliveryReport | undefined {
   const { msgid, template_id: templateId, event_time } = event
   if (msgid === null) return undefined
   const { Status = '', ErrorCode, ErrorStatus = '' } = payloadOf(event)

@@ -106,3 +106,18 @@ export function tabs(label: string, links: { title: string; href: string; curren
 export function linkButton(href: string, words: string, kind: 'main' | 'other' = 'other'): Html {
   return html`<a class="button ${kind}" href="${href}">${words}</a>`
 }
+
+/** A field of a form that filters: one of some values, or all. One that is chosen is there even if it is none of them. */
+export function choice(
+  id: string,
+  label: string,
+  all: string,
+  values: readonly string[],
+  chosen: string,
+  nameOf: (value: string) => string = (value) => value,
+): Html {
+  const known = chosen === '' || values.includes(chosen) ? values : [...values, chosen]
+  return html`<div class="field"><label for="${id}">${label}</label><select id="${id}" name="${id}"><option value="">${all}</option>${known.map(
+    (value) => html`<option value="${value}"${value === chosen && html` selected`}>${nameOf(value)}</option>`,
+  )}</select></div>`
+}

@@ -74,8 +74,10 @@ export function handleErrors(app: FastifyInstance, log: Logger): void {
 
   function noSuchCall({ method, url }: FastifyRequest, reply: FastifyReply): ServiceError {
     const [path = ''] = url.split('?')
-    const methods = allowed(path).filter((one) => one !== method)
-    if (methods.length === 0) return new ServiceError('not_found', `There is no ${method} ${path}`)
+    const methods = allowed(path)
+    // With this method too where a part of the address is too long.
+    if (methods.length === 0 || methods.includes(method))
+      return new ServiceError('not_found', `There is no ${method} ${path}`)
     const list = methods.sort().join(', ')
     reply.header('Allow', list)
     return new ServiceError('method_not_allowed', `There is no ${method} ${path}; it takes ${list}`)
@@ -118,16 +120,6 @@ export function errorBody(error: ServiceError): { error: Type.Static<typeof Erro
 export function errorShape({ code, message, details }: ServiceError): Type.Static<typeof ErrorShape> {
   return details ? { code, message, details } : { code, message }
 }
-
-/** What the caller is told of input that does not have the shape that a schema asks for. */
-export function invalidInput({ params, instancePath, message = 'is not valid' }: Fault): ServiceError {
-  const missing = typeof params.missingProperty === 'string' ? `/${params.missingProperty}` : ''
-  const extra = typeof params.additionalProperty === 'string' ? `/${params.additionalProperty}` : ''
-  const field = `${instancePath}${missing}${extra}`.slice(1).replaceAll('/', '.') || 'body'
-  return new ServiceError('invalid_request', `${field}: ${message}`, { field })
-}
-
-type Fault = Pick<NonNullable<FastifyError['validation']>[number], 'params' | 'instancePath' | 'message'>
 
 /** What the caller is told of an error. */
 export function toServiceError(error: FastifyError, requestId: string): ServiceError {
