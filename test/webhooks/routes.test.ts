@@ -1,8 +1,11 @@
 import { beforeEach, describe, expect, onTestFinished, test } from 'vitest'
 import { run } from '../../src/cli/run.js'
-import { APP_ID, NOW } from '../helpers/constants.js'
+import { APP_ID, DAY_MS, HOUR_MS, NOW } from '../helpers/constants.js'
 import { createTestDatabase, dialects } from '../helpers/database.js'
-import { API_KEY, useService } from '../helpers/service.js'
+import { addPermits } from '../helpers/rows.js'
+import { API_KEY, startTestService, useService } from '../helpers/service.js'
+import { SECRET, signatureOf, toldOf } from '../helpers/webhooks.js'
+import { hang, startWechatStub } from '../helpers/wechat.js'
 
 const delivery = (changes: object = {}) => ({
   app_id: APP_ID,
@@ -107,4 +110,37 @@ test('the command webhooks lists the log, and tells one again', async () => {
   expect(JSON.parse((await call('--redeliver', '2', '--json')).stdout)).toMatchObject({ state: 'waiting' })
   expect((await call('--state', 'failed')).stdout).toBe('The webhook has been told nothing of the kind.\n')
   expect((await call('--redeliver', '77')).code).toBe(1)
+})
+
+test('a service that is served sends them by its schedule, and stops with a receiver that hangs', async () => {
+  const receiver = await startWechatStub()
+  onTestFinished(() => receiver.close())
+  const env = { WEBHOOK_URL: `${receiver.url}/`, WEBHOOK_SECRET: SECRET, REMINDER_TEMPLATE_ID: 'T' }
+  const service = await startTestService('sqlite', { env, wechatUrl: () => 'http://127.0.0.1:1' })
+  onTestFinished(() => service.close())
+  await addPermits(
+    service.db,
+    [1, 2].map((user_id) => ({ user_id, expire: Date.now() + 6 * DAY_MS })),
+  )
+  const submitAndCancel = async (user_id: number) => {
+    const body = { user_id, template_id: 'T', data: { keyword1: 'x' }, not_before: Date.now() + HOUR_MS }
+    const { body: message } = await service.post('/v1/messages', body, { 'idempotency-key': `${user_id}` })
+    const { id } = message as { id: number }
+    const authorization = `Bearer ${API_KEY}`
+    await service.request('DELETE', `/v1/messages/${id}`, { headers: { authorization } })
+    return id
+  }
+  const id = await submitAndCancel(1)
+  service.startSchedule()
+  await receiver.arrived(1)
+  const [asked] = receiver.asked
+  if (!asked) throw new Error('the receiver was told nothing')
+  expect(asked.headers['webhook-signature']).toBe(signatureOf(SECRET, asked))
+  expect(toldOf(asked)).toMatchObject({ type: 'message.cancelled', message: { id } })
+  receiver.otherwise(hang)
+  await submitAndCancel(2)
+  await receiver.arrived(2)
+  const began = performance.now()
+  await service.stop()
+  expect(performance.now() - began).toBeLessThan(8_000)
 })
