@@ -73,8 +73,9 @@ export class Submitter {
   async interfere(stopped: () => boolean): Promise<void> {
     if (this.#luck.chance(0.4)) return this.requeueDead(stopped)
     const queued = [...this.messages.values()].filter((m) => m.state === 'queued' && !m.isCancelled)
-    const waits = queued.slice(-RECENT)
-    if (waits.length > 0) await this.#cancel(this.#luck.pick(waits), stopped)
+    const waiting = queued.filter(({ notBefore = 0 }) => notBefore > Date.now())
+    const some = waiting.length > 0 && this.#luck.chance(0.7) ? waiting : queued.slice(-RECENT)
+    if (some.length > 0) await this.#cancel(this.#luck.pick(some), stopped)
   }
 
   /** Also those that it has not submitted itself, if there were any. */
@@ -157,7 +158,7 @@ export class Submitter {
     const token = `parcel-${this.messages.size + 1}`
     const message: Submitted = { token, userId: this.#pickUser(), ...this.#composeTimes(Date.now()) }
     this.messages.set(token, message)
-    const said = luck.chance(0.7)
+    const said = luck.chance(0.6)
       ? { template_id: DEMO_TEMPLATE_ID, data: { keyword1: token, keyword2: '取件码', keyword4: '今天' } }
       : { template_id: PARCEL_TEMPLATE_ID, data: { keyword1: token } }
     const { userId, notBefore, notAfter } = message

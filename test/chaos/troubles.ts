@@ -60,9 +60,9 @@ export async function takeNothingNowAndThen(
   })
 }
 
-/** A minute that WeChat asked for (45011) is over in two seconds: else few such messages came back in the chaos. */
+/** A minute that WeChat asked for (45011) is over in a second: else few such messages came back in the chaos. */
 export function hurryRetries({ course, db }: Stage, luck: Luck): Promise<void> {
-  return course.repeat(luck, { low: 2_000, high: 2_000 }, () => letRetriesBeDue(db).catch(() => {}))
+  return course.repeat(luck, { low: 1_000, high: 1_000 }, () => letRetriesBeDue(db).catch(() => {}))
 }
 
 /** Not before its time: a submitted message that has one waits for it in the same table. */
@@ -76,11 +76,11 @@ export async function letRetriesBeDue(db: Knex): Promise<void> {
   )
 }
 
-/** The backend's own template does not fit its messages for a while: they become dead letters. */
-export function breakParcelTemplate({ course, sandbox }: Stage, luck: Luck): Promise<void> {
-  let isBroken = false
-  return course.repeat(luck, { low: 3_000, high: 9_000 }, () => {
-    isBroken = !isBroken
-    putParcelTemplate(sandbox.control, isBroken)
+/** The backend's own template does not fit its messages most of the time: they become dead letters, if it lasts. */
+export async function breakParcelTemplate({ course, sandbox }: Stage, luck: Luck): Promise<void> {
+  await course.repeat(luck, { low: 2_000, high: 5_000 }, async () => {
+    putParcelTemplate(sandbox.control, true)
+    await course.pause(luck.between(6_000, 15_000))
+    putParcelTemplate(sandbox.control, false)
   })
 }
