@@ -44,7 +44,7 @@ export class Submitter {
   readonly messages = new Map<string, Submitted>()
   /** Requests whose answer came twice, and not the same. */
   readonly differing: object[] = []
-  readonly counts = { posts: 0, repeated: 0, cancelled: 0, too_late: 0, requeued: 0 }
+  readonly counts = { posts: 0, repeated: 0, cancels: 0, too_late: 0, requeued: 0 }
   readonly #requests: Request[] = []
   readonly #backend: Backend
   readonly #luck: Luck
@@ -89,7 +89,7 @@ export class Submitter {
       const body = { not_after: Date.now() + HOUR_MS }
       const path = `/v1/messages/${id}/requeue`
       const again = await this.#backend.ask({ method: 'POST', path, body }, stopped)
-      if (again?.status === 200) this.counts.requeued++
+      if (again?.status === 202) this.counts.requeued++
     }
   }
 
@@ -113,7 +113,7 @@ export class Submitter {
     if (answer.status !== 200) this.counts.too_late++
     else {
       message.isCancelled = true
-      this.counts.cancelled++
+      this.counts.cancels++
     }
   }
 
