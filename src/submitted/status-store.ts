@@ -2,7 +2,8 @@ import type { Knex } from 'knex'
 import type { Channel } from '../channel.js'
 import { mysqlHint, placeholders, selectRows, type Value } from '../db/sql.js'
 import type { UserId } from '../lib/user-id.js'
-import type { AttemptOutcome, SubmittedEnd } from '../messages/submitted-store.js'
+import type { SubmittedEnd } from '../messages/submitted-end.js'
+import type { AttemptOutcome } from '../messages/submitted-store.js'
 
 /** The statements that tell how submitted messages stand. */
 
@@ -10,6 +11,7 @@ export interface SubmittedRow {
   id: number
   app_id: string
   user_id: UserId
+  open_id: string | null
   channel: Channel
   template_id: string
   page: string
@@ -38,7 +40,7 @@ export interface SubmittedRow {
 export function findSubmitted(db: Knex, appId: string, ids: number[]): Promise<SubmittedRow[]> {
   return selectRows<SubmittedRow>(
     db,
-    `SELECT s.message_id AS id, s.app_id, s.user_id, c.channel, s.template_id, s.page, s.data, s.not_before, s.not_after,
+    `SELECT s.message_id AS id, s.app_id, s.user_id, m.open_id, c.channel, s.template_id, s.page, s.data, s.not_before, s.not_after,
        s.requeues, s.submitted_by, s.state AS ended, m.state, m.attempts, m.maybe_sent, m.permit_id, m.errcode, m.errmsg,
        m.rid, m.msgid, m.delivery_status, w.next_attempt_at, s.created_at, m.settled_at
      FROM wx_submitted_message s${mysqlHint(db, 'FORCE INDEX (PRIMARY)')}
@@ -77,6 +79,8 @@ export interface Filter {
   ended?: SubmittedEnd | 'open' | undefined
   userId?: UserId | undefined
   templateId?: string | undefined
+  /** Of WeChat's last answer. */
+  errcode?: number | undefined
 }
 
 export interface Found {
@@ -86,8 +90,8 @@ export interface Found {
 
 /**
  * The newest messages before one, at most `looks` of them, and whether each is what the list shows. The narrowest
- * condition has an index that ends with the message; the others are looked at row by row, and so is the state of a
- * message in between, which is in wx_push_message alone: hence the limit.
+ * condition has an index that ends with the message; the others are looked at row by row, and so are the code and
+ * the state in between, which are in wx_push_message alone: hence the limit.
  */
 export async function lookThrough(
   db: Knex,
@@ -99,6 +103,7 @@ export async function lookThrough(
   const rows = await selectRows<{ id: number; wanted: number }>(
     db,
     `SELECT s.message_id AS id, CASE WHEN (? IS NULL OR s.state = ?) AND (? IS NULL OR s.template_id = ?)
+         AND (? IS NULL OR (SELECT m.errcode FROM wx_push_message m WHERE m.id = s.message_id) = ?)
          THEN 1 ELSE 0 END AS wanted
      FROM wx_submitted_message s${mysqlHint(db, `FORCE INDEX (${index})`)}
      WHERE s.app_id = ?${sql} AND s.message_id < ? ORDER BY s.message_id DESC LIMIT ?`,
@@ -107,6 +112,8 @@ export async function lookThrough(
       filter.ended ?? null,
       filter.templateId ?? null,
       filter.templateId ?? null,
+      filter.errcode ?? null,
+      filter.errcode ?? null,
       appId,
       ...bindings,
       before,
