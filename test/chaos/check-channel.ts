@@ -1,4 +1,4 @@
-import { CLIENT_MSG_ID_MS } from '../../src/messages/verdict.js'
+import { CLIENT_MSG_ID_MS, LAST_CHANCE_MS } from '../../src/messages/verdict.js'
 import type { SendRequest } from '../../src/sandbox/send-request.js'
 import { requestsOf } from './asked.js'
 import type { Evidence, MessageRow, PermitRow, PersonRow, Violations } from './check.js'
@@ -109,7 +109,10 @@ export function checkFollowers(
       ({ state, settled_at, created_at, claimed_at, not_after }) =>
         state === 'unknown' &&
         (settled_at ?? 0) <
-          Math.min((claimed_at ?? created_at) + CLIENT_MSG_ID_MS, not_after ?? Number.POSITIVE_INFINITY),
+          Math.min(
+            (claimed_at ?? created_at) + CLIENT_MSG_ID_MS - LAST_CHANCE_MS,
+            not_after ?? Number.POSITIVE_INFINITY,
+          ),
     ),
     lost_to_busy: [],
   }

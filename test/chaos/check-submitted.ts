@@ -6,7 +6,8 @@ import { openIdOf } from './permit-sources.js'
 import { LEASE_MS } from './processes.js'
 import { type Submitted, type Submitter, tokenOf } from './submitter.js'
 
-interface Row {
+/** A stored message. */
+export interface Row {
   id: number
   user_id: number
   token: string | undefined
@@ -33,27 +34,32 @@ const ENDS: Record<string, string> = {
 /** A request that has left the process may stand still in it, frozen for two leases at most, before it arrives. */
 const LATE_MS = LEASE_MS * 2 + 3_000
 
+type Told = Pick<Submitter, 'messages' | 'differing'>
+
 /** What the backend was told, beside the tables and WeChat's ledger. */
 export async function findSubmittedViolations(
   db: Knex,
   { ledger, submitter }: Pick<Evidence, 'ledger' | 'submitter'>,
 ): Promise<OfSubmitted> {
-  const rows = await findRows(db)
+  return compareSubmitted(await findRows(db), ledger, submitter)
+}
+
+export function compareSubmitted(rows: Row[], ledger: Delivery[], told: Told): OfSubmitted {
   const byToken = new Map(rows.map((row) => [row.token, row]))
   const deliveries = ledger.flatMap((delivery) => {
     const token = tokenOf(delivery.data)
     return token === undefined ? [] : [{ token, delivery }]
   })
   return {
-    submitted_lost: [...submitter.messages.values()].filter((m) => isLost(m, byToken.get(m.token))),
+    submitted_lost: [...told.messages.values()].filter((m) => isLost(m, byToken.get(m.token))),
     submitted_twice: [
       ...groupsOfTwo(rows, ({ token }) => token),
       ...groupsOfTwo(deliveries, ({ token }) => token),
-      ...submitter.differing,
+      ...told.differing,
     ],
     submitted_unwanted: [
-      ...deliveries.filter(({ token, delivery }) => isUnwanted(submitter, byToken.get(token), delivery)),
-      ...rows.filter(({ token }) => submitter.messages.get(token ?? '')?.isRefused !== false),
+      ...deliveries.filter(({ token, delivery }) => isUnwanted(told, byToken.get(token), delivery)),
+      ...rows.filter(({ token }) => told.messages.get(token ?? '')?.isRefused !== false),
     ],
   }
 }
@@ -68,9 +74,9 @@ function isLost(submitted: Submitted, row: Row | undefined): boolean {
   return (submitted.state === 'no_permit') !== (row.state === 'no_permit')
 }
 
-function isUnwanted(submitter: Submitter, row: Row | undefined, { open_id, at }: Delivery): boolean {
+function isUnwanted(told: Told, row: Row | undefined, { open_id, at }: Delivery): boolean {
   if (!row || (row.state !== 'delivered' && row.state !== 'unknown')) return true
-  const submitted = submitter.messages.get(row.token ?? '')
+  const submitted = told.messages.get(row.token ?? '')
   if (!submitted || submitted.isCancelled || open_id !== openIdOf(submitted.userId)) return true
   return at < row.not_before || at >= row.not_after + LATE_MS
 }

@@ -37,6 +37,7 @@ const PLACES: Record<Role, Places> = {
     'submit.committed': 4,
   },
   remind: {
+    'claim.in_transaction': 3,
     'claim.committed': 3,
     'send.before': 40,
     'send.after': 40,

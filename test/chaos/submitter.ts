@@ -44,7 +44,7 @@ export class Submitter {
   readonly messages = new Map<string, Submitted>()
   /** Requests whose answer came twice, and not the same. */
   readonly differing: object[] = []
-  readonly counts = { posts: 0, repeated: 0, cancelled: 0, too_late: 0, requeued: 0 }
+  readonly counts = { posts: 0, repeated: 0, cancels: 0, too_late: 0, requeued: 0 }
   readonly #requests: Request[] = []
   readonly #backend: Backend
   readonly #luck: Luck
@@ -73,8 +73,9 @@ export class Submitter {
   async interfere(stopped: () => boolean): Promise<void> {
     if (this.#luck.chance(0.4)) return this.requeueDead(stopped)
     const queued = [...this.messages.values()].filter((m) => m.state === 'queued' && !m.isCancelled)
-    const waits = queued.slice(-RECENT)
-    if (waits.length > 0) await this.#cancel(this.#luck.pick(waits), stopped)
+    const waiting = queued.filter(({ notBefore = 0 }) => notBefore > Date.now())
+    const some = waiting.length > 0 && this.#luck.chance(0.7) ? waiting : queued.slice(-RECENT)
+    if (some.length > 0) await this.#cancel(this.#luck.pick(some), stopped)
   }
 
   /** Also those that it has not submitted itself, if there were any. */
@@ -88,7 +89,7 @@ export class Submitter {
       const body = { not_after: Date.now() + HOUR_MS }
       const path = `/v1/messages/${id}/requeue`
       const again = await this.#backend.ask({ method: 'POST', path, body }, stopped)
-      if (again?.status === 200) this.counts.requeued++
+      if (again?.status === 202) this.counts.requeued++
     }
   }
 
@@ -112,7 +113,7 @@ export class Submitter {
     if (answer.status !== 200) this.counts.too_late++
     else {
       message.isCancelled = true
-      this.counts.cancelled++
+      this.counts.cancels++
     }
   }
 
@@ -157,7 +158,7 @@ export class Submitter {
     const token = `parcel-${this.messages.size + 1}`
     const message: Submitted = { token, userId: this.#pickUser(), ...this.#composeTimes(Date.now()) }
     this.messages.set(token, message)
-    const said = luck.chance(0.7)
+    const said = luck.chance(0.6)
       ? { template_id: DEMO_TEMPLATE_ID, data: { keyword1: token, keyword2: '取件码', keyword4: '今天' } }
       : { template_id: PARCEL_TEMPLATE_ID, data: { keyword1: token } }
     const { userId, notBefore, notAfter } = message

@@ -7,7 +7,7 @@ import type { Luck } from './luck.js'
 import { newFormId, openIdOf, type PermitSource, type Upload } from './permit-sources.js'
 
 /** Requests at once, where each reports one person only: else few would get through between two kills. */
-const AT_ONCE = 16
+const AT_ONCE = 40
 const NEW_USERS = { low: 10, high: 30 }
 
 /**
