@@ -46,6 +46,7 @@ export { lockNextPermits, type NextPermit, recordDead, reserve } from './reserve
 export { lockPermitsFor, PermitsMoved, type PermitWant, spendOnMessages } from './take.js'
 export {
   type Condition,
+  givenBy,
   isForReminders,
   isUsable,
   mayBeDue,

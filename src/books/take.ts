@@ -12,6 +12,8 @@ import { type Condition, oldestUsablePermit } from './usable.js'
 /** A message to come, and which of its user's permits it may spend. */
 export interface PermitWant {
   userId: UserId
+  /** The open_id that it is addressed to, whose permits alone it may spend; null: any of its user's. */
+  openId: string | null
   usable: Condition
 }
 
@@ -49,6 +51,11 @@ export async function lockPermitsFor(
   return found
 }
 
+/** A message with its place among all. */
+interface Numbered extends PermitWant {
+  i: number
+}
+
 /** Without locks: first one message of each user, then the next of those who have several. */
 async function findPermitsFor(
   trx: Knex.Transaction,
@@ -58,29 +65,27 @@ async function findPermitsFor(
   const found: (number | undefined)[] = wants.map(() => undefined)
   for (const round of roundsOf(wants)) {
     const taken = found.filter((id) => id !== undefined)
-    const alike = groupBy(round, (i) => toJson(wants[i]?.usable))
-    for (const group of alike.values()) {
-      const users = new Map(group.map((i) => [wants[i]?.userId, i]))
-      const usable = wants[group[0] ?? 0]?.usable
-      if (!usable) continue
-      const free = taken.length === 0 ? usable : without(usable, taken)
-      for (const { user_id, permit_id } of await findOldest(trx, appId, [...users.keys()], free)) {
-        const i = users.get(user_id)
-        if (i !== undefined && permit_id !== null) found[i] = permit_id
+    const alike = groupBy(round, ({ usable, openId }) => toJson([usable, openId === null]))
+    for (const group of alike.values())
+      for (const chunk of chunks(group, MAX_LIST)) {
+        const places = new Map(chunk.map(({ userId, i }) => [userId, i]))
+        for (const { user_id, permit_id } of await findOldest(trx, appId, chunk, taken)) {
+          const i = places.get(user_id)
+          if (i !== undefined && permit_id !== null) found[i] = permit_id
+        }
       }
-    }
   }
   return found
 }
 
-/** Indexes of the messages, so that no user is twice in a round. */
-function roundsOf(wants: PermitWant[]): number[][] {
-  const rounds: number[][] = []
+/** So that no user is twice in a round. */
+function roundsOf(wants: PermitWant[]): Numbered[][] {
+  const rounds: Numbered[][] = []
   const seen = new Map<UserId, number>()
-  for (const [i, { userId }] of wants.entries()) {
-    const round = seen.get(userId) ?? 0
-    seen.set(userId, round + 1)
-    rounds[round] = [...(rounds[round] ?? []), i]
+  for (const [i, want] of wants.entries()) {
+    const round = seen.get(want.userId) ?? 0
+    seen.set(want.userId, round + 1)
+    rounds[round] = [...(rounds[round] ?? []), { ...want, i }]
   }
   return rounds
 }
@@ -89,23 +94,31 @@ function without({ sql, bindings }: Condition, ids: number[]): Condition {
   return { sql: `${sql} AND f.id NOT IN (${placeholders(ids.length)})`, bindings: [...bindings, ...ids] }
 }
 
+/** Each user's oldest permit for these messages, which are alike, of different users, and at most MAX_LIST. */
 async function findOldest(
   trx: Knex.Transaction,
   appId: string,
-  users: (UserId | undefined)[],
-  usable: Condition,
+  wants: PermitWant[],
+  taken: number[],
 ): Promise<{ user_id: UserId; permit_id: number | null }[]> {
-  const rows: { user_id: UserId; permit_id: number | null }[] = []
-  for (const chunk of chunks(sortedUnique(users.filter((user) => user !== undefined)), MAX_LIST))
-    rows.push(
-      ...(await selectRows<{ user_id: UserId; permit_id: number | null }>(
-        trx,
-        `SELECT p.user_id, ${oldestUsablePermit(trx, usable)} AS permit_id
-         FROM wx_message_push_status p WHERE p.app_id = ? AND p.user_id IN (${placeholders(chunk.length)})`,
-        [...usable.bindings, appId, ...chunk],
-      )),
-    )
-  return rows
+  const [first] = wants
+  if (!first) return []
+  const usable = ofAddressed(taken.length === 0 ? first.usable : without(first.usable, taken), wants)
+  const users = sortedUnique(wants.map(({ userId }) => userId))
+  return selectRows(
+    trx,
+    `SELECT p.user_id, ${oldestUsablePermit(trx, usable)} AS permit_id
+     FROM wx_message_push_status p WHERE p.app_id = ? AND p.user_id IN (${placeholders(users.length)})`,
+    [...usable.bindings, appId, ...users],
+  )
+}
+
+/** Of the permits of counter `p`'s user, those of the open_id that the message to that user is addressed to. */
+function ofAddressed({ sql, bindings }: Condition, wants: PermitWant[]): Condition {
+  const named = wants.flatMap(({ userId, openId }) => (openId === null ? [] : [userId, openId]))
+  if (named.length === 0) return { sql, bindings }
+  const openId = `CASE p.user_id ${'WHEN ? THEN ? '.repeat(named.length / 2)}END`
+  return { sql: `${sql} AND f.open_id = ${openId}`, bindings: [...bindings, ...named] }
 }
 
 /**

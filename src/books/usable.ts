@@ -42,6 +42,11 @@ export function isUsable(
   }
 }
 
+/** Of these permits, those that an open_id gave. */
+export function givenBy({ sql, bindings }: Condition, openId: string): Condition {
+  return { sql: `${sql} AND f.open_id = ?`, bindings: [...bindings, openId] }
+}
+
 /**
  * What a message needs of its user when it is claimed: a permit that it may spend, or, on a service account, no more
  * than an open_id to go to.

@@ -79,6 +79,8 @@ export interface Column<Row> {
   numeric?: boolean
   /** Sentences: on a phone the table scrolls rather than break each of their words. */
   wide?: boolean
+  /** A time: never broken. */
+  whole?: boolean
 }
 
 export function table<Row>(
@@ -88,8 +90,10 @@ export function table<Row>(
   empty: string,
 ): Html {
   if (rows.length === 0) return html`<p class="empty">${empty}</p>`
-  const kind = ({ numeric, wide }: Column<Row>) =>
-    numeric ? html` class="num"` : wide ? html` class="wide"` : undefined
+  const kind = ({ numeric, wide, whole }: Column<Row>) => {
+    const name = numeric ? 'num' : wide ? 'wide' : whole && 'whole'
+    return name && html` class="${name}"`
+  }
   return html`<div class="scroll" tabindex="0" role="region" aria-label="${caption}"><table><caption>${caption}</caption>
 <thead><tr>${columns.map((column) => html`<th scope="col"${kind(column)}>${column.title}</th>`)}</tr></thead>
 <tbody>${rows.map((row) => html`<tr>${columns.map((column) => html`<td${kind(column)}>${column.cell(row)}</td>`)}</tr>`)}</tbody></table></div>`

@@ -1,7 +1,8 @@
 import type { ToldEvent } from '../callbacks/told.js'
 import type { SubmittedAttempt, SubmittedMessage } from '../submitted/status-schemas.js'
+import type { Delivery } from '../webhooks/log-schemas.js'
 import { submittedCard } from './card.js'
-import { badge, facts, linkButton, pageHead, panel, table } from './components.js'
+import { badge, facts, linkButton, pageHead, panel, type Tone, table } from './components.js'
 import { type Html, html, type Part } from './html.js'
 import { answerOf, messagesPath, sentenceOf, stateBadge } from './message-words.js'
 import type { Page, Reader, Scribe } from './reader.js'
@@ -10,12 +11,14 @@ import { userPath } from './user-page.js'
 export interface MessageFacts {
   message: SubmittedMessage
   events: ToldEvent[]
+  /** What its backend was told. */
+  deliveries: Delivery[]
   /** Of its template, as far as WeChat has listed it. */
   title: string | undefined
 }
 
 /** All about one submitted message. */
-export function messagePage(reader: Reader, { message, events, title }: MessageFacts): Page {
+export function messagePage(reader: Reader, { message, events, deliveries, title }: MessageFacts): Page {
   const { texts, format } = reader
   const t = texts.messages
   const { user_id, submitted_by, created_at } = message
@@ -25,9 +28,10 @@ export function messagePage(reader: Reader, { message, events, title }: MessageF
     section: 'messages',
     body: html`${pageHead(t.name(String(message.id)), html`<a href="${userPath(reader)}/${user_id}">${texts.user.name(String(user_id))}</a>${texts.frame.comma}${by}`)}
 <div class="columns"><div class="stack">
-${panel(t.stands, html`<div class="why"><p>${stateBadge(reader, message.state)}</p><p class="sentence">${sentenceOf(reader, message)}</p></div>${actions(reader, message)}${standing(reader, message)}`)}
+${panel(t.stands, html`<p>${stateBadge(reader, message.state)}</p><p class="sentence">${sentenceOf(reader, message)}</p>${actions(reader, message)}${standing(reader, message)}`, { kind: 'why' })}
 ${panel(t.tries, attempts(reader, message.attempts), { note: t.triesNote })}
 ${panel(t.events, eventsOf(reader, events), { note: t.eventsNote })}
+${(reader.account.webhook || deliveries.length > 0) && panel(t.webhook, webhook(reader, deliveries), { note: t.webhookNote })}
 </div>${panel(t.card, submittedCard(reader, message, title), { note: title === undefined ? undefined : html`<code>${message.template_id}</code>` })}</div>`,
   }
 }
@@ -85,7 +89,7 @@ function attempts(scribe: Scribe, rows: SubmittedAttempt[]): Html {
   return table(
     t.tries,
     [
-      { title: t.when, cell: ({ at }) => format.moment(Date.parse(at)) },
+      { title: t.when, whole: true, cell: ({ at }) => format.moment(Date.parse(at)) },
       {
         title: t.outcome,
         cell: ({ outcome }) =>
@@ -112,12 +116,37 @@ function eventsOf({ texts, format }: Scribe, rows: ToldEvent[]): Html {
   return table(
     t.events,
     [
-      { title: t.when, cell: ({ at }) => format.moment(Date.parse(at)) },
+      { title: t.when, whole: true, cell: ({ at }) => format.moment(Date.parse(at)) },
       { title: t.event, cell: ({ event }) => html`<code>${event}</code>` },
       { title: t.told, cell: ({ status }) => status ?? '–' },
       { title: t.outcomeHere, cell: ({ outcome }) => outcome ?? t.waits },
     ],
     rows,
     t.noEvents,
+  )
+}
+
+const WEBHOOK_TONES: Record<Delivery['state'], Tone> = { waiting: 'info', delivered: 'good', failed: 'bad' }
+
+function webhook({ texts, format }: Scribe, rows: Delivery[]): Html {
+  const t = texts.messages
+  return table(
+    t.webhook,
+    [
+      { title: t.when, whole: true, cell: ({ created_at }) => format.moment(Date.parse(created_at)) },
+      { title: t.told, cell: ({ type }) => html`<code>${type}</code>` },
+      {
+        title: t.outcome,
+        cell: ({ state, next_attempt_at }) =>
+          html`${badge(WEBHOOK_TONES[state], t.webhookStates[state])}${next_attempt_at !== null && html`<small>${t.webhookNext(format.dateTime(Date.parse(next_attempt_at)))}</small>`}`,
+      },
+      { title: t.attempts, numeric: true, cell: ({ attempts }) => format.number(attempts) },
+      {
+        title: t.webhookAnswer,
+        cell: ({ http_status, error }) => (http_status === null ? (error ?? '–') : `HTTP ${http_status}`),
+      },
+    ],
+    rows,
+    t.noWebhook,
   )
 }

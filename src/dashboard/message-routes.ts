@@ -7,6 +7,7 @@ import { cancelMessage } from '../submitted/cancel.js'
 import { countStates } from '../submitted/count-store.js'
 import { requeueMessage } from '../submitted/requeue.js'
 import { findMessage, listMessages } from '../submitted/status.js'
+import { listDeliveries } from '../webhooks/log.js'
 import { findActions } from './action-store.js'
 import { onRecord } from './actions.js'
 import { confirmPage } from './confirm.js'
@@ -79,13 +80,14 @@ export function messageRoutes(
     const reader = readerOf(request)
     const { appId } = reader.account
     const id = idOf(request)
-    const [message, events, titles] = await Promise.all([
+    const [message, events, { items: deliveries }, titles] = await Promise.all([
       findMessage(db, appId, id),
       findTold(db, appId, id),
+      listDeliveries(db, appId, { messageId: id, limit: SHOWN }),
       titlesOf(reader),
     ])
     const title = titles.get(message.template_id)
-    return sendPage(reply, reader, messagePage(reader, { message, events, title }))
+    return sendPage(reply, reader, messagePage(reader, { message, events, deliveries, title }))
   })
 
   app.get('/messages/:id/cancel', { schema: { hide: true } }, async (request, reply) => {

@@ -1,7 +1,6 @@
 import { type CountOf, MOST_COUNTED } from '../submitted/count-store.js'
 import { STATES, type State } from '../submitted/schemas.js'
 import type { SubmittedMessage, SubmittedPage } from '../submitted/status-schemas.js'
-import { codeOf, meaningOf } from './answers.js'
 import { choice, figures, linkButton, pageHead, panel, table } from './components.js'
 import { type Html, html, type Part } from './html.js'
 import { messagesPath, STATE_TONES, stateBadge } from './message-words.js'
@@ -106,10 +105,11 @@ function columns(scribe: Scribe, titles: MessagesFacts['titles']) {
   return [
     {
       title: t.message,
+      whole: true,
       cell: ({ id, created_at }: SubmittedMessage) =>
         html`<a href="${messagesPath(scribe)}/${id}">${id}</a><small>${format.dateTime(Date.parse(created_at))}</small>`,
     },
-    { title: t.state, wide: true, cell: (message: SubmittedMessage) => stateCell(scribe, message) },
+    { title: t.state, cell: (message: SubmittedMessage) => stateCell(scribe, message) },
     {
       title: t.user,
       cell: ({ user_id }: SubmittedMessage) => html`<a href="${userPath(scribe)}/${user_id}">${user_id}</a>`,
@@ -131,7 +131,7 @@ function columns(scribe: Scribe, titles: MessagesFacts['titles']) {
 function stateCell(scribe: Scribe, message: SubmittedMessage): Html {
   const last = message.attempts.at(-1)?.answer
   const isBad = message.state !== 'delivered' && last
-  return html`${stateBadge(scribe, message.state)}${isBad && html`<small>${codeOf(last)}${meaningOf(scribe.texts, last)}</small>`}`
+  return html`${stateBadge(scribe, message.state)}${isBad && html`<small>${last.errcode} ${last.name}</small>`}`
 }
 
 function short(text: string): string {

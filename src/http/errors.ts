@@ -74,10 +74,8 @@ export function handleErrors(app: FastifyInstance, log: Logger): void {
 
   function noSuchCall({ method, url }: FastifyRequest, reply: FastifyReply): ServiceError {
     const [path = ''] = url.split('?')
-    const methods = allowed(path)
-    // With this method too where a part of the address is too long.
-    if (methods.length === 0 || methods.includes(method))
-      return new ServiceError('not_found', `There is no ${method} ${path}`)
+    const methods = allowed(path).filter((one) => one !== method)
+    if (methods.length === 0) return new ServiceError('not_found', `There is no ${method} ${path}`)
     const list = methods.sort().join(', ')
     reply.header('Allow', list)
     return new ServiceError('method_not_allowed', `There is no ${method} ${path}; it takes ${list}`)

@@ -1,5 +1,5 @@
 import type { Knex } from 'knex'
-import { isUsable, lockNextPermits, type NextPermit, reserve } from '../books/index.js'
+import { givenBy, isUsable, lockNextPermits, type NextPermit, reserve } from '../books/index.js'
 import { failpoint } from '../lib/failpoint.js'
 import type { UserId } from '../lib/user-id.js'
 import type { Card } from './card-store.js'
@@ -51,8 +51,7 @@ async function lockPermit(
   { appId, userId, openId, card }: Single,
   now: number,
 ): Promise<NextPermit | undefined> {
-  const usable = isUsable(card, now)
-  const ofPerson = { sql: `${usable.sql} AND f.open_id = ?`, bindings: [...usable.bindings, openId] }
-  const permits = await lockNextPermits(trx, { appId, users: [userId], spoiled: [] }, ofPerson)
+  const usable = givenBy(isUsable(card, now), openId)
+  const permits = await lockNextPermits(trx, { appId, users: [userId], spoiled: [] }, usable)
   return permits.get(userId)
 }

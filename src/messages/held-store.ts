@@ -40,6 +40,7 @@ interface HeldRow {
   app_id: string
   user_id: UserId
   open_id: string | null
+  addressed_to: string | null
   channel: Channel
   template_id: string
   page: string
@@ -60,7 +61,8 @@ interface HeldRow {
 export async function findHeld(trx: Knex.Transaction, ids: number[], lease: Lease): Promise<HeldMessage[]> {
   const rows = await selectRows<HeldRow>(
     trx,
-    `SELECT m.id, m.kind, m.state, m.app_id, m.user_id, COALESCE(m.open_id, f.open_id) AS open_id, c.channel,
+    `SELECT m.id, m.kind, m.state, m.app_id, m.user_id, COALESCE(m.open_id, f.open_id) AS open_id,
+       CASE WHEN m.kind = 'api' THEN m.open_id END AS addressed_to, c.channel,
        c.template_id, COALESCE(s.page, c.page) AS page, COALESCE(s.data, c.data) AS data, m.streak, m.permit_id,
        f.form_id, f.source, m.attempts, m.maybe_sent, m.business_date, m.run_id, s.not_after,
        COALESCE(NULLIF(s.claimed_at, 0), m.created_at) AS claimed_at
@@ -77,6 +79,7 @@ export async function findHeld(trx: Knex.Transaction, ids: number[], lease: Leas
     appId: row.app_id,
     userId: row.user_id,
     openId: row.open_id ?? '',
+    addressedTo: row.addressed_to,
     channel: row.channel,
     templateId: row.template_id,
     page: row.page,

@@ -1,5 +1,5 @@
 import type { Knex } from 'knex'
-import { isUsable, lockNextPermits, type NextPermit, recordDead, reserve } from '../books/index.js'
+import { givenBy, isUsable, lockNextPermits, type NextPermit, recordDead, reserve } from '../books/index.js'
 import { inTransaction } from '../db/transaction.js'
 import { failpoint } from '../lib/failpoint.js'
 import { groupBy } from '../lib/group-by.js'
@@ -10,7 +10,7 @@ import type { HeldMessage } from './message.js'
 import { nextPermit, waiting } from './outcome.js'
 import * as store from './store.js'
 import { recordAttempts } from './submitted-store.js'
-import { emptyTally, type Tally } from './tally.js'
+import { addTallies, emptyTally, type Tally } from './tally.js'
 
 /**
  * After this many requests in a row, a message waits, with its next permit reserved, while others are served. Someone
@@ -34,12 +34,25 @@ export interface NextPermits {
 
 /**
  * Leaves the spoiled permit spent, with WeChat's code on it, and reserves the user's next oldest permit for the same
- * message.
+ * message; for one that was addressed to an open_id, the next one that this person gave.
  */
 export async function takeNextPermits(db: Knex, judged: JudgedMessage[], now: number): Promise<NextPermits> {
+  const taken: NextPermits = { next: new Map(), without: [], tally: emptyTally() }
+  for (const group of groupBy(judged, ({ message }) => message.addressedTo).values()) {
+    const { next, without, tally } = await takeAlike(db, group, now)
+    for (const [id, message] of next) taken.next.set(id, message)
+    taken.without.push(...without)
+    taken.tally = addTallies(taken.tally, tally)
+  }
+  return taken
+}
+
+/** Of messages to one open_id, or of those to whichever their users have. */
+async function takeAlike(db: Knex, judged: JudgedMessage[], now: number): Promise<NextPermits> {
   const [first] = judged
   if (!first) return { next: new Map(), without: [], tally: emptyTally() }
-  const { appId } = first.message
+  const { appId, addressedTo } = first.message
+  const usable = isUsable(first.message, now)
   return inTransaction(db, async (trx) => {
     const permits = await lockNextPermits(
       trx,
@@ -48,7 +61,7 @@ export async function takeNextPermits(db: Knex, judged: JudgedMessage[], now: nu
         users: judged.map(({ message }) => message.userId),
         spoiled: permitsOf(judged),
       },
-      isUsable(first.message, now),
+      addressedTo === null ? usable : givenBy(usable, addressedTo),
     )
     const held = await store.lockHeld(
       trx,

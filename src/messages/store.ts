@@ -86,7 +86,7 @@ export async function cancel(
 
 /**
  * Lets a message go on with its user's next permit, and so to the open_id that gave it: WeChat accepts a form_id for
- * nobody else (41028), and a user may have several open_ids.
+ * nobody else (41028), and a user may have several open_ids. One that was addressed to an open_id keeps it.
  */
 export async function goOnWith(
   trx: Knex.Transaction,
@@ -96,7 +96,7 @@ export async function goOnWith(
 ): Promise<void> {
   await execute(
     trx,
-    `UPDATE wx_push_message SET permit_id = ?, open_id = NULL, state = 'queued', attempts = attempts + 1, errcode = ?,
+    `UPDATE wx_push_message SET permit_id = ?, open_id = CASE WHEN kind = 'api' THEN open_id END, state = 'queued', attempts = attempts + 1, errcode = ?,
        updated_at = ? WHERE id = ?`,
     [permitId, errcode, now, id],
   )

@@ -9,6 +9,7 @@ import { sortedUnique } from '../lib/sorted.js'
 import { toJson } from '../lib/user-id.js'
 import { takeUp } from '../messages/lease-store.js'
 import { followStates } from '../messages/submitted-store.js'
+import { findYoungerSpentFirst } from './oldest-first-store.js'
 import { findWrongOutcomes } from './outcome-store.js'
 import { recountOutcomes } from './recount-outcomes.js'
 import * as store from './store.js'
@@ -61,7 +62,7 @@ export async function audit(db: Knex, now: number, fix: boolean): Promise<AuditR
   const checks = [
     await check('counter_is_exact', () => store.findWrongCounters(db, MAX_VIOLATIONS)),
     await check('one_reminder_per_day', () => store.findDoubleReminders(db, MAX_VIOLATIONS)),
-    await check('oldest_permit_first', () => store.findYoungerSpentFirst(db, MAX_VIOLATIONS)),
+    await check('oldest_permit_first', () => findYoungerSpentFirst(db, since, MAX_VIOLATIONS)),
     await check('spent_permit_has_message', () => store.findSpentWithoutMessage(db, MAX_VIOLATIONS)),
     await check('message_has_permit', () => store.findMessagesWithoutPermit(db, MAX_VIOLATIONS)),
     await check('permit_goes_to_its_giver', () => store.findWrongReceivers(db, MAX_VIOLATIONS)),

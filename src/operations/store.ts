@@ -1,6 +1,5 @@
 import type { Knex } from 'knex'
-import { PAY_HOLD_MS, VALIDITY_MARGIN_MS } from '../books/index.js'
-import { mysqlHint, scanRows } from '../db/sql.js'
+import { scanRows } from '../db/sql.js'
 import type { UserId } from '../lib/user-id.js'
 import type { MessageKind } from '../messages/message.js'
 
@@ -52,44 +51,6 @@ export function findDoubleReminders(db: Knex, limit: number): Promise<DoubleRemi
      FROM wx_push_message m LEFT JOIN wx_job_run r ON r.id = m.run_id
      WHERE m.kind = 'reminder' AND m.state <> 'cancelled'
      GROUP BY m.app_id, m.user_id, COALESCE(r.slot, m.business_date) HAVING COUNT(*) > 1 LIMIT ?`,
-    [limit],
-  )
-}
-
-export interface YoungerSpentFirst {
-  message_id: number
-  user_id: UserId
-  spent_permit: number
-  older_permit: number
-}
-
-/**
- * Rule: the oldest valid permit is spent first. Looks for a permit that existed when the message was claimed,
- * was still valid when the spent one was taken (a next permit is taken later than the claim), ran out earlier
- * than that one, and was not spent. A permit that came in or was given back after the claim does not count:
- * its row was written later. For a row written by hand, without a time, only the id tells whether it existed.
- * A submitted message takes the oldest that is valid when it may go out.
- * Permits of another kind do not compete with it: a form_id cannot be spent on a subscribe message.
- */
-export function findYoungerSpentFirst(db: Knex, limit: number): Promise<YoungerSpentFirst[]> {
-  return scanRows<YoungerSpentFirst>(
-    db,
-    `SELECT m.id AS message_id, m.user_id, spent.id AS spent_permit, older.id AS older_permit
-     FROM wx_push_message m${mysqlHint(db, 'FORCE INDEX (PRIMARY)')}
-     JOIN wx_save_form_id spent ON spent.id = m.permit_id AND spent.message_id = m.id
-     JOIN wx_save_form_id older ON older.app_id = m.app_id AND older.user_id = m.user_id
-       AND (older.source = 'subscribe') = (spent.source = 'subscribe')
-       AND (older.template_id = spent.template_id OR older.template_id IS NULL AND spent.template_id IS NULL)
-       AND (older.source <> 'pay' OR older.created_at <= m.created_at - ${PAY_HOLD_MS})
-       AND older.expire < spent.expire AND older.expire > m.created_at + ${VALIDITY_MARGIN_MS}
-       AND older.expire > spent.updated_at + ${VALIDITY_MARGIN_MS}
-     LEFT JOIN wx_submitted_message s ON s.message_id = m.id
-     WHERE m.state <> 'cancelled' AND older.created_at < m.created_at
-       AND older.expire > COALESCE(s.not_before, 0) + ${VALIDITY_MARGIN_MS}
-       AND (older.created_at > 0 OR older.id < spent.id)
-       AND (older.status = 0 AND older.updated_at <= m.created_at
-         OR older.status = 2 AND older.message_id = 0 AND older.updated_at > older.expire)
-     LIMIT ?`,
     [limit],
   )
 }

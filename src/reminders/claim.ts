@@ -169,6 +169,7 @@ function heldMessages(
     appId: account.appId,
     userId: claimed.userId,
     openId: claimed.openId,
+    addressedTo: null,
     channel: card.channel,
     templateId: card.templateId,
     page: card.page,

@@ -13,7 +13,7 @@ export type Named = { userId: UserId } | { openId: string }
 
 export interface Receiver {
   userId: UserId
-  /** Where a message without a permit goes; null: to the open_id that gave its permit. */
+  /** Where it goes: the open_id that was named, or, of a message without a permit, that of the user; null: the one that gave its permit. */
   openId: string | null
 }
 
@@ -59,6 +59,7 @@ export async function receiversOf(
         'user_stopped',
         'The user wants no messages, or WeChat lets none through: see stops of GET /v1/users/{user_id}',
       )
+    if ('openId' in named) return { userId, openId: named.openId }
     if (!openIdOf) return { userId, openId: null }
     const openId = openIdOf.get(userId)
     return openId === undefined

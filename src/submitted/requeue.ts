@@ -4,15 +4,14 @@ import { isUsable, lockPermitsFor, PermitsMoved, spendOnMessages } from '../book
 import { inRequest } from '../db/transaction.js'
 import { ServiceError } from '../errors.js'
 import { failpoint } from '../lib/failpoint.js'
-import { toUserId, type UserId } from '../lib/user-id.js'
 import { addWaits } from '../messages/retry-store.js'
 import { LONGEST_WAIT_MS } from './check.js'
 import { needsPermit } from './need.js'
-import { receiversOf } from './receivers.js'
+import { type Receiver, receiversOf } from './receivers.js'
 import * as store from './requeue-store.js'
-import { findMessage, stateOf } from './status.js'
+import { findMessage, noSuchMessage, stateOf } from './status.js'
 import type { SubmittedMessage } from './status-schemas.js'
-import { findSubmitted } from './status-store.js'
+import { findSubmitted, type SubmittedRow } from './status-store.js'
 
 /**
  * Queues a dead letter again, with a permit of its own and new attempts. `notAfter` replaces the time from which it is not
@@ -26,21 +25,17 @@ export async function requeueMessage(
   now: number,
 ): Promise<SubmittedMessage> {
   const { appId, channel } = account
-  const before = await findMessage(db, appId, id)
-  if (before.state !== 'dead') throw notDead(before.state)
-  const until = validUntil(before, notAfter, now)
-  const [receiver] = await receiversOf(db, account, [
-    { named: { userId: toUserIdOf(before) }, templateId: before.template_id },
-  ])
-  if (receiver instanceof ServiceError) throw receiver
-  if (!receiver) throw notDead(before.state)
+  const [dead] = await findSubmitted(db, appId, [id])
+  if (!dead) throw noSuchMessage(id)
+  if (stateOf(dead) !== 'dead') throw notDead(stateOf(dead))
+  const until = validUntil(dead, notAfter, now)
+  const { userId, openId } = await receiverOf(db, account, dead)
   await inRequest(
     db,
     async (trx) => {
-      const { userId, openId } = receiver
-      const usable = isUsable({ channel, templateId: before.template_id }, now)
+      const usable = isUsable({ channel, templateId: dead.template_id }, now)
       const [permitId = null] = needsPermit(channel)
-        ? await lockPermitsFor(trx, appId, [{ userId, usable }])
+        ? await lockPermitsFor(trx, appId, [{ userId, openId, usable }])
         : []
       if (permitId === null && needsPermit(channel))
         throw new ServiceError(
@@ -60,15 +55,26 @@ export async function requeueMessage(
   return findMessage(db, appId, id)
 }
 
-const toUserIdOf = ({ user_id }: SubmittedMessage): UserId =>
-  typeof user_id === 'string' ? toUserId(user_id) : user_id
+/** The one that it was for, if that still is this user's. */
+async function receiverOf(
+  db: Knex,
+  account: Account,
+  { user_id: userId, open_id: openId, template_id: templateId }: SubmittedRow,
+): Promise<Receiver> {
+  const named = openId === null ? { userId } : { openId }
+  const [receiver] = await receiversOf(db, account, [{ named, templateId }])
+  if (receiver instanceof ServiceError) throw receiver
+  if (receiver?.userId !== userId)
+    throw new ServiceError('user_not_bound', 'The open_id of this message is bound to another user by now')
+  return receiver
+}
 
-function validUntil({ not_after_at }: SubmittedMessage, notAfter: number | undefined, now: number): number {
+function validUntil({ not_after }: SubmittedRow, notAfter: number | undefined, now: number): number {
   if (notAfter !== undefined && (notAfter <= now || notAfter > now + LONGEST_WAIT_MS))
     throw new ServiceError('invalid_request', 'not_after: must be within 7 days from now', {
       field: 'not_after',
     })
-  const until = notAfter ?? Date.parse(not_after_at)
+  const until = notAfter ?? not_after
   if (until <= now)
     throw new ServiceError(
       'message_expired',

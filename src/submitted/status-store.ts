@@ -11,6 +11,7 @@ export interface SubmittedRow {
   id: number
   app_id: string
   user_id: UserId
+  open_id: string | null
   channel: Channel
   template_id: string
   page: string
@@ -39,7 +40,7 @@ export interface SubmittedRow {
 export function findSubmitted(db: Knex, appId: string, ids: number[]): Promise<SubmittedRow[]> {
   return selectRows<SubmittedRow>(
     db,
-    `SELECT s.message_id AS id, s.app_id, s.user_id, c.channel, s.template_id, s.page, s.data, s.not_before, s.not_after,
+    `SELECT s.message_id AS id, s.app_id, s.user_id, m.open_id, c.channel, s.template_id, s.page, s.data, s.not_before, s.not_after,
        s.requeues, s.submitted_by, s.state AS ended, m.state, m.attempts, m.maybe_sent, m.permit_id, m.errcode, m.errmsg,
        m.rid, m.msgid, m.delivery_status, w.next_attempt_at, s.created_at, m.settled_at
      FROM wx_submitted_message s${mysqlHint(db, 'FORCE INDEX (PRIMARY)')}

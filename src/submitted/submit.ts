@@ -162,8 +162,9 @@ function permitsFor(
   now: number,
 ): Promise<(number | undefined)[]> {
   if (!needsPermit(channel)) return Promise.resolve([])
-  const wants = items.map(({ userId, templateId, notBefore }) => ({
+  const wants = items.map(({ userId, openId, templateId, notBefore }) => ({
     userId,
+    openId,
     usable: isUsable({ channel, templateId }, Math.max(now, notBefore)),
   }))
   return lockPermitsFor(trx, appId, wants)

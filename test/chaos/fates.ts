@@ -31,6 +31,10 @@ const PLACES: Record<Role, Places> = {
     'send.after': 10,
     'settle.in_transaction': 3,
     'settle.committed': 3,
+    'give_back.in_transaction': 1,
+    'next_permit.in_transaction': 1,
+    'submit.in_transaction': 4,
+    'submit.committed': 4,
   },
   remind: {
     'claim.committed': 3,

@@ -3,6 +3,7 @@ import { execute } from '../../src/db/sql.js'
 import type { MysqlServer } from '../helpers/mysql-server.js'
 import { NO_OUTAGE, outage } from './faults.js'
 import type { Luck } from './luck.js'
+import { putParcelTemplate } from './parcel-template.js'
 import type { Disturbance } from './processes.js'
 import type { Stage } from './stage.js'
 
@@ -64,10 +65,22 @@ export function hurryRetries({ course, db }: Stage, luck: Luck): Promise<void> {
   return course.repeat(luck, { low: 2_000, high: 2_000 }, () => letRetriesBeDue(db).catch(() => {}))
 }
 
+/** Not before its time: a submitted message that has one waits for it in the same table. */
 export async function letRetriesBeDue(db: Knex): Promise<void> {
   const now = Date.now()
-  await execute(db, 'UPDATE wx_message_retry SET next_attempt_at = ? WHERE next_attempt_at > ?', [
-    now,
-    now + 1_000,
-  ])
+  await execute(
+    db,
+    `UPDATE wx_message_retry SET next_attempt_at = ? WHERE next_attempt_at > ?
+       AND message_id NOT IN (SELECT message_id FROM wx_submitted_message WHERE not_before > ?)`,
+    [now, now + 1_000, now],
+  )
+}
+
+/** The backend's own template does not fit its messages for a while: they become dead letters. */
+export function breakParcelTemplate({ course, sandbox }: Stage, luck: Luck): Promise<void> {
+  let isBroken = false
+  return course.repeat(luck, { low: 3_000, high: 9_000 }, () => {
+    isBroken = !isBroken
+    putParcelTemplate(sandbox.control, isBroken)
+  })
 }

@@ -10,7 +10,15 @@ function unknown(id: number, changes: Partial<AskedMessage> = {}): AskedMessage 
   return { id, state: 'unknown', ...times, errcode: null, errmsg: BY_ITS_LEASE, requests: [], ...changes }
 }
 
-const accepted: SendRequest = { at: 2_000, client: 'a', openId: 'o', outcome: 0, status: 200, endedAt: 2_010 }
+const accepted: SendRequest = {
+  at: 2_000,
+  client: 'a',
+  openId: 'o',
+  data: {},
+  outcome: 0,
+  status: 200,
+  endedAt: 2_010,
+}
 const kill = (at: number, client = 'a'): Disturbance => ({ kind: 'kill', client, from: at, until: at })
 
 describe('a message that ended as unknown', () => {

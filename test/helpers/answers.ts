@@ -13,6 +13,7 @@ export function held(changes: Partial<HeldMessage> = {}): HeldMessage {
     appId: 'wx1',
     userId: 7,
     openId: 'oUser7',
+    addressedTo: null,
     channel: 'form_id',
     templateId: 'template',
     page: '',

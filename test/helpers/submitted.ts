@@ -14,7 +14,7 @@ import type { World } from './world.js'
 
 let keys = 0
 
-/** Submits one message to each user, in one batch. Answers their ids and states in that order. */
+/** Submits one message to each user, or as many to an `open_id`, in one batch. Answers their ids and states in that order. */
 export async function submitTo(
   world: Pick<World, 'db' | 'account' | 'clock'>,
   userIds: UserId[],
@@ -25,7 +25,9 @@ export async function submitTo(
   const now = world.clock.now()
   const items = userIds.map(
     (userId): Item => ({
-      user_id: typeof userId === 'bigint' ? String(userId) : userId,
+      ...(fields.open_id === undefined
+        ? { user_id: typeof userId === 'bigint' ? String(userId) : userId }
+        : {}),
       template_id: TEMPLATE_ID,
       data: { keyword1: `您的包裹 ${userId} 已到`, keyword2: '取件码 8-2-1024', keyword4: '今天' },
       ...fields,

@@ -169,9 +169,3 @@ test.each(['/%zz', '/v1/%', '/%c0%af', '/docs/static/%00'])(
     expect(answer.body).toEqual(failure('malformed_request'))
   },
 )
-
-test('an address that is too long is not there, and takes no other method', async () => {
-  const answer = await service.request('GET', `/v1/users/${'1'.repeat(200)}`, { headers: AUTHORIZED })
-  expect(answer.status).toBe(404)
-  expect(answer.headers.get('allow')).toBeNull()
-})

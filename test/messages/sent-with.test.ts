@@ -13,6 +13,7 @@ const MESSAGE: HeldMessage = {
   appId: 'wx1',
   userId: 1,
   openId: 'o1',
+  addressedTo: null,
   channel: 'subscribe',
   templateId: 'T',
   page: 'pages/sign-in/index',

@@ -3,10 +3,14 @@ import { isSqlite, selectRows } from '../../src/db/sql.js'
 import { audit } from '../../src/operations/audit.js'
 import { expireStale } from '../../src/permits/expire.js'
 import { createIngest } from '../../src/permits/ingest.js'
+import { cancelMessage } from '../../src/submitted/cancel.js'
+import { requeueMessage } from '../../src/submitted/requeue.js'
+import { rebindUser } from '../../src/users/rebind.js'
 import { claimAll, claimOne } from '../helpers/claims.js'
 import { DAY_MS, HOUR_MS, MINUTE_MS, SEND_PATH } from '../helpers/constants.js'
 import { dialects } from '../helpers/database.js'
 import { silentLog } from '../helpers/rows.js'
+import { sendSubmitted, submitTo } from '../helpers/submitted.js'
 import { openIdOf, user, users } from '../helpers/users.js'
 import { letWait } from '../helpers/waits.js'
 import { useWorld } from '../helpers/world.js'
@@ -170,7 +174,8 @@ describe.each(dialects)('the audit on %s', (dialect) => {
     await remind()
     const message = nth(await world.messages(), 1)
     const [older, younger] = await world.permitsOf(message.user_id)
-    await db('wx_save_form_id').where({ id: older?.id }).update({ status: 0, message_id: 0 })
+    const untouched = { status: 0, message_id: 0, updated_at: world.clock.now() - HOUR_MS }
+    await db('wx_save_form_id').where({ id: older?.id }).update(untouched)
     await db('wx_save_form_id')
       .where({ id: younger?.id })
       .update({ status: 1, message_id: message.id, updated_at: world.clock.now() })
@@ -334,6 +339,57 @@ describe.each(dialects)('the audit on %s', (dialect) => {
       await db('wx_message_push_status').where({ user_id: 2 }).increment('count')
       expect(await found()).toEqual({})
       world.clock.advance(2 * DAY_MS)
+      expect(await sweep()).toMatchObject({ expired: 1 })
+      expect(await found()).toEqual({})
+    })
+
+    test('the audit raises no false alarm after a submitted message gave back an older permit than the reminder took', async () => {
+      await world.has(users(1, 3).permits(3))
+      const waits = { not_before: world.clock.now() + HOUR_MS }
+      const [one, two] = await submitTo(world, [1, 2, 3], waits)
+      const cancel = (id = 0) => cancelMessage(db, world.account.appId, id, world.clock.now())
+      // In the same millisecond, before and after.
+      await cancel(one?.id)
+      expect(await remind()).toMatchObject({ delivered: 3 })
+      await cancel(two?.id)
+      expect(await found()).toEqual({})
+      world.clock.advance(DAY_MS + HOUR_MS)
+      expect(await sweep()).toMatchObject({ expired: 1 })
+      expect(await found()).toEqual({})
+    })
+
+    test('the audit raises no false alarm after a dead letter left its permit to run out and took another one', async () => {
+      await world.has(user(1).permits(3))
+      const [message] = await submitTo(world, [1], { not_after: world.clock.now() + 5 * DAY_MS })
+      // The reminder takes the second one while the first is held.
+      expect(await remind()).toMatchObject({ delivered: 1 })
+      world.wechat.addFault({ kind: 'errcode', errcode: 47003, times: 3, match: { path: SEND_PATH } })
+      for (let attempt = 0; attempt < 3; attempt++) {
+        world.clock.advance(HOUR_MS)
+        await sendSubmitted(world, world.startProcess())
+      }
+      expect((await world.permitsOf(1)).map(({ status }) => status)).toEqual([0, 1, 0])
+      expect(await found()).toEqual({})
+      world.clock.advance(DAY_MS)
+      await requeueMessage(db, world.account, { id: message?.id ?? 0 }, world.clock.now())
+      expect(await sweep()).toMatchObject({ expired: 1 })
+      expect((await world.permitsOf(1)).map(({ status }) => status)).toEqual([2, 1, 1])
+      expect(await found()).toEqual({})
+    })
+
+    test('the audit raises no false alarm after permits ran out that came with a person from another user', async () => {
+      await world.has(user(1).permitFor(2 * DAY_MS), user(2).permitFor(DAY_MS))
+      const rebind = (userId: number, movePermits: boolean) =>
+        db.transaction((trx) =>
+          rebindUser(trx, world.account, { openId: openIdOf(2), userId, movePermits }, world.clock.now()),
+        )
+      await rebind(2, false)
+      expect(await world.startProcess().remind({ limit: 1 })).toMatchObject({ delivered: 1 })
+      world.clock.advance(HOUR_MS)
+      await rebind(1, true)
+      expect((await world.permitsOf(1)).map(({ status }) => status)).toEqual([0, 1])
+      expect(await found()).toEqual({})
+      world.clock.advance(DAY_MS)
       expect(await sweep()).toMatchObject({ expired: 1 })
       expect(await found()).toEqual({})
     })

@@ -1,6 +1,7 @@
 import type { Knex } from 'knex'
 import { beforeAll, expect, test } from 'vitest'
 import { selectRows } from '../../src/db/sql.js'
+import { findYoungerSpentFirst } from '../../src/operations/oldest-first-store.js'
 import * as auditStore from '../../src/operations/store.js'
 import { dayOf } from '../../src/reminders/due-store.js'
 import { countStandings } from '../../src/reminders/store.js'
@@ -44,7 +45,7 @@ async function rowsRead(ask: (trx: Knex) => Promise<unknown>): Promise<number> {
 test.each<[string, (trx: Knex) => Promise<unknown>]>([
   ['counters', (trx) => auditStore.findWrongCounters(trx, 10)],
   ['reminders of a day', (trx) => auditStore.findDoubleReminders(trx, 10)],
-  ['order of permits', (trx) => auditStore.findYoungerSpentFirst(trx, 10)],
+  ['order of permits', (trx) => findYoungerSpentFirst(trx, 0, 10)],
   ['spent permits', (trx) => auditStore.findSpentWithoutMessage(trx, 10)],
   ['messages', (trx) => auditStore.findMessagesWithoutPermit(trx, 10)],
   [

@@ -1,5 +1,6 @@
 import type { AttemptOutcome } from '../../../messages/submitted-store.js'
 import type { State } from '../../../submitted/schemas.js'
+import type { DeliveryState } from '../../../webhooks/log-schemas.js'
 
 export const messages = {
   title: 'Messages',
@@ -78,6 +79,16 @@ export const messages = {
   told: 'Says',
   outcomeHere: 'Taken as',
   waits: 'waits to be looked at',
+  webhook: "The backend's webhook",
+  webhookNote: 'What the backend was told, the newest first.',
+  noWebhook: 'Nothing was told.',
+  webhookStates: {
+    waiting: 'waiting',
+    delivered: 'told',
+    failed: 'given up',
+  } satisfies Record<DeliveryState, string>,
+  webhookAnswer: 'Answer',
+  webhookNext: (time: string) => `again ${time}`,
   cancel: {
     open: 'Cancel …',
     title: (id: string) => `Cancel message ${id}?`,

@@ -77,6 +77,12 @@ export const messages: typeof messagesEn = {
   told: '内容',
   outcomeHere: '处理结果',
   waits: '等待处理',
+  webhook: '后端的 webhook',
+  webhookNote: '已告知后端的内容，最新的在前。',
+  noWebhook: '没有告知过。',
+  webhookStates: { waiting: '等待中', delivered: '已告知', failed: '已放弃' },
+  webhookAnswer: '应答',
+  webhookNext: (time) => `将于 ${time} 重试`,
   cancel: {
     open: '取消…',
     title: (id) => `取消消息 ${id}？`,
