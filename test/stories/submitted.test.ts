@@ -6,6 +6,8 @@ import { dialects } from '../helpers/database.js'
 import { eventually } from '../helpers/eventually.js'
 import { ADMIN_PASSWORD, signedIn } from '../helpers/operator.js'
 import { API_KEY, startTestService, type TestService } from '../helpers/service.js'
+import { SECRET, toldOf } from '../helpers/webhooks.js'
+import { startWechatStub, type WechatStub } from '../helpers/wechat.js'
 
 const OPEN_ID = 'oStoryOfAParcel00000000000'
 const [USER, STRANGER] = [9001, 9002]
@@ -34,8 +36,10 @@ describe.each(
   const clock = createClock(Date.parse('2026-11-20T15:00:00+08:00'))
   let wechat: Sandbox
   let service: TestService
+  let backend: WechatStub
 
   beforeAll(async () => {
+    backend = await startWechatStub()
     wechat = await startSandbox({
       now: clock.now,
       accounts: [
@@ -55,16 +59,20 @@ describe.each(
         WX_CALLBACK_TOKEN: CALLBACK.token,
         WX_ENCODING_AES_KEY: CALLBACK.encodingAesKey,
         TEMPLATES: TEMPLATE,
+        WEBHOOK_URL: `${backend.url}/told`,
+        WEBHOOK_SECRET: SECRET,
       },
       now: clock.now,
     })
     const url = `${service.url}/wechat/callback`
     wechat.control.configureCallback({ ...CALLBACK, url, mode: 'safe', format: 'xml' })
     await mayBeSentTo[channel]()
+    service.startSchedule()
   })
   afterAll(async () => {
     await service.close()
     await wechat.close()
+    await backend.close()
   })
 
   const mayBeSentTo = {
@@ -88,7 +96,7 @@ describe.each(
   const find = async (id: number) =>
     (await service.request('GET', `/v1/messages/${id}`, { headers: { authorization } })).body as Message
 
-  test('is seen from the call over sending to WeChat’s event, by call and on its page', async () => {
+  test('is seen from the call over sending to WeChat’s event and its webhook, by call and on its page', async () => {
     const answer = await submit(USER)
     expect(answer).toMatchObject({ status: 202, body: { state: 'queued' } })
     const { id } = answer.body as { id: number }
@@ -111,6 +119,15 @@ describe.each(
     expect(message.msgid).toMatch(/^\d+$/)
     expect(message.permit_id === null).toBe(channel === 'official')
 
+    await eventually('its backend is told', () => {
+      clock.advance(1_000)
+      return backend.asked.length === 2
+    })
+    expect(backend.asked.map((asked) => toldOf(asked).type)).toEqual([
+      'message.delivered',
+      'message.reported',
+    ])
+
     const operator = await signedIn(service)
     const { text } = await operator.get(`/dashboard/messages/${id}`)
     for (const shown of [
@@ -119,6 +136,7 @@ describe.each(
       String(message.msgid),
       `message-${id}`,
       EVENTS[channel],
+      'message.reported',
       channel === 'official' ? 'none needed on a service account' : `${message.permit_id}, spent`,
     ])
       expect(text).toContain(shown)
