@@ -52,7 +52,8 @@ describe('a message that ended as unknown', () => {
 
   test('a message that ended as unknown is explained by a process that was still at it when another one ended it', () => {
     const late = unknown(1, { requests: [{ ...accepted, at: 9_500, endedAt: 9_510 }] })
-    expect(explainUnknowns([late], []).counts).toMatchObject({ stalled: 1 })
+    const underWay = unknown(2, { requests: [{ ...accepted, at: 8_990, endedAt: 9_010 }] })
+    expect(explainUnknowns([late, underWay], []).counts).toMatchObject({ stalled: 2 })
   })
 
   test('a message that ended as unknown without a request is explained by the word of its process that it was overtaken', () => {
