@@ -16,7 +16,7 @@ const LAYERS = [
   ['preflight'],
   ['summaries'],
   ['reminders', 'submitted', 'callbacks', 'retention'],
-  ['user-data'],
+  ['user-data', 'webhooks'],
   ['metrics', 'tracing'],
   ['config'],
   ['deps', 'schema'],

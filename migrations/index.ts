@@ -32,6 +32,8 @@ import * as createWxSubmission from './20261121001802_create_wx_submission.js'
 import * as showSubmittedMessagesInDetail from './20261121001803_show_submitted_messages_in_detail.js'
 import * as createWxPlatformAnswer from './20261121001810_create_wx_platform_answer.js'
 import * as createWxQuotaUse from './20261121001811_create_wx_quota_use.js'
+import * as createWxWebhook from './20261121001820_create_wx_webhook.js'
+import * as createWxWebhookDelivery from './20261121001821_create_wx_webhook_delivery.js'
 
 /**
  * The one list of migrations, in order. Names carry no file extension: Knex records names, and the compiled
@@ -71,4 +73,6 @@ export const migrations: Migrations = {
   '20261121001803_show_submitted_messages_in_detail': showSubmittedMessagesInDetail,
   '20261121001810_create_wx_platform_answer': createWxPlatformAnswer,
   '20261121001811_create_wx_quota_use': createWxQuotaUse,
+  '20261121001820_create_wx_webhook': createWxWebhook,
+  '20261121001821_create_wx_webhook_delivery': createWxWebhookDelivery,
 }

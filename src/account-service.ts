@@ -6,7 +6,7 @@ import { openOperators } from './dashboard/operators.js'
 import { openLoginClient, openSending, type Sending, type ServiceBase } from './deps.js'
 import { jobsOf } from './jobs.js'
 import { logOf } from './lib/logger.js'
-import type { Metrics } from './metrics/metrics.js'
+import type { AccountMetrics, Metrics } from './metrics/metrics.js'
 import { createObservers } from './observers.js'
 import { createCounterCheck } from './operations/counter-check.js'
 import { createIngest } from './permits/ingest.js'
@@ -15,6 +15,8 @@ import { createSchedule } from './schedule/schedule.js'
 import { createSubmittedWorker, type SubmittedWorker } from './submitted/worker.js'
 import type { Tracing } from './tracing/tracing.js'
 import { openAllFollowers } from './users/followers.js'
+import { setWebhook } from './webhooks/store.js'
+import { createWebhookWorker, type WebhookWorker } from './webhooks/worker.js'
 
 /** All that works for one account in this process. Accounts share the database pool and the server, nothing else. */
 export interface AccountService {
@@ -56,6 +58,7 @@ export async function openAccountService(
   const { db, log, now } = base
   base.hideSecrets(secretsOf(account))
   await openAllFollowers(db, account, now())
+  await setWebhook(db, appId, account.webhook !== undefined, now())
   for (const date of await recordMissedDays(db, account, now()))
     log.warn({ event: 'remind.missed', app_id: appId, date }, 'no process was running on that day')
   if (account.templateId === '')
@@ -70,14 +73,30 @@ export async function openAccountService(
   const ingest = createIngest(db, observers.onUploads)
   const callbacks = createCallbackWorker({ db, account, log, now, onWorked: observers.onEventWorked })
   const submitted = createSubmittedWorker(sending, account)
-  const operators = openOperators({ base, sending, config, account, assertClock })
+  const webhooks = openWebhooks(base, account, told)
+  const operators = openOperators({
+    base,
+    sending,
+    config,
+    account,
+    assertClock,
+    onQueued: submitted.wake,
+  })
   const { retentionDays } = config
-  const jobs = jobsOf(account, { sending, callbacks, submitted, counters, retentionDays, assertClock })
+  const jobs = jobsOf(account, {
+    sending,
+    callbacks,
+    submitted,
+    webhooks,
+    counters,
+    retentionDays,
+    assertClock,
+  })
   const schedule = createSchedule(jobs, account, log)
   let closing: Promise<void> | undefined
 
   async function stopWork(): Promise<void> {
-    await Promise.all([schedule.stop(), submitted.stop(), operators?.runs.stop()])
+    await Promise.all([schedule.stop(), submitted.stop(), webhooks?.stop(), operators?.stop()])
   }
 
   async function close(): Promise<void> {
@@ -112,4 +131,12 @@ export async function openAccountService(
       return closing
     },
   }
+}
+
+function openWebhooks(
+  { db, log, now }: ServiceBase,
+  { appId, webhook }: Account,
+  { onWebhook }: AccountMetrics,
+): WebhookWorker | undefined {
+  return webhook && createWebhookWorker({ db, appId, webhook, log, now, onAttempt: onWebhook })
 }

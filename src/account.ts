@@ -15,8 +15,8 @@ export type MessageLanguage = 'zh_CN' | 'en_US' | 'zh_HK' | 'zh_TW'
 
 export interface Webhook {
   url: string
-  /** Signs what is sent. */
-  secret: string
+  /** Each signs what is sent: one, or `new,old` while it is being replaced. */
+  secrets: string[]
 }
 
 /** A text with placeholders, for users whose streak is at least `min_streak`; without it, for everybody. */
@@ -68,5 +68,5 @@ export interface Account {
 
 /** What no log line may show. */
 export function secretsOf({ appSecret, callback, webhook }: Account): string[] {
-  return [appSecret, callback.token, callback.encodingAesKey, webhook?.secret ?? ''].filter(Boolean)
+  return [appSecret, callback.token, callback.encodingAesKey, ...(webhook?.secrets ?? [])].filter(Boolean)
 }

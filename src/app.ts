@@ -38,6 +38,7 @@ import { userRoutes } from './users/routes.js'
 import { sessionRoutes } from './users/session-routes.js'
 import { createSessionTokens } from './users/session-token.js'
 import { userOfSession } from './users/user-ids.js'
+import { webhookRoutes } from './webhooks/routes.js'
 import type { LoginResult } from './wechat/login.js'
 
 /** What the routes ask of the parts of an account. */
@@ -146,6 +147,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
   }
   await app.register(submitRoutes(submitted))
   await app.register(messageRoutes(submitted))
+  await app.register(webhookRoutes({ db, accountOf, callers, now }))
   await app.register(
     callbackRoutes({
       db,

@@ -11,11 +11,15 @@ import type { Job } from './schedule/job.js'
 import { submittedJob } from './submitted/job.js'
 import type { SubmittedWorker } from './submitted/worker.js'
 import { summarizeJob } from './summaries/job.js'
+import { webhooksJob } from './webhooks/job.js'
+import type { WebhookWorker } from './webhooks/worker.js'
 
 export interface JobDeps {
   sending: RemindDeps
   callbacks: CallbackWorker
   submitted: SubmittedWorker
+  /** undefined: the account has no webhook. */
+  webhooks: WebhookWorker | undefined
   counters: CounterCheck
   retentionDays: number
   /** Throws if our clock and the database's disagree: what is due, and what has run out, would be wrong. */
@@ -25,11 +29,12 @@ export interface JobDeps {
 /** Everything that the schedule does for an account. A new job needs a file beside its work, and a line here. */
 export function jobsOf(
   account: Account,
-  { sending, callbacks, submitted, counters, retentionDays, assertClock }: JobDeps,
+  { sending, callbacks, submitted, webhooks, counters, retentionDays, assertClock }: JobDeps,
 ): Job[] {
   return [
     recoverJob(sending, account),
     submittedJob(submitted),
+    webhooksJob(webhooks),
     callbacksJob(callbacks),
     remindJob(sending, account, assertClock),
     expireJob(sending, account, assertClock),

@@ -360,7 +360,7 @@ test('audit ends with 3 and names what is wrong; --fix recounts', async () => {
   const fixed = await run('audit', '--fix')
   expect(fixed.code).toBe(0)
   expect(fixed.stdout).toContain(
-    '1 counters recounted, 0 future last_date corrected, 0 messages to be taken over, the outcomes of 0 runs recounted.',
+    '1 counters recounted, 0 future last_date corrected, 0 messages to be taken over, 0 ends of submitted messages recorded again, the outcomes of 0 runs recounted.',
   )
 })
 

@@ -5,6 +5,7 @@ import { DAY_MS, MINUTE_MS } from '../lib/durations.js'
 import { causeOf } from '../messages/cause.js'
 import { traceIdOf } from '../messages/message.js'
 import { endSubmitted } from '../messages/submitted-store.js'
+import { addWebhookEvents } from '../messages/webhook-store.js'
 import { addOutcomes, type OutcomeChange } from '../runs/outcomes.js'
 import { lockForSettling, moveTotals } from '../runs/totals.js'
 import { recordStop } from '../users/stop-store.js'
@@ -42,7 +43,9 @@ const LATE_MS = 10 * MINUTE_MS
 const WAIT_FOR_MESSAGE_MS = 10 * MINUTE_MS
 const WAIT_FOR_SETTLE_MS = DAY_MS
 
-export function readReport(event: store.EventRow): DeliveryReport | undefined {
+type Told = Pick<store.EventRow, 'event' | 'msgid' | 'template_id' | 'event_time' | 'payload'>
+
+export function readReport(event: Told): DeliveryReport | undefined {
   const { msgid, template_id: templateId, event_time } = event
   if (msgid === null) return undefined
   const { Status = '', ErrorCode, ErrorStatus = '' } = payloadOf(event)
@@ -128,6 +131,7 @@ export async function applyDelivery(
     return { kind: 'wait', outcome: 'unknown_message', until: nextAttempt(event, now) }
   }
   if (message.state === 'unknown') await endSubmitted(trx, [{ id: message.id, state: outcome }], now)
+  await addWebhookEvents(trx, 'reported', [message.id], now)
   if (settledOf !== null && ended.has(settledOf))
     await moveTotals(trx, settledOf, { from: 'unknown', to: outcome, messages: 1 }, now)
   const isBlock = report.channel === 'official' && status.startsWith(USER_BLOCK.status)

@@ -23,6 +23,6 @@ export function nextAttempt(event: Pick<EventRow, 'received_at'>, now: number): 
 }
 
 /** The fields that events.ts has kept from an event that moves the books. */
-export function payloadOf(event: EventRow): Partial<Record<string, string>> {
+export function payloadOf(event: Pick<EventRow, 'payload'>): Partial<Record<string, string>> {
   return JSON.parse(event.payload) as Partial<Record<string, string>>
 }

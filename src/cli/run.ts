@@ -29,6 +29,7 @@ import { addServe } from './serve.js'
 import { listenForSignals } from './signals.js'
 import { addStatus } from './status.js'
 import { addSummarize } from './summarize.js'
+import { addWebhooks } from './webhooks.js'
 
 const COMMANDS: AddCommand[] = [
   addServe,
@@ -47,6 +48,7 @@ const COMMANDS: AddCommand[] = [
   addMessages,
   addRequeue,
   addBringBack,
+  addWebhooks,
   addRestored,
   addAudit,
   addDoctor,

@@ -6,7 +6,7 @@ interface Values {
   REMIND_CRON: string
   SEND_UNTIL: Account['sendUntil']
   WEBHOOK_URL: string
-  WEBHOOK_SECRET: string
+  WEBHOOK_SECRET: string[]
 }
 
 /** Throws ConfigError if settings of an account, each of them right, are wrong together. */
@@ -29,7 +29,7 @@ function windowFaults({ REMIND_CRON, SEND_UNTIL }: Values): string[] {
 
 /** Without a secret, anybody could tell the backend what became of its messages. */
 function webhookFaults({ WEBHOOK_URL, WEBHOOK_SECRET }: Values): string[] {
-  if ((WEBHOOK_URL === '') === (WEBHOOK_SECRET === '')) return []
+  if ((WEBHOOK_URL === '') === (WEBHOOK_SECRET.length === 0)) return []
   return WEBHOOK_URL === ''
     ? ['WEBHOOK_URL: is not set, and WEBHOOK_SECRET is: set both, or none']
     : ['WEBHOOK_SECRET: is not set, and WEBHOOK_URL is: set both, or none']

@@ -111,7 +111,12 @@ export const webUrl = makeExactValidator<string>((text) => {
 })
 
 /** Where what became of messages is sent. Without TLS, anyone on the path reads it; only this machine may do without. */
-export const webhookUrl = makeExactValidator<string>((text) => assertUrlWithTls(text, 'a program'))
+export const webhookUrl = makeExactValidator<string>((text) => {
+  const { username, password } = new URL(assertUrlWithTls(text, 'a program'))
+  if (username !== '' || password !== '')
+    throw new Error('must not have a user or a password: the signature says who calls')
+  return text
+})
 
 /** An empty appid means none, because envalid reads undefined as a failure. */
 export const miniprogram = makeExactValidator<{ appid: string; pagepath: string }>((text) => {
@@ -162,9 +167,14 @@ export const metricsToken = makeExactValidator<string>((text) => {
   return text
 })
 
-export const webhookSecret = makeExactValidator<string>((text) => {
-  refuseWeak(text, 32)
-  return text
+/** The value stays out of the message. What begins as a secret of Standard Webhooks is base64 of the key itself. */
+export const webhookSecret = makeExactValidator<string[]>((text) => {
+  const secrets = newAndOld(text)
+  for (const secret of secrets) {
+    if (secret.startsWith('whsec_') && !/^whsec_[A-Za-z0-9+/]{32,}={0,2}$/.test(secret))
+      throw new Error('whsec_ must be followed by base64 of 24 bytes or more: openssl rand -base64 32')
+  }
+  return secrets
 })
 
 /** A key as API_KEYS has it. */

@@ -92,7 +92,7 @@ export function readAccount(env: Environment): Account {
     lang: values.MESSAGE_LANG,
     templates: values.TEMPLATES,
     webhook:
-      values.WEBHOOK_URL === '' ? undefined : { url: values.WEBHOOK_URL, secret: values.WEBHOOK_SECRET },
+      values.WEBHOOK_URL === '' ? undefined : { url: values.WEBHOOK_URL, secrets: values.WEBHOOK_SECRET },
     sendConcurrency: values.SEND_CONCURRENCY,
     sendRate: Number.isFinite(values.SEND_RATE) ? values.SEND_RATE : undefined,
     timezone: values.TIMEZONE,

@@ -49,7 +49,7 @@ export const accountSettings = {
   MESSAGE_LANG: str({ default: 'zh_CN', choices: ['zh_CN', 'en_US', 'zh_HK', 'zh_TW'] as const }),
   TEMPLATES: parse.templates({ default: [] }),
   WEBHOOK_URL: parse.webhookUrl({ default: '' }),
-  WEBHOOK_SECRET: parse.webhookSecret({ default: '' }),
+  WEBHOOK_SECRET: parse.webhookSecret({ default: [] }),
   SEND_CONCURRENCY: parse.concurrency({ default: 64 }),
   SEND_RATE: parse.rate({ default: Number.POSITIVE_INFINITY }),
   TIMEZONE: parse.timezone({ default: 'Asia/Shanghai' }),

@@ -79,6 +79,8 @@ export interface Column<Row> {
   numeric?: boolean
   /** Sentences: on a phone the table scrolls rather than break each of their words. */
   wide?: boolean
+  /** A time: never broken. */
+  whole?: boolean
 }
 
 export function table<Row>(
@@ -88,8 +90,10 @@ export function table<Row>(
   empty: string,
 ): Html {
   if (rows.length === 0) return html`<p class="empty">${empty}</p>`
-  const kind = ({ numeric, wide }: Column<Row>) =>
-    numeric ? html` class="num"` : wide ? html` class="wide"` : undefined
+  const kind = ({ numeric, wide, whole }: Column<Row>) => {
+    const name = numeric ? 'num' : wide ? 'wide' : whole && 'whole'
+    return name && html` class="${name}"`
+  }
   return html`<div class="scroll" tabindex="0" role="region" aria-label="${caption}"><table><caption>${caption}</caption>
 <thead><tr>${columns.map((column) => html`<th scope="col"${kind(column)}>${column.title}</th>`)}</tr></thead>
 <tbody>${rows.map((row) => html`<tr>${columns.map((column) => html`<td${kind(column)}>${column.cell(row)}</td>`)}</tr>`)}</tbody></table></div>`
@@ -105,4 +109,19 @@ export function tabs(label: string, links: { title: string; href: string; curren
 
 export function linkButton(href: string, words: string, kind: 'main' | 'other' = 'other'): Html {
   return html`<a class="button ${kind}" href="${href}">${words}</a>`
+}
+
+/** A field of a form that filters: one of some values, or all. One that is chosen is there even if it is none of them. */
+export function choice(
+  id: string,
+  label: string,
+  all: string,
+  values: readonly string[],
+  chosen: string,
+  nameOf: (value: string) => string = (value) => value,
+): Html {
+  const known = chosen === '' || values.includes(chosen) ? values : [...values, chosen]
+  return html`<div class="field"><label for="${id}">${label}</label><select id="${id}" name="${id}"><option value="">${all}</option>${known.map(
+    (value) => html`<option value="${value}"${value === chosen && html` selected`}>${nameOf(value)}</option>`,
+  )}</select></div>`
 }

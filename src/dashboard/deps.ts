@@ -3,6 +3,7 @@ import type { Accounts } from '../accounts.js'
 import type { Finding } from '../findings/finding.js'
 import type { Logger } from '../lib/logger.js'
 import type { TokenCounters } from '../tokens/shared-token.js'
+import type { Background } from './background.js'
 import type { OperatorRuns } from './operator-runs.js'
 
 /** What this process alone knows. */
@@ -15,9 +16,15 @@ export interface OperatorsView {
 export interface Operators {
   /** Starts today's run in this process. */
   runs: OperatorRuns
+  /** Dead letters that are queued again. */
+  requeues: Background
+  /** Signals that messages have been queued. */
+  onQueued(): void
   /** The checks of `doctor`. They take seconds, and ask WeChat. */
   examine(): Promise<Finding[]>
   view(): OperatorsView
+  /** Ends what is under way in order. Nothing is started afterwards. */
+  stop(): Promise<void>
 }
 
 /** What the operators' pages work with. */

@@ -4,6 +4,7 @@ import { ServiceError } from '../errors.js'
 import { businessDate, parseIsoDate, toIsoDate } from '../lib/business-date.js'
 import { previewRetry } from '../reminders/preview-retry.js'
 import { findRunStatus, listRuns } from '../reminders/status.js'
+import { hasSubmitted } from '../submitted/count-store.js'
 import { onRecord } from './actions.js'
 import type { DashboardDeps } from './deps.js'
 import { type DatedError, type ErrorFacts, type ErrorFilter, errorsPage } from './errors-page.js'
@@ -45,6 +46,7 @@ export function errorRoutes(
     const facts: ErrorFacts = {
       filter,
       ...(await findErrors(reader.account, filter)),
+      hasMessages: await hasSubmitted(db, reader.account.appId),
       ...(isBad ? { fault: reader.texts.errors.anotherDay } : {}),
     }
     return sendPage(

@@ -1,7 +1,8 @@
 import type { RunError } from '../reminders/status.js'
 import { codeOf, day, meaningOf, withCode } from './answers.js'
-import { type Column, pageHead, panel, table } from './components.js'
+import { type Column, choice, pageHead, panel, table } from './components.js'
 import { type Html, html, type Part } from './html.js'
+import { messagesUrl } from './messages-page.js'
 import type { Page, Reader, Scribe } from './reader.js'
 
 export const errorsPath = ({ home }: Scribe): string => `${home}/errors`
@@ -24,6 +25,8 @@ export interface ErrorFacts {
   errors: DatedError[]
   /** How many runs were looked at. */
   runs: number
+  /** Backends submit messages here: each code leads to those that met it. */
+  hasMessages: boolean
   fault?: string
 }
 
@@ -43,7 +46,7 @@ export function errorsPage(reader: Reader, facts: ErrorFacts, retry: Part): Page
     section: 'errors',
     body: html`${pageHead(t.title, t.lead)}
 ${filterForm(reader, facts)}
-${panel(title, list(reader, shown, filter.date === ''))}
+${panel(title, list(reader, shown, facts))}
 ${retry}`,
   }
 }
@@ -55,30 +58,16 @@ function filterForm(reader: Reader, { filter, errors, fault }: ErrorFacts): Html
   return html`<form method="get" action="${errorsPath(reader)}" class="panel form row">
 <div class="field"><label for="date">${t.day}</label><input type="date" id="date" name="date" value="${filter.date}">${fault && html`<p class="fault" role="alert">${fault}</p>`}</div>
 ${choice('class', t.klass, t.all, classes, filter.class, (name) => t.classes[name] ?? name)}
-${choice('template', t.template, t.all, templates, filter.template, (name) => name)}
+${choice('template', t.template, t.all, templates, filter.template)}
 <button class="main">${t.filter}</button></form>`
 }
 
-function choice(
-  id: string,
-  label: string,
-  all: string,
-  values: string[],
-  chosen: string,
-  nameOf: (value: string) => string,
-): Html {
-  const known = chosen === '' || values.includes(chosen) ? values : [...values, chosen]
-  return html`<div class="field"><label for="${id}">${label}</label><select id="${id}" name="${id}"><option value="">${all}</option>${known.map(
-    (value) => html`<option value="${value}"${value === chosen && html` selected`}>${nameOf(value)}</option>`,
-  )}</select></div>`
-}
-
-function list(scribe: Scribe, errors: DatedError[], hasDays: boolean): Html {
+function list(scribe: Scribe, errors: DatedError[], { filter, hasMessages }: ErrorFacts): Html {
   const { texts, format } = scribe
   const t = texts.errors
   const columns: Column<DatedError>[] = [
     { title: t.code, cell: codeOf },
-    { title: t.meaning, wide: true, cell: (error) => explanation(scribe, error) },
+    { title: t.meaning, wide: true, cell: (error) => explanation(scribe, error, hasMessages) },
     { title: t.klass, cell: (error) => t.classes[error.class] ?? error.class },
     { title: t.outcome, cell: ({ outcome }) => t.outcomes[outcome] ?? outcome },
     { title: t.count, numeric: true, cell: ({ count }) => format.number(count) },
@@ -91,15 +80,20 @@ function list(scribe: Scribe, errors: DatedError[], hasDays: boolean): Html {
     title: t.day,
     cell: ({ date }) => html`<a href="${errorsPath(scribe)}?date=${date}">${day(format, date)}</a>`,
   }
-  return table(t.title, hasDays ? [ofDay, ...columns] : columns, errors, t.empty)
+  return table(t.title, filter.date === '' ? [ofDay, ...columns] : columns, errors, t.empty)
 }
 
-function explanation({ texts }: Scribe, error: DatedError): Html {
+function explanation(scribe: Scribe, error: DatedError, hasMessages: boolean): Html {
+  const { texts } = scribe
   const t = texts.errors
   const isChinese = texts.frame.language_tag === 'zh'
   return html`${meaningOf(texts, error)}<small>${t.whatToDo}${texts.frame.colon}${withCode(isChinese ? error.what_to_do_zh : error.what_to_do)}</small>${
     error.finding !== null &&
     html`<small><code>${error.finding}</code> ${withCode((isChinese ? error.fix_zh : error.fix) ?? '')}</small>`
+  }${
+    hasMessages &&
+    error.errcode !== null &&
+    html`<small><a href="${messagesUrl(scribe, { state: '', template: '', errcode: String(error.errcode) })}">${texts.messages.withCode}</a></small>`
   }${
     error.sample_rids.length > 0 &&
     html`<details><summary>${t.samples}</summary><small>${t.rids}${texts.frame.colon}${error.sample_rids.join(', ')}</small></details>`

@@ -16,6 +16,8 @@ export interface Formats {
   /** 10:05 */
   time(ms: number): string
   dateTime(ms: number): string
+  /** With seconds. */
+  moment(ms: number): string
   duration(ms: number): string
 }
 
@@ -29,7 +31,8 @@ export function createFormats(language: Language, timeZone: string): Formats {
   const shortDays = dates(ofDay)
   const clock = { timeZone, hour: '2-digit', minute: '2-digit', hourCycle: 'h23' } as const
   const times = dates(clock)
-  const moments = dates({ ...clock, month: 'short', day: 'numeric' })
+  const dateTimes = dates({ ...clock, month: 'short', day: 'numeric' })
+  const moments = dates({ ...clock, second: '2-digit', month: 'short', day: 'numeric' })
   const unit = (value: number, name: 'millisecond' | 'second' | 'minute' | 'hour' | 'day') =>
     new Intl.NumberFormat(locale, {
       style: 'unit',
@@ -46,7 +49,8 @@ export function createFormats(language: Language, timeZone: string): Formats {
     day: (date) => days.format(utc(date)),
     shortDay: (date) => shortDays.format(utc(date)),
     time: (ms) => times.format(ms),
-    dateTime: (ms) => moments.format(ms),
+    dateTime: (ms) => dateTimes.format(ms),
+    moment: (ms) => moments.format(ms),
     duration(ms) {
       const seconds = Math.max(0, ms / 1_000)
       if (seconds < 1) return unit(Math.ceil(seconds * 1_000), 'millisecond')

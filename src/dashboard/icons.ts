@@ -6,6 +6,7 @@ const PATHS = {
   permits: html`<path d="M3 7.2V5.5h14v1.7a2.8 2.8 0 0 0 0 5.6v1.7H3v-1.7a2.8 2.8 0 0 0 0-5.6z"/><path d="M11.8 7.6v.6m0 3.6v.6"/>`,
   history: html`<path d="M3.5 16.5v-5.2m4.4 5.2V6.2m4.3 10.3V9m4.3 7.5V3.5"/>`,
   user: html`<circle cx="10" cy="6.8" r="3.3"/><path d="M3.6 17c.6-3.4 3.2-5.2 6.4-5.2s5.800 1.8 6.400 5.2"/>`,
+  messages: html`<path d="M3 4.500h14v9.600H9.200L5.800 17v-2.900H3z"/><path d="M6.500 8h7m-7 2.900h4.500"/>`,
   errors: html`<path d="M10 3.2 17.500 16.500h-15z"/><path d="M10 8.200v3.800m0 2.100v.1"/>`,
   health: html`<path d="M2.500 10.500h3.700L8.300 5l3.500 10.200 2.200-4.700h3.500"/>`,
   ok: html`<circle cx="10" cy="10" r="7.200"/><path d="m6.800 10.300 2.200 2.200 4.300-4.800"/>`,

@@ -1,6 +1,6 @@
-import { ServiceError } from '../errors.js'
 import type { Logger } from '../lib/logger.js'
 import type { RetryFilter } from '../reminders/retry-filter.js'
+import { createBackground } from './background.js'
 
 export interface RunWish {
   /** The most users to remind from now on. */
@@ -26,30 +26,17 @@ export function createOperatorRuns(deps: {
   appId: string
   log: Logger
 }): OperatorRuns {
-  const stopping = new AbortController()
-  let underWay: Promise<unknown> | undefined
-
+  const background = createBackground((error) =>
+    deps.log.error(
+      { event: 'dashboard.run_failed', app_id: deps.appId, err: error },
+      'a run that an operator started failed',
+    ),
+  )
   return {
     async start(wish) {
       await deps.assertClock()
-      if (stopping.signal.aborted) throw new ServiceError('not_ready', 'This process is being stopped')
-      if (underWay) return 'busy'
-      underWay = deps
-        .run(wish, stopping.signal)
-        .catch((error: unknown) => {
-          deps.log.error(
-            { event: 'dashboard.run_failed', app_id: deps.appId, err: error },
-            'a run that an operator started failed',
-          )
-        })
-        .finally(() => {
-          underWay = undefined
-        })
-      return 'begun'
+      return background.begin((signal) => deps.run(wish, signal)) === 'busy' ? 'busy' : 'begun'
     },
-    async stop() {
-      stopping.abort()
-      await underWay
-    },
+    stop: background.stop,
   }
 }

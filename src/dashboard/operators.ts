@@ -7,6 +7,7 @@ import { examine } from '../operations/doctor.js'
 import { retryFailed } from '../reminders/retry.js'
 import { runReminders } from '../reminders/run.js'
 import { pendingMigrations } from '../schema.js'
+import { createBackground } from './background.js'
 import type { Operators } from './deps.js'
 import { createOperatorRuns, type RunWish } from './operator-runs.js'
 
@@ -16,25 +17,40 @@ interface Parts {
   config: Config
   account: Account
   assertClock(): Promise<void>
+  /** Called when messages have been queued again. */
+  onQueued(): void
 }
 
 /** What operators may do in this process; undefined without ADMIN_PASSWORD. */
 export function openOperators(parts: Parts): Operators | undefined {
-  const { base, sending, config, assertClock } = parts
+  const { base, sending, config, assertClock, onQueued } = parts
   if (config.adminPassword === undefined) return undefined
   const { log } = base
+  const { appId } = parts.account
+  const runs = createOperatorRuns({
+    run: (wish, signal) => runNow(parts, wish, signal),
+    assertClock,
+    appId,
+    log,
+  })
+  const requeues = createBackground((err) =>
+    log.error(
+      { event: 'dashboard.requeue_failed', app_id: appId, err },
+      'queueing dead letters again failed',
+    ),
+  )
   return {
-    runs: createOperatorRuns({
-      run: (wish, signal) => runNow(parts, wish, signal),
-      assertClock,
-      appId: parts.account.appId,
-      log,
-    }),
+    runs,
+    requeues,
+    onQueued,
     examine: () => examineAll(parts),
     view: () => ({
       tokenCounters: sending.tokenCounters(),
       redis: { isSet: config.redisUrl !== undefined, sendRate: parts.account.sendRate },
     }),
+    async stop() {
+      await Promise.all([runs.stop(), requeues.stop()])
+    },
   }
 }
 

@@ -8,7 +8,7 @@ import type { Operator } from './session.js'
 import { TEXTS, type Texts } from './texts.js'
 
 /** The pages that the navigation leads to. */
-export const SECTIONS = ['today', 'permits', 'history', 'user', 'errors', 'health'] as const
+export const SECTIONS = ['today', 'permits', 'history', 'user', 'messages', 'errors', 'health'] as const
 export type Section = (typeof SECTIONS)[number]
 
 /** Who reads a page, and how they like it. Everything that draws is given one. */

@@ -13,9 +13,11 @@ import { sendFault } from './fault-page.js'
 import { healthPages } from './health-routes.js'
 import { html } from './html.js'
 import { homeOf, ROOT } from './layout.js'
+import { messageRoutes } from './message-routes.js'
 import { sendPage } from './page.js'
 import { preferenceRoutes } from './preference-routes.js'
 import { createReaders, type Reader } from './reader.js'
+import { requeueRoutes } from './requeue-routes.js'
 import { runRoutes } from './run-routes.js'
 import { openSessions } from './session.js'
 import { SIGN_IN, signInRoutes } from './sign-in-routes.js'
@@ -75,6 +77,8 @@ function allPages(deps: DashboardDeps): FastifyPluginAsync {
       errorRoutes(scope, deps, sessions, readerOf)
       summaryRoutes(scope, deps, readerOf)
       userRoutes(scope, deps, sessions, readerOf)
+      messageRoutes(scope, deps, sessions, readerOf)
+      requeueRoutes(scope, deps, sessions, readerOf)
       healthPages(scope, deps, sessions, readerOf)
     }
     await app.register(inside)

@@ -3,15 +3,16 @@ import { groupBy } from '../lib/group-by.js'
 import type { Message, UserDetail } from '../user-data/schemas.js'
 import { day, meaningOf } from './answers.js'
 import type { Tone } from './components.js'
-import { type Html, html } from './html.js'
+import { type Html, html, type Part } from './html.js'
 import { type IconName, icon } from './icons.js'
+import { messagesPath } from './message-words.js'
 import type { Scribe } from './reader.js'
 
 interface Happening {
   at: number
   tone: Tone
   symbol: IconName
-  what: string
+  what: Part
   more: string[]
 }
 
@@ -64,14 +65,19 @@ function signIns({ texts, format }: Scribe, { sign_ins: { items } }: UserDetail)
 const TONES: Record<string, Tone> = { delivered: 'good', failed: 'bad', unknown: 'warn', cancelled: 'quiet' }
 
 function messages(scribe: Scribe, { messages: { items } }: UserDetail): Happening[] {
-  const t = scribe.texts.user
   return items.map((message) => ({
     at: Date.parse(message.settled_at ?? message.created_at),
     tone: TONES[message.state] ?? 'info',
     symbol: 'card',
-    what: t.messages[message.state] ?? message.state,
+    what: whatOf(scribe, message),
     more: moreOf(scribe, message),
   }))
+}
+
+/** Submitted messages have a page of their own. */
+function whatOf(scribe: Scribe, { id, kind, state }: Message): Part {
+  const words = scribe.texts.user.messages[state] ?? state
+  return kind === 'api' ? html`<a href="${messagesPath(scribe)}/${id}">${words}</a>` : words
 }
 
 function moreOf(

@@ -89,9 +89,13 @@ const REQUEST_ID_HEADER = {
   schema: { type: 'string', pattern: '^[0-9a-f]{32}$' },
 } as const
 
-/** The items of a batch are validated one by one; described, they are what they hold. */
-function withItems(document: OpenApi): OpenApi {
-  return JSON.parse(JSON.stringify(document), (_, value) => value?.['x-item'] ?? value)
+/** What is validated by conditions, or in steps, is described as what it may be. */
+function asDescribed(document: OpenApi): OpenApi {
+  return JSON.parse(JSON.stringify(document), (_, value) => {
+    if (!value?.['x-described']) return value
+    const { type, description, 'x-described': described } = value
+    return { type, ...(description ? { description } : {}), ...described }
+  })
 }
 
 /** Adds what every answer has, where it is not in the way of the errors, and leaves out the tags that no call has. */
@@ -109,5 +113,5 @@ function finish(document: OpenApi): OpenApi {
         response.headers = { [REQUEST_ID]: REQUEST_ID_HEADER, ...response.headers }
     }
   }
-  return withItems({ ...document, tags: TAGS.filter(({ name }) => used.has(name)) })
+  return asDescribed({ ...document, tags: TAGS.filter(({ name }) => used.has(name)) })
 }

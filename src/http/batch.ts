@@ -1,8 +1,9 @@
-import { type Static, type TObject, Type } from 'typebox'
+import { type Static, type TObject, type TSchema, Type } from 'typebox'
 import { ServiceError } from '../errors.js'
 import { AppId } from './account-of.js'
 import { ErrorShape } from './errors.js'
-import { type Fault, invalidRequest, validatorOf } from './validation.js'
+import type { Fault } from './fault.js'
+import { type Faults, invalidRequest, isValidBy, validatorOf } from './validation.js'
 
 const HAS_ITEMS = { properties: { items: {} }, required: ['items'] }
 
@@ -19,16 +20,19 @@ export function oneOrBatch<Item extends TObject>(
   const strict = { additionalProperties: false }
   const app_id = Type.Optional(AppId)
   const one = Type.Object({ ...item.properties, app_id }, strict)
-  const items = Type.Array(Type.Unknown({ 'x-item': item }), { minItems: 1, maxItems })
+  const batch = (items: TSchema) =>
+    Type.Object({ items: Type.Array(items, { minItems: 1, maxItems }), app_id }, strict)
   return Type.Unsafe<Static<Item> | { items: unknown[] }>({
     type: 'object',
+    // The conditions and what is looked at later would tell a reader, or a generator of clients, nothing.
+    'x-described': { anyOf: [one, batch(item)] },
     'x-examples': {
       one: { summary: 'One', value: examples.one },
       batch: { summary: 'Several', value: { items: examples.batch } },
     },
     allOf: [
-      { if: HAS_ITEMS, else: one },
-      { if: { not: HAS_ITEMS }, else: Type.Object({ items, app_id }, strict) },
+      { if: HAS_ITEMS, else: { ...one, 'x-other-fields': ['items'] } },
+      { if: { not: HAS_ITEMS }, else: batch(Type.Unknown()) },
     ],
   })
 }
@@ -46,27 +50,39 @@ export interface Items<Item> {
   merge<Answer>(answers: readonly Answer[], refuse: (error: ServiceError) => Answer): Answer[]
 }
 
-/** Makes the reader of oneOrBatch bodies. Throws `invalid_request` if none of the items can be taken. */
+/**
+ * Makes the reader of oneOrBatch bodies. Throws `invalid_request` if none of the items can be taken. The items are looked
+ * at together first: nearly always all are good, and one by one takes twice as long.
+ */
 export function itemReader<Item extends TObject>(
   schema: Item,
 ): (body: Static<Item> | { items: unknown[] }) => Items<Static<Item>> {
+  const areGood = isValidBy<Static<Item>[]>(Type.Array(schema))
   const faultsIn = validatorOf(schema)
   return (body) => {
     // The route's schema has looked at a single one, which may name its account.
     if (!isBatch(body)) return itemsOf([{ item: body }], () => '')
+    const pathOf = (i: number) => `items.${i}.`
+    if (areGood(body.items))
+      return itemsOf(
+        body.items.map((item) => ({ item })),
+        pathOf,
+      )
     const all = body.items.map((item, i): Read<Static<Item>> => {
       const faults = faultsIn(item)
-      if (!faults) return { item: item as Static<Item> }
-      const [first, ...others] = faults
-      return { error: invalidRequest([placed(first, i), ...others.map((fault) => placed(fault, i))]) }
+      return faults ? { error: invalidRequest(placed(faults, i)) } : { item: item as Static<Item> }
     })
-    return itemsOf(all, (i) => `items.${i}.`)
+    return itemsOf(all, pathOf)
   }
 }
 
 /** `body` is the item as a whole. */
-function placed({ field, message }: Fault, i: number): Fault {
-  return { field: field === 'body' ? `items.${i}` : `items.${i}.${field}`, message }
+function placed({ told: [first, ...others], more }: Faults, i: number): Faults {
+  const place = ({ field, message }: Fault): Fault => ({
+    field: field === 'body' ? `items.${i}` : `items.${i}.${field}`,
+    message,
+  })
+  return { told: [place(first), ...others.map(place)], more }
 }
 
 function isBatch<Item extends object>(body: Item | { items: unknown[] }): body is { items: unknown[] } {
@@ -74,9 +90,9 @@ function isBatch<Item extends object>(body: Item | { items: unknown[] }): body i
 }
 
 function itemsOf<Item>(all: readonly Read<Item>[], pathOf: (i: number) => string): Items<Item> {
-  const good = all.flatMap((one) => ('item' in one ? [one.item] : []))
-  const errors = all.flatMap((one) => ('error' in one ? [one.error] : []))
-  if (good.length === 0) throw noneIsGood(errors)
+  const good: Item[] = []
+  for (const one of all) if ('item' in one) good.push(one.item)
+  if (good.length === 0) throw noneIsGood(all.flatMap((one) => ('error' in one ? [one.error] : [])))
   return {
     all,
     good,
@@ -88,10 +104,10 @@ function itemsOf<Item>(all: readonly Read<Item>[], pathOf: (i: number) => string
         pathOf,
       ),
     merge(answers, refuse) {
-      const queue = [...answers]
+      let next = 0
       return all.map((one) => {
         if ('error' in one) return refuse(one.error)
-        const answer = queue.shift()
+        const answer = answers[next++]
         if (answer === undefined) throw new Error('fewer answers than items')
         return answer
       })
@@ -114,15 +130,17 @@ function noneIsGood(errors: ServiceError[]): ServiceError {
   if (!first) return new ServiceError('invalid_request', 'items: is empty', { field: 'items' })
   const isMixed = errors.some(({ code }) => code !== 'invalid_request')
   if (errors.length === 1 || isMixed) return first
-  const faults = errors.flatMap(faultsOf)
-  const [one, ...others] = faults
-  return one ? invalidRequest([one, ...others]) : first
+  const faults = errors.map(faultsOf)
+  const [one, ...others] = faults.flatMap(({ told }) => told)
+  const more = faults.reduce((sum, fault) => sum + fault.more, 0)
+  return one ? invalidRequest({ told: [one, ...others], more }) : first
 }
 
-function faultsOf({ message, details = {} }: ServiceError): Fault[] {
-  const { faults, field } = details
-  if (Array.isArray(faults)) return faults as Fault[]
-  return typeof field === 'string' ? [{ field, message: message.slice(field.length + 2) }] : []
+function faultsOf({ message, details = {} }: ServiceError): { told: Fault[]; more: number } {
+  const { faults, field, more } = details
+  if (Array.isArray(faults)) return { told: faults as Fault[], more: Number(more ?? 0) }
+  const told = typeof field === 'string' ? [{ field, message: message.slice(field.length + 2) }] : []
+  return { told, more: 0 }
 }
 
 /** Of an answer to an item that could not be taken. */

@@ -119,16 +119,6 @@ export function errorShape({ code, message, details }: ServiceError): Type.Stati
   return details ? { code, message, details } : { code, message }
 }
 
-/** What the caller is told of input that does not have the shape that a schema asks for. */
-export function invalidInput({ params, instancePath, message = 'is not valid' }: Fault): ServiceError {
-  const missing = typeof params.missingProperty === 'string' ? `/${params.missingProperty}` : ''
-  const extra = typeof params.additionalProperty === 'string' ? `/${params.additionalProperty}` : ''
-  const field = `${instancePath}${missing}${extra}`.slice(1).replaceAll('/', '.') || 'body'
-  return new ServiceError('invalid_request', `${field}: ${message}`, { field })
-}
-
-type Fault = Pick<NonNullable<FastifyError['validation']>[number], 'params' | 'instancePath' | 'message'>
-
 /** What the caller is told of an error. */
 export function toServiceError(error: FastifyError, requestId: string): ServiceError {
   if (error instanceof ServiceError) return error

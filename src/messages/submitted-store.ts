@@ -13,14 +13,13 @@ import { groupBy } from '../lib/group-by.js'
 import { sortedUnique } from '../lib/sorted.js'
 import { type Cause, causeOf } from './cause.js'
 import type { AnswerRecord, JudgedMessage } from './judged.js'
+import type { SubmittedEnd } from './submitted-end.js'
+import { addWebhookEvents } from './webhook-store.js'
 
 /**
  * What sending writes about submitted messages beside wx_push_message: their attempts, and how they ended. Always in the
  * transaction that moves the message, after its row.
  */
-
-/** How a submitted message ended for its backend. */
-export type SubmittedEnd = 'delivered' | 'failed' | 'unknown' | 'cancelled' | 'no_permit' | 'expired' | 'dead'
 
 export interface SubmittedEndOf {
   id: number
@@ -109,19 +108,21 @@ export async function markClaimed(trx: Knex.Transaction, ids: number[], now: num
   )
 }
 
-/** Writes down how submitted messages ended. Ids of reminders change nothing. */
+/** Writes down how submitted messages ended, and that their backend is told. Ids of reminders change nothing. */
 export async function endSubmitted(
   trx: Knex.Transaction,
   ends: SubmittedEndOf[],
   now: number,
 ): Promise<void> {
   for (const [state, group] of groupBy(ends, (end) => end.state))
-    for (const ids of chunks(sortedUnique(group.map(({ id }) => id)), MAX_LIST))
+    for (const ids of chunks(sortedUnique(group.map(({ id }) => id)), MAX_LIST)) {
       await execute(
         trx,
         `UPDATE wx_submitted_message${byPrimaryKey(trx)} SET state = ?, updated_at = ? WHERE message_id IN (${placeholders(ids.length)})`,
         [state, now, ...ids],
       )
+      await addWebhookEvents(trx, state, ids, now)
+    }
 }
 
 /** Sets how submitted messages ended to what the state of each says, for rows that somebody has changed by hand. */

@@ -54,6 +54,9 @@ export const MAX_ATTEMPTS_IN_DOUBT = 200
  */
 export const CLIENT_MSG_ID_MS = 10 * MINUTE_MS - 20 * SECOND_MS
 
+/** The last request that the key can answer leaves this much before it runs out, on a busy machine too. */
+export const LAST_CHANCE_MS = 30 * SECOND_MS
+
 /**
  * Whether the permit itself tells, at any later time, whether an earlier attempt arrived. A form_id does: it is
  * single-use at WeChat. A prepay_id does not: it has three uses.
@@ -153,12 +156,21 @@ function tryAgain(message: HeldMessage, random: number, now: number, atLeastMs =
     kind === 'api'
       ? { attempts: MAX_SUBMITTED_ATTEMPTS, capMs: SUBMITTED_CAP_MS }
       : { attempts: MAX_ATTEMPTS }
+  const whileKeyHolds = (pauseMs: number): number =>
+    maybeSent ? Math.max(atLeastMs, Math.min(pauseMs, lastChanceInMs(message, now) ?? pauseMs)) : pauseMs
   if (attempts < patience.attempts) {
-    return { kind: 'retry', afterMs: atLeastMs + backoff(attempts, random, patience.capMs), maybeSent }
+    const pauseMs = atLeastMs + backoff(attempts, random, patience.capMs)
+    return { kind: 'retry', afterMs: whileKeyHolds(pauseMs), maybeSent }
   }
   if (!maybeSent) return { kind: 'give_back', ...(kind === 'api' ? { as: 'dead' } : {}) }
-  const afterMs = Math.max(atLeastMs, Math.round(DOUBT_PAUSE_MS * (1 + random)))
+  const afterMs = whileKeyHolds(Math.max(atLeastMs, Math.round(DOUBT_PAUSE_MS * (1 + random))))
   return attempts < MAX_ATTEMPTS_IN_DOUBT && canRepeat(message, now + afterMs)
     ? { kind: 'retry', afterMs, maybeSent, exhausted: true }
     : { kind: 'unknown' }
+}
+
+/** When a service account's client_msg_id can last be asked whether the message arrived; undefined if that is past. */
+function lastChanceInMs({ channel, createdAt }: HeldMessage, now: number): number | undefined {
+  const leftMs = createdAt + CLIENT_MSG_ID_MS - LAST_CHANCE_MS - now
+  return channel === 'official' && leftMs > 0 ? leftMs : undefined
 }

@@ -7,6 +7,7 @@ import { poolStateOf } from '../db/pool.js'
 import { businessDate } from '../lib/business-date.js'
 import type { SendingObserver } from '../messages/observer.js'
 import type { TokenCounters } from '../tokens/shared-token.js'
+import type { AttemptEnd } from '../webhooks/worker.js'
 import type { ObserveRequest } from '../wechat/http.js'
 import { createCached, type Look } from './cached.js'
 import { type CallerMetrics, createCallerMetrics, createEventMetrics, type EventMetrics } from './callers.js'
@@ -22,6 +23,7 @@ import { createStandingMetrics, readStanding, type Standing } from './standing.j
 import { createStatementMetrics } from './statements.js'
 import { createTokenMetrics } from './tokens.js'
 import { createUploadMetrics, type UploadMetrics } from './uploads.js'
+import { createWebhookMetrics } from './webhooks.js'
 import { createWechatMetrics } from './wechat.js'
 
 /** Several Prometheus servers that ask within this time share one read of the database. */
@@ -43,6 +45,7 @@ export interface AccountMetrics {
   uploads: UploadMetrics
   events: EventMetrics
   onWechatRequest: ObserveRequest
+  onWebhook(end: AttemptEnd): void
   /** From then on `text` tells of these too. */
   watch(sources: Sources): void
 }
@@ -83,6 +86,7 @@ export function createMetrics({ version }: { version: string }): Metrics {
   const uploadsOf = createUploadMetrics(instruments)
   const eventsOf = createEventMetrics(instruments)
   const requestsOf = createWechatMetrics(instruments)
+  const webhooks = createWebhookMetrics(instruments)
   const seen = new Map<string, Seen>()
   const inTurn = createQueue()
 
@@ -106,6 +110,7 @@ export function createMetrics({ version }: { version: string }): Metrics {
       if (seen.get(account.appId) !== one) continue
       if (value) {
         showStanding(account, value.standing)
+        webhooks.show(account, value.standing.waitingSince, sources.now())
         permits.show(account.appId, value.permits, businessDate(sources.now(), account.timezone))
       }
       showTokens(account.appId, sources.tokens())
@@ -127,6 +132,7 @@ export function createMetrics({ version }: { version: string }): Metrics {
         uploads: uploadsOf(appId),
         events: eventsOf(appId),
         onWechatRequest: requestsOf(appId),
+        onWebhook: webhooks.of(account),
         watch: (sources) => watch(account, sources),
       }
     },

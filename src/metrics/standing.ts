@@ -6,6 +6,7 @@ import { REMIND } from '../reminders/run.js'
 import { PURGE } from '../retention/purge.js'
 import { type Outcome, sumOutcomes } from '../runs/outcomes.js'
 import type { RunState } from '../runs/run.js'
+import { findOldestWaiting } from '../webhooks/log-store.js'
 import type { Instruments } from './instruments.js'
 import * as store from './store.js'
 
@@ -21,6 +22,8 @@ export interface Standing {
   /** Of the newest daily run, if there is any. */
   outcomes: Record<Outcome, number> | undefined
   claims: { held: number; lapsed: number }
+  /** Since when a backend has not been told of its oldest event, in ms; undefined: nothing waits. */
+  waitingSince: number | undefined
 }
 
 export async function readStanding(db: Knex, appId: string): Promise<Standing> {
@@ -31,6 +34,7 @@ export async function readStanding(db: Knex, appId: string): Promise<Standing> {
     runs,
     outcomes: newest && (await sumOutcomes(db, newest.id)),
     claims: await store.countClaims(db, appId, MAX_CLAIMS),
+    waitingSince: (await findOldestWaiting(db, appId))?.created_at,
   }
 }
 

@@ -21,6 +21,7 @@ import {
 } from './database-checks.js'
 import { examineOpening } from './opening-check.js'
 import { examineRedis } from './redis-check.js'
+import { examineWebhook } from './webhook-check.js'
 
 export interface DoctorDeps {
   db: Knex
@@ -57,6 +58,7 @@ export async function examine(deps: DoctorDeps): Promise<Finding[]> {
   // Without the tables there is no place for a token, a list or an event.
   if (migrations.status === 'ok') {
     rest.push(await examineWrites(db), await examineMessages(deps))
+    if (account.webhook) rest.push(await examineWebhook(db, account, systemNow()))
     const token = await examineToken(deps)
     rest.push(token)
     const platform = { db, auxiliary: deps.auxiliary, now: systemNow }

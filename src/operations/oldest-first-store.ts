@@ -46,7 +46,7 @@ export function findYoungerSpentFirst(db: Knex, since: number, limit: number): P
        AND (older.created_at > 0 OR older.id < spent.id)
        AND (older.status = 0 AND older.updated_at < m.created_at - ${AT_ONCE_MS}
          OR older.status = 2 AND older.message_id = 0 AND older.updated_at > older.expire
-           AND m.created_at > ? AND NOT ${wasTakenSince(db)})
+           AND m.created_at > ? AND NOT ${wasTakenSince()})
      LIMIT ?`,
     [since, limit],
   )
@@ -54,12 +54,12 @@ export function findYoungerSpentFirst(db: Knex, since: number, limit: number): P
 
 /**
  * SQL: whether another message had the permit `older` when `m` was claimed or later, or its giver was bound to a user
- * since. A message that ended without it is cancelled, so it has no day; one that was queued again has its attempts.
+ * since. A message that ended without it is cancelled, so it has no day; one that was queued again has its attempts. No
+ * index is forced: the audit must work where a DBA has dropped it.
  */
-function wasTakenSince(db: Knex): string {
+function wasTakenSince(): string {
   const claimed = `m.created_at - ${AT_ONCE_MS}`
-  const ofUser = mysqlHint(db, 'FORCE INDEX (wx_push_message_reminder_uq)')
-  return `(EXISTS (SELECT 1 FROM wx_push_message h${ofUser}
+  return `(EXISTS (SELECT 1 FROM wx_push_message h
          LEFT JOIN wx_message_attempt a ON a.message_id = h.id AND a.permit_id = older.id
          WHERE h.app_id = older.app_id AND h.business_date IS NULL AND h.user_id = older.user_id
            AND (h.permit_id = older.id AND h.settled_at >= ${claimed} OR a.ended_at >= ${claimed}))

@@ -192,6 +192,7 @@ export async function deleteSubmitted(trx: Knex.Transaction, ids: number[]): Pro
   const isGone = (table: string): string =>
     `message_id IN (${list}) AND NOT EXISTS (SELECT 1 FROM wx_push_message m WHERE m.id = ${table}.message_id)`
   await execute(trx, `DELETE FROM wx_message_attempt WHERE ${isGone('wx_message_attempt')}`, ids)
+  await execute(trx, `DELETE FROM wx_webhook_delivery WHERE ${isGone('wx_webhook_delivery')}`, ids)
   await execute(trx, `DELETE FROM wx_submitted_message WHERE ${isGone('wx_submitted_message')}`, ids)
 }
 

@@ -7,6 +7,8 @@ export interface SendRequest {
   /** undefined if the client gave no name. */
   readonly client: string | undefined
   readonly openId: string
+  /** The message's data as it came; no channel has another name for a message. */
+  readonly data: unknown
   /** An errcode, or the kind of the fault that kept WeChat from answering; undefined while it is under way. */
   outcome?: number | string
   /** HTTP status, if there was an answer at all. */
@@ -20,5 +22,5 @@ export interface SendRequest {
 /** undefined for a call that names no receiver. */
 export function toSendRequest({ client, body }: Call, at: number): SendRequest | undefined {
   const openId = body?.touser
-  return typeof openId === 'string' ? { at, client, openId } : undefined
+  return typeof openId === 'string' ? { at, client, openId, data: body?.data } : undefined
 }

@@ -17,11 +17,12 @@ export async function cancelMessage(
   appId: string,
   id: number,
   now: number,
+  by: 'its backend' | 'an operator' = 'its backend',
 ): Promise<SubmittedMessage> {
   const before = await findMessage(db, appId, id)
   if (before.state === 'cancelled') return before
   if (before.maybe_sent || !WAITS.includes(before.state)) throw tooLate(before)
-  await withdrawWaiting(db, appId, [id], { why: 'cancelled by its backend' }, now)
+  await withdrawWaiting(db, appId, [id], { why: `cancelled by ${by}` }, now)
   const after = await findMessage(db, appId, id)
   // Somebody took it for sending, or ended it, since we looked.
   if (after.state !== 'cancelled') throw tooLate(after)

@@ -1,13 +1,14 @@
 import type { Knex } from 'knex'
 import type { Account } from '../account.js'
 import { ServiceError } from '../errors.js'
+import type { DeadFilter } from './dead-store.js'
 import { requeueMessage } from './requeue.js'
 import { findDead } from './requeue-store.js'
 
 const CHUNK = 100
 
-/** Which dead letters: these, or all of the account, or all whose last answer was a code. */
-export type Which = { ids: number[] } | { all: true; errcode?: number | undefined }
+/** Which dead letters: these, or all of the account that a filter means. */
+export type Which = { ids: number[] } | ({ all: true } & DeadFilter)
 
 export interface Requeued {
   queued: number[]
@@ -45,10 +46,13 @@ async function* chunksOf(db: Knex, appId: string, which: Which): AsyncGenerator<
     yield which.ids
     return
   }
+  const { templateId, errcode } = which
+  const isMeant = (row: { template_id: string; errcode: number | null }): boolean =>
+    (templateId === undefined || row.template_id === templateId) &&
+    (errcode === undefined || row.errcode === errcode)
   for (let after: number | undefined = 0; after !== undefined; ) {
-    const rows: { id: number; errcode: number | null }[] = await findDead(db, appId, after, CHUNK)
-    const { errcode } = which
-    yield rows.filter((row) => errcode === undefined || row.errcode === errcode).map(({ id }) => id)
+    const rows = await findDead(db, appId, after, CHUNK)
+    yield rows.filter(isMeant).map(({ id }) => id)
     after = rows.length < CHUNK ? undefined : rows.at(-1)?.id
   }
 }

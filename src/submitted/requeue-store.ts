@@ -30,16 +30,16 @@ export async function reopen(
   return dead > 0
 }
 
-/** The next dead letters after one, with the code of their last answer. Uses wx_submitted_message_state_idx. */
+/** The next dead letters after one, with their template and the code of their last answer. Uses wx_submitted_message_state_idx. */
 export function findDead(
   db: Knex,
   appId: string,
   after: number,
   limit: number,
-): Promise<{ id: number; errcode: number | null }[]> {
+): Promise<{ id: number; template_id: string; errcode: number | null }[]> {
   return selectRows(
     db,
-    `SELECT s.message_id AS id, m.errcode
+    `SELECT s.message_id AS id, s.template_id, m.errcode
      FROM wx_submitted_message s${mysqlHint(db, 'FORCE INDEX (wx_submitted_message_state_idx)')}
      JOIN wx_push_message m ON m.id = s.message_id
      WHERE s.app_id = ? AND s.state = 'dead' AND s.message_id > ? ORDER BY s.message_id LIMIT ?`,

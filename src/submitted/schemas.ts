@@ -96,13 +96,18 @@ export type Results = { results: (Accepted | Refused)[] }
 const optional = <Properties extends Record<string, TSchema>>(properties: Properties) =>
   Type.Partial(Type.Object(properties))
 
+const ResultsSchema = Type.Object({
+  results: Type.Array(Type.Union([Accepted, Refused]), {
+    description: 'Of a batch: one for each message, in their order. Those with an error are not stored',
+  }),
+})
+
 export const SubmitAnswer = Type.Unsafe<Accepted | Results>({
   ...optional({
     ...Accepted.properties,
-    results: Type.Array(optional({ ...Accepted.properties, ...Refused.properties }), {
-      description: 'Of a batch: one for each message, in their order. Those with an error are not stored',
-    }),
+    results: Type.Array(optional({ ...Accepted.properties, ...Refused.properties })),
   }),
+  'x-described': { anyOf: [Accepted, ResultsSchema] },
   description: 'Stored, with the permits reserved. The rest is sent in the background',
   'x-examples': {
     one: { summary: 'One', value: { id: 1, state: 'queued' } },

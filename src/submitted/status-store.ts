@@ -2,7 +2,8 @@ import type { Knex } from 'knex'
 import type { Channel } from '../channel.js'
 import { mysqlHint, placeholders, selectRows, type Value } from '../db/sql.js'
 import type { UserId } from '../lib/user-id.js'
-import type { AttemptOutcome, SubmittedEnd } from '../messages/submitted-store.js'
+import type { SubmittedEnd } from '../messages/submitted-end.js'
+import type { AttemptOutcome } from '../messages/submitted-store.js'
 
 /** The statements that tell how submitted messages stand. */
 
@@ -78,6 +79,8 @@ export interface Filter {
   ended?: SubmittedEnd | 'open' | undefined
   userId?: UserId | undefined
   templateId?: string | undefined
+  /** Of WeChat's last answer. */
+  errcode?: number | undefined
 }
 
 export interface Found {
@@ -87,8 +90,8 @@ export interface Found {
 
 /**
  * The newest messages before one, at most `looks` of them, and whether each is what the list shows. The narrowest
- * condition has an index that ends with the message; the others are looked at row by row, and so is the state of a
- * message in between, which is in wx_push_message alone: hence the limit.
+ * condition has an index that ends with the message; the others are looked at row by row, and so are the code and
+ * the state in between, which are in wx_push_message alone: hence the limit.
  */
 export async function lookThrough(
   db: Knex,
@@ -100,6 +103,7 @@ export async function lookThrough(
   const rows = await selectRows<{ id: number; wanted: number }>(
     db,
     `SELECT s.message_id AS id, CASE WHEN (? IS NULL OR s.state = ?) AND (? IS NULL OR s.template_id = ?)
+         AND (? IS NULL OR (SELECT m.errcode FROM wx_push_message m WHERE m.id = s.message_id) = ?)
          THEN 1 ELSE 0 END AS wanted
      FROM wx_submitted_message s${mysqlHint(db, `FORCE INDEX (${index})`)}
      WHERE s.app_id = ?${sql} AND s.message_id < ? ORDER BY s.message_id DESC LIMIT ?`,
@@ -108,6 +112,8 @@ export async function lookThrough(
       filter.ended ?? null,
       filter.templateId ?? null,
       filter.templateId ?? null,
+      filter.errcode ?? null,
+      filter.errcode ?? null,
       appId,
       ...bindings,
       before,

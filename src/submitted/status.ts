@@ -16,9 +16,12 @@ const CHUNK = 100
 const SETTLED = ['delivered', 'failed', 'unknown', 'cancelled', 'no_permit', 'expired', 'dead'] as const
 
 export interface MessagesQuery {
-  state?: State | undefined
+  /** `open`: those that have not ended. */
+  state?: State | 'open' | undefined
   userId?: UserId | undefined
   templateId?: string | undefined
+  /** Of WeChat's last answer. */
+  errcode?: number | undefined
   limit: number
   /** The id of the last message of the page before. */
   before?: number | undefined
@@ -37,30 +40,46 @@ export function noSuchMessage(id: number): ServiceError {
 
 /** Submitted messages, the newest first. */
 export async function listMessages(db: Knex, appId: string, query: MessagesQuery): Promise<SubmittedPage> {
-  const { state, userId, templateId, limit, before = Number.MAX_SAFE_INTEGER } = query
+  const { state, userId, templateId, errcode, limit, before = Number.MAX_SAFE_INTEGER } = query
   const ended = state === undefined ? undefined : (SETTLED.find((one) => one === state) ?? ('open' as const))
   const found = await store.lookThrough(
     db,
     appId,
-    { ended, userId, templateId },
+    { ended, userId, templateId, errcode },
     { before, looks: MAX_LOOKS },
   )
-  const items: SubmittedMessage[] = []
+  const shown: store.SubmittedRow[] = []
   let looked = 0
   const wanted = found.filter(({ isWanted }) => isWanted)
-  for (let i = 0; i < wanted.length && items.length < limit; i += CHUNK) {
+  for (let i = 0; i < wanted.length && shown.length < limit; i += CHUNK) {
     const ids = wanted.slice(i, i + CHUNK).map(({ id }) => id)
-    const rows = await store.findSubmitted(db, appId, ids)
-    const attempts = groupBy(await store.findAttempts(db, ids), ({ message_id }) => message_id)
-    for (const row of rows) {
-      if (items.length === limit) break
+    for (const row of await store.findSubmitted(db, appId, ids)) {
+      if (shown.length === limit) break
       looked = row.id
-      if (state === undefined || stateOf(row) === state) items.push(toJson(row, attempts.get(row.id) ?? []))
+      if (isIn(row, state)) shown.push(row)
     }
   }
-  const last = items.length === limit ? looked : found.at(-1)?.id
+  const attempts = await attemptsOf(db, shown)
+  const last = shown.length === limit ? looked : found.at(-1)?.id
   const isEnd = last === undefined || (found.length < MAX_LOOKS && last === found.at(-1)?.id)
-  return { items, next: isEnd ? null : String(last) }
+  return {
+    items: shown.map((row) => toJson(row, attempts.get(row.id) ?? [])),
+    next: isEnd ? null : String(last),
+  }
+}
+
+/** It may have moved on since it was found. */
+function isIn(row: store.SubmittedRow, state: MessagesQuery['state']): boolean {
+  return state === undefined || (state === 'open' ? row.ended === 'open' : stateOf(row) === state)
+}
+
+async function attemptsOf(db: Knex, rows: store.SubmittedRow[]): Promise<Map<number, store.AttemptRow[]>> {
+  if (rows.length === 0) return new Map()
+  const attempts = await store.findAttempts(
+    db,
+    rows.map(({ id }) => id),
+  )
+  return groupBy(attempts, ({ message_id }) => message_id)
 }
 
 /**

@@ -1,5 +1,5 @@
 import type { Knex } from 'knex'
-import { execute, isSqlite, placeholders, selectRows } from '../db/sql.js'
+import { byPrimaryKey, execute, isSqlite, placeholders, selectRows } from '../db/sql.js'
 import type { UserId } from '../lib/user-id.js'
 import { ERASED_ERRMSG } from '../messages/cause.js'
 import type { Place } from '../permits/store.js'
@@ -84,7 +84,7 @@ export async function eraseSubmitted(db: Knex, ids: number[]): Promise<void> {
   const list = placeholders(ids.length)
   await execute(
     db,
-    `UPDATE wx_submitted_message SET data = '{}', page = '' WHERE message_id IN (${list}) AND state <> 'open'`,
+    `UPDATE wx_submitted_message${byPrimaryKey(db)} SET data = '{}', page = '' WHERE message_id IN (${list}) AND state <> 'open'`,
     ids,
   )
   await execute(

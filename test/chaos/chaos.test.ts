@@ -7,7 +7,7 @@ import { ANYWHERE } from './processes.js'
 // @module-tag programs
 
 /** On each database; `npm run chaos` goes on for as long as one likes. */
-const KILLS = 21
+const KILLS = 12
 const COMBINATIONS = CHANNELS.flatMap((channel) => dialects.map((database) => [channel, database] as const))
 /** Far more than it takes, even on a busy machine. */
 const TIMEOUT_MS = 400_000

@@ -1,9 +1,9 @@
-import { CLIENT_MSG_ID_MS } from '../../src/messages/verdict.js'
+import { CLIENT_MSG_ID_MS, LAST_CHANCE_MS } from '../../src/messages/verdict.js'
 import type { SendRequest } from '../../src/sandbox/send-request.js'
 import { requestsOf } from './asked.js'
 import type { Evidence, MessageRow, PermitRow, PersonRow, Violations } from './check.js'
 import { openIdOf } from './permit-sources.js'
-import { explainUnknowns, type UnknownCounts } from './unknowns.js'
+import { explainUnknowns, type UnknownCounts, type UnknownFindings } from './unknowns.js'
 
 type ByChannel = Pick<
   Violations,
@@ -13,7 +13,7 @@ type ByChannel = Pick<
   | 'permits_made_up'
   | 'lost_unsent'
   | 'lost_to_busy'
-> & { unknown?: UnknownCounts }
+> & { unknown?: UnknownCounts; submittedUnknown?: UnknownCounts }
 
 const REFUSED = 43101
 
@@ -62,20 +62,25 @@ export function checkSubscriptions(
     .filter(({ state }) => state !== 'delivered' && state !== 'unknown')
     .filter(wasDelivered)
   const attributed = new Set<SendRequest>([...asked.values()].flat())
-  const { counts, lost_unsent, lost_to_busy } = explainUnknowns(
-    messages.map((message) => ({ ...message, requests: asked.get(message) ?? [] })),
-    disturbances,
-    overtaken,
-  )
+  // Reminders and submitted messages are sent side by side: so many of each are marked at once.
+  const explain = (isWanted: (message: MessageRow) => boolean): UnknownFindings =>
+    explainUnknowns(
+      messages.filter(isWanted).map((message) => ({ ...message, requests: asked.get(message) ?? [] })),
+      disturbances,
+      overtaken,
+    )
+  const reminders = explain(({ token }) => token === undefined)
+  const submitted = explain(({ token }) => token !== undefined)
   return {
     delivered_only_in_our_books: messages.filter(
       (message) => message.state === 'delivered' && !wasDelivered(message),
     ),
     delivered_and_given_back: [...given, ...requests.filter((request) => !attributed.has(request))],
     ...compareWithTaps(messages, permits, uploader),
-    lost_unsent,
-    lost_to_busy,
-    unknown: counts,
+    lost_unsent: [...reminders.lost_unsent, ...submitted.lost_unsent],
+    lost_to_busy: [...reminders.lost_to_busy, ...submitted.lost_to_busy],
+    unknown: reminders.counts,
+    submittedUnknown: submitted.counts,
   }
 }
 
@@ -101,8 +106,13 @@ export function checkFollowers(
     ),
     permits_made_up: messages.filter(({ permit_id }) => permit_id !== null),
     lost_unsent: messages.filter(
-      ({ state, settled_at, created_at }) =>
-        state === 'unknown' && (settled_at ?? 0) < created_at + CLIENT_MSG_ID_MS,
+      ({ state, settled_at, created_at, claimed_at, not_after }) =>
+        state === 'unknown' &&
+        (settled_at ?? 0) <
+          Math.min(
+            (claimed_at ?? created_at) + CLIENT_MSG_ID_MS - LAST_CHANCE_MS,
+            not_after ?? Number.POSITIVE_INFINITY,
+          ),
     ),
     lost_to_busy: [],
   }

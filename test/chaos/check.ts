@@ -5,9 +5,12 @@ import { audit } from '../../src/operations/audit.js'
 import type { Delivery } from '../../src/sandbox/ledger.js'
 import type { SendRequest } from '../../src/sandbox/send-request.js'
 import { checkFollowers, checkFormIds, checkSubscriptions } from './check-channel.js'
+import { findSubmittedViolations } from './check-submitted.js'
 import type { ChaosOptions } from './options.js'
+import { PARCEL_TEMPLATE_ID } from './parcel-template.js'
 import { openIdOf } from './permit-sources.js'
 import type { Disturbance } from './processes.js'
+import { type Submitter, tokenOf } from './submitter.js'
 import type { UnknownCounts } from './unknowns.js'
 import type { Uploader } from './uploads.js'
 
@@ -36,6 +39,12 @@ export interface Violations {
   lost_unsent: object[]
   /** Unknown, though WeChat said that it does not take the message now. */
   lost_to_busy: object[]
+  /** Accepted by the service, and not there, not as it was submitted, or without an end. */
+  submitted_lost: object[]
+  /** One submitted message, twice: stored or delivered, or an Idempotency-Key with two answers. */
+  submitted_twice: object[]
+  /** Delivered although it was cancelled, refused, expired or dead, not to its user, or at another time than it said. */
+  submitted_unwanted: object[]
   audit: object[]
   /** Users with a valid permit, or followers, who did not sign in, and no reminder of theirs says why. */
   passed_over: object[]
@@ -52,6 +61,10 @@ export interface MessageRow {
   settled_at: number | null
   errcode: number | null
   errmsg: string | null
+  /** Of a submitted message. */
+  token: string | undefined
+  not_after: number | null
+  claimed_at: number | null
 }
 
 export interface PermitRow {
@@ -60,6 +73,7 @@ export interface PermitRow {
   open_id: string
   form_id: string
   source: string
+  template_id: string | null
   status: number
   expire: number
   message_id: number | null
@@ -72,6 +86,7 @@ export interface Evidence {
   ledger: Delivery[]
   requests: SendRequest[]
   uploader: Uploader
+  submitter: Submitter
   disturbances: Disturbance[]
   /** Messages that a process left to another one, by its own log: its lease had run out while it lived. */
   overtaken: ReadonlySet<number>
@@ -82,27 +97,26 @@ export async function findViolations(
   db: Knex,
   evidence: Evidence,
   now: number,
-): Promise<{ violations: Violations; unknown?: UnknownCounts }> {
+): Promise<{ violations: Violations; unknown?: UnknownCounts; submittedUnknown?: UnknownCounts }> {
   const { channel, ledger, uploader } = evidence
-  const messages = await selectRows<MessageRow>(
-    db,
-    `SELECT id, user_id, state, permit_id, business_date, attempts, created_at, settled_at, errcode, errmsg
-     FROM wx_push_message`,
-  )
+  const messages = await findMessages(db)
   const permits = await selectRows<PermitRow>(
     db,
-    'SELECT id, user_id, open_id, form_id, source, status, expire, message_id FROM wx_save_form_id',
+    'SELECT id, user_id, open_id, form_id, source, template_id, status, expire, message_id FROM wx_save_form_id',
   )
   const kept = messages.filter(({ state }) => state !== 'cancelled')
   const { checks } = await audit(db, now, false)
-  const { unknown, ...byChannel } =
+  const { unknown, submittedUnknown, ...byChannel } =
     channel === 'official'
       ? checkFollowers(messages, await findPersons(db), evidence)
       : channel === 'form_id'
         ? checkFormIds(messages, permits, evidence)
         : checkSubscriptions(messages, permits, evidence)
   const violations: Violations = {
-    reminded_twice: groupsOfTwo(ledger, ({ open_id }) => open_id),
+    reminded_twice: groupsOfTwo(
+      ledger.filter(({ data }) => tokenOf(data) === undefined),
+      ({ open_id }) => open_id,
+    ),
     settled_twice: [],
     left_undelivered: messages.filter(isLeftUndelivered),
     permits_double_spent: [
@@ -113,6 +127,7 @@ export async function findViolations(
       ...groupsOfTwo(permits, ({ form_id }) => form_id),
     ],
     ...byChannel,
+    ...(await findSubmittedViolations(db, evidence)),
     audit: checks.filter(({ ok }) => !ok),
     passed_over: findPassedOver(
       channel === 'official' ? uploader.stored.values() : validOf(permits, now),
@@ -122,7 +137,20 @@ export async function findViolations(
     ),
   }
   for (const name of Object.keys(violations) as (keyof Violations)[]) violations[name].splice(SHOWN)
-  return { violations, ...(unknown ? { unknown } : {}) }
+  return { violations, ...(unknown ? { unknown } : {}), ...(submittedUnknown ? { submittedUnknown } : {}) }
+}
+
+async function findMessages(db: Knex): Promise<MessageRow[]> {
+  const rows = await selectRows<Omit<MessageRow, 'token'> & { data: string | null }>(
+    db,
+    `SELECT m.id, m.user_id, m.state, m.permit_id, m.business_date, m.attempts, m.created_at, m.settled_at, m.errcode,
+       m.errmsg, s.data, s.not_after, s.claimed_at
+     FROM wx_push_message m LEFT JOIN wx_submitted_message s ON s.message_id = m.id`,
+  )
+  return rows.map(({ data, ...row }) => ({
+    ...row,
+    token: data === null ? undefined : tokenOf(JSON.parse(data)),
+  }))
 }
 
 function isLeftUndelivered({ state, errcode, errmsg }: MessageRow): boolean {
@@ -136,6 +164,7 @@ function isLeftUndelivered({ state, errcode, errmsg }: MessageRow): boolean {
 function validOf(permits: PermitRow[], now: number): { userId: number }[] {
   return permits
     .filter(({ status, expire }) => status === 0 && expire > now + VALIDITY_MARGIN_MS)
+    .filter(({ template_id }) => template_id !== PARCEL_TEMPLATE_ID)
     .map(({ user_id }) => ({ userId: user_id }))
 }
 
@@ -170,7 +199,7 @@ async function findStopped(db: Knex): Promise<Set<string>> {
   return new Set(rows.map(({ open_id }) => open_id))
 }
 
-function groupsOfTwo<T extends object>(rows: T[], keyOf: (row: T) => unknown): object[] {
+export function groupsOfTwo<T extends object>(rows: T[], keyOf: (row: T) => unknown): object[] {
   const groups = new Map<unknown, T[]>()
   for (const row of rows) {
     const group = groups.get(keyOf(row))

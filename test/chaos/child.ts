@@ -15,8 +15,8 @@ export interface Child {
   ended: Promise<Ending>
   readonly ending: Ending | undefined
   signal(signal: NodeJS.Signals): void
-  /** Whether there is anything in its log: it has connected and begun to work. */
-  hasSpoken(): boolean
+  /** Whether this is in its log; the empty text: anything. */
+  hasSaid(text: string): boolean
   /** Whether SIGSTOP has it, by our hand or by its own. */
   isFrozen(): boolean
 }
@@ -41,7 +41,8 @@ export function startChild(main: string, args: string[], env: NodeJS.ProcessEnv,
       return ending
     },
     signal: (signal) => void child.kill(signal),
-    hasSpoken: () => statSync(`${file}.log`).size > 0,
+    hasSaid: (text) =>
+      text === '' ? statSync(`${file}.log`).size > 0 : readFileSync(`${file}.log`, 'utf8').includes(text),
     isFrozen: () => stateOf(pid) === 'T',
   }
 }

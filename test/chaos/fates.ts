@@ -31,8 +31,13 @@ const PLACES: Record<Role, Places> = {
     'send.after': 10,
     'settle.in_transaction': 3,
     'settle.committed': 3,
+    'give_back.in_transaction': 1,
+    'next_permit.in_transaction': 1,
+    'submit.in_transaction': 4,
+    'submit.committed': 4,
   },
   remind: {
+    'claim.in_transaction': 3,
     'claim.committed': 3,
     'send.before': 40,
     'send.after': 40,

@@ -3,17 +3,19 @@ import { join } from 'node:path'
 import type { Knex } from 'knex'
 import { selectRows } from '../../src/db/sql.js'
 import type { Delivery } from '../../src/sandbox/ledger.js'
-import type { Processes } from './processes.js'
-import type { Stage } from './stage.js'
+import type { Cast } from './cast.js'
 import { letRetriesBeDue } from './troubles.js'
 
 const MAX_FINISHING_RUNS = 30
-const EVENTS_WITHIN_MS = 60_000
+const LOOK_MS = 100
+/** Longer than the lease of a withdrawal (15 s) and the last not_before (12 s) together, on a busy machine. */
+const WORKED_OFF_WITHIN_MS = 120_000
 
 /** Lets undisturbed processes bring to its end what the chaos has left. */
-export async function finish(stage: Stage, processes: Processes, port: number): Promise<void> {
-  const { course, db, options, trace } = stage
-  if (options.channel !== 'form_id') await workOffEvents(stage, processes, port)
+export async function finish(cast: Cast): Promise<void> {
+  const { stage, processes } = cast
+  const { course, db, trace } = stage
+  await workOff(cast)
   for (let run = 1; run <= MAX_FINISHING_RUNS; run++) {
     await letRetriesBeDue(db)
     const answer = await processes.runToTheEnd('remind')
@@ -27,17 +29,29 @@ export async function finish(stage: Stage, processes: Processes, port: number): 
   await processes.runToTheEnd('expire')
 }
 
-/** Events wait for a service. Those whose message is not known wait for hours, and move nothing. */
-async function workOffEvents({ course, db }: Stage, processes: Processes, port: number): Promise<void> {
-  const service = processes.start(['serve'], port)
-  const deadline = performance.now() + EVENTS_WITHIN_MS
-  while ((await countRows(db, "wx_callback_event WHERE state = 'stored'")) > 0) {
-    if (service.ending || performance.now() > deadline) {
-      course.fail('the events of WeChat were not worked off')
-      break
+/**
+ * Submitted messages and WeChat's events wait for a service. Events whose message is not known wait for hours, and move
+ * nothing.
+ */
+async function workOff({ stage, processes, submitter, ports }: Cast): Promise<void> {
+  const { course, db, trace } = stage
+  const service = processes.startCalm(['serve'], ports[0])
+  const deadline = performance.now() + WORKED_OFF_WITHIN_MS
+  const isStuck = (): boolean => service.ending !== undefined || performance.now() > deadline
+  const until = async (left: string): Promise<void> => {
+    while (!isStuck() && (await countRows(db, left)) > 0) {
+      await letRetriesBeDue(db)
+      await new Promise((resolve) => setTimeout(resolve, LOOK_MS))
     }
-    await new Promise((resolve) => setTimeout(resolve, 100))
+    if (isStuck()) course.fail(`not worked off: ${await countRows(db, left)} of ${left}`)
   }
+  const OPEN = "wx_submitted_message WHERE state = 'open'"
+  await submitter.settle(isStuck)
+  trace('every answer is in')
+  await until(OPEN)
+  await submitter.requeueDead(isStuck)
+  await until(OPEN)
+  await until("wx_callback_event WHERE state = 'stored'")
   service.signal('SIGTERM')
   await service.ended
 }
@@ -66,8 +80,22 @@ export async function countStates(db: Knex): Promise<Record<string, number>> {
   return Object.fromEntries(rows.map(({ state, n }) => [state, n]))
 }
 
+/** How submitted messages ended. */
+export async function countSubmitted(db: Knex): Promise<Record<string, number>> {
+  const rows = await selectRows<{ state: string; n: number }>(
+    db,
+    'SELECT state, COUNT(*) AS n FROM wx_submitted_message GROUP BY state',
+  )
+  return Object.fromEntries(rows.map(({ state, n }) => [state, n]))
+}
+
 const TABLES = [
   'wx_push_message',
+  'wx_submitted_message',
+  'wx_message_attempt',
+  'wx_submission',
+  'wx_message_retry',
+  'wx_claim',
   'wx_save_form_id',
   'wx_message_push_status',
   'wx_job_run',
@@ -81,7 +109,7 @@ const TABLES = [
 export async function keepTables(
   db: Knex,
   folder: string,
-  lists: { ledger: Delivery[]; requests: object[]; disturbances: object[] },
+  lists: { ledger: Delivery[]; requests: object[]; disturbances: object[]; submitted: object[] },
 ): Promise<void> {
   const write = (name: string, rows: object[]): void =>
     writeFileSync(join(folder, `${name}.jsonl`), rows.map((row) => `${stringify(row)}\n`).join(''))

@@ -58,8 +58,10 @@ function summaryOf(report: ChaosReport): string {
   return [
     `${report.kills} kills, ${report.freezes} freezes, ${report.database_restarts} database restarts in ${report.seconds} s on ${report.channel}, ${report.database}`,
     `${report.delivered_by_wechat} messages to ${report.users} users, ${report.uploads.stored} permits uploaded`,
+    `submitted ${JSON.stringify(report.submitted)}`,
     `from a kill to the takeover: half within ${first.p50_ms} ms, 95 % within ${first.p95_ms} ms, lease ${report.lease_ms} ms`,
-    ...unknownOf(report),
+    ...unknownOf('reminders', report.unknown),
+    ...unknownOf('submitted messages', report.submitted_unknown),
     ...broken.map(([name, rows]) => `VIOLATED ${name}: ${rows.length}`),
     ...report.trouble.map((line) => `TROUBLE ${line}`),
     report.ok
@@ -69,10 +71,10 @@ function summaryOf(report: ChaosReport): string {
   ].join('\n')
 }
 
-function unknownOf({ unknown }: ChaosReport): string[] {
+function unknownOf(what: string, unknown: ChaosReport['unknown']): string[] {
   if (!unknown) return []
   return [
-    `${unknown.messages} unknown: ${unknown.answer_lost} answers lost, ${unknown.under_way} under way at a kill, a freeze or ` +
+    `${unknown.messages} ${what} unknown: ${unknown.answer_lost} answers lost, ${unknown.under_way} under way at a kill, a freeze or ` +
       `without a database (${unknown.most_under_way_at_once} at most at once), ${unknown.stalled} stalled, ${unknown.marked_and_unsent} marked and not sent ` +
       `(${unknown.most_unsent_at_once} at most)`,
   ]

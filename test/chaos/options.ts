@@ -43,9 +43,14 @@ export interface ChaosReport {
   messages: Record<string, number>
   /** Why messages ended as `unknown`, where the channel has no key. */
   unknown?: UnknownCounts
+  /** What backends did, and how their messages ended. */
+  submitted: Record<string, number>
+  submitted_unknown?: UnknownCounts
   delivered_by_wechat: number
   users: number
-  uploads: { requests: number; unanswered: number; stored: number; duplicates: number }
+  uploads: { stored: number; duplicates: number }
+  /** Requests of the backends to the service. */
+  calls: { made: number; unanswered: number }
   faults: Record<string, number>
   outages: number
   lease_ms: number

@@ -3,6 +3,7 @@ import type { SandboxControl } from '../../src/sandbox/control.js'
 import { DAY_MS, TEMPLATE_ID } from '../helpers/constants.js'
 import type { Luck } from './luck.js'
 import type { ChaosOptions } from './options.js'
+import { PARCEL_TEMPLATE_ID } from './parcel-template.js'
 
 /** One permit, or on a service account one person, as the backend reports it. */
 export interface Upload {
@@ -61,10 +62,11 @@ function formIds(wechat: SandboxControl): PermitSource {
 
 function subscriptions(wechat: SandboxControl): PermitSource {
   const given = new Map<string, number>()
-  const tap = (userId: number): string => {
+  let taps = 0
+  const tap = (userId: number, templateId: string): string => {
     const openId = openIdOf(userId)
     given.set(openId, (given.get(openId) ?? 0) + 1)
-    wechat.grantSubscription({ openId, templateId: TEMPLATE_ID })
+    wechat.grantSubscription({ openId, templateId })
     return openId
   }
   return {
@@ -74,13 +76,14 @@ function subscriptions(wechat: SandboxControl): PermitSource {
     maxItems: 10,
     // The page of this one was closed too early: if anybody tells of the tap, it is WeChat's event.
     firstOf: (userId, luck) => {
-      if (luck.chance(0.05)) tap(userId)
+      if (luck.chance(0.05)) tap(userId, TEMPLATE_ID)
       return []
     },
     next: (userId) => {
-      const openId = tap(userId)
+      const template_id = ++taps % 3 === 0 ? PARCEL_TEMPLATE_ID : TEMPLATE_ID
+      const openId = tap(userId, template_id)
       const tap_id = newFormId()
-      const told = { template_id: TEMPLATE_ID, result: 'accept', tap_id, tapped_at: Date.now() }
+      const told = { template_id, result: 'accept', tap_id, tapped_at: Date.now() }
       return { name: tap_id, openId, userId, body: { open_id: openId, user_id: userId, ...told } }
     },
     givenBy: (openId) => given.get(openId) ?? 0,

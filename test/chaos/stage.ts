@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import { appendFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -21,7 +22,13 @@ export interface Stage {
 export class Course {
   readonly trouble: string[] = []
   readonly #over = new AbortController()
+
   #timer: NodeJS.Timeout | undefined
+
+  constructor() {
+    // A part that pauses listens, and there are as many parts as there are.
+    setMaxListeners(0, this.#over.signal)
+  }
 
   get isOver(): boolean {
     return this.#over.signal.aborted

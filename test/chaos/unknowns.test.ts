@@ -10,7 +10,15 @@ function unknown(id: number, changes: Partial<AskedMessage> = {}): AskedMessage 
   return { id, state: 'unknown', ...times, errcode: null, errmsg: BY_ITS_LEASE, requests: [], ...changes }
 }
 
-const accepted: SendRequest = { at: 2_000, client: 'a', openId: 'o', outcome: 0, status: 200, endedAt: 2_010 }
+const accepted: SendRequest = {
+  at: 2_000,
+  client: 'a',
+  openId: 'o',
+  data: {},
+  outcome: 0,
+  status: 200,
+  endedAt: 2_010,
+}
 const kill = (at: number, client = 'a'): Disturbance => ({ kind: 'kill', client, from: at, until: at })
 
 describe('a message that ended as unknown', () => {
@@ -44,7 +52,8 @@ describe('a message that ended as unknown', () => {
 
   test('a message that ended as unknown is explained by a process that was still at it when another one ended it', () => {
     const late = unknown(1, { requests: [{ ...accepted, at: 9_500, endedAt: 9_510 }] })
-    expect(explainUnknowns([late], []).counts).toMatchObject({ stalled: 1 })
+    const underWay = unknown(2, { requests: [{ ...accepted, at: 8_990, endedAt: 9_010 }] })
+    expect(explainUnknowns([late, underWay], []).counts).toMatchObject({ stalled: 2 })
   })
 
   test('a message that ended as unknown without a request is explained by the word of its process that it was overtaken', () => {

@@ -92,9 +92,9 @@ function isBusy(errcode: number | null): boolean {
   return errcode !== null && (BUSY_CODES.includes(errcode) || BUSY_STATUSES.includes(errcode))
 }
 
-/** Its attempt was not over when another process ended it: with a new token, say, it was asked again. */
+/** A request of its was not over when another process ended it, or came later: with a new token it is asked again. */
 function wentOnAfterItsEnd({ requests, settled_at }: AskedMessage): boolean {
-  return settled_at !== null && requests.some(({ at }) => at > settled_at)
+  return settled_at !== null && requests.some(({ at, endedAt }) => (endedAt ?? at) > settled_at)
 }
 
 /** As messages/deliver.ts writes down an attempt that broke off while its process lived. */

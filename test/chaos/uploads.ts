@@ -1,18 +1,13 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { Knex } from 'knex'
 import { execute, isSqlite, rowPlaceholders } from '../../src/db/sql.js'
 import { chunks } from '../../src/lib/chunks.js'
+import { DEMO_APP_ID } from '../../src/sandbox/accounts.js'
+import type { Backend } from './backend.js'
 import type { Luck } from './luck.js'
 import { newFormId, openIdOf, type PermitSource, type Upload } from './permit-sources.js'
 
-interface Target {
-  appId: string
-  apiKey: string
-  /** The services that are there to be asked; any of them may be down. */
-  urls: string[]
-}
-
-const REQUEST_TIMEOUT_MS = 3_000
+/** Requests at once, where each reports one person only: else few would get through between two kills. */
+const AT_ONCE = 40
 const NEW_USERS = { low: 10, high: 30 }
 
 /**
@@ -23,40 +18,52 @@ export class Uploader {
   /** By name: what the service said it has. */
   readonly stored = new Map<string, Upload>()
   readonly signedIn = new Set<number>()
-  requests = 0
-  unanswered = 0
   duplicates = 0
   users = 0
   readonly source: PermitSource
   readonly #luck: Luck
-  readonly #target: Target
+  readonly #backend: Backend
   #recent: Upload[] = []
 
-  constructor(source: PermitSource, luck: Luck, target: Target) {
+  constructor(source: PermitSource, luck: Luck, backend: Backend) {
     this.source = source
     this.#luck = luck
-    this.#target = target
+    this.#backend = backend
   }
 
   /** Permits of so many new users, and some of known ones. Each request is sent until somebody answers it or `stopped`. */
   async upload(newUsers: number | undefined, stopped: () => boolean): Promise<void> {
     const uploads = this.#compose(newUsers ?? this.#luck.integer(NEW_USERS.low, NEW_USERS.high))
-    for (const part of chunks(uploads, this.source.maxItems)) await this.#send(part, stopped)
+    const parts = chunks(uploads, this.source.maxItems)
+    const atOnce = this.source.maxItems === 1 ? AT_ONCE : 1
+    for (const some of chunks(parts, atOnce)) await Promise.all(some.map((part) => this.#send(part, stopped)))
     this.#recent = uploads
     if (!this.#luck.chance(0.2)) return
     const { userId } = this.#luck.pick(uploads)
-    if (await this.#ask('POST', '/v1/sign-ins', { user_id: userId }, stopped)) this.signedIn.add(userId)
+    if (await this.#report('POST', '/v1/sign-ins', { user_id: userId }, stopped)) this.signedIn.add(userId)
+  }
+
+  async #report(
+    method: 'POST' | 'PUT',
+    path: string,
+    body: object,
+    stopped: () => boolean,
+  ): Promise<unknown> {
+    const answer = await this.#backend.ask({ method, path, body }, stopped)
+    if (answer && answer.status >= 400)
+      throw new Error(`${path} answered ${answer.status} ${JSON.stringify(answer.body)}`)
+    return answer?.body
   }
 
   async #send(uploads: Upload[], stopped: () => boolean): Promise<void> {
     const { method, path } = this.source
     const [first] = uploads
     if (method === 'PUT') {
-      if (first && (await this.#ask(method, path, first.body, stopped))) this.stored.set(first.name, first)
+      if (first && (await this.#report(method, path, first.body, stopped))) this.stored.set(first.name, first)
       return
     }
     const items = uploads.map(({ body }) => body)
-    const answer = await this.#ask(method, path, { items }, stopped)
+    const answer = await this.#report(method, path, { items }, stopped)
     if (!isUploadAnswer(answer)) return
     for (const [i, { outcome }] of answer.results.entries()) {
       const upload = uploads[i]
@@ -69,7 +76,6 @@ export class Uploader {
 
   /** Permits about to run out, written by hand as an owner's own program would, since an upload of them is refused. */
   async writeShortLived(db: Knex, n: number, now: number): Promise<void> {
-    const { appId } = this.#target
     const userIds = Array.from({ length: n }, () => this.#luck.integer(1, Math.max(1, this.users)))
     const counts = new Map<number, number>()
     for (const userId of userIds) counts.set(userId, (counts.get(userId) ?? 0) + 1)
@@ -78,7 +84,15 @@ export class Uploader {
         trx,
         `INSERT INTO wx_save_form_id (app_id, open_id, user_id, form_id, expire, created_at, updated_at)
          VALUES ${rowPlaceholders(n, 7)}`,
-        userIds.flatMap((userId) => [appId, openIdOf(userId), userId, newFormId(), now + 200, now, now]),
+        userIds.flatMap((userId) => [
+          DEMO_APP_ID,
+          openIdOf(userId),
+          userId,
+          newFormId(),
+          now + 200,
+          now,
+          now,
+        ]),
       )
       const onDuplicate = isSqlite(trx)
         ? 'ON CONFLICT (app_id, user_id) DO UPDATE SET count = count + excluded.count'
@@ -89,9 +103,14 @@ export class Uploader {
          VALUES ${rowPlaceholders(counts.size, 6)} ${onDuplicate}`,
         [...counts]
           .sort(([a], [b]) => a - b)
-          .flatMap(([userId, count]) => [appId, userId, count, 0, now, now]),
+          .flatMap(([userId, count]) => [DEMO_APP_ID, userId, count, 0, now, now]),
       )
     })
+  }
+
+  /** Users of the last upload, who are likely to have a permit. */
+  recentUsers(): number[] {
+    return [...new Set(this.#recent.map(({ userId }) => userId))]
   }
 
   #compose(newUsers: number): Upload[] {
@@ -106,33 +125,7 @@ export class Uploader {
     if (luck.chance(0.3)) uploads.push(...this.#recent.slice(0, 3))
     return uploads
   }
-
-  async #ask(method: 'POST' | 'PUT', path: string, body: object, stopped: () => boolean): Promise<unknown> {
-    const { apiKey, urls } = this.#target
-    while (!stopped()) {
-      this.requests++
-      try {
-        const response = await fetch(this.#luck.pick(urls) + path, {
-          method,
-          headers: { 'content-type': 'application/json', authorization: `Bearer ${apiKey}` },
-          body: JSON.stringify(body),
-          signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS),
-        })
-        const answer: unknown = await response.json()
-        if (response.ok) return answer
-        if (response.status < 500)
-          throw new WrongAnswer(`${path} answered ${response.status} ${JSON.stringify(answer)}`)
-      } catch (error) {
-        if (error instanceof WrongAnswer) throw error
-      }
-      this.unanswered++
-      await sleep(50)
-    }
-    return undefined
-  }
 }
-
-class WrongAnswer extends Error {}
 
 function isUploadAnswer(answer: unknown): answer is { results: { outcome: string }[] } {
   return typeof answer === 'object' && answer !== null && 'results' in answer

@@ -157,7 +157,7 @@ test('every variable is read', () => {
     miniprogramState: 'trial',
     lang: 'en_US',
     templates: ['template-2', 'template-3'],
-    webhook: { url: 'https://shop.example/messages', secret: 'webhook-'.repeat(5) },
+    webhook: { url: 'https://shop.example/messages', secrets: ['webhook-'.repeat(5)] },
     sendConcurrency: 1024,
     sendRate: 0.5,
     timezone: 'Europe/Berlin',

@@ -1,9 +1,10 @@
 import { describe, expect, test } from 'vitest'
 import { selectRows } from '../../src/db/sql.js'
 import { addDays, toIsoDate } from '../../src/lib/business-date.js'
-import { SEND_PATH, TODAY } from '../helpers/constants.js'
+import { HOUR_MS, SEND_PATH, TODAY } from '../helpers/constants.js'
 import { findBarriers, useDashboard, useOperatorsBrowser } from '../helpers/dashboard.js'
 import { eventually } from '../helpers/eventually.js'
+import { diesOf, submitOver } from '../helpers/submitted-calls.js'
 import { openIdOf, user, users } from '../helpers/users.js'
 
 // @module-tag browser
@@ -207,6 +208,9 @@ describe('in a browser', () => {
       await page.goto(`${stage.service.url}/dashboard/run`)
       await page.locator('main button.main').click()
       await eventually('the run ends', async () => (await runState()) === 'done')
+      const [dead] = await submitOver(stage.service, [1, 2])
+      await diesOf(stage, 47003)
+      const [queued] = await submitOver(stage.service, [3], { not_before: stage.clock.now() + HOUR_MS })
       const found: Record<string, unknown> = {}
       for (const path of [
         '',
@@ -218,6 +222,13 @@ describe('in a browser', () => {
         '/user/3',
         '/user/3/opt-out',
         '/user/404',
+        '/messages',
+        '/messages?state=dead',
+        '/messages?errcode=x',
+        '/messages/requeue',
+        `/messages/${dead}`,
+        `/messages/${dead}/requeue`,
+        `/messages/${queued}/cancel`,
         '/errors',
         '/health',
         '/nowhere',

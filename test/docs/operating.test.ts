@@ -54,6 +54,7 @@ async function findJobs(): Promise<Job[]> {
     sending,
     callbacks,
     submitted: createSubmittedWorker(sending, account),
+    webhooks: undefined,
     counters,
     retentionDays: 90,
     assertClock: async () => {},

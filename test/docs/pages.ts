@@ -11,7 +11,9 @@ export const read = (path: string): string => readFileSync(ROOT + path, 'utf8')
 /** Every page, the mini-program's own apart. */
 export const PAGES = [
   ...readdirSync(ROOT).filter((name) => name.endsWith('.md')),
-  ...readdirSync(`${ROOT}docs`).map((name) => `docs/${name}`),
+  ...['docs', 'examples/node-client'].flatMap((folder) =>
+    readdirSync(ROOT + folder).map((name) => `${folder}/${name}`),
+  ),
 ].filter((page) => page.endsWith('.md'))
 
 export const isChinese = (page: string): boolean => page.endsWith('.zh-CN.md')

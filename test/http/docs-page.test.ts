@@ -57,6 +57,8 @@ test('a call is tried out there with a key, as it stands', async () => {
   expect(await service.db('wx_save_form_id').pluck('form_id')).toEqual(['3a5f0c9b2e7d4f6188aa10b2c3d4e5f6'])
 
   // The meanings of the codes are there to read, in both languages.
-  expect(await call.textContent()).toContain('details.field names the field（details.field 指出字段）')
+  expect(await call.textContent()).toContain(
+    'details.field names the field; where there are several faults, details.faults has all of them（details.field 指出字段；有多处错误时全部列在 details.faults）',
+  )
   expect(troubles).toEqual([])
 })

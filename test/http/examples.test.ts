@@ -24,6 +24,8 @@ const USER = { open_id: 'oDemo1', user_id: 9001 }
 let now = TEN_YESTERDAY
 /** The message that calls with an id are about. */
 let deadLetter = 0
+/** The delivery that calls with an id are about. */
+let delivery = 0
 
 let service: TestService
 let wechat: Sandbox
@@ -39,6 +41,9 @@ beforeAll(async () => {
       REMINDER_PAGE: DEMO_PAGE,
       TEMPLATES: 'TEMPLATE-ID-OF-YOUR-ACCOUNT',
       REMINDER_DATA: JSON.stringify({ keyword1: '日领积分', keyword2: '{streak}天', keyword4: '{date}' }),
+      // Nobody listens: what became of messages is written down, and waits.
+      WEBHOOK_URL: 'http://127.0.0.1:1/',
+      WEBHOOK_SECRET: 'whsec_c29tZXRoaW5nLXJhbmRvbS1mb3ItYS10ZXN0',
       SESSION_SECRET: 'c29tZXRoaW5nLXJhbmRvbS1mb3ItYS10ZXN0',
     },
     now: () => now,
@@ -51,6 +56,7 @@ beforeAll(async () => {
   const day = { date: 20_261_120, triggeredBy: 'cron' as const, signal }
   expect(await runReminders(service.sending, service.account, day)).toMatchObject({ delivered: 1 })
   deadLetter = await makeDeadLetter()
+  delivery = await findDelivery(deadLetter)
   now = NOON
   calls = callsOf((await service.request('GET', '/openapi.json')).body as ApiDescription)
 })
@@ -143,11 +149,13 @@ function addressOf({ path, operation }: Call): string {
   for (const parameter of operation.parameters ?? []) {
     const [example] = examplesOf(parameter)
     if (parameter.in === 'path')
-      address = address.replace(`{${parameter.name}}`, String(parameter.name === 'id' ? deadLetter : example))
+      address = address.replace(`{${parameter.name}}`, String(parameter.name === 'id' ? idOf(path) : example))
     else if (parameter.in === 'query' && example !== undefined) query.set(parameter.name, String(example))
   }
   return query.size > 0 ? `${address}?${query}` : address
 }
+
+const idOf = (path: string): number => (path.startsWith('/v1/webhook-deliveries') ? delivery : deadLetter)
 
 /** Each request has a key of its own. */
 function headersOf({ operation }: Call, i: number): Record<string, string> {
@@ -172,6 +180,12 @@ async function makeDeadLetter(): Promise<number> {
   }
   await service.of().submitted.stop()
   return (body as { id: number }).id
+}
+
+/** What the webhook is to be told of a message. */
+async function findDelivery(messageId: number): Promise<number> {
+  const [id] = await service.db('wx_webhook_delivery').where({ message_id: messageId }).pluck('id')
+  return id
 }
 
 /** WeChat gives out each code for one login. */

@@ -6,6 +6,7 @@ import {
   CLIENT_MSG_ID_MS,
   canRepeat,
   judge,
+  LAST_CHANCE_MS,
   MAX_ATTEMPTS,
   MAX_ATTEMPTS_IN_DOUBT,
   type Verdict,
@@ -261,7 +262,9 @@ describe('the verdict on one attempt', () => {
     })
     const official = held({ ...doubt, channel: 'official' })
     expect(judge(official, CUT, 0, NOW + 3 * MINUTE_MS)).toMatchObject({ kind: 'retry' })
-    expect(judge(official, CUT, 0, NOW + 5 * MINUTE_MS)).toEqual({ kind: 'unknown' })
+    const lastChance = { kind: 'retry', afterMs: CLIENT_MSG_ID_MS - LAST_CHANCE_MS - 7 * MINUTE_MS }
+    expect(judge(official, CUT, 0, NOW + 7 * MINUTE_MS)).toMatchObject(lastChance)
+    expect(judge(official, CUT, 0, NOW + CLIENT_MSG_ID_MS - LAST_CHANCE_MS)).toEqual({ kind: 'unknown' })
   })
 
   test('luck decides within the cap of the attempt', () => {

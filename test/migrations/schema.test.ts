@@ -42,6 +42,8 @@ const TABLES = [
   'wx_summary_progress',
   'wx_user',
   'wx_user_number',
+  'wx_webhook',
+  'wx_webhook_delivery',
 ]
 
 test('every migration file is in the list, under its name and in its order', () => {

@@ -118,22 +118,44 @@ describe.each(dialects)('user ids of up to 19 digits on %s', (dialect) => {
       '1e18',
       '9007199254740993.0',
       '1234567890123456789e0',
-    ])('%s is refused by its name', async (id) => {
-      for (const items of [[id], ['1', '2', '3', id]]) {
-        const bodies = items.map((item, i) => `{"open_id":"oBad${i}","user_id":${item},"form_id":"bad-${i}"}`)
-        const single = items.length === 1
-        const sent = single ? bodies[0] : `{"items":[${bodies.join(',')}]}`
-        expect(await service.post('/v1/form-ids', sent)).toMatchObject({
-          status: 422,
-          body: {
-            error: { code: 'invalid_request', details: { field: single ? 'user_id' : 'items.3.user_id' } },
-          },
-        })
-      }
+    ])('%s is refused by its name, and stores nothing', async (id) => {
+      const bodyOf = (userId: string, i: number) =>
+        `{"open_id":"oBad${i}","user_id":${userId},"form_id":"bad-${i}"}`
+      const refusal = (field: string) => ({ code: 'invalid_request', details: { field } })
+      const stored = async () =>
+        (
+          await selectRows<{ form_id: string }>(
+            service.db,
+            'SELECT form_id FROM wx_save_form_id ORDER BY form_id',
+          )
+        ).map(({ form_id }) => form_id)
+
+      expect(await service.post('/v1/form-ids', bodyOf(id, 0))).toMatchObject({
+        status: 422,
+        body: { error: refusal('user_id') },
+      })
       expect(await service.post('/v1/sign-ins', `{"user_id":${id}}`)).toMatchObject({
         status: 422,
-        body: { error: { details: { field: 'user_id' } } },
+        body: { error: refusal('user_id') },
       })
+      expect(await stored()).toEqual([])
+
+      const items = ['1', '2', '3', id].map(bodyOf)
+      expect(await service.post('/v1/form-ids', `{"items":[${items.join(',')}]}`)).toMatchObject({
+        status: 201,
+        body: {
+          accepted: 3,
+          rejected: 1,
+          results: [{}, {}, {}, { outcome: 'rejected', error: refusal('items.3.user_id') }],
+        },
+      })
+      expect(await stored()).toEqual(['bad-0', 'bad-1', 'bad-2'])
+      const users = await selectRows(
+        service.db,
+        'SELECT user_id FROM wx_message_push_status ORDER BY user_id',
+      )
+      expect(users).toEqual([1, 2, 3].map((user_id) => ({ user_id })))
+      expect(await selectRows(service.db, 'SELECT user_id FROM wx_sign_in')).toEqual([])
     })
 
     test('digits elsewhere in a body stay what they were', async () => {

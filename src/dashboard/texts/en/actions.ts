@@ -8,6 +8,9 @@ const names: Record<Action, string> = {
   retry: 'Retried failed reminders',
   opt_out: 'Opted a user out',
   bring_back: 'Brought a user back',
+  cancel_message: 'Cancelled a message',
+  requeue_message: 'Queued a message again',
+  requeue_all: 'Queued dead letters again',
 }
 
 export const actions = {

@@ -9,6 +9,7 @@ export const frame = {
     permits: 'Permits',
     history: 'History',
     user: 'User',
+    messages: 'Messages',
     errors: 'Errors',
     health: 'Health',
   },
@@ -22,6 +23,7 @@ export const frame = {
   backToToday: 'Back to Today',
   wentWrong: 'That did not work',
   colon: ': ',
+  comma: ', ',
   asTable: 'The numbers',
   asOf: (time: string) => `As of ${time}.`,
   notYet: 'Nothing has been counted yet; it is done within ten minutes of the start.',
@@ -36,6 +38,12 @@ export const frame = {
     not_ready: 'The service or its database is not ready. Try again shortly.',
     invalid_request: 'Something in the form or in the address is not valid.',
     conflict: 'Something has changed in the meantime.',
+    message_sent: 'The message can no longer be cancelled.',
+    message_not_dead: 'The message is no dead letter any more.',
+    message_expired: 'The time in which the message may be sent is over.',
+    no_permit: 'The user has no permit that would be valid.',
+    user_stopped: 'The user wants no messages, or WeChat lets none through.',
+    user_not_bound: 'No open_id is bound to the user.',
     internal: 'Something went wrong on our side; the log says what.',
   },
 }
@@ -58,5 +66,6 @@ export const signIn = {
 export const card = {
   opensNothing: (settings: string[]) => `A tap opens nothing: set ${settings.join(' or ')}.`,
   opens: (page: string) => `A tap opens ${page}.`,
+  noPage: 'A tap opens nothing: it was submitted without a page.',
   keys: 'In place of the keys, WeChat shows the titles of the template.',
 }

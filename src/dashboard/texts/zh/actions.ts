@@ -9,6 +9,9 @@ const names: Record<Action, string> = {
   retry: '重发失败的提醒',
   opt_out: '为用户退订',
   bring_back: '恢复用户',
+  cancel_message: '取消消息',
+  requeue_message: '让消息重新排队',
+  requeue_all: '让死信重新排队',
 }
 
 export const actions: typeof actionsEn = {

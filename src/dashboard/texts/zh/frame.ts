@@ -10,6 +10,7 @@ export const frame: typeof frameEn = {
     permits: '推送凭证',
     history: '历史',
     user: '用户',
+    messages: '消息',
     errors: '错误',
     health: '运行状况',
   },
@@ -23,6 +24,7 @@ export const frame: typeof frameEn = {
   backToToday: '返回今日',
   wentWrong: '操作没有成功',
   colon: '：',
+  comma: '，',
   asTable: '数据表',
   asOf: (time) => `截至 ${time}。`,
   notYet: '尚未统计，启动后十分钟内完成。',
@@ -37,6 +39,12 @@ export const frame: typeof frameEn = {
     not_ready: '服务或数据库尚未就绪，请稍后再试。',
     invalid_request: '表单或网址中有无效内容。',
     conflict: '情况已有变化。',
+    message_sent: '这条消息已无法取消。',
+    message_not_dead: '这条消息已不是死信。',
+    message_expired: '这条消息可以发送的时间已过。',
+    no_permit: '用户没有有效的凭证。',
+    user_stopped: '用户不愿接收消息，或被微信拦截。',
+    user_not_bound: '用户没有绑定 open_id。',
     internal: '服务内部出错，详情见日志。',
   },
 }
@@ -59,5 +67,6 @@ export const signIn: typeof signInEn = {
 export const card: typeof cardEn = {
   opensNothing: (settings) => `点击不会打开任何页面：请设置 ${settings.join(' 或 ')}。`,
   opens: (page) => `点击打开 ${page}。`,
+  noPage: '点击不会打开任何页面：提交时没有 page。',
   keys: '字段名处，微信会显示模板里的标题。',
 }
