@@ -52,6 +52,7 @@ export const { up, down } = tableMigration({
     wx_submitted_message_user_idx: ['app_id', 'user_id', 'message_id'],
     wx_submitted_message_open_idx: ['app_id', 'user_id', 'state'],
     wx_submitted_message_template_idx: ['app_id', 'template_id', 'message_id'],
+    wx_submitted_message_expiry_idx: ['app_id', 'state', 'not_after'],
   },
   checks: {
     wx_submitted_message_state_ck: oneOf('state', [

@@ -2,7 +2,7 @@ import type { Knex } from 'knex'
 import type { ReminderData } from '../account.js'
 import type { PermitSource } from '../books/index.js'
 import type { Channel } from '../channel.js'
-import { mysqlHint, placeholders, selectRows } from '../db/sql.js'
+import { byPrimaryKey, mysqlHint, placeholders, selectRows } from '../db/sql.js'
 import type { UserId } from '../lib/user-id.js'
 import { isStopped } from '../users/stopped.js'
 import type { TemplateData } from '../wechat/messages.js'
@@ -66,7 +66,7 @@ export async function findHeld(trx: Knex.Transaction, ids: number[], lease: Leas
        c.template_id, COALESCE(s.page, c.page) AS page, COALESCE(s.data, c.data) AS data, m.streak, m.permit_id,
        f.form_id, f.source, m.attempts, m.maybe_sent, m.business_date, m.run_id, s.not_after,
        COALESCE(NULLIF(s.claimed_at, 0), m.created_at) AS claimed_at
-     FROM wx_push_message m JOIN wx_card c ON c.id = m.card_id LEFT JOIN wx_save_form_id f ON f.id = m.permit_id
+     FROM wx_push_message m${byPrimaryKey(trx)} JOIN wx_card c ON c.id = m.card_id LEFT JOIN wx_save_form_id f ON f.id = m.permit_id
      LEFT JOIN wx_submitted_message s ON s.message_id = m.id
      WHERE m.id IN (${placeholders(ids.length)}) AND m.claim_id = ? ORDER BY m.id`,
     [...ids, lease.claimId],

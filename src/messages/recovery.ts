@@ -39,6 +39,8 @@ export interface TakeoverOptions {
   leaseMs: number
   now: number
   kind?: MessageKind
+  /** Leaves those whose time has come in the queue. */
+  only?: 'lapsed'
 }
 
 /**
@@ -48,11 +50,12 @@ export interface TakeoverOptions {
 export async function takeOver(
   db: Knex,
   window: SendingWindow,
-  { limit, leaseMs, now, kind = 'reminder' }: TakeoverOptions,
+  { limit, leaseMs, now, kind = 'reminder', only }: TakeoverOptions,
 ): Promise<Takeover> {
   const { messages, unwanted, lapsedIds } = await inTransaction(db, async (trx) => {
     const lapsed = await takeLapsed(trx, window.appId, kind, limit)
-    const due = await takeDueRetries(trx, window.appId, kind, now, limit - lapsed.ids.length)
+    const room = only === 'lapsed' ? 0 : limit - lapsed.ids.length
+    const due = room === 0 ? [] : await takeDueRetries(trx, window.appId, kind, now, room)
     const ids = sortedUnique([...lapsed.ids, ...due])
     if (ids.length === 0) {
       await closeEmpty(trx, lapsed.claims)

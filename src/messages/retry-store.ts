@@ -32,16 +32,18 @@ export async function takeDueRetries(
 }
 
 /** Locks and ends the waits of these messages, sorted by id, except for those that a takeover has locked. */
-export async function takeWaits(trx: Knex.Transaction, ids: number[]): Promise<number[]> {
-  const rows = await selectRows<{ message_id: number }>(
+export async function takeWaits(trx: Knex.Transaction, ids: number[]): Promise<Pick<Wait, 'id' | 'kind'>[]> {
+  const rows = await selectRows<Pick<Wait, 'id' | 'kind'>>(
     trx,
-    `SELECT message_id FROM wx_message_retry WHERE message_id IN (${placeholders(ids.length)})
+    `SELECT message_id AS id, kind FROM wx_message_retry WHERE message_id IN (${placeholders(ids.length)})
      ORDER BY message_id${forUpdateSkipLocked(trx)}`,
     ids,
   )
-  const taken = rows.map(({ message_id }) => message_id)
-  await endWaits(trx, taken)
-  return taken
+  await endWaits(
+    trx,
+    rows.map(({ id }) => id),
+  )
+  return rows
 }
 
 /** A message in state `retry`, or a submitted one that is `queued`, and the time of its next attempt. */

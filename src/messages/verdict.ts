@@ -122,15 +122,14 @@ function judgeRefusal(message: HeldMessage, entry: ErrcodeEntry, random: number,
     case 'given_back':
       // A message that may have been delivered is never given back: a second one could follow it.
       if (maybeSent) return tryAgain({ ...message, maybeSent }, random, now)
-      return message.kind === 'api' ? judgeMistake(message, entry, random, now) : { kind: 'give_back' }
+      return message.kind === 'api' ? judgeMistake(message, entry, random) : { kind: 'give_back' }
   }
 }
 
-/** A token or a quota is nobody's message: it waits for that as for a busy WeChat. Anything else may be this message. */
-function judgeMistake(message: HeldMessage, entry: ErrcodeEntry, random: number, now: number): Verdict {
-  if (entry.class !== 'configuration') return tryAgain(message, random, now, MISTAKE_PAUSE_MS)
-  const attempts = message.attempts + 1
-  if (attempts >= MAX_MISTAKEN_ATTEMPTS) return { kind: 'give_back', as: 'dead' }
+/** A token or a quota is nobody's message: it waits for that until its not_after. Anything else may be this message. */
+function judgeMistake(message: HeldMessage, entry: ErrcodeEntry, random: number): Verdict {
+  const isOfMessage = entry.class === 'configuration' && entry.isOfToken !== true
+  if (isOfMessage && message.attempts + 1 >= MAX_MISTAKEN_ATTEMPTS) return { kind: 'give_back', as: 'dead' }
   return { kind: 'retry', afterMs: Math.round(MISTAKE_PAUSE_MS * (1 + random)), maybeSent: false }
 }
 

@@ -2,6 +2,7 @@ import type { Knex } from 'knex'
 import { MAX_LIST } from '../db/sql.js'
 import { inRequest } from '../db/transaction.js'
 import { chunks } from '../lib/chunks.js'
+import { groupBy } from '../lib/group-by.js'
 import { sortedUnique } from '../lib/sorted.js'
 import { addOutcomes } from '../runs/outcomes.js'
 import { findHeld } from './held-store.js'
@@ -12,30 +13,30 @@ import type { HeldMessage } from './message.js'
 import { waiting } from './outcome.js'
 import { takeWaits } from './retry-store.js'
 import { settleBatch } from './settle.js'
+import { addTallies, emptyTally, type Tally } from './tally.js'
 
 /**
  * Ends messages that wait for another attempt, without making it: given back, or unknown where an earlier attempt may
  * have reached WeChat. Those that a process has taken over meanwhile are left to it. If this process dies on the way,
- * the next takeover finds the messages. Returns how many it ended.
+ * the next takeover finds the messages. `as` says what a submitted message is for its backend if it is not `cancelled`.
  */
 export async function withdrawWaiting(
   db: Knex,
   appId: string,
   ids: number[],
-  why: string,
+  { why, as }: { why: string; as?: 'expired' },
   now: number,
-): Promise<number> {
-  let ended = 0
+): Promise<Tally> {
+  let ended = emptyTally()
   for (const some of chunks(sortedUnique(ids), MAX_LIST)) {
     const messages = await inRequest(db, (trx) => takeWaiting(trx, appId, some, now))
-    const [first] = messages
-    if (!first) continue
-    const judged = messages.map((message) =>
-      judgedUnsent(message, { kind: message.maybeSent ? 'unknown' : 'give_back' }, why),
-    )
-    await settleBatch(db, judged, now)
-    await closeClaims(db, [first.lease.claimId])
-    ended += messages.length
+    const judged = messages.map((message) => {
+      const givenBack = { kind: 'give_back', ...(as ? { as } : {}) } as const
+      return judgedUnsent(message, message.maybeSent ? { kind: 'unknown' } : givenBack, why)
+    })
+    if (judged.length === 0) continue
+    ended = addTallies(ended, (await settleBatch(db, judged, now)).tally)
+    await closeClaims(db, sortedUnique(messages.map(({ lease }) => lease.claimId)))
   }
   return ended
 }
@@ -46,11 +47,13 @@ async function takeWaiting(
   ids: number[],
   now: number,
 ): Promise<HeldMessage[]> {
-  const taken = await takeWaits(trx, ids)
-  if (taken.length === 0) return []
-  const lease = await openClaim(trx, appId, LEASE_MS, now)
-  await makeOurs(trx, taken, lease, now)
-  const messages = await findHeld(trx, taken, lease)
+  const messages: HeldMessage[] = []
+  for (const [kind, waits] of groupBy(await takeWaits(trx, ids), (wait) => wait.kind)) {
+    const taken = waits.map(({ id }) => id)
+    const lease = await openClaim(trx, appId, LEASE_MS, now, kind)
+    await makeOurs(trx, taken, lease, now)
+    messages.push(...(await findHeld(trx, taken, lease)))
+  }
   await addOutcomes(
     trx,
     messages.map(({ runId }) => waiting(runId, -1)),

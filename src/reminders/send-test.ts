@@ -49,7 +49,13 @@ export async function sendTest(
   if (!message) throw new ServiceError('not_ready', 'Stopped before anything was sent')
   const standing = await standingOf(db, message.id)
   if (standing.state !== 'retry' || standing.maybe_sent === 1) return answerOf(message, standing)
-  await withdrawWaiting(db, account.appId, [message.id], 'not sent: WeChat did not take the test', now())
+  await withdrawWaiting(
+    db,
+    account.appId,
+    [message.id],
+    { why: 'not sent: WeChat did not take the test' },
+    now(),
+  )
   const { state } = await standingOf(db, message.id)
   return answerOf(message, { ...standing, state })
 }

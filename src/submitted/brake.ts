@@ -80,5 +80,5 @@ function isOfOnePerson(result: SendResult): boolean {
 }
 
 function isToken(result: SendResult): boolean {
-  return result.kind === 'refused' && result.entry.class === 'token'
+  return result.kind === 'refused' && result.entry.isOfToken === true
 }

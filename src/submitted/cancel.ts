@@ -22,7 +22,7 @@ export async function cancelMessage(
   const before = await findMessage(db, appId, id)
   if (before.state === 'cancelled') return before
   if (before.maybe_sent || !WAITS.includes(before.state)) throw tooLate(before)
-  await withdrawWaiting(db, appId, [id], `cancelled by ${by}`, now)
+  await withdrawWaiting(db, appId, [id], { why: `cancelled by ${by}` }, now)
   const after = await findMessage(db, appId, id)
   // Somebody took it for sending, or ended it, since we looked.
   if (after.state !== 'cancelled') throw tooLate(after)

@@ -5,6 +5,8 @@ import type { HeldMessage } from '../messages/message.js'
 import { giveBackOfQuota, takeForSubmitted } from '../messages/quota.js'
 import { observeTakeover, takeOver } from '../messages/recovery.js'
 import { addTallies, emptyTally, type Tally } from '../messages/tally.js'
+import { findWork } from './due-store.js'
+import { tidyUp } from './tidy-up.js'
 
 /** Fewer than a run claims: they are the answer to a call, and others may be due before the last of many. */
 const BATCH = 200
@@ -14,6 +16,8 @@ const BATCH_SECONDS = 5
 export interface SubmittedSource extends Source {
   /** Messages that were settled at once, without being sent. */
   readonly settledAtOnce: Tally
+  /** Messages that were to be sent, each counted as one of the day's quota. */
+  readonly handedOut: number
 }
 
 /**
@@ -31,20 +35,27 @@ export function createSubmittedSource(
   const batch = Math.max(1, Math.min(BATCH, Math.ceil(perSecond * BATCH_SECONDS)))
   let probe: 'to_send' | 'sent' | 'passed' = isProbe ? 'to_send' : 'passed'
   let settledAtOnce = emptyTally()
+  let handedOut = 0
 
   async function take(limit: number): Promise<HeldMessage[] | undefined> {
+    const work = await findWork(db, account.appId, now())
+    settledAtOnce = addTallies(settledAtOnce, await tidyUp(deps, account, work))
     const allowed = await takeForSubmitted(db, account, limit, now())
     if (allowed === 0) return undefined
     const takeover = await takeOver(db, account, { kind: 'api', limit: allowed, leaseMs, now: now() })
     await giveBackOfQuota(db, account, allowed - takeover.messages.length, now())
     observeTakeover(observe, takeover)
     settledAtOnce = addTallies(settledAtOnce, takeover.tally)
+    handedOut += takeover.messages.length
     return takeover.taken > 0 ? takeover.messages : undefined
   }
 
   return {
     get settledAtOnce() {
       return settledAtOnce
+    },
+    get handedOut() {
+      return handedOut
     },
     async next(idle) {
       if (probe === 'sent') {

@@ -2,13 +2,15 @@ import type { Account } from '../account.js'
 import { MINUTE_MS, SECOND_MS } from '../lib/durations.js'
 import { deliverAll } from '../messages/deliver.js'
 import type { DeliverDeps } from '../messages/delivery.js'
+import { giveBackOfQuota } from '../messages/quota.js'
 import { addTallies, emptyTally, type Tally } from '../messages/tally.js'
 import { createDeadlines } from '../messages/window.js'
 import type { Reason } from '../runs/reason.js'
 import { createSubmittedBrake } from './brake.js'
-import { hasDue } from './due-store.js'
+import { findWork } from './due-store.js'
 import { createHolds } from './holds.js'
 import { createSubmittedSource } from './source.js'
+import { tidyUp } from './tidy-up.js'
 
 /** Sends the submitted messages of one account: soon after they came, when their time comes, and again. */
 export interface SubmittedWorker {
@@ -26,6 +28,8 @@ export interface SubmittedWorker {
  */
 const PAUSE_MS = { outage: 15 * SECOND_MS, token: MINUTE_MS, quota: 10 * MINUTE_MS }
 const LONGEST_OUTAGE_PAUSE_MS = MINUTE_MS
+/** Where an attempt that is not answered cannot be repeated, each costs a message. */
+const LONGEST_DOUBT_PAUSE_MS = 10 * MINUTE_MS
 const STILL_AWAY: Reason = {
   en: 'WeChat is still not accepting messages',
   zh: '微信仍不接收消息',
@@ -44,24 +48,29 @@ export function createSubmittedWorker(deps: DeliverDeps, account: Account): Subm
   let pauses = 0
 
   async function pass(): Promise<Tally> {
-    if (stopped.signal.aborted || now() < pausedUntil || !(await hasDue(db, appId, now())))
-      return emptyTally()
+    if (stopped.signal.aborted) return emptyTally()
+    const work = await findWork(db, appId, now())
+    if (now() < pausedUntil || !(work.due || work.lapsed)) return tidyUp(deps, account, work)
     const brake = createSubmittedBrake(holds, now)
     const isProbe = pauses > 0
     const source = createSubmittedSource(deps, account, brake, { isProbe })
     const { signal } = stopped
-    const sent = await deliverAll(deps, source, { kind: 'api', brake, closesAt, signal })
-    if (brake.halt) rest(brake.halt.reason)
+    const counted = countRequests(deps)
+    const sent = await deliverAll(counted.deps, source, { kind: 'api', brake, closesAt, signal })
+    // Those that came back unsent will be counted again.
+    await giveBackOfQuota(db, account, source.handedOut - counted.requests, now())
+    const longest = sent.unknown > 0 ? LONGEST_DOUBT_PAUSE_MS : LONGEST_OUTAGE_PAUSE_MS
+    if (brake.halt) rest(brake.halt.reason, longest)
     else if (brake.answered) pauses = 0
-    else if (isProbe && sent.retry > 0) rest(STILL_AWAY)
+    else if (isProbe && sent.retry + sent.unknown > 0) rest(STILL_AWAY, longest)
     return addTallies(sent, source.settledAtOnce)
   }
 
-  function rest({ cause, en }: Reason): void {
+  function rest({ cause, en }: Reason, longest: number): void {
     const ms =
       cause === 'token' || cause === 'quota'
         ? PAUSE_MS[cause]
-        : Math.min(LONGEST_OUTAGE_PAUSE_MS, PAUSE_MS.outage * 2 ** pauses)
+        : Math.min(longest, PAUSE_MS.outage * 2 ** pauses)
     pauses++
     pausedUntil = now() + ms
     log.warn({ event: 'messages.paused', app_id: appId, cause, reason: en, for_ms: ms })
@@ -89,6 +98,23 @@ export function createSubmittedWorker(deps: DeliverDeps, account: Account): Subm
     async stop() {
       stopped.abort()
       await underWay?.catch(() => {})
+    },
+  }
+}
+
+function countRequests(deps: DeliverDeps): { deps: DeliverDeps; readonly requests: number } {
+  let requests = 0
+  const observe = {
+    ...deps.observe,
+    answered(...[message, result]: Parameters<DeliverDeps['observe']['answered']>) {
+      requests++
+      deps.observe.answered(message, result)
+    },
+  }
+  return {
+    deps: { ...deps, observe },
+    get requests() {
+      return requests
     },
   }
 }

@@ -86,7 +86,7 @@ async function withdrawAll(db: Knex, appId: string, userId: UserId, now: number)
   const waiting: number[] = []
   for await (const keys of messageKeys(db, appId, userId))
     waiting.push(...keys.filter(({ state }) => state === 'retry' || state === 'queued').map(({ id }) => id))
-  await withdrawWaiting(db, appId, waiting, 'not sent again: the user was erased', now)
+  await withdrawWaiting(db, appId, waiting, { why: 'not sent again: the user was erased' }, now)
   for await (const keys of messageKeys(db, appId, userId)) if (keys.some(isOpen)) throw underWay()
 }
 

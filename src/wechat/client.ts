@@ -128,7 +128,7 @@ function withoutToken(error: TokenError, refused: Refused | undefined): Refused 
     errcode: error.entry.errcode,
     errmsg: error.message,
     ...(refused?.rid === undefined ? {} : { rid: refused.rid }),
-    entry: { ...error.entry, class: error.class },
+    entry: { ...error.entry, class: error.class, isOfToken: true },
   }
 }
 

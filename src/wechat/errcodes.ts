@@ -47,6 +47,8 @@ export interface ErrcodeEntry {
    * A 500, 502 or 504 says nothing of the kind: it leaves a doubt.
    */
   maybeSent?: true
+  /** It is about the token, of which no refresh gets a good one: no message of the account can be sent. */
+  isOfToken?: true
 }
 
 type Extra = Pick<ErrcodeEntry, 'stops' | 'retryAfterMs' | 'maybeSent'>
@@ -430,6 +432,7 @@ export function tokenStaysRefused(errcode: number): ErrcodeEntry {
     errcode,
     name: 'token_stays_refused',
     class: 'configuration',
+    isOfToken: true,
     meaning:
       'WeChat refuses a freshly fetched access token. Check that WX_APP_ID and WX_API_BASE_URL belong together, and that no other program fetches tokens for this account (WX_TOKEN_MODE=stable keeps it apart from them).',
     meaning_zh:

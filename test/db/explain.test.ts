@@ -5,7 +5,7 @@ import { NEVER_EXPIRES, voidRefused } from '../../src/books/index.js'
 import { acceptPush } from '../../src/callbacks/accept.js'
 import { createCallbackWorker } from '../../src/callbacks/process.js'
 import { findActions } from '../../src/dashboard/action-store.js'
-import { execute, isSqlite, selectRows } from '../../src/db/sql.js'
+import { execute, isSqlite } from '../../src/db/sql.js'
 import { readPermits } from '../../src/metrics/permits.js'
 import { readStanding } from '../../src/metrics/standing.js'
 import { createCounterCheck } from '../../src/operations/counter-check.js'
@@ -27,8 +27,9 @@ import { liftAll } from '../../src/users/stop-store.js'
 import { userIdsOf } from '../../src/users/user-ids.js'
 import { ACCEPTED } from '../helpers/answers.js'
 import { DAY_MS, HOUR_MS, NOW, SEND_PATH, TODAY } from '../helpers/constants.js'
-import { type Dialect, dialects } from '../helpers/database.js'
+import { dialects } from '../helpers/database.js'
 import { analyze, fillTable } from '../helpers/fill.js'
+import { type Access, explain, longest, on, type Statement, sorted } from '../helpers/plans.js'
 import { openPool, recordQueries, silentLog } from '../helpers/rows.js'
 import { openMeter } from '../helpers/rows-read.js'
 import { useWorld, type World } from '../helpers/world.js'
@@ -39,21 +40,6 @@ import { useWorld, type World } from '../helpers/world.js'
  */
 const USERS = 20_000
 const YESTERDAY = 20_261_119
-
-interface Statement {
-  sql: string
-  bindings: readonly unknown[]
-}
-
-/** One access of a plan: which table, by which key. `key` undefined = the table, or an index of it, is read in full. */
-interface Access {
-  table: string
-  key: string | undefined | Record<Dialect, string>
-  /** Columns of the key by which rows are found; where it is given, the plan must use at least these. */
-  by?: string[]
-  /** Another key that is as good: a person has few permits, whichever of his columns finds them. */
-  or?: string
-}
 
 /** The rows of the two public tables lie by user on MySQL, and by id on SQLite. */
 const COUNTERS = { mysql: 'PRIMARY', sqlite: 'wx_message_push_status_user_uq' }
@@ -776,57 +762,6 @@ describe('the look for locks of an upload on mysql', { tags: ['mysql'] }, () => 
     expect(await planOfLook(users(900))).toEqual(LOOK)
   })
 })
-
-/** With the keys as this database names them. */
-function on(dialect: Dialect, accesses: Access[]): (Access & { key: string | undefined })[] {
-  return accesses.map(({ key, ...access }) => ({
-    ...access,
-    key: typeof key === 'object' ? key[dialect] : key,
-  }))
-}
-
-/** SQLite shows a subquery once for each place that uses its result. */
-const sorted = (accesses: Access[]): string[] =>
-  [...new Set(accesses.map(({ table, key }) => `${table}: ${key}`))].sort()
-
-/** The one with the longest list. With a list of one, as for the canary, a plan says no more than that it reads a row. */
-function longest(statements: Statement[]): Statement {
-  const [first] = [...statements].sort((a, b) => b.bindings.length - a.bindings.length)
-  if (!first) throw new Error('The running code did not send this statement')
-  return first
-}
-
-async function explain(db: Knex, { sql, bindings }: Statement): Promise<Access[]> {
-  const values = bindings as (string | number | null)[]
-  if (isSqlite(db)) {
-    // The driver leaves the EXPLAIN of an INSERT open as a write: the plan is that of its SELECT.
-    const select = sql.replace(/^\s*INSERT INTO [^()]*\([^()]*\)\s*(?=SELECT)/, '')
-    const plan = await selectRows<{ detail: string }>(db, `EXPLAIN QUERY PLAN ${select}`, values)
-    const subqueries = plan.map(({ detail }) => /^(?:CO-ROUTINE|MATERIALIZE) (\S+)/.exec(detail)?.[1])
-    return plan.flatMap(({ detail }): Access[] => {
-      const [, how, table = '', by = ''] = /^(SCAN|SEARCH) (\S+)(.*)$/.exec(detail) ?? []
-      if (how === undefined || subqueries.includes(table) || /CONSTANT ROW|^\(/.test(`${table}${by}`))
-        return []
-      if (how === 'SCAN') return [{ table, key: undefined }]
-      const [, index] = /INDEX (\S+)/.exec(by) ?? []
-      const key = index?.startsWith('sqlite_autoindex') || !index ? 'PRIMARY' : index
-      return [{ table, key, by: by.replace('rowid', 'id').match(/[a-z_]+(?=[^()]*(?:\)?[<=>]))/g) ?? [] }]
-    })
-  }
-  const [plan] = await selectRows<{ EXPLAIN: string }>(db, `EXPLAIN FORMAT=JSON ${sql}`, values)
-  return accessesIn(JSON.parse(plan?.EXPLAIN ?? ''))
-}
-
-/** What a node of MySQL's plan and those below it read. A row that is found by all columns of a unique key is a `const`. */
-function accessesIn(node: unknown): Access[] {
-  if (typeof node !== 'object' || node === null) return []
-  const below = Object.values(node).flatMap(accessesIn)
-  const { table_name: table, access_type: type, key, used_key_parts: by } = node as Record<string, unknown>
-  if (typeof table !== 'string' || table.startsWith('<')) return below
-  const isFull = type === 'ALL' || type === 'index'
-  const access = { table, key: isFull || typeof key !== 'string' ? undefined : key, by: by as string[] }
-  return [access, ...below]
-}
 
 /** Two and a half permits for each of 20,000 users, as many messages and sign-ins, and the runs of a year. */
 async function fill(db: Knex, appId: string): Promise<void> {
