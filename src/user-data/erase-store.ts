@@ -1,5 +1,5 @@
 import type { Knex } from 'knex'
-import { byPrimaryKey, execute, isSqlite, placeholders, selectRows } from '../db/sql.js'
+import { byPrimaryKey, execute, isSqlite, mysqlHint, placeholders, selectRows } from '../db/sql.js'
 import type { UserId } from '../lib/user-id.js'
 import { ERASED_ERRMSG } from '../messages/cause.js'
 import type { Place } from '../permits/store.js'
@@ -89,7 +89,7 @@ export async function eraseSubmitted(db: Knex, ids: number[]): Promise<void> {
   )
   await execute(
     db,
-    `UPDATE wx_message_attempt SET errmsg = ${ERASED_ERRMSG}, rid = NULL, msgid = NULL
+    `UPDATE wx_message_attempt${mysqlHint(db, 'FORCE INDEX (wx_message_attempt_message_idx)')} SET errmsg = ${ERASED_ERRMSG}, rid = NULL, msgid = NULL
      WHERE message_id IN (${list})`,
     ids,
   )

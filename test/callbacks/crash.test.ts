@@ -32,6 +32,7 @@ test.each(dialects)(
       DATABASE_URL: url,
       LOG_LEVEL: 'info',
       USER_IDS: 'auto',
+      TEMPLATES: 'template-1',
       WX_API_BASE_URL: await refusedUrl(),
       WX_CALLBACK_TOKEN: SENDER.token,
       WX_ENCODING_AES_KEY: SENDER.encodingAesKey,

@@ -107,7 +107,12 @@ describe.each(SERVERS)('a server that %s', (_, options, page) => {
       auxiliary: muteAuxiliary,
     })
     expect(findings).toEqual([
-      { name: 'database', status: 'fail', reason: expect.stringMatching(new RegExp(says)) },
+      {
+        name: 'database',
+        status: 'fail',
+        reason: expect.stringMatching(new RegExp(says)),
+        reason_zh: expect.stringMatching(new RegExp(says)),
+      },
     ])
     const root = open()
     await eventually('it is closed', async () => {
