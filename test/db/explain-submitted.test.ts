@@ -235,7 +235,7 @@ const HOT: { name: string; sql: RegExp; accesses: Access[]; reads?: number }[] =
   },
   {
     name: 'attempts that an erasure takes from',
-    sql: /UPDATE wx_message_attempt SET errmsg/,
+    sql: /UPDATE wx_message_attempt.* SET errmsg/,
     accesses: [{ table: 'wx_message_attempt', key: 'wx_message_attempt_message_idx' }],
   },
 ]
