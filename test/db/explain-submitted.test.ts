@@ -192,7 +192,10 @@ const HOT: { name: string; sql: RegExp; accesses: Access[]; reads?: number }[] =
     name: `a page ${name}`,
     sql,
     reads: 2_010,
-    accesses: [{ table: 's', key, by: ['app_id', ...by, 'message_id'] }],
+    accesses: [
+      { table: 's', key, by: ['app_id', ...by, 'message_id'] },
+      { table: 'm', key: 'PRIMARY' },
+    ],
   })),
   {
     name: 'dead letters',
@@ -227,7 +230,7 @@ const HOT: { name: string; sql: RegExp; accesses: Access[]; reads?: number }[] =
   },
   {
     name: 'texts that an erasure takes',
-    sql: /UPDATE wx_submitted_message SET data/,
+    sql: /UPDATE wx_submitted_message.* SET data/,
     accesses: [{ table: 'wx_submitted_message', key: 'PRIMARY' }],
   },
   {
@@ -361,6 +364,20 @@ async function fill(db: Knex, appId: string): Promise<void> {
     { app_id, open_id: 'i', user_id: 'i', created_at: 1, updated_at: 1 },
     SETTLED / 5,
   )
+  await fillTable(db, 'wx_webhook', { app_id: key, created_at: 1 }, 1_000)
+  await fillTable(
+    db,
+    'wx_webhook_delivery',
+    {
+      app_id,
+      message_id: 'i + 1',
+      event: "'delivered'",
+      state: "'delivered'",
+      next_attempt_at: 1,
+      created_at: 1,
+    },
+    SETTLED / 5,
+  )
   const card = { app_id, channel: "'form_id'", template_id: "'t'", page: "''", data: "'{}'", created_at: 1 }
   await fillTable(db, 'wx_card', { ...card, card_key: 'i' }, 1_000)
 }
@@ -375,6 +392,8 @@ const TABLES = [
   'wx_message_push_status',
   'wx_user',
   'wx_card',
+  'wx_webhook',
+  'wx_webhook_delivery',
 ]
 
 /** All that is done with submitted messages, and what the database was asked for it. */

@@ -1,5 +1,7 @@
 import { describe, expect, test } from 'vitest'
-import { execute } from '../../src/db/sql.js'
+import { execute, selectRows } from '../../src/db/sql.js'
+import { takeOver } from '../../src/messages/recovery.js'
+import { findMessage } from '../../src/submitted/status.js'
 import { DAY_MS, HOUR_MS, NOW, SEND_PATH, TODAY } from '../helpers/constants.js'
 import { dialects } from '../helpers/database.js'
 import { sendSubmitted, submitTo } from '../helpers/submitted.js'
@@ -30,5 +32,47 @@ describe.each(dialects)("submitted messages and WeChat's quota on %s", (dialect)
     world.clock.advance(15 * HOUR_MS)
     await execute(world.db, 'DELETE FROM wx_forecast_day')
     expect(await sendSubmitted(world, world.startProcess())).toMatchObject({ delivered: 7 })
+  })
+
+  test('are expired on time and put back after a crash while the quota holds them back', async () => {
+    await world.has(users(1, 3).permits(2))
+    await execute(
+      world.db,
+      `INSERT INTO wx_platform_answer (app_id, subject, answer, answered_at, version)
+       VALUES (?, ?, '{"daily_limit":25,"used":25,"remain":0,"ended":0}', ?, 1)`,
+      [world.account.appId, `quota:${SEND_PATH}`, NOW],
+    )
+    const [urgent, , left] = [
+      ...(await submitTo(world, [1], { not_after: NOW + HOUR_MS })),
+      ...(await submitTo(world, [2, 3], { not_after: NOW + 20 * HOUR_MS })),
+    ]
+    await execute(world.db, 'UPDATE wx_message_retry SET next_attempt_at = 1 WHERE message_id = ?', [
+      left?.id ?? 0,
+    ])
+    const limits = { kind: 'api', limit: 1, leaseMs: 15_000, now: NOW } as const
+    expect((await takeOver(world.db, world.account, limits)).messages).toMatchObject([{ id: left?.id }])
+    await world.lapseLeases()
+    world.clock.advance(HOUR_MS)
+    expect(await sendSubmitted(world, world.startProcess())).toMatchObject({ delivered: 0, cancelled: 1 })
+    const stateOf = async (id = 0) => (await findMessage(world.db, world.account.appId, id)).state
+    expect([await stateOf(urgent?.id), await stateOf(left?.id)]).toEqual(['expired', 'queued'])
+    expect(await world.counterOf(1)).toMatchObject({ count: 2 })
+    expect(world.sends()).toBe(0)
+  })
+
+  test('count what was sent, not what a held template put back', async () => {
+    await world.has(users(1, 40).permits(1))
+    const account = { templates: ['WRONG'] }
+    await execute(
+      world.db,
+      `INSERT INTO wx_platform_answer (app_id, subject, answer, answered_at, version)
+       VALUES (?, ?, '{"daily_limit":1000,"used":0,"remain":1000,"ended":0}', ?, 1)`,
+      [world.account.appId, `quota:${SEND_PATH}`, NOW],
+    )
+    await submitTo(world, users(1, 40).ids, { template_id: 'WRONG', account })
+    await sendSubmitted(world, world.startProcess({ concurrency: 2 }), account)
+    const [use] = await selectRows<{ submitted: number }>(world.db, 'SELECT submitted FROM wx_quota_use')
+    expect(use?.submitted).toBe(world.sends())
+    expect(world.sends()).toBeLessThan(20)
   })
 })
