@@ -77,8 +77,10 @@ describe.each(dialects)('the forecast of each day on %s', (dialect) => {
           expect(days.map(({ date, reachable }) => ({ date, reachable }))).toEqual(
             played.map(({ date, reminded }) => ({ date: toIsoDate(date), reachable: reminded.length })),
           )
-          expect(days.map(({ going_dark }) => going_dark).slice(0, -1)).toEqual(
-            goingDark(played).slice(0, -1),
+          // Of the last day that sends, only the forecast knows what comes after it.
+          const last = played.findLastIndex(({ sends }) => sends)
+          expect(days.map(({ going_dark }) => going_dark).slice(0, Math.max(0, last))).toEqual(
+            goingDark(played).slice(0, Math.max(0, last)),
           )
         }),
         { numRuns: dialect === 'sqlite' ? 15 : 8 },
