@@ -69,9 +69,9 @@ type Match = { kind: 'message'; message: PersonMessage } | { kind: 'open' } | { 
 
 /**
  * The message that a report is about, among those of the person: the one with its msgid. WeChat's answer with
- * the msgid may have been lost, or not be written down yet. Then it is the message of that template, without
- * a msgid, that was under way at that time; while one such message is not settled, none of the others is
- * chosen.
+ * the msgid may have been lost, or not be written down yet. Then it is the only message of that template, without
+ * a msgid, that was under way at that time. While one such message is not settled, none is chosen; and where there are
+ * several (a reminder and a submitted message, both in doubt), nobody knows which of them was delivered.
  */
 export function matchMessage(report: DeliveryReport, messages: PersonMessage[]): Match {
   const byMsgid = messages.find(({ msgid }) => msgid === report.msgid)
@@ -87,11 +87,8 @@ export function matchMessage(report: DeliveryReport, messages: PersonMessage[]):
   const isOpen = (m: PersonMessage) =>
     m.state === 'sending' || ((m.state === 'retry' || m.state === 'queued') && m.maybe_sent === 1)
   if (possible.some(isOpen)) return { kind: 'open' }
-  const distance = (m: PersonMessage) => Math.abs(report.at - (m.settled_at ?? m.created_at))
-  const [nearest] = possible
-    .filter(({ state }) => state === 'unknown' || state === 'delivered')
-    .sort((a, b) => distance(a) - distance(b) || a.id - b.id)
-  return nearest ? { kind: 'message', message: nearest } : { kind: 'none' }
+  const [only, ...others] = possible.filter(({ state }) => state === 'unknown' || state === 'delivered')
+  return only && others.length === 0 ? { kind: 'message', message: only } : { kind: 'none' }
 }
 
 /**

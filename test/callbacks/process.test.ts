@@ -17,6 +17,7 @@ import { dialects } from '../helpers/database.js'
 import { eventually } from '../helpers/eventually.js'
 import { compose, eventMessage, type Sender } from '../helpers/pushes.js'
 import { openPool, refuseRows } from '../helpers/rows.js'
+import { sendSubmitted, submitTo } from '../helpers/submitted.js'
 import { openIdOf } from '../helpers/users.js'
 import { DEMO, useWorld } from '../helpers/world.js'
 
@@ -370,6 +371,22 @@ describe.each(dialects)('events of WeChat on %s', (dialect) => {
       await worker.workDue()
       expect((await events()).map(({ outcome }) => outcome)).toEqual(Array(4).fill('unknown_message'))
       expect(await message()).toMatchObject({ state: 'unknown', delivery_status: null })
+    })
+
+    test('that one of several messages in doubt can be about settles none of them', async () => {
+      world.wechat.grantSubscription({ openId: OPEN_ID, templateId: DEMO.templateId })
+      await clientReports(1_000)
+      world.wechat.addFault({ kind: 'cut_after', times: 1, match: { path: SUBSCRIBE_PATH } })
+      expect(await remind()).toMatchObject({ unknown: 1 })
+      world.wechat.addFault({ kind: 'cut_before', times: 1, match: { path: SUBSCRIBE_PATH } })
+      await submitTo(world, [USER], { account })
+      expect(await sendSubmitted(world, world.startProcess(), account)).toMatchObject({ unknown: 1 })
+      expect(world.wechat.ledger()).toHaveLength(1)
+      expect(await happens(sent(msgidAtWechat()))).toBe('unknown_message')
+      world.clock.advance(10 * MINUTE_MS)
+      await worker.workDue()
+      expect(await lastEvent()).toMatchObject({ state: 'done', outcome: 'unknown_message' })
+      expect(await world.messages()).toMatchObject([{ state: 'unknown' }, { state: 'unknown' }])
     })
 
     test('stands: what comes later for the same message changes nothing', async () => {
