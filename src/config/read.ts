@@ -120,8 +120,6 @@ export interface Settings {
   keys: ApiKey[]
   /** What works, and should not stay so. */
   warnings: string[]
-  /** The only one. Throws ConfigError where there are several. */
-  readonly account: Account
 }
 
 /** An account's settings before they are read, and what a fault of theirs is called. */
@@ -155,9 +153,6 @@ export function readSettings(env: Environment, purpose: Purpose, appId?: string)
     accounts,
     keys: [...config.apiKeys.map(unboundKey), ...keys],
     warnings,
-    get account() {
-      return onlyOne(accounts)
-    },
   }
 }
 
@@ -179,12 +174,6 @@ function refuseTwice(named: NamedKey[], ofFile: ApiKey[], faults: Faults): void 
         `is the hash of the key "${name}" of API_KEYS: take it out of one of them`,
       )
   }
-}
-
-function onlyOne(accounts: Account[]): Account {
-  const [only, ...others] = accounts
-  if (only && others.length === 0) return only
-  throw new ConfigError(['ACCOUNTS_FILE: has several accounts: name one with --app-id'])
 }
 
 function asGiven(fault: string): [place: string, reason: string] {

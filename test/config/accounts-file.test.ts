@@ -3,6 +3,7 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:f
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
+import { findAccount } from '../../src/cli/account.js'
 import { type Environment, readAccount, readSettings, type Settings } from '../../src/config/read.js'
 import { ConfigError } from '../../src/errors.js'
 import { SCOPES } from '../../src/http/api-keys.js'
@@ -29,6 +30,7 @@ function write(content: unknown, name = `accounts-${files++}.json`): string {
 
 const read = (content: unknown, env: Environment = {}): Settings =>
   readSettings({ ACCOUNTS_FILE: write(content), ...env }, 'any message')
+const onlyOf = ({ accounts }: Settings) => findAccount(accounts, undefined)
 
 function faultsOf(content: unknown, env: Environment = {}): string[] {
   try {
@@ -50,38 +52,40 @@ describe('accounts of a file', () => {
   })
 
   test('have every setting of an account', () => {
-    const { account } = read({
-      accounts: [
-        {
-          ...ONE,
-          channel: 'official',
-          token_mode: 'classic',
-          user_ids: 'auto',
-          timezone: 'Europe/Berlin',
-          send_until: '23:59',
-          send_concurrency: 1024,
-          send_rate: 0.5,
-          expire_cron: '5 * * * *',
-          callback: {
-            token: 'TokenOfTheTests2026',
-            encoding_aes_key: AES_KEY,
-            url: 'https://shop.example/wechat/callback',
+    const account = onlyOf(
+      read({
+        accounts: [
+          {
+            ...ONE,
+            channel: 'official',
+            token_mode: 'classic',
+            user_ids: 'auto',
+            timezone: 'Europe/Berlin',
+            send_until: '23:59',
+            send_concurrency: 1024,
+            send_rate: 0.5,
+            expire_cron: '5 * * * *',
+            callback: {
+              token: 'TokenOfTheTests2026',
+              encoding_aes_key: AES_KEY,
+              url: 'https://shop.example/wechat/callback',
+            },
+            reminder: {
+              cron: '30 7,19 * * 1-5',
+              template_id: 'template-1',
+              page: 'pages/index?from=reminder',
+              data: { keyword1: '已经连续答题{streak}天' },
+              url: 'https://shop.example/sign-in',
+              miniprogram: { appid: 'wx2', pagepath: 'pages/index' },
+            },
+            templates: ['template-2', 'template-3'],
+            miniprogram_state: 'trial',
+            lang: 'en_US',
+            webhook: { url: 'https://shop.example/messages', secret: 'webhook-'.repeat(5) },
           },
-          reminder: {
-            cron: '30 7,19 * * 1-5',
-            template_id: 'template-1',
-            page: 'pages/index?from=reminder',
-            data: { keyword1: '已经连续答题{streak}天' },
-            url: 'https://shop.example/sign-in',
-            miniprogram: { appid: 'wx2', pagepath: 'pages/index' },
-          },
-          templates: ['template-2', 'template-3'],
-          miniprogram_state: 'trial',
-          lang: 'en_US',
-          webhook: { url: 'https://shop.example/messages', secret: 'webhook-'.repeat(5) },
-        },
-      ],
-    })
+        ],
+      }),
+    )
     expect(account).toEqual({
       appId: 'wx1',
       appSecret: SECRET,
@@ -113,7 +117,7 @@ describe('accounts of a file', () => {
 
   test('may be written on Windows: with a byte order mark and CRLF', () => {
     const text = `\ufeff${JSON.stringify({ accounts: [ONE] }, null, 2).replaceAll('\n', '\r\n')}\r\n`
-    expect(read(text).account.appId).toBe('wx1')
+    expect(onlyOf(read(text)).appId).toBe('wx1')
   })
 
   test('are a thousand', () => {
@@ -124,8 +128,8 @@ describe('accounts of a file', () => {
   })
 
   test('are one by one what a command works with, and it has to name one of several', () => {
-    expect(read({ accounts: [ONE] }).account.appId).toBe('wx1')
-    expect(() => read({ accounts: [ONE, TWO] }).account).toThrow(/--app-id/)
+    expect(onlyOf(read({ accounts: [ONE] })).appId).toBe('wx1')
+    expect(() => onlyOf(read({ accounts: [ONE, TWO] }))).toThrow(/--app-id/)
   })
 
   test('need what a command does, or the one that it names alone does', () => {
@@ -141,7 +145,7 @@ describe('accounts of a file', () => {
 
 describe('a secret', () => {
   const secretOf = (app_secret: string, env: Environment = {}) =>
-    read({ accounts: [{ ...ONE, app_secret }] }, env).account.appSecret
+    onlyOf(read({ accounts: [{ ...ONE, app_secret }] }, env)).appSecret
 
   test('may stand in the environment', () => {
     expect(secretOf(variable('SECRET_OF_ONE'), { SECRET_OF_ONE: SECRET })).toBe(SECRET)
@@ -159,7 +163,7 @@ describe('a secret', () => {
   test('is measured as it is read, not as it is written', () => {
     const callback = { token: variable('TOKEN'), encoding_aes_key: 'file:aes' }
     write(AES_KEY, 'aes')
-    const { account } = read({ accounts: [{ ...ONE, callback }] }, { TOKEN: 'TokenOfTheTests2026' })
+    const account = onlyOf(read({ accounts: [{ ...ONE, callback }] }, { TOKEN: 'TokenOfTheTests2026' }))
     expect(account.callback).toEqual({ token: 'TokenOfTheTests2026', encodingAesKey: AES_KEY, url: '' })
     expect(faultsOf({ accounts: [{ ...ONE, callback }] }, { TOKEN: 'short' })).toEqual([
       expect.stringMatching(/^accounts\[0\]\.callback\.token: must be 16 to 32/),
@@ -352,9 +356,9 @@ describe('variables of one account beside the file', () => {
 
   test('are none if the file itself refers to them, also by their own file', () => {
     const accounts = [{ ...ONE, app_secret: variable('WX_APP_SECRET') }]
-    expect(read({ accounts }, { WX_APP_SECRET: SECRET }).account.appSecret).toBe(SECRET)
+    expect(onlyOf(read({ accounts }, { WX_APP_SECRET: SECRET })).appSecret).toBe(SECRET)
     const WX_APP_SECRET_FILE = write(`${SECRET}\n`, 'moved')
-    expect(read({ accounts }, { WX_APP_SECRET_FILE }).account.appSecret).toBe(SECRET)
+    expect(onlyOf(read({ accounts }, { WX_APP_SECRET_FILE })).appSecret).toBe(SECRET)
   })
 })
 

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
+import { findAccount } from '../../src/cli/account.js'
 import { readConfig, readSettings } from '../../src/config/read.js'
 import { APP_ID } from '../helpers/constants.js'
 
@@ -23,8 +24,8 @@ test('a secret may stand in a file, with the line break that editors leave at it
     SESSION_SECRET_FILE: fileWith('session', `${SECRET}\r\n`),
     DATABASE_URL_FILE: fileWith('database', 'mysql://user:password@127.0.0.1/reminder'),
   }
-  const { config, account } = readSettings(env, 'any message')
-  expect(account.appSecret).toBe(SECRET)
+  const { config, accounts } = readSettings(env, 'any message')
+  expect(findAccount(accounts, undefined).appSecret).toBe(SECRET)
   expect(config).toMatchObject({
     sessionSecrets: [SECRET],
     databaseUrl: 'mysql://user:password@127.0.0.1/reminder',

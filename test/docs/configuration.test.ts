@@ -3,6 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
+import { findAccount } from '../../src/cli/account.js'
 import { ACCOUNT_PROPERTIES } from '../../src/config/account-properties.js'
 import { readAccount, readConfig, readSettings } from '../../src/config/read.js'
 import { accountSettings, serviceSettings } from '../../src/config/settings.js'
@@ -124,6 +125,6 @@ test.each(CONFIGURATIONS)('%s shows a configuration that the service takes', (pa
   // Its secrets are samples, which nobody may use.
   expect(() => readSettings(env, 'reminders')).toThrow(/sample/)
   const own = Object.entries(OWN_SECRETS).filter(([name]) => name in env)
-  const { account } = readSettings({ ...env, ...Object.fromEntries(own) }, 'reminders')
-  expect(account).toMatchObject({ channel: 'subscribe', ...expected })
+  const { accounts } = readSettings({ ...env, ...Object.fromEntries(own) }, 'reminders')
+  expect(findAccount(accounts, undefined)).toMatchObject({ channel: 'subscribe', ...expected })
 })

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
+import { findAccount } from '../../src/cli/account.js'
 import { readSettings } from '../../src/config/read.js'
 import { startCommand } from '../helpers/command-line.js'
 import { codeIn, languagesOf, read, rowsOf, wordOf } from './pages.js'
@@ -35,7 +36,7 @@ describe.each(languagesOf('README.md'))('%s', (page) => {
     )
     const secret = randomBytes(32).toString('hex')
     const own = { ...env, API_KEYS: `backend:${secret}`, SESSION_SECRET: secret }
-    expect(readSettings(own, 'reminders').account.channel).toBe('subscribe')
+    expect(findAccount(readSettings(own, 'reminders').accounts, undefined).channel).toBe('subscribe')
   })
 })
 
