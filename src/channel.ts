@@ -3,3 +3,8 @@
  * message, or as a template message of a service account, which needs no permit.
  */
 export type Channel = 'form_id' | 'subscribe' | 'official'
+
+/** Whether a message spends a permit of its user. One of a service account needs no more than an open_id to go to. */
+export function needsPermit(channel: Channel): boolean {
+  return channel !== 'official'
+}

@@ -1,5 +1,5 @@
 import type { Knex } from 'knex'
-import type { Channel } from '../channel.js'
+import { type Channel, needsPermit } from '../channel.js'
 import { mysqlHint, type Value } from '../db/sql.js'
 import { PAY_HOLD_MS, VALIDITY_MARGIN_MS } from './permit.js'
 
@@ -55,7 +55,7 @@ export type Need = { kind: 'permit'; usable: Condition } | { kind: 'open_id' }
 
 /** What the reminders of an account need of their users now. */
 export function needOf(account: { channel: Channel; templateId: string }, now: number): Need {
-  if (account.channel === 'official') return { kind: 'open_id' }
+  if (!needsPermit(account.channel)) return { kind: 'open_id' }
   return { kind: 'permit', usable: isUsable(account, now) }
 }
 

@@ -6,6 +6,7 @@ import { chunks } from '../lib/chunks.js'
 import { MINUTE_MS } from '../lib/durations.js'
 import { failpoint } from '../lib/failpoint.js'
 import type { Logger } from '../lib/logger.js'
+import { oneAtATime } from '../lib/one-at-a-time.js'
 import { maskOpenId } from '../lib/redact.js'
 import { applyChange, applyPopup } from './consent.js'
 import { applyDelivery } from './delivery.js'
@@ -42,9 +43,15 @@ export interface WorkerDeps {
 }
 
 export function createCallbackWorker(deps: WorkerDeps): CallbackWorker {
-  let underWay: Promise<number> | undefined
-  let again = false
   let stopped = false
+  const passes = oneAtATime(pass, {
+    isStopped: () => stopped,
+    onFailure: (error) =>
+      deps.log.warn(
+        { event: 'callback.work_failed', app_id: deps.account.appId, err: error },
+        'the next tick tries again',
+      ),
+  })
 
   async function pass(): Promise<number> {
     let ended = 0
@@ -63,35 +70,16 @@ export function createCallbackWorker(deps: WorkerDeps): CallbackWorker {
     return ended
   }
 
-  function workDue(): Promise<number> {
-    underWay ??= pass().finally(() => {
-      underWay = undefined
-      if (again) wake()
-    })
-    return underWay
-  }
-
-  function wake(): void {
-    again = underWay !== undefined
-    if (stopped || underWay) return
-    workDue().catch((error: unknown) =>
-      deps.log.warn(
-        { event: 'callback.work_failed', app_id: deps.account.appId, err: error },
-        'the next tick tries again',
-      ),
-    )
-  }
-
   return {
-    wake,
+    wake: passes.wake,
     async userBound(openId) {
       await store.endWaitForUser(deps.db, deps.account.appId, openId, deps.now())
-      wake()
+      passes.wake()
     },
-    workDue,
+    workDue: passes.workDue,
     async stop() {
       stopped = true
-      await underWay?.catch(() => {})
+      await passes.ended()
     },
   }
 }

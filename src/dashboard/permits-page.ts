@@ -1,3 +1,4 @@
+import { needsPermit } from '../channel.js'
 import { parseIsoDate, toIsoDate } from '../lib/business-date.js'
 import type { Flow } from '../summaries/flow.js'
 import type { Forecast, ForecastDay } from '../summaries/forecast.js'
@@ -27,7 +28,7 @@ export function permitsPage(reader: Reader, facts: PermitsFacts): Page {
   const t = texts.permits
   const { stock, flow, dark } = facts
   const forecast = withoutSpentDay(facts.forecast)
-  if (account.channel === 'official') return followersPage(reader, forecast, facts.range)
+  if (!needsPermit(account.channel)) return followersPage(reader, forecast, facts.range)
   return {
     title: t.title,
     section: 'permits',
@@ -131,7 +132,7 @@ function forecastPanel(reader: Reader, { forecast, range }: Pick<PermitsFacts, '
     },
     forecastTable(reader, days),
   )
-  const note = reader.account.channel === 'official' ? t.forecastNoteFollowers : t.forecastNote
+  const note = needsPermit(reader.account.channel) ? t.forecastNote : t.forecastNoteFollowers
   return panel(t.forecast, html`${switcher}${drawn}`, { note })
 }
 
@@ -151,7 +152,7 @@ function forecastTable({ texts, format, account }: Scribe, days: ForecastDay[]):
     [
       { title: texts.frame.day, cell: ({ date }) => day(format, date) },
       { title: t.columns.reach, numeric: true, cell: ({ reachable }) => format.number(reachable) },
-      ...(account.channel === 'official' ? [] : ofPermits),
+      ...(needsPermit(account.channel) ? ofPermits : []),
       { title: t.columns.expected, numeric: true, cell: ({ expected }) => orNothing(expected) },
       {
         title: t.columns.band,

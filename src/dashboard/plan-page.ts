@@ -1,4 +1,5 @@
 import type { Account } from '../account.js'
+import { needsPermit } from '../channel.js'
 import { card } from './card.js'
 import { facts, linkButton, pageHead, panel, table } from './components.js'
 import { html } from './html.js'
@@ -29,7 +30,7 @@ export function planPage(
   const { plan, at } = counted
   const [first] = plan.sample
   const rows = Object.entries(t.planOf)
-    .filter(([cause]) => account.channel !== 'official' || !FOR_WANT_OF_PERMIT.includes(cause))
+    .filter(([cause]) => needsPermit(account.channel) || !FOR_WANT_OF_PERMIT.includes(cause))
     .map(([cause, words]): [string, string] => [
       words,
       format.number(plan.skipped[cause as keyof typeof plan.skipped]),

@@ -28,7 +28,8 @@ as \`Authorization: Bearer …\`. A key may speak for every user; a session spea
 
 **Errors** have one shape, \`{"error":{"code","message","details"?}}\`. Match on \`code\`; the message is for people. Beside those
 that a call lists, any call may be answered 400 \`malformed_request\`, 404 \`not_found\`, 405 \`method_not_allowed\`, 408 \`request_timeout\` or 431
-\`headers_too_large\`. After a 503, or no answer, send the same again: nothing counts twice.
+\`headers_too_large\`. After a 503, or no answer, send the same again: nothing counts twice, except for a
+report of a subscription with neither \`tap_id\` nor \`tapped_at\`.
 
 **Every answer** has \`${REQUEST_ID}\`, under which the log of the service knows the request. Send a W3C \`traceparent\`, and it is
 your own trace id.

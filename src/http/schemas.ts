@@ -56,6 +56,23 @@ export const IsoDate = Type.String({
   examples: [EXAMPLE.date],
 })
 
+/** The most that a page of a list may have. */
+const MAX_PAGE = 100
+
+/** `limit` of a list's query, where it is text. */
+export const PageLimit = (whenLeftOut: number) =>
+  Type.Optional(
+    Type.String({
+      pattern: '^([1-9]|[1-9][0-9]|100)$',
+      description: `1 to ${MAX_PAGE}; ${whenLeftOut} if left out`,
+      examples: [String(whenLeftOut)],
+    }),
+  )
+
+/** The id of a row, as a path or a query has it. */
+export const RowId = (description: string, examples?: string[]) =>
+  Type.String({ pattern: '^[1-9][0-9]{0,14}$', description, ...(examples ? { examples } : {}) })
+
 /** The path of a call about one user. */
 export const UserIdParams = Type.Object({
   user_id: Type.String({

@@ -1,5 +1,6 @@
 import type { Knex } from 'knex'
 import { givenBy, isUsable, lockNextPermits, type NextPermit, reserve } from '../books/index.js'
+import { needsPermit } from '../channel.js'
 import { failpoint } from '../lib/failpoint.js'
 import type { UserId } from '../lib/user-id.js'
 import type { Card } from './card-store.js'
@@ -29,7 +30,7 @@ export type ClaimedOne =
  */
 export async function claimOne(trx: Knex.Transaction, single: Single, now: number): Promise<ClaimedOne> {
   const { appId, userId, openId, card, leaseMs } = single
-  const permit = card.channel === 'official' ? null : await lockPermit(trx, single, now)
+  const permit = needsPermit(card.channel) ? await lockPermit(trx, single, now) : null
   if (permit === undefined) return { kind: 'no_permit' }
   if (permit && !permit.isFree) return { kind: 'busy' }
   const lease = await openClaim(trx, appId, leaseMs, now)

@@ -45,7 +45,10 @@ export function createShares(concurrency: number): Shares {
     const lane = lanes[kind]
     return {
       async enter(signal) {
-        if (signal.aborted) {
+        // Nobody waits: each message of a run comes by here, and most find a place free.
+        const isFree = nextKind() === undefined && hasRoom()
+        if (isFree || signal.aborted) {
+          if (isFree) last = kind
           lane.underWay++
           return
         }

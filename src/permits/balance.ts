@@ -1,5 +1,5 @@
 import { FORM_ID_LIFETIME_MS, NEVER_EXPIRES, VALIDITY_MARGIN_MS } from '../books/index.js'
-import type { Channel } from '../channel.js'
+import { type Channel, needsPermit } from '../channel.js'
 
 /**
  * With this many days covered, a page need not ask. A form_id lives for seven days, so an eighth would run
@@ -71,7 +71,7 @@ export function balanceOf(channel: Channel, holdings: Holdings, now: number): Ba
     ask,
     reason,
   })
-  if (channel === 'official') return answer(false, 'not_needed')
+  if (!needsPermit(channel)) return answer(false, 'not_needed')
   if (stop === 'opted_out' || stop === 'blocked') return answer(false, stop)
   if (stop === 'refused') return channel === 'subscribe' ? answer(true, stop) : answer(false, 'opted_out')
   const another = channel === 'subscribe' ? NEVER_EXPIRES : now + FORM_ID_LIFETIME_MS

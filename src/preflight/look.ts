@@ -53,7 +53,7 @@ export function isYoung(now: number, ageMs: number): (kept: KeptRow) => boolean 
   return ({ answered_at, failure }) => failure === null && answered_at !== null && now - answered_at < ageMs
 }
 
-export function hasFailed(findings: readonly Finding[]): boolean {
+function hasFailed(findings: readonly Finding[]): boolean {
   return findings.some(({ status }) => status === 'fail')
 }
 

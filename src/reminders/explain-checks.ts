@@ -1,3 +1,4 @@
+import { needsPermit } from '../channel.js'
 import type { Bilingual } from '../lib/bilingual.js'
 import {
   sayCount,
@@ -10,7 +11,6 @@ import {
   sayStop,
   sayValid,
 } from './explain-check-texts.js'
-import { needsPermit } from './explain-standing.js'
 import type { Outcome } from './explain-verdict.js'
 import { say, type Told } from './explain-words.js'
 
@@ -88,7 +88,7 @@ export function checksOf(told: Told): Check[] {
     check('not_signed_in', !standing.hasSignedIn, saySignIn(told, standing)),
   ]
   const reached = check('reached', failed === undefined, sayRun(told))
-  if (!needsPermit(told.facts.sentWith)) {
+  if (!needsPermit(told.facts.sentWith.channel)) {
     const hasOpenId = check('has_open_id', standing.hasOpenId, sayOpenId(told))
     return [known, reminded, ...wishes, hasOpenId, reached]
   }

@@ -1,7 +1,7 @@
+import { needsPermit } from '../channel.js'
 import type { Bilingual } from '../lib/bilingual.js'
 import { toIsoDate } from '../lib/business-date.js'
 import { sentenceOfRun } from './explain-run-sentences.js'
-import { needsPermit } from './explain-standing.js'
 import { sentenceOfStanding } from './explain-standing-sentences.js'
 import type { Because, Outcome, Verdict } from './explain-verdict.js'
 import {
@@ -92,7 +92,7 @@ function sayComing(told: Told): Bilingual {
 
 /** What the reminder will go out with. */
 function sayWith({ account, facts, verdict }: Told): Bilingual {
-  if (!needsPermit(facts.sentWith))
+  if (!needsPermit(facts.sentWith.channel))
     return say('no permit, as a service account needs none', '服务号消息，无需凭证')
   const { permit } = verdict.standing ?? {}
   return permit ? permitWithEnd(account, permit) : say('a permit', '一个凭证')
@@ -100,7 +100,7 @@ function sayWith({ account, facts, verdict }: Told): Bilingual {
 
 /** What a later day depends on. */
 function sayProvided({ facts, verdict }: Told): Bilingual {
-  if (!needsPermit(facts.sentWith))
+  if (!needsPermit(facts.sentWith.channel))
     return say(
       'This holds if the user does not sign in, and still follows the account.',
       '前提是用户没有签到，并且仍关注服务号。',

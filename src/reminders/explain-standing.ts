@@ -1,4 +1,5 @@
 import { PAY_HOLD_MS, VALIDITY_MARGIN_MS } from '../books/index.js'
+import { needsPermit } from '../channel.js'
 import type { Facts, PermitFact, SentWith, StopFact } from './explain-facts.js'
 
 /** Where a user stood, or will stand, at one moment, and what says so. */
@@ -43,12 +44,10 @@ export function standingOf(facts: Facts, at: number, unspent: PermitFact[], coun
   const hasSignedIn = facts.signIn !== undefined && facts.signIn.at <= at
   const hasOpenId = facts.boundSince !== undefined && facts.boundSince <= at
   const standing = { at, unspent, valid, permit, count, stop, hasSignedIn, hasOpenId }
-  return { kind: needsPermit(facts.sentWith) ? kindOf(standing) : kindOfFollower(standing), ...standing }
-}
-
-/** The messages of a service account need none. */
-export function needsPermit({ channel }: SentWith): boolean {
-  return channel !== 'official'
+  return {
+    kind: needsPermit(facts.sentWith.channel) ? kindOf(standing) : kindOfFollower(standing),
+    ...standing,
+  }
 }
 
 function kindOfFollower({

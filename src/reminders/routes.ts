@@ -5,23 +5,16 @@ import { ServiceError } from '../errors.js'
 import { type AccountOf, AppId, AppIdQuery } from '../http/account-of.js'
 import type { Callers } from '../http/callers.js'
 import { BACKEND_ERRORS, DATABASE_ERRORS, errorsOf } from '../http/error-responses.js'
-import { backendOnly } from '../http/schemas.js'
+import { backendOnly, PageLimit } from '../http/schemas.js'
 import { parseIsoDate } from '../lib/business-date.js'
 import { findRunStatus, listRuns } from './status.js'
 import { RunListSchema, RunStatusSchema } from './status-schemas.js'
 
-const MAX_LIMIT = 100
 const DEFAULT_LIMIT = 30
 
 const Query = Type.Object(
   {
-    limit: Type.Optional(
-      Type.String({
-        pattern: '^([1-9]|[1-9][0-9]|100)$',
-        description: `1 to ${MAX_LIMIT}; ${DEFAULT_LIMIT} if left out`,
-        examples: [String(DEFAULT_LIMIT)],
-      }),
-    ),
+    limit: PageLimit(DEFAULT_LIMIT),
     before: Type.Optional(
       Type.String({ pattern: '^\\d{4}-\\d{2}-\\d{2}$', description: '`next` of the page before' }),
     ),

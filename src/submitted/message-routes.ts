@@ -3,8 +3,8 @@ import type { Knex } from 'knex'
 import { Type } from 'typebox'
 import { type AccountOf, AppId, AppIdQuery } from '../http/account-of.js'
 import type { Callers } from '../http/callers.js'
-import { BACKEND_ERRORS, DATABASE_ERRORS, errorsOf } from '../http/error-responses.js'
-import { backendOnly, EXAMPLE, Milliseconds } from '../http/schemas.js'
+import { BACKEND_ERRORS, BODY_ERRORS, DATABASE_ERRORS, errorsOf } from '../http/error-responses.js'
+import { backendOnly, EXAMPLE, Milliseconds, PageLimit, RowId } from '../http/schemas.js'
 import { USER_ID_PATTERN } from '../lib/user-id.js'
 import { readUserId } from '../users/persons.js'
 import { cancelMessage } from './cancel.js'
@@ -13,12 +13,10 @@ import { StateSchema, TEMPLATE } from './schemas.js'
 import { findMessage, listMessages } from './status.js'
 import { MessageAnswer, PageAnswer } from './status-schemas.js'
 
-const MAX_LIMIT = 100
 const DEFAULT_LIMIT = 30
-const ID_PATTERN = '^[1-9][0-9]{0,14}$'
 
 const Params = Type.Object({
-  id: Type.String({ pattern: ID_PATTERN, description: 'The id of the message', examples: ['1'] }),
+  id: RowId('The id of the message', ['1']),
 })
 
 const Query = Type.Object(
@@ -35,14 +33,8 @@ const Query = Type.Object(
     template_id: Type.Optional(
       Type.String({ pattern: '^[\\x21-\\x7e]{1,64}$', description: 'The template', examples: [TEMPLATE] }),
     ),
-    limit: Type.Optional(
-      Type.String({
-        pattern: '^([1-9]|[1-9][0-9]|100)$',
-        description: `1 to ${MAX_LIMIT}; ${DEFAULT_LIMIT} if left out`,
-        examples: [String(DEFAULT_LIMIT)],
-      }),
-    ),
-    before: Type.Optional(Type.String({ pattern: ID_PATTERN, description: '`next` of the page before' })),
+    limit: PageLimit(DEFAULT_LIMIT),
+    before: Type.Optional(RowId('`next` of the page before')),
   },
   { additionalProperties: false },
 )
@@ -66,19 +58,12 @@ export function messageRoutes(deps: {
   onSubmitted(appId: string): void
   now(): number
 }): FastifyPluginAsyncTypebox {
-  const { db, accountOf, now, onSubmitted } = deps
-  const { callers } = deps
+  const { db, accountOf, callers, now, onSubmitted } = deps
   const common = { tags: ['messages'] }
   const reads = { ...common, security: backendOnly('read') }
   const sends = { ...common, security: backendOnly('send') }
-  const errors = errorsOf(...BACKEND_ERRORS, ...DATABASE_ERRORS, 'invalid_request', 'unknown_account')
-  const ofOne = errorsOf(
-    ...BACKEND_ERRORS,
-    ...DATABASE_ERRORS,
-    'invalid_request',
-    'unknown_account',
-    'not_found',
-  )
+  const errors = errorsOf(...BACKEND_ERRORS, ...DATABASE_ERRORS)
+  const ofOne = errorsOf(...BACKEND_ERRORS, ...DATABASE_ERRORS, 'not_found')
   return async (app) => {
     app.get(
       '/v1/messages',
@@ -135,14 +120,7 @@ export function messageRoutes(deps: {
           querystring: AppIdQuery,
           response: {
             200: MessageAnswer,
-            ...errorsOf(
-              ...BACKEND_ERRORS,
-              ...DATABASE_ERRORS,
-              'invalid_request',
-              'unknown_account',
-              'not_found',
-              'message_sent',
-            ),
+            ...errorsOf(...BACKEND_ERRORS, ...DATABASE_ERRORS, 'not_found', 'message_sent'),
           },
         },
       },
@@ -164,12 +142,8 @@ export function messageRoutes(deps: {
             202: MessageAnswer,
             ...errorsOf(
               ...BACKEND_ERRORS,
+              ...BODY_ERRORS,
               ...DATABASE_ERRORS,
-              'malformed_json',
-              'payload_too_large',
-              'unsupported_media_type',
-              'invalid_request',
-              'unknown_account',
               'not_found',
               'message_not_dead',
               'message_expired',

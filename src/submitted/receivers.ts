@@ -1,10 +1,10 @@
 import type { Knex } from 'knex'
 import type { Account } from '../account.js'
+import { needsPermit } from '../channel.js'
 import { ServiceError } from '../errors.js'
 import type { UserId } from '../lib/user-id.js'
 import { readUserId } from '../users/persons.js'
 import { findPersons } from '../users/store.js'
-import { needsPermit } from './need.js'
 import type { Item } from './schemas.js'
 import * as store from './store.js'
 

@@ -7,7 +7,7 @@ import { BACKEND_ERRORS, BODY_ERRORS, DATABASE_ERRORS, errorsOf } from '../http/
 import { backendOnly } from '../http/schemas.js'
 import { hashesOf, readItems } from './read-request.js'
 import { Body, Headers, SubmitAnswer } from './schemas.js'
-import { findEarlier, submit } from './submit.js'
+import { submit } from './submit.js'
 
 /** POST /v1/messages */
 export function submitRoutes(deps: {
@@ -40,7 +40,6 @@ export function submitRoutes(deps: {
               ...BACKEND_ERRORS,
               ...BODY_ERRORS,
               ...DATABASE_ERRORS,
-              'unknown_account',
               'idempotency_conflict',
               'user_stopped',
               'user_not_bound',
@@ -54,20 +53,13 @@ export function submitRoutes(deps: {
         const account = accountOf(request)
         const caller = callerOf(request)
         const submittedBy = caller.kind === 'backend' ? caller.name : ''
-        const hashes = hashesOf(request.headers['idempotency-key'], request.body)
-        const known = { submittedBy, ...hashes }
-        const answer =
-          (await findEarlier(db, account, known)) ??
-          (await submit(
-            db,
-            account,
-            {
-              ...known,
-              items: await readItems(db, account, request.body, now()),
-              isBatch: 'items' in request.body,
-            },
-            now(),
-          ))
+        const submission = {
+          submittedBy,
+          ...hashesOf(request.headers['idempotency-key'], request.body),
+          readItems: () => readItems(db, account, request.body, now()),
+          isBatch: 'items' in request.body,
+        }
+        const answer = await submit(db, account, submission, now())
         onSubmitted(account.appId)
         return reply.status(202).send(answer)
       },

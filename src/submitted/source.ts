@@ -22,7 +22,8 @@ export interface SubmittedSource extends Source {
 
 /**
  * The submitted messages that are due, and those that a dead process left: they are taken over as retries are, for both
- * wait in the same table. They leave of WeChat's daily quota what today's reminders need. With `isProbe`, one of them goes alone, and the others only once WeChat has judged it.
+ * wait in the same table. They leave of WeChat's daily quota what today's reminders need. With `isProbe`, one of them
+ * goes alone, and the others only once WeChat has judged it.
  */
 export function createSubmittedSource(
   deps: DeliverDeps,

@@ -1,6 +1,7 @@
 import type { Knex } from 'knex'
 import type { Account } from '../account.js'
 import { isUsable, lockPermitsFor, PermitsMoved, spendOnMessages } from '../books/index.js'
+import { needsPermit } from '../channel.js'
 import { isDuplicate } from '../db/errors.js'
 import { inRequest } from '../db/transaction.js'
 import { ServiceError } from '../errors.js'
@@ -13,7 +14,6 @@ import { type Card, findOrAddCard } from '../messages/card-store.js'
 import { closeClaims, openClaim } from '../messages/lease-store.js'
 import { addWaits } from '../messages/retry-store.js'
 import type { CheckedItem } from './check.js'
-import { needsPermit } from './need.js'
 import type { Receiver } from './receivers.js'
 import type { Accepted, Refused, Results } from './schemas.js'
 import * as store from './store.js'
@@ -26,7 +26,8 @@ export interface Submission {
   submittedBy: string
   keyHash: string
   bodyHash: string
-  items: Items<Wanted>
+  /** Reads the messages. Not asked for a request that was stored before. */
+  readItems(): Promise<Items<Wanted>>
   isBatch: boolean
 }
 
@@ -52,11 +53,12 @@ export async function submit(
 ): Promise<Accepted | Results> {
   const earlier = await findEarlier(db, account, submission)
   if (earlier) return earlier
-  const cards = await cardsOf(db, account, submission.items.good, now)
+  const items = await submission.readItems()
+  const cards = await cardsOf(db, account, items.good, now)
   try {
     const answer = await inRequest(
       db,
-      (trx) => storeAll(trx, account, submission, cards, now),
+      (trx) => storeAll(trx, account, submission, { items, cards }, now),
       (error) => error instanceof PermitsMoved,
     )
     failpoint('submit.committed')
@@ -70,7 +72,7 @@ export async function submit(
 }
 
 /** The answer that this request got before. Throws `idempotency_conflict` if its key was another request's. */
-export async function findEarlier(
+async function findEarlier(
   db: Knex,
   { appId }: Pick<Account, 'appId'>,
   { submittedBy, keyHash, bodyHash }: Pick<Submission, 'submittedBy' | 'keyHash' | 'bodyHash'>,
@@ -108,12 +110,11 @@ async function storeAll(
   trx: Knex.Transaction,
   account: Account,
   submission: Submission,
-  cards: Map<string, Card>,
+  { items: { good: items, merge }, cards }: { items: Items<Wanted>; cards: Map<string, Card> },
   now: number,
 ): Promise<Accepted | Results> {
   const { appId } = account
   const id = await store.insertSubmission(trx, { ...submission, appId }, now)
-  const items = submission.items.good
   const permits = await permitsFor(trx, account, items, now)
   const open = await store.countOpenOf(
     trx,
@@ -128,21 +129,15 @@ async function storeAll(
   })
   const ready = outcomes.filter((outcome): outcome is Ready => !(outcome instanceof ServiceError))
   await insert(trx, account, submission.submittedBy, ready, cards, now)
-  const answer = answerOf(submission, outcomes)
+  const answer = submission.isBatch ? { results: merge(outcomes.map(told), refused) } : answerAlone(outcomes)
   await store.writeAnswer(trx, id, JSON.stringify(answer))
   failpoint('submit.in_transaction')
   return answer
 }
 
 /** Throws what is wrong with a message that was sent alone. */
-function answerOf({ items, isBatch }: Submission, outcomes: (Ready | ServiceError)[]): Accepted | Results {
-  const [alone] = outcomes
-  if (isBatch || !alone) {
-    const answers = outcomes.map((outcome) =>
-      outcome instanceof ServiceError ? refused(outcome) : accepted(outcome),
-    )
-    return { results: items.merge(answers, refused) }
-  }
+function answerAlone([alone]: (Ready | ServiceError)[]): Accepted {
+  if (!alone) throw new Error('a request without a message was stored')
   if (alone instanceof ServiceError) throw alone
   return accepted(alone)
 }
@@ -218,6 +213,9 @@ async function insert(
 const accepted = ({ id, isQueued }: Ready): Accepted => ({ id, state: isQueued ? 'queued' : 'no_permit' })
 
 const refused = (error: ServiceError): Accepted | Refused => errorBody(error)
+
+const told = (outcome: Ready | ServiceError): Accepted | Refused =>
+  outcome instanceof ServiceError ? refused(outcome) : accepted(outcome)
 
 const tooMany = (): ServiceError =>
   new ServiceError(

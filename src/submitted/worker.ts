@@ -1,5 +1,6 @@
 import type { Account } from '../account.js'
 import { MINUTE_MS, SECOND_MS } from '../lib/durations.js'
+import { oneAtATime } from '../lib/one-at-a-time.js'
 import { deliverAll } from '../messages/deliver.js'
 import type { DeliverDeps } from '../messages/delivery.js'
 import { giveBackOfQuota } from '../messages/quota.js'
@@ -42,8 +43,11 @@ export function createSubmittedWorker(deps: DeliverDeps, account: Account): Subm
   const stopped = new AbortController()
   const holds = createHolds()
   const closesAt = createDeadlines(account)
-  let underWay: Promise<Tally> | undefined
-  let again = false
+  const passes = oneAtATime(pass, {
+    isStopped: () => stopped.signal.aborted,
+    onFailure: (error) =>
+      log.warn({ event: 'messages.failed', app_id: appId, err: error }, 'the next tick tries again'),
+  })
   let pausedUntil = 0
   let pauses = 0
 
@@ -76,28 +80,12 @@ export function createSubmittedWorker(deps: DeliverDeps, account: Account): Subm
     log.warn({ event: 'messages.paused', app_id: appId, cause, reason: en, for_ms: ms })
   }
 
-  function workDue(): Promise<Tally> {
-    underWay ??= pass().finally(() => {
-      underWay = undefined
-      if (again) wake()
-    })
-    return underWay
-  }
-
-  function wake(): void {
-    again = underWay !== undefined
-    if (stopped.signal.aborted || underWay) return
-    workDue().catch((error: unknown) =>
-      log.warn({ event: 'messages.failed', app_id: appId, err: error }, 'the next tick tries again'),
-    )
-  }
-
   return {
-    wake,
-    workDue,
-    async stop() {
+    wake: passes.wake,
+    workDue: passes.workDue,
+    stop() {
       stopped.abort()
-      await underWay?.catch(() => {})
+      return passes.ended()
     },
   }
 }

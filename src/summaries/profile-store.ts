@@ -1,6 +1,6 @@
 import type { Knex } from 'knex'
 import { type Condition, isForReminders, PAY_HOLD_MS, sentWith, VALIDITY_MARGIN_MS } from '../books/index.js'
-import type { Channel } from '../channel.js'
+import { type Channel, needsPermit } from '../channel.js'
 import { inThisOrder, isSqlite, mysqlHint, selectRows } from '../db/sql.js'
 import type { UserId } from '../lib/user-id.js'
 import type { Range } from '../runs/ranges.js'
@@ -28,7 +28,7 @@ const HELD = 1_000
  * has: MySQL cuts GROUP_CONCAT at 1,024 characters, and there are at most 64 bundles.
  */
 function profiles(db: Knex, of: ProfilesOf): Condition {
-  if (of.account.channel === 'official') return followers(db, of)
+  if (!needsPermit(of.account.channel)) return followers(db, of)
   const { account, page, days } = of
   const [first, ...later] = days.map(({ at }) => at + VALIDITY_MARGIN_MS)
   const forReminders = isForReminders(account)

@@ -5,7 +5,7 @@ import { ServiceError } from '../errors.js'
 import { type AccountOf, AppId, AppIdQuery } from '../http/account-of.js'
 import type { Callers } from '../http/callers.js'
 import { BACKEND_ERRORS, DATABASE_ERRORS, errorsOf } from '../http/error-responses.js'
-import { backendOnly, EXAMPLE, OpenId, UserId, UserIdParams } from '../http/schemas.js'
+import { backendOnly, EXAMPLE, OpenId, PageLimit, UserId, UserIdParams } from '../http/schemas.js'
 import { parseIsoDate } from '../lib/business-date.js'
 import { userIdToJson } from '../lib/user-id.js'
 import { readUserId } from '../users/persons.js'
@@ -16,16 +16,9 @@ import { findUsersOf } from './persons.js'
 import { MessagePageSchema, PermitPageSchema, SignInPageSchema, UserDetailSchema } from './schemas.js'
 import { findSignInPage } from './sign-ins.js'
 
-const MAX_LIMIT = 100
 const DEFAULT_LIMIT = 20
 
-const Limit = Type.Optional(
-  Type.String({
-    pattern: '^([1-9]|[1-9][0-9]|100)$',
-    description: `1 to ${MAX_LIMIT}; ${DEFAULT_LIMIT} if left out`,
-    examples: [String(DEFAULT_LIMIT)],
-  }),
-)
+const Limit = PageLimit(DEFAULT_LIMIT)
 const limitOf = (limit: string | undefined): number => (limit === undefined ? DEFAULT_LIMIT : Number(limit))
 
 const LookUp = Type.Object({ open_id: OpenId, app_id: Type.Optional(AppId) }, { additionalProperties: false })

@@ -76,7 +76,6 @@ export const SignInDaySchema = Type.Object({
   streak: Type.Integer({ description: 'Days in a row up to this one' }),
   created_at: Time,
 })
-export type SignInDay = Static<typeof SignInDaySchema>
 export const SignInPageSchema = Type.Object(pageOf(SignInDaySchema), page(example.SIGN_IN_PAGE))
 export type SignInPage = Static<typeof SignInPageSchema>
 

@@ -1,6 +1,6 @@
 import type { Knex } from 'knex'
 import { openAllCounters, openCounters } from '../books/index.js'
-import type { Channel } from '../channel.js'
+import { type Channel, needsPermit } from '../channel.js'
 import { sortedUnique } from '../lib/sorted.js'
 import type { UserId } from '../lib/user-id.js'
 
@@ -20,10 +20,10 @@ export async function openFollowers(
   userIds: UserId[],
   now: number,
 ): Promise<void> {
-  if (channel === 'official') await openCounters(trx, appId, sortedUnique(userIds), now)
+  if (!needsPermit(channel)) await openCounters(trx, appId, sortedUnique(userIds), now)
 }
 
 /** Opens those of everybody else: bound before the account had this channel, or by another program. */
 export async function openAllFollowers(db: Knex, { appId, channel }: Followed, now: number): Promise<void> {
-  if (channel === 'official') await openAllCounters(db, appId, now)
+  if (!needsPermit(channel)) await openAllCounters(db, appId, now)
 }

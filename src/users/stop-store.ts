@@ -9,8 +9,8 @@ export type { Named } from './named.js'
 /**
  * The statements on people whom nothing is sent to: opted_out_at, blocked_at, stop_errcode, stop_message_id and
  * stop_template_id of wx_user. With a template, an opt-out stops messages of that template alone; of several refused
- * ones the last is on record, which is enough: a refusal also voids the permits of its template (books/void.ts). An opt-out without a code is the person's own wish, or was written by hand:
- * nothing that WeChat says replaces it.
+ * ones the last is on record, which is enough: a refusal also voids the permits of its template (books/void.ts). An
+ * opt-out without a code is the person's own wish, or was written by hand: nothing that WeChat says replaces it.
  */
 const IS_NO_WISH = '(opted_out_at IS NULL OR stop_errcode IS NOT NULL)'
 const NO_WISH = { sql: IS_NO_WISH, bindings: [] }
@@ -227,39 +227,4 @@ export async function liftStops(
      WHERE app_id = ? AND open_id IN (${placeholders(openIds.length)})`,
     [now, appId, ...openIds],
   )
-}
-
-/**
- * Locks the person's row of wx_user, creating it if need be, so that simultaneous reports of one tap wait for
- * each other. Returns when the person refused messages, which one, and of which template (null: all), if WeChat told
- * us; what was recorded by hand stays as it is.
- */
-export async function lockPerson(
-  trx: Knex.Transaction,
-  { appId, openId, userId }: BoundPerson,
-  now: number,
-): Promise<{ refusedAt: number | null; messageId: number | null; templateId: string | null }> {
-  const onDuplicate = isSqlite(trx)
-    ? 'ON CONFLICT (app_id, open_id) DO NOTHING'
-    : 'ON DUPLICATE KEY UPDATE open_id = VALUES(open_id)'
-  await execute(
-    trx,
-    `INSERT INTO wx_user (app_id, open_id, user_id, created_at, updated_at) VALUES (?, ?, ?, ?, ?) ${onDuplicate}`,
-    [appId, openId, userId, now, now],
-  )
-  const [row] = await selectRows<{
-    opted_out_at: number | null
-    stop_errcode: number | null
-    stop_message_id: number | null
-    stop_template_id: string | null
-  }>(
-    trx,
-    `SELECT opted_out_at, stop_errcode, stop_message_id, stop_template_id FROM wx_user WHERE app_id = ? AND open_id = ?${forUpdate(trx)}`,
-    [appId, openId],
-  )
-  return {
-    refusedAt: row && row.stop_errcode !== null ? row.opted_out_at : null,
-    messageId: row?.stop_message_id ?? null,
-    templateId: row?.stop_template_id ?? null,
-  }
 }

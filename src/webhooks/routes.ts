@@ -3,36 +3,26 @@ import type { Knex } from 'knex'
 import { Type } from 'typebox'
 import { type AccountOf, AppId } from '../http/account-of.js'
 import type { Callers } from '../http/callers.js'
-import { BACKEND_ERRORS, DATABASE_ERRORS, errorsOf } from '../http/error-responses.js'
-import { backendOnly } from '../http/schemas.js'
+import { BACKEND_ERRORS, BODY_ERRORS, DATABASE_ERRORS, errorsOf } from '../http/error-responses.js'
+import { backendOnly, PageLimit, RowId } from '../http/schemas.js'
 import { listDeliveries, redeliver } from './log.js'
 import { DeliveryAnswer, DeliveryPageAnswer, DeliveryStateSchema } from './log-schemas.js'
 
-const MAX_LIMIT = 100
 const DEFAULT_LIMIT = 30
-const ID_PATTERN = '^[1-9][0-9]{0,14}$'
 
 const Query = Type.Object(
   {
     app_id: Type.Optional(AppId),
     state: Type.Optional(DeliveryStateSchema),
-    message_id: Type.Optional(
-      Type.String({ pattern: ID_PATTERN, description: 'The id of the message', examples: ['1'] }),
-    ),
-    limit: Type.Optional(
-      Type.String({
-        pattern: '^([1-9]|[1-9][0-9]|100)$',
-        description: `1 to ${MAX_LIMIT}; ${DEFAULT_LIMIT} if left out`,
-        examples: [String(DEFAULT_LIMIT)],
-      }),
-    ),
-    before: Type.Optional(Type.String({ pattern: ID_PATTERN, description: '`next` of the page before' })),
+    message_id: Type.Optional(RowId('The id of the message', ['1'])),
+    limit: PageLimit(DEFAULT_LIMIT),
+    before: Type.Optional(RowId('`next` of the page before')),
   },
   { additionalProperties: false },
 )
 
 const Params = Type.Object({
-  id: Type.String({ pattern: ID_PATTERN, description: 'The id of the delivery', examples: ['1'] }),
+  id: RowId('The id of the delivery', ['1']),
 })
 
 const RedeliverBody = Type.Object(
@@ -49,7 +39,7 @@ export function webhookRoutes(deps: {
 }): FastifyPluginAsyncTypebox {
   const { db, accountOf, callers, now } = deps
   const tags = ['messages']
-  const common = [...BACKEND_ERRORS, ...DATABASE_ERRORS, 'invalid_request', 'unknown_account'] as const
+  const common = [...BACKEND_ERRORS, ...DATABASE_ERRORS] as const
   return async (app) => {
     app.get(
       '/v1/webhook-deliveries',
@@ -91,13 +81,7 @@ export function webhookRoutes(deps: {
           body: RedeliverBody,
           response: {
             202: DeliveryAnswer,
-            ...errorsOf(
-              ...common,
-              'malformed_json',
-              'payload_too_large',
-              'unsupported_media_type',
-              'not_found',
-            ),
+            ...errorsOf(...common, ...BODY_ERRORS, 'not_found'),
           },
         },
       },

@@ -36,7 +36,7 @@ export interface WebhookDeps {
   timeoutMs?: number
 }
 
-/** A receiver that takes 50 ms is told of 140 messages a second. */
+/** A receiver that takes 50 ms is told of no more than 160 messages a second. */
 const AT_ONCE = 8
 /** Longer than a request and the writing of its result may take. */
 const LEASE_MS = MINUTE_MS

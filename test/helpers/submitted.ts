@@ -42,7 +42,7 @@ export async function submitTo(
       submittedBy: 'shop',
       keyHash: hash(key),
       bodyHash: hash(JSON.stringify(items)),
-      items: wanted,
+      readItems: async () => wanted,
       isBatch: true,
     },
     now,
