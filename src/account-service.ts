@@ -72,7 +72,8 @@ export async function openAccountService(
   const sending = observers.ofSending(openSending(base, config, account, told))
   const logins = openLoginClient(config, account, told)
   const counters = createCounterCheck(db, appId)
-  told.watch({ db, now, tokens: sending.tokenCounters, counters: counters.findings })
+  // Plain reads, which wait for nobody: a scrape tells of all accounts, whatever one of them waits for.
+  told.watch({ db: shared.db, now, tokens: sending.tokenCounters, counters: counters.findings })
   const ingest = createIngest(db, observers.onUploads)
   const callbacks = createCallbackWorker({ db, account, log, now, onWorked: observers.onEventWorked })
   const submitted = createSubmittedWorker(sending, account)

@@ -57,6 +57,7 @@ test('rows of one account that somebody holds keep no call, page or run of anoth
   ] as const)
     expect((await two.call(method, path, body)).status, path).toBeLessThan(300)
   await eventually('the run of B is done', async () => (await two.run(B))?.state === 'done')
+  expect((await two.call('GET', '/metrics')).text).toMatch(/^reminder_database_up 1$/m)
   expect(performance.now() - began).toBeLessThan(5_000)
   expect(await two.states(B)).toEqual({ delivered: USERS })
   expect(ended).toBe(0)
