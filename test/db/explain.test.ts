@@ -5,7 +5,7 @@ import { NEVER_EXPIRES, voidRefused } from '../../src/books/index.js'
 import { acceptPush } from '../../src/callbacks/accept.js'
 import { createCallbackWorker } from '../../src/callbacks/process.js'
 import { findActions } from '../../src/dashboard/action-store.js'
-import { execute, isSqlite } from '../../src/db/sql.js'
+import { execute, isSqlite, MAX_LIST } from '../../src/db/sql.js'
 import { readPermits } from '../../src/metrics/permits.js'
 import { readStanding } from '../../src/metrics/standing.js'
 import { createCounterCheck } from '../../src/operations/counter-check.js'
@@ -13,6 +13,7 @@ import type { UploadedPermit } from '../../src/permits/accept.js'
 import { expireStale } from '../../src/permits/expire.js'
 import { findBalance } from '../../src/permits/find-balance.js'
 import { createIngest } from '../../src/permits/ingest.js'
+import { findEntries } from '../../src/permits/store.js'
 import { countUnspent } from '../../src/permits/subscription-store.js'
 import { explainUser } from '../../src/reminders/explain.js'
 import { retryFailed } from '../../src/reminders/retry.js'
@@ -308,6 +309,12 @@ const HOT: {
   {
     name: 'how far a step of the sweep may look',
     sql: /SELECT expire, id FROM wx_save_form_id .* LIMIT 1 OFFSET/s,
+    reads: 2_100,
+    accesses: [{ table: 'wx_save_form_id', key: 'wx_save_form_id_stale_idx', by: ['app_id', 'expire'] }],
+  },
+  {
+    name: 'whose permits a step of the sweep would look at',
+    sql: /SELECT expire, id, user_id FROM wx_save_form_id\b.* LIMIT \d+$/s,
     reads: 2_100,
     accesses: [{ table: 'wx_save_form_id', key: 'wx_save_form_id_stale_idx', by: ['app_id', 'expire'] }],
   },
@@ -918,6 +925,7 @@ async function runEverything(world: World): Promise<Statement[]> {
   await stopped(sweep.slot)
   // No backlog, as far as it looks at a time.
   await stopped(sweep.slot + 1, { examined: 500, passSteps: 1 })
+  await findEntries(db, appId, { expire: 0, id: 0 }, clock.now(), 2 * MAX_LIST)
   const item = {
     appId,
     openId: '1',
