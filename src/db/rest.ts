@@ -1,7 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Knex } from 'knex'
 import { pause } from '../lib/pause.js'
-import { poolStateOf } from './pool.js'
 import { isSqlite, selectRows } from './sql.js'
 
 /**
@@ -77,14 +76,20 @@ function othersOnMysql(db: Knex): HasOthers {
   }
 }
 
-/** By who has or waits for the one connection of this process, and by the version that other processes' commits change. */
+/**
+ * By the newest row that the one connection of this process has inserted, and by the version that other processes'
+ * commits change. Nobody waits for the connection at the end of a transaction: the driver has let nothing in meanwhile.
+ */
 function othersOnSqlite(db: Knex): HasOthers {
-  let before: number | undefined
+  let before: string | undefined
   return async () => {
-    const { used, waiting } = poolStateOf(db)
-    const [row] = await selectRows<{ data_version: number }>(db, 'PRAGMA data_version')
-    const found = used + waiting > 0 || (before === undefined ? undefined : row?.data_version !== before)
-    before = row?.data_version
+    const [row] = await selectRows<{ inserted: number; version: number }>(
+      db,
+      'SELECT last_insert_rowid() AS inserted, data_version AS version FROM pragma_data_version',
+    )
+    const written = `${row?.inserted} ${row?.version}`
+    const found = before === undefined ? undefined : written !== before
+    before = written
     return found
   }
 }
