@@ -83,11 +83,9 @@ function othersOnMysql(db: Knex): HasOthers {
 function othersOnSqlite(db: Knex): HasOthers {
   let before: string | undefined
   return async () => {
-    const [row] = await selectRows<{ inserted: number; version: number }>(
-      db,
-      'SELECT last_insert_rowid() AS inserted, data_version AS version FROM pragma_data_version',
-    )
-    const written = `${row?.inserted} ${row?.version}`
+    const [last] = await selectRows<{ inserted: number }>(db, 'SELECT last_insert_rowid() AS inserted')
+    const [row] = await selectRows<{ data_version: number }>(db, 'PRAGMA data_version')
+    const written = `${last?.inserted} ${row?.data_version}`
     const found = before === undefined ? undefined : written !== before
     before = written
     return found
