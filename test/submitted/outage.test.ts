@@ -9,6 +9,8 @@ import { submitTo } from '../helpers/submitted.js'
 import { openIdOf, users } from '../helpers/users.js'
 import { useWorld } from '../helpers/world.js'
 
+// @module-tag long
+
 const CHANNELS = [
   { channel: 'form_id', path: SEND_PATH },
   { channel: 'subscribe', path: SUBSCRIBE_PATH },
