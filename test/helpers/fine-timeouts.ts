@@ -20,7 +20,7 @@ export interface FineTimeout {
 /**
  * A timeout of undici's that is as short as it says: undici looks twice a second, which makes a second of 100 ms. Until
  * the end it looks every 20 ms. Its clock then counts turns of this process: nobody loses patience while a busy machine
- * does not let it run.
+ * does not let it run. Other timeouts of undici's are a second shorter meanwhile.
  */
 export function fineTimeout(ms: number): FineTimeout {
   const user = {}
