@@ -143,7 +143,7 @@ export interface paths {
         post?: never;
         /**
          * Bring a user back
-         * @description The same as PUT with `{"opted_out": false}`. Ends whatever stops messages to the user: an opt-out, a refusal that WeChat reported, a block. If WeChat still refuses, the next message is refused and the stop is recorded again.
+         * @description The same as PUT with `{"opted_out": false}`. Ends whatever stops messages to the user: an opt-out, a refusal that WeChat reported, a block. Subscriptions that the refusal of a message voided are good again. If WeChat still refuses, the next message is refused and the stop is recorded again.
          */
         delete: operations["endOptOut"];
         options?: never;

@@ -22,9 +22,9 @@ import { findShareRead } from '../../src/reminders/status-store.js'
 import { findOldRuns, readAged, readMessages, readRuns } from '../../src/retention/store.js'
 import { recordSignIn } from '../../src/sign-ins/sign-in.js'
 import { findBridge } from '../../src/summaries/bridge.js'
+import { bringBackNamed } from '../../src/users/bring-back.js'
 import { openAllFollowers } from '../../src/users/followers.js'
 import { rebindUser } from '../../src/users/rebind.js'
-import { liftAll } from '../../src/users/stop-store.js'
 import { userIdsOf } from '../../src/users/user-ids.js'
 import { ACCEPTED } from '../helpers/answers.js'
 import { DAY_MS, HOUR_MS, NOW, SEND_PATH, TODAY } from '../helpers/constants.js'
@@ -530,6 +530,16 @@ const HOT: {
     ],
   },
   {
+    name: 'subscriptions that a refusal voided, of a user who is brought back',
+    sql: /SELECT f\.id FROM \(SELECT app_id, open_id, user_id FROM wx_user/,
+    // SQLite goes from the user's permits to their givers, MySQL the other way.
+    accesses: [
+      { table: 'wx_user', key: 'wx_user_user_idx', or: 'PRIMARY' },
+      { table: 'f', key: 'wx_save_form_id_tap_idx', or: 'wx_save_form_id_oldest_idx' },
+      { table: 'later', key: 'wx_save_form_id_tap_idx', by: ['app_id', 'open_id', 'template_id'] },
+    ],
+  },
+  {
     name: 'permits that an open_id gave for a user',
     sql: /SELECT id FROM wx_save_form_id WHERE app_id = \? AND user_id = \? AND open_id = \?/,
     // A person's and a user's permits are as many.
@@ -950,7 +960,7 @@ async function runEverything(world: World): Promise<Statement[]> {
   const explained = { ...world.account, retentionDays: 90 }
   for (const date of [YESTERDAY, TODAY]) await explainUser(db, explained, 1, date, clock.now())
   await explainUser(db, explained, 123_456_789, TODAY, clock.now())
-  await db.transaction((trx) => liftAll(trx, { appId, userId: 1 }, clock.now()))
+  await db.transaction((trx) => bringBackNamed(trx, { appId, userId: 1 }, clock.now()))
   await db.transaction((trx) => userIdsOf(trx, auto, ['new-1', 'new-2'], clock.now()))
   const accepted = { appId, openId: '1', userId: 1, templateId: 't' }
   await db.transaction((trx) => countUnspent(trx, accepted))
