@@ -20,6 +20,7 @@ import * as cursors from '../runs/ranges.js'
 import { type Reason, toReason } from '../runs/reason.js'
 import type { RunState } from '../runs/run.js'
 import * as store from './due-store.js'
+import { countPassed } from './passed-store.js'
 
 export type Claim =
   /** Committed. Empty if none of the users read was due after all. */
@@ -72,7 +73,7 @@ export async function claimDue(db: Knex, account: Account, options: ClaimOptions
     if (room === 0) {
       const [due] = await store.findDue(trx, appId, range, store.dayOf(account, date, now), 1)
       const cursor = due ? userIdBefore(due.user_id) : range.hi
-      await cursors.moveCursor(trx, runId, range.range_no, cursor, null)
+      await cursors.moveCursor(trx, runId, range.range_no, { cursor, again: null, passed: undefined })
       return due ? { kind: 'limited' } : { kind: 'claimed', messages: [] }
     }
     const limit = Math.min(options.claim, room)
@@ -80,7 +81,13 @@ export async function claimDue(db: Knex, account: Account, options: ClaimOptions
       ...options,
       besideMessages,
     })
-    await cursors.moveCursor(trx, runId, range.range_no, last ?? range.hi, again)
+    const read = { ...range, hi: last ?? range.hi }
+    // Beside messages of the day, someone who has a permit may be passed over.
+    const passed =
+      besideMessages || again !== null
+        ? undefined
+        : await countPassed(trx, appId, read, store.dayOf(account, date, now))
+    await cursors.moveCursor(trx, runId, range.range_no, { cursor: read.hi, again, passed })
     if (run.claim_limit !== null) await limits.countClaimed(trx, runId, claimed.length)
     failpoint('claim.in_transaction')
     await addOutcomes(trx, [claimedOutcome(runId, claimed.length)], now)

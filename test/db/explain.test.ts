@@ -301,8 +301,26 @@ const HOT: {
     accesses: [{ table: 'wx_job_cursor', key: 'PRIMARY' }],
   },
   {
+    name: 'whom a claim has passed over',
+    sql: /AS kind, COUNT.* UNION ALL/s,
+    accesses: [
+      { table: 'p', key: COUNTERS, by: ['app_id', 'user_id'] },
+      { table: 'u', key: 'wx_user_user_idx', by: ['app_id', 'user_id'] },
+      { table: 's', key: 'PRIMARY', by: ['app_id', 'user_id', 'day'] },
+      { table: 's', key: 'wx_sign_in_day_idx', by: ['app_id', 'day', 'user_id'] },
+    ],
+  },
+  {
+    name: 'whether too many people lie between them',
+    sql: /AS people/,
+    accesses: [
+      { table: 'wx_user', key: 'wx_user_user_idx', by: ['app_id', 'user_id'] },
+      { table: 'wx_sign_in', key: 'wx_sign_in_day_idx', by: ['app_id', 'day', 'user_id'] },
+    ],
+  },
+  {
     name: 'moving of the cursor',
-    sql: /UPDATE wx_job_cursor SET cur = \?/,
+    sql: /UPDATE wx_job_cursor SET counted_to = CASE/,
     accesses: [{ table: 'wx_job_cursor', key: 'PRIMARY' }],
   },
   {
