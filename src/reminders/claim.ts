@@ -47,6 +47,8 @@ export interface ClaimOptions extends ClaimOf {
   examine: number
   /** The most users to claim; if some are left out, the cursor stops after the last one claimed. */
   claim: number
+  /** Most of the users whom the claims before this one examined were not due. Default: false. */
+  areFewDue?: boolean
 }
 
 /**
@@ -79,14 +81,14 @@ export async function claimDue(db: Knex, account: Account, options: ClaimOptions
     const limit = Math.min(options.claim, room)
     const { claimed, last, again } = await claimRange(trx, account, range, limit, {
       ...options,
+      areFewDue: options.areFewDue === true,
       besideMessages,
     })
     const read = { ...range, hi: last ?? range.hi }
     // Beside messages of the day, someone who has a permit may be passed over.
-    const passed =
-      besideMessages || again !== null
-        ? undefined
-        : await countPassed(trx, appId, read, store.dayOf(account, date, now))
+    const isKnown = !besideMessages && again === null
+    const day = store.dayOf(account, date, now)
+    const passed = isKnown ? await countPassed(trx, appId, read, day) : undefined
     await cursors.moveCursor(trx, runId, range.range_no, { cursor: read.hi, again, passed })
     if (run.claim_limit !== null) await limits.countClaimed(trx, runId, claimed.length)
     failpoint('claim.in_transaction')
@@ -111,7 +113,7 @@ export async function claimRange(
   account: Account,
   range: Range,
   limit: number,
-  of: ClaimOf & { besideMessages: boolean },
+  of: ClaimOf & { besideMessages: boolean; areFewDue: boolean },
 ): Promise<{ claimed: HeldMessage[]; last: UserId | undefined; again: UserId | null }> {
   const { appId, channel } = account
   const { date, now } = of
@@ -126,6 +128,7 @@ export async function claimRange(
     state,
     now,
     besideMessages: of.besideMessages,
+    areFewDue: of.areFewDue,
   })
   if (written === 0) {
     await closeClaims(trx, [lease.claimId])

@@ -18,10 +18,12 @@ interface Part {
 }
 
 interface Row {
-  kind: 'counters' | 'signed_in' | 'opted_out' | 'blocked'
+  kind: 'counters' | 'opted_out' | 'blocked'
   users: number
-  /** Of the counters, those of users who may be due; of the stopped users, those who have signed in. */
-  of_them: number | string | null
+  /** Of these, those who may be due. */
+  candidates: number | string | null
+  /** Of these again, those who have signed in. */
+  signed_in: number | string | null
 }
 
 /**
@@ -36,63 +38,75 @@ export async function countPassed(
   range: Range,
   day: Day,
 ): Promise<Passed | undefined> {
-  const [counters] = await countParts(trx, [countersOf(appId, range, day)])
-  const nobody = { signed_in: 0, no_permit: 0, no_valid_permit: 0, opted_out: 0, blocked: 0 }
-  if (!counters || Number(counters.of_them) === 0) return { ...nobody, no_permit: counters?.users ?? 0 }
+  if (!(await hasPassed(trx, appId, range, day)))
+    return { signed_in: 0, no_permit: 0, no_valid_permit: 0, opted_out: 0, blocked: 0 }
   if (await isCrowded(trx, appId, range, day)) return undefined
   // In one statement, which sees one moment.
-  const rows = await countParts(trx, [
-    countersOf(appId, range, day),
-    stoppedOf(trx, appId, range, day),
-    signedInOf(trx, appId, range, day),
-  ])
-  const of = (kind: Row['kind']): { users: number; ofThem: number } => {
+  const parts = [countersOf(trx, appId, range, day), stoppedOf(trx, appId, range, day)]
+  const rows = await selectRows<Row>(
+    trx,
+    parts.map(({ sql }) => sql).join(' UNION ALL '),
+    parts.flatMap(({ bindings }) => bindings),
+  )
+  const of = (kind: Row['kind']): { users: number; candidates: number; signedIn: number } => {
     const row = rows.find((each) => each.kind === kind)
-    return { users: row?.users ?? 0, ofThem: Number(row?.of_them ?? 0) }
+    return {
+      users: row?.users ?? 0,
+      candidates: Number(row?.candidates ?? 0),
+      signedIn: Number(row?.signed_in ?? 0),
+    }
   }
   const [all, optedOut, blocked] = [of('counters'), of('opted_out'), of('blocked')]
-  const signedIn = of('signed_in').users - optedOut.ofThem - blocked.ofThem
-  const rest = all.ofThem - optedOut.users - blocked.users - signedIn
+  const signedIn = all.signedIn - optedOut.signedIn - blocked.signedIn
+  const rest = all.candidates - optedOut.users - blocked.users - signedIn
   return {
     signed_in: signedIn,
-    no_permit: all.users - all.ofThem,
+    no_permit: all.users - all.candidates,
     no_valid_permit: day.need.kind === 'permit' ? rest : 0,
     opted_out: optedOut.users,
     blocked: blocked.users,
   }
 }
 
-function countParts(trx: Knex.Transaction, parts: Part[]): Promise<Row[]> {
-  return selectRows<Row>(
+/** Whether anybody of a range has not been reminded. Reads the counters alone. */
+async function hasPassed(
+  trx: Knex.Transaction,
+  appId: string,
+  { cur, hi }: Range,
+  day: Day,
+): Promise<boolean> {
+  const rows = await selectRows(
     trx,
-    parts.map(({ sql }) => sql).join(' UNION ALL '),
-    parts.flatMap(({ bindings }) => bindings),
+    `SELECT 1 FROM wx_message_push_status p WHERE p.app_id = ? AND p.user_id > ? AND p.user_id <= ?
+       AND p.last_date < ? LIMIT 1`,
+    [appId, cur, hi, day.date],
   )
+  return rows.length > 0
 }
 
-/** Reads the counters alone: of users who were all reminded, that is the whole count. */
-function countersOf(appId: string, { cur, hi }: Range, day: Day): Part {
+/** The sign-ins are read once, as a set, or looked for one by one: that is for the database to choose. */
+function countersOf(trx: Knex.Transaction, appId: string, { cur, hi }: Range, day: Day): Part {
+  const mayBe = mayBeDue(day.need)
   return {
-    sql: `SELECT 'counters' AS kind, COUNT(*) AS users, SUM(CASE WHEN ${mayBeDue(day.need)} THEN 1 ELSE 0 END) AS of_them
+    sql: `SELECT 'counters' AS kind, COUNT(*) AS users, SUM(CASE WHEN ${mayBe} THEN 1 ELSE 0 END) AS candidates,
+       SUM(CASE WHEN ${mayBe} AND p.user_id IN (
+         SELECT s.user_id FROM wx_sign_in s${mysqlHint(trx, 'FORCE INDEX (wx_sign_in_day_idx)')}
+         WHERE s.app_id = ? AND s.day = ? AND s.user_id > ? AND s.user_id <= ?) THEN 1 ELSE 0 END) AS signed_in
      FROM wx_message_push_status p WHERE p.app_id = ? AND p.user_id > ? AND p.user_id <= ? AND p.last_date < ?`,
-    bindings: [appId, cur, hi, day.date],
+    bindings: [appId, day.date, cur, hi, appId, cur, hi, day.date],
   }
-}
-
-/** The counter of the user of a row in question, if that user may be due. */
-function candidateOf(trx: Knex.Transaction, alias: string, { need }: Day): string {
-  return `${inThisOrder(trx)} wx_message_push_status p${mysqlHint(trx, 'FORCE INDEX (PRIMARY)')}
-     ON p.app_id = ${alias}.app_id AND p.user_id = ${alias}.user_id AND ${mayBeDue(need)} AND p.last_date < ?`
 }
 
 /** A user with several open_ids is stopped if one of them is: a wish counts before a block. */
 function stoppedOf(trx: Knex.Transaction, appId: string, { cur, hi }: Range, day: Day): Part {
   const primary = mysqlHint(trx, 'FORCE INDEX (PRIMARY)')
   return {
-    sql: `SELECT stop, COUNT(*), SUM(signed_in) FROM (
+    sql: `SELECT stop, COUNT(*), COUNT(*), SUM(signed_in) FROM (
        SELECT CASE MAX(CASE WHEN u.opted_out_at IS NULL THEN 1 ELSE 2 END) WHEN 2 THEN 'opted_out' ELSE 'blocked' END AS stop,
          CASE WHEN MAX(s.user_id) IS NULL THEN 0 ELSE 1 END AS signed_in
-       FROM wx_user u${mysqlHint(trx, 'FORCE INDEX (wx_user_user_idx)')} ${candidateOf(trx, 'u', day)}
+       FROM wx_user u${mysqlHint(trx, 'FORCE INDEX (wx_user_user_idx)')}
+       ${inThisOrder(trx)} wx_message_push_status p${primary}
+         ON p.app_id = u.app_id AND p.user_id = u.user_id AND ${mayBeDue(day.need)} AND p.last_date < ?
        LEFT JOIN wx_sign_in s${primary} ON s.app_id = u.app_id AND s.user_id = u.user_id AND s.day = ?
        WHERE u.app_id = ? AND u.user_id > ? AND u.user_id <= ? AND ${isStopped('u', '?')}
        GROUP BY u.user_id) AS stopped GROUP BY stop`,
@@ -100,21 +114,17 @@ function stoppedOf(trx: Knex.Transaction, appId: string, { cur, hi }: Range, day
   }
 }
 
-function signedInOf(trx: Knex.Transaction, appId: string, { cur, hi }: Range, day: Day): Part {
-  return {
-    sql: `SELECT 'signed_in', COUNT(*), 0 FROM wx_sign_in s${mysqlHint(trx, 'FORCE INDEX (wx_sign_in_day_idx)')}
-     ${candidateOf(trx, 's', day)} WHERE s.app_id = ? AND s.day = ? AND s.user_id > ? AND s.user_id <= ?`,
-    bindings: [day.date, appId, day.date, cur, hi],
-  }
-}
-
-/** Whether a range has more people or sign-ins of the day than a count may read. Reads only their indexes. */
+/**
+ * Whether a range has more people or sign-ins of the day than a count may read. Reads only their indexes, and nothing
+ * where there are not as many numbers: few users have several open_ids.
+ */
 async function isCrowded(
   trx: Knex.Transaction,
   appId: string,
   { cur, hi }: Range,
   day: Day,
 ): Promise<boolean> {
+  if (Number(hi) - Number(cur) <= MOST_BESIDE) return false
   const beyond = (table: string, index: string, ofDay: string): string =>
     `(SELECT 1 FROM ${table}${mysqlHint(trx, `FORCE INDEX (${index})`)}
       WHERE app_id = ?${ofDay} AND user_id > ? AND user_id <= ? LIMIT 1 OFFSET ${MOST_BESIDE})`
