@@ -47,6 +47,7 @@ export { lockPermitsFor, PermitsMoved, type PermitWant, spendOnMessages } from '
 export {
   type Condition,
   givenBy,
+  hasLatePermit,
   isForReminders,
   isUsable,
   mayBeDue,

@@ -302,8 +302,25 @@ const HOT: {
     accesses: [{ table: 'wx_job_cursor', key: 'PRIMARY' }],
   },
   {
+    name: 'whom a claim has passed over',
+    sql: /AS kind, COUNT.* UNION ALL/s,
+    reads: 3_000,
+    accesses: [
+      { table: 'p', key: COUNTERS, by: ['app_id', 'user_id'] },
+      { table: 'u', key: 'wx_user_user_idx', by: ['app_id', 'user_id'] },
+      { table: 's', key: 'PRIMARY', by: ['app_id', 'user_id', 'day'] },
+      { table: 's', key: 'wx_sign_in_day_idx', by: ['app_id', 'day', 'user_id'] },
+    ],
+  },
+  {
+    name: 'whether a claim has passed over anybody',
+    sql: /SELECT 1 FROM wx_message_push_status p/,
+    reads: 1_200,
+    accesses: [{ table: 'p', key: COUNTERS, by: ['app_id', 'user_id'] }],
+  },
+  {
     name: 'moving of the cursor',
-    sql: /UPDATE wx_job_cursor SET cur = \?/,
+    sql: /UPDATE wx_job_cursor SET counted_to = CASE/,
     accesses: [{ table: 'wx_job_cursor', key: 'PRIMARY' }],
   },
   {
