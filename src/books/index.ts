@@ -28,7 +28,14 @@ export { type Claimed, lockForClaim, spendForClaim } from './claim.js'
 export { type ErasablePermit, erasePermits, lockErasable } from './erase.js'
 export { type ExpiredPermits, expireAll, expireFree, type StaleOf } from './expire.js'
 export { type GivenBack, giveBack, lockSpent, withdraw } from './give-back.js'
-export { confirmTap, grantPermits, grantSubscription, type NewPermit, renameTap } from './grant.js'
+export {
+  confirmTap,
+  grantingPermits,
+  grantPermits,
+  grantSubscription,
+  type NewPermit,
+  renameTap,
+} from './grant.js'
 export { handOver } from './hand-over.js'
 export { lastRemindedOn, setLastDateBack } from './last-date.js'
 export { byId, NOBODY } from './locked-permits.js'

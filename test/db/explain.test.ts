@@ -768,9 +768,16 @@ describe('the look for locks of an upload on mysql', { tags: ['mysql'] }, () => 
   const world = useWorld('mysql', { leaves: 'its rows' })
 
   async function planOfLook(uploads: UploadedPermit[]): Promise<Access[]> {
+    const ingest = createIngest(world.db)
     const queries = recordQueries(world.db)
-    await createIngest(world.db).upload(uploads, NOW)
-    return explain(world.db, longest(queries.filter(({ sql }) => sql.includes('NOWAIT'))))
+    // Found to be repeated, and from then on their owners are looked for too.
+    for (let times = 0; times < 3; times++) await ingest.upload(uploads, NOW)
+    const looks = queries.filter(({ sql }) => sql.includes('NOWAIT'))
+    const [first] = looks
+    const again = looks.at(-1)
+    if (!first || !again) throw new Error('There was no look')
+    expect(await explain(world.db, first)).toEqual(LOOK.filter(({ table }) => table !== 'wx_save_form_id'))
+    return explain(world.db, again)
   }
   const permit = (userId: number): UploadedPermit => ({
     appId: world.account.appId,
@@ -968,7 +975,10 @@ async function runEverything(world: World): Promise<Statement[]> {
     userId: n,
     formId: `fresh-${n}`,
   }))
-  await createIngest(db).upload(uploads, clock.now())
+  const ingest = createIngest(db)
+  await ingest.upload(uploads, clock.now())
+  // Sent again: now it looks for their owners too.
+  await ingest.upload(uploads, clock.now())
   await recordSignIn(db, { appId, userId: 1, day: TODAY }, clock.now())
   const backend = { appId, channel: 'form_id', userIds: 'backend' } as const
   const auto = { appId, channel: 'form_id', userIds: 'auto' } as const
