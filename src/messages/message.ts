@@ -34,6 +34,8 @@ export interface HeldMessage {
   permitSource: PermitSource | null
   /** Attempts that have ended so far. */
   attempts: number
+  /** Of these, those that said nothing of this message: see `spared` of a verdict. 0 for a reminder. */
+  spared: number
   /** An earlier attempt may have reached WeChat, and its answer is unknown. */
   maybeSent: boolean
   /** The day of a reminder; null for a message that a backend submitted. */

@@ -181,6 +181,7 @@ function heldMessages(
     maybeSent: false,
     businessDate: date,
     runId,
+    spared: 0,
     notAfter: null,
     createdAt: now,
   })

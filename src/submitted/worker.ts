@@ -50,12 +50,13 @@ export function createSubmittedWorker(deps: DeliverDeps, account: Account): Subm
   })
   let pausedUntil = 0
   let pauses = 0
+  let outages = 0
 
   async function pass(): Promise<Tally> {
     if (stopped.signal.aborted) return emptyTally()
     const work = await findWork(db, appId, now())
     if (now() < pausedUntil || !(work.due || work.lapsed)) return tidyUp(deps, account, work)
-    const brake = createSubmittedBrake(holds, now)
+    const brake = createSubmittedBrake(holds, now, outages)
     const isProbe = pauses > 0
     const source = createSubmittedSource(deps, account, brake, { isProbe })
     const { signal } = stopped
@@ -63,6 +64,7 @@ export function createSubmittedWorker(deps: DeliverDeps, account: Account): Subm
     const sent = await deliverAll(counted.deps, source, { kind: 'api', brake, closesAt, signal })
     // Those that came back unsent will be counted again.
     await giveBackOfQuota(db, account, source.handedOut - counted.requests, now())
+    outages = brake.outages
     const longest = sent.unknown > 0 ? LONGEST_DOUBT_PAUSE_MS : LONGEST_OUTAGE_PAUSE_MS
     if (brake.halt) rest(brake.halt.reason, longest)
     else if (brake.answered) pauses = 0

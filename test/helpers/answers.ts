@@ -26,6 +26,7 @@ export function held(changes: Partial<HeldMessage> = {}): HeldMessage {
     maybeSent: false,
     businessDate: 20_261_120,
     runId: null,
+    spared: 0,
     notAfter: null,
     ...changes,
   }
