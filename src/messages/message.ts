@@ -2,6 +2,7 @@ import type { PermitSource } from '../books/index.js'
 import type { Channel } from '../channel.js'
 import type { UserId } from '../lib/user-id.js'
 import type { TemplateData } from '../wechat/messages.js'
+import type { QuotaUse } from './quota-store.js'
 
 /** A sign-in reminder, or a message that a backend submitted. */
 export type MessageKind = 'reminder' | 'api'
@@ -56,6 +57,8 @@ export interface Lease {
   claimId: number
   /** The time until which this process may act on the messages, by its own monotonic clock (performance.now). */
   deadline: number
+  /** Where its messages are counted as calls of the day's quota; undefined if they are not. */
+  quota?: QuotaUse
 }
 
 /** The trace id of a message in the logs. */

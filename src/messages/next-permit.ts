@@ -8,6 +8,7 @@ import { addOutcomes, type OutcomeChange } from '../runs/outcomes.js'
 import type { JudgedMessage } from './judged.js'
 import type { HeldMessage } from './message.js'
 import { nextPermit, waiting } from './outcome.js'
+import { takeNext } from './quota-count.js'
 import * as store from './store.js'
 import { recordAttempts } from './submitted-store.js'
 import { addTallies, emptyTally, type Tally } from './tally.js'
@@ -97,6 +98,7 @@ async function takeAlike(db: Knex, judged: JudgedMessage[], now: number): Promis
     await recordAttempts(trx, goesOn, now)
     failpoint('next_permit.in_transaction')
     await addOutcomes(trx, outcomes, now)
+    await takeNext(trx, [...next.values()])
     return { next, without, tally }
   })
 }

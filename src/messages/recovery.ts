@@ -12,6 +12,8 @@ import * as store from './lease-store.js'
 import type { HeldMessage, MessageKind } from './message.js'
 import type { SendingObserver } from './observer.js'
 import { waiting } from './outcome.js'
+import { type Allowance, takeCalls } from './quota-count.js'
+import { giveBackTo } from './quota-store.js'
 import { takeDueRetries } from './retry-store.js'
 import { settleBatch } from './settle.js'
 import { markClaimed, recordInterrupted } from './submitted-store.js'
@@ -41,36 +43,43 @@ export interface TakeoverOptions {
   kind?: MessageKind
   /** Leaves those whose time has come in the queue. */
   only?: 'lapsed'
+  /** The day's quota, of which each message takes a call. */
+  quota?: Allowance | undefined
 }
 
 /**
  * Takes over messages of one kind that a dead process left, and those whose time or retry has come. Returns the ones to
  * be sent now, with the permit they had. The others (too late, no longer wanted, not to be repeated) are settled at once.
+ * Throws QuotaMoved if another process took the calls that this one would need.
  */
 export async function takeOver(
   db: Knex,
   window: SendingWindow,
-  { limit, leaseMs, now, kind = 'reminder', only }: TakeoverOptions,
+  { limit, leaseMs, now, kind = 'reminder', only, quota }: TakeoverOptions,
 ): Promise<Takeover> {
   const { messages, unwanted, lapsedIds } = await inTransaction(db, async (trx) => {
     const lapsed = await takeLapsed(trx, window.appId, kind, limit)
     const room = only === 'lapsed' ? 0 : limit - lapsed.ids.length
     const due = room === 0 ? [] : await takeDueRetries(trx, window.appId, kind, now, room)
     const ids = sortedUnique([...lapsed.ids, ...due])
+    const claims = lapsed.claims.map(({ id }) => id)
     if (ids.length === 0) {
-      await closeEmpty(trx, lapsed.claims)
+      await closeEmpty(trx, claims)
       return { messages: [], unwanted: new Map<number, never>(), lapsedIds: [] }
     }
-    const lease = await store.openClaim(trx, window.appId, leaseMs, now, kind)
+    const lease = await store.openClaim(trx, window.appId, leaseMs, now, kind, quota?.use)
     await recordInterrupted(trx, ids, now)
     await store.makeOurs(trx, ids, lease, now)
     await markClaimed(trx, ids, now)
-    await closeEmpty(trx, lapsed.claims)
+    await closeEmpty(trx, claims)
     const messages = await findHeld(trx, ids, lease)
     const unwanted = await findUnwanted(trx, ids)
     const waited = new Set(due)
     const ended = messages.filter(({ id }) => waited.has(id)).map(({ runId }) => waiting(runId, -1))
     await addOutcomes(trx, ended, now)
+    for (const { quota: counted, unsent } of lapsed.claims)
+      if (counted && unsent > 0) await giveBackTo(trx, counted, unsent)
+    if (quota) await takeCalls(trx, quota, ids.length)
     return { messages, unwanted, lapsedIds: lapsed.ids }
   })
   failpoint('take_over.committed')
@@ -95,20 +104,23 @@ export function observeTakeover(observe: SendingObserver, { taken, lapsed, tally
   observe.settled(tally)
 }
 
-/** Locks messages of lapsed claims, and the claims. A claim of which others hold messages keeps these. */
+/** Locks messages of lapsed claims, and the claims. `unsent`: those whose request cannot have left. A claim of which others hold messages keeps these. */
 async function takeLapsed(
   trx: Knex.Transaction,
   appId: string,
   kind: MessageKind,
   limit: number,
-): Promise<{ ids: number[]; claims: number[] }> {
+): Promise<{ ids: number[]; claims: (store.LapsedClaim & { unsent: number })[] }> {
   const claims = await store.lockLapsedClaims(trx, appId, kind, MAX_CLAIMS)
   const ids: number[] = []
-  for (const claimId of claims) {
-    if (ids.length >= limit) break
-    ids.push(...(await store.lockOfClaim(trx, claimId, limit - ids.length)))
+  const looked: (store.LapsedClaim & { unsent: number })[] = []
+  for (const claim of claims) {
+    const room = limit - ids.length
+    const messages = room > 0 ? await store.lockOfClaim(trx, claim.id, room) : []
+    ids.push(...messages.map(({ id }) => id))
+    looked.push({ ...claim, unsent: messages.filter(({ state }) => state === 'queued').length })
   }
-  return { ids, claims }
+  return { ids, claims: looked }
 }
 
 async function closeEmpty(trx: Knex.Transaction, claimIds: number[]): Promise<void> {

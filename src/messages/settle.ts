@@ -11,6 +11,7 @@ import type { JudgedMessage } from './judged.js'
 import type { HeldMessage } from './message.js'
 import { takeNextPermits } from './next-permit.js'
 import { outcomesOf } from './outcome.js'
+import { giveBackUnsent } from './quota-count.js'
 import { type Settlement, writeVerdicts } from './settle-store.js'
 import {
   endSubmitted,
@@ -76,6 +77,7 @@ async function settle(db: Knex, judged: JudgedMessage[], now: number): Promise<T
     await recordStops(trx, judged, now)
     await endRefusedTemplates(trx, judged, now)
     await addOutcomes(trx, counts.flatMap(outcomesOf), now)
+    await giveBackUnsent(trx, submitted)
     return counts
   })
   failpoint('settle.committed')
