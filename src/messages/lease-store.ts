@@ -14,7 +14,7 @@ import { groupBy } from '../lib/group-by.js'
 import { sortedUnique } from '../lib/sorted.js'
 import type { HeldMessage, Lease, MessageKind } from './message.js'
 import type { QuotaUse } from './quota-store.js'
-import { addWaits, type Wait } from './retry-store.js'
+import { addWaits, findSubmitters, type Wait } from './retry-store.js'
 
 /** Statements on claims: who holds which messages, until when, and who takes them over. */
 
@@ -142,7 +142,10 @@ export async function takeUp(
   { inHand, waiting, kind }: { inHand: number[]; waiting: number[]; kind: MessageKind },
   now: number,
 ): Promise<void> {
-  const waits = waiting.map((id): Wait => ({ id, kind, nextAttemptAt: now }))
+  const submitters = await findSubmitters(trx, waiting)
+  const waits = waiting.map(
+    (id): Wait => ({ id, kind, submittedBy: submitters.get(id) ?? '', nextAttemptAt: now }),
+  )
   await addWaits(trx, appId, waits)
   if (inHand.length === 0) return
   const { claimId } = await openClaim(trx, appId, 0, now, kind)

@@ -39,6 +39,8 @@ export interface HeldMessage {
   spared: number
   /** An earlier attempt may have reached WeChat, and its answer is unknown. */
   maybeSent: boolean
+  /** Name of the API key that submitted it; '' for a reminder. */
+  submittedBy: string
   /** The day of a reminder; null for a message that a backend submitted. */
   businessDate: number | null
   /** The run that claimed it; null for a message that a backend submitted. */

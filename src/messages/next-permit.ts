@@ -131,12 +131,12 @@ async function goOnWith(
   permit: NextPermit,
   now: number,
 ): Promise<HeldMessage | undefined> {
-  const { id, kind, appId, userId } = message
+  const { id, kind, submittedBy, appId, userId } = message
   const attempts = message.attempts + 1
   await reserve(trx, { permitId: permit.id, messageId: id, appId, userId }, now)
   await store.goOnWith(trx, id, { permitId: permit.id, errcode: answer.errcode }, now)
   if (attempts % REQUESTS_IN_A_GO === 0) {
-    await store.putOff(trx, appId, { id, kind, nextAttemptAt: now + PAUSE_MS })
+    await store.putOff(trx, appId, { id, kind, submittedBy, nextAttemptAt: now + PAUSE_MS })
     return undefined
   }
   return {

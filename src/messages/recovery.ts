@@ -14,9 +14,10 @@ import type { SendingObserver } from './observer.js'
 import { waiting } from './outcome.js'
 import { type Allowance, takeCalls } from './quota-count.js'
 import { giveBackTo } from './quota-store.js'
-import { takeDueRetries } from './retry-store.js'
+import { takeDueReminders } from './retry-store.js'
 import { settleBatch } from './settle.js'
 import { markClaimed, recordInterrupted } from './submitted-store.js'
+import { takeInTurns } from './take-turns.js'
 import { addTallies, emptyTally, type Tally } from './tally.js'
 import { canRepeat, judgeUnsent } from './verdict.js'
 import { createDeadlines, type SendingWindow } from './window.js'
@@ -45,6 +46,8 @@ export interface TakeoverOptions {
   only?: 'lapsed'
   /** The day's quota, of which each message takes a call. */
   quota?: Allowance | undefined
+  /** In [0, 1): which backend's messages come first. */
+  random?: number
 }
 
 /**
@@ -55,12 +58,12 @@ export interface TakeoverOptions {
 export async function takeOver(
   db: Knex,
   window: SendingWindow,
-  { limit, leaseMs, now, kind = 'reminder', only, quota }: TakeoverOptions,
+  { limit, leaseMs, now, kind = 'reminder', only, quota, random = 0 }: TakeoverOptions,
 ): Promise<Takeover> {
   const { messages, unwanted, lapsedIds } = await inTransaction(db, async (trx) => {
     const lapsed = await takeLapsed(trx, window.appId, kind, limit)
     const room = only === 'lapsed' ? 0 : limit - lapsed.ids.length
-    const due = room === 0 ? [] : await takeDueRetries(trx, window.appId, kind, now, room)
+    const due = await takeDue(trx, window.appId, { kind, now, limit: room, random })
     const ids = sortedUnique([...lapsed.ids, ...due])
     const claims = lapsed.claims.map(({ id }) => id)
     if (ids.length === 0) {
@@ -72,7 +75,7 @@ export async function takeOver(
     await store.makeOurs(trx, ids, lease, now)
     await markClaimed(trx, ids, now)
     await closeEmpty(trx, claims)
-    const messages = await findHeld(trx, ids, lease)
+    const messages = inOrderOf([...lapsed.ids, ...due], await findHeld(trx, ids, lease))
     const unwanted = await findUnwanted(trx, ids)
     const waited = new Set(due)
     const ended = messages.filter(({ id }) => waited.has(id)).map(({ runId }) => waiting(runId, -1))
@@ -95,6 +98,21 @@ export async function takeOver(
   const [first] = messages
   if (first && toSend.length === 0) await store.closeClaims(db, [first.lease.claimId])
   return { messages: toSend, taken: messages.length, lapsed: lapsedIds.length, tally }
+}
+
+/** In the order in which they were taken, and not in that of their ids: backends have taken turns. */
+function inOrderOf(ids: number[], messages: HeldMessage[]): HeldMessage[] {
+  const held = new Map(messages.map((message) => [message.id, message]))
+  return ids.flatMap((id) => held.get(id) ?? [])
+}
+
+function takeDue(
+  trx: Knex.Transaction,
+  appId: string,
+  { kind, ...of }: { kind: MessageKind; now: number; limit: number; random: number },
+): Promise<number[]> {
+  if (of.limit === 0) return Promise.resolve([])
+  return kind === 'api' ? takeInTurns(trx, appId, of) : takeDueReminders(trx, appId, of.now, of.limit)
 }
 
 /** Tells of a takeover that found something. */

@@ -129,6 +129,7 @@ function toSettlement({ message, verdict, answer, attempted }: JudgedMessage, no
   return {
     id: message.id,
     kind: message.kind,
+    submittedBy: message.submittedBy,
     appId: message.appId,
     claimId: message.lease.claimId,
     runId: message.runId,

@@ -182,6 +182,7 @@ function heldMessages(
     businessDate: date,
     runId,
     spared: 0,
+    submittedBy: '',
     notAfter: null,
     createdAt: now,
   })

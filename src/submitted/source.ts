@@ -32,7 +32,7 @@ export function createSubmittedSource(
   brake: Brake,
   { isProbe }: { isProbe: boolean },
 ): SubmittedSource {
-  const { db, now, leaseMs, observe } = deps
+  const { db, now, random, leaseMs, observe } = deps
   const perSecond = deps.rate.perSecond ?? Number.POSITIVE_INFINITY
   const batch = Math.max(1, Math.min(BATCH, Math.ceil(perSecond * BATCH_SECONDS)))
   let probe: 'to_send' | 'sent' | 'passed' = isProbe ? 'to_send' : 'passed'
@@ -54,7 +54,14 @@ export function createSubmittedSource(
       if (quota?.left === 0) return undefined
       const most = Math.min(limit, quota?.left ?? limit)
       try {
-        return await takeOver(db, account, { kind: 'api', limit: most, leaseMs, now: now(), quota })
+        return await takeOver(db, account, {
+          kind: 'api',
+          limit: most,
+          leaseMs,
+          now: now(),
+          quota,
+          random: random(),
+        })
       } catch (error) {
         if (!(error instanceof QuotaMoved)) throw error
       }

@@ -408,7 +408,7 @@ const HOT: {
   },
   {
     name: 'messages whose retry is due',
-    sql: /SELECT message_id FROM wx_message_retry\s+WHERE app_id = \? AND kind = \? AND next_attempt_at <=/,
+    sql: /SELECT message_id FROM wx_message_retry\s+WHERE app_id = \? AND kind = 'reminder' AND next_attempt_at <=/,
     accesses: [
       {
         table: 'wx_message_retry',

@@ -27,6 +27,7 @@ export function held(changes: Partial<HeldMessage> = {}): HeldMessage {
     businessDate: 20_261_120,
     runId: null,
     spared: 0,
+    submittedBy: '',
     notAfter: null,
     ...changes,
   }

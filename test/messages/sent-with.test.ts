@@ -26,6 +26,7 @@ const MESSAGE: HeldMessage = {
   businessDate: 20261120,
   kind: 'reminder',
   spared: 0,
+  submittedBy: '',
   notAfter: null,
   runId: 1,
   createdAt: 0,
