@@ -9,6 +9,7 @@ import { countUsersAgain, readUsersAgain } from '../runs/ranges.js'
 import * as totals from '../runs/totals.js'
 import type { JudgedMessage } from './judged.js'
 import { outcomesOf, sampleOf } from './outcome.js'
+import { giveBackUnsent } from './quota-count.js'
 import * as store from './store.js'
 import { endSubmitted, recordAttempts, type SubmittedEndOf } from './submitted-store.js'
 import { emptyTally, type Tally } from './tally.js'
@@ -48,6 +49,7 @@ export async function giveBackMessages(db: Knex, judged: JudgedMessage[], now: n
     await endAsSubmitted(trx, mine, now)
     failpoint('give_back.in_transaction')
     await addOutcomes(trx, mine.flatMap(cancelledOutcome), now)
+    await giveBackUnsent(trx, mine)
     return held.length
   })
   return { ...emptyTally(), cancelled, lost: judged.length - cancelled }

@@ -191,6 +191,8 @@ function heldMessages(
     maybeSent: false,
     businessDate: date,
     runId,
+    spared: 0,
+    submittedBy: '',
     notAfter: null,
     createdAt: now,
   })

@@ -422,17 +422,17 @@ const HOT: {
   },
   {
     name: 'claims whose lease lapsed',
-    sql: /SELECT id FROM wx_claim\s+WHERE app_id = \? AND kind = \? AND lease_until </,
+    sql: /SELECT id, quota_path, quota_since FROM wx_claim\s+WHERE app_id = \? AND kind = \? AND lease_until </,
     accesses: [{ table: 'wx_claim', key: 'wx_claim_lease_idx', by: ['app_id', 'kind', 'lease_until'] }],
   },
   {
     name: 'messages of a lapsed claim',
-    sql: /SELECT id FROM wx_push_message.*\s+WHERE claim_id = \? AND state IN/,
+    sql: /SELECT id, state FROM wx_push_message.*\s+WHERE claim_id = \? AND state IN/,
     accesses: [{ table: 'wx_push_message', key: 'wx_push_message_claim_idx', by: ['claim_id'] }],
   },
   {
     name: 'messages whose retry is due',
-    sql: /SELECT message_id FROM wx_message_retry\s+WHERE app_id = \? AND kind = \? AND next_attempt_at <=/,
+    sql: /SELECT message_id FROM wx_message_retry\s+WHERE app_id = \? AND kind = 'reminder' AND next_attempt_at <=/,
     accesses: [
       {
         table: 'wx_message_retry',

@@ -4,7 +4,8 @@ import type { Account } from '../../src/account.js'
 import { NEVER_EXPIRES } from '../../src/books/index.js'
 import { findOrAddCard } from '../../src/messages/card-store.js'
 import { findUnfinished, lockLapsedClaims } from '../../src/messages/lease-store.js'
-import { takeDueRetries } from '../../src/messages/retry-store.js'
+import { takeDueReminders } from '../../src/messages/retry-store.js'
+import { takeInTurns } from '../../src/messages/take-turns.js'
 import { reportSubscription } from '../../src/permits/report-subscription.js'
 import { findAppIds, findEntries, findPlace, findStale } from '../../src/permits/store.js'
 import { claimDue } from '../../src/reminders/claim.js'
@@ -13,6 +14,7 @@ import { countStandings } from '../../src/reminders/store.js'
 import { readAged, readMessages, readRuns } from '../../src/retention/store.js'
 import { openRun } from '../../src/runs/occurrences.js'
 import { resetRanges } from '../../src/runs/ranges.js'
+import { findWork } from '../../src/submitted/due-store.js'
 import { DAY_MS, NOW, TODAY } from '../helpers/constants.js'
 import { analyze, fillTable } from '../helpers/fill.js'
 import { type Meter, openMeter } from '../helpers/rows-read.js'
@@ -228,12 +230,38 @@ describe('rows that MySQL reads', () => {
       () =>
         meter.db.transaction(async (trx) => {
           expect(await lockLapsedClaims(trx, appId, 'reminder', 50)).toEqual([])
-          expect(await takeDueRetries(trx, appId, 'reminder', NOW, 50)).toEqual([])
+          expect(await takeDueReminders(trx, appId, NOW, 50)).toEqual([])
           expect(await findUnfinished(trx, appId)).toEqual({ sending: false, nextRetryAt: undefined })
         }),
     )
     expect(read.small).toBeLessThan(10)
     expect(read.large).toBeLessThan(10)
+  })
+
+  test('a claim of submitted messages does not grow with those that wait for later, nor with those of one backend', async () => {
+    const read = await atTenTimes(
+      4_000,
+      async (db, rows) => {
+        const wait = { app_id: `'${appId}'`, kind: "'api'" }
+        const later = { message_id: 'i', submitted_by: "'shop'", next_attempt_at: NOW + DAY_MS }
+        await fillTable(db, 'wx_message_retry', { ...wait, ...later }, rows)
+        const due = { message_id: '1000000 + i', submitted_by: "'flood'", next_attempt_at: 'i' }
+        await fillTable(db, 'wx_message_retry', { ...wait, ...due }, rows)
+        const few = { message_id: '2000000 + i', submitted_by: "'parcels'", next_attempt_at: NOW }
+        await fillTable(db, 'wx_message_retry', { ...wait, ...few }, 3)
+        await analyze(db, 'wx_message_retry')
+      },
+      () =>
+        meter.db.transaction(async (trx) => {
+          expect(await findWork(trx, appId, NOW)).toMatchObject({ due: true })
+          const ids = await takeInTurns(trx, appId, { limit: 50, now: NOW, random: 0 })
+          expect(ids).toHaveLength(50)
+          expect(ids.filter((id) => id >= 2_000_000)).toHaveLength(3)
+        }),
+    )
+    // Each row is found, and found again to be deleted.
+    expect(read.small).toBeLessThan(250)
+    expect(read.large).toBeLessThan(250)
   })
 
   test('a tap does not grow with what its user and others have tapped', async () => {
