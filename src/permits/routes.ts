@@ -12,7 +12,7 @@ import { bothCallers, EXAMPLE, Milliseconds, OpenId, UserId } from '../http/sche
 import type { Logger } from '../lib/logger.js'
 import { type Person, personsOf } from '../users/persons.js'
 import { MAX_UNSPENT_PERMITS, REJECTION_REASONS, type UploadedPermit } from './accept.js'
-import type { UploadOutcome } from './commit-uploads.js'
+import type { UploadOutcome } from './decide-uploads.js'
 import type { Ingest } from './ingest.js'
 import { logUpload } from './upload-log.js'
 

@@ -10,6 +10,7 @@ import type { Callers } from '../http/callers.js'
 import { BACKEND_ERRORS, BODY_ERRORS, DATABASE_ERRORS, errorsOf } from '../http/error-responses.js'
 import { backendOnly, EXAMPLE, UserId, UserIdParams } from '../http/schemas.js'
 import { userIdToJson } from '../lib/user-id.js'
+import { bringBackNamed } from './bring-back.js'
 import { readUserId } from './persons.js'
 import * as store from './stop-store.js'
 
@@ -57,7 +58,7 @@ export function optOutRoutes(deps: {
 
   async function change(
     request: FastifyRequest & { params: { user_id: string } },
-    write: (trx: Knex.Transaction, named: store.Named, now: number) => Promise<void>,
+    write: (trx: Knex.Transaction, named: store.Named, now: number) => Promise<unknown>,
   ): Promise<Type.Static<typeof Answer>> {
     const { appId } = accountOf(request)
     const userId = readUserId(request.params.user_id, 'user_id')
@@ -85,7 +86,7 @@ export function optOutRoutes(deps: {
             '`{"opted_out": true}`, or no body, stops all messages. That holds until `{"opted_out": false}`: neither an accepted subscription nor a bulk bring-back ends it. Repeating it changes nothing. A message that is being sent at this moment still goes out.',
         },
       },
-      (request) => change(request, request.body?.opted_out === false ? store.liftAll : store.recordWish),
+      (request) => change(request, request.body?.opted_out === false ? bringBackNamed : store.recordWish),
     )
     app.delete(
       '/v1/users/:user_id/opt-out',
@@ -97,10 +98,10 @@ export function optOutRoutes(deps: {
           operationId: 'endOptOut',
           summary: 'Bring a user back',
           description:
-            'The same as PUT with `{"opted_out": false}`. Ends whatever stops messages to the user: an opt-out, a refusal that WeChat reported, a block. If WeChat still refuses, the next message is refused and the stop is recorded again.',
+            'The same as PUT with `{"opted_out": false}`. Ends whatever stops messages to the user: an opt-out, a refusal that WeChat reported, a block. Subscriptions that the refusal of a message voided are good again. If WeChat still refuses, the next message is refused and the stop is recorded again.',
         },
       },
-      (request) => change(request, store.liftAll),
+      (request) => change(request, bringBackNamed),
     )
   }
 }

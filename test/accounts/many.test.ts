@@ -16,6 +16,8 @@ import { openSocket } from '../helpers/raw-socket.js'
 import { API_KEY, SERVICE_ENV } from '../helpers/service.js'
 import { insertUsers, users } from '../helpers/users.js'
 
+// @module-tag long
+
 const ACCOUNTS = 20
 const USERS = 5
 const IDS = Array.from({ length: ACCOUNTS }, (_, i) => `wxMany${String(i).padStart(2, '0')}`)

@@ -120,13 +120,25 @@ const HOT: { name: string; sql: RegExp; accesses: Access[]; reads?: number }[] =
   },
   {
     name: 'messages whose time has come',
-    sql: /SELECT message_id FROM wx_message_retry WHERE app_id/,
+    sql: /SELECT message_id FROM wx_message_retry.*\s+WHERE app_id = \? AND kind = 'api' AND submitted_by = \?/,
     reads: 300,
     accesses: [
       {
         table: 'wx_message_retry',
-        key: 'wx_message_retry_due_idx',
-        by: ['app_id', 'kind', 'next_attempt_at'],
+        key: 'wx_message_retry_turn_idx',
+        by: ['app_id', 'kind', 'submitted_by', 'next_attempt_at'],
+      },
+    ],
+  },
+  {
+    name: 'the next backend that has a message waiting',
+    sql: /SELECT submitted_by FROM wx_message_retry.*\s+.* AND submitted_by > \?/,
+    reads: 2,
+    accesses: [
+      {
+        table: 'wx_message_retry',
+        key: 'wx_message_retry_turn_idx',
+        by: ['app_id', 'kind', 'submitted_by'],
       },
     ],
   },
@@ -345,7 +357,7 @@ async function fill(db: Knex, appId: string): Promise<void> {
   await fillTable(
     db,
     'wx_message_retry',
-    { ...waits, app_id, kind: "'api'", next_attempt_at: `${NOW} + 7 * 86400000` },
+    { ...waits, app_id, kind: "'api'", submitted_by: "'shop'", next_attempt_at: `${NOW} + 7 * 86400000` },
     BACKLOG,
   )
   const key = isSqlite(db) ? "'key-' || i" : "CONCAT('key-', i)"
