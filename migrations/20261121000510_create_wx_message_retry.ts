@@ -18,9 +18,19 @@ export const { up, down } = tableMigration({
       default: 'reminder',
       comment: 'reminder 签到提醒 / api 接口消息 | sign-in reminder or submitted message',
     },
+    {
+      name: 'submitted_by',
+      type: 'varchar(64)',
+      default: '',
+      comment:
+        '接口消息的 API 密钥名称，各后端轮流取 | name of the API key of a submitted message: backends take turns',
+    },
     { name: 'next_attempt_at', type: 'bigint', comment: '下次发送时间（毫秒） | next attempt, ms' },
   ],
   primaryKey: ['message_id'],
-  indexes: { wx_message_retry_due_idx: ['app_id', 'kind', 'next_attempt_at'] },
+  indexes: {
+    wx_message_retry_due_idx: ['app_id', 'kind', 'next_attempt_at'],
+    wx_message_retry_turn_idx: ['app_id', 'kind', 'submitted_by', 'next_attempt_at'],
+  },
   checks: { wx_message_retry_kind_ck: oneOf('kind', ['reminder', 'api']) },
 })

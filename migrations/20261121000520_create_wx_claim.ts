@@ -24,6 +24,21 @@ export const { up, down } = tableMigration({
       comment:
         '占用到期（数据库时钟，毫秒），到期后可接管 | end of the lease, ms by the database clock; then anyone may take over',
     },
+    {
+      name: 'quota_path',
+      type: 'varchar(100)',
+      ascii: true,
+      default: '',
+      comment:
+        '额度计在哪个接口 wx_quota_use.path，空 = 未计 | path whose quota its messages are counted in; empty = none',
+    },
+    {
+      name: 'quota_since',
+      type: 'varchar(40)',
+      ascii: true,
+      default: '',
+      comment: '额度计在哪次计数 wx_quota_use.since | which count of that quota',
+    },
     { name: 'created_at', type: 'bigint', comment: '创建时间（毫秒） | created, ms' },
   ],
   indexes: { wx_claim_lease_idx: ['app_id', 'kind', 'lease_until'] },

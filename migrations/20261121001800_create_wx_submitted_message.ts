@@ -32,6 +32,13 @@ export const { up, down } = tableMigration({
       comment: '首次取出发送的时间（毫秒），0 = 尚未 | first taken for sending, ms; 0 = not yet',
     },
     {
+      name: 'spared',
+      type: 'smallint unsigned',
+      default: 0,
+      comment:
+        '不计入次数上限的尝试：微信不可用、令牌被拒或额度用完时 | attempts that do not count: WeChat away, token refused, quota spent',
+    },
+    {
       name: 'requeues',
       type: 'smallint unsigned',
       default: 0,

@@ -5421,7 +5421,7 @@ export interface operations {
                                 opted_out: number | null;
                                 /** @description Had a permit left, and could not be reached */
                                 blocked: number | null;
-                                /** @description When they were counted: whenever a process leaves the run. null: not yet */
+                                /** @description When they were summed up: whenever a process leaves the run. null: not yet */
                                 as_of: string | null;
                             };
                             /** @description By code and outcome, the most frequent first */
@@ -5763,7 +5763,7 @@ export interface operations {
                             opted_out: number | null;
                             /** @description Had a permit left, and could not be reached */
                             blocked: number | null;
-                            /** @description When they were counted: whenever a process leaves the run. null: not yet */
+                            /** @description When they were summed up: whenever a process leaves the run. null: not yet */
                             as_of: string | null;
                         };
                         /** @description By code and outcome, the most frequent first */

@@ -16,7 +16,8 @@
  *
  * One lock order everywhere, so that transactions wait in order and do not deadlock: the run and its
  * ranges (src/runs), the person (`wx_user`), permits by ascending id, counters by ascending user, messages by ascending
- * id, and last of all the outcomes of the run (src/runs/outcomes.ts), after which nothing more is locked. A statement
+ * id, and last of all the outcomes of the run (src/runs/outcomes.ts), after which
+ * nothing more is locked but the count of a quota (src/messages/quota-count.ts). A statement
  * on several rows takes sorted keys, at most MAX_LIST of them. The one exception: a verdict that stops
  * a person locks the person after its message (and voids the permits that WeChat refused, skipping what is locked). Where that meets a transaction going the other way, the database ends
  * one of the two, and inTransaction tries it again. A claim writes its messages first and then takes their permits and
@@ -26,9 +27,16 @@
 export { type Assigned, assignUnassigned } from './assign.js'
 export { type Claimed, lockForClaim, spendForClaim } from './claim.js'
 export { type ErasablePermit, erasePermits, lockErasable } from './erase.js'
-export { expirePermits, type StaleOf } from './expire.js'
+export { type ExpiredPermits, expireAll, expireFree, type StaleOf } from './expire.js'
 export { type GivenBack, giveBack, lockSpent, withdraw } from './give-back.js'
-export { confirmTap, grantPermits, grantSubscription, type NewPermit, renameTap } from './grant.js'
+export {
+  confirmTap,
+  grantingPermits,
+  grantPermits,
+  grantSubscription,
+  type NewPermit,
+  renameTap,
+} from './grant.js'
 export { handOver } from './hand-over.js'
 export { lastRemindedOn, setLastDateBack } from './last-date.js'
 export { byId, NOBODY } from './locked-permits.js'
@@ -47,6 +55,7 @@ export { lockPermitsFor, PermitsMoved, type PermitWant, spendOnMessages } from '
 export {
   type Condition,
   givenBy,
+  hasLatePermit,
   isForReminders,
   isUsable,
   mayBeDue,

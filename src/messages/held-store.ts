@@ -50,6 +50,8 @@ interface HeldRow {
   form_id: string | null
   source: PermitSource | null
   attempts: number
+  spared: number | null
+  submitted_by: string | null
   maybe_sent: number
   business_date: number | null
   run_id: number | null
@@ -64,7 +66,7 @@ export async function findHeld(trx: Knex.Transaction, ids: number[], lease: Leas
     `SELECT m.id, m.kind, m.state, m.app_id, m.user_id, COALESCE(m.open_id, f.open_id) AS open_id,
        CASE WHEN m.kind = 'api' THEN m.open_id END AS addressed_to, c.channel,
        c.template_id, COALESCE(s.page, c.page) AS page, COALESCE(s.data, c.data) AS data, m.streak, m.permit_id,
-       f.form_id, f.source, m.attempts, m.maybe_sent, m.business_date, m.run_id, s.not_after,
+       f.form_id, f.source, m.attempts, s.spared, s.submitted_by, m.maybe_sent, m.business_date, m.run_id, s.not_after,
        COALESCE(NULLIF(s.claimed_at, 0), m.created_at) AS claimed_at
      FROM wx_push_message m${byPrimaryKey(trx)} JOIN wx_card c ON c.id = m.card_id LEFT JOIN wx_save_form_id f ON f.id = m.permit_id
      LEFT JOIN wx_submitted_message s ON s.message_id = m.id
@@ -88,6 +90,8 @@ export async function findHeld(trx: Knex.Transaction, ids: number[], lease: Leas
     formId: row.form_id ?? '',
     permitSource: row.source,
     attempts: row.attempts,
+    spared: row.spared ?? 0,
+    submittedBy: row.submitted_by ?? '',
     maybeSent: row.maybe_sent === 1,
     businessDate: row.business_date,
     runId: row.run_id,

@@ -13,25 +13,28 @@ import { withoutContention } from '../db/transaction.js'
 import { groupBy } from '../lib/group-by.js'
 import { sortedUnique } from '../lib/sorted.js'
 import type { HeldMessage, Lease, MessageKind } from './message.js'
-import { addWaits, type Wait } from './retry-store.js'
+import type { QuotaUse } from './quota-store.js'
+import { addWaits, findSubmitters, type Wait } from './retry-store.js'
 
 /** Statements on claims: who holds which messages, until when, and who takes them over. */
 
-/** Adds a claim with a fresh lease, for messages of the same transaction. */
+/** Adds a claim with a fresh lease, for messages of the same transaction, which are counted in `quota`. */
 export async function openClaim(
   trx: Knex.Transaction,
   appId: string,
   leaseMs: number,
   now: number,
   kind: MessageKind = 'reminder',
+  quota?: QuotaUse,
 ): Promise<Lease> {
   const deadline = performance.now() + leaseMs
   const { insertId } = await execute(
     trx,
-    `INSERT INTO wx_claim (app_id, kind, lease_until, created_at) VALUES (?, ?, ${databaseNow(trx)} + ?, ?)`,
-    [appId, kind, leaseMs, now],
+    `INSERT INTO wx_claim (app_id, kind, lease_until, quota_path, quota_since, created_at)
+     VALUES (?, ?, ${databaseNow(trx)} + ?, ?, ?, ?)`,
+    [appId, kind, leaseMs, quota?.path ?? '', quota?.since ?? '', now],
   )
-  return { claimId: insertId, deadline }
+  return { claimId: insertId, deadline, ...(quota ? { quota } : {}) }
 }
 
 /** Extends leases to their full length from now. Returns the claims that are still there. */
@@ -82,31 +85,43 @@ async function markSendingOf(db: Knex, claimId: number, ids: number[]): Promise<
   return rows.map(({ id }) => id)
 }
 
+export interface LapsedClaim {
+  id: number
+  /** Where its messages are counted as calls of the day's quota. */
+  quota: QuotaUse | undefined
+}
+
 /** Locks claims whose holder let the lease lapse. Uses wx_claim_lease_idx. */
 export async function lockLapsedClaims(
   trx: Knex.Transaction,
   appId: string,
   kind: MessageKind,
   limit: number,
-): Promise<number[]> {
-  const rows = await selectRows<{ id: number }>(
+): Promise<LapsedClaim[]> {
+  const rows = await selectRows<{ id: number; quota_path: string; quota_since: string }>(
     trx,
-    `SELECT id FROM wx_claim WHERE app_id = ? AND kind = ? AND lease_until < ${databaseNow(trx)}
+    `SELECT id, quota_path, quota_since FROM wx_claim WHERE app_id = ? AND kind = ? AND lease_until < ${databaseNow(trx)}
      ORDER BY lease_until LIMIT ?${forUpdateSkipLocked(trx)}`,
     [appId, kind, limit],
   )
-  return rows.map(({ id }) => id)
+  return rows.map(({ id, quota_path: path, quota_since: since }) => ({
+    id,
+    quota: path === '' ? undefined : { appId, path, since },
+  }))
 }
 
 /** Locks messages of a claim that are still in its holder's hands. Uses wx_push_message_claim_idx. */
-export async function lockOfClaim(trx: Knex.Transaction, claimId: number, limit: number): Promise<number[]> {
-  const rows = await selectRows<{ id: number }>(
+export async function lockOfClaim(
+  trx: Knex.Transaction,
+  claimId: number,
+  limit: number,
+): Promise<{ id: number; state: 'queued' | 'sending' }[]> {
+  return selectRows(
     trx,
-    `SELECT id FROM wx_push_message${mysqlHint(trx, 'FORCE INDEX (wx_push_message_claim_idx)')}
+    `SELECT id, state FROM wx_push_message${mysqlHint(trx, 'FORCE INDEX (wx_push_message_claim_idx)')}
      WHERE claim_id = ? AND state IN ('queued', 'sending') ORDER BY id LIMIT ?${forUpdateSkipLocked(trx)}`,
     [claimId, limit],
   )
-  return rows.map(({ id }) => id)
 }
 
 /** Whether any message of a claim is in its holder's hands, locked or not. */
@@ -127,7 +142,10 @@ export async function takeUp(
   { inHand, waiting, kind }: { inHand: number[]; waiting: number[]; kind: MessageKind },
   now: number,
 ): Promise<void> {
-  const waits = waiting.map((id): Wait => ({ id, kind, nextAttemptAt: now }))
+  const submitters = await findSubmitters(trx, waiting)
+  const waits = waiting.map(
+    (id): Wait => ({ id, kind, submittedBy: submitters.get(id) ?? '', nextAttemptAt: now }),
+  )
   await addWaits(trx, appId, waits)
   if (inHand.length === 0) return
   const { claimId } = await openClaim(trx, appId, 0, now, kind)

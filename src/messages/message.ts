@@ -2,6 +2,7 @@ import type { PermitSource } from '../books/index.js'
 import type { Channel } from '../channel.js'
 import type { UserId } from '../lib/user-id.js'
 import type { TemplateData } from '../wechat/messages.js'
+import type { QuotaUse } from './quota-store.js'
 
 /** A sign-in reminder, or a message that a backend submitted. */
 export type MessageKind = 'reminder' | 'api'
@@ -34,8 +35,12 @@ export interface HeldMessage {
   permitSource: PermitSource | null
   /** Attempts that have ended so far. */
   attempts: number
+  /** Of these, those that said nothing of this message: see `spared` of a verdict. 0 for a reminder. */
+  spared: number
   /** An earlier attempt may have reached WeChat, and its answer is unknown. */
   maybeSent: boolean
+  /** Name of the API key that submitted it; '' for a reminder. */
+  submittedBy: string
   /** The day of a reminder; null for a message that a backend submitted. */
   businessDate: number | null
   /** The run that claimed it; null for a message that a backend submitted. */
@@ -54,6 +59,8 @@ export interface Lease {
   claimId: number
   /** The time until which this process may act on the messages, by its own monotonic clock (performance.now). */
   deadline: number
+  /** Where its messages are counted as calls of the day's quota; undefined if they are not. */
+  quota?: QuotaUse
 }
 
 /** The trace id of a message in the logs. */

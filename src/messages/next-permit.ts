@@ -8,6 +8,7 @@ import { addOutcomes, type OutcomeChange } from '../runs/outcomes.js'
 import type { JudgedMessage } from './judged.js'
 import type { HeldMessage } from './message.js'
 import { nextPermit, waiting } from './outcome.js'
+import { takeNext } from './quota-count.js'
 import * as store from './store.js'
 import { recordAttempts } from './submitted-store.js'
 import { addTallies, emptyTally, type Tally } from './tally.js'
@@ -97,6 +98,7 @@ async function takeAlike(db: Knex, judged: JudgedMessage[], now: number): Promis
     await recordAttempts(trx, goesOn, now)
     failpoint('next_permit.in_transaction')
     await addOutcomes(trx, outcomes, now)
+    await takeNext(trx, [...next.values()])
     return { next, without, tally }
   })
 }
@@ -129,12 +131,12 @@ async function goOnWith(
   permit: NextPermit,
   now: number,
 ): Promise<HeldMessage | undefined> {
-  const { id, kind, appId, userId } = message
+  const { id, kind, submittedBy, appId, userId } = message
   const attempts = message.attempts + 1
   await reserve(trx, { permitId: permit.id, messageId: id, appId, userId }, now)
   await store.goOnWith(trx, id, { permitId: permit.id, errcode: answer.errcode }, now)
   if (attempts % REQUESTS_IN_A_GO === 0) {
-    await store.putOff(trx, appId, { id, kind, nextAttemptAt: now + PAUSE_MS })
+    await store.putOff(trx, appId, { id, kind, submittedBy, nextAttemptAt: now + PAUSE_MS })
     return undefined
   }
   return {

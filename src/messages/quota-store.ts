@@ -8,6 +8,8 @@ import type { RunState } from '../runs/run.js'
 export interface RunOfDay {
   state: RunState
   planned: number | null
+  /** null while it is running. */
+  finished_at: number | null
   /** Delivered, failed and unknown, at this moment. */
   ended: number
 }
@@ -16,7 +18,7 @@ export interface RunOfDay {
 export async function findRunOfDay(db: Knex, appId: string, date: number): Promise<RunOfDay | undefined> {
   const [row] = await selectRows<RunOfDay>(
     db,
-    `SELECT r.state, r.planned, (SELECT COALESCE(SUM(o.messages), 0) FROM wx_run_outcome o
+    `SELECT r.state, r.planned, r.finished_at, (SELECT COALESCE(SUM(o.messages), 0) FROM wx_run_outcome o
        WHERE o.run_id = r.id AND o.outcome IN ('delivered', 'failed', 'unknown')) AS ended
      FROM wx_job_run r WHERE r.job = 'remind' AND r.app_id = ? AND r.slot = ?`,
     [appId, date],
@@ -45,14 +47,24 @@ export interface QuotaUse {
   since: string
 }
 
-/** What submitted messages have taken. */
-export async function findTaken(db: Knex, { appId, path, since }: QuotaUse): Promise<number> {
-  const [row] = await selectRows<{ submitted: number }>(
+/** What submitted messages have taken; undefined where nothing was ever counted. */
+export async function findTaken(db: Knex, { appId, path, since }: QuotaUse): Promise<number | undefined> {
+  const [row] = await selectRows<{ since: string; submitted: number }>(
     db,
-    'SELECT submitted FROM wx_quota_use WHERE app_id = ? AND path = ? AND since = ?',
+    'SELECT since, submitted FROM wx_quota_use WHERE app_id = ? AND path = ?',
+    [appId, path],
+  )
+  if (!row) return undefined
+  return row.since === since ? row.submitted : 0
+}
+
+/** Begins to count. In no transaction: whoever comes second would wait for it, and then for the other's lock. */
+export async function beginCount(db: Knex, { appId, path, since }: QuotaUse): Promise<void> {
+  await execute(
+    db,
+    `INSERT ${isSqlite(db) ? 'OR IGNORE' : 'IGNORE'} INTO wx_quota_use (app_id, path, since, submitted) VALUES (?, ?, ?, 0)`,
     [appId, path, since],
   )
-  return row?.submitted ?? 0
 }
 
 /** Takes so many, if they fit into `allowed` with what was taken before. False if they do not. */
@@ -62,11 +74,6 @@ export async function takeOf(
   calls: number,
   allowed: number,
 ): Promise<boolean> {
-  await execute(
-    db,
-    `INSERT ${isSqlite(db) ? 'OR IGNORE' : 'IGNORE'} INTO wx_quota_use (app_id, path, since, submitted) VALUES (?, ?, ?, 0)`,
-    [appId, path, since],
-  )
   // MySQL sets columns from left to right, so `since` is still the old one where it is compared.
   const { affectedRows } = await execute(
     db,
@@ -75,6 +82,15 @@ export async function takeOf(
     [since, calls, since, appId, path, since, calls, allowed],
   )
   return affectedRows > 0
+}
+
+/** Takes so many without a limit. Another day's quota does not change. */
+export async function addTo(db: Knex, { appId, path, since }: QuotaUse, calls: number): Promise<void> {
+  await execute(
+    db,
+    'UPDATE wx_quota_use SET submitted = submitted + ? WHERE app_id = ? AND path = ? AND since = ?',
+    [calls, appId, path, since],
+  )
 }
 
 /** Nothing is given back to another day's quota. */

@@ -3,6 +3,7 @@ import type { Account } from '../account.js'
 import { businessDate } from '../lib/business-date.js'
 import { firingsOn, parseCron } from '../lib/cron.js'
 import { keptSendQuota, type QuotaReading, quotaDay } from '../platform/quota.js'
+import type { Allowance } from './quota-count.js'
 import * as store from './quota-store.js'
 import { windowEnd } from './window.js'
 
@@ -28,34 +29,22 @@ export async function quotaLeft(db: Knex, account: Sender, now: number): Promise
   const budget = await findBudget(db, account, now)
   if (!budget) return undefined
   const { reading, base, reserved, use } = budget
-  const left = Math.max(0, base - (await store.findTaken(db, use)))
+  const left = Math.max(0, base - ((await store.findTaken(db, use)) ?? 0))
   return { path: reading.path, dailyLimit: reading.dailyLimit, askedAt: reading.askedAt, left, reserved }
 }
 
 /**
- * How many of `wanted` submitted messages may be sent now. They are counted as sent, over all processes together, and
- * never reach into what today's reminders need. As many as are wanted while WeChat has never told the quota.
+ * What today's quota leaves submitted messages, over all processes together: they never reach into what today's reminders
+ * need. undefined while WeChat has never told the quota: then nothing holds them back.
  */
-export async function takeForSubmitted(
-  db: Knex,
-  account: Sender,
-  wanted: number,
-  now: number,
-): Promise<number> {
+export async function findAllowance(db: Knex, account: Sender, now: number): Promise<Allowance | undefined> {
   const budget = await findBudget(db, account, now)
-  if (!budget || wanted <= 0) return wanted
+  if (!budget) return undefined
   const { base, reserved, use } = budget
+  const taken = await store.findTaken(db, use)
+  if (taken === undefined) await store.beginCount(db, use)
   const allowed = base - reserved
-  if (await store.takeOf(db, use, wanted, allowed)) return wanted
-  const rest = Math.min(wanted, allowed - (await store.findTaken(db, use)))
-  // Another process may have been quicker: its messages go out, and ours wait for the next look.
-  return rest > 0 && (await store.takeOf(db, use, rest, allowed)) ? rest : 0
-}
-
-/** Gives back what was taken for messages that did not go out. */
-export async function giveBackOfQuota(db: Knex, account: Sender, unsent: number, now: number): Promise<void> {
-  const budget = await findBudget(db, account, now)
-  if (budget && unsent > 0) await store.giveBackTo(db, budget.use, unsent)
+  return { use, allowed, left: Math.max(0, allowed - (taken ?? 0)) }
 }
 
 interface Budget {
@@ -74,9 +63,12 @@ async function findBudget(db: Knex, account: Sender, now: number): Promise<Budge
   const run = await store.findRunOfDay(db, appId, date)
   const isOfToday = quotaDay(reading.askedAt) === quotaDay(now)
   const ended = run?.ended ?? 0
+  // Outside of China, the day of the quota ends within the day of the account.
+  const wasBefore = run?.finished_at != null && quotaDay(run.finished_at) < quotaDay(now)
+  const endedToday = wasBefore ? 0 : ended
   return {
     reading,
-    base: isOfToday ? reading.remain - Math.max(0, ended - reading.ended) : reading.dailyLimit - ended,
+    base: isOfToday ? reading.remain - Math.max(0, ended - reading.ended) : reading.dailyLimit - endedToday,
     reserved: await stillPlanned(db, account, run, date, now),
     use: { appId, path: reading.path, since: `${quotaDay(now)}-${isOfToday ? reading.version : 0}` },
   }

@@ -13,9 +13,12 @@ import * as store from './lease-store.js'
 import type { HeldMessage, MessageKind } from './message.js'
 import type { SendingObserver } from './observer.js'
 import { waiting } from './outcome.js'
-import { takeDueRetries } from './retry-store.js'
+import { type Allowance, takeCalls } from './quota-count.js'
+import { giveBackTo } from './quota-store.js'
+import { takeDueReminders } from './retry-store.js'
 import { settleBatch } from './settle.js'
 import { markClaimed, recordInterrupted } from './submitted-store.js'
+import { takeInTurns } from './take-turns.js'
 import { addTallies, emptyTally, type Tally } from './tally.js'
 import { canRepeat, judgeUnsent } from './verdict.js'
 import { createDeadlines, type SendingWindow } from './window.js'
@@ -42,38 +45,47 @@ export interface TakeoverOptions {
   kind?: MessageKind
   /** Leaves those whose time has come in the queue. */
   only?: 'lapsed'
+  /** The day's quota, of which each message takes a call. */
+  quota?: Allowance | undefined
+  /** In [0, 1): which backend's messages come first. */
+  random?: number
 }
 
 /**
  * Takes over messages of one kind that a dead process left, and those whose time or retry has come. Returns the ones to
  * be sent now, with the permit they had. The others (too late, no longer wanted, not to be repeated) are settled at once.
+ * Throws QuotaMoved if another process took the calls that this one would need.
  */
 export async function takeOver(
   db: Knex,
   window: SendingWindow,
-  { limit, leaseMs, now, kind = 'reminder', only }: TakeoverOptions,
+  { limit, leaseMs, now, kind = 'reminder', only, quota, random = 0 }: TakeoverOptions,
 ): Promise<Takeover> {
   const { messages, unwanted, handedOver, lapsedIds } = await inTransaction(db, async (trx) => {
     const lapsed = await takeLapsed(trx, window.appId, kind, limit)
     const room = only === 'lapsed' ? 0 : limit - lapsed.ids.length
-    const due = room === 0 ? [] : await takeDueRetries(trx, window.appId, kind, now, room)
+    const due = await takeDue(trx, window.appId, { kind, now, limit: room, random })
     const ids = sortedUnique([...lapsed.ids, ...due])
+    const claims = lapsed.claims.map(({ id }) => id)
     if (ids.length === 0) {
-      await closeEmpty(trx, lapsed.claims)
+      await closeEmpty(trx, claims)
       return { messages: [], unwanted: new Map<number, never>(), handedOver: [], lapsedIds: [] }
     }
-    const lease = await store.openClaim(trx, window.appId, leaseMs, now, kind)
+    const lease = await store.openClaim(trx, window.appId, leaseMs, now, kind, quota?.use)
     await recordInterrupted(trx, ids, now)
     await store.makeOurs(trx, ids, lease, now)
     await markClaimed(trx, ids, now)
-    await closeEmpty(trx, lapsed.claims)
-    const messages = await findHeld(trx, ids, lease)
+    await closeEmpty(trx, claims)
+    const messages = inOrderOf([...lapsed.ids, ...due], await findHeld(trx, ids, lease))
     const handedOver = await findHandedOver(trx, window.appId, messages)
     const theirs = handedOver.map(({ message }) => [message.id, 'handed_over'] as const)
     const unwanted = new Map([...theirs, ...(await findUnwanted(trx, ids))])
     const waited = new Set(due)
     const ended = messages.filter(({ id }) => waited.has(id)).map(({ runId }) => waiting(runId, -1))
     await addOutcomes(trx, ended, now)
+    for (const { quota: counted, unsent } of lapsed.claims)
+      if (counted && unsent > 0) await giveBackTo(trx, counted, unsent)
+    if (quota) await takeCalls(trx, quota, ids.length)
     return { messages, unwanted, handedOver, lapsedIds: lapsed.ids }
   })
   failpoint('take_over.committed')
@@ -93,6 +105,21 @@ export async function takeOver(
   return { messages: toSend, taken: messages.length, lapsed: lapsedIds.length, tally }
 }
 
+/** In the order in which they were taken, and not in that of their ids: backends have taken turns. */
+function inOrderOf(ids: number[], messages: HeldMessage[]): HeldMessage[] {
+  const held = new Map(messages.map((message) => [message.id, message]))
+  return ids.flatMap((id) => held.get(id) ?? [])
+}
+
+function takeDue(
+  trx: Knex.Transaction,
+  appId: string,
+  { kind, ...of }: { kind: MessageKind; now: number; limit: number; random: number },
+): Promise<number[]> {
+  if (of.limit === 0) return Promise.resolve([])
+  return kind === 'api' ? takeInTurns(trx, appId, of) : takeDueReminders(trx, appId, of.now, of.limit)
+}
+
 /** Tells of a takeover that found something. */
 export function observeTakeover(observe: SendingObserver, { taken, lapsed, tally }: Takeover): void {
   if (taken === 0) return
@@ -100,20 +127,23 @@ export function observeTakeover(observe: SendingObserver, { taken, lapsed, tally
   observe.settled(tally)
 }
 
-/** Locks messages of lapsed claims, and the claims. A claim of which others hold messages keeps these. */
+/** Locks messages of lapsed claims, and the claims. `unsent`: those whose request cannot have left. A claim of which others hold messages keeps these. */
 async function takeLapsed(
   trx: Knex.Transaction,
   appId: string,
   kind: MessageKind,
   limit: number,
-): Promise<{ ids: number[]; claims: number[] }> {
+): Promise<{ ids: number[]; claims: (store.LapsedClaim & { unsent: number })[] }> {
   const claims = await store.lockLapsedClaims(trx, appId, kind, MAX_CLAIMS)
   const ids: number[] = []
-  for (const claimId of claims) {
-    if (ids.length >= limit) break
-    ids.push(...(await store.lockOfClaim(trx, claimId, limit - ids.length)))
+  const looked: (store.LapsedClaim & { unsent: number })[] = []
+  for (const claim of claims) {
+    const room = limit - ids.length
+    const messages = room > 0 ? await store.lockOfClaim(trx, claim.id, room) : []
+    ids.push(...messages.map(({ id }) => id))
+    looked.push({ ...claim, unsent: messages.filter(({ state }) => state === 'queued').length })
   }
-  return { ids, claims }
+  return { ids, claims: looked }
 }
 
 async function closeEmpty(trx: Knex.Transaction, claimIds: number[]): Promise<void> {

@@ -13,6 +13,7 @@ import { addWaits } from './retry-store.js'
 export interface Settlement extends AnswerRecord {
   id: number
   kind: MessageKind
+  submittedBy: string
   appId: string
   /** The claim by which the message is held. */
   claimId: number
@@ -80,7 +81,12 @@ async function waitForRetry(trx: Knex.Transaction, group: Settlement[], settled:
   const [first] = group
   if (!first || settled === 0) return
   const ours = settled === group.length ? group : await stillOurs(trx, group)
-  const waits = ours.map(({ id, kind, nextAttemptAt }) => ({ id, kind, nextAttemptAt: nextAttemptAt ?? 0 }))
+  const waits = ours.map(({ id, kind, submittedBy, nextAttemptAt }) => ({
+    id,
+    kind,
+    submittedBy,
+    nextAttemptAt: nextAttemptAt ?? 0,
+  }))
   await addWaits(trx, first.appId, waits)
 }
 

@@ -11,8 +11,15 @@ import type { JudgedMessage } from './judged.js'
 import type { HeldMessage } from './message.js'
 import { takeNextPermits } from './next-permit.js'
 import { outcomesOf } from './outcome.js'
+import { giveBackUnsent } from './quota-count.js'
 import { type Settlement, writeVerdicts } from './settle-store.js'
-import { endSubmitted, lockSubmitted, recordAttempts, type SubmittedEndOf } from './submitted-store.js'
+import {
+  endSubmitted,
+  lockSubmitted,
+  recordAttempts,
+  type SubmittedEndOf,
+  spareAttempts,
+} from './submitted-store.js'
 import { addTallies, emptyTally, type Tally } from './tally.js'
 import type { Verdict } from './verdict.js'
 
@@ -60,6 +67,7 @@ async function settle(db: Knex, judged: JudgedMessage[], now: number): Promise<T
     const submitted = await lockSubmitted(trx, judged)
     const counts = await writeVerdicts(trx, settlements, now)
     await recordAttempts(trx, submitted, now)
+    await spareAttempts(trx, submitted.filter(isSpared).map(idOf))
     await endSubmitted(trx, submitted.flatMap(endOf), now)
     failpoint('settle.in_transaction')
     for (const { runId, state, messages } of counts) {
@@ -69,6 +77,7 @@ async function settle(db: Knex, judged: JudgedMessage[], now: number): Promise<T
     await recordStops(trx, judged, now)
     await endRefusedTemplates(trx, judged, now)
     await addOutcomes(trx, counts.flatMap(outcomesOf), now)
+    await giveBackUnsent(trx, submitted)
     return counts
   })
   failpoint('settle.committed')
@@ -79,6 +88,9 @@ async function settle(db: Knex, judged: JudgedMessage[], now: number): Promise<T
   }
   return tally
 }
+
+const isSpared = ({ verdict }: JudgedMessage): boolean => verdict.kind === 'retry' && verdict.spared === true
+const idOf = ({ message }: JudgedMessage): number => message.id
 
 function endOf({ message: { id }, verdict: { kind } }: JudgedMessage): SubmittedEndOf[] {
   return kind === 'delivered' || kind === 'failed' || kind === 'unknown' ? [{ id, state: kind }] : []
@@ -117,6 +129,7 @@ function toSettlement({ message, verdict, answer, attempted }: JudgedMessage, no
   return {
     id: message.id,
     kind: message.kind,
+    submittedBy: message.submittedBy,
     appId: message.appId,
     claimId: message.lease.claimId,
     runId: message.runId,

@@ -88,6 +88,16 @@ function outcomeOf(answer: AnswerRecord): AttemptOutcome {
   return cause === '' ? 'accepted' : (UNANSWERED[cause] ?? 'interrupted')
 }
 
+/** Notes that an attempt of each said nothing of it, and does not count. */
+export async function spareAttempts(trx: Knex.Transaction, ids: number[]): Promise<void> {
+  for (const chunk of chunks(sortedUnique(ids), MAX_LIST))
+    await execute(
+      trx,
+      `UPDATE wx_submitted_message${byPrimaryKey(trx)} SET spared = spared + 1 WHERE message_id IN (${placeholders(chunk.length)})`,
+      chunk,
+    )
+}
+
 /** Records for messages that are about to be taken over that an attempt broke off, where one was under way. */
 export async function recordInterrupted(trx: Knex.Transaction, ids: number[], now: number): Promise<void> {
   await execute(

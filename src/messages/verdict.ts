@@ -2,7 +2,7 @@ import { MINUTE_MS, SECOND_MS } from '../lib/durations.js'
 import type { SendResult } from '../wechat/client.js'
 import { CODE } from '../wechat/codes.js'
 import type { ErrcodeEntry } from '../wechat/errcodes.js'
-import { backoff } from './backoff.js'
+import { backoff, patientBackoff } from './backoff.js'
 import type { HeldMessage } from './message.js'
 import { POLICIES } from './policy.js'
 
@@ -11,9 +11,9 @@ export type Verdict =
   | { kind: 'delivered' }
   /**
    * Same message, same permit, later. `exhausted`: it has used up its attempts, and is repeated only to resolve the
-   * doubt.
+   * doubt. `spared`: the answer said nothing of this message, so the attempt does not count.
    */
-  | { kind: 'retry'; afterMs: number; maybeSent: boolean; exhausted?: true }
+  | { kind: 'retry'; afterMs: number; maybeSent: boolean; exhausted?: true; spared?: true }
   /** The permit is spoiled: same message, with the user's next one. */
   | { kind: 'next_permit' }
   | { kind: 'failed'; stops?: 'opt_out' | 'block' }
@@ -29,7 +29,8 @@ export type Verdict =
 export const MAX_ATTEMPTS = 6
 /**
  * A submitted message has more patience, because no run claims its user again: with pauses of up to ten minutes, these
- * attempts take about a quarter of an hour, and longer while an outage holds everything up.
+ * attempts take about a quarter of an hour. What says nothing of the message does not count: while WeChat is away, the
+ * token is refused or the quota is spent, it waits until its not_after.
  */
 export const MAX_SUBMITTED_ATTEMPTS = 12
 const SUBMITTED_CAP_MS = 10 * MINUTE_MS
@@ -85,14 +86,20 @@ export function judge(message: HeldMessage, result: SendResult, random: number, 
     case 'accepted':
       return { kind: 'delivered' }
     case 'unreachable':
-      return tryAgain(message, random, now)
+      return tryAgain(message, random, now, { isSpared: true })
     case 'ambiguous':
       return canRepeat(message, now)
-        ? tryAgain({ ...message, maybeSent: true }, random, now)
+        ? tryAgain({ ...message, maybeSent: true }, random, now, { isSpared: true })
         : { kind: 'unknown' }
     case 'refused':
       return judgeRefusal(message, result.entry, random, now)
   }
+}
+
+/** Whether any message would have met this refusal: WeChat is busy, the token is refused, the quota is spent. */
+function isOfAll(entry: ErrcodeEntry): boolean {
+  if (entry.class === 'transient') return entry.errcode !== CODE.sameOpenidConcurrently
+  return entry.class === 'token' || entry.class === 'quota' || entry.isOfToken === true
 }
 
 function judgeRefusal(message: HeldMessage, entry: ErrcodeEntry, random: number, now: number): Verdict {
@@ -118,19 +125,23 @@ function judgeRefusal(message: HeldMessage, entry: ErrcodeEntry, random: number,
     }
     case 'kept':
     case 'in_doubt':
-      return tryAgain({ ...message, maybeSent }, random, now, entry.retryAfterMs)
+      return tryAgain({ ...message, maybeSent }, random, now, {
+        isSpared: isOfAll(entry),
+        atLeastMs: entry.retryAfterMs,
+      })
     case 'given_back':
       // A message that may have been delivered is never given back: a second one could follow it.
-      if (maybeSent) return tryAgain({ ...message, maybeSent }, random, now)
+      if (maybeSent) return tryAgain({ ...message, maybeSent }, random, now, { isSpared: isOfAll(entry) })
       return message.kind === 'api' ? judgeMistake(message, entry, random) : { kind: 'give_back' }
   }
 }
 
 /** A token or a quota is nobody's message: it waits for that until its not_after. Anything else may be this message. */
 function judgeMistake(message: HeldMessage, entry: ErrcodeEntry, random: number): Verdict {
-  const isOfMessage = entry.class === 'configuration' && entry.isOfToken !== true
-  if (isOfMessage && message.attempts + 1 >= MAX_MISTAKEN_ATTEMPTS) return { kind: 'give_back', as: 'dead' }
-  return { kind: 'retry', afterMs: Math.round(MISTAKE_PAUSE_MS * (1 + random)), maybeSent: false }
+  const afterMs = Math.round(MISTAKE_PAUSE_MS * (1 + random))
+  if (isOfAll(entry)) return { kind: 'retry', afterMs, maybeSent: false, spared: true }
+  if (message.attempts + 1 - message.spared >= MAX_MISTAKEN_ATTEMPTS) return { kind: 'give_back', as: 'dead' }
+  return { kind: 'retry', afterMs, maybeSent: false }
 }
 
 /**
@@ -149,15 +160,25 @@ export function judgeUnsent(
   return { kind: 'give_back' }
 }
 
-function tryAgain(message: HeldMessage, random: number, now: number, atLeastMs = 0): Verdict {
+function tryAgain(
+  message: HeldMessage,
+  random: number,
+  now: number,
+  { isSpared, atLeastMs = 0 }: { isSpared: boolean; atLeastMs?: number | undefined },
+): Verdict {
   const { maybeSent, kind } = message
-  const attempts = message.attempts + 1
   const patience =
     kind === 'api'
       ? { attempts: MAX_SUBMITTED_ATTEMPTS, capMs: SUBMITTED_CAP_MS }
       : { attempts: MAX_ATTEMPTS }
   const whileKeyHolds = (pauseMs: number): number =>
     maybeSent ? Math.max(atLeastMs, Math.min(pauseMs, lastChanceInMs(message, now) ?? pauseMs)) : pauseMs
+  // Only what ends at a not_after may be tried without a limit.
+  if (isSpared && message.notAfter !== null) {
+    const pauseMs = Math.max(atLeastMs, patientBackoff(message.attempts + 1, random, SUBMITTED_CAP_MS))
+    return { kind: 'retry', afterMs: whileKeyHolds(pauseMs), maybeSent, spared: true }
+  }
+  const attempts = message.attempts + 1 - message.spared
   if (attempts < patience.attempts) {
     const pauseMs = atLeastMs + backoff(attempts, random, patience.capMs)
     return { kind: 'retry', afterMs: whileKeyHolds(pauseMs), maybeSent }

@@ -5,7 +5,8 @@ import { isSqlite } from '../db/sql.js'
 import { ServiceError } from '../errors.js'
 import { createGroupCommit } from '../lib/group-commit.js'
 import { accept, type UploadedPermit } from './accept.js'
-import { type Accepted, commitUploads, type UploadOutcome, type UploadRequest } from './commit-uploads.js'
+import { commitUploads } from './commit-uploads.js'
+import type { Accepted, UploadOutcome, UploadRequest } from './decide-uploads.js'
 import { lookAt } from './locked.js'
 
 export interface Ingest {
@@ -51,11 +52,12 @@ export interface CommittedGroup {
  * told of each group.
  */
 export function createIngest(db: Knex, onCommit: (group: CommittedGroup) => void = () => {}): Ingest {
+  const repeats = expectRepeats()
   const createLane = (maxGroupWeight: number) =>
     createGroupCommit<UploadRequest, Attempt>({
       async commit(requests) {
         const began = performance.now()
-        const attempts = await commitUnlocked(db, requests)
+        const attempts = await commitUnlocked(db, requests, repeats)
         const permits = requests.reduce((sum, request) => sum + request.permits.length, 0)
         onCommit({ requests: requests.length, permits, seconds: (performance.now() - began) / 1_000 })
         return attempts
@@ -123,13 +125,41 @@ export function createIngest(db: Knex, onCommit: (group: CommittedGroup) => void
   }
 }
 
-async function commitUnlocked(db: Knex, requests: UploadRequest[]): Promise<Attempt[]> {
+/** Groups after one with a repeated form_id in which more of them are expected. */
+const GROUPS_WITH_REPEATS = 20
+
+/**
+ * Whether to look for form_ids that came before. Nearly all are new, and for them the look would cost the database a
+ * tenth of an upload; but a caller who had no answer sends again all that it sent, and a group with one of these is
+ * committed twice if nobody looked.
+ */
+interface Repeats {
+  areExpected(): boolean
+  note(outcomes: UploadOutcome[][]): void
+}
+
+function expectRepeats(): Repeats {
+  let groupsLeft = 0
+  return {
+    areExpected: () => groupsLeft > 0,
+    note(outcomes) {
+      if (outcomes.some((ofRequest) => ofRequest.some(isRepeat))) groupsLeft = GROUPS_WITH_REPEATS
+      else if (groupsLeft > 0) groupsLeft--
+    },
+  }
+}
+
+const isRepeat = (one: UploadOutcome): boolean =>
+  one.outcome === 'duplicate' || (one.outcome === 'rejected' && one.reason === 'belongs_to_another_user')
+
+async function commitUnlocked(db: Knex, requests: UploadRequest[], repeats: Repeats): Promise<Attempt[]> {
   // SQLite has no locked rows: its one lock is the whole file.
   if (isSqlite(db)) return commitUploads(db, requests)
-  const { locked, known } = await lookAt(db, requests)
+  const { locked, known } = await lookAt(db, requests, repeats.areExpected())
   const free = requests.filter((request) => !locked.has(request))
   try {
     const outcomes = free.length === 0 ? [] : await commitUploads(db, free, known)
+    repeats.note(outcomes)
     const committed = new Map(free.map((request, i) => [request, outcomes[i]]))
     return requests.map((request) => committed.get(request) ?? 'locked')
   } catch (error) {

@@ -5,21 +5,26 @@ import type { SendResult } from '../wechat/client.js'
 import { CODE } from '../wechat/codes.js'
 import type { Holds } from './holds.js'
 
-/** Answers of this kind in a row pause everything. */
+/** Answers of this kind in a row pause everything, however many passes they took: a queue of one message counts as well. */
 const IN_A_ROW = 5
+
+export interface SubmittedBrake extends Brake {
+  /** How many of the latest answers, in a row, said that WeChat is away. */
+  readonly outages: number
+}
 
 /**
  * Stops the sending of submitted messages while nothing can go out: WeChat is away, the token is refused, the quota is
- * spent. It costs each message at most one attempt, and the queue goes on by itself. A mistake in one message or template
+ * spent. `outagesBefore` are those of the pass before. It costs each message at most one attempt, and the queue goes on by itself. A mistake in one message or template
  * stops no other: the message is tried a few times and is then dead, and its template may be held up (holds.ts).
  * Refusals by users stop nothing: they say something about the list of the backend that submitted them.
  */
-export function createSubmittedBrake(holds: Holds, now: () => number): Brake {
+export function createSubmittedBrake(holds: Holds, now: () => number, outagesBefore = 0): SubmittedBrake {
   let halt: Halt | undefined
   let accepted = false
   let answered = false
   let doubts = 0
-  let outages = 0
+  let outages = outagesBefore
   let lastOutage: Bilingual = { en: '', zh: '' }
 
   function pause(): void {
@@ -46,6 +51,9 @@ export function createSubmittedBrake(holds: Holds, now: () => number): Brake {
     },
     get doubts() {
       return doubts
+    },
+    get outages() {
+      return outages
     },
     heldUpFor: ({ templateId }, at) => holds.heldFor(templateId, at),
     drained() {

@@ -22,7 +22,7 @@ export async function reopen(
   if (affectedRows === 0) return false
   const { affectedRows: dead } = await execute(
     trx,
-    `UPDATE wx_submitted_message${byPrimaryKey(trx)} SET state = 'open', requeues = requeues + 1, claimed_at = 0, not_after = ?,
+    `UPDATE wx_submitted_message${byPrimaryKey(trx)} SET state = 'open', requeues = requeues + 1, claimed_at = 0, spared = 0, not_after = ?,
        updated_at = ?
      WHERE message_id = ? AND app_id = ? AND state = 'dead'`,
     [to.notAfter, now, to.id, to.appId],

@@ -48,7 +48,7 @@ export async function requeueMessage(
         throw notDead(row ? stateOf(row) : 'deleted')
       }
       if (permitId !== null) await spendOnMessages(trx, appId, [{ id, userId }], now)
-      await addWaits(trx, appId, [{ id, kind: 'api', nextAttemptAt: now }])
+      await addWaits(trx, appId, [{ id, kind: 'api', submittedBy: dead.submitted_by, nextAttemptAt: now }])
       failpoint('submit.in_transaction')
     },
     (error) => error instanceof PermitsMoved,

@@ -2,8 +2,9 @@ import type { Account } from '../account.js'
 import type { Brake } from '../messages/brake.js'
 import type { DeliverDeps, Source } from '../messages/delivery.js'
 import type { HeldMessage } from '../messages/message.js'
-import { giveBackOfQuota, takeForSubmitted } from '../messages/quota.js'
-import { observeTakeover, takeOver } from '../messages/recovery.js'
+import { findAllowance } from '../messages/quota.js'
+import { QuotaMoved } from '../messages/quota-count.js'
+import { observeTakeover, type Takeover, takeOver } from '../messages/recovery.js'
 import { addTallies, emptyTally, type Tally } from '../messages/tally.js'
 import { findWork } from './due-store.js'
 import { tidyUp } from './tidy-up.js'
@@ -12,12 +13,12 @@ import { tidyUp } from './tidy-up.js'
 const BATCH = 200
 /** With a slow SEND_RATE, no more than goes out in this time. */
 const BATCH_SECONDS = 5
+/** How often it looks for room in the quota while other processes are quicker. The next second looks again. */
+const MAX_LOOKS = 5
 
 export interface SubmittedSource extends Source {
   /** Messages that were settled at once, without being sent. */
   readonly settledAtOnce: Tally
-  /** Messages that were to be sent, each counted as one of the day's quota. */
-  readonly handedOut: number
 }
 
 /**
@@ -31,32 +32,46 @@ export function createSubmittedSource(
   brake: Brake,
   { isProbe }: { isProbe: boolean },
 ): SubmittedSource {
-  const { db, now, leaseMs, observe } = deps
+  const { db, now, random, leaseMs, observe } = deps
   const perSecond = deps.rate.perSecond ?? Number.POSITIVE_INFINITY
   const batch = Math.max(1, Math.min(BATCH, Math.ceil(perSecond * BATCH_SECONDS)))
   let probe: 'to_send' | 'sent' | 'passed' = isProbe ? 'to_send' : 'passed'
   let settledAtOnce = emptyTally()
-  let handedOut = 0
 
   async function take(limit: number): Promise<HeldMessage[] | undefined> {
     const work = await findWork(db, account.appId, now())
     settledAtOnce = addTallies(settledAtOnce, await tidyUp(deps, account, work))
-    const allowed = await takeForSubmitted(db, account, limit, now())
-    if (allowed === 0) return undefined
-    const takeover = await takeOver(db, account, { kind: 'api', limit: allowed, leaseMs, now: now() })
-    await giveBackOfQuota(db, account, allowed - takeover.messages.length, now())
+    const takeover = await takeWithinQuota(limit)
+    if (!takeover) return undefined
     observeTakeover(observe, takeover)
     settledAtOnce = addTallies(settledAtOnce, takeover.tally)
-    handedOut += takeover.messages.length
     return takeover.taken > 0 ? takeover.messages : undefined
+  }
+
+  async function takeWithinQuota(limit: number): Promise<Takeover | undefined> {
+    for (let looks = 0; looks < MAX_LOOKS; looks++) {
+      const quota = await findAllowance(db, account, now())
+      if (quota?.left === 0) return undefined
+      const most = Math.min(limit, quota?.left ?? limit)
+      try {
+        return await takeOver(db, account, {
+          kind: 'api',
+          limit: most,
+          leaseMs,
+          now: now(),
+          quota,
+          random: random(),
+        })
+      } catch (error) {
+        if (!(error instanceof QuotaMoved)) throw error
+      }
+    }
+    return undefined
   }
 
   return {
     get settledAtOnce() {
       return settledAtOnce
-    },
-    get handedOut() {
-      return handedOut
     },
     async next(idle) {
       if (probe === 'sent') {

@@ -206,7 +206,12 @@ async function insert(
     spending.map(({ id, item: { userId } }) => ({ id, userId })),
     now,
   )
-  const waits = queued.map(({ id, item }) => ({ id, kind: 'api' as const, nextAttemptAt: item.notBefore }))
+  const waits = queued.map(({ id, item }) => ({
+    id,
+    kind: 'api' as const,
+    submittedBy,
+    nextAttemptAt: item.notBefore,
+  }))
   for (const chunk of chunks(waits, CHUNK)) await addWaits(trx, appId, chunk)
 }
 

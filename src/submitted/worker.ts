@@ -3,7 +3,6 @@ import { MINUTE_MS, SECOND_MS } from '../lib/durations.js'
 import { oneAtATime } from '../lib/one-at-a-time.js'
 import { deliverAll } from '../messages/deliver.js'
 import type { DeliverDeps } from '../messages/delivery.js'
-import { giveBackOfQuota } from '../messages/quota.js'
 import { addTallies, emptyTally, type Tally } from '../messages/tally.js'
 import { createDeadlines } from '../messages/window.js'
 import type { Reason } from '../runs/reason.js'
@@ -50,19 +49,18 @@ export function createSubmittedWorker(deps: DeliverDeps, account: Account): Subm
   })
   let pausedUntil = 0
   let pauses = 0
+  let outages = 0
 
   async function pass(): Promise<Tally> {
     if (stopped.signal.aborted) return emptyTally()
     const work = await findWork(db, appId, now())
     if (now() < pausedUntil || !(work.due || work.lapsed)) return tidyUp(deps, account, work)
-    const brake = createSubmittedBrake(holds, now)
+    const brake = createSubmittedBrake(holds, now, outages)
     const isProbe = pauses > 0
     const source = createSubmittedSource(deps, account, brake, { isProbe })
     const { signal } = stopped
-    const counted = countRequests(deps)
-    const sent = await deliverAll(counted.deps, source, { kind: 'api', brake, closesAt, signal })
-    // Those that came back unsent will be counted again.
-    await giveBackOfQuota(db, account, source.handedOut - counted.requests, now())
+    const sent = await deliverAll(deps, source, { kind: 'api', brake, closesAt, signal })
+    outages = brake.outages
     const longest = sent.unknown > 0 ? LONGEST_DOUBT_PAUSE_MS : LONGEST_OUTAGE_PAUSE_MS
     if (brake.halt) rest(brake.halt.reason, longest)
     else if (brake.answered) pauses = 0
@@ -86,23 +84,6 @@ export function createSubmittedWorker(deps: DeliverDeps, account: Account): Subm
     stop() {
       stopped.abort()
       return passes.ended()
-    },
-  }
-}
-
-function countRequests(deps: DeliverDeps): { deps: DeliverDeps; readonly requests: number } {
-  let requests = 0
-  const observe = {
-    ...deps.observe,
-    answered(...[message, result]: Parameters<DeliverDeps['observe']['answered']>) {
-      requests++
-      deps.observe.answered(message, result)
-    },
-  }
-  return {
-    deps: { ...deps, observe },
-    get requests() {
-      return requests
     },
   }
 }

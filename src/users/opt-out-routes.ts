@@ -2,6 +2,7 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { FastifyRequest } from 'fastify'
 import type { Knex } from 'knex'
 import { Type } from 'typebox'
+import type { DatabaseOf } from '../db/share.js'
 import { inTransaction } from '../db/transaction.js'
 import { ServiceError } from '../errors.js'
 import { type AccountOf, AppId, AppIdQuery } from '../http/account-of.js'
@@ -38,12 +39,12 @@ const Answer = Type.Object(
 
 /** PUT and DELETE /v1/users/{user_id}/opt-out, for all open_ids of a user. */
 export function optOutRoutes(deps: {
-  db: Knex
+  dbOf: DatabaseOf
   accountOf: AccountOf
   callers: Callers
   now(): number
 }): FastifyPluginAsyncTypebox {
-  const { db, accountOf, now } = deps
+  const { dbOf, accountOf, now } = deps
 
   const schema = {
     tags: ['users'],
@@ -62,7 +63,7 @@ export function optOutRoutes(deps: {
     const { appId } = accountOf(request)
     const userId = readUserId(request.params.user_id, 'user_id')
     const named = { appId, userId }
-    const stopped = await inTransaction(db, async (trx) => {
+    const stopped = await inTransaction(dbOf(appId), async (trx) => {
       await write(trx, named, now())
       return store.countStopped(trx, named)
     })

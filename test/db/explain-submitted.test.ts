@@ -5,6 +5,7 @@ import { takeOver } from '../../src/messages/recovery.js'
 import { findDisagreeingEnds, findStranded } from '../../src/operations/store.js'
 import { deleteSubmitted, readAged, readMessages } from '../../src/retention/store.js'
 import { cancelMessage } from '../../src/submitted/cancel.js'
+import { findOldestDue } from '../../src/submitted/due-store.js'
 import { requeueMany } from '../../src/submitted/requeue-many.js'
 import { findMessage, listMessages } from '../../src/submitted/status.js'
 import { eraseSubmitted } from '../../src/user-data/erase-store.js'
@@ -103,6 +104,12 @@ const HOT: { name: string; sql: RegExp; accesses: Access[]; reads?: number }[] =
     ],
   },
   {
+    name: 'the oldest one whose time has come',
+    sql: /SELECT next_attempt_at FROM wx_message_retry/,
+    reads: 1,
+    accesses: [{ table: 'wx_message_retry', key: 'wx_message_retry_due_idx', by: ['app_id', 'kind'] }],
+  },
+  {
     name: 'messages that have not left by their not_after',
     sql: /ORDER BY s\.not_after LIMIT/,
     reads: 20,
@@ -113,13 +120,25 @@ const HOT: { name: string; sql: RegExp; accesses: Access[]; reads?: number }[] =
   },
   {
     name: 'messages whose time has come',
-    sql: /SELECT message_id FROM wx_message_retry WHERE app_id/,
+    sql: /SELECT message_id FROM wx_message_retry.*\s+WHERE app_id = \? AND kind = 'api' AND submitted_by = \?/,
     reads: 300,
     accesses: [
       {
         table: 'wx_message_retry',
-        key: 'wx_message_retry_due_idx',
-        by: ['app_id', 'kind', 'next_attempt_at'],
+        key: 'wx_message_retry_turn_idx',
+        by: ['app_id', 'kind', 'submitted_by', 'next_attempt_at'],
+      },
+    ],
+  },
+  {
+    name: 'the next backend that has a message waiting',
+    sql: /SELECT submitted_by FROM wx_message_retry.*\s+.* AND submitted_by > \?/,
+    reads: 2,
+    accesses: [
+      {
+        table: 'wx_message_retry',
+        key: 'wx_message_retry_turn_idx',
+        by: ['app_id', 'kind', 'submitted_by'],
       },
     ],
   },
@@ -338,7 +357,7 @@ async function fill(db: Knex, appId: string): Promise<void> {
   await fillTable(
     db,
     'wx_message_retry',
-    { ...waits, app_id, kind: "'api'", next_attempt_at: `${NOW} + 7 * 86400000` },
+    { ...waits, app_id, kind: "'api'", submitted_by: "'shop'", next_attempt_at: `${NOW} + 7 * 86400000` },
     BACKLOG,
   )
   const key = isSqlite(db) ? "'key-' || i" : "CONCAT('key-', i)"
@@ -417,6 +436,7 @@ async function runEverything(world: World): Promise<Statement[]> {
   clock.advance(3 * HOUR_MS)
   await sendSubmitted(world, process)
   const [waiting] = await submitTo(world, hundred(2))
+  await findOldestDue(db, appId)
   await cancelMessage(db, appId, waiting?.id ?? 0, clock.now())
   await takeOver(db, account, { kind: 'api', limit: 100, leaseMs: 15_000, now: clock.now() })
   await world.lapseLeases()

@@ -26,6 +26,8 @@ export function held(changes: Partial<HeldMessage> = {}): HeldMessage {
     maybeSent: false,
     businessDate: 20_261_120,
     runId: null,
+    spared: 0,
+    submittedBy: '',
     notAfter: null,
     ...changes,
   }

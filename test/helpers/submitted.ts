@@ -18,9 +18,9 @@ let keys = 0
 export async function submitTo(
   world: Pick<World, 'db' | 'account' | 'clock'>,
   userIds: UserId[],
-  changes: Partial<Item> & { key?: string; account?: Partial<Account> } = {},
+  changes: Partial<Item> & { key?: string; account?: Partial<Account>; by?: string } = {},
 ): Promise<Accepted[]> {
-  const { key = `key-${++keys}`, account: changed, ...fields } = changes
+  const { key = `key-${++keys}`, account: changed, by = 'shop', ...fields } = changes
   const account = { ...world.account, ...changed }
   const now = world.clock.now()
   const items = userIds.map(
@@ -39,7 +39,7 @@ export async function submitTo(
     world.db,
     account,
     {
-      submittedBy: 'shop',
+      submittedBy: by,
       keyHash: hash(key),
       bodyHash: hash(JSON.stringify(items)),
       readItems: async () => wanted,

@@ -25,6 +25,8 @@ const MESSAGE: HeldMessage = {
   maybeSent: false,
   businessDate: 20261120,
   kind: 'reminder',
+  spared: 0,
+  submittedBy: '',
   notAfter: null,
   runId: 1,
   createdAt: 0,

@@ -9,6 +9,8 @@ import { submitTo } from '../helpers/submitted.js'
 import { openIdOf, users } from '../helpers/users.js'
 import { useWorld } from '../helpers/world.js'
 
+// @module-tag long
+
 const CHANNELS = [
   { channel: 'form_id', path: SEND_PATH },
   { channel: 'subscribe', path: SUBSCRIBE_PATH },
@@ -30,6 +32,77 @@ const FIRST = 1
 const LAST = 40
 const STEPS = 12
 const STEP_MS = 15 * MINUTE_MS
+
+/** The most requests of one message in so many hours: about ten until its pauses are long, then one in five minutes. */
+const mostIn = (hours: number): number => 12 + 12 * hours
+
+describe.each(dialects)('a queue of one or two messages in an outage of hours on %s', (dialect) => {
+  const world = useWorld(dialect, { leaves: 'sound books' })
+  const HOURS = 6
+
+  const AWAY: { name: string; fault: FaultSpec }[] = [
+    { name: 'is busy (-1)', fault: { kind: 'errcode', errcode: -1 } },
+    { name: 'answers 503', fault: { kind: 'http_status', status: 503 } },
+  ]
+  const cases = CHANNELS.flatMap((channel) => AWAY.map((away) => ({ ...channel, ...away })))
+
+  test.each(cases)(
+    'outlasts a WeChat that $name by $channel, and expires only where its not_after comes',
+    async ({ channel, path, fault }) => {
+      const account = { ...world.account, channel }
+      const all = users(1, 2)
+      await world.has(
+        { form_id: all.permits(2), subscribe: all.subscriptions(2), official: all.following() }[channel],
+      )
+      const now = world.clock.now()
+      const until = { account: { channel } }
+      const [patient] = await submitTo(world, [1], { ...until, not_after: now + 20 * HOUR_MS })
+      const [urgent] = await submitTo(world, [2], { ...until, not_after: now + HOUR_MS })
+      const worker = createSubmittedWorker(world.startProcess(), account)
+      const find = (id = 0) => findMessage(world.db, account.appId, id)
+      world.wechat.addFault({ ...fault, match: { path } })
+      while (world.clock.now() < now + HOURS * HOUR_MS) {
+        await worker.workDue()
+        world.clock.advance(2 * MINUTE_MS)
+      }
+      expect(await find(patient?.id)).toMatchObject({ state: 'retry' })
+      // What may have arrived is not called expired.
+      expect(['expired', 'unknown']).toContain((await find(urgent?.id)).state)
+      expect((await find(patient?.id)).attempts.length).toBeLessThanOrEqual(mostIn(HOURS))
+      expect((await find(patient?.id)).attempts.length).toBeGreaterThan(HOURS)
+      expect((await find(urgent?.id)).attempts.length).toBeLessThanOrEqual(mostIn(1))
+
+      world.wechat.clearFaults()
+      world.clock.advance(10 * MINUTE_MS)
+      expect(await worker.workDue()).toMatchObject({ delivered: 1 })
+      expect(await find(patient?.id)).toMatchObject({ state: 'delivered' })
+      await worker.stop()
+    },
+  )
+
+  test('and a first answer that blames our settings is not believed after it either', async () => {
+    await world.has(users(1, 1).permits(2))
+    const now = world.clock.now()
+    const [message] = await submitTo(world, [1], { not_after: now + 20 * HOUR_MS })
+    const worker = createSubmittedWorker(world.startProcess(), world.account)
+    const stateOf = async () => (await findMessage(world.db, world.account.appId, message?.id ?? 0)).state
+    const workFor = async (steps: number) => {
+      for (let i = 0; i < steps; i++) {
+        await worker.workDue()
+        world.clock.advance(15 * MINUTE_MS)
+      }
+    }
+    world.wechat.addFault({ kind: 'errcode', errcode: 45011, match: { path: SEND_PATH } })
+    await workFor(20)
+    world.wechat.clearFaults()
+    world.wechat.addFault({ kind: 'errcode', errcode: 40037, match: { path: SEND_PATH } })
+    await workFor(2)
+    expect(await stateOf()).toBe('retry')
+    await workFor(1)
+    expect(await stateOf()).toBe('dead')
+    await worker.stop()
+  })
+})
 
 describe.each(dialects)('submitted messages in three hours of trouble on %s', (dialect) => {
   const world = useWorld(dialect, { leaves: 'sound books' })
@@ -56,7 +129,7 @@ describe.each(dialects)('submitted messages in three hours of trouble on %s', (d
         const urgent = await asked(LAST - 3, LAST, now + HOUR_MS)
         const workerWith = (timeoutMs: number) =>
           createSubmittedWorker(world.startProcess({ concurrency: 4, timeoutMs }), account)
-        let worker = workerWith(fault.kind === 'hang' ? 40 : 5_000)
+        let worker = workerWith(fault.kind === 'hang' ? 100 : 5_000)
         const step = async () => {
           world.clock.advance(STEP_MS)
           await worker.workDue()
