@@ -6329,7 +6329,7 @@ export interface operations {
                     data: {
                         [key: string]: string;
                     };
-                    /** @description What a tap opens; left out: nothing */
+                    /** @description What a tap opens; left out: nothing. On a service account a page of the mini-program of its reminder, or a web address; left out: what its reminder opens */
                     page?: string;
                     /** @description Not sent before this time, in ms since 1970; left out: at once */
                     not_before?: number;
@@ -6356,7 +6356,7 @@ export interface operations {
                         data: {
                             [key: string]: string;
                         };
-                        /** @description What a tap opens; left out: nothing */
+                        /** @description What a tap opens; left out: nothing. On a service account a page of the mini-program of its reminder, or a web address; left out: what its reminder opens */
                         page?: string;
                         /** @description Not sent before this time, in ms since 1970; left out: at once */
                         not_before?: number;
