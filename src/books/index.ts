@@ -26,7 +26,7 @@
 export { type Assigned, assignUnassigned } from './assign.js'
 export { type Claimed, lockForClaim, spendForClaim } from './claim.js'
 export { type ErasablePermit, erasePermits, lockErasable } from './erase.js'
-export { expirePermits, type StaleOf } from './expire.js'
+export { type ExpiredPermits, expireAll, expireFree, type StaleOf } from './expire.js'
 export { type GivenBack, giveBack, lockSpent, withdraw } from './give-back.js'
 export {
   confirmTap,
@@ -54,6 +54,7 @@ export { lockPermitsFor, PermitsMoved, type PermitWant, spendOnMessages } from '
 export {
   type Condition,
   givenBy,
+  hasLatePermit,
   isForReminders,
   isUsable,
   mayBeDue,

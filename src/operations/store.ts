@@ -167,14 +167,16 @@ export function findStranded(db: Knex, limit: number): Promise<StrandedMessage[]
 export interface DisagreeingEnd {
   message_id: number
   app_id: string
-  /** What wx_submitted_message says; null if it has no row. */
-  submitted: string | null
-  state: string
+  /** What wx_submitted_message says. */
+  submitted: string
+  /** null: its row of wx_push_message is gone. */
+  state: string | null
 }
 
 /**
  * Rule: a submitted message ended for its backend as it ended. `cancelled` may be more exact there. Reads by
- * wx_push_message_run_idx: a submitted message belongs to no run.
+ * wx_push_message_run_idx: a submitted message belongs to no run. One whose message was deleted would count for ever among
+ * those that its user still has open.
  */
 export function findDisagreeingEnds(db: Knex, limit: number): Promise<DisagreeingEnd[]> {
   return scanRows<DisagreeingEnd>(
@@ -184,7 +186,10 @@ export function findDisagreeingEnds(db: Knex, limit: number): Promise<Disagreein
      WHERE m.run_id IS NULL AND m.kind = 'api' AND CASE
        WHEN m.state IN ('queued', 'sending', 'retry') THEN s.state <> 'open'
        WHEN m.state = 'cancelled' THEN s.state NOT IN ('cancelled', 'no_permit', 'expired', 'dead')
-       ELSE s.state <> m.state END LIMIT ?`,
+       ELSE s.state <> m.state END
+     UNION ALL
+     SELECT s.message_id, s.app_id, s.state, NULL FROM wx_submitted_message s
+     LEFT JOIN wx_push_message m ON m.id = s.message_id WHERE m.id IS NULL LIMIT ?`,
     [limit],
   )
 }

@@ -30,14 +30,31 @@ export async function findPlace(
   return place
 }
 
-export interface StalePermit extends Place {
+export interface Entry extends Place {
   user_id: UserId
 }
 
+/** The next `rows` permits after a place and before `until`, settled ones included. Read from the index alone. */
+export async function findEntries(
+  db: Knex,
+  appId: string,
+  after: Place,
+  until: number,
+  rows: number,
+): Promise<Entry[]> {
+  const { sql, bindings } = isBetween(db, after, { expire: until, id: 0 })
+  return selectRows<Entry>(
+    db,
+    `SELECT expire, id, user_id FROM wx_save_form_id${notByUser(db)} WHERE app_id = ? AND ${sql}
+     ORDER BY expire, id LIMIT ${rows}`,
+    [appId, ...bindings],
+  )
+}
+
 /** The unspent permits between two places, the second one included, without locks. Uses wx_save_form_id_stale_idx. */
-export async function findStale(db: Knex, appId: string, after: Place, to: Place): Promise<StalePermit[]> {
+export async function findStale(db: Knex, appId: string, after: Place, to: Place): Promise<Entry[]> {
   const { sql, bindings } = isBetween(db, after, to)
-  return selectRows<StalePermit>(
+  return selectRows<Entry>(
     db,
     `SELECT expire, id, user_id FROM wx_save_form_id${notByUser(db)}
      WHERE app_id = ? AND ${sql} AND status = 0 ORDER BY expire, id`,

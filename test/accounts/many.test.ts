@@ -15,6 +15,8 @@ import { eventually } from '../helpers/eventually.js'
 import { SERVICE_ENV } from '../helpers/service.js'
 import { insertUsers, users } from '../helpers/users.js'
 
+// @module-tag long
+
 const ACCOUNTS = 20
 const USERS = 5
 const IDS = Array.from({ length: ACCOUNTS }, (_, i) => `wxMany${String(i).padStart(2, '0')}`)

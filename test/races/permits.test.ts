@@ -19,10 +19,10 @@ import { useWorld, type World } from '../helpers/world.js'
  *
  * | taken out of the code | fails |
  * |---|---|
- * | `status = 0` in expirePermits (sweep) | the permits that were claimed, or expired, since the sweep read them |
+ * | `status = 0` in unspentOf (sweep) | the permits that were claimed, or expired, since the sweep read them |
  * | `status = 0` in lockCandidatePermits (claim) | the permit that expired since the claim read it |
- * | SKIP LOCKED in expirePermits | the sweeps that must not wait for a claim or for each other |
- * | the key by user in the UPDATE of expirePermits, in place of that by id | whoever names the permits that a sweep holds |
+ * | SKIP LOCKED in expireFree | the sweeps that must not wait for a claim or for each other |
+ * | the key by user in the UPDATE of expireLocked, in place of that by id | whoever names the permits that a sweep holds |
  * | SKIP LOCKED in lockCandidatePermits | the claim that must not wait for a sweep |
  * | SKIP LOCKED in lockDueCounters | the claim that must not wait for an upload |
  * | `again` in moveCursor | both of these: the user passed over is forgotten |
