@@ -5,7 +5,15 @@ import type { UploadOutcome } from '../../src/permits/decide-uploads.js'
 import { createIngest, type Ingest } from '../../src/permits/ingest.js'
 import { APP_ID, DAY_MS, NOW } from '../helpers/constants.js'
 import { createTestDatabase, dialects, useDatabase } from '../helpers/database.js'
-import { addPermits, counts, openPool, recordQueries, refuseRows, statuses } from '../helpers/rows.js'
+import {
+  addPermits,
+  counts,
+  openPool,
+  recordErrors,
+  recordQueries,
+  refuseRows,
+  statuses,
+} from '../helpers/rows.js'
 import { startTcpProxy } from '../helpers/tcp-proxy.js'
 import { readPermits, wrongCounters } from '../migrations/old-tables.js'
 
@@ -248,6 +256,18 @@ describe.each(dialects)('uploads on %s', (dialect) => {
   test('uploads of one form_id to two accounts are two permits', async () => {
     expect(await upload(permit(1, 'F'), permit(1, 'F', { appId: 'wxB' }))).toEqual(['accepted', 'accepted'])
     expect([await counts(db), await counts(db, 'wxB')]).toEqual([{ 1: 1 }, { 1: 1 }])
+  })
+
+  test('uploads in batches, several at once, with users in common, are each stored once', async () => {
+    const batches = Array.from({ length: 30 }, (_, batch) =>
+      Array.from({ length: 100 }, (_, n) => permit((batch * 37 + n * 7) % 400, `form-${batch}-${n}`)),
+    )
+    const errors = recordErrors(db)
+    const outcomes = await Promise.all(batches.map((batch) => upload(...batch)))
+    expect(new Set(outcomes.flat())).toEqual(new Set(['accepted']))
+    expect(errors).toEqual([])
+    expect(await readPermits(db)).toHaveLength(3_000)
+    expect(await wrongCounters(db)).toEqual([])
   })
 
   test('uploads may be more than fit in one statement', async () => {
