@@ -9,6 +9,7 @@ import { fillHistory } from '../rig/history.js'
 import { measure } from '../rig/measure.js'
 import { startScript } from '../rig/process.js'
 import { withSlowLog } from '../rig/slow-log.js'
+import { MESSAGES } from './messages.js'
 import { serviceRunOn, today } from './runs.js'
 import { type Candidate, type GrowthScale, withScripts } from './suite.js'
 
@@ -211,6 +212,7 @@ export const GROWTH: Candidate[] = [
   operation('forecast', () => ['forecast', '--days', '30']),
   operation('summarize', () => ['summarize']),
   ...READS,
+  ...MESSAGES,
 ]
 
 /** The working set of a million users is kept in memory, as their DBA would see to. */

@@ -1,5 +1,8 @@
 import type { Knex } from 'knex'
-import { databaseNow, selectRows } from '../db/sql.js'
+import { databaseNow, mysqlHint, selectRows } from '../db/sql.js'
+
+/** So many that wait are counted: backends may have submitted a million, and somebody waits for the answer. */
+export const MOST_COUNTED = 10_000
 
 /** The messages of an account that are not settled. */
 export interface OpenMessages {
@@ -9,13 +12,14 @@ export interface OpenMessages {
   inHandUntil: number | undefined
   /** Left by a process that died, for any process to take over. */
   lapsed: number
+  /** Up to MOST_COUNTED of each kind of messages. */
   retriesDue: number
   retriesLater: number
   /** When the first of the later ones is due, in ms. */
   nextRetryAt: number | undefined
 }
 
-/** Counts them, without locks: the messages of the account's claims, and those that wait. */
+/** Counts them, without locks: the messages of the account's claims, and those that wait, as far as MOST_COUNTED. */
 export async function countOpen(db: Knex, appId: string, now: number): Promise<OpenMessages> {
   const [held] = await selectRows<{ in_hand: number | null; until: number | null; lapsed: number | null }>(
     db,
@@ -27,22 +31,38 @@ export async function countOpen(db: Knex, appId: string, now: number): Promise<O
        FROM wx_claim c WHERE c.app_id = ?) AS claims`,
     [appId],
   )
-  const [retries] = await selectRows<{ due: number | null; later: number | null; next: number | null }>(
-    db,
-    `SELECT SUM(CASE WHEN next_attempt_at <= ? THEN 1 ELSE 0 END) AS due,
-       SUM(CASE WHEN next_attempt_at > ? THEN 1 ELSE 0 END) AS later,
-       MIN(CASE WHEN next_attempt_at > ? THEN next_attempt_at END) AS next
-     FROM wx_message_retry WHERE app_id = ?`,
-    [now, now, now, appId],
-  )
+  const due = await countWaits(db, appId, 'next_attempt_at <= ?', now)
+  const later = await countWaits(db, appId, 'next_attempt_at > ?', now)
   // MySQL's SUM is a decimal, which the driver returns as text.
   const inHand = Number(held?.in_hand ?? 0)
   return {
     inHand,
     inHandUntil: inHand > 0 ? (held?.until ?? undefined) : undefined,
     lapsed: Number(held?.lapsed ?? 0),
-    retriesDue: Number(retries?.due ?? 0),
-    retriesLater: Number(retries?.later ?? 0),
-    nextRetryAt: retries?.next ?? undefined,
+    retriesDue: due.messages,
+    retriesLater: later.messages,
+    nextRetryAt: later.first,
+  }
+}
+
+/** Uses wx_message_retry_due_idx, and reads of each kind one entry more than it counts. */
+async function countWaits(
+  db: Knex,
+  appId: string,
+  when: string,
+  now: number,
+): Promise<{ messages: number; first: number | undefined }> {
+  const waits = `SELECT next_attempt_at FROM wx_message_retry${mysqlHint(db, 'FORCE INDEX (wx_message_retry_due_idx)')}
+    WHERE app_id = ? AND kind = ? AND ${when} ORDER BY next_attempt_at LIMIT ?`
+  const of = `SELECT COUNT(*) AS messages, MIN(next_attempt_at) AS first FROM (${waits}) AS waiting`
+  const rows = await selectRows<{ messages: number; first: number | null }>(
+    db,
+    `${of} UNION ALL ${of}`,
+    (['reminder', 'api'] as const).flatMap((kind) => [appId, kind, now, MOST_COUNTED]),
+  )
+  const firsts = rows.flatMap(({ first }) => first ?? [])
+  return {
+    messages: rows.reduce((sum, { messages }) => sum + Number(messages), 0),
+    first: firsts.length === 0 ? undefined : Math.min(...firsts),
   }
 }

@@ -1,7 +1,8 @@
 import type { Knex } from 'knex'
-import { scanRows } from '../db/sql.js'
+import { mysqlHint, scanRows } from '../db/sql.js'
 import type { UserId } from '../lib/user-id.js'
 import type { MessageKind } from '../messages/message.js'
+import { byMessage } from './by-message.js'
 
 /**
  * The statements of the audit. Each reads whole tables and is on no hot path. Each returns the rows that
@@ -152,15 +153,17 @@ export interface StrandedMessage {
  * is queued has either.
  */
 export function findStranded(db: Knex, limit: number): Promise<StrandedMessage[]> {
-  return scanRows<StrandedMessage>(
-    db,
-    `SELECT m.id AS message_id, m.app_id, m.kind, m.state FROM wx_push_message m
-     LEFT JOIN wx_claim c ON c.id = m.claim_id
-     LEFT JOIN wx_message_retry r ON r.message_id = m.id
-     WHERE m.state IN ('queued', 'sending') AND c.id IS NULL
-         AND (m.kind = 'reminder' OR m.state = 'sending' OR r.message_id IS NULL)
-       OR m.state = 'retry' AND r.message_id IS NULL LIMIT ?`,
-    [limit],
+  return byMessage(db, { name: 'wx_push_message', id: 'id' }, limit, ({ after, to }, most) =>
+    scanRows<StrandedMessage>(
+      db,
+      `SELECT m.id AS message_id, m.app_id, m.kind, m.state FROM wx_push_message m
+       LEFT JOIN wx_claim c ON c.id = m.claim_id
+       LEFT JOIN wx_message_retry r ON r.message_id = m.id
+       WHERE m.id > ? AND m.id <= ? AND (m.state IN ('queued', 'sending') AND c.id IS NULL
+           AND (m.kind = 'reminder' OR m.state = 'sending' OR r.message_id IS NULL)
+         OR m.state = 'retry' AND r.message_id IS NULL) LIMIT ?`,
+      [after, to, most],
+    ),
   )
 }
 
@@ -174,23 +177,23 @@ export interface DisagreeingEnd {
 }
 
 /**
- * Rule: a submitted message ended for its backend as it ended. `cancelled` may be more exact there. Reads by
- * wx_push_message_run_idx: a submitted message belongs to no run. One whose message was deleted would count for ever among
- * those that its user still has open.
+ * Rule: a submitted message ended for its backend as it ended. `cancelled` may be more exact there. One whose message
+ * was deleted would count for ever among those that its user still has open. Pages through wx_submitted_message, so that
+ * reminders cost it nothing.
  */
 export function findDisagreeingEnds(db: Knex, limit: number): Promise<DisagreeingEnd[]> {
-  return scanRows<DisagreeingEnd>(
-    db,
-    `SELECT m.id AS message_id, m.app_id, s.state AS submitted, m.state FROM wx_push_message m
-     JOIN wx_submitted_message s ON s.message_id = m.id
-     WHERE m.run_id IS NULL AND m.kind = 'api' AND CASE
-       WHEN m.state IN ('queued', 'sending', 'retry') THEN s.state <> 'open'
-       WHEN m.state = 'cancelled' THEN s.state NOT IN ('cancelled', 'no_permit', 'expired', 'dead')
-       ELSE s.state <> m.state END
-     UNION ALL
-     SELECT s.message_id, s.app_id, s.state, NULL FROM wx_submitted_message s
-     LEFT JOIN wx_push_message m ON m.id = s.message_id WHERE m.id IS NULL LIMIT ?`,
-    [limit],
+  return byMessage(db, { name: 'wx_submitted_message', id: 'message_id' }, limit, ({ after, to }, most) =>
+    scanRows<DisagreeingEnd>(
+      db,
+      `SELECT s.message_id, s.app_id, s.state AS submitted, m.state
+       FROM wx_submitted_message s${mysqlHint(db, 'FORCE INDEX (PRIMARY)')}
+       LEFT JOIN wx_push_message m ON m.id = s.message_id
+       WHERE s.message_id > ? AND s.message_id <= ? AND (m.id IS NULL OR m.kind = 'api' AND CASE
+         WHEN m.state IN ('queued', 'sending', 'retry') THEN s.state <> 'open'
+         WHEN m.state = 'cancelled' THEN s.state NOT IN ('cancelled', 'no_permit', 'expired', 'dead')
+         ELSE s.state <> m.state END) LIMIT ?`,
+      [after, to, most],
+    ),
   )
 }
 

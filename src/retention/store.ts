@@ -53,12 +53,13 @@ export async function readMessages(
   after: number,
   { appId, before, limit }: Wanted,
 ): Promise<Slice> {
+  // Those of no run are of all accounts: the next ones are read whoever they belong to, so that a page has a known size.
   const rows = await selectRows<Row>(
     db,
-    `SELECT id, created_at, CASE WHEN settled_at > 0 AND settled_at < ? THEN 1 ELSE 0 END AS is_old
+    `SELECT id, created_at, CASE WHEN app_id = ? AND settled_at > 0 AND settled_at < ? THEN 1 ELSE 0 END AS is_old
      FROM wx_push_message${mysqlHint(db, 'FORCE INDEX (wx_push_message_run_idx)')}
-     WHERE run_id ${runId === null ? 'IS NULL' : '= ?'} AND app_id = ? AND id > ? ORDER BY id LIMIT ?`,
-    [before, ...(runId === null ? [] : [runId]), appId, after, limit],
+     WHERE run_id ${runId === null ? 'IS NULL' : '= ?'} AND id > ? ORDER BY id LIMIT ?`,
+    [appId, before, ...(runId === null ? [] : [runId]), after, limit],
   )
   return toSlice(rows, before, limit)
 }

@@ -94,7 +94,7 @@ const READER_ALONE = [
   /reminder\.data: "\w+" .* \| /,
 ]
 
-test('docs/accounts.schema.json is the schema (to write it anew: npx vitest run -u test/config/accounts-schema.test.ts)', async () => {
+test('docs/accounts.schema.json is the schema (to write it anew: npx vitest run test/config/accounts-schema.test.ts --update)', async () => {
   await expect(`${JSON.stringify(schema, null, 2)}\n`).toMatchFileSnapshot('../../docs/accounts.schema.json')
 })
 

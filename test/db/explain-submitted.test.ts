@@ -243,7 +243,7 @@ const HOT: { name: string; sql: RegExp; accesses: Access[]; reads?: number }[] =
   },
   {
     name: 'messages of no run for the purge',
-    sql: /SELECT id, created_at, CASE WHEN settled_at/,
+    sql: /SELECT id, created_at, CASE WHEN app_id = \? AND settled_at/,
     reads: 600,
     accesses: [{ table: 'wx_push_message', key: 'wx_push_message_run_idx', by: ['run_id'] }],
   },

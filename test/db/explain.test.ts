@@ -609,7 +609,7 @@ const HOT: {
   },
   {
     name: 'messages for the purge',
-    sql: /SELECT id, created_at, CASE WHEN settled_at/,
+    sql: /SELECT id, created_at, CASE WHEN app_id = \? AND settled_at/,
     accesses: [{ table: 'wx_push_message', key: 'wx_push_message_run_idx', by: ['run_id'] }],
   },
   {
