@@ -18,6 +18,23 @@ export const { up, down } = tableMigration({
       nullable: true,
       comment: '因锁跳过的最小 user_id | smallest user passed over because a row was locked',
     },
+    {
+      name: 'counted_to',
+      type: 'bigint',
+      nullable: true,
+      comment:
+        '以下各数截至的 user_id，不等于 cur = 作废 | users up to this one are in the counts below; if it is not cur, they do not hold',
+    },
+    { name: 'signed_in', type: 'int', default: 0, comment: '已签到而跳过 | passed over: had signed in' },
+    { name: 'no_permit', type: 'int', default: 0, comment: '无凭证而跳过 | passed over: no permit left' },
+    {
+      name: 'no_valid_permit',
+      type: 'int',
+      default: 0,
+      comment: '无有效凭证而跳过 | passed over: no permit that is still valid',
+    },
+    { name: 'opted_out', type: 'int', default: 0, comment: '已退订而跳过 | passed over: had opted out' },
+    { name: 'blocked', type: 'int', default: 0, comment: '无法送达而跳过 | passed over: cannot be reached' },
   ],
   primaryKey: ['run_id', 'range_no'],
 })

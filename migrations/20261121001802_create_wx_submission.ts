@@ -11,7 +11,12 @@ export const { up, down } = tableMigration({
   columns: [
     { name: 'id', type: 'identity', comment: '编号 | request id' },
     { name: 'app_id', type: 'varchar(64)', ascii: true, comment: '小程序 app_id | account' },
-    { name: 'submitted_by', type: 'varchar(64)', comment: 'API 密钥名称 | name of the API key' },
+    // Compared byte by byte: `shop` and `Shop` are two backends, each with keys of its own.
+    {
+      name: 'submitted_by',
+      type: 'varchar(64) COLLATE utf8mb4_bin',
+      comment: 'API 密钥名称 | name of the API key',
+    },
     {
       name: 'key_hash',
       type: 'char(64)',

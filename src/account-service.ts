@@ -3,6 +3,7 @@ import type { AccountParts } from './app.js'
 import { createCallbackWorker } from './callbacks/process.js'
 import type { Config } from './config/read.js'
 import { openOperators } from './dashboard/operators.js'
+import { shareOf } from './db/share.js'
 import { openLoginClient, openSending, type Sending, type ServiceBase } from './deps.js'
 import { jobsOf } from './jobs.js'
 import { logOf } from './lib/logger.js'
@@ -18,7 +19,7 @@ import { openAllFollowers } from './users/followers.js'
 import { setWebhook } from './webhooks/store.js'
 import { createWebhookWorker, type WebhookWorker } from './webhooks/worker.js'
 
-/** All that works for one account in this process. Accounts share the database pool and the server, nothing else. */
+/** All that works for one account in this process. Accounts share the server and the database's pool, of which each has its part; nothing else. */
 export interface AccountService {
   readonly account: Account
   /** What routes ask of it. */
@@ -44,17 +45,19 @@ export interface AccountServiceDeps {
   base: ServiceBase
   metrics: Metrics
   tracing: Tracing | undefined
+  /** How many connections to the database an account may have at once. */
+  mostConnections(): number
   /** Throws if our clock and the database's disagree. */
   assertClock(): Promise<void>
 }
 
 /** Opens what works for an account, and records the days that it missed. Sends nothing before its schedule starts. */
 export async function openAccountService(
-  { config, base: shared, metrics, tracing, assertClock }: AccountServiceDeps,
+  { config, base: shared, metrics, tracing, mostConnections, assertClock }: AccountServiceDeps,
   account: Account,
 ): Promise<AccountService> {
   const { appId } = account
-  const base = { ...shared, log: logOf(shared.log, appId) }
+  const base = { ...shared, db: shareOf(shared.db, mostConnections), log: logOf(shared.log, appId) }
   const { db, log, now } = base
   base.hideSecrets(secretsOf(account))
   await openAllFollowers(db, account, now())
@@ -69,7 +72,8 @@ export async function openAccountService(
   const sending = observers.ofSending(openSending(base, config, account, told))
   const logins = openLoginClient(config, account, told)
   const counters = createCounterCheck(db, appId)
-  told.watch({ db, now, tokens: sending.tokenCounters, counters: counters.findings })
+  // Plain reads, which wait for nobody: a scrape tells of all accounts, whatever one of them waits for.
+  told.watch({ db: shared.db, now, tokens: sending.tokenCounters, counters: counters.findings })
   const ingest = createIngest(db, observers.onUploads)
   const callbacks = createCallbackWorker({ db, account, log, now, onWorked: observers.onEventWorked })
   const submitted = createSubmittedWorker(sending, account)
@@ -109,6 +113,7 @@ export async function openAccountService(
   return {
     account,
     parts: {
+      db,
       ingest: told.uploads.countUploads(ingest),
       exchangeCode: logins.exchangeCode,
       onSubscriptions: told.uploads.onSubscriptions,

@@ -5,6 +5,7 @@ import type { Accounts } from './accounts.js'
 import { callbackRoutes } from './callbacks/routes.js'
 import type { Operators } from './dashboard/deps.js'
 import { dashboardRoutes } from './dashboard/routes.js'
+import type { DatabaseOf } from './db/share.js'
 import { createAccountOf } from './http/account-of.js'
 import { apiDescription } from './http/api-description.js'
 import type { Keyring } from './http/api-keys.js'
@@ -43,6 +44,8 @@ import type { LoginResult } from './wechat/login.js'
 
 /** What the routes ask of the parts of an account. */
 export interface AccountParts {
+  /** Its share of the database. */
+  db: Knex
   ingest: Ingest
   /** Asks WeChat whose code of wx.login this is. */
   exchangeCode(code: string): Promise<LoginResult>
@@ -95,6 +98,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
 
   const { db, accounts, partsOf, metrics, now } = deps
   const accountOf = createAccountOf(accounts)
+  const dbOf: DatabaseOf = (appId) => partsOf(appId).db
   await registerLimits(app)
   const sessions = openSessions(deps)
   const callers = callersOf(app, deps, sessions)
@@ -102,7 +106,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
   await app.register(sessionRoutes({ accountOf, sessions, loginLimit, now }))
   await app.register(
     userRoutes({
-      db,
+      dbOf,
       accountOf,
       callers,
       onBound: (appId, openId) => partsOf(appId).onUserBound(openId),
@@ -110,13 +114,13 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
     }),
   )
   await app.register(userDataRoutes({ db, accountOf, callers, now }))
-  await app.register(eraseRoutes({ db, accountOf, callers, log: deps.log, now }))
-  await app.register(optOutRoutes({ db, accountOf, callers, now }))
+  await app.register(eraseRoutes({ dbOf, accountOf, callers, log: deps.log, now }))
+  await app.register(optOutRoutes({ dbOf, accountOf, callers, now }))
   const { retentionDays } = deps
   await app.register(explainRoutes({ db, accountOf, retentionDays, callers, now }))
   await app.register(
     permitRoutes({
-      db,
+      dbOf,
       accountOf,
       ingestOf: (appId) => partsOf(appId).ingest,
       callers,
@@ -126,7 +130,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
   )
   await app.register(
     subscriptionRoutes({
-      db,
+      dbOf,
       accountOf,
       callers,
       log: deps.log,
@@ -135,11 +139,12 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
     }),
   )
   await app.register(balanceRoutes({ db, accountOf, callers, now }))
-  await app.register(signInRoutes({ db, accountOf, callers, retentionDays, now }))
+  await app.register(signInRoutes({ dbOf, accountOf, callers, retentionDays, now }))
   await app.register(forecastRoutes({ db, accountOf, callers, now }))
   await app.register(runRoutes({ db, accountOf, callers, now }))
   const submitted = {
     db,
+    dbOf,
     accountOf,
     callers,
     onSubmitted: (appId: string) => partsOf(appId).onSubmitted(),
@@ -147,10 +152,10 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
   }
   await app.register(submitRoutes(submitted))
   await app.register(messageRoutes(submitted))
-  await app.register(webhookRoutes({ db, accountOf, callers, now }))
+  await app.register(webhookRoutes({ db, dbOf, accountOf, callers, now }))
   await app.register(
     callbackRoutes({
-      db,
+      dbOf,
       accounts,
       refusedPerMinute: deps.rateLimits.refused,
       onStored: (appId, events) => partsOf(appId).onEvents(events),
@@ -208,7 +213,12 @@ function openSessions({ sessionSecrets, ...deps }: AppDeps): LogInDeps | undefin
     isServed: (appId) => deps.accounts.all.some((account) => account.appId === appId),
     secrets: [newest, ...older],
   })
-  return { ...deps, exchangeCode: (appId, code) => deps.partsOf(appId).exchangeCode(code), tokens }
+  return {
+    dbOf: (appId) => deps.partsOf(appId).db,
+    exchangeCode: (appId, code) => deps.partsOf(appId).exchangeCode(code),
+    tokens,
+    log: deps.log,
+  }
 }
 
 function operatorsOf({ partsOf }: AppDeps, appId: string): Operators {

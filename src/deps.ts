@@ -15,8 +15,10 @@ import { createSender } from './messages/send.js'
 import { openSharedTurns, type SharedTurns } from './messages/shared-turns.js'
 import { createShares } from './messages/shares.js'
 import type { RemindDeps } from './reminders/run.js'
+import { fetchWithRetry } from './tokens/fetch-with-retry.js'
 import { openTokenStore } from './tokens/open-store.js'
 import { createSharedToken, type TokenCounters } from './tokens/shared-token.js'
+import { TOKEN_TIMING } from './tokens/timing.js'
 import { fetchAccessToken } from './wechat/access-token.js'
 import { createAuxiliary } from './wechat/auxiliary.js'
 import { createWechatClient } from './wechat/client.js'
@@ -52,6 +54,11 @@ export interface ServiceBase extends Base {
 export interface Sending extends RemindDeps {
   /** Returns the account's access token, fetching one if there is none. Throws TokenError. */
   getToken(): Promise<string>
+  /**
+   * Throws TokenError if WeChat refuses the secret or the address of this machine as they are now, which a stored token
+   * does not show for hours. undefined where asking would end the token in use (classic).
+   */
+  checkSecret: (() => Promise<void>) | undefined
   /** What this process has seen of the token so far. */
   tokenCounters(): TokenCounters
   close(): Promise<void>
@@ -125,12 +132,23 @@ export function openSending(
   })
   const wechat = createWechatClient({ http, tokens })
   const shared = openShared(log, config, account)
+
+  async function checkSecret(): Promise<void> {
+    const timing = { ...TOKEN_TIMING, attempts: 1 }
+    await fetchWithRetry(
+      (signal) => fetchAccessToken(http, account, signal),
+      timing,
+      async () => false,
+    )
+  }
+
   return {
     db,
     log,
     now,
     random: () => backoff * Math.random(),
     getToken: () => tokens.get(),
+    checkSecret: account.tokenMode === 'stable' ? checkSecret : undefined,
     tokenCounters: () => tokens.counters(),
     send: createSender(wechat, account),
     auxiliary: createAuxiliary(wechat, httpMs),

@@ -143,7 +143,7 @@ export interface paths {
         post?: never;
         /**
          * Bring a user back
-         * @description The same as PUT with `{"opted_out": false}`. Ends whatever stops messages to the user: an opt-out, a refusal that WeChat reported, a block. If WeChat still refuses, the next message is refused and the stop is recorded again.
+         * @description The same as PUT with `{"opted_out": false}`. Ends whatever stops messages to the user: an opt-out, a refusal that WeChat reported, a block. Subscriptions that the refusal of a message voided are good again. If WeChat still refuses, the next message is refused and the stop is recorded again.
          */
         delete: operations["endOptOut"];
         options?: never;
@@ -5421,7 +5421,7 @@ export interface operations {
                                 opted_out: number | null;
                                 /** @description Had a permit left, and could not be reached */
                                 blocked: number | null;
-                                /** @description When they were counted: whenever a process leaves the run. null: not yet */
+                                /** @description When they were summed up: whenever a process leaves the run. null: not yet */
                                 as_of: string | null;
                             };
                             /** @description By code and outcome, the most frequent first */
@@ -5763,7 +5763,7 @@ export interface operations {
                             opted_out: number | null;
                             /** @description Had a permit left, and could not be reached */
                             blocked: number | null;
-                            /** @description When they were counted: whenever a process leaves the run. null: not yet */
+                            /** @description When they were summed up: whenever a process leaves the run. null: not yet */
                             as_of: string | null;
                         };
                         /** @description By code and outcome, the most frequent first */
@@ -6329,7 +6329,7 @@ export interface operations {
                     data: {
                         [key: string]: string;
                     };
-                    /** @description What a tap opens; left out: nothing */
+                    /** @description What a tap opens; left out: nothing. On a service account a page of the mini-program of its reminder, or a web address; left out: what its reminder opens */
                     page?: string;
                     /** @description Not sent before this time, in ms since 1970; left out: at once */
                     not_before?: number;
@@ -6356,7 +6356,7 @@ export interface operations {
                         data: {
                             [key: string]: string;
                         };
-                        /** @description What a tap opens; left out: nothing */
+                        /** @description What a tap opens; left out: nothing. On a service account a page of the mini-program of its reminder, or a web address; left out: what its reminder opens */
                         page?: string;
                         /** @description Not sent before this time, in ms since 1970; left out: at once */
                         not_before?: number;

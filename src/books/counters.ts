@@ -8,6 +8,7 @@ import {
   rowPlaceholders,
   selectRows,
 } from '../db/sql.js'
+import type { Statement } from '../db/together.js'
 import { chunks } from '../lib/chunks.js'
 import type { UserId } from '../lib/user-id.js'
 
@@ -31,17 +32,19 @@ export async function lockCounters(trx: Knex.Transaction, appId: string, userIds
 
 /** Counts users up, creating their row with the first permit. `changes` must be sorted by account and user. */
 export async function countUp(trx: Knex.Transaction, changes: CounterChange[], now: number): Promise<void> {
-  const onDuplicate = isSqlite(trx)
+  for (const { sql, bindings } of countingUp(trx, changes, now)) await execute(trx, sql, bindings)
+}
+
+/** The statements of countUp. */
+export function countingUp(db: Knex, changes: CounterChange[], now: number): Statement[] {
+  const onDuplicate = isSqlite(db)
     ? 'ON CONFLICT (app_id, user_id) DO UPDATE SET count = count + excluded.count, updated_at = excluded.updated_at'
     : 'ON DUPLICATE KEY UPDATE count = count + VALUES(count), updated_at = VALUES(updated_at)'
-  for (const chunk of chunks(changes, MAX_LIST)) {
-    await execute(
-      trx,
-      `INSERT INTO wx_message_push_status (app_id, user_id, count, created_at, updated_at)
+  return chunks(changes, MAX_LIST).map((chunk) => ({
+    sql: `INSERT INTO wx_message_push_status (app_id, user_id, count, created_at, updated_at)
        VALUES ${rowPlaceholders(chunk.length, 5)} ${onDuplicate}`,
-      chunk.flatMap((change) => [change.appId, change.userId, change.by, now, now]),
-    )
-  }
+    bindings: chunk.flatMap((change) => [change.appId, change.userId, change.by, now, now]),
+  }))
 }
 
 /** Counts users down by the same amount. A counter that was set too low by hand stops at 0; the audit reports it. */

@@ -1,10 +1,11 @@
 import type { Knex } from 'knex'
 import { execute, MAX_LIST, rowPlaceholders, type Value } from '../db/sql.js'
+import type { Statement } from '../db/together.js'
 import { chunks } from '../lib/chunks.js'
 import { groupBy } from '../lib/group-by.js'
 import { compareKeys } from '../lib/sorted.js'
 import type { UserId } from '../lib/user-id.js'
-import { type CounterChange, countUp } from './counters.js'
+import { type CounterChange, countingUp, countUp } from './counters.js'
 import { NEVER_EXPIRES } from './permit.js'
 
 export interface NewPermit {
@@ -25,17 +26,19 @@ export interface NewPermit {
  * a duplicate error if another transaction has inserted one of them first.
  */
 export async function grantPermits(trx: Knex.Transaction, permits: NewPermit[], now: number): Promise<void> {
-  for (const chunk of chunks(permits, MAX_LIST)) {
+  for (const { sql, bindings } of grantingPermits(trx, permits, now)) await execute(trx, sql, bindings)
+}
+
+/** The statements of grantPermits, which belong in one transaction, in this order. */
+export function grantingPermits(db: Knex, permits: NewPermit[], now: number): Statement[] {
+  const inserts = chunks(permits, MAX_LIST).map((chunk): Statement => {
     const { columns, valuesOf } = chunk.every(isPlain) ? PLAIN : WHOLE
-    const values: Value[] = []
-    for (const permit of chunk) values.push(...valuesOf(permit, now))
-    await execute(
-      trx,
-      `INSERT INTO wx_save_form_id (${columns.join(', ')}) VALUES ${rowPlaceholders(chunk.length, columns.length)}`,
-      values,
-    )
-  }
-  await countUp(trx, changesOf(permits), now)
+    return {
+      sql: `INSERT INTO wx_save_form_id (${columns.join(', ')}) VALUES ${rowPlaceholders(chunk.length, columns.length)}`,
+      bindings: chunk.flatMap((permit) => valuesOf(permit, now)),
+    }
+  })
+  return [...inserts, ...countingUp(db, changesOf(permits), now)]
 }
 
 /** The columns of a statement, and one row of it. */

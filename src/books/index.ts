@@ -27,9 +27,16 @@
 export { type Assigned, assignUnassigned } from './assign.js'
 export { type Claimed, lockForClaim, spendForClaim } from './claim.js'
 export { type ErasablePermit, erasePermits, lockErasable } from './erase.js'
-export { expirePermits, type StaleOf } from './expire.js'
+export { type ExpiredPermits, expireAll, expireFree, type StaleOf } from './expire.js'
 export { type GivenBack, giveBack, lockSpent, withdraw } from './give-back.js'
-export { confirmTap, grantPermits, grantSubscription, type NewPermit, renameTap } from './grant.js'
+export {
+  confirmTap,
+  grantingPermits,
+  grantPermits,
+  grantSubscription,
+  type NewPermit,
+  renameTap,
+} from './grant.js'
 export { handOver } from './hand-over.js'
 export { lastRemindedOn, setLastDateBack } from './last-date.js'
 export { byId, NOBODY } from './locked-permits.js'
@@ -48,6 +55,7 @@ export { lockPermitsFor, PermitsMoved, type PermitWant, spendOnMessages } from '
 export {
   type Condition,
   givenBy,
+  hasLatePermit,
   isForReminders,
   isUsable,
   mayBeDue,

@@ -51,12 +51,12 @@ export function givenBy({ sql, bindings }: Condition, openId: string): Condition
  * What a message needs of its user when it is claimed: a permit that it may spend, or, on a service account, no more
  * than an open_id to go to.
  */
-export type Need = { kind: 'permit'; usable: Condition } | { kind: 'open_id' }
+export type Need = { kind: 'permit'; usable: Condition; runsOutAfter: number } | { kind: 'open_id' }
 
 /** What the reminders of an account need of their users now. */
 export function needOf(account: { channel: Channel; templateId: string }, now: number): Need {
   if (!needsPermit(account.channel)) return { kind: 'open_id' }
-  return { kind: 'permit', usable: isUsable(account, now) }
+  return { kind: 'permit', usable: isUsable(account, now), runsOutAfter: now + VALIDITY_MARGIN_MS }
 }
 
 /** True of rows `f` of wx_save_form_id that are of the kind that the channel's reminders spend, whatever their state. */
@@ -97,6 +97,18 @@ export function sentWith(db: Knex, need: Need, only?: string): Condition {
   const sql = `(SELECT w.open_id FROM wx_user w${mysqlHint(db, 'FORCE INDEX (wx_user_user_idx)')}
      WHERE w.app_id = p.app_id AND w.user_id = p.user_id${alsoOnly} ORDER BY w.created_at DESC, w.open_id LIMIT 1)`
   return { sql, bindings: [] }
+}
+
+/**
+ * True of counters `p` whose user has a permit, spent or not, that runs out late enough. It reads one index entry, where
+ * looking for the oldest usable permit reads all of a user without one. `only` is as for sentWith.
+ */
+export function hasLatePermit(db: Knex, runsOutAfter: number, only: string): Condition {
+  return {
+    sql: `(SELECT l.expire FROM wx_save_form_id l${mysqlHint(db, 'FORCE INDEX (wx_save_form_id_oldest_idx)')}
+     WHERE l.app_id = p.app_id AND l.user_id = p.user_id AND ${only} ORDER BY l.expire DESC LIMIT 1) > ?`,
+    bindings: [runsOutAfter],
+  }
 }
 
 /** True of counters `p` that can be due at all: a service account's users need no permit. */

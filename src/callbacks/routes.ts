@@ -1,9 +1,9 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { FastifyRequest } from 'fastify'
-import type { Knex } from 'knex'
 import { Type } from 'typebox'
 import type { Account } from '../account.js'
 import type { Accounts } from '../accounts.js'
+import type { DatabaseOf } from '../db/share.js'
 import { ServiceError } from '../errors.js'
 import { createFailures, type Failures } from '../http/failures.js'
 import type { Logger } from '../lib/logger.js'
@@ -34,7 +34,7 @@ const Query = Type.Record(Type.String(), Type.Unknown())
  * tells what it is.
  */
 export function callbackRoutes(deps: {
-  db: Knex
+  dbOf: DatabaseOf
   accounts: Accounts
   /** How many refused pushes a minute are answered as such, by address. */
   refusedPerMinute: number
@@ -44,7 +44,7 @@ export function callbackRoutes(deps: {
   log: Logger
   now(): number
 }): FastifyPluginAsyncTypebox {
-  const { db, accounts, onStored, log, now } = deps
+  const { dbOf, accounts, onStored, log, now } = deps
   const limit = {
     perMinute: deps.refusedPerMinute,
     log,
@@ -131,7 +131,8 @@ export function callbackRoutes(deps: {
           const signed = orCount(request, secrets, () => checkPush(secrets, request.query, body))
           try {
             const push = readPush(secrets, signed)
-            const stored = await acceptPush(db, { appId: secrets.appId, push, traceId: request.id }, now())
+            const { appId } = secrets
+            const stored = await acceptPush(dbOf(appId), { appId, push, traceId: request.id }, now())
             if (stored > 0) onStored(secrets.appId, stored)
           } catch (error) {
             throw hideReason(request, secrets, error)

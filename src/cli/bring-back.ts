@@ -6,7 +6,9 @@ import { addDays, businessDate } from '../lib/business-date.js'
 import type { UserId } from '../lib/user-id.js'
 import { type BroughtBack, bringBack } from '../operations/bring-back.js'
 import { findRemindRuns } from '../runs/occurrences.js'
-import { countStopped, countStoppedByMessages, liftAll, type Named } from '../users/stop-store.js'
+import { bringBackNamed } from '../users/bring-back.js'
+import { countStopped, countStoppedByMessages, type Named } from '../users/stop-store.js'
+import { findVoidedOf } from '../users/voided-store.js'
 import { type AccountOptions, addAccountCommand, readAccountSettings } from './account.js'
 import { type AddCommand, type Cli, EXIT } from './command.js'
 import { withBase } from './databases.js'
@@ -65,8 +67,10 @@ async function bringPeopleBack(cli: Cli, options: Options): Promise<number> {
 async function byName({ db, now }: Base, named: Named, dryRun: boolean): Promise<BroughtBack> {
   const { persons, stopped } = await countStopped(db, named)
   if (persons === 0) throw new ServiceError('not_found', 'No such user')
-  if (!dryRun) await inTransaction(db, (trx) => liftAll(trx, named, now()))
-  return { people: stopped, permits: 0 }
+  const permits = await inTransaction(db, async (trx) =>
+    dryRun ? (await findVoidedOf(trx, named)).length : bringBackNamed(trx, named, now()),
+  )
+  return { people: stopped, permits }
 }
 
 async function byRuns(

@@ -44,12 +44,22 @@ async function examineAccount(base: ServiceBase, config: Config, account: Accoun
   base.hideSecrets(secretsOf(account))
   const sending = openSending(base, config, account)
   const { db, now: systemNow } = base
-  const { getToken, auxiliary } = sending
+  const { getToken, checkSecret, auxiliary } = sending
   const { redisUrl: url } = config
   const redis = url === undefined ? {} : { redis: { url, sendRate: account.sendRate } }
   const { findCallbackTarget } = await import('../operations/callback-target.js')
   const callback = await findCallbackTarget(base, config, account)
-  const deps = { db, pendingMigrations, account, systemNow, getToken, auxiliary, callback, ...redis }
+  const deps = {
+    db,
+    pendingMigrations,
+    account,
+    systemNow,
+    getToken,
+    checkSecret,
+    auxiliary,
+    callback,
+    ...redis,
+  }
   return examine(deps).finally(sending.close)
 }
 

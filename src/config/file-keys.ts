@@ -1,3 +1,4 @@
+import { DateTime } from 'luxon'
 import { type ApiKey, SCOPES, type Scope } from '../http/api-keys.js'
 import { didYouMean } from '../lib/did-you-mean.js'
 import { HASH, MOMENT } from './accounts-schema.js'
@@ -91,7 +92,8 @@ function distinct<T>(value: unknown, what: string, parse: (item: unknown) => T):
 }
 
 function parseMoment(value: unknown): number {
-  const ms = typeof value === 'string' && MOMENT.test(value) ? Date.parse(value) : Number.NaN
+  // JavaScript's own parser makes 3 March of 31 February.
+  const ms = typeof value === 'string' && MOMENT.test(value) ? DateTime.fromISO(value).toMillis() : Number.NaN
   if (Number.isNaN(ms)) throw new Error('must be a moment with its offset, such as 2027-01-31T00:00:00Z')
   return ms
 }

@@ -183,6 +183,9 @@ export interface NamedKey {
   key: string
 }
 
+/** What the tables hold of the name of who submitted a message. */
+const MAX_NAME = 64
+
 export const apiKeys = makeExactValidator<NamedKey[]>((text) =>
   text
     .split(',')
@@ -193,6 +196,8 @@ export const apiKeys = makeExactValidator<NamedKey[]>((text) =>
       const key = pair.slice(separator + 1).trim()
       // The value itself stays out of the message: it may be a real key whose name was forgotten.
       if (separator < 1 || name === '' || key === '') throw new Error('write it as name:key,name:key')
+      if (name.length > MAX_NAME)
+        throw new Error(`the name "${name.slice(0, MAX_NAME)}…" has more than ${MAX_NAME} characters`)
       if (!/^[\x21-\x7e]+$/.test(key)) {
         throw new Error(
           `the key of "${name}" cannot be sent in a header: use letters, digits and symbols, without spaces`,

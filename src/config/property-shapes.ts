@@ -63,7 +63,10 @@ export function ids(): Shape {
       if (!Array.isArray(value) || value.length === 0)
         throw new Error('must be a list of ids such as ["id-1", "id-2"]')
       const withComma = value.find((item) => asText(item).includes(','))
+      const withBlank = value.find((item) => /^\s|\s$/.test(item))
       if (withComma !== undefined) throw new Error(`"${withComma}" has a comma: quote each id by itself`)
+      if (withBlank !== undefined)
+        throw new Error(`${JSON.stringify(withBlank)} has blanks around it: take them out`)
       return value.join(',')
     },
   }

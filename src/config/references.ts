@@ -1,3 +1,4 @@
+import { statSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { type Environment, readSecretFile } from './secret-files.js'
 
@@ -26,7 +27,10 @@ export function resolveSecret(text: string, { env, folder }: { env: Environment;
   if (text.startsWith('file:')) {
     const path = text.slice('file:'.length)
     if (path === '') throw new Error('names no file: write file:/path')
-    const secret = readSecretFile(resolve(folder, path))
+    const file = resolve(folder, path)
+    // A pipe or a device would keep a process that serves from all its work, when it reads the file again.
+    if (!statSync(file).isFile()) throw new Error(`refers to ${path}, which is not a file`)
+    const secret = readSecretFile(file)
     if (secret === '') throw new Error(`refers to ${path}, which is empty`)
     return secret
   }

@@ -28,7 +28,7 @@ export function submittedCard(
     channel,
     headline: title ?? template_id,
     texts: Object.entries(data),
-    opens: isOfficial ? opensOnTap({ ...account, channel }) : page || undefined,
+    opens: page || (isOfficial ? opensOnTap({ ...account, channel }) : undefined),
     hint: isOfficial ? texts.card.opensNothing(tapSettings(channel)) : texts.card.noPage,
   })
 }

@@ -77,6 +77,7 @@ async function examineAll({ base, sending, config, account }: Parts): Promise<Fi
     account,
     systemNow: Date.now,
     getToken: sending.getToken,
+    checkSecret: sending.checkSecret,
     tokenCounters: sending.tokenCounters,
     auxiliary: sending.auxiliary,
     callback: await findCallbackTarget(base, config, account),

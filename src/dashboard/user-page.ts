@@ -1,3 +1,4 @@
+import { needsPermit } from '../channel.js'
 import { parseIsoDate } from '../lib/business-date.js'
 import { maskOpenId } from '../lib/redact.js'
 import type { UserDetail } from '../user-data/schemas.js'
@@ -51,7 +52,7 @@ export function userPage(reader: Reader, user: UserDetail, why: Part): Page {
 ${panel(t.reach, html`${reach(reader, user)}${numbers(reader, user)}${change(reader, user)}`)}
 <div class="columns"><div class="stack">${why}
 ${panel(t.timeline, timeline(reader, user), { note: t.timelineNote })}</div>
-<div class="stack">${panel(t.permits, groups(reader, user))}</div></div>`,
+${needsPermit(reader.account.channel) && html`<div class="stack">${panel(t.permits, groups(reader, user))}</div>`}</div>`,
   }
 }
 
@@ -70,17 +71,18 @@ function reach({ texts, format }: Scribe, { stops }: UserDetail): Html {
   )}</div>`
 }
 
-function numbers({ texts, format }: Scribe, user: UserDetail): Html {
+function numbers({ texts, format, account }: Scribe, user: UserDetail): Html {
   const t = texts.user
   const { counter, permits, sign_ins } = user
   const [first] = permits.groups
   const last = counter?.last_date ? parseIsoDate(counter.last_date) : undefined
+  const permitsLeft = {
+    label: t.permitsLeft,
+    value: format.number(counter?.count ?? 0),
+    note: first && (first.expires_on ? t.nextEnd(day(format, first.expires_on)) : t.noEnd),
+  }
   return figures([
-    {
-      label: t.permitsLeft,
-      value: format.number(counter?.count ?? 0),
-      note: first && (first.expires_on ? t.nextEnd(day(format, first.expires_on)) : t.noEnd),
-    },
+    ...(needsPermit(account.channel) ? [permitsLeft] : []),
     {
       label: t.streak,
       value: format.number(sign_ins.signed_in ? sign_ins.streak : sign_ins.streak_before),

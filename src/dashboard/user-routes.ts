@@ -7,7 +7,8 @@ import { MAX_USER_ID, toUserId, USER_ID_PATTERN, type UserId, userIdToJson } fro
 import { explainUser, MAX_DAYS_AHEAD } from '../reminders/explain.js'
 import { findUserDetail } from '../user-data/detail.js'
 import { findUsersOf } from '../user-data/persons.js'
-import { countStopped, liftAll, recordWish } from '../users/stop-store.js'
+import { bringBackNamed } from '../users/bring-back.js'
+import { countStopped, recordWish } from '../users/stop-store.js'
 import { onRecord } from './actions.js'
 import { confirmPage } from './confirm.js'
 import type { DashboardDeps } from './deps.js'
@@ -80,7 +81,7 @@ export function userRoutes(
 
   for (const [path, action, write] of [
     ['opt-out', 'opt_out', recordWish],
-    ['bring-back', 'bring_back', liftAll],
+    ['bring-back', 'bring_back', bringBackNamed],
   ] as const) {
     const textsOf = ({ texts }: Reader) => (action === 'opt_out' ? texts.user.optOut : texts.user.bringBack)
 

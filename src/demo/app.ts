@@ -99,6 +99,8 @@ export function openIdOf(channel: Channel, userId: number): string {
 export interface DemoStage {
   folder: string
   sandbox: Sandbox
+  /** Where the services tell what became of the messages of the demo's backend. */
+  webhook: { url: string; secret: string }
   apiKey: string
   adminPassword: string
   now(): number
@@ -116,6 +118,8 @@ export async function startApp(stage: DemoStage, channel: Channel, port: number)
     ...env,
     WX_CALLBACK_TOKEN: callback.token,
     WX_ENCODING_AES_KEY: callback.encodingAesKey,
+    WEBHOOK_URL: stage.webhook.url,
+    WEBHOOK_SECRET: stage.webhook.secret,
   })
   const config = readConfig({
     DATABASE_URL: `sqlite:${databaseFile}`,

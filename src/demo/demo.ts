@@ -8,6 +8,7 @@ import { startSandbox } from '../sandbox/sandbox.js'
 import { type DemoApp, type DemoStage, startApp } from './app.js'
 import { compareBooks } from './books.js'
 import { createClock } from './clock.js'
+import { startReceiver } from './receiver.js'
 import { SAMPLE_DAYS } from './sample.js'
 import { opening, summary, whereToLook } from './summary.js'
 import { emptyWeek, type Played, playDay } from './week.js'
@@ -63,9 +64,13 @@ async function play(
   undo.push(() => rm(folder, { recursive: true, force: true }))
   const sandbox = await startSandbox({ now: clock.now, accounts: ACCOUNTS })
   undo.push(sandbox.close)
+  const secret = randomBytes(24).toString('hex')
+  const receiver = await startReceiver(secret)
+  undo.push(receiver.close)
   const stage: DemoStage = {
     folder,
     sandbox,
+    webhook: { url: receiver.url, secret },
     apiKey: randomBytes(12).toString('hex'),
     adminPassword: randomBytes(6).toString('hex'),
     now: clock.now,

@@ -85,7 +85,10 @@ function ofToday({ due, delivered, failed, unknown, skippedSignedIn }: RunReport
   return `${due} due: ${delivered} delivered, ${failed} failed, ${unknown} unknown; ${skippedSignedIn} had signed in`
 }
 
-export function whereToLook(apps: DemoApp[], { sandbox, apiKey, adminPassword }: DemoStage): string[] {
+export function whereToLook(
+  apps: DemoApp[],
+  { sandbox, webhook, apiKey, adminPassword }: DemoStage,
+): string[] {
   const [first] = apps
   const url = first?.service.url
   return [
@@ -98,6 +101,7 @@ export function whereToLook(apps: DemoApp[], { sandbox, apiKey, adminPassword }:
     `  HTTP, try it out   ${url}/docs`,
     `  API key            ${apiKey}`,
     `  tables             sqlite3 ${first?.databaseFile} 'select state, count(*) from wx_push_message group by state'`,
+    `  told by webhook    curl ${webhook.url}`,
     `  WeChat's ledger    ${sandbox.url}/sandbox/ledger?limit=5`,
     ...(first ? TO_TRY[first.account.channel](first, { sandbox, apiKey }) : []),
   ]

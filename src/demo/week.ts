@@ -13,6 +13,7 @@ import { signIn } from './client.js'
 import type { DemoClock } from './clock.js'
 import { emptyFollows, type Follows, followAccount } from './followers.js'
 import { emptyUploads, type Uploads, uploadFormIds } from './form-ids.js'
+import { tellWinners } from './messages.js'
 import { SAMPLE_DAYS, type SampleDay } from './sample.js'
 import { findReminded, forgetToken } from './store.js'
 import { emptyReports, type Reports, reportTaps } from './subscriptions.js'
@@ -95,15 +96,26 @@ export async function playDay(
   const daysAgo = SAMPLE_DAYS - day
   const at = runTime - daysAgo * DAY_MS
   clock.set(at - HOUR_MS)
-  for (const { app, week } of played) await playMorning(app, dayOf(app, day), week, wechat, clock.now())
+  for (const { app, week } of played) {
+    await playMorning(app, dayOf(app, day), week, wechat, clock.now())
+    await sendMessages(app, wechat)
+  }
+  wechat.clearFaults()
   clock.set(at)
   for (const trouble of TROUBLE)
     if (trouble.daysAgo === daysAgo) for (const fault of trouble.faults) wechat.addFault(fault)
   for (const { app, week } of played) await playRun(app, week, wechat, clock)
   wechat.clearFaults()
+  for (const { app } of played) {
+    await tellWinners(app, wechat, dayOf(app, day), clock.now())
+    await sendMessages(app, wechat)
+  }
   if (daysAgo === 0) return
   clock.set(at + EVENING_HOURS * HOUR_MS)
-  for (const { app, week } of played) await playEvening(app, dayOf(app, day), week)
+  for (const { app, week } of played) {
+    await playEvening(app, dayOf(app, day), week)
+    await sendMessages(app, wechat)
+  }
 }
 
 function dayOf({ days }: DemoApp, day: number): SampleDay {
@@ -155,6 +167,14 @@ async function playRun(
   const { permits } = await findStock(sending.db, account, clock.now())
   // Subscriptions do not run out, so each template has one row.
   week.reports.left = new Map(permits.map(({ template_id, permits: left }) => [template_id ?? '', left]))
+}
+
+/** Submitted messages whose time has come go out. */
+async function sendMessages({ account, service }: DemoApp, wechat: SandboxControl): Promise<void> {
+  const { sending, submitted } = service.of()
+  await forgetToken(sending.db, account.appId)
+  await submitted.workDue()
+  await pushEvents({ service }, wechat)
 }
 
 /** WeChat pushes what has happened, and the service takes it up before the clock moves on. */

@@ -100,8 +100,8 @@ export const KNOWN_ERRORS = known({
       zh: '用户没有订阅、订阅次数已用完、关闭了消息，或没有关注。',
     },
     fix: {
-      en: 'Nothing for the few. Ask again at the daily sign-in (requestSubscribeMessage). If it is suddenly everybody, it was a fault of the platform: bring-back undoes it.',
-      zh: '少量无需处理，请在每日签到时再次请求订阅（requestSubscribeMessage）。如果突然所有人都这样，可能是平台故障，可用 bring-back 撤销。',
+      en: 'Nothing for the few. A mini-program asks again at the daily sign-in (requestSubscribeMessage); a service account asks to be followed, with its messages on. If it is suddenly everybody, it was a fault of the platform: bring-back undoes it.',
+      zh: '少量无需处理。小程序请在每日签到时再次请求订阅（requestSubscribeMessage）；服务号请引导用户关注并打开消息接收。如果突然所有人都这样，可能是平台故障，可用 bring-back 撤销。',
     },
   },
   permit_used_up: {

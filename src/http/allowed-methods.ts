@@ -7,7 +7,10 @@ export type AllowedMethods = (path: string) => string[]
 export function watchRoutes(app: FastifyInstance): AllowedMethods {
   const routes: { method: string; pattern: RegExp }[] = []
   app.addHook('onRoute', ({ method, url }) => {
-    for (const one of [method].flat()) routes.push({ method: one, pattern: patternOf(url) })
+    const methods = [method].flat()
+    // A HEAD is there because a GET is, of which Fastify does not always tell: /dashboard/ beside /dashboard.
+    if (methods.includes('HEAD')) methods.unshift('GET')
+    for (const one of methods) routes.push({ method: one, pattern: patternOf(url) })
   })
   return (path) => [
     ...new Set(routes.filter(({ pattern }) => pattern.test(path)).map(({ method }) => method)),

@@ -17,7 +17,7 @@ declare module 'fastify' {
   interface FastifyRequest {
     /** Set by a hook of Callers. */
     caller: Caller | undefined
-    /** The name that the request is counted under: of an API key, or the person of a session. */
+    /** The name that the request is counted under: of an API key with its accounts, or the person of a session. */
     countedFor: string
   }
 }
@@ -78,7 +78,8 @@ export function createCallers(
     tellExpiry(key, deps.now())
     if (!isKnown) knownPlaces.add(request, key.name)
     request.caller = { kind: 'backend', name: key.name, appIds: key.appIds }
-    request.countedFor = key.name
+    // Backends of two accounts may have the same name; a key and its successor are of one backend.
+    request.countedFor = `${key.name} of ${key.appIds}`
     await deps.keyLimit(request)
     if (!key.scopes.includes(scope))
       throw new ServiceError(

@@ -15,6 +15,17 @@ interface Waiting<Item, Result> {
   reject(error: unknown): void
 }
 
+/** How two groups are committed side by side. */
+export interface SideBySide<Item> {
+  /** A group that starts beside another weighs this at least: a small one would cost a commit for little. */
+  minWeight: number
+  /** Two groups under way have none of these in common, and items that share one keep their order. */
+  keysOf(item: Item): unknown[]
+}
+
+/** Items that a group looks past while it is gathered: so many requests with keys of another group are enough. */
+const MAX_PASSED_OVER = 100
+
 /**
  * Commits together what arrives together. There is no timer: what arrives while a commit is under way forms
  * the next group (measured: a timer of 2 ms halves the throughput of waiting callers). Each group waits for
@@ -37,21 +48,47 @@ export function createGroupCommit<Item, Result>(options: {
   maxGroupWeight: number
   /** Above this, `add` refuses with `overloaded`: memory stays bounded whatever the database does. */
   maxWaitingWeight: number
+  /** Without it, one group follows the other. */
+  sideBySide?: SideBySide<Item> | undefined
 }): GroupCommit<Item, Result> {
-  const waiting: Waiting<Item, Result>[] = []
+  const { sideBySide } = options
+  let waiting: Waiting<Item, Result>[] = []
   let waitingWeight = 0
-  let running: Promise<void> | undefined
+  const underWay = new Set<Waiting<Item, Result>[]>()
+  const runs = new Set<Promise<void>>()
+  let runners = 0
 
+  function keysUnderWay(): Set<unknown> {
+    const keys = new Set<unknown>()
+    if (!sideBySide) return keys
+    for (const group of underWay)
+      for (const { item } of group) for (const key of sideBySide.keysOf(item)) keys.add(key)
+    return keys
+  }
+
+  /** Empty if everything that waits has to wait for the other group. */
   function takeGroup(): Waiting<Item, Result>[] {
+    const held = keysUnderWay()
+    const group: Waiting<Item, Result>[] = []
+    const passedOver: Waiting<Item, Result>[] = []
     let weight = 0
-    let size = 0
-    for (const entry of waiting) {
-      if (size > 0 && weight + entry.weight > options.maxGroupWeight) break
+    let at = 0
+    for (; at < waiting.length; at++) {
+      const entry = waiting[at] as Waiting<Item, Result>
+      if (group.length > 0 && weight + entry.weight > options.maxGroupWeight) break
+      const keys = held.size === 0 ? [] : (sideBySide?.keysOf(entry.item) ?? [])
+      if (keys.some((key) => held.has(key))) {
+        if (passedOver.push(entry) > MAX_PASSED_OVER) break
+        // Nothing behind it with one of its keys gets ahead of it.
+        for (const key of keys) held.add(key)
+        continue
+      }
       weight += entry.weight
-      size++
+      group.push(entry)
     }
     waitingWeight -= weight
-    return waiting.splice(0, size)
+    waiting = [...passedOver, ...waiting.slice(group.length + passedOver.length)]
+    return group
   }
 
   async function commitGroup(group: Waiting<Item, Result>[]): Promise<void> {
@@ -67,13 +104,28 @@ export function createGroupCommit<Item, Result>(options: {
     }
   }
 
+  const isWorthAGroup = (others: number): boolean =>
+    waiting.length > 0 &&
+    (others === 0 || (sideBySide !== undefined && others === 1 && waitingWeight >= sideBySide.minWeight))
+
   async function run(): Promise<void> {
-    while (waiting.length > 0) {
+    while (isWorthAGroup(runners - 1)) {
       await nextTurn()
       await options.gather?.()
-      await commitGroup(takeGroup())
+      const group = takeGroup()
+      // Whoever commits the other group goes on with what waits for it.
+      if (group.length === 0) break
+      underWay.add(group)
+      await commitGroup(group)
+      underWay.delete(group)
     }
-    running = undefined
+    runners--
+  }
+
+  function start(): void {
+    runners++
+    const running = run().finally(() => runs.delete(running))
+    runs.add(running)
   }
 
   return {
@@ -87,11 +139,11 @@ export function createGroupCommit<Item, Result>(options: {
       return new Promise<Result>((resolve, reject) => {
         waiting.push({ item, weight, resolve, reject })
         waitingWeight += weight
-        running ??= run()
+        if (isWorthAGroup(runners)) start()
       })
     },
     async drain() {
-      while (running) await running
+      while (runs.size > 0) await Promise.all(runs)
     },
   }
 }

@@ -5,7 +5,7 @@ import { failpoint } from '../lib/failpoint.js'
 import { groupBy } from '../lib/group-by.js'
 import { countClaimed } from '../runs/limit.js'
 import { addOutcomes, type OutcomeChange } from '../runs/outcomes.js'
-import { readUsersAgain } from '../runs/ranges.js'
+import { countUsersAgain, readUsersAgain } from '../runs/ranges.js'
 import * as totals from '../runs/totals.js'
 import type { JudgedMessage } from './judged.js'
 import { outcomesOf, sampleOf } from './outcome.js'
@@ -30,7 +30,7 @@ export async function giveBackMessages(db: Knex, judged: JudgedMessage[], now: n
       judged.map(({ message }) => message.runId),
       'alone',
     )
-    await readUntriedAgain(trx, judged)
+    await turnBack(trx, judged)
     const permits = await lockSpent(trx, {
       appId,
       users: judged.map(({ message }) => message.userId),
@@ -55,10 +55,15 @@ export async function giveBackMessages(db: Knex, judged: JudgedMessage[], now: n
   return { ...emptyTally(), cancelled, lost: judged.length - cancelled }
 }
 
-async function readUntriedAgain(trx: Knex.Transaction, judged: JudgedMessage[]): Promise<void> {
-  const untried = judged.filter(({ attempted }) => !attempted).map(({ message }) => message.id)
-  for (const [runId, users] of await store.findUsersByRun(trx, untried))
-    await readUsersAgain(trx, runId, users)
+/** Puts the untried before the cursors again. That a run counts the others again is all that it does about them. */
+async function turnBack(trx: Knex.Transaction, judged: JudgedMessage[]): Promise<void> {
+  for (const [turn, wasTried] of [
+    [readUsersAgain, false],
+    [countUsersAgain, true],
+  ] as const) {
+    const ids = judged.filter(({ attempted }) => attempted === wasTried).map(({ message }) => message.id)
+    for (const [runId, users] of await store.findUsersByRun(trx, ids)) await turn(trx, runId, users)
+  }
 }
 
 function cancelledOutcome({ message, answer, attempted }: JudgedMessage): OutcomeChange[] {

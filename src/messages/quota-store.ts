@@ -8,6 +8,8 @@ import type { RunState } from '../runs/run.js'
 export interface RunOfDay {
   state: RunState
   planned: number | null
+  /** null while it is running. */
+  finished_at: number | null
   /** Delivered, failed and unknown, at this moment. */
   ended: number
 }
@@ -16,7 +18,7 @@ export interface RunOfDay {
 export async function findRunOfDay(db: Knex, appId: string, date: number): Promise<RunOfDay | undefined> {
   const [row] = await selectRows<RunOfDay>(
     db,
-    `SELECT r.state, r.planned, (SELECT COALESCE(SUM(o.messages), 0) FROM wx_run_outcome o
+    `SELECT r.state, r.planned, r.finished_at, (SELECT COALESCE(SUM(o.messages), 0) FROM wx_run_outcome o
        WHERE o.run_id = r.id AND o.outcome IN ('delivered', 'failed', 'unknown')) AS ended
      FROM wx_job_run r WHERE r.job = 'remind' AND r.app_id = ? AND r.slot = ?`,
     [appId, date],

@@ -63,9 +63,12 @@ async function findBudget(db: Knex, account: Sender, now: number): Promise<Budge
   const run = await store.findRunOfDay(db, appId, date)
   const isOfToday = quotaDay(reading.askedAt) === quotaDay(now)
   const ended = run?.ended ?? 0
+  // Outside of China, the day of the quota ends within the day of the account.
+  const wasBefore = run?.finished_at != null && quotaDay(run.finished_at) < quotaDay(now)
+  const endedToday = wasBefore ? 0 : ended
   return {
     reading,
-    base: isOfToday ? reading.remain - Math.max(0, ended - reading.ended) : reading.dailyLimit - ended,
+    base: isOfToday ? reading.remain - Math.max(0, ended - reading.ended) : reading.dailyLimit - endedToday,
     reserved: await stillPlanned(db, account, run, date, now),
     use: { appId, path: reading.path, since: `${quotaDay(now)}-${isOfToday ? reading.version : 0}` },
   }

@@ -6,6 +6,7 @@ import { addOutcomes } from '../runs/outcomes.js'
 import { createBrake } from './brake.js'
 import { deliverAll } from './deliver.js'
 import type { DeliverDeps, Source } from './delivery.js'
+import { findHandedOver, followPermits } from './handed-over.js'
 import { findHeld, findUnwanted } from './held-store.js'
 import { type JudgedMessage, judgedUnsent } from './judged.js'
 import * as store from './lease-store.js'
@@ -60,7 +61,7 @@ export async function takeOver(
   window: SendingWindow,
   { limit, leaseMs, now, kind = 'reminder', only, quota, random = 0 }: TakeoverOptions,
 ): Promise<Takeover> {
-  const { messages, unwanted, lapsedIds } = await inTransaction(db, async (trx) => {
+  const { messages, unwanted, handedOver, lapsedIds } = await inTransaction(db, async (trx) => {
     const lapsed = await takeLapsed(trx, window.appId, kind, limit)
     const room = only === 'lapsed' ? 0 : limit - lapsed.ids.length
     const due = await takeDue(trx, window.appId, { kind, now, limit: room, random })
@@ -68,7 +69,7 @@ export async function takeOver(
     const claims = lapsed.claims.map(({ id }) => id)
     if (ids.length === 0) {
       await closeEmpty(trx, claims)
-      return { messages: [], unwanted: new Map<number, never>(), lapsedIds: [] }
+      return { messages: [], unwanted: new Map<number, never>(), handedOver: [], lapsedIds: [] }
     }
     const lease = await store.openClaim(trx, window.appId, leaseMs, now, kind, quota?.use)
     await recordInterrupted(trx, ids, now)
@@ -76,14 +77,16 @@ export async function takeOver(
     await markClaimed(trx, ids, now)
     await closeEmpty(trx, claims)
     const messages = inOrderOf([...lapsed.ids, ...due], await findHeld(trx, ids, lease))
-    const unwanted = await findUnwanted(trx, ids)
+    const handedOver = await findHandedOver(trx, window.appId, messages)
+    const theirs = handedOver.map(({ message }) => [message.id, 'handed_over'] as const)
+    const unwanted = new Map([...theirs, ...(await findUnwanted(trx, ids))])
     const waited = new Set(due)
     const ended = messages.filter(({ id }) => waited.has(id)).map(({ runId }) => waiting(runId, -1))
     await addOutcomes(trx, ended, now)
     for (const { quota: counted, unsent } of lapsed.claims)
       if (counted && unsent > 0) await giveBackTo(trx, counted, unsent)
     if (quota) await takeCalls(trx, quota, ids.length)
-    return { messages, unwanted, lapsedIds: lapsed.ids }
+    return { messages, unwanted, handedOver, lapsedIds: lapsed.ids }
   })
   failpoint('take_over.committed')
   const closesAt = createDeadlines(window)
@@ -94,6 +97,8 @@ export async function takeOver(
   })
   const tally = endings.length > 0 ? (await settleBatch(db, endings, now)).tally : emptyTally()
   const ended = new Set(endings.map(({ message }) => message.id))
+  const left = handedOver.filter(({ message }) => ended.has(message.id))
+  if (left.length > 0) await followPermits(db, window.appId, left, now)
   const toSend = messages.filter(({ id }) => !ended.has(id))
   const [first] = messages
   if (first && toSend.length === 0) await store.closeClaims(db, [first.lease.claimId])
@@ -150,6 +155,7 @@ async function closeEmpty(trx: Knex.Transaction, claimIds: number[]): Promise<vo
 const NOT_WANTED = {
   signed_in: 'the user has signed in since',
   stopped: 'the user has opted out or been blocked since',
+  handed_over: 'its receiver was given to another user since',
 }
 
 /** What becomes of a message that is not to be sent any more; undefined if it is to be sent. */

@@ -1,6 +1,7 @@
 import type { Account } from '../account.js'
 import type { CallOptions, SendResult, WechatClient } from '../wechat/client.js'
 import type { HeldMessage } from './message.js'
+import { openingOf } from './opening.js'
 
 /** Sends a message over its channel, if `mayLeave` still allows it when the request is about to leave. */
 export type Send = (message: HeldMessage, mayLeave?: CallOptions['mayLeave']) => Promise<SendResult>
@@ -13,7 +14,11 @@ export function createSender(
   { miniprogramState, lang, url, miniprogram }: SentWith,
 ): Send {
   const opening = { ...(url === '' ? {} : { url }), ...(miniprogram ? { miniprogram } : {}) }
-  return ({ id, channel, openId, templateId, page, data, formId }, mayLeave) => {
+  /** A submitted message may name what it opens; every other one opens what the account's do. */
+  const openingFor = ({ page, notAfter }: HeldMessage) =>
+    (notAfter === null || page === '' ? undefined : openingOf(page, { miniprogram })) ?? opening
+  return (message, mayLeave) => {
+    const { id, channel, openId, templateId, page, data, formId } = message
     const options = mayLeave ? { mayLeave } : {}
     const body = { touser: openId, template_id: templateId, data }
     const withPage = page === '' ? body : { ...body, page }
@@ -26,7 +31,10 @@ export function createSender(
           options,
         )
       case 'official':
-        return wechat.sendOfficialTemplateMessage({ ...body, ...opening, client_msg_id: String(id) }, options)
+        return wechat.sendOfficialTemplateMessage(
+          { ...body, ...openingFor(message), client_msg_id: String(id) },
+          options,
+        )
     }
   }
 }

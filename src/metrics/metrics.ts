@@ -21,6 +21,7 @@ import { createSendingMetrics } from './sending.js'
 import { createSettingsMetrics } from './settings.js'
 import { createStandingMetrics, readStanding, type Standing } from './standing.js'
 import { createStatementMetrics } from './statements.js'
+import { createSubmittedMetrics } from './submitted.js'
 import { createTokenMetrics } from './tokens.js'
 import { createUploadMetrics, type UploadMetrics } from './uploads.js'
 import { createWebhookMetrics } from './webhooks.js'
@@ -87,6 +88,7 @@ export function createMetrics({ version }: { version: string }): Metrics {
   const eventsOf = createEventMetrics(instruments)
   const requestsOf = createWechatMetrics(instruments)
   const webhooks = createWebhookMetrics(instruments)
+  const showSubmitted = createSubmittedMetrics(instruments)
   const seen = new Map<string, Seen>()
   const inTurn = createQueue()
 
@@ -110,6 +112,7 @@ export function createMetrics({ version }: { version: string }): Metrics {
       if (seen.get(account.appId) !== one) continue
       if (value) {
         showStanding(account, value.standing)
+        showSubmitted(account.appId, value.standing.submitted, sources.now())
         webhooks.show(account, value.standing.waitingSince, sources.now())
         permits.show(account.appId, value.permits, businessDate(sources.now(), account.timezone))
       }

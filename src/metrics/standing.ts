@@ -6,9 +6,12 @@ import { REMIND } from '../reminders/run.js'
 import { PURGE } from '../retention/purge.js'
 import { type Outcome, sumOutcomes } from '../runs/outcomes.js'
 import type { RunState } from '../runs/run.js'
+import { countStates } from '../submitted/count-store.js'
+import { findOldestDue } from '../submitted/due-store.js'
 import { findOldestWaiting } from '../webhooks/log-store.js'
 import type { Instruments } from './instruments.js'
 import * as store from './store.js'
+import type { SubmittedStanding } from './submitted.js'
 
 const JOBS = [REMIND, EXPIRE, PURGE]
 /** Two weeks of reminders without a success are as bad as any longer time, and a sweep has so many in five hours. */
@@ -24,6 +27,7 @@ export interface Standing {
   claims: { held: number; lapsed: number }
   /** Since when a backend has not been told of its oldest event, in ms; undefined: nothing waits. */
   waitingSince: number | undefined
+  submitted: SubmittedStanding
 }
 
 export async function readStanding(db: Knex, appId: string): Promise<Standing> {
@@ -35,7 +39,13 @@ export async function readStanding(db: Knex, appId: string): Promise<Standing> {
     outcomes: newest && (await sumOutcomes(db, newest.id)),
     claims: await store.countClaims(db, appId, MAX_CLAIMS),
     waitingSince: (await findOldestWaiting(db, appId))?.created_at,
+    submitted: await readSubmitted(db, appId),
   }
+}
+
+async function readSubmitted(db: Knex, appId: string): Promise<SubmittedStanding> {
+  const [dead] = await countStates(db, appId, ['dead'])
+  return { dueSince: await findOldestDue(db, appId), dead: dead?.messages ?? 0 }
 }
 
 /** Returns what shows a standing. */

@@ -1,6 +1,6 @@
 import { ServiceError } from '../errors.js'
 import { REJECTION_REASONS, type UploadedPermit } from '../permits/accept.js'
-import type { UploadOutcome } from '../permits/commit-uploads.js'
+import type { UploadOutcome } from '../permits/decide-uploads.js'
 import type { CommittedGroup, Ingest } from '../permits/ingest.js'
 import type { SubscriptionOutcome } from '../permits/report-subscription.js'
 import { type Instruments, ITEMS, SECONDS } from './instruments.js'

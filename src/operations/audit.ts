@@ -9,6 +9,7 @@ import { sortedUnique } from '../lib/sorted.js'
 import { toJson } from '../lib/user-id.js'
 import { takeUp } from '../messages/lease-store.js'
 import { followStates } from '../messages/submitted-store.js'
+import { deleteSubmitted } from '../retention/store.js'
 import { findYoungerSpentFirst } from './oldest-first-store.js'
 import { findWrongOutcomes } from './outcome-store.js'
 import { recountOutcomes } from './recount-outcomes.js'
@@ -30,7 +31,7 @@ export interface AuditReport {
   fixed_dates: number
   /** Messages that can be taken over again, with --fix. */
   fixed_messages: number
-  /** Submitted messages whose end was recorded again, with --fix. */
+  /** Submitted messages whose end was recorded again, or of which nothing was left but that, with --fix. */
   fixed_ends: number
   /** Runs whose outcomes, and totals, were counted again, with --fix. */
   fixed_outcomes: number
@@ -119,13 +120,18 @@ async function fixFutureDates(db: Knex, latest: number, now: number): Promise<nu
   }
 }
 
-/** Lets the end of submitted messages follow their state, which is what sending goes by. */
+/** Lets the end of submitted messages follow their state, which is what sending goes by; what is left of a deleted one goes. */
 async function fixEnds(db: Knex, now: number): Promise<number> {
-  const known = (await store.findDisagreeingEnds(db, MAX_LIST)).filter(({ submitted }) => submitted !== null)
-  if (known.length === 0) return 0
-  const ids = sortedUnique(known.map(({ message_id }) => message_id))
-  await inTransaction(db, (trx) => followStates(trx, ids, now))
-  return ids.length + (known.length === MAX_LIST ? await fixEnds(db, now) : 0)
+  const wrong = await store.findDisagreeingEnds(db, MAX_LIST)
+  if (wrong.length === 0) return 0
+  const idsOf = (isGone: boolean): number[] =>
+    sortedUnique(wrong.filter(({ state }) => (state === null) === isGone).map(({ message_id }) => message_id))
+  const [left, gone] = [idsOf(false), idsOf(true)]
+  await inTransaction(db, async (trx) => {
+    if (left.length > 0) await followStates(trx, left, now)
+    if (gone.length > 0) await deleteSubmitted(trx, gone)
+  })
+  return wrong.length + (wrong.length === MAX_LIST ? await fixEnds(db, now) : 0)
 }
 
 /** Lets whoever looks next take over messages whose claim or retry someone has deleted by hand. */

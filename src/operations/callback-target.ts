@@ -81,7 +81,7 @@ function callInProcess({ db, log, now }: Base, account: Account): CallCallback {
     handleErrors(app, log)
     await app.register(
       callbackRoutes({
-        db,
+        dbOf: () => db,
         accounts: createAccounts([account]),
         refusedPerMinute: Number.POSITIVE_INFINITY,
         onStored: () => {},

@@ -30,6 +30,8 @@ export interface DoctorDeps {
   account: Account
   systemNow(): number
   getToken(): Promise<string>
+  /** Throws TokenError if WeChat would give none now; undefined = that cannot be asked without harm. */
+  checkSecret?: (() => Promise<void>) | undefined
   /** What the asking process has seen of the token so far; undefined = it has only just begun. */
   tokenCounters?(): TokenCounters
   /** For the account's templates. */
@@ -81,7 +83,7 @@ async function examineMessages({ db, account, systemNow }: DoctorDeps): Promise<
   })
 }
 
-async function examineToken({ account, getToken, tokenCounters }: DoctorDeps): Promise<Finding> {
+async function examineToken({ account, getToken, checkSecret, tokenCounters }: DoctorDeps): Promise<Finding> {
   const name = 'token'
   if (account.appSecret === '')
     return toFinding(
@@ -92,6 +94,7 @@ async function examineToken({ account, getToken, tokenCounters }: DoctorDeps): P
     )
   try {
     await getToken()
+    await checkSecret?.().catch(ignoreOutage)
     const early = tokenCounters?.().earlyDeaths.count ?? 0
     if (early > 0) return foreignRefresher(early)
     return toFinding(name, 'ok', {
@@ -105,6 +108,11 @@ async function examineToken({ account, getToken, tokenCounters }: DoctorDeps): P
     const zh = error.entry ? `${error.entry.errcode} ${error.entry.meaning_zh}` : reason.zh
     return toFinding(name, 'fail', { en: error.message, zh }, { fix, finding })
   }
+}
+
+/** There is a token, so an endpoint that is busy or away hurts nobody yet. */
+function ignoreOutage(error: unknown): void {
+  if (!(error instanceof TokenError) || error.class === 'configuration') throw error
 }
 
 function foreignRefresher(deaths: number): Finding {

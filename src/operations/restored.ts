@@ -203,7 +203,7 @@ async function markDay(
         const due = await findDue(trx, appId, range, dayOf(account, date, at), CHUNK)
         return { marked: due.length, again: null }
       }
-      const of = { ...writes, date, leaseMs: 0, now: at, besideMessages: true }
+      const of = { ...writes, date, leaseMs: 0, now: at, besideMessages: true, areFewDue: false }
       const { claimed, again } = await claimRange(trx, account, range, CHUNK, of)
       const [first] = claimed
       if (first) {

@@ -3,9 +3,11 @@ import type { Knex } from 'knex'
 import { isLockWait, whyUnavailable } from '../db/errors.js'
 import { isSqlite } from '../db/sql.js'
 import { ServiceError } from '../errors.js'
-import { createGroupCommit } from '../lib/group-commit.js'
+import { createGroupCommit, type SideBySide } from '../lib/group-commit.js'
+import type { UserId } from '../lib/user-id.js'
 import { accept, type UploadedPermit } from './accept.js'
-import { type Accepted, commitUploads, type UploadOutcome, type UploadRequest } from './commit-uploads.js'
+import { commitUploads } from './commit-uploads.js'
+import type { Accepted, UploadOutcome, UploadRequest } from './decide-uploads.js'
 import { lookAt } from './locked.js'
 
 export interface Ingest {
@@ -22,6 +24,12 @@ export interface Ingest {
  * 5,000 rows).
  */
 const MAX_GROUP_PERMITS = 2_000
+/**
+ * A server with connections works on two groups at once, or batches would wait for one connection's worth of its CPU.
+ * Smaller ones, so that few requests have a user in common with the other group.
+ */
+const MAX_PERMITS_SIDE_BY_SIDE = 500
+const MIN_PERMITS_SIDE_BY_SIDE = 200
 const MAX_WAITING_PERMITS = 50_000
 
 /**
@@ -51,11 +59,12 @@ export interface CommittedGroup {
  * told of each group.
  */
 export function createIngest(db: Knex, onCommit: (group: CommittedGroup) => void = () => {}): Ingest {
-  const createLane = (maxGroupWeight: number) =>
+  const repeats = expectRepeats()
+  const createLane = (maxGroupWeight: number, sideBySide?: SideBySide<UploadRequest>) =>
     createGroupCommit<UploadRequest, Attempt>({
       async commit(requests) {
         const began = performance.now()
-        const attempts = await commitUnlocked(db, requests)
+        const attempts = await commitUnlocked(db, requests, repeats)
         const permits = requests.reduce((sum, request) => sum + request.permits.length, 0)
         onCommit({ requests: requests.length, permits, seconds: (performance.now() - began) / 1_000 })
         return attempts
@@ -64,8 +73,11 @@ export function createIngest(db: Knex, onCommit: (group: CommittedGroup) => void
       mayBeOneItemsFault: (error) => whyUnavailable(error) === undefined,
       maxGroupWeight,
       maxWaitingWeight: MAX_WAITING_PERMITS,
+      sideBySide,
     })
-  const together = createLane(MAX_GROUP_PERMITS)
+  const together = isSqlite(db)
+    ? createLane(MAX_GROUP_PERMITS)
+    : createLane(MAX_PERMITS_SIDE_BY_SIDE, { minWeight: MIN_PERMITS_SIDE_BY_SIDE, keysOf: usersOf })
   /** One by one, outside the groups: each one that waits costs those behind it a second. */
   const apart = createLane(1)
 
@@ -123,13 +135,46 @@ export function createIngest(db: Knex, onCommit: (group: CommittedGroup) => void
   }
 }
 
-async function commitUnlocked(db: Knex, requests: UploadRequest[]): Promise<Attempt[]> {
+/** Whose counters an upload holds until its commit. An open_id or form_id that two groups share is left to the keys. */
+function usersOf({ permits }: UploadRequest): UserId[] {
+  return permits.map(({ userId }) => userId)
+}
+
+/** Groups after one with a repeated form_id in which more of them are expected. */
+const GROUPS_WITH_REPEATS = 20
+
+/**
+ * Whether to look for form_ids that came before. Nearly all are new, and for them the look would cost the database a
+ * tenth of an upload; but a caller who had no answer sends again all that it sent, and a group with one of these is
+ * committed twice if nobody looked.
+ */
+interface Repeats {
+  areExpected(): boolean
+  note(outcomes: UploadOutcome[][]): void
+}
+
+function expectRepeats(): Repeats {
+  let groupsLeft = 0
+  return {
+    areExpected: () => groupsLeft > 0,
+    note(outcomes) {
+      if (outcomes.some((ofRequest) => ofRequest.some(isRepeat))) groupsLeft = GROUPS_WITH_REPEATS
+      else if (groupsLeft > 0) groupsLeft--
+    },
+  }
+}
+
+const isRepeat = (one: UploadOutcome): boolean =>
+  one.outcome === 'duplicate' || (one.outcome === 'rejected' && one.reason === 'belongs_to_another_user')
+
+async function commitUnlocked(db: Knex, requests: UploadRequest[], repeats: Repeats): Promise<Attempt[]> {
   // SQLite has no locked rows: its one lock is the whole file.
   if (isSqlite(db)) return commitUploads(db, requests)
-  const { locked, known } = await lookAt(db, requests)
+  const { locked, known } = await lookAt(db, requests, repeats.areExpected())
   const free = requests.filter((request) => !locked.has(request))
   try {
     const outcomes = free.length === 0 ? [] : await commitUploads(db, free, known)
+    repeats.note(outcomes)
     const committed = new Map(free.map((request, i) => [request, outcomes[i]]))
     return requests.map((request) => committed.get(request) ?? 'locked')
   } catch (error) {

@@ -2,7 +2,7 @@ import type { Knex } from 'knex'
 import { isLockWait } from '../db/errors.js'
 import { groupBy } from '../lib/group-by.js'
 import type { UserId } from '../lib/user-id.js'
-import { findKnown, findKnownUnlocked, type Known } from './store.js'
+import { findKnown, findKnownUnlocked, type Known } from './known-store.js'
 
 export interface Upload {
   permits: { appId: string; openId: string; userId: UserId; formId: string }[]
@@ -18,18 +18,19 @@ export interface Look<T> {
  * Looks up what is known of the uploads, and which of them would wait for a row held by another transaction:
  * that one may be frozen, and the other uploads need not wait with them. Takes one statement if nothing is
  * locked, and halves otherwise, so that one locked row costs the logarithm. Rows locked after the look are
- * waited for.
+ * waited for. Permits are looked at only with `owners`: a form_id that is there already refuses its insert.
  */
-export async function lookAt<T extends Upload>(db: Knex, uploads: T[]): Promise<Look<T>> {
+export async function lookAt<T extends Upload>(db: Knex, uploads: T[], owners: boolean): Promise<Look<T>> {
   try {
-    return { locked: new Set(), known: await findKnownOf(db, uploads, findKnownUnlocked) }
+    const known = await findKnownOf(db, uploads, (...of) => findKnownUnlocked(...of, owners))
+    return { locked: new Set(), known }
   } catch (error) {
     if (!isLockWait(error)) throw error
   }
   if (uploads.length === 1) return { locked: new Set(uploads), known: new Map() }
   const middle = Math.ceil(uploads.length / 2)
-  const first = await lookAt(db, uploads.slice(0, middle))
-  const second = await lookAt(db, uploads.slice(middle))
+  const first = await lookAt(db, uploads.slice(0, middle), owners)
+  const second = await lookAt(db, uploads.slice(middle), owners)
   for (const [appId, known] of second.known) {
     const before = first.known.get(appId)
     first.known.set(appId, before ? together(before, known) : known)
@@ -41,7 +42,7 @@ export async function lookAt<T extends Upload>(db: Knex, uploads: T[]): Promise<
 export async function findKnownOf(
   db: Knex,
   uploads: Upload[],
-  find = findKnown,
+  find: typeof findKnown = findKnown,
 ): Promise<Map<string, Known>> {
   const permits = uploads.flatMap((upload) => upload.permits)
   const all = new Map<string, Known>()

@@ -1,6 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import type { Knex } from 'knex'
 import { Type } from 'typebox'
+import type { DatabaseOf } from '../db/share.js'
 import { ServiceError } from '../errors.js'
 import type { AccountOf } from '../http/account-of.js'
 import { ItemError, type Items, itemReader, oneOrBatch } from '../http/batch.js'
@@ -12,7 +12,7 @@ import { bothCallers, EXAMPLE, Milliseconds, OpenId, UserId } from '../http/sche
 import type { Logger } from '../lib/logger.js'
 import { type Person, personsOf } from '../users/persons.js'
 import { MAX_UNSPENT_PERMITS, REJECTION_REASONS, type UploadedPermit } from './accept.js'
-import type { UploadOutcome } from './commit-uploads.js'
+import type { UploadOutcome } from './decide-uploads.js'
 import type { Ingest } from './ingest.js'
 import { logUpload } from './upload-log.js'
 
@@ -98,7 +98,7 @@ type UploadResult = Type.Static<typeof UploadAnswer>['results'][number]
 
 /** POST /v1/form-ids */
 export function permitRoutes(deps: {
-  db: Knex
+  dbOf: DatabaseOf
   accountOf: AccountOf
   /** Each account has its own: the uploads of one wait for no other. */
   ingestOf(appId: string): Ingest
@@ -106,7 +106,7 @@ export function permitRoutes(deps: {
   log: Logger
   now(): number
 }): FastifyPluginAsyncTypebox {
-  const { db, accountOf, ingestOf, log, now } = deps
+  const { dbOf, accountOf, ingestOf, log, now } = deps
   return async (app) => {
     app.post(
       '/v1/form-ids',
@@ -132,7 +132,7 @@ export function permitRoutes(deps: {
           checkPermit(caller, item, pathOf)
           return item
         })
-        const named = await personsOf(db, account, caller, items, now())
+        const named = await personsOf(dbOf(account.appId), account, caller, items, now())
         const uploads = named.good.map(({ item, person }) => toUpload(account.appId, item, person))
         const answer = toAnswer(named, await ingestOf(account.appId).upload(uploads, now()))
         logUpload(log, { trace_id: request.id, app_id: account.appId }, answer.results)

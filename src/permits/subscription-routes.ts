@@ -1,7 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import type { Knex } from 'knex'
 import { Type } from 'typebox'
 import type { Account } from '../account.js'
+import type { DatabaseOf } from '../db/share.js'
 import type { AccountOf } from '../http/account-of.js'
 import { ItemError, type Items, itemReader, oneOrBatch } from '../http/batch.js'
 import { BATCH_BODY_BYTES, limitSessionBody } from '../http/body-limits.js'
@@ -102,7 +102,7 @@ const readItems = itemReader(Item)
 
 /** POST /v1/subscriptions */
 export function subscriptionRoutes(deps: {
-  db: Knex
+  dbOf: DatabaseOf
   accountOf: AccountOf
   callers: Callers
   log: Logger
@@ -110,7 +110,7 @@ export function subscriptionRoutes(deps: {
   /** Is told what came of the items of a request. */
   onReported?(appId: string, outcomes: SubscriptionOutcome[]): void
 }): FastifyPluginAsyncTypebox {
-  const { db, accountOf, log, now } = deps
+  const { dbOf, accountOf, log, now } = deps
 
   async function report(
     account: Account,
@@ -118,7 +118,7 @@ export function subscriptionRoutes(deps: {
     person: Person,
   ): Promise<SubscriptionOutcome> {
     if (takesSubscriptionsOf(account, item.template_id))
-      return reportSubscription(db, toReport(account.appId, item, person), now())
+      return reportSubscription(dbOf(account.appId), toReport(account.appId, item, person), now())
     const error = errorShape(unknownTemplate(account, item.template_id))
     return { outcome: 'refused', reason: 'unknown_template', error }
   }
@@ -149,7 +149,7 @@ export function subscriptionRoutes(deps: {
         const items = readItems(request.body)
         if (!('items' in request.body) && !takesSubscriptionsOf(account, request.body.template_id))
           throw unknownTemplate(account, request.body.template_id)
-        const named = await personsOf(db, account, callerOf(request), items, now())
+        const named = await personsOf(dbOf(account.appId), account, callerOf(request), items, now())
         const outcomes: SubscriptionOutcome[] = []
         for (const { item, person } of named.good) outcomes.push(await report(account, item, person))
         const reports = outcomes.map(({ outcome }, i) => ({ userId: named.good[i]?.person.userId, outcome }))

@@ -6,7 +6,7 @@ import type { UserId } from '../lib/user-id.js'
 import { lockPerson } from '../users/lock-store.js'
 import { liftRefusal } from '../users/stop-store.js'
 import { CODE } from '../wechat/codes.js'
-import { findCounts } from './store.js'
+import { findCounts } from './known-store.js'
 import * as store from './subscription-store.js'
 
 /**

@@ -20,6 +20,7 @@ import * as cursors from '../runs/ranges.js'
 import { type Reason, toReason } from '../runs/reason.js'
 import type { RunState } from '../runs/run.js'
 import * as store from './due-store.js'
+import { countPassed } from './passed-store.js'
 
 export type Claim =
   /** Committed. Empty if none of the users read was due after all. */
@@ -46,6 +47,8 @@ export interface ClaimOptions extends ClaimOf {
   examine: number
   /** The most users to claim; if some are left out, the cursor stops after the last one claimed. */
   claim: number
+  /** Most of the users whom the claims before this one examined were not due. Default: false. */
+  areFewDue?: boolean
 }
 
 /**
@@ -72,15 +75,21 @@ export async function claimDue(db: Knex, account: Account, options: ClaimOptions
     if (room === 0) {
       const [due] = await store.findDue(trx, appId, range, store.dayOf(account, date, now), 1)
       const cursor = due ? userIdBefore(due.user_id) : range.hi
-      await cursors.moveCursor(trx, runId, range.range_no, cursor, null)
+      await cursors.moveCursor(trx, runId, range.range_no, { cursor, again: null, passed: undefined })
       return due ? { kind: 'limited' } : { kind: 'claimed', messages: [] }
     }
     const limit = Math.min(options.claim, room)
     const { claimed, last, again } = await claimRange(trx, account, range, limit, {
       ...options,
+      areFewDue: options.areFewDue === true,
       besideMessages,
     })
-    await cursors.moveCursor(trx, runId, range.range_no, last ?? range.hi, again)
+    const read = { ...range, hi: last ?? range.hi }
+    // Beside messages of the day, someone who has a permit may be passed over.
+    const isKnown = !besideMessages && again === null
+    const day = store.dayOf(account, date, now)
+    const passed = isKnown ? await countPassed(trx, appId, read, day) : undefined
+    await cursors.moveCursor(trx, runId, range.range_no, { cursor: read.hi, again, passed })
     if (run.claim_limit !== null) await limits.countClaimed(trx, runId, claimed.length)
     failpoint('claim.in_transaction')
     await addOutcomes(trx, [claimedOutcome(runId, claimed.length)], now)
@@ -104,7 +113,7 @@ export async function claimRange(
   account: Account,
   range: Range,
   limit: number,
-  of: ClaimOf & { besideMessages: boolean },
+  of: ClaimOf & { besideMessages: boolean; areFewDue: boolean },
 ): Promise<{ claimed: HeldMessage[]; last: UserId | undefined; again: UserId | null }> {
   const { appId, channel } = account
   const { date, now } = of
@@ -119,6 +128,7 @@ export async function claimRange(
     state,
     now,
     besideMessages: of.besideMessages,
+    areFewDue: of.areFewDue,
   })
   if (written === 0) {
     await closeClaims(trx, [lease.claimId])

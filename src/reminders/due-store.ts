@@ -1,6 +1,6 @@
 import type { Knex } from 'knex'
 import type { Account } from '../account.js'
-import { type Condition, mayBeDue, type Need, needOf, sentWith } from '../books/index.js'
+import { type Condition, hasLatePermit, mayBeDue, type Need, needOf, sentWith } from '../books/index.js'
 import { execute, isSqlite, mysqlHint, placeholders, selectRows } from '../db/sql.js'
 import { addDays } from '../lib/business-date.js'
 import type { UserId } from '../lib/user-id.js'
@@ -32,6 +32,11 @@ interface DueOf {
    * temporary one (500 users: 17.3 against 7.8 ms).
    */
   besideMessages: boolean
+  /**
+   * Most users of late were not due: looks at each one's youngest permit first. Those without a valid one then cost 2.8
+   * instead of 4.7 us, the others 1.2 us more.
+   */
+  areFewDue: boolean
 }
 
 /**
@@ -46,19 +51,21 @@ interface DueOf {
 function dueUsers(
   db: Knex,
   columns: Condition,
-  { appId, range, day, limit, besideMessages }: DueOf,
+  { appId, range, day, limit, besideMessages, areFewDue }: DueOf,
 ): Condition {
   const signIn = (alias: string): string =>
     `LEFT JOIN wx_sign_in ${alias}${mysqlHint(db, 'FORCE INDEX (PRIMARY)')}
        ON ${alias}.app_id = p.app_id AND ${alias}.user_id = p.user_id AND ${alias}.day = ?`
   const { from, bindings } = isSqlite(db) ? joinedWith(db, day.need) : lookedUp(db, day.need)
+  const late =
+    areFewDue && day.need.kind === 'permit' ? hasLatePermit(db, day.need.runsOutAfter, SIGNED_OUT) : TRUE
   return {
     sql: `SELECT ${columns.sql}, ${from} ${signIn('s')} ${signIn('y')}
      LEFT JOIN wx_user u${mysqlHint(db, 'IGNORE INDEX (PRIMARY)')}
        ON u.app_id = p.app_id AND u.user_id = p.user_id AND ${isStopped('u', '?')}
      ${besideMessages ? 'LEFT JOIN wx_push_message m ON m.app_id = p.app_id AND m.business_date = ? AND m.user_id = p.user_id' : ''}
      WHERE p.app_id = ? AND p.user_id > ? AND p.user_id <= ? AND ${mayBeDue(day.need)} AND p.last_date < ?
-       AND s.user_id IS NULL AND u.app_id IS NULL${besideMessages ? ' AND m.id IS NULL' : ''}
+       AND s.user_id IS NULL AND ${late.sql} AND u.app_id IS NULL${besideMessages ? ' AND m.id IS NULL' : ''}
      ${isSqlite(db) ? '' : 'HAVING sent_with IS NOT NULL'} ORDER BY p.user_id LIMIT ?`,
     bindings: [
       ...columns.bindings,
@@ -71,17 +78,22 @@ function dueUsers(
       range.cur,
       range.hi,
       day.date,
+      ...late.bindings,
       limit,
     ],
   }
 }
+
+const TRUE: Condition = { sql: '1 = 1', bindings: [] }
+/** Keeps MariaDB from looking up the permits of those who have signed in. */
+const SIGNED_OUT = 's.user_id IS NULL'
 
 /**
  * MariaDB moves HAVING to the first table that has all it needs. The sign-in stands in the look-up as well, so that it
  * does not look up the permits of those who have signed in.
  */
 function lookedUp(db: Knex, need: Need): { from: string; bindings: Condition['bindings'] } {
-  const { sql, bindings } = sentWith(db, need, 's.user_id IS NULL')
+  const { sql, bindings } = sentWith(db, need, SIGNED_OUT)
   return { from: `${sql} AS sent_with FROM wx_message_push_status p`, bindings }
 }
 
@@ -111,7 +123,14 @@ export async function findDue(
   limit: number,
 ): Promise<DueUser[]> {
   const columns = { sql: 'p.user_id, COALESCE(y.streak, 0) AS streak', bindings: [] }
-  const { sql, bindings } = dueUsers(db, columns, { appId, range, day, limit, besideMessages: true })
+  const { sql, bindings } = dueUsers(db, columns, {
+    appId,
+    range,
+    day,
+    limit,
+    besideMessages: true,
+    areFewDue: false,
+  })
   const rows = await selectRows<{ user_id: UserId; streak: number; sent_with: number | string }>(
     db,
     sql,
@@ -133,6 +152,7 @@ export interface NewReminders {
   state: 'queued' | 'sending'
   now: number
   besideMessages: boolean
+  areFewDue: boolean
 }
 
 /**
@@ -145,13 +165,13 @@ export async function insertDue(
   appId: string,
   range: Range,
   limit: number,
-  { day, claimId, runId, cardId, state, now, besideMessages }: NewReminders,
+  { day, claimId, runId, cardId, state, now, besideMessages, areFewDue }: NewReminders,
 ): Promise<number> {
   const columns = {
     sql: 'p.app_id, p.user_id, ?, ?, ?, ?, COALESCE(y.streak, 0), ?, p.last_date, ?, ?',
     bindings: [day.date, runId, claimId, cardId, state, now, now],
   }
-  const due = dueUsers(trx, columns, { appId, range, day, limit, besideMessages })
+  const due = dueUsers(trx, columns, { appId, range, day, limit, besideMessages, areFewDue })
   const { affectedRows } = await execute(
     trx,
     `INSERT INTO wx_push_message (app_id, user_id, business_date, run_id, claim_id, card_id, streak, state,

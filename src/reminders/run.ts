@@ -218,7 +218,7 @@ async function writeReport(
   const day = dayOf(account, run.slot, now)
   // In an outage a run pauses each minute; the report of such a pause counts only the users it has reached.
   const unreminded =
-    ending.state === 'paused' ? undefined : await store.countUnreminded(db, account.appId, day)
+    ending.state === 'paused' ? undefined : await store.countUnreminded(db, account.appId, run.id, day)
   const retrying = await inTransaction(db, (trx) => recordStandings(trx, run.id, { unreminded, now }))
   const { delivered, failed, unknown, cancelled } = tally
   return {

@@ -98,7 +98,7 @@ export function createReminderSource(
   }
 
   async function claimNext(): Promise<HeldMessage[]> {
-    const options = { runId, date, card, leaseMs, now: now(), examine }
+    const options = { runId, date, card, leaseMs, now: now(), examine, areFewDue: examine > EXAMINED }
     const began = performance.now()
     const claim = await claimDue(db, account, { ...options, claim: canary.isPassed ? batch : 1 })
     if (claim.kind === 'claimed') observe.claimed(claim.messages.length, (performance.now() - began) / 1_000)

@@ -20,7 +20,7 @@ const Skipped = Type.Object(
     ),
     opted_out: nullable(Type.Integer(), 'Had a permit left, and had opted out'),
     blocked: nullable(Type.Integer(), 'Had a permit left, and could not be reached'),
-    as_of: Time('When they were counted: whenever a process leaves the run. null: not yet'),
+    as_of: Time('When they were summed up: whenever a process leaves the run. null: not yet'),
   },
   { description: 'Users whom the run passed over, each by the first cause that was found' },
 )

@@ -1,9 +1,10 @@
 import type { Knex } from 'knex'
 import { mayBeDue, sentWith } from '../books/index.js'
 import { mysqlHint, selectRows } from '../db/sql.js'
+import { findPassed } from '../runs/passed.js'
 import type { Range } from '../runs/ranges.js'
 import type { Unreminded } from '../runs/totals.js'
-import { userPages } from '../runs/user-pages.js'
+import { pagesOf, userPages } from '../runs/user-pages.js'
 import { isStopped } from '../users/stopped.js'
 import type { Day } from './due-store.js'
 
@@ -90,21 +91,17 @@ function countStandingsOf(
 const withNothing = ({ need }: Day): string => (need.kind === 'permit' ? "'no_valid_permit'" : 'NULL')
 
 /**
- * Counts the users whom a run would remind now, and those whom it passes over, by the first cause that is found: no
- * permit, a stop, a sign-in, no permit that is still valid. Far cheaper than countStandings at the end of a run: of
- * those who have been reminded or have no permit it reads the counter alone, of those who have signed in no permit.
+ * Counts the users whom a run would remind now, and those whom it has passed over or would, by the first cause that is
+ * found: no permit, a stop, a sign-in, no permit that is still valid. Its claims have counted those whom they passed over;
+ * the others are read here, each of those who were reminded or have no permit by the counter alone.
  */
-export async function countUnreminded(db: Knex, appId: string, day: Day): Promise<Unreminded> {
-  const counts: Record<keyof Unreminded, number> = {
-    due: 0,
-    signed_in: 0,
-    no_permit: 0,
-    no_valid_permit: 0,
-    opted_out: 0,
-    blocked: 0,
-  }
-  for await (const page of pages(db, appId))
-    for (const { standing, users } of await countUnremindedOf(db, appId, page, day)) counts[standing] += users
+export async function countUnreminded(db: Knex, appId: string, runId: number, day: Day): Promise<Unreminded> {
+  const { passed, uncounted } = await findPassed(db, runId)
+  const counts: Record<keyof Unreminded, number> = { due: 0, ...passed }
+  for (const range of uncounted)
+    for await (const page of pagesOf(db, appId, range, PAGE))
+      for (const { standing, users } of await countUnremindedOf(db, appId, page, day))
+        counts[standing] += users
   return day.need.kind === 'permit' ? counts : { ...counts, no_permit: null, no_valid_permit: null }
 }
 

@@ -1,9 +1,9 @@
 import type { Knex } from 'knex'
 import { NEVER_EXPIRES, purgePermits } from '../books/index.js'
+import { createRest } from '../db/rest.js'
 import { inTransaction } from '../db/transaction.js'
 import { DAY_MS } from '../lib/durations.js'
 import { groupBy } from '../lib/group-by.js'
-import { pause } from '../lib/pause.js'
 import { sortedUnique } from '../lib/sorted.js'
 import { findPlace, type Place } from '../permits/store.js'
 import { deleteRuns } from '../runs/purge-progress.js'
@@ -14,8 +14,6 @@ import { deleteSummaries } from './summary-store.js'
 const CHUNK = 500
 /** For so long at least, a request with an Idempotency-Key gets the answer that it got. */
 const KEY_LIFE_MS = DAY_MS
-/** A purge has all night, and other work must hardly notice it. */
-const PAUSE_MS = 50
 
 export interface Purged {
   messages: number
@@ -37,7 +35,7 @@ export interface Deletion {
 type Deleted = Partial<Purged>
 
 /**
- * Deletes what ended before `before`, a few hundred rows at a time: settled messages together with their
+ * Deletes what ended before `before`, a few hundred rows at a time and with a rest after each: settled messages together with their
  * permits once both are that old, then spent and expired permits without a message, then runs without
  * messages, sign-ins, WeChat's events, stops that are over, and summaries. Never deletes a row that a younger row
  * refers to, so that the audit finds the same before and after.
@@ -49,13 +47,13 @@ export function createDeletion(
 ): Deletion {
   const { appId, before } = of
   const wanted = { appId, before, limit: CHUNK }
+  const rest = createRest(db, signal)
   const purged: Purged = { messages: 0, permits: 0, runs: 0, signIns: 0, events: 0, stops: 0 }
 
   async function remove(work: (trx: Knex.Transaction) => Promise<Deleted>): Promise<void> {
     // Counted after the commit, because a transaction that met another one starts over.
     const deleted = await inTransaction(db, work)
     for (const kind of Object.keys(purged) as (keyof Purged)[]) purged[kind] += deleted[kind] ?? 0
-    await pause(PAUSE_MS, signal)
   }
 
   async function fromTable(
@@ -63,8 +61,10 @@ export function createDeletion(
     removeRows: (trx: Knex.Transaction, ids: number[]) => Promise<Deleted>,
   ): Promise<void> {
     for (let position: number | undefined = 0; position !== undefined && !signal.aborted; ) {
+      const startedAt = performance.now()
       const { old, next } = await read(db, position, wanted)
       if (old.length > 0) await remove((trx) => removeRows(trx, old))
+      await rest.after(startedAt)
       position = next
     }
   }
@@ -85,9 +85,11 @@ export function createDeletion(
 
   async function permitsOfNoMessage(from: Place, until: number): Promise<void> {
     for (let place: Place | undefined = from; place && !signal.aborted; ) {
+      const startedAt = performance.now()
       const next: Place | undefined = await findPlace(db, appId, place, until, CHUNK)
       const ids = await store.findOldPermits(db, place, next ?? { expire: until, id: 0 }, wanted)
       if (ids.length > 0) await remove(async (trx) => ({ permits: await purgePermits(trx, ids) }))
+      await rest.after(startedAt)
       place = next
     }
   }
@@ -95,12 +97,14 @@ export function createDeletion(
   async function signIns(): Promise<void> {
     const beforeDay = oldestKept(of.now, of.retentionDays, of.timezone)
     while (!signal.aborted) {
+      const startedAt = performance.now()
       const rows = await store.findOldSignIns(db, appId, beforeDay, CHUNK)
       if (rows.length === 0) return
       for (const [day, group] of groupBy(rows, (row) => row.day)) {
         const users = sortedUnique(group.map((row) => row.user_id))
         await remove(async (trx) => ({ signIns: await store.deleteSignIns(trx, appId, day, users) }))
       }
+      await rest.after(startedAt)
     }
   }
 

@@ -1,6 +1,7 @@
 import type { Knex } from 'knex'
 import { execute, forUpdateSkipLocked, rowPlaceholders, selectRows } from '../db/sql.js'
 import { MAX_USER_ID, type UserId } from '../lib/user-id.js'
+import type { Passed } from './totals.js'
 
 /**
  * How far a run has come: a few ranges of user_id, each with a cursor that moves in the same transaction as the
@@ -92,8 +93,8 @@ export async function resetRanges(trx: Knex.Transaction, runId: number, appId: s
   await execute(trx, 'DELETE FROM wx_job_cursor WHERE run_id = ?', [runId])
   await execute(
     trx,
-    `INSERT INTO wx_job_cursor (run_id, range_no, cur, hi) VALUES ${rowPlaceholders(RANGES, 4)}`,
-    starts.flatMap((start, i) => [runId, i, start, ends[i] ?? start]),
+    `INSERT INTO wx_job_cursor (run_id, range_no, cur, hi, counted_to) VALUES ${rowPlaceholders(RANGES, 5)}`,
+    starts.flatMap((start, i) => [runId, i, start, ends[i] ?? start, start]),
   )
 }
 
@@ -108,22 +109,47 @@ export async function lockRange(trx: Knex.Transaction, runId: number): Promise<R
   return range
 }
 
+/** What a claim has read of its range. */
+export interface Read {
+  cursor: UserId
+  /** The smallest user who was passed over because another transaction held a lock. */
+  again: UserId | null
+  /** The users whom it passed over; undefined if they have to be counted at the end. */
+  passed: Passed | undefined
+}
+
 /**
- * Moves a range's cursor past what was read. `again` is the smallest user who was passed over because another
- * transaction held a lock. LEAST would be NULL if either argument were, hence the CASE.
+ * Moves a range's cursor past what was read, and counts whom it passed over, unless someone has moved it by hand. MySQL
+ * assigns from left to right: `counted_to` is compared before `cur` moves. LEAST would be NULL if either argument were,
+ * hence the CASE.
  */
 export async function moveCursor(
   trx: Knex.Transaction,
   runId: number,
   rangeNo: number,
-  cursor: UserId,
-  again: UserId | null,
+  { cursor, again, passed }: Read,
 ): Promise<void> {
+  const isCounted = passed !== undefined && again === null
+  const { signed_in = 0, no_permit = 0, no_valid_permit = 0, opted_out = 0, blocked = 0 } = passed ?? {}
   await execute(
     trx,
-    `UPDATE wx_job_cursor SET cur = ?, again = CASE WHEN again IS NULL OR again > ? THEN ? ELSE again END
+    `UPDATE wx_job_cursor SET counted_to = CASE WHEN counted_to = cur THEN ? ELSE NULL END, cur = ?,
+       again = CASE WHEN again IS NULL OR again > ? THEN ? ELSE again END, signed_in = signed_in + ?,
+       no_permit = no_permit + ?, no_valid_permit = no_valid_permit + ?, opted_out = opted_out + ?, blocked = blocked + ?
      WHERE run_id = ? AND range_no = ?`,
-    [cursor, again ?? MAX_USER_ID, again, runId, rangeNo],
+    [
+      isCounted ? cursor : null,
+      cursor,
+      again ?? MAX_USER_ID,
+      again,
+      signed_in,
+      no_permit,
+      no_valid_permit,
+      opted_out,
+      blocked,
+      runId,
+      rangeNo,
+    ],
   )
 }
 
@@ -142,6 +168,38 @@ export async function rereadPassedOver(trx: Knex.Transaction, runId: number): Pr
  * order.
  */
 export async function readUsersAgain(trx: Knex.Transaction, runId: number, userIds: UserId[]): Promise<void> {
+  for (const [rangeNo, again] of await rangesOf(trx, runId, userIds)) {
+    await execute(
+      trx,
+      `UPDATE wx_job_cursor SET again = CASE WHEN again IS NULL OR again > ? THEN ? ELSE again END, counted_to = NULL
+       WHERE run_id = ? AND range_no = ?`,
+      [again, again, runId, rangeNo],
+    )
+  }
+}
+
+/**
+ * Users of the run are no longer reminded, and are not read again: what was counted of their ranges does not hold.
+ * `userIds` must be sorted; ranges are locked in their order.
+ */
+export async function countUsersAgain(
+  trx: Knex.Transaction,
+  runId: number,
+  userIds: UserId[],
+): Promise<void> {
+  for (const rangeNo of (await rangesOf(trx, runId, userIds)).keys())
+    await execute(trx, 'UPDATE wx_job_cursor SET counted_to = NULL WHERE run_id = ? AND range_no = ?', [
+      runId,
+      rangeNo,
+    ])
+}
+
+/** The ranges that have these users, each with the first of them. */
+async function rangesOf(
+  trx: Knex.Transaction,
+  runId: number,
+  userIds: UserId[],
+): Promise<Map<number, UserId>> {
   const ranges = await selectRows<Range>(
     trx,
     'SELECT range_no, cur, hi FROM wx_job_cursor WHERE run_id = ? ORDER BY range_no',
@@ -152,12 +210,5 @@ export async function readUsersAgain(trx: Knex.Transaction, runId: number, userI
     const rangeNo = ranges.find(({ hi }) => userId <= hi)?.range_no
     if (rangeNo !== undefined && !first.has(rangeNo)) first.set(rangeNo, userId)
   }
-  for (const [rangeNo, again] of first) {
-    await execute(
-      trx,
-      `UPDATE wx_job_cursor SET again = CASE WHEN again IS NULL OR again > ? THEN ? ELSE again END
-       WHERE run_id = ? AND range_no = ?`,
-      [again, again, runId, rangeNo],
-    )
-  }
+  return first
 }

@@ -25,6 +25,8 @@ export interface Totals {
  * one: null.
  */
 export type SkippedFor = 'signed_in' | 'no_permit' | 'no_valid_permit' | 'opted_out' | 'blocked'
+/** Users whom claims of a run have passed over, by the first cause that was found when they came by. */
+export type Passed = Record<SkippedFor, number>
 type ForWantOfPermit = 'no_permit' | 'no_valid_permit'
 export type Unreminded = Record<'due' | Exclude<SkippedFor, ForWantOfPermit>, number> &
   Record<ForWantOfPermit, number | null>

@@ -19,13 +19,23 @@ export async function boundRange(db: Knex, appId: string, range: Range, counters
 }
 
 /** All users of the account after one, in pages of so many counters. Together the pages cover every user id. */
-export async function* userPages(
+export function userPages(
   db: Knex,
   appId: string,
   counters: number,
   after: UserId = Number.MIN_SAFE_INTEGER,
 ): AsyncGenerator<Range> {
-  let rest: Range = { range_no: 0, cur: after, hi: MAX_USER_ID }
+  return pagesOf(db, appId, { range_no: 0, cur: after, hi: MAX_USER_ID }, counters)
+}
+
+/** A range in pages of so many counters. */
+export async function* pagesOf(
+  db: Knex,
+  appId: string,
+  range: Range,
+  counters: number,
+): AsyncGenerator<Range> {
+  let rest = range
   for (;;) {
     const page = await boundRange(db, appId, rest, counters)
     yield page

@@ -3,6 +3,8 @@ import type { SandboxControl } from './control.js'
 import { closed, Name } from './control-schemas.js'
 import { FaultSpec } from './faults.js'
 
+const OneFault = closed({ id: Name })
+
 export const faultRoutes: FastifyPluginAsyncTypebox<{ control: SandboxControl }> = async (
   app,
   { control },
@@ -18,7 +20,7 @@ export const faultRoutes: FastifyPluginAsyncTypebox<{ control: SandboxControl }>
     return reply.code(204).send()
   })
 
-  app.delete('/faults/:id', { schema: { params: closed({ id: Name }) } }, ({ params }, reply) =>
+  app.delete('/faults/:id', { schema: { params: OneFault } }, ({ params }, reply) =>
     reply.code(control.removeFault(params.id) ? 204 : 404).send(),
   )
 }

@@ -1,7 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import type { Knex } from 'knex'
 import { Type } from 'typebox'
 import type { Account } from '../account.js'
+import type { DatabaseOf } from '../db/share.js'
 import { ServiceError } from '../errors.js'
 import { type AccountOf, AppId } from '../http/account-of.js'
 import { type Caller, type Callers, callerOf } from '../http/callers.js'
@@ -67,13 +67,13 @@ const DayAnswer = Type.Object(
 
 /** POST and GET /v1/sign-ins */
 export function signInRoutes(deps: {
-  db: Knex
+  dbOf: DatabaseOf
   accountOf: AccountOf
   callers: Callers
   retentionDays: number
   now(): number
 }): FastifyPluginAsyncTypebox {
-  const { db, accountOf, now } = deps
+  const { dbOf, accountOf, now } = deps
 
   /** Today in the account's zone, or the day that is named. */
   function dayOf({ timezone }: Account, date: string | undefined): number {
@@ -125,6 +125,7 @@ export function signInRoutes(deps: {
         const caller = callerOf(request)
         const account = accountOf(request)
         const day = dayOfSignIn(account, caller, request.body.date)
+        const db = dbOf(account.appId)
         const userId = await userIdFor(db, account, caller, request.body, now())
         const signIn = { appId: account.appId, userId, day }
         const isTooOld = day < oldestKept(now(), deps.retentionDays, account.timezone)
@@ -156,6 +157,7 @@ export function signInRoutes(deps: {
         const account = accountOf(request)
         const { date, open_id, user_id } = request.query
         const day = dayOf(account, date)
+        const db = dbOf(account.appId)
         const userId = await userIdNamed(db, account.appId, callerOf(request), { open_id, user_id })
         const found = await findDayOfUser(db, { appId: account.appId, userId, day })
         return { user_id: userIdToJson(userId), date: toIsoDate(day), ...found }

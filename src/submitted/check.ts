@@ -1,6 +1,7 @@
 import type { Account } from '../account.js'
 import { ServiceError } from '../errors.js'
 import { DAY_MS } from '../lib/durations.js'
+import { openingOf } from '../messages/opening.js'
 import { checkValue, fitValue } from '../wechat/template-values.js'
 import type { Item } from './schemas.js'
 
@@ -29,13 +30,18 @@ type PathOf = (field: string) => string
  * `invalid_request`, which name the field.
  */
 export function checkItem(
-  account: Pick<Account, 'templateId' | 'templates'>,
+  account: Pick<Account, 'channel' | 'templateId' | 'templates' | 'miniprogram'>,
   item: Item,
   pathOf: PathOf,
   now: number,
 ): CheckedItem {
   const { template_id: templateId, page = '' } = item
   checkTemplate(account, templateId, pathOf)
+  if (account.channel === 'official' && page !== '' && !openingOf(page, account))
+    throw invalid(
+      pathOf('page'),
+      'must be a web address, or the account must name the mini-program whose page it is: REMINDER_MINIPROGRAM',
+    )
   return { templateId, page, data: fitData(item.data, pathOf), ...checkTimes(item, pathOf, now) }
 }
 

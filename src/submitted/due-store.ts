@@ -28,6 +28,17 @@ export async function findWork(db: Knex, appId: string, now: number): Promise<Du
   return { due: row?.due === 1, lapsed: row?.lapsed === 1, overdue: row?.overdue === 1 }
 }
 
+/** When the first of those that wait may go out, in ms. Uses wx_message_retry_due_idx. */
+export async function findOldestDue(db: Knex, appId: string): Promise<number | undefined> {
+  const [row] = await selectRows<{ next_attempt_at: number }>(
+    db,
+    `SELECT next_attempt_at FROM wx_message_retry${mysqlHint(db, 'FORCE INDEX (wx_message_retry_due_idx)')}
+     WHERE app_id = ? AND kind = 'api' ORDER BY next_attempt_at LIMIT 1`,
+    [appId],
+  )
+  return row?.next_attempt_at
+}
+
 /** Messages that wait, and may not leave any more. Uses wx_submitted_message_expiry_idx. */
 export async function findOverdue(db: Knex, appId: string, now: number, limit: number): Promise<number[]> {
   const rows = await selectRows<{ message_id: number }>(

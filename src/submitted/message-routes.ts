@@ -1,6 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { Knex } from 'knex'
 import { Type } from 'typebox'
+import type { DatabaseOf } from '../db/share.js'
 import { type AccountOf, AppId, AppIdQuery } from '../http/account-of.js'
 import type { Callers } from '../http/callers.js'
 import { BACKEND_ERRORS, BODY_ERRORS, DATABASE_ERRORS, errorsOf } from '../http/error-responses.js'
@@ -52,13 +53,14 @@ const RequeueBody = Type.Object(
 /** GET /v1/messages, GET and DELETE /v1/messages/{id}, POST /v1/messages/{id}/requeue */
 export function messageRoutes(deps: {
   db: Knex
+  dbOf: DatabaseOf
   accountOf: AccountOf
   callers: Callers
   /** Called when a message of an account has been queued again. */
   onSubmitted(appId: string): void
   now(): number
 }): FastifyPluginAsyncTypebox {
-  const { db, accountOf, callers, now, onSubmitted } = deps
+  const { db, dbOf, accountOf, callers, now, onSubmitted } = deps
   const common = { tags: ['messages'] }
   const reads = { ...common, security: backendOnly('read') }
   const sends = { ...common, security: backendOnly('send') }
@@ -124,7 +126,10 @@ export function messageRoutes(deps: {
           },
         },
       },
-      (request) => cancelMessage(db, accountOf(request).appId, Number(request.params.id), now()),
+      (request) => {
+        const { appId } = accountOf(request)
+        return cancelMessage(dbOf(appId), appId, Number(request.params.id), now())
+      },
     )
     app.post(
       '/v1/messages/:id/requeue',
@@ -157,7 +162,7 @@ export function messageRoutes(deps: {
       async (request, reply) => {
         const account = accountOf(request)
         const of = { id: Number(request.params.id), notAfter: request.body.not_after }
-        const message = await requeueMessage(db, account, of, now())
+        const message = await requeueMessage(dbOf(account.appId), account, of, now())
         onSubmitted(account.appId)
         return reply.status(202).send(message)
       },

@@ -14,22 +14,23 @@ import type { SubmittedMessage } from './status-schemas.js'
 import { findSubmitted, type SubmittedRow } from './status-store.js'
 
 /**
- * Queues a dead letter again, with a permit of its own and new attempts. `notAfter` replaces the time from which it is not
- * sent any more. Throws `not_found`, `message_not_dead`, `message_expired` where that time is over, `no_permit` and
- * `user_stopped`; the message then stays dead.
+ * Queues a dead letter again, with a permit of its own and new attempts, on the channel that it was submitted for: the
+ * account may have moved since, and its texts are those of a template there. `notAfter` replaces the time from which it is
+ * not sent any more. Throws `not_found`, `message_not_dead`, `message_expired` where that time is over, `no_permit`,
+ * `user_stopped` and `user_not_bound`; the message then stays dead.
  */
 export async function requeueMessage(
   db: Knex,
-  account: Account,
+  { appId }: Pick<Account, 'appId'>,
   { id, notAfter }: { id: number; notAfter?: number | undefined },
   now: number,
 ): Promise<SubmittedMessage> {
-  const { appId, channel } = account
   const [dead] = await findSubmitted(db, appId, [id])
   if (!dead) throw noSuchMessage(id)
   if (stateOf(dead) !== 'dead') throw notDead(stateOf(dead))
   const until = validUntil(dead, notAfter, now)
-  const { userId, openId } = await receiverOf(db, account, dead)
+  const { channel } = dead
+  const { userId, openId } = await receiverOf(db, dead)
   await inRequest(
     db,
     async (trx) => {
@@ -58,11 +59,10 @@ export async function requeueMessage(
 /** The one that it was for, if that still is this user's. */
 async function receiverOf(
   db: Knex,
-  account: Account,
-  { user_id: userId, open_id: openId, template_id: templateId }: SubmittedRow,
+  { app_id: appId, channel, user_id: userId, open_id: openId, template_id: templateId }: SubmittedRow,
 ): Promise<Receiver> {
   const named = openId === null ? { userId } : { openId }
-  const [receiver] = await receiversOf(db, account, [{ named, templateId }])
+  const [receiver] = await receiversOf(db, { appId, channel }, [{ named, templateId }])
   if (receiver instanceof ServiceError) throw receiver
   if (receiver?.userId !== userId)
     throw new ServiceError('user_not_bound', 'The open_id of this message is bound to another user by now')

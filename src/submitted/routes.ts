@@ -1,5 +1,5 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import type { Knex } from 'knex'
+import type { DatabaseOf } from '../db/share.js'
 import type { AccountOf } from '../http/account-of.js'
 import { BATCH_BODY_BYTES } from '../http/body-limits.js'
 import { type Callers, callerOf } from '../http/callers.js'
@@ -11,14 +11,14 @@ import { submit } from './submit.js'
 
 /** POST /v1/messages */
 export function submitRoutes(deps: {
-  db: Knex
+  dbOf: DatabaseOf
   accountOf: AccountOf
   callers: Callers
   /** Called when messages of an account have been stored. */
   onSubmitted(appId: string): void
   now(): number
 }): FastifyPluginAsyncTypebox {
-  const { db, accountOf, now, onSubmitted } = deps
+  const { dbOf, accountOf, now, onSubmitted } = deps
   return async (app) => {
     app.post(
       '/v1/messages',
@@ -51,6 +51,7 @@ export function submitRoutes(deps: {
       },
       async (request, reply) => {
         const account = accountOf(request)
+        const db = dbOf(account.appId)
         const caller = callerOf(request)
         const submittedBy = caller.kind === 'backend' ? caller.name : ''
         const submission = {

@@ -26,7 +26,13 @@ export const Item = Type.Object(
       additionalProperties: { type: 'string', minLength: 1, maxLength: MAX_TEXT },
       description: 'The text of each key of the template',
     }),
-    page: Type.Optional(Type.String({ maxLength: 255, description: 'What a tap opens; left out: nothing' })),
+    page: Type.Optional(
+      Type.String({
+        maxLength: 255,
+        description:
+          'What a tap opens; left out: nothing. On a service account a page of the mini-program of its reminder, or a web address; left out: what its reminder opens',
+      }),
+    ),
     not_before: Type.Optional(Milliseconds('Not sent before this time, in ms since 1970; left out: at once')),
     not_after: Type.Optional(
       Milliseconds('Not sent from this time on, in ms since 1970; left out: a day after not_before'),

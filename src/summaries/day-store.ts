@@ -178,10 +178,7 @@ export function countStandings(
   )
 }
 
-/**
- * How many users of a page signed in on a day. On MySQL wx_sign_in_day_idx ends with the user; on SQLite it does not, and
- * reading the days of these users is what is bounded: the plus sign keeps it from reading the whole day.
- */
+/** How many users of a page signed in on a day. Reads their entries of wx_sign_in_day_idx, which ends with the user. */
 export async function countSignIns(
   db: Knex,
   appId: string,
@@ -191,7 +188,7 @@ export async function countSignIns(
   const [row] = await selectRows<{ users: number }>(
     db,
     `SELECT COUNT(*) AS users FROM wx_sign_in${mysqlHint(db, 'FORCE INDEX (wx_sign_in_day_idx)')}
-     WHERE app_id = ? AND ${isSqlite(db) ? '+day' : 'day'} = ? AND user_id > ? AND user_id <= ?`,
+     WHERE app_id = ? AND day = ? AND user_id > ? AND user_id <= ?`,
     [appId, day, cur, hi],
   )
   return row?.users ?? 0

@@ -1,4 +1,6 @@
 import type { Knex } from 'knex'
+import type { Account } from '../account.js'
+import { needsPermit } from '../channel.js'
 import type { Bilingual } from '../lib/bilingual.js'
 import { type BusinessDate, toIsoDate } from '../lib/business-date.js'
 import type { RunState } from '../runs/run.js'
@@ -35,9 +37,14 @@ export interface History {
   note: Bilingual
 }
 
-const NOTE: Bilingual = {
+const NOTE_ON_PERMITS: Bilingual = {
   en: 'This is not an experiment. Reminded users still had a permit, so most of them had been here lately; many of the others had not, or had opted out. So a part of the difference is not due to the reminder. Both counts leave out who had signed in before the run began.',
   zh: '这不是对照实验。被提醒的用户手上还有凭证，说明多半近期来过；其他用户很多没来过，或已退订。因此两者的差距有一部分不是提醒带来的。任务开始前已签到的用户，两边都不计。',
+}
+
+const NOTE_ON_FOLLOWERS: Bilingual = {
+  en: 'This is not an experiment. Reminded users follow the account and take its messages; of the others, many have left it or opted out. So a part of the difference is not due to the reminder. Both counts leave out who had signed in before the run began.',
+  zh: '这不是对照实验。被提醒的用户仍关注服务号并接收消息；其他用户很多已取消关注或已退订。因此两者的差距有一部分不是提醒带来的。任务开始前已签到的用户，两边都不计。',
 }
 
 /**
@@ -46,7 +53,7 @@ const NOTE: Bilingual = {
  */
 export async function findHistory(
   db: Knex,
-  account: { appId: string; timezone: string },
+  account: Pick<Account, 'appId' | 'timezone' | 'channel'>,
   { days }: { days: number },
   now: number,
 ): Promise<History> {
@@ -57,7 +64,7 @@ export async function findHistory(
   return {
     as_of: asOfToday(rows),
     days: rows.map((row) => dayOf(row, runs.get(row.day), classesOf(failures, row.day))),
-    note: NOTE,
+    note: needsPermit(account.channel) ? NOTE_ON_PERMITS : NOTE_ON_FOLLOWERS,
   }
 }
 

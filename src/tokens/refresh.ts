@@ -67,7 +67,8 @@ function workingToken(
   failing: string | undefined,
   timing: TokenTiming,
 ): CurrentToken | undefined {
-  if (stored === undefined || stored.token === null) return undefined
+  // Empty: a DBA wanted the next one to be fetched. WeChat would take it for a fault of ours (41001).
+  if (stored === undefined || stored.token === null || stored.token === '') return undefined
   if (stored.token === failing || stored.remainingMs <= 0) return undefined
   return {
     token: stored.token,

@@ -1,6 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import type { Knex } from 'knex'
 import { Type } from 'typebox'
+import type { DatabaseOf } from '../db/share.js'
 import { type AccountOf, AppIdQuery } from '../http/account-of.js'
 import type { Callers } from '../http/callers.js'
 import { BACKEND_ERRORS, DATABASE_ERRORS, errorsOf } from '../http/error-responses.js'
@@ -39,7 +39,7 @@ const ErasureAnswer = Type.Object(
 
 /** DELETE /v1/users/{user_id} */
 export function eraseRoutes(deps: {
-  db: Knex
+  dbOf: DatabaseOf
   accountOf: AccountOf
   callers: Callers
   log: Logger
@@ -67,9 +67,9 @@ export function eraseRoutes(deps: {
       },
       (request) => {
         const userId = readUserId(request.params.user_id, 'user_id')
-        const { db, log } = deps
+        const { dbOf, log } = deps
         const { appId } = deps.accountOf(request)
-        return eraseUser({ db, appId, log }, { userId, traceId: request.id }, deps.now())
+        return eraseUser({ db: dbOf(appId), appId, log }, { userId, traceId: request.id }, deps.now())
       },
     )
   }

@@ -1,5 +1,14 @@
 import type { Knex } from 'knex'
-import { byPrimaryKey, execute, isSqlite, mysqlHint, placeholders, selectRows } from '../db/sql.js'
+import {
+  byPrimaryKey,
+  execute,
+  forUpdate,
+  inThisOrder,
+  isSqlite,
+  mysqlHint,
+  placeholders,
+  selectRows,
+} from '../db/sql.js'
 import type { UserId } from '../lib/user-id.js'
 import { ERASED_ERRMSG } from '../messages/cause.js'
 import type { Place } from '../permits/store.js'
@@ -93,6 +102,23 @@ export async function eraseSubmitted(db: Knex, ids: number[]): Promise<void> {
      WHERE message_id IN (${list})`,
     ids,
   )
+}
+
+/**
+ * Those of these messages that are dead letters. Locks their rows, which queueing one again locks first as well. `ids`
+ * must be sorted.
+ */
+export async function lockDead(trx: Knex.Transaction, ids: number[]): Promise<number[]> {
+  if (ids.length === 0) return []
+  const rows = await selectRows<{ id: number }>(
+    trx,
+    `SELECT m.id FROM wx_push_message m${byPrimaryKey(trx)} ${inThisOrder(trx)} wx_submitted_message s
+       ON s.message_id = m.id
+     WHERE m.id IN (${placeholders(ids.length)}) AND m.state = 'cancelled' AND s.state = 'dead'
+     ORDER BY m.id${forUpdate(trx)}`,
+    ids,
+  )
+  return rows.map(({ id }) => id)
 }
 
 /** The runs of messages. */

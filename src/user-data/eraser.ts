@@ -3,6 +3,7 @@ import { type ErasablePermit, erasePermits, lockErasable, NOBODY } from '../book
 import { inRequest } from '../db/transaction.js'
 import { sortedUnique } from '../lib/sorted.js'
 import type { UserId } from '../lib/user-id.js'
+import { endSubmitted } from '../messages/submitted-store.js'
 import type { Place } from '../permits/store.js'
 import { deleteRows } from '../retention/store.js'
 import { forgetSamples } from '../runs/outcomes.js'
@@ -36,13 +37,20 @@ export interface Eraser {
   messages(ids: number[]): Promise<boolean>
 }
 
-/** Lock order: messages, then the outcomes of their runs. */
-async function eraseMessages(trx: Knex.Transaction, ids: number[]): Promise<number> {
+/**
+ * A dead letter says nothing any more, so it is cancelled: nobody can queue it again. `ids` must be sorted. Lock order:
+ * messages, then the outcomes of their runs.
+ */
+async function eraseMessages(trx: Knex.Transaction, ids: number[], now: number): Promise<number> {
+  const dead = await store.lockDead(trx, ids)
   const erased = await store.eraseMessages(trx, ids)
+  await endSubmitted(trx, dead.map(cancelled), now)
   await store.eraseSubmitted(trx, ids)
   await forgetSamples(trx, sortedUnique(await store.findRunsOf(trx, ids)), ids)
   return erased
 }
+
+const cancelled = (id: number) => ({ id, state: 'cancelled' }) as const
 
 /** The steps of an erasure, each in transactions of a few hundred rows. Lock order: permits, counters, messages. */
 export function createEraser(db: Knex, appId: string, userId: UserId, now: number): Eraser {
@@ -58,7 +66,7 @@ export function createEraser(db: Knex, appId: string, userId: UserId, now: numbe
       const free = permits.filter(({ status, message_id }) => status !== 1 || !open.has(message_id))
       const voided = await erasePermits(trx, appId, free, now)
       const named = free.map(({ message_id }) => message_id).filter((id) => id > 0)
-      const messages = await eraseMessages(trx, sortedUnique(named))
+      const messages = await eraseMessages(trx, sortedUnique(named), now)
       return { permits: free.length, voided, messages, skipped: permits.length - free.length }
     })
     erased.permits += done.permits
@@ -121,7 +129,7 @@ export function createEraser(db: Knex, appId: string, userId: UserId, now: numbe
       return erased.permits > before
     },
     async messages(ids) {
-      const messages = await inRequest(db, (trx) => eraseMessages(trx, sortedUnique(ids)))
+      const messages = await inRequest(db, (trx) => eraseMessages(trx, sortedUnique(ids), now))
       erased.messages += messages
       return messages > 0
     },

@@ -1,4 +1,4 @@
-import type { Knex } from 'knex'
+import type { DatabaseOf } from '../db/share.js'
 import { inRequest } from '../db/transaction.js'
 import { ServiceError } from '../errors.js'
 import type { Logger } from '../lib/logger.js'
@@ -12,7 +12,7 @@ import * as store from './store.js'
 import { type Numbering, userIdOf } from './user-ids.js'
 
 export interface LogInDeps {
-  db: Knex
+  dbOf: DatabaseOf
   tokens: SessionTokens
   /** Asks WeChat whose code of wx.login this is. */
   exchangeCode(appId: string, code: string): Promise<LoginResult>
@@ -38,7 +38,7 @@ export async function logIn(
   { account, code, traceId }: { account: Numbering; code: string; traceId: string },
   now: number,
 ): Promise<Session> {
-  const { db, log } = deps
+  const { dbOf, log } = deps
   const { appId } = account
   const result = await deps.exchangeCode(appId, code)
   if (result.kind !== 'logged_in') {
@@ -46,7 +46,7 @@ export async function logIn(
     throw refusalOf(result)
   }
   const { openId, unionId } = result
-  const userId = await inRequest(db, async (trx) => {
+  const userId = await inRequest(dbOf(appId), async (trx) => {
     const user = await userIdOf(trx, account, openId, now)
     await store.recordLogin(trx, { appId, openId, unionId }, now)
     return user

@@ -2,6 +2,7 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { FastifyRequest } from 'fastify'
 import type { Knex } from 'knex'
 import { Type } from 'typebox'
+import type { DatabaseOf } from '../db/share.js'
 import { inTransaction } from '../db/transaction.js'
 import { ServiceError } from '../errors.js'
 import { type AccountOf, AppId, AppIdQuery } from '../http/account-of.js'
@@ -9,6 +10,7 @@ import type { Callers } from '../http/callers.js'
 import { BACKEND_ERRORS, BODY_ERRORS, DATABASE_ERRORS, errorsOf } from '../http/error-responses.js'
 import { backendOnly, EXAMPLE, UserId, UserIdParams } from '../http/schemas.js'
 import { userIdToJson } from '../lib/user-id.js'
+import { bringBackNamed } from './bring-back.js'
 import { readUserId } from './persons.js'
 import * as store from './stop-store.js'
 
@@ -37,12 +39,12 @@ const Answer = Type.Object(
 
 /** PUT and DELETE /v1/users/{user_id}/opt-out, for all open_ids of a user. */
 export function optOutRoutes(deps: {
-  db: Knex
+  dbOf: DatabaseOf
   accountOf: AccountOf
   callers: Callers
   now(): number
 }): FastifyPluginAsyncTypebox {
-  const { db, accountOf, now } = deps
+  const { dbOf, accountOf, now } = deps
 
   const schema = {
     tags: ['users'],
@@ -56,12 +58,12 @@ export function optOutRoutes(deps: {
 
   async function change(
     request: FastifyRequest & { params: { user_id: string } },
-    write: (trx: Knex.Transaction, named: store.Named, now: number) => Promise<void>,
+    write: (trx: Knex.Transaction, named: store.Named, now: number) => Promise<unknown>,
   ): Promise<Type.Static<typeof Answer>> {
     const { appId } = accountOf(request)
     const userId = readUserId(request.params.user_id, 'user_id')
     const named = { appId, userId }
-    const stopped = await inTransaction(db, async (trx) => {
+    const stopped = await inTransaction(dbOf(appId), async (trx) => {
       await write(trx, named, now())
       return store.countStopped(trx, named)
     })
@@ -84,7 +86,7 @@ export function optOutRoutes(deps: {
             '`{"opted_out": true}`, or no body, stops all messages. That holds until `{"opted_out": false}`: neither an accepted subscription nor a bulk bring-back ends it. Repeating it changes nothing. A message that is being sent at this moment still goes out.',
         },
       },
-      (request) => change(request, request.body?.opted_out === false ? store.liftAll : store.recordWish),
+      (request) => change(request, request.body?.opted_out === false ? bringBackNamed : store.recordWish),
     )
     app.delete(
       '/v1/users/:user_id/opt-out',
@@ -96,10 +98,10 @@ export function optOutRoutes(deps: {
           operationId: 'endOptOut',
           summary: 'Bring a user back',
           description:
-            'The same as PUT with `{"opted_out": false}`. Ends whatever stops messages to the user: an opt-out, a refusal that WeChat reported, a block. If WeChat still refuses, the next message is refused and the stop is recorded again.',
+            'The same as PUT with `{"opted_out": false}`. Ends whatever stops messages to the user: an opt-out, a refusal that WeChat reported, a block. Subscriptions that the refusal of a message voided are good again. If WeChat still refuses, the next message is refused and the stop is recorded again.',
         },
       },
-      (request) => change(request, store.liftAll),
+      (request) => change(request, bringBackNamed),
     )
   }
 }

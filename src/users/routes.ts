@@ -1,6 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import type { Knex } from 'knex'
 import { Type } from 'typebox'
+import type { DatabaseOf } from '../db/share.js'
 import { inRequest } from '../db/transaction.js'
 import { type AccountOf, AppId } from '../http/account-of.js'
 import type { Callers } from '../http/callers.js'
@@ -36,7 +36,7 @@ const BindingAnswer = Type.Object(
 
 /** PUT /v1/users. The open_id is in the body because URLs are logged on the way. */
 export function userRoutes(deps: {
-  db: Knex
+  dbOf: DatabaseOf
   accountOf: AccountOf
   callers: Callers
   onBound(appId: string, openId: string): Promise<void>
@@ -65,7 +65,7 @@ export function userRoutes(deps: {
         const account = deps.accountOf(request)
         const { open_id: openId, move_permits: movePermits = false } = request.body
         const userId = readUserId(request.body.user_id, 'user_id')
-        const moved = await inRequest(deps.db, (trx) =>
+        const moved = await inRequest(deps.dbOf(account.appId), (trx) =>
           rebindUser(trx, account, { openId, userId, movePermits }, deps.now()),
         )
         await deps.onBound(account.appId, openId)

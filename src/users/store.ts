@@ -8,6 +8,7 @@ import {
   rowPlaceholders,
   selectRows,
 } from '../db/sql.js'
+import type { Statement } from '../db/together.js'
 import { chunks } from '../lib/chunks.js'
 import type { UserId } from '../lib/user-id.js'
 import { keepEnded } from './stop-history-store.js'
@@ -85,6 +86,18 @@ export async function bindUnbound(
       chunk.flatMap(({ openId, userId }) => [appId, openId, userId, now, now]),
     )
   }
+}
+
+/**
+ * The statements that bind open_ids which had no row when we looked, sorted by open_id. They fail with a duplicate error
+ * if one has a row by now.
+ */
+export function bindingsOf(appId: string, bindings: Binding[], now: number): Statement[] {
+  return chunks(bindings, MAX_LIST).map((chunk) => ({
+    sql: `INSERT INTO wx_user (app_id, open_id, user_id, created_at, updated_at)
+       VALUES ${rowPlaceholders(chunk.length, 5)}`,
+    bindings: chunk.flatMap(({ openId, userId }) => [appId, openId, userId, now, now]),
+  }))
 }
 
 /** Locks a bound person and returns the user. */

@@ -127,17 +127,8 @@ export async function bindUsers(
       appId,
       bindings.map(({ openId }) => openId),
     ))
-  const users = new Map<string, UserId>()
-  for (const [openId, userId] of persons) if (userId !== null) users.set(openId, userId)
-  const fresh: store.Binding[] = []
-  for (const binding of bindings) {
-    if (users.has(binding.openId)) continue
-    users.set(binding.openId, binding.userId)
-    fresh.push(binding)
-  }
+  const { users, fresh } = planBindings(persons, bindings)
   if (fresh.length === 0) return users
-  // Sorted, so that two transactions that bind the same open_ids wait for each other in one order.
-  fresh.sort((a, b) => compareKeys(a.openId, b.openId))
   const absent = fresh.filter(({ openId }) => !persons.has(openId))
   if ((await store.insertBindings(trx, appId, absent, now)) === fresh.length) return users
   // Some have logged in before, or another transaction bound them first.
@@ -150,6 +141,27 @@ export async function bindUsers(
       fresh.map(({ openId }) => openId),
     )),
   ])
+}
+
+/**
+ * What is yet to be bound, and the user that each open_id then belongs to if nobody else binds it first. Of an open_id that
+ * belongs to nobody yet, the first binding counts.
+ */
+export function planBindings(
+  persons: ReadonlyMap<string, UserId | null>,
+  bindings: readonly store.Binding[],
+): { users: Map<string, UserId>; fresh: store.Binding[] } {
+  const users = new Map<string, UserId>()
+  for (const [openId, userId] of persons) if (userId !== null) users.set(openId, userId)
+  const fresh: store.Binding[] = []
+  for (const binding of bindings) {
+    if (users.has(binding.openId)) continue
+    users.set(binding.openId, binding.userId)
+    fresh.push(binding)
+  }
+  // Sorted, so that two transactions that bind the same open_ids wait for each other in one order.
+  fresh.sort((a, b) => compareKeys(a.openId, b.openId))
+  return { users, fresh }
 }
 
 /** Binds an open_id to a user; binding it again changes nothing. Throws `conflict` if it belongs to another user. */

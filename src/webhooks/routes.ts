@@ -1,6 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { Knex } from 'knex'
 import { Type } from 'typebox'
+import type { DatabaseOf } from '../db/share.js'
 import { type AccountOf, AppId } from '../http/account-of.js'
 import type { Callers } from '../http/callers.js'
 import { BACKEND_ERRORS, BODY_ERRORS, DATABASE_ERRORS, errorsOf } from '../http/error-responses.js'
@@ -33,11 +34,12 @@ const RedeliverBody = Type.Object(
 /** GET /v1/webhook-deliveries, POST /v1/webhook-deliveries/{id}/redeliver */
 export function webhookRoutes(deps: {
   db: Knex
+  dbOf: DatabaseOf
   accountOf: AccountOf
   callers: Callers
   now(): number
 }): FastifyPluginAsyncTypebox {
-  const { db, accountOf, callers, now } = deps
+  const { db, dbOf, accountOf, callers, now } = deps
   const tags = ['messages']
   const common = [...BACKEND_ERRORS, ...DATABASE_ERRORS] as const
   return async (app) => {
@@ -87,7 +89,7 @@ export function webhookRoutes(deps: {
       },
       async (request, reply) => {
         const { appId } = accountOf(request)
-        return reply.status(202).send(await redeliver(db, appId, Number(request.params.id), now()))
+        return reply.status(202).send(await redeliver(dbOf(appId), appId, Number(request.params.id), now()))
       },
     )
   }

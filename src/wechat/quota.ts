@@ -12,6 +12,8 @@ export interface Quota {
 export type QuotaAnswer = { kind: 'told'; quota: Quota } | { kind: 'not_had'; why: string }
 
 const Amount = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER })
+/** Nothing is held back by a limit of 0: WeChat says itself when it takes no more (45009). */
+const NO_LIMIT = 'no daily limit in the answer'
 const QuotaBody = Compile(
   Type.Object({ quota: Type.Object({ daily_limit: Amount, used: Amount, remain: Amount }) }),
 )
@@ -29,5 +31,6 @@ export async function askQuota(
   const { body } = answer
   if (!QuotaBody.Check(body)) return { kind: 'not_had', why: 'no "quota" in the answer' }
   const { daily_limit, used, remain } = body.quota
+  if (daily_limit === 0) return { kind: 'not_had', why: NO_LIMIT }
   return { kind: 'told', quota: { daily_limit, used, remain } }
 }

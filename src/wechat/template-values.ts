@@ -35,6 +35,11 @@ const RULES: Record<string, ValueRule> = {
     accepts: /^.{1,20}$/u,
     shortens: cutAt(20, '…'),
   },
+  // One of a list of the template's, so never cut.
+  const: {
+    takes: { en: 'at most 20 characters', zh: '最多 20 个字符' },
+    accepts: /^.{1,20}$/u,
+  },
   number: {
     takes: { en: 'at most 32 digits, with or without decimals', zh: '最多 32 位数字，可带小数' },
     accepts: /^(?=(\.?\d){1,32}$)\d+(\.\d+)?$/,
@@ -119,7 +124,7 @@ function ruleOf(key: string): ValueRule | undefined {
 
 /**
  * Why WeChat would refuse this value of a template's key, or undefined if it would not. A key of an old template
- * (`keyword1`), or of a type that is not known here (`enum1` and `const1` have lists of their own), takes any text that
+ * (`keyword1`), or of a type that is not known here (`enum1` has a list of its own), takes any text that
  * can be seen and has no control characters.
  */
 export function checkValue(key: string, text: string): Bilingual | undefined {

@@ -85,6 +85,23 @@ describe.each(dialects)('new settings of a service that runs on %s', (dialect) =
     expect(texts.some((text) => text.includes('明天见'))).toBe(true)
   })
 
+  test('a change of channel in the middle of a run goes on by the new one, and reminds nobody twice', async () => {
+    const service = await two.start([A, B])
+    await two.has(A, users(1, USERS).permits(1).subscriptions(1))
+    slow(A)
+    service.startSchedule()
+    await eventually('some are delivered', async () => (await delivered(A)) > 3)
+    await service.change({ accounts: [{ ...A, channel: 'subscribe' }, B] })
+    await expectAllDelivered(A)
+    const channels = new Set(
+      two
+        .wechatOf(A)
+        .control.ledger()
+        .map(({ channel }) => channel),
+    )
+    expect(channels).toEqual(new Set(['form_id', 'subscribe']))
+  })
+
   test('a change of one account leaves the run of another alone, also twice quickly', async () => {
     const service = await two.start([A, B], LOG)
     await two.has(B, users(1, USERS).subscriptions(1))

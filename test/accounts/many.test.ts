@@ -12,8 +12,11 @@ import { startCommand } from '../helpers/command-line.js'
 import { NOW, TEMPLATE_ID, TODAY } from '../helpers/constants.js'
 import { dialects, useDatabase } from '../helpers/database.js'
 import { eventually } from '../helpers/eventually.js'
-import { SERVICE_ENV } from '../helpers/service.js'
+import { openSocket } from '../helpers/raw-socket.js'
+import { API_KEY, SERVICE_ENV } from '../helpers/service.js'
 import { insertUsers, users } from '../helpers/users.js'
+
+// @module-tag long
 
 const ACCOUNTS = 20
 const USERS = 5
@@ -86,13 +89,16 @@ describe.each(dialects)('on %s', (dialect) => {
       DATABASE_URL: url,
       WX_API_BASE_URL: wechat.url,
       ACCOUNTS_FILE: file,
+      API_KEYS: `backend:${API_KEY}`,
       PORT: '0',
     })
     const logged = (event: string, times = 1) =>
       eventually(event, () => program.stderr.split(`"event":"${event}"`).length > times)
-    await logged('service.started')
+    await logged('service.starting')
+    // In the middle of its start: it is not the end of the program, and is not forgotten.
     write(['wxMany00', 'wxMany01'])
     program.kill('SIGHUP')
+    await logged('service.started')
     await logged('account.started')
     writeFileSync(file, '{"accounts":[')
     program.kill('SIGHUP')
@@ -101,8 +107,22 @@ describe.each(dialects)('on %s', (dialect) => {
     program.kill('SIGHUP')
     await logged('account.stopped')
     await logged('account.restarted')
-    expect(await selectRows(db, 'SELECT app_id FROM wx_instance')).toEqual([{ app_id: 'wxMany01' }])
+    await eventually('the program is said to serve the new accounts', async () => {
+      const instances = await selectRows<{ app_id: string }>(db, 'SELECT app_id FROM wx_instance')
+      return instances.map(({ app_id }) => app_id).join() === 'wxMany01'
+    })
+    const [, listening = ''] = /"url":"([^"]+)"/.exec(program.stderr) ?? []
+    const head = `POST /v1/form-ids HTTP/1.1\r\nhost: x\r\nx-api-key: ${API_KEY}\r\n`
+    const half = await openSocket(
+      listening,
+      `${head}content-type: application/json\r\ncontent-length: 100\r\nexpect: 100-continue\r\n\r\n{`,
+    )
+    await eventually('half of a request has arrived', () => half.received() !== '')
     program.kill('SIGTERM')
+    await logged('service.stopping')
+    // In the middle of its stop, which waits for the request: it goes on.
+    program.kill('SIGHUP')
+    half.socket.destroy()
     expect((await program.ended).code).toBe(0)
     expect(program.stderr).not.toContain(secretOf('wxMany01'))
   })

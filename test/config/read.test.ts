@@ -243,6 +243,7 @@ const BAD: Record<string, string[]> = {
     'b:1',
     'b:fifteen-letters',
     `b:${'ab'.repeat(20)}`,
+    `${'n'.repeat(65)}:key-of-the-shop-4f81c2`,
   ],
   ADMIN_PASSWORD: ['elevenchars', 'a'.repeat(20), 'scrypt$16384$8$1$salt$hash'],
   WX_APP_ID: ['two words', '微信', 'w'.repeat(65)],

@@ -5,6 +5,7 @@ import { takeOver } from '../../src/messages/recovery.js'
 import { findDisagreeingEnds, findStranded } from '../../src/operations/store.js'
 import { deleteSubmitted, readAged, readMessages } from '../../src/retention/store.js'
 import { cancelMessage } from '../../src/submitted/cancel.js'
+import { findOldestDue } from '../../src/submitted/due-store.js'
 import { requeueMany } from '../../src/submitted/requeue-many.js'
 import { findMessage, listMessages } from '../../src/submitted/status.js'
 import { eraseSubmitted } from '../../src/user-data/erase-store.js'
@@ -101,6 +102,12 @@ const HOT: { name: string; sql: RegExp; accesses: Access[]; reads?: number }[] =
       },
       { table: 'w', key: 'PRIMARY' },
     ],
+  },
+  {
+    name: 'the oldest one whose time has come',
+    sql: /SELECT next_attempt_at FROM wx_message_retry/,
+    reads: 1,
+    accesses: [{ table: 'wx_message_retry', key: 'wx_message_retry_due_idx', by: ['app_id', 'kind'] }],
   },
   {
     name: 'messages that have not left by their not_after',
@@ -429,6 +436,7 @@ async function runEverything(world: World): Promise<Statement[]> {
   clock.advance(3 * HOUR_MS)
   await sendSubmitted(world, process)
   const [waiting] = await submitTo(world, hundred(2))
+  await findOldestDue(db, appId)
   await cancelMessage(db, appId, waiting?.id ?? 0, clock.now())
   await takeOver(db, account, { kind: 'api', limit: 100, leaseMs: 15_000, now: clock.now() })
   await world.lapseLeases()

@@ -5,6 +5,7 @@ import { createIngest } from '../../src/permits/ingest.js'
 /** Of an account whose uploads are stored, for an app that is built by hand. */
 export function testParts(db: Knex): AccountParts {
   return {
+    db,
     ingest: createIngest(db),
     exchangeCode: () => Promise.reject(new Error('nobody logs in')),
     onSubscriptions: () => {},

@@ -113,7 +113,7 @@ export function recordErrors(db: Knex, isMeant: (sql: string) => boolean = () =>
   return codes
 }
 
-/** All but an upload's look for locks, which fails where it finds one. */
+/** All but the looks for locks of uploads and sweeps, which fail where they find one. */
 export const isNoLook = (sql: string): boolean => !sql.includes('NOWAIT')
 
 /** Makes the database refuse rows of a table on which a condition holds, as only a database can. */

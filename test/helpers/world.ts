@@ -23,6 +23,7 @@ import { muteAuxiliary } from './auxiliary.js'
 import { createClock, type TestClock } from './clock.js'
 import { APP_ID, APP_SECRET, NOW, PAGE, SEND_PATH, TEMPLATE_ID } from './constants.js'
 import { createTestDatabase, type Dialect, emptyTables, type TestDatabase, useDatabase } from './database.js'
+import { fineTimeout } from './fine-timeouts.js'
 import { insertUsers, type Users, userIdOf } from './users.js'
 
 export const DEMO = { templateId: TEMPLATE_ID, page: PAGE }
@@ -212,7 +213,8 @@ function makeWorld(database: TestDatabase, appId: string): { world: World; open(
     const config = readConfig({
       WX_API_BASE_URL: options.baseUrl ?? sandbox().url,
     })
-    const sending = withWechatTimeout(options.timeoutMs ?? 5_000, () => openSending(base, config, own))
+    const timeout = options.timeoutMs === undefined ? undefined : fineTimeout(options.timeoutMs)
+    const sending = withWechatTimeout(timeout?.ms ?? PATIENCE_MS, () => openSending(base, config, own))
     const stopped = new AbortController()
     const deps: RemindDeps = {
       ...sending,
@@ -238,6 +240,7 @@ function makeWorld(database: TestDatabase, appId: string): { world: World; open(
       async kill() {
         running.delete(started)
         await sending.close()
+        timeout?.end()
         if (pool !== db) await pool.destroy()
       },
     }
@@ -396,6 +399,7 @@ function whenItMayLeave(send: (message: HeldMessage) => Promise<SendResult>): De
 }
 
 const CONCURRENCY = 16
+const PATIENCE_MS = 5_000
 
 const ACCOUNT: Account = readAccount({
   WX_APP_ID: APP_ID,

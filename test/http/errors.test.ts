@@ -156,6 +156,11 @@ test.each([
   expect(answer.body).toEqual(failure('method_not_allowed'))
 })
 
+test.each(['/dashboard', '/dashboard/'])('Allow of %s names what it takes', async (path) => {
+  const answer = await service.request('PUT', path)
+  expect([answer.status, answer.headers.get('allow')]).toEqual([405, 'GET, HEAD'])
+})
+
 test('the query of a path that is not there stays out of the answer', async () => {
   const answer = await service.request('GET', '/nothing?access_token=abc')
   expect(answer.text).not.toContain('abc')

@@ -1,4 +1,6 @@
 import { afterEach, expect, test } from 'vitest'
+import { unboundKey } from '../../src/http/api-keys.js'
+import { APP_ID } from '../helpers/constants.js'
 import { API_KEY, OTHER_API_KEY, startTestService, type TestService } from '../helpers/service.js'
 import { type SessionService, startSessionService } from '../helpers/sessions.js'
 
@@ -50,6 +52,20 @@ test('each API key may call so often a minute, if that is set', async () => {
   expect(await statuses(3, as(OTHER_API_KEY))).toEqual([201, 201, 429])
   // Whoever guesses keys uses up nobody's calls.
   expect(await statuses(1, as('wrong'))).toEqual([401])
+})
+
+test('keys of one name are counted together where they are for the same accounts, and apart where not', async () => {
+  const keyOf = (key: string, appIds: string[]) => ({ ...unboundKey({ name: 'backend', key }), appIds })
+  const { post } = await keep(
+    startTestService('sqlite', {
+      env: { RATE_LIMITS: 'key:2' },
+      keys: [keyOf('old', [APP_ID]), keyOf('new', [APP_ID]), keyOf('of-another', ['wxAnother'])],
+    }),
+  )
+  const as = (key: string) => () => post('/v1/sign-ins', { user_id: 1 }, { authorization: `Bearer ${key}` })
+  expect(await statuses(3, as('of-another'))).toEqual([404, 404, 429])
+  expect(await statuses(1, as('old'))).toEqual([201])
+  expect(await statuses(2, as('new'))).toEqual([201, 429])
 })
 
 test('an API key has no limit unless one is set', async () => {

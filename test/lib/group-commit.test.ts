@@ -1,10 +1,11 @@
 import { describe, expect, test } from 'vitest'
-import { createGroupCommit } from '../../src/lib/group-commit.js'
+import { createGroupCommit, type SideBySide } from '../../src/lib/group-commit.js'
 
 interface Options {
   maxGroupWeight?: number
   maxWaitingWeight?: number
   mayBeOneItemsFault?: (error: unknown) => boolean
+  sideBySide?: SideBySide<number>
 }
 
 /** A commit that takes until the test ends it. */
@@ -22,6 +23,7 @@ function setup(options: Options = {}) {
     mayBeOneItemsFault: options.mayBeOneItemsFault ?? (() => true),
     maxGroupWeight: options.maxGroupWeight ?? 100,
     maxWaitingWeight: options.maxWaitingWeight ?? 1_000,
+    sideBySide: options.sideBySide,
   })
   /** Lets all that is ready run: a group waits for a turn of the event loop before it is committed. */
   const settle = async () => {
@@ -155,5 +157,61 @@ describe('group commit', () => {
     await succeed()
     await draining
     await Promise.all(all)
+  })
+})
+
+/** An item is its weight and its one key. */
+describe('groups side by side', () => {
+  const sideBySide = { minWeight: 20, keysOf: (item: number) => [item] }
+
+  test('are committed at once when there is enough for a second one, and never three', async () => {
+    const { groupCommit, groups, succeed, settle } = setup({ sideBySide, maxGroupWeight: 30 })
+    const all = [groupCommit.add(1)]
+    await settle()
+    all.push(groupCommit.add(19))
+    await settle()
+    expect(groups).toEqual([[1]])
+    all.push(groupCommit.add(2), groupCommit.add(25), groupCommit.add(26))
+    await settle()
+    expect(groups).toEqual([[1], [19, 2]])
+    await succeed()
+    expect(groups).toEqual([[1], [19, 2], [25]])
+    await succeed()
+    await succeed()
+    await succeed()
+    expect(groups).toEqual([[1], [19, 2], [25], [26]])
+    expect(await Promise.all(all)).toHaveLength(5)
+  })
+
+  test('have no key in common, and items with one keep their order', async () => {
+    const { groupCommit, groups, succeed, settle } = setup({ sideBySide, maxGroupWeight: 40 })
+    const first = groupCommit.add(21)
+    await settle()
+    const again = groupCommit.add(21)
+    const others = [groupCommit.add(22), groupCommit.add(1), groupCommit.add(21)]
+    await settle()
+    expect(groups).toEqual([[21], [22, 1]])
+    await succeed()
+    expect(await first).toBe('done 21')
+    expect(groups).toEqual([[21], [22, 1], [21]])
+    await succeed()
+    await succeed()
+    expect(groups).toEqual([[21], [22, 1], [21], [21]])
+    await succeed()
+    expect(await Promise.all([again, ...others])).toHaveLength(4)
+  })
+
+  test('leave nothing behind when all that waits has to wait for the other group', async () => {
+    const { groupCommit, groups, succeed, settle } = setup({ sideBySide })
+    const all = [groupCommit.add(30)]
+    await settle()
+    all.push(groupCommit.add(30), groupCommit.add(30))
+    await settle()
+    expect(groups).toEqual([[30]])
+    await succeed()
+    expect(groups).toEqual([[30], [30, 30]])
+    await succeed()
+    await groupCommit.drain()
+    expect(await Promise.all(all)).toHaveLength(3)
   })
 })

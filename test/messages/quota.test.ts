@@ -116,6 +116,20 @@ describe.each(dialects)('the quota of sends on %s', (dialect) => {
     expect(await take(1_000, tomorrow)).toBe(600)
   })
 
+  test('of an account elsewhere begins anew within its day: what its run sent before does not count any more', async () => {
+    await world.has(users(1, 30).permits(1))
+    world.clock.set(Date.parse('2026-11-20T10:00:00+01:00'))
+    await told(40, { at: world.clock.now(), limit: 40 })
+    const account = { ...world.account, timezone: 'Europe/Berlin' }
+    const leftAt = (time: string) => quotaLeft(world.db, account, Date.parse(time))
+    await world.startProcess().remind({ account })
+    expect(await leftAt('2026-11-20T16:59:59+01:00')).toMatchObject({ left: 10, reserved: 0 })
+    expect(await leftAt('2026-11-20T17:00:00+01:00')).toMatchObject({ left: 40, reserved: 0 })
+    // A run that is still going on may have sent all of its messages since then.
+    await execute(world.db, "UPDATE wx_job_run SET state = 'running', finished_at = NULL")
+    expect(await leftAt('2026-11-20T17:00:00+01:00')).toMatchObject({ left: 10 })
+  })
+
   test('begins anew at midnight in Beijing, wherever the account is', () => {
     const midnight = Date.parse('2026-11-21T00:00:00+08:00')
     expect([quotaDay(midnight - 1), quotaDay(midnight)]).toEqual([20_261_120, 20_261_121])

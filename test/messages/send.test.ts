@@ -6,7 +6,10 @@ import { ACCEPTED, held } from '../helpers/answers.js'
 const MINIPROGRAM = { appid: 'wx0123456789abcdef', pagepath: 'pages/sign-in/index' }
 
 /** What reaches WeChat of a message of a service account. */
-async function sent(opens: { url?: string; miniprogram?: typeof MINIPROGRAM }): Promise<object> {
+async function sent(
+  opens: { url?: string; miniprogram?: typeof MINIPROGRAM },
+  message: Parameters<typeof held>[0] = {},
+): Promise<object> {
   const bodies: object[] = []
   const wechat: Pick<WechatClient, 'sendOfficialTemplateMessage'> = {
     sendOfficialTemplateMessage: async (body) => {
@@ -20,7 +23,14 @@ async function sent(opens: { url?: string; miniprogram?: typeof MINIPROGRAM }): 
     url: opens.url ?? '',
     miniprogram: opens.miniprogram,
   })
-  await send(held({ id: 17, channel: 'official', permitId: null, formId: '', page: 'pages/sign-in/index' }))
+  const common = {
+    id: 17,
+    channel: 'official',
+    permitId: null,
+    formId: '',
+    page: 'pages/sign-in/index',
+  } as const
+  await send(held({ ...common, ...message }))
   const [body] = bodies
   if (!body) throw new Error('Nothing was sent')
   return body
@@ -42,5 +52,23 @@ describe('a message of a service account', () => {
   ])('opens %s', async (_, opens) => {
     const { url, miniprogram } = { url: undefined, miniprogram: undefined, ...(await sent(opens)) }
     expect({ url, miniprogram }).toEqual({ url: undefined, miniprogram: undefined, ...opens })
+  })
+
+  const BOTH = { url: 'https://example.com', miniprogram: MINIPROGRAM }
+  const submitted = (page: string) => sent(BOTH, { kind: 'api', businessDate: null, notAfter: 1, page })
+
+  test('that a backend submitted opens the page that it names, of the mini-program of the account', async () => {
+    const body = await submitted('pages/parcel/index?id=8')
+    expect(body).toMatchObject({
+      miniprogram: { appid: MINIPROGRAM.appid, pagepath: 'pages/parcel/index?id=8' },
+    })
+    expect(body).not.toHaveProperty('url')
+  })
+
+  test('that a backend submitted opens the web address that it names, and without one what the account’s do', async () => {
+    const body = await submitted('https://shop.example/parcels/8')
+    expect(body).toMatchObject({ url: 'https://shop.example/parcels/8' })
+    expect(body).not.toHaveProperty('miniprogram')
+    expect(await submitted('')).toMatchObject(BOTH)
   })
 })

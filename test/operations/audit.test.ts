@@ -104,6 +104,22 @@ describe.each(dialects)('the audit on %s', (dialect) => {
     expect(await world.counterOf(4)).toMatchObject({ count: 1 })
   })
 
+  test('names what is left of a submitted message whose row is gone, and with fix takes it away', async () => {
+    const { appId } = world.account
+    await world.has(user(1).permits(2))
+    const [kept, gone] = [...(await submitTo(world, [1])), ...(await submitTo(world, [1]))].map(
+      ({ id }) => id,
+    )
+    if (gone === undefined) throw new Error('nothing was submitted')
+    await db('wx_push_message').where({ id: gone }).delete()
+    await db('wx_save_form_id').where({ message_id: gone }).update({ status: 0, message_id: 0 })
+    expect((await found()).submitted_message_ended_as_it_says).toEqual([
+      { message_id: gone, app_id: appId, submitted: 'open', state: null },
+    ])
+    expect(await audit(db, world.clock.now(), true)).toMatchObject({ fixed: 1, fixed_ends: 1, ok: true })
+    expect(await db('wx_submitted_message').pluck('message_id')).toEqual([kept])
+  })
+
   test('names users whose last_date is in the future, and with fix reminds them again', async () => {
     const { appId } = world.account
     await world.has(users(1, 2).permits(2))

@@ -90,6 +90,24 @@ describe.each(dialects)('the doctor on %s', (dialect) => {
     })
   })
 
+  it.each([
+    [40125, 'fail', 'token_wrong_secret'],
+    [40164, 'fail', 'token_ip_not_allowed'],
+    [45009, 'ok', undefined],
+    [-1, 'ok', undefined],
+  ])(
+    'looks beyond the stored token: at %i of the endpoint, the token is %s',
+    async (errcode, status, finding) => {
+      const refused = new TokenError(`no token: ${errcode}`, errcodeOf(errcode))
+      const checkSecret = () => Promise.reject(refused)
+      const findings = await examine({ db: database.db, ...known, systemNow: Date.now, checkSecret })
+      expect(findings.find(({ name }) => name === 'token')).toMatchObject({
+        status,
+        ...(finding && { finding }),
+      })
+    },
+  )
+
   it('warns of another program that fetches tokens, once this process has seen a token die early', async () => {
     const tokenCounters = () => ({ refreshed: 2, failed: 0, earlyDeaths: { count: 1, firstAt: 1 } })
     const findings = await examine({ db: database.db, ...known, systemNow: Date.now, tokenCounters })

@@ -4,6 +4,7 @@ import { selectRows } from '../../src/db/sql.js'
 import { findYoungerSpentFirst } from '../../src/operations/oldest-first-store.js'
 import * as auditStore from '../../src/operations/store.js'
 import { dayOf } from '../../src/reminders/due-store.js'
+import { countPassed } from '../../src/reminders/passed-store.js'
 import { countStandings } from '../../src/reminders/store.js'
 import { TODAY } from '../helpers/constants.js'
 import { users } from '../helpers/users.js'
@@ -30,7 +31,7 @@ beforeAll(async () => {
 })
 
 /** Rows that the server read for one question. */
-async function rowsRead(ask: (trx: Knex) => Promise<unknown>): Promise<number> {
+async function rowsRead(ask: (trx: Knex.Transaction) => Promise<unknown>): Promise<number> {
   return world.db.transaction(async (trx) => {
     const read = async () => {
       const status = await selectRows<{ Value: string }>(trx, "SHOW SESSION STATUS LIKE 'Handler_read%'")
@@ -42,12 +43,19 @@ async function rowsRead(ask: (trx: Knex) => Promise<unknown>): Promise<number> {
   })
 }
 
-test.each<[string, (trx: Knex) => Promise<unknown>]>([
+test.each<[string, (trx: Knex.Transaction) => Promise<unknown>]>([
   ['counters', (trx) => auditStore.findWrongCounters(trx, 10)],
   ['reminders of a day', (trx) => auditStore.findDoubleReminders(trx, 10)],
   ['order of permits', (trx) => findYoungerSpentFirst(trx, 0, 10)],
   ['spent permits', (trx) => auditStore.findSpentWithoutMessage(trx, 10)],
   ['messages', (trx) => auditStore.findMessagesWithoutPermit(trx, 10)],
+  [
+    'users whom a claim has passed over',
+    (trx) => {
+      const range = { range_no: 0, cur: 0, hi: 2 * USERS }
+      return countPassed(trx, world.account.appId, range, dayOf(world.account, TODAY, world.clock.now()))
+    },
+  ],
   [
     'standings',
     (trx) => {

@@ -1,11 +1,19 @@
 import type { Knex } from 'knex'
 import { afterAll, beforeEach, describe, expect, test } from 'vitest'
 import { MAX_UNSPENT_PERMITS, type UploadedPermit } from '../../src/permits/accept.js'
-import type { UploadOutcome } from '../../src/permits/commit-uploads.js'
+import type { UploadOutcome } from '../../src/permits/decide-uploads.js'
 import { createIngest, type Ingest } from '../../src/permits/ingest.js'
 import { APP_ID, DAY_MS, NOW } from '../helpers/constants.js'
 import { createTestDatabase, dialects, useDatabase } from '../helpers/database.js'
-import { addPermits, counts, openPool, recordQueries, refuseRows, statuses } from '../helpers/rows.js'
+import {
+  addPermits,
+  counts,
+  openPool,
+  recordErrors,
+  recordQueries,
+  refuseRows,
+  statuses,
+} from '../helpers/rows.js'
 import { startTcpProxy } from '../helpers/tcp-proxy.js'
 import { readPermits, wrongCounters } from '../migrations/old-tables.js'
 
@@ -226,9 +234,40 @@ describe.each(dialects)('uploads on %s', (dialect) => {
     expect(queries.filter(({ sql }) => /SELECT/.test(sql))).toHaveLength(1)
   })
 
+  test('uploads that come again are looked for beforehand once the first of them was found', async () => {
+    const uploads = [permit(1, 'F'), permit(2, 'G')]
+    await upload(...uploads)
+    await upload(...uploads)
+    const queries = recordQueries(db)
+    expect(await upload(...uploads, permit(3, 'H'))).toEqual(['duplicate', 'duplicate', 'accepted'])
+    expect(queries.filter(({ sql }) => sql.includes('INTO wx_save_form_id'))).toHaveLength(1)
+    expect(await counts(db)).toEqual({ 1: 1, 2: 1, 3: 1 })
+  })
+
+  test('uploads for a person who logged in before anybody had a user for them bind the person', async () => {
+    await db('wx_user').insert({ app_id: APP_ID, open_id: 'o1', created_at: NOW, updated_at: NOW })
+    expect(await upload(permit(1, 'F'), permit(2, 'G'))).toEqual(['accepted', 'accepted'])
+    expect(await db('wx_user').select('open_id', 'user_id').orderBy('open_id')).toEqual([
+      { open_id: 'o1', user_id: 1 },
+      { open_id: 'o2', user_id: 2 },
+    ])
+  })
+
   test('uploads of one form_id to two accounts are two permits', async () => {
     expect(await upload(permit(1, 'F'), permit(1, 'F', { appId: 'wxB' }))).toEqual(['accepted', 'accepted'])
     expect([await counts(db), await counts(db, 'wxB')]).toEqual([{ 1: 1 }, { 1: 1 }])
+  })
+
+  test('uploads in batches, several at once, with users in common, are each stored once', async () => {
+    const batches = Array.from({ length: 30 }, (_, batch) =>
+      Array.from({ length: 100 }, (_, n) => permit((batch * 37 + n * 7) % 400, `form-${batch}-${n}`)),
+    )
+    const errors = recordErrors(db)
+    const outcomes = await Promise.all(batches.map((batch) => upload(...batch)))
+    expect(new Set(outcomes.flat())).toEqual(new Set(['accepted']))
+    expect(errors).toEqual([])
+    expect(await readPermits(db)).toHaveLength(3_000)
+    expect(await wrongCounters(db)).toEqual([])
   })
 
   test('uploads may be more than fit in one statement', async () => {
@@ -243,7 +282,7 @@ describe.each(dialects)('uploads on %s', (dialect) => {
     const callers = Array.from({ length: 400 }, (_, n) => upload(permit(n % 50, `form-${n}`)))
     const outcomes = (await Promise.all(callers)).flat()
     expect(outcomes).toEqual(Array(400).fill('accepted'))
-    const commits = queries.filter(({ sql }) => /^commit/i.test(sql))
+    const commits = queries.filter(({ sql }) => /commit;/i.test(sql))
     expect(commits.length).toBeGreaterThan(0)
     expect(commits.length).toBeLessThan(5)
     expect(await wrongCounters(db)).toEqual([])

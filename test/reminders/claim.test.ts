@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { execute, selectRows } from '../../src/db/sql.js'
 import { findOrAddCard } from '../../src/messages/card-store.js'
-import { type Claim, claimDue } from '../../src/reminders/claim.js'
+import { type Claim, type ClaimOptions, claimDue } from '../../src/reminders/claim.js'
 import { closeRun, openRun } from '../../src/runs/occurrences.js'
 import { resetRanges } from '../../src/runs/ranges.js'
 import type { Reason } from '../../src/runs/reason.js'
@@ -12,6 +12,8 @@ import { openIdOf, user, users } from '../helpers/users.js'
 import { DEMO, type Process, useWorld } from '../helpers/world.js'
 
 const WRONG: Reason = { en: 'wrong template', zh: '模板错误', cause: 'configuration', errcode: 40037 }
+
+type Limits = Pick<ClaimOptions, 'examine' | 'claim' | 'areFewDue'>
 
 describe.each(dialects)('claiming on %s', (dialect) => {
   const world = useWorld(dialect)
@@ -31,17 +33,13 @@ describe.each(dialects)('claiming on %s', (dialect) => {
     return run.id
   }
 
-  async function claim(
-    runId: number,
-    limits: { examine: number; claim: number },
-    db = world.db,
-  ): Promise<Claim> {
+  async function claim(runId: number, limits: Limits, db = world.db): Promise<Claim> {
     const now = world.clock.now()
     const card = await findOrAddCard(db, world.account, now)
     return claimDue(db, world.account, { runId, date: TODAY, card, leaseMs: 15_000, now, ...limits })
   }
 
-  async function claimToTheEnd(process: Process, runId: number, limits: { examine: number; claim: number }) {
+  async function claimToTheEnd(process: Process, runId: number, limits: Limits) {
     const userIds: number[] = []
     for (;;) {
       const next = await claim(runId, limits, process.db)
@@ -171,6 +169,7 @@ describe.each(dialects)('claiming on %s', (dialect) => {
     { examine: 1, claim: 1 },
     { examine: 7, claim: 3 },
     { examine: 50, claim: 500 },
+    { examine: 50, claim: 500, areFewDue: true },
   ])('misses nobody with any sizes of batches: $examine examined, $claim claimed', async (limits) => {
     await world.has(users(1, 40).permits(1), users(41, 60).permitFor(1_000), users(61, 100).permits(2))
     const claimed = await claimToTheEnd(world.startProcess(), await open(), limits)

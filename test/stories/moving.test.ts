@@ -40,7 +40,7 @@ test.each(languagesOf('docs/moving.md'))('%s has the settings that are played he
 const authorized = { headers: { authorization: `Bearer ${API_KEY}` } }
 const clock = createClock(FIRST_NINE)
 
-describe.each(dialects)('a week of moving from form_id to subscribe on %s', (dialect) => {
+describe.each(dialects)('a week of moving from form_id to subscribe on %s', { tags: ['long'] }, (dialect) => {
   let database: TestDatabase
   let wechat: Sandbox
   let service: TestService

@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import type { Account } from '../../src/account.js'
 import { NEVER_EXPIRES } from '../../src/books/index.js'
 import { execute, selectRows } from '../../src/db/sql.js'
 import { takeOver } from '../../src/messages/recovery.js'
@@ -118,6 +119,19 @@ describe.each(dialects)('the life of a submitted message on %s', (dialect) => {
     await sendSubmitted(world, process, account)
     expect(await find(message?.id)).toMatchObject({ state: 'delivered', permit_id: null })
     expect(world.wechat.ledger()).toHaveLength(1)
+  })
+
+  test('on a service account it names a web address, or a page of the mini-program that the account has', async () => {
+    await world.has(user(1).following())
+    const submitPage = (page: string, account: Partial<Account>) =>
+      submitTo(world, [1], { page, account: { channel: 'official', ...account } })
+    const miniprogram = { appid: 'wx0123456789abcdef', pagepath: '' }
+    await expect(submitPage('pages/parcel/index', {})).rejects.toMatchObject({
+      code: 'invalid_request',
+      details: { field: 'items.0.page' },
+    })
+    expect(await submitPage('https://shop.example/8', {})).toMatchObject([{ state: 'queued' }])
+    expect(await submitPage('pages/parcel/index', { miniprogram })).toMatchObject([{ state: 'queued' }])
   })
 
   test('it is cancelled when its user opts out while it waits', async () => {

@@ -9,6 +9,8 @@ import { submitTo } from '../helpers/submitted.js'
 import { openIdOf, users } from '../helpers/users.js'
 import { useWorld } from '../helpers/world.js'
 
+// @module-tag long
+
 const CHANNELS = [
   { channel: 'form_id', path: SEND_PATH },
   { channel: 'subscribe', path: SUBSCRIBE_PATH },
@@ -127,7 +129,7 @@ describe.each(dialects)('submitted messages in three hours of trouble on %s', (d
         const urgent = await asked(LAST - 3, LAST, now + HOUR_MS)
         const workerWith = (timeoutMs: number) =>
           createSubmittedWorker(world.startProcess({ concurrency: 4, timeoutMs }), account)
-        let worker = workerWith(fault.kind === 'hang' ? 40 : 5_000)
+        let worker = workerWith(fault.kind === 'hang' ? 100 : 5_000)
         const step = async () => {
           world.clock.advance(STEP_MS)
           await worker.workDue()

@@ -5,6 +5,7 @@ import { dialects } from '../helpers/database.js'
 import { addPermits } from '../helpers/rows.js'
 import { API_KEY, OTHER_API_KEY, useService } from '../helpers/service.js'
 
+const UPPER_CASE_KEY = 'key-of-the-other-shop-51c0de'
 const DATA = { keyword1: '您的包裹已到' }
 const HUGE = '9223372036854775807'
 
@@ -16,7 +17,12 @@ interface Result {
 
 describe.each(dialects)('POST /v1/messages on %s', (dialect) => {
   const service = useService(dialect, {
-    env: { REMINDER_TEMPLATE_ID: TEMPLATE_ID, REMINDER_DATA: '{"keyword1":"x"}', TEMPLATES: 'SECOND' },
+    env: {
+      REMINDER_TEMPLATE_ID: TEMPLATE_ID,
+      REMINDER_DATA: '{"keyword1":"x"}',
+      TEMPLATES: 'SECOND',
+      API_KEYS: `shop:${API_KEY},app:${OTHER_API_KEY},Shop:${UPPER_CASE_KEY}`,
+    },
     // Nobody is sent anything: WeChat is not there.
     wechatUrl: () => 'http://127.0.0.1:1',
   })
@@ -77,6 +83,16 @@ describe.each(dialects)('POST /v1/messages on %s', (dialect) => {
     })
     expect(await post(body, 'key-1', OTHER_API_KEY)).toMatchObject({ status: 202, body: { state: 'queued' } })
     expect(await countOf('wx_push_message')).toBe(2)
+  })
+
+  test('keeps the keys of backends apart whose names differ by their case alone', async () => {
+    await permitsOf(1, 3)
+    const body = message()
+    const { body: first } = await post(body)
+    const { body: second } = await post({ ...body, page: 'pages/other' }, 'key-1', UPPER_CASE_KEY)
+    expect(second).toMatchObject({ state: 'queued' })
+    expect(second.id).not.toBe(first.id)
+    expect((await post(body)).body).toEqual(first)
   })
 
   test('stores the good ones of a batch, and names what is wrong with each of the others', async () => {

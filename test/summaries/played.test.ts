@@ -12,6 +12,8 @@ import { dialects } from '../helpers/database.js'
 import { type Users, user } from '../helpers/users.js'
 import { useWorld } from '../helpers/world.js'
 
+// @module-tag long
+
 /** A user as chance would have it. */
 interface Someone {
   /** Of each permit: whole hours, and a little more or less than the margin at the hour. */

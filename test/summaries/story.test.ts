@@ -12,6 +12,8 @@ import { silentLog } from '../helpers/rows.js'
 import { openIdOf } from '../helpers/users.js'
 import { useWorld } from '../helpers/world.js'
 
+// @module-tag long
+
 const USERS = 120
 const DAYS = 18
 

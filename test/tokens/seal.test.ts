@@ -106,6 +106,17 @@ describe.each(dialects)('the stored token with a TOKEN_KEY on %s', (dialect) => 
     expect(JSON.stringify(log.lines)).not.toMatch(/sealed1|token-\d|elder|newer/)
   })
 
+  test.each([
+    ['sealed', [NEW]],
+    ['as it is', []],
+  ])('%s that a DBA has emptied is fetched anew', async (_, keys) => {
+    await process(keys).get()
+    await execute(db, "UPDATE wx_access_token SET token = ''")
+    expect(await process(keys).get()).toBe('token-2')
+    expect(await process(keys).get()).toBe('token-2')
+    expect(log.events()).toEqual(['token.refreshed', 'token.refreshed'])
+  })
+
   test('of another account, put in its place by hand, is not used', async () => {
     await process([NEW], 'wx1').get()
     await process([NEW], 'wx2').get()

@@ -9,6 +9,7 @@ const VALUES: Record<string, { takes: string[]; refuses: string[] }> = {
     takes: ['签', '已连续签到7天，别断了', '字'.repeat(20), '😀'.repeat(20)],
     refuses: ['字'.repeat(21)],
   },
+  const: { takes: ['待取件', '字'.repeat(20)], refuses: ['字'.repeat(21)] },
   number: {
     takes: ['0', '12.5', '1'.repeat(32)],
     refuses: ['1'.repeat(33), '7天', '1,000', '-1', '1.', '.5', '１'],
@@ -102,6 +103,7 @@ describe('a value that is too long', () => {
     ['phone_number1', '1'.repeat(18)],
     ['time1', '15:01:02:03'],
     ['keyword1', '字'.repeat(100)],
+    ['const1', '字'.repeat(21)],
   ])('of %s is never cut', (key, text) => {
     expect(fitValue(key, text)).toBe(text)
   })

@@ -143,6 +143,8 @@ describe('the quota of a path', () => {
   test.each([
     [json({ errcode: 76021, errmsg: 'cgi_path not found' }), '76021 cgi_path_not_found'],
     [json({ errcode: 0, quota: { daily_limit: 'ten' } }), 'no "quota" in the answer'],
+    [json({ errcode: 0, quota: { daily_limit: -1, used: 3, remain: -4 } }), 'no "quota" in the answer'],
+    [json({ errcode: 0, quota: { daily_limit: 0, used: 0, remain: 0 } }), 'no daily limit in the answer'],
   ])('is not had from %o', async (behaviour, why) => {
     expect(await ask([behaviour], (auxiliary) => askQuota(auxiliary, '/x', never))).toEqual({
       kind: 'not_had',
