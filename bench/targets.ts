@@ -1,5 +1,6 @@
 import type { Figures } from './rig/measure.js'
 import { READS } from './suites/growth.js'
+import { EMPTY_TABLES, GROWN_TABLES, MESSAGE_READS } from './suites/messages.js'
 
 /** Medians of the rounds, by candidate. */
 export type Medians = Map<string, Figures>
@@ -87,6 +88,17 @@ const GROWN = [
 export const GROWTH_TARGETS: Target[] = [
   limit('slowest call or page with 1 M users, p99, ms', 100, 50, (of) =>
     Math.max(...READS.map(({ name }) => of(name).p99_ms ?? Number.NaN)),
+  ),
+  limit('slowest call or page beside 1 M submitted messages that wait, p99, ms', 100, 50, (of) =>
+    Math.max(...MESSAGE_READS.map(({ name }) => of(name).p99_ms ?? Number.NaN)),
+  ),
+  ...['submitted', 'submitted by 100', 'delivered'].map((work) =>
+    limitOfRatio(
+      `cost of a message that is ${work}, beside 1 M that ended and 1 M that wait / on empty tables`,
+      1.3,
+      1.1,
+      (of) => costOf(of(`${GROWN_TABLES}, ${work}`)) / costOf(of(`${EMPTY_TABLES}, ${work}`)),
+    ),
   ),
   limit('peak memory with 1 M users, MB', 200, 150, (of) => of(MANY).rss_mb),
   limitOfRatio('cost a user, 1 M / 50 k', 1.1, 1.05, (of) => costOf(of(MANY)) / costOf(of(PLAIN))),

@@ -21,9 +21,12 @@ interface Tables {
   fill(database: BenchDatabase, scale: GrowthScale): Promise<void>
 }
 
-const EMPTY: Tables = { name: 'backends', fill: () => Promise.resolve() }
+export const EMPTY_TABLES = 'backends'
+export const GROWN_TABLES = 'backends, 1 M ended and 1 M waiting'
+
+const EMPTY: Tables = { name: EMPTY_TABLES, fill: () => Promise.resolve() }
 const GROWN: Tables = {
-  name: 'backends, 1 M ended and 1 M waiting',
+  name: GROWN_TABLES,
   fill: ({ db }, scale) =>
     fillSubmitted(
       db,

@@ -161,7 +161,7 @@ export function findStranded(db: Knex, limit: number): Promise<StrandedMessage[]
        LEFT JOIN wx_message_retry r ON r.message_id = m.id
        WHERE m.id > ? AND m.id <= ? AND (m.state IN ('queued', 'sending') AND c.id IS NULL
            AND (m.kind = 'reminder' OR m.state = 'sending' OR r.message_id IS NULL)
-         OR m.state = 'retry' AND r.message_id IS NULL) LIMIT ?`,
+         OR m.state = 'retry' AND r.message_id IS NULL) ORDER BY m.id LIMIT ?`,
       [after, to, most],
     ),
   )
@@ -177,8 +177,8 @@ export interface DisagreeingEnd {
 }
 
 /**
- * Rule: a submitted message ended for its backend as it ended. `cancelled` may be more exact there. One whose message
- * was deleted would count for ever among those that its user still has open. Pages through wx_submitted_message, so that
+ * Rule: a submitted message ended for its backend as it ended. `cancelled` may be more exact there. One whose message was
+ * deleted would count for ever among those that its user still has open. Pages through wx_submitted_message, so that
  * reminders cost it nothing.
  */
 export function findDisagreeingEnds(db: Knex, limit: number): Promise<DisagreeingEnd[]> {
@@ -188,10 +188,12 @@ export function findDisagreeingEnds(db: Knex, limit: number): Promise<Disagreein
       `SELECT s.message_id, s.app_id, s.state AS submitted, m.state
        FROM wx_submitted_message s${mysqlHint(db, 'FORCE INDEX (PRIMARY)')}
        LEFT JOIN wx_push_message m ON m.id = s.message_id
-       WHERE s.message_id > ? AND s.message_id <= ? AND (m.id IS NULL OR m.kind = 'api' AND CASE
+       WHERE s.message_id > ? AND s.message_id <= ? AND CASE
+         WHEN m.id IS NULL THEN 1 = 1
+         WHEN m.kind <> 'api' THEN 1 = 0
          WHEN m.state IN ('queued', 'sending', 'retry') THEN s.state <> 'open'
          WHEN m.state = 'cancelled' THEN s.state NOT IN ('cancelled', 'no_permit', 'expired', 'dead')
-         ELSE s.state <> m.state END) LIMIT ?`,
+         ELSE s.state <> m.state END ORDER BY s.message_id LIMIT ?`,
       [after, to, most],
     ),
   )
