@@ -3,6 +3,7 @@ import { inTransaction } from '../db/transaction.js'
 import { failpoint } from '../lib/failpoint.js'
 import { sortedUnique } from '../lib/sorted.js'
 import { addOutcomes } from '../runs/outcomes.js'
+import { waitForTheirTime } from './before-time.js'
 import { createBrake } from './brake.js'
 import { deliverAll } from './deliver.js'
 import type { DeliverDeps, Source } from './delivery.js'
@@ -62,7 +63,7 @@ export async function takeOver(
   { limit, leaseMs, now, kind = 'reminder', only, quota, random = 0 }: TakeoverOptions,
 ): Promise<Takeover> {
   const { messages, unwanted, handedOver, lapsedIds } = await inTransaction(db, async (trx) => {
-    const lapsed = await takeLapsed(trx, window.appId, kind, limit)
+    const lapsed = await takeLapsed(trx, window.appId, { kind, limit, now })
     const room = only === 'lapsed' ? 0 : limit - lapsed.ids.length
     const due = await takeDue(trx, window.appId, { kind, now, limit: room, random })
     const ids = sortedUnique([...lapsed.ids, ...due])
@@ -127,12 +128,14 @@ export function observeTakeover(observe: SendingObserver, { taken, lapsed, tally
   observe.settled(tally)
 }
 
-/** Locks messages of lapsed claims, and the claims. `unsent`: those whose request cannot have left. A claim of which others hold messages keeps these. */
+/**
+ * Locks messages of lapsed claims, and the claims. `unsent`: those whose request cannot have left. A claim of which
+ * others hold messages keeps these.
+ */
 async function takeLapsed(
   trx: Knex.Transaction,
   appId: string,
-  kind: MessageKind,
-  limit: number,
+  { kind, limit, now }: { kind: MessageKind; limit: number; now: number },
 ): Promise<{ ids: number[]; claims: (store.LapsedClaim & { unsent: number })[] }> {
   const claims = await store.lockLapsedClaims(trx, appId, kind, MAX_CLAIMS)
   const ids: number[] = []
@@ -143,7 +146,8 @@ async function takeLapsed(
     ids.push(...messages.map(({ id }) => id))
     looked.push({ ...claim, unsent: messages.filter(({ state }) => state === 'queued').length })
   }
-  return { ids, claims: looked }
+  const early = kind === 'api' ? await waitForTheirTime(trx, appId, ids, now) : new Set<number>()
+  return { ids: ids.filter((id) => !early.has(id)), claims: looked }
 }
 
 async function closeEmpty(trx: Knex.Transaction, claimIds: number[]): Promise<void> {

@@ -52,6 +52,22 @@ export async function lockSubmitted(
   return submitted.filter(({ message }) => claims.get(message.id) === message.lease.claimId)
 }
 
+/** Those of these messages whose `not_before` has not come, and that no request was made for. */
+export function findEarly(
+  trx: Knex.Transaction,
+  ids: number[],
+  now: number,
+): Promise<{ id: number; submitted_by: string; not_before: number }[]> {
+  return selectRows(
+    trx,
+    `SELECT m.id, s.submitted_by, s.not_before FROM wx_submitted_message s
+     JOIN wx_push_message m ON m.id = s.message_id
+     WHERE s.message_id IN (${placeholders(ids.length)}) AND s.not_before > ? AND m.state = 'queued' AND m.attempts = 0
+     ORDER BY m.id`,
+    [...ids, now],
+  )
+}
+
 /** Writes down the attempts that these messages have made. */
 export async function recordAttempts(
   trx: Knex.Transaction,

@@ -64,6 +64,30 @@ describe.each(dialects)('the life of a submitted message on %s', (dialect) => {
     expect((await find(unsent?.id)).attempts.map(({ outcome }) => outcome)).toEqual(['accepted'])
   })
 
+  test('one that was being cancelled when its process died waits for its time, and can be cancelled again', async () => {
+    await world.has(users(1, 3).permits(1))
+    const notBefore = world.clock.now() + HOUR_MS
+    const [waiting, cancelled] = await submitTo(world, [1, 2], { not_before: notBefore })
+    const [due] = await submitTo(world, [3])
+    const refused = await refuseRows(db, 'wx_submitted_message', 'UPDATE', '1 = 1')
+    for (const message of [waiting, cancelled, due])
+      await expect(cancelMessage(db, appId(), message?.id ?? 0, world.clock.now())).rejects.toThrow()
+    await refused.allow()
+    await world.lapseLeases()
+    const process = world.startProcess()
+    expect(await sendSubmitted(world, process)).toMatchObject({ delivered: 1 })
+    expect((await find(due?.id)).state).toBe('delivered')
+    expect(await find(waiting?.id)).toMatchObject({ state: 'queued', attempts: [] })
+    expect(await db('wx_claim')).toEqual([])
+    expect(await cancelMessage(db, appId(), cancelled?.id ?? 0, world.clock.now())).toMatchObject({
+      state: 'cancelled',
+    })
+    world.clock.set(notBefore)
+    expect(await sendSubmitted(world, process)).toMatchObject({ delivered: 1 })
+    expect((await find(waiting?.id)).state).toBe('delivered')
+    expect(await world.counterOf(2)).toMatchObject({ count: 1 })
+  })
+
   test('a doubt is resolved by the permit on form_id, and left as unknown on subscribe', async () => {
     await world.has(user(1).permits(1), user(2).subscriptions(1))
     const process = world.startProcess()
