@@ -1,8 +1,9 @@
 import type { Knex } from 'knex'
+import { BLOCK } from './together.js'
 
 /** A statement that has ended. */
 export interface StatementSeen {
-  /** Its first word in lower case, such as select, insert or commit. */
+  /** Its first word in lower case, such as select, insert or commit; block: several in one (db/together.ts). */
   verb: string
   seconds: number
   failed: boolean
@@ -37,5 +38,6 @@ export function observedClient(client: Knex.Config['client'], observe: ObserveSt
 }
 
 function verbOf(sql: string): string {
+  if (sql.startsWith(BLOCK)) return 'block'
   return /^[\s(]*([a-z]+)/i.exec(sql)?.[1]?.toLowerCase() ?? ''
 }

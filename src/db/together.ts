@@ -27,8 +27,11 @@ export async function commitTogether(db: Knex, statements: Statement[]): Promise
   })
 }
 
+/** How a block begins. */
+export const BLOCK = 'BEGIN NOT ATOMIC'
+
 function blockOf(statements: Statement[]): string {
-  return `BEGIN NOT ATOMIC
+  return `${BLOCK}
     DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN ROLLBACK; RESIGNAL; END;
     START TRANSACTION;
     ${statements.map(({ sql }) => `${sql};\n`).join('')}

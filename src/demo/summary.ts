@@ -34,6 +34,7 @@ function ofApp({ app, week }: Played): string[] {
     `  sign-ins  ${week.signIns}`,
     `  this week ${before(week.runs.slice(0, -1))}`,
     ...(today ? [`  today     ${ofToday(today)}`] : []),
+    `  messages  ${submitted(week)}`,
   ]
 }
 
@@ -83,6 +84,16 @@ function before(runs: RunReport[]): string {
 
 function ofToday({ due, delivered, failed, unknown, skippedSignedIn }: RunReport): string {
   return `${due} due: ${delivered} delivered, ${failed} failed, ${unknown} unknown; ${skippedSignedIn} had signed in`
+}
+
+/** What became of the messages that the demo's backend submitted. */
+function submitted({ messages: counts }: Week): string {
+  return counts.map(({ state, messages }) => `${messages} ${WORDS[state] ?? state}`).join(', ')
+}
+
+const WORDS: Partial<Record<Week['messages'][number]['state'], string>> = {
+  open: 'waiting',
+  no_permit: 'without a permit',
 }
 
 export function whereToLook(

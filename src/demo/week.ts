@@ -6,6 +6,8 @@ import { type RunReport, runReminders } from '../reminders/run.js'
 import type { SandboxControl } from '../sandbox/control.js'
 import type { FaultSpec } from '../sandbox/faults.js'
 import { FORM_ID_SEND_PATH, OFFICIAL_SEND_PATH, SUBSCRIBE_SEND_PATH } from '../sandbox/send-endpoints.js'
+import { type CountOf, countStates } from '../submitted/count-store.js'
+import type { State } from '../submitted/schemas.js'
 import { findStock } from '../summaries/stock.js'
 import { summarize } from '../summaries/summarize.js'
 import { type DemoApp, openIdOf } from './app.js'
@@ -28,6 +30,8 @@ export interface Week {
   expired: number
   /** The reports of the daily runs, today's last. */
   runs: RunReport[]
+  /** How many messages of the backend stand or ended like this, those of no state left out. */
+  messages: CountOf<State | 'open'>[]
 }
 
 /** A mini-program and its week so far. */
@@ -44,10 +48,12 @@ export function emptyWeek(): Week {
     signIns: 0,
     expired: 0,
     runs: [],
+    messages: [],
   }
 }
 
 const EVENING_HOURS = 9
+const ENDS = ['delivered', 'open', 'no_permit', 'cancelled', 'dead', 'failed', 'unknown', 'expired'] as const
 
 /** Days before today on which WeChat misbehaves, and how. */
 const TROUBLE: { daysAgo: number; faults: FaultSpec[] }[] = [
@@ -98,7 +104,7 @@ export async function playDay(
   clock.set(at - HOUR_MS)
   for (const { app, week } of played) {
     await playMorning(app, dayOf(app, day), week, wechat, clock.now())
-    await sendMessages(app, wechat)
+    await sendMessages(app, week, wechat)
   }
   wechat.clearFaults()
   clock.set(at)
@@ -106,15 +112,15 @@ export async function playDay(
     if (trouble.daysAgo === daysAgo) for (const fault of trouble.faults) wechat.addFault(fault)
   for (const { app, week } of played) await playRun(app, week, wechat, clock)
   wechat.clearFaults()
-  for (const { app } of played) {
+  for (const { app, week } of played) {
     await tellWinners(app, wechat, dayOf(app, day), clock.now())
-    await sendMessages(app, wechat)
+    await sendMessages(app, week, wechat)
   }
   if (daysAgo === 0) return
   clock.set(at + EVENING_HOURS * HOUR_MS)
   for (const { app, week } of played) {
     await playEvening(app, dayOf(app, day), week)
-    await sendMessages(app, wechat)
+    await sendMessages(app, week, wechat)
   }
 }
 
@@ -170,11 +176,17 @@ async function playRun(
 }
 
 /** Submitted messages whose time has come go out. */
-async function sendMessages({ account, service }: DemoApp, wechat: SandboxControl): Promise<void> {
+async function sendMessages(
+  { account, service }: DemoApp,
+  week: Week,
+  wechat: SandboxControl,
+): Promise<void> {
   const { sending, submitted } = service.of()
   await forgetToken(sending.db, account.appId)
   await submitted.workDue()
   await pushEvents({ service }, wechat)
+  const counts = await countStates(sending.db, account.appId, ENDS)
+  week.messages = counts.filter(({ messages }) => messages > 0)
 }
 
 /** WeChat pushes what has happened, and the service takes it up before the clock moves on. */

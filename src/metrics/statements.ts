@@ -1,12 +1,12 @@
 import type { ObserveStatement } from '../db/observed-client.js'
 import { type Instruments, SECONDS } from './instruments.js'
 
-const VERBS = new Set(['select', 'insert', 'update', 'delete', 'begin', 'commit', 'rollback'])
+const VERBS = new Set(['select', 'insert', 'update', 'delete', 'begin', 'commit', 'rollback', 'block'])
 
 export function createStatementMetrics(instruments: Instruments): ObserveStatement {
   const durations = instruments.histogram(
     'database_statement_duration_seconds',
-    'Time that the database took for a statement, by its first word.',
+    'Time that the database took for a statement, by its first word; block: several that MariaDB takes together.',
     SECONDS,
     ['statement'],
   )
