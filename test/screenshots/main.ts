@@ -23,6 +23,7 @@ const PAGES = {
   permits: '/permits',
   history: '/history',
   user: '/user/7',
+  messages: '/messages?state=dead',
   errors: '/errors',
   health: '/health',
 }
