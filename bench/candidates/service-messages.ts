@@ -11,11 +11,10 @@ const { databaseUrl, stubUrl, concurrency } = config<{
   stubUrl: string
   concurrency: number
 }>()
-const account = benchAccount()
+const account = { ...benchAccount(), sendConcurrency: concurrency }
 const settings = readConfig({
   DATABASE_URL: databaseUrl,
   WX_API_BASE_URL: stubUrl,
-  SEND_CONCURRENCY: String(concurrency),
   LOG_LEVEL: 'warn',
 })
 const base = openBase(settings, secretsOf(account))
