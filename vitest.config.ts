@@ -52,7 +52,7 @@ export default defineConfig(({ mode }) => {
       ...(isQuick ? { tagsFilter: ['!(mysql || redis || programs || long || browser)'] } : {}),
       testTimeout: 30_000,
       hookTimeout: 120_000,
-      // One more than the two cores: a third of the time of a test on MySQL, and most of that of a program, it waits.
+      // One more than the two cores: tests wait for a database server, for programs and for time to pass.
       maxWorkers: 3,
       // Files leave nothing behind in their process, and modules are read three times in a run and not once for each file,
       // which would take a minute.

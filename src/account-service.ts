@@ -19,7 +19,10 @@ import { openAllFollowers } from './users/followers.js'
 import { setWebhook } from './webhooks/store.js'
 import { createWebhookWorker, type WebhookWorker } from './webhooks/worker.js'
 
-/** All that works for one account in this process. Accounts share the server and the database's pool, of which each has its part; nothing else. */
+/**
+ * All that works for one account in this process. Accounts share the server and the database's pool, of which each has
+ * its part; nothing else.
+ */
 export interface AccountService {
   readonly account: Account
   /** What routes ask of it. */

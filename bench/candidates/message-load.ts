@@ -1,5 +1,6 @@
 import { Pool } from 'undici'
 import { HOUR_MS } from '../../src/lib/durations.js'
+import { quantilesOf } from '../rig/latencies.js'
 import { config, finish, ready } from '../rig/process.js'
 
 /**
@@ -57,6 +58,4 @@ done = 0
 latencies.length = 0
 await ready()
 const took = await callFor(seconds)
-latencies.sort((a, b) => a - b)
-const quantile = (q: number): number => latencies[Math.floor(latencies.length * q)] ?? Number.NaN
-finish({ done, seconds: took, p50_ms: quantile(0.5), p99_ms: quantile(0.99) })
+finish({ done, seconds: took, ...quantilesOf(latencies) })

@@ -1,5 +1,5 @@
-import { setTimeout as pause } from 'node:timers/promises'
-import { config, finish, ready } from '../rig/process.js'
+import { askInTurn } from '../rig/latencies.js'
+import { config } from '../rig/process.js'
 
 /** One call or page, asked for again and again, one after the other. A done unit is an answer. */
 const { url, path, apiKey, adminPassword, times } = config<{
@@ -11,7 +11,6 @@ const { url, path, apiKey, adminPassword, times } = config<{
 }>()
 /** What is read at most once in some seconds is to be read afresh by some of the requests. */
 const PAUSE_MS = 40
-const WARM_UP = 5
 
 /** Signs in as a browser would: with the form's own token. */
 async function cookieOf(): Promise<string> {
@@ -43,15 +42,4 @@ async function ask(): Promise<number> {
   return ms
 }
 
-for (let i = 0; i < WARM_UP; i++) await ask()
-await ready()
-const startedAt = performance.now()
-const latencies: number[] = []
-for (let i = 0; i < times; i++) {
-  latencies.push(await ask())
-  await pause(PAUSE_MS)
-}
-const seconds = (performance.now() - startedAt) / 1_000
-latencies.sort((a, b) => a - b)
-const quantile = (q: number): number => latencies[Math.floor(latencies.length * q)] ?? Number.NaN
-finish({ done: times, seconds, p50_ms: quantile(0.5), p99_ms: quantile(0.99) })
+await askInTurn(ask, { times, pauseMs: PAUSE_MS })

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { Pool } from 'undici'
 import { openIdOf } from '../rig/fill.js'
+import { quantilesOf } from '../rig/latencies.js'
 import { config, finish, ready } from '../rig/process.js'
 
 /**
@@ -56,6 +57,4 @@ process.stdin.once('data', () => {
   endAt = 0
 })
 const took = await callFor(seconds)
-latencies.sort((a, b) => a - b)
-const quantile = (q: number): number => latencies[Math.floor(latencies.length * q)] ?? Number.NaN
-finish({ done, seconds: took, acknowledged: warmedUp + done, p50_ms: quantile(0.5), p99_ms: quantile(0.99) })
+finish({ done, seconds: took, acknowledged: warmedUp + done, ...quantilesOf(latencies) })

@@ -10,7 +10,10 @@ import { startScript } from '../rig/process.js'
 import { withSlowLog } from '../rig/slow-log.js'
 import { type Candidate, type GrowthScale, type Rig, withScripts } from './suite.js'
 
-/** Messages that backends submit: on empty tables, and beside a million that ended, a million that wait and dead letters. */
+/**
+ * Messages that backends submit: on empty tables, and beside a million that ended, a million that wait and dead
+ * letters.
+ */
 
 const API = { apiKey: 'bench-key-5e0d1c7a9f42', adminPassword: 'bench-password-5e0d1c7a9f42' }
 const PERMITS_EACH = 5
@@ -55,7 +58,9 @@ async function prepare(database: BenchDatabase, tables: Tables, scale: GrowthSca
   database.holds = tables.name
 }
 
-/** A candidate on these tables. What it adds to them is little beside what they hold, so the next one may use them too. */
+/**
+ * A candidate on these tables. What it adds to them is little beside what they hold, so the next one may use them too.
+ */
 function on(tables: Tables, name: string, unit: string, work: (rig: Rig) => Promise<Figures>): Candidate {
   return {
     name: `${tables.name}, ${name}`,

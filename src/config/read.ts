@@ -17,7 +17,10 @@ export interface Config {
   port: number
   logLevel: string
   wechatBaseUrl: string
-  /** Shares the rates and tokens of accounts among processes; undefined = rates are each process's own, and the table shares tokens. */
+  /**
+   * Shares the rates and tokens of accounts among processes; undefined = rates are each process's own, and the table
+   * shares tokens.
+   */
   redisUrl: string | undefined
   /** Those of API_KEYS. */
   apiKeys: NamedKey[]

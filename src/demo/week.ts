@@ -104,7 +104,7 @@ export async function playDay(
   clock.set(at - HOUR_MS)
   for (const { app, week } of played) {
     await playMorning(app, dayOf(app, day), week, wechat, clock.now())
-    await sendMessages(app, week, wechat)
+    await sendMessages(app, wechat)
   }
   wechat.clearFaults()
   clock.set(at)
@@ -112,15 +112,18 @@ export async function playDay(
     if (trouble.daysAgo === daysAgo) for (const fault of trouble.faults) wechat.addFault(fault)
   for (const { app, week } of played) await playRun(app, week, wechat, clock)
   wechat.clearFaults()
-  for (const { app, week } of played) {
+  for (const { app } of played) {
     await tellWinners(app, wechat, dayOf(app, day), clock.now())
-    await sendMessages(app, week, wechat)
+    await sendMessages(app, wechat)
   }
-  if (daysAgo === 0) return
+  if (daysAgo === 0) {
+    for (const { app, week } of played) week.messages = await countMessages(app)
+    return
+  }
   clock.set(at + EVENING_HOURS * HOUR_MS)
   for (const { app, week } of played) {
     await playEvening(app, dayOf(app, day), week)
-    await sendMessages(app, week, wechat)
+    await sendMessages(app, wechat)
   }
 }
 
@@ -176,17 +179,16 @@ async function playRun(
 }
 
 /** Submitted messages whose time has come go out. */
-async function sendMessages(
-  { account, service }: DemoApp,
-  week: Week,
-  wechat: SandboxControl,
-): Promise<void> {
+async function sendMessages({ account, service }: DemoApp, wechat: SandboxControl): Promise<void> {
   const { sending, submitted } = service.of()
   await forgetToken(sending.db, account.appId)
   await submitted.workDue()
   await pushEvents({ service }, wechat)
-  const counts = await countStates(sending.db, account.appId, ENDS)
-  week.messages = counts.filter(({ messages }) => messages > 0)
+}
+
+async function countMessages({ account, service }: DemoApp): Promise<Week['messages']> {
+  const counts = await countStates(service.of().sending.db, account.appId, ENDS)
+  return counts.filter(({ messages }) => messages > 0)
 }
 
 /** WeChat pushes what has happened, and the service takes it up before the clock moves on. */

@@ -21,7 +21,10 @@ export interface HeldMessage {
   appId: string
   userId: UserId
   openId: string
-  /** The open_id that a message of the API was addressed to, and whose permits alone it may spend; null: any of its user's. */
+  /**
+   * The open_id that a message of the API was addressed to, and whose permits alone it may spend; null: any of its
+   * user's.
+   */
   addressedTo: string | null
   channel: Channel
   templateId: string

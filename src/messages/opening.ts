@@ -4,8 +4,8 @@ import type { Account } from '../account.js'
 export type Opening = { url: string } | { miniprogram: { appid: string; pagepath: string } }
 
 /**
- * What the page of a submitted message means on a service account, which has no pages of its own: a web address, or a page of
- * the mini-program that the account's messages open. undefined if it is neither.
+ * What the page of a submitted message means on a service account, which has no pages of its own: a web address, or a
+ * page of the mini-program that the account's messages open. undefined if it is neither.
  */
 export function openingOf(page: string, { miniprogram }: Pick<Account, 'miniprogram'>): Opening | undefined {
   if (/^https?:\/\/[^\s/]/.test(page)) return { url: page }

@@ -190,8 +190,9 @@ function endingWithoutSending(
 }
 
 /**
- * Sends and settles the reminders that are left now, in one pass, without waiting for retries that are due later. Messages that this
- * process took over before and gave up (because the database was unreachable) come back the same way.
+ * Sends and settles the reminders that are left now, in one pass, without waiting for retries that are due later.
+ * Messages that this process took over before and gave up (because the database was unreachable) come back the same
+ * way.
  */
 export async function recover(
   deps: DeliverDeps,

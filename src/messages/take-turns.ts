@@ -5,9 +5,9 @@ import { findBackendAfter, takeDueOf } from './retry-store.js'
 const MAX_BACKENDS = 50
 
 /**
- * Takes submitted messages that are due, at most `limit`, and ends their waits: as many of each backend that has some, and
- * of one backend in the order of their time. Returns them in turns, so that a backend with one message does not wait
- * behind those of a backend with many. `random` in [0, 1) says who begins, and so who gets what cannot be divided.
+ * Takes submitted messages that are due, at most `limit`, and ends their waits: as many of each backend that has some,
+ * and of one backend in the order of their time. Returns them in turns, so that a backend with one message does not
+ * wait behind those of a backend with many. `random` in [0, 1) says who begins, and so who gets what cannot be divided.
  */
 export async function takeInTurns(
   trx: Knex.Transaction,

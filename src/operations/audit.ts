@@ -46,11 +46,11 @@ const EARLIEST_ZONE = 'Pacific/Kiritimati'
 const CHINA = 'Asia/Shanghai'
 
 /**
- * Proves from the data of all accounts that counters are exact, nobody was reminded twice on a day, the
- * oldest permits went first, each spent permit has its message, each message goes to the open_id that gave
- * its permit, the totals of ended runs and the outcomes of all runs are those of their messages, no message is stranded, and no last_date keeps a
- * user from being reminded. Reads without locks; beside a busy service a row may be seen in two states, so each finding is
- * checked a second time before it counts.
+ * Proves from the data of all accounts that counters are exact, nobody was reminded twice on a day, the oldest permits
+ * went first, each spent permit has its message, each message goes to the open_id that gave its permit, the totals of
+ * ended runs and the outcomes of all runs are those of their messages, no message is stranded, and no last_date keeps a
+ * user from being reminded. Reads without locks; beside a busy service a row may be seen in two states, so each finding
+ * is checked a second time before it counts.
  */
 export async function audit(db: Knex, now: number, fix: boolean): Promise<AuditReport> {
   const fixed = fix ? await fixCounters(db, now) : 0
@@ -120,7 +120,10 @@ async function fixFutureDates(db: Knex, latest: number, now: number): Promise<nu
   }
 }
 
-/** Lets the end of submitted messages follow their state, which is what sending goes by; what is left of a deleted one goes. */
+/**
+ * Lets the end of submitted messages follow their state, which is what sending goes by; what is left of a deleted one
+ * goes.
+ */
 async function fixEnds(db: Knex, now: number): Promise<number> {
   const wrong = await store.findDisagreeingEnds(db, MAX_LIST)
   if (wrong.length === 0) return 0

@@ -52,8 +52,9 @@ export interface ClaimOptions extends ClaimOf {
 }
 
 /**
- * Claims the next due users of the run: one short transaction writes their messages, spends their oldest valid
- * permits, and counts their counters down; on a service account, which needs no permits, it moves `last_date` alone. Lock order: run, range; then nothing is waited for, up to the outcomes.
+ * Claims the next due users of the run: one short transaction writes their messages, spends their oldest valid permits,
+ * and counts their counters down; on a service account, which needs no permits, it moves `last_date` alone. Lock order:
+ * run, range; then nothing is waited for, up to the outcomes.
  */
 export async function claimDue(db: Knex, account: Account, options: ClaimOptions): Promise<Claim> {
   const { runId, date, now } = options

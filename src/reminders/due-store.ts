@@ -41,12 +41,12 @@ interface DueOf {
 
 /**
  * SQL of the first due users of a range, in order, without locks: the counter `p`, the permit or open_id `sent_with`,
- * and yesterday's sign-in `y`. A claim passes a range of boundRange.
- * Sign-ins are LEFT JOINs, not NOT EXISTS: MariaDB would materialise the whole table at each claim.
- * Plan on MySQL: p range PRIMARY, s and y eq_ref PRIMARY, u ref wx_user_user_idx, m eq_ref
- * wx_push_message_reminder_uq, f ref wx_save_form_id_oldest_idx, w ref wx_user_user_idx. Without the hints on s and y, MariaDB joins few
- * sign-ins by wx_sign_in_day_idx through a buffer, which loses the order of users: each claim then reads its whole
- * range and sorts it. Without the hint on u, it joins users by the account alone while wx_user is small.
+ * and yesterday's sign-in `y`. A claim passes a range of boundRange. Sign-ins are LEFT JOINs, not NOT EXISTS: MariaDB
+ * would materialise the whole table at each claim. Plan on MySQL: p range PRIMARY, s and y eq_ref PRIMARY, u ref
+ * wx_user_user_idx, m eq_ref wx_push_message_reminder_uq, f ref wx_save_form_id_oldest_idx, w ref wx_user_user_idx.
+ * Without the hints on s and y, MariaDB joins few sign-ins by wx_sign_in_day_idx through a buffer, which loses the
+ * order of users: each claim then reads its whole range and sorts it. Without the hint on u, it joins users by the
+ * account alone while wx_user is small.
  */
 function dueUsers(
   db: Knex,

@@ -65,8 +65,9 @@ function isBefore(name: Check['name'], failed: Check['name'] | undefined): boole
 }
 
 /**
- * The checks up to the one that decided, and those after it that are known; of permits only where the channel needs them. Nothing is said of permits, stops and
- * sign-in where no moment counts: of a day with a message, or with nothing on record.
+ * The checks up to the one that decided, and those after it that are known; of permits only where the channel needs
+ * them. Nothing is said of permits, stops and sign-in where no moment counts: of a day with a message, or with nothing
+ * on record.
  */
 export function checksOf(told: Told): Check[] {
   const { verdict } = told

@@ -28,9 +28,9 @@ interface Row {
 
 /**
  * Counts the users of a range whom a claim has passed over, in its transaction: all who have not been reminded, by the
- * first cause that is found: no permit, a stop, a sign-in. The rest have no valid permit, or they would have been claimed:
- * nobody's permits are looked at. Undefined if there are too many people to read. On a service account nobody lacks
- * a permit, and a user without an open_id is none of its followers: such a row is not counted.
+ * first cause that is found: no permit, a stop, a sign-in. The rest have no valid permit, or they would have been
+ * claimed: nobody's permits are looked at. Undefined if there are too many people to read. On a service account nobody
+ * lacks a permit, and a user without an open_id is none of its followers: such a row is not counted.
  */
 export async function countPassed(
   trx: Knex.Transaction,

@@ -51,10 +51,10 @@ export async function countStandings(db: Knex, appId: string, day: Day): Promise
 
 /**
  * Counts one page. On a service account nobody lacks a permit, and a user without an open_id is none of its followers:
- * such a row of an earlier channel is not counted. Permits and stops are subqueries that end at the first row: as a derived table they would have no
- * index on SQLite.
- * Their keys are forced: while the statistics of freshly filled tables still say that they are empty, MariaDB was
- * seen to read the account's permits for each user (2,000 users: 1.9 million rows).
+ * such a row of an earlier channel is not counted. Permits and stops are subqueries that end at the first row: as a
+ * derived table they would have no index on SQLite. Their keys are forced: while the statistics of freshly filled
+ * tables still say that they are empty, MariaDB was seen to read the account's permits for each user (2,000 users: 1.9
+ * million rows).
  */
 function countStandingsOf(
   db: Knex,
@@ -92,8 +92,8 @@ const withNothing = ({ need }: Day): string => (need.kind === 'permit' ? "'no_va
 
 /**
  * Counts the users whom a run would remind now, and those whom it has passed over or would, by the first cause that is
- * found: no permit, a stop, a sign-in, no permit that is still valid. Its claims have counted those whom they passed over;
- * the others are read here, each of those who were reminded or have no permit by the counter alone.
+ * found: no permit, a stop, a sign-in, no permit that is still valid. Its claims have counted those whom they passed
+ * over; the others are read here, each of those who were reminded or have no permit by the counter alone.
  */
 export async function countUnreminded(db: Knex, appId: string, runId: number, day: Day): Promise<Unreminded> {
   const { passed, uncounted } = await findPassed(db, runId)

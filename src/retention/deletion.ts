@@ -35,8 +35,8 @@ export interface Deletion {
 type Deleted = Partial<Purged>
 
 /**
- * Deletes what ended before `before`, a few hundred rows at a time and with a rest after each: settled messages together with their
- * permits once both are that old, then spent and expired permits without a message, then runs without
+ * Deletes what ended before `before`, a few hundred rows at a time and with a rest after each: settled messages together
+ * with their permits once both are that old, then spent and expired permits without a message, then runs without
  * messages, sign-ins, WeChat's events, stops that are over, and summaries. Never deletes a row that a younger row
  * refers to, so that the audit finds the same before and after.
  */

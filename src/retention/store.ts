@@ -197,7 +197,10 @@ export async function deleteSubmitted(trx: Knex.Transaction, ids: number[]): Pro
   await execute(trx, `DELETE FROM wx_submitted_message WHERE ${isGone('wx_submitted_message')}`, ids)
 }
 
-/** The oldest sign-ins before a day. The streak up to a later day is kept in that day's own row. Uses wx_sign_in_day_idx. */
+/**
+ * The oldest sign-ins before a day. The streak up to a later day is kept in that day's own row. Uses
+ * wx_sign_in_day_idx.
+ */
 export function findOldSignIns(
   db: Knex,
   appId: string,

@@ -15,8 +15,9 @@ interface RangeRow extends Passed, Range {
 }
 
 /**
- * Whom a run has passed over, and the users of whom nothing is counted: those that it has not read, and whole ranges whose
- * counts do not hold, because some of their users were read again or given back, or somebody has moved a cursor by hand.
+ * Whom a run has passed over, and the users of whom nothing is counted: those that it has not read, and whole ranges
+ * whose counts do not hold, because some of their users were read again or given back, or somebody has moved a cursor
+ * by hand.
  */
 export async function findPassed(db: Knex, runId: number): Promise<{ passed: Passed; uncounted: Range[] }> {
   const ranges = await selectRows<RangeRow>(

@@ -6,10 +6,10 @@ import type { RunState } from './run.js'
 
 /**
  * The totals of a run: how many of its messages are in which state. While a run is `running`, its totals are as of
- * `updated_at`: updating them at each change would be one more write to a row that all processes share. They are
- * summed up from its outcomes (outcomes.ts) when the run ends. From then on, each settlement of one of its messages moves that message from one total
- * to another in the same transaction. Each settlement locks the run before its messages (a shared lock while the run
- * is running), so that none falls between the count and the end.
+ * `updated_at`: updating them at each change would be one more write to a row that all processes share. They are summed
+ * up from its outcomes (outcomes.ts) when the run ends. From then on, each settlement of one of its messages moves that
+ * message from one total to another in the same transaction. Each settlement locks the run before its messages (a
+ * shared lock while the run is running), so that none falls between the count and the end.
  */
 export interface Totals {
   delivered: number

@@ -5,7 +5,9 @@ import type { SendResult } from '../wechat/client.js'
 import { CODE } from '../wechat/codes.js'
 import type { Holds } from './holds.js'
 
-/** Answers of this kind in a row pause everything, however many passes they took: a queue of one message counts as well. */
+/**
+ * Answers of this kind in a row pause everything, however many passes they took: a queue of one message counts as well.
+ */
 const IN_A_ROW = 5
 
 export interface SubmittedBrake extends Brake {
@@ -15,9 +17,10 @@ export interface SubmittedBrake extends Brake {
 
 /**
  * Stops the sending of submitted messages while nothing can go out: WeChat is away, the token is refused, the quota is
- * spent. `outagesBefore` are those of the pass before. It costs each message at most one attempt, and the queue goes on by itself. A mistake in one message or template
- * stops no other: the message is tried a few times and is then dead, and its template may be held up (holds.ts).
- * Refusals by users stop nothing: they say something about the list of the backend that submitted them.
+ * spent. `outagesBefore` are those of the pass before. It costs each message at most one attempt, and the queue goes on
+ * by itself. A mistake in one message or template stops no other: the message is tried a few times and is then dead,
+ * and its template may be held up (holds.ts). Refusals by users stop nothing: they say something about the list of the
+ * backend that submitted them.
  */
 export function createSubmittedBrake(holds: Holds, now: () => number, outagesBefore = 0): SubmittedBrake {
   let halt: Halt | undefined

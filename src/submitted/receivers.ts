@@ -13,7 +13,10 @@ export type Named = { userId: UserId } | { openId: string }
 
 export interface Receiver {
   userId: UserId
-  /** Where it goes: the open_id that was named, or, of a message without a permit, that of the user; null: the one that gave its permit. */
+  /**
+   * Where it goes: the open_id that was named, or, of a message without a permit, that of the user; null: the one that
+   * gave its permit.
+   */
   openId: string | null
 }
 

@@ -30,7 +30,10 @@ export async function reopen(
   return dead > 0
 }
 
-/** The next dead letters after one, with their template and the code of their last answer. Uses wx_submitted_message_state_idx. */
+/**
+ * The next dead letters after one, with their template and the code of their last answer. Uses
+ * wx_submitted_message_state_idx.
+ */
 export function findDead(
   db: Knex,
   appId: string,

@@ -15,8 +15,8 @@ import { findSubmitted, type SubmittedRow } from './status-store.js'
 
 /**
  * Queues a dead letter again, with a permit of its own and new attempts, on the channel that it was submitted for: the
- * account may have moved since, and its texts are those of a template there. `notAfter` replaces the time from which it is
- * not sent any more. Throws `not_found`, `message_not_dead`, `message_expired` where that time is over, `no_permit`,
+ * account may have moved since, and its texts are those of a template there. `notAfter` replaces the time from which it
+ * is not sent any more. Throws `not_found`, `message_not_dead`, `message_expired` where that time is over, `no_permit`,
  * `user_stopped` and `user_not_bound`; the message then stays dead.
  */
 export async function requeueMessage(

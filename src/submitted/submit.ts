@@ -32,8 +32,8 @@ export interface Submission {
 }
 
 /**
- * Messages of a user that are not settled. Each holds a permit, so this also bounds what a backend that has gone wrong can
- * keep from the daily reminder.
+ * Messages of a user that are not settled. Each holds a permit, so this also bounds what a backend that has gone wrong
+ * can keep from the daily reminder.
  */
 export const MAX_OPEN_PER_USER = 20
 const CHUNK = 500

@@ -21,11 +21,11 @@ export interface ProfilesOf {
 const HELD = 1_000
 
 /**
- * SQL of the users of a page that have what they need and are not stopped, each with its profile as text: `3:2 4:1 1001:1`
- * are two permits valid at the first three moments, one at the first four, and one held at the first.
- * Plan on MySQL: p range PRIMARY, s and m eq_ref, u ref wx_user_user_idx, f ref wx_save_form_id_oldest_idx. Permits
- * that ran out are passed over in the index. Grouped twice, so that the text stays short however many permits a user
- * has: MySQL cuts GROUP_CONCAT at 1,024 characters, and there are at most 64 bundles.
+ * SQL of the users of a page that have what they need and are not stopped, each with its profile as text: `3:2 4:1
+ * 1001:1` are two permits valid at the first three moments, one at the first four, and one held at the first. Plan on
+ * MySQL: p range PRIMARY, s and m eq_ref, u ref wx_user_user_idx, f ref wx_save_form_id_oldest_idx. Permits that ran
+ * out are passed over in the index. Grouped twice, so that the text stays short however many permits a user has: MySQL
+ * cuts GROUP_CONCAT at 1,024 characters, and there are at most 64 bundles.
  */
 function profiles(db: Knex, of: ProfilesOf): Condition {
   if (!needsPermit(of.account.channel)) return followers(db, of)
@@ -67,7 +67,9 @@ function profiles(db: Knex, of: ProfilesOf): Condition {
   }
 }
 
-/** Of a service account: everybody whose open_id is known, without permits. Plan on MySQL: also w ref wx_user_user_idx. */
+/**
+ * Of a service account: everybody whose open_id is known, without permits. Plan on MySQL: also w ref wx_user_user_idx.
+ */
 function followers(db: Knex, of: ProfilesOf): Condition {
   const { account, page, days } = of
   const { doneTo, joins, isOfPage } = standings(db)

@@ -81,7 +81,10 @@ async function erasePass(
   return true
 }
 
-/** Ends what waits in the queue or for another attempt. Throws `conflict` if a message to the user is in the hands of a process. */
+/**
+ * Ends what waits in the queue or for another attempt. Throws `conflict` if a message to the user is in the hands of a
+ * process.
+ */
 async function withdrawAll(db: Knex, appId: string, userId: UserId, now: number): Promise<void> {
   const waiting: number[] = []
   for await (const keys of messageKeys(db, appId, userId))

@@ -144,8 +144,8 @@ export async function bindUsers(
 }
 
 /**
- * What is yet to be bound, and the user that each open_id then belongs to if nobody else binds it first. Of an open_id that
- * belongs to nobody yet, the first binding counts.
+ * What is yet to be bound, and the user that each open_id then belongs to if nobody else binds it first. Of an open_id
+ * that belongs to nobody yet, the first binding counts.
  */
 export function planBindings(
   persons: ReadonlyMap<string, UserId | null>,

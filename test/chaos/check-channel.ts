@@ -84,7 +84,9 @@ export function checkSubscriptions(
   }
 }
 
-/** A message is known at WeChat by its user alone, but its client_msg_id keeps it from a second delivery for 10 minutes. */
+/**
+ * A message is known at WeChat by its user alone, but its client_msg_id keeps it from a second delivery for 10 minutes.
+ */
 export function checkFollowers(
   messages: MessageRow[],
   persons: PersonRow[],

@@ -11,7 +11,9 @@ export interface UnknownCounts {
   /** The request had reached WeChat when its process was killed or frozen, or the database went away. */
   under_way: number
   most_under_way_at_once: number
-  /** The process stood still past its lease, without our doing: it says so in its log, or went on when it was too late. */
+  /**
+   * The process stood still past its lease, without our doing: it says so in its log, or went on when it was too late.
+   */
   stalled: number
   /** No request has reached WeChat: killed or frozen between the mark and the request. */
   marked_and_unsent: number
@@ -43,7 +45,10 @@ export const BUSY_STATUSES = [408, 425, 429, 503]
 
 /** What an answered request may wait for its verdict's commit on a busy machine. */
 const COMMIT_MS = LEASE_MS
-/** What a process had begun to write when it was frozen reaches WeChat as it wakes: seen 1 ms after it on a busy machine. */
+/**
+ * What a process had begun to write when it was frozen reaches WeChat as it wakes: seen 1 ms after it on a busy
+ * machine.
+ */
 const WAKING_MS = 500
 
 /**

@@ -31,7 +31,9 @@ export class Uploader {
     this.#backend = backend
   }
 
-  /** Permits of so many new users, and some of known ones. Each request is sent until somebody answers it or `stopped`. */
+  /**
+   * Permits of so many new users, and some of known ones. Each request is sent until somebody answers it or `stopped`.
+   */
   async upload(newUsers: number | undefined, stopped: () => boolean): Promise<void> {
     const uploads = this.#compose(newUsers ?? this.#luck.integer(NEW_USERS.low, NEW_USERS.high))
     const parts = chunks(uploads, this.source.maxItems)

@@ -28,7 +28,10 @@ const FIRST_USER = 500_000
 const COUNTERS = { mysql: 'PRIMARY', sqlite: 'wx_message_push_status_user_uq' }
 const PERMIT_ID = { mysql: 'wx_save_form_id_id_uq', sqlite: 'PRIMARY' }
 
-/** `reads`: the most rows and index entries that MySQL may read. 100 messages are submitted, sent or cancelled at a time. */
+/**
+ * `reads`: the most rows and index entries that MySQL may read. 100 messages are submitted, sent or cancelled at a
+ * time.
+ */
 const HOT: { name: string; sql: RegExp; accesses: Access[]; reads?: number }[] = [
   {
     name: 'the request of a key',

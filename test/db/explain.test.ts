@@ -54,7 +54,9 @@ const HOT: {
   accesses: Access[]
   /** What else SQLite shows. */
   onSqlite?: Access[]
-  /** The most rows and index entries that MySQL may read: a claim here is of 300 users, a step of the sweep of 999 rows. */
+  /**
+   * The most rows and index entries that MySQL may read: a claim here is of 300 users, a step of the sweep of 999 rows.
+   */
   reads?: number
 }[] = [
   {

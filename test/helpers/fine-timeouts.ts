@@ -1,7 +1,10 @@
 import { createRequire } from 'node:module'
 
 const STEP_MS = 20
-/** A tick moves undici's clock by 1 ms less than it is told, and dates what has begun since the last one back by so much. */
+/**
+ * A tick moves undici's clock by 1 ms less than it is told, and dates what has begun since the last one back by so
+ * much.
+ */
 const BACKDATED_MS = 998
 
 /** What undici's timeouts go by. */

@@ -59,7 +59,9 @@ export async function explain(db: Knex, { sql, bindings }: Statement): Promise<A
   return accessesIn(JSON.parse(plan?.EXPLAIN ?? ''))
 }
 
-/** What a node of MySQL's plan and those below it read. A row that is found by all columns of a unique key is a `const`. */
+/**
+ * What a node of MySQL's plan and those below it read. A row that is found by all columns of a unique key is a `const`.
+ */
 function accessesIn(node: unknown): Access[] {
   if (typeof node !== 'object' || node === null) return []
   const below = Object.values(node).flatMap(accessesIn)

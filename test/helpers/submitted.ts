@@ -14,7 +14,10 @@ import type { World } from './world.js'
 
 let keys = 0
 
-/** Submits one message to each user, or as many to an `open_id`, in one batch. Answers their ids and states in that order. */
+/**
+ * Submits one message to each user, or as many to an `open_id`, in one batch. Answers their ids and states in that
+ * order.
+ */
 export async function submitTo(
   world: Pick<World, 'db' | 'account' | 'clock'>,
   userIds: UserId[],

@@ -17,16 +17,14 @@ import { useWorld, type World } from '../helpers/world.js'
 /**
  * Who may spend, expire or add a user's permits at the same time. What each test was seen to catch:
  *
- * | taken out of the code | fails |
- * |---|---|
- * | `status = 0` in unspentOf (sweep) | the permits that were claimed, or expired, since the sweep read them |
- * | `status = 0` in lockCandidatePermits (claim) | the permit that expired since the claim read it |
- * | SKIP LOCKED in expireFree | the sweeps that must not wait for a claim or for each other |
- * | the key by user in the UPDATE of expireLocked, in place of that by id | whoever names the permits that a sweep holds |
- * | SKIP LOCKED in lockCandidatePermits | the claim that must not wait for a sweep |
- * | SKIP LOCKED in lockDueCounters | the claim that must not wait for an upload |
- * | `again` in moveCursor | both of these: the user passed over is forgotten |
- * | counting by what was read before, in place of `count - 1`, `count + n` | the tests in which one waits for the other |
+ * | taken out of the code | fails | |---|---| | `status = 0` in unspentOf (sweep) | the permits that were claimed, or
+ * expired, since the sweep read them | | `status = 0` in lockCandidatePermits (claim) | the permit that expired since
+ * the claim read it | | SKIP LOCKED in expireFree | the sweeps that must not wait for a claim or for each other | | the
+ * key by user in the UPDATE of expireLocked, in place of that by id | whoever names the permits that a sweep holds | |
+ * SKIP LOCKED in lockCandidatePermits | the claim that must not wait for a sweep | | SKIP LOCKED in lockDueCounters |
+ * the claim that must not wait for an upload | | `again` in moveCursor | both of these: the user passed over is
+ * forgotten | | counting by what was read before, in place of `count - 1`, `count + n` | the tests in which one waits
+ * for the other |
  */
 function tools(world: World) {
   const pools: SteppingPool[] = []

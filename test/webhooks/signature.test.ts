@@ -1,7 +1,10 @@
 import { expect, test } from 'vitest'
 import { signedHeaders } from '../../src/webhooks/signature.js'
 
-/** The example that the libraries of Standard Webhooks are tested with; its JavaScript one (1.1.1) verifies these headers. */
+/**
+ * The example that the libraries of Standard Webhooks are tested with; its JavaScript one (1.1.1) verifies these
+ * headers.
+ */
 const VECTOR = {
   secret: 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw',
   message: { id: 'msg_p5jXN8AQM9LWM0D4loKWxJek', timestamp: 1_614_265_330, body: '{"test": 2432232314}' },
