@@ -50,8 +50,10 @@ export default defineConfig(({ mode }) => {
         { name: 'browser', description: 'Drives a Chromium.' },
       ],
       ...(isQuick ? { tagsFilter: ['!(mysql || redis || programs || long || browser)'] } : {}),
-      testTimeout: 30_000,
-      hookTimeout: 120_000,
+      // These only end what hangs. A machine with ten times the work takes ten times as long, and nothing is wrong.
+      testTimeout: 180_000,
+      hookTimeout: 240_000,
+      expect: { poll: { timeout: 60_000 } },
       // One more than the two cores: tests wait for a database server, for programs and for time to pass.
       maxWorkers: 3,
       // Files leave nothing behind in their process, and modules are read three times in a run and not once for each file,

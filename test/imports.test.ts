@@ -20,7 +20,7 @@ test('importing any module but main starts nothing: no output, no listener, and 
   const ended = spawnSync(
     process.execPath,
     ['--import', '@oxc-node/core/register', '--input-type=module', '-e', script],
-    { cwd: SRC, env: { PATH: process.env.PATH, WX_APP_ID: '' }, timeout: 60_000, encoding: 'utf8' },
+    { cwd: SRC, env: { PATH: process.env.PATH, WX_APP_ID: '' }, timeout: 150_000, encoding: 'utf8' },
   )
   expect({ status: ended.status, signal: ended.signal, stdout: ended.stdout, stderr: ended.stderr }).toEqual({
     status: 0,
@@ -28,4 +28,4 @@ test('importing any module but main starts nothing: no output, no listener, and 
     stdout: '',
     stderr: '',
   })
-}, 90_000)
+})

@@ -269,7 +269,7 @@ describe.each(dialects)('statements of submitted messages on %s', (dialect) => {
   beforeAll(async () => {
     await fill(world.db, world.account.appId)
     statements = await runEverything(world)
-  }, 120_000)
+  })
 
   test.each(HOT)('$name', async ({ sql, accesses }) => {
     const statement = longest(statements.filter((each) => sql.test(each.sql)))

@@ -64,7 +64,6 @@ describe.each(dialects)('the forecast of each day on %s', (dialect) => {
 
   test.each(['form_id', 'subscribe', 'official'] as const)(
     'is the number of users whom the run then reminds, if nobody uploads or signs in, on channel %s',
-    { timeout: 120_000 },
     async (channel) => {
       await fc.assert(
         fc.asyncProperty(people, moments, crons, async (someone, now, remindCron) => {

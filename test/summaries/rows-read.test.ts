@@ -108,7 +108,7 @@ describe.each(dialects)('what is read for the summaries of 20,000 users on %s', 
   beforeAll(async () => {
     await fill(world.db, appId)
     await summarize({ db: world.db, log: silentLog, now: () => NOW, signal }, account)
-  }, 120_000)
+  })
 
   /** Each with the most rows and index entries that it may read on MySQL. A page has 1,000 users. */
   const READS: [string, number, (db: Knex) => Promise<unknown>][] = [

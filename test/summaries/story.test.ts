@@ -29,7 +29,7 @@ function chance(seed: number): () => number {
 describe.each(dialects)('two weeks and a half with the usual uploads and sign-ins on %s', (dialect) => {
   const world = useWorld(dialect, { leaves: 'anything' })
 
-  test('let the forecast say what to expect', { timeout: 120_000 }, async () => {
+  test('let the forecast say what to expect', async () => {
     const { db, account, clock, wechat } = world
     wechat.configure({ acceptUnknownFormIds: true })
     const random = chance(7)

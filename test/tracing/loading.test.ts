@@ -47,9 +47,7 @@ async function load(env: Record<string, string>): Promise<{ otel: number; all: n
   return JSON.parse(text)
 }
 
-test('no module of OpenTelemetry’s SDK is loaded unless there is a collector', {
-  timeout: 120_000,
-}, async () => {
+test('no module of OpenTelemetry’s SDK is loaded unless there is a collector', async () => {
   const without = await load({})
   expect(without.otel).toBe(0)
   expect(without.all).toBeGreaterThan(100)
