@@ -9,6 +9,7 @@ import { type Service, startService } from '../../src/service.js'
 import { createClock, type TestClock } from './clock.js'
 import { NOW, TEMPLATE_ID } from './constants.js'
 import { type Dialect, type TestDatabase, useDatabase } from './database.js'
+import { type FineTimeout, fineTimeout } from './fine-timeouts.js'
 import { API_KEY, SERVICE_ENV } from './service.js'
 import { insertUsers, type Users } from './users.js'
 import { startWechatRouter, type WechatRouter } from './wechat-router.js'
@@ -51,6 +52,7 @@ export function useTwoAccounts(dialect: Dialect): TwoAccounts {
   const sandboxes = new Map<string, Sandbox>()
   let router: WechatRouter | undefined
   let service: Service | undefined
+  let patience: FineTimeout | undefined
 
   beforeAll(async () => {
     for (const { appId, appSecret: secret } of [A, B]) {
@@ -62,8 +64,9 @@ export function useTwoAccounts(dialect: Dialect): TwoAccounts {
     for (const sandbox of sandboxes.values()) await sandbox.close()
   })
   beforeEach(async () => {
-    // A hanging WeChat is given up within a second.
-    setTestTiming('http=1000')
+    // A hanging WeChat is given up within a second or so; one that answers slowly on a busy machine is not.
+    patience = fineTimeout(1_000)
+    setTestTiming(`http=${patience.ms}`)
     clock.run(0)
     clock.set(NOW)
     for (const { control } of sandboxes.values()) control.reset()
@@ -75,6 +78,7 @@ export function useTwoAccounts(dialect: Dialect): TwoAccounts {
     await service?.stop()
     service = undefined
     await router?.close()
+    patience?.end()
     clearTestTiming()
   })
 
