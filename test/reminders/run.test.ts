@@ -5,7 +5,7 @@ import { DAY_MS, HOUR_MS, NOW, SEND_PATH, TODAY } from '../helpers/constants.js'
 import { dialects } from '../helpers/database.js'
 import { eventually } from '../helpers/eventually.js'
 import { recordQueries } from '../helpers/rows.js'
-import { user, users } from '../helpers/users.js'
+import { openIdOf, user, users } from '../helpers/users.js'
 import { refusedUrl } from '../helpers/wechat.js'
 import { useWorld, without } from '../helpers/world.js'
 
@@ -226,7 +226,9 @@ describe.each(dialects)('the daily run on %s', (dialect) => {
 
     test('reported after a cut answer was the delivery: no second permit is spent', async () => {
       await world.has(users(1, 20).permits(3))
-      world.wechat.addFault({ kind: 'cut_after', times: 5, after: 3, ...ON_SEND })
+      // Of each of five the first attempt: of any five attempts one may be the second of a message cut before.
+      for (let userId = 4; userId <= 8; userId++)
+        world.wechat.addFault({ kind: 'cut_after', times: 1, match: { open_id: openIdOf(userId) } })
       expect(await world.startProcess().remind()).toMatchObject({
         state: 'done',
         delivered: 20,
@@ -242,7 +244,14 @@ describe.each(dialects)('the daily run on %s', (dialect) => {
   describe('a passing trouble', () => {
     test('a busy WeChat is asked again with the same permits', async () => {
       await world.has(users(1, 20).permits(2))
-      world.wechat.addFault({ kind: 'errcode', errcode: -1, times: 8, after: 1, ...ON_SEND })
+      // Each once: the same message six times would end it.
+      for (let userId = 2; userId <= 9; userId++)
+        world.wechat.addFault({
+          kind: 'errcode',
+          errcode: -1,
+          times: 1,
+          match: { open_id: openIdOf(userId) },
+        })
       expect(await world.startProcess().remind()).toMatchObject({ state: 'done', delivered: 20 })
       for (let userId = 1; userId <= 20; userId++)
         expect(await world.counterOf(userId)).toMatchObject({ count: 1 })
