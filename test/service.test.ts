@@ -132,7 +132,8 @@ describe.each(dialects)('the service on %s', (dialect: Dialect) => {
     const env = { WX_API_BASE_URL: sandbox.url, SEND_CONCURRENCY: '4', LOG_LEVEL: 'info' }
     const service = await running(env)
     await uploadFor(service, sandbox, 300)
-    sandbox.control.addFault({ kind: 'latency', ms: 20, match: { path: SEND_PATH } })
+    // At four at once 300 take 15 s: the stop comes in the middle.
+    sandbox.control.addFault({ kind: 'latency', ms: 200, match: { path: SEND_PATH } })
     service.startSchedule()
     await eventually('some are delivered', () => remindedUsers(sandbox).length >= 10)
     await service.stop()
