@@ -4,6 +4,7 @@ import { createTestDatabase, type TestDatabase } from '../helpers/database.js'
 import { eventually } from '../helpers/eventually.js'
 import { countRows } from '../helpers/rows.js'
 import { startTestService, type TestService } from '../helpers/service.js'
+import { timed } from '../helpers/stopwatch.js'
 import { startTcpProxy, type TcpProxy } from '../helpers/tcp-proxy.js'
 
 // @module-tag mysql
@@ -90,9 +91,8 @@ test('an upload that was answered 201 is there, however often the line breaks', 
 test('a service whose database hangs says so within seconds, long before it gives a statement up', async () => {
   expect((await upload(1)).status).toBe(201)
   line.hang()
-  const started = performance.now()
-  const ready = await service.request('GET', '/readyz')
-  expect(performance.now() - started).toBeLessThan(15_000)
+  const { result: ready, ms } = await timed(() => service.request('GET', '/readyz'))
+  expect(ms).toBeLessThan(15_000)
   expect(ready.status).toBe(503)
   expect(ready.body).toEqual({ error: { code: 'not_ready', message: 'The database does not answer' } })
   line.cut()

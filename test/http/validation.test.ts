@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { selectRows } from '../../src/db/sql.js'
 import { API_KEY, useService } from '../helpers/service.js'
+import { calculated } from '../helpers/stopwatch.js'
 
 const service = useService('sqlite')
 const PATH = '/v1/form-ids'
@@ -193,10 +194,11 @@ describe('a batch', () => {
   })
 
   test('with more items than may be is refused at the first fault, however many it has', async () => {
-    const began = performance.now()
-    const answer = await service.post(PATH, { items: Array(200_000).fill({}) })
+    const { result: answer, ms } = await calculated(() =>
+      service.post(PATH, { items: Array(200_000).fill({}) }),
+    )
     expect(answer.status).toBe(422)
     expect(answer.body).toMatchObject({ error: { details: { field: 'items' } } })
-    expect(performance.now() - began).toBeLessThan(5_000)
+    expect(ms).toBeLessThan(5_000)
   })
 })

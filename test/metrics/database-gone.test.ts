@@ -6,6 +6,7 @@ import { createMetrics } from '../../src/metrics/metrics.js'
 import { createTestDatabase, type TestDatabase } from '../helpers/database.js'
 import { readScrape, type Scrape } from '../helpers/scrape.js'
 import { SERVICE_ENV } from '../helpers/service.js'
+import { timed } from '../helpers/stopwatch.js'
 import { startTcpProxy, type TcpProxy } from '../helpers/tcp-proxy.js'
 
 // @module-tag mysql
@@ -35,9 +36,8 @@ async function scrapes(): Promise<{ first: Scrape & { ms: number }; second: Scra
     .of(readAccount(SERVICE_ENV))
     .watch({ db, now: Date.now, tokens: () => TOKENS, counters: () => ({ wrong: 0, passes: 0 }) })
   const scrape = async () => {
-    const began = performance.now()
-    const text = await metrics.text()
-    return { ...readScrape(text), ms: performance.now() - began }
+    const { result: text, ms } = await timed(() => metrics.text())
+    return { ...readScrape(text), ms }
   }
   return { first: await scrape(), second: await scrape() }
 }

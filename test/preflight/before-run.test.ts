@@ -5,6 +5,7 @@ import type { FaultSpec } from '../../src/sandbox/faults.js'
 import { FORM_ID_LIST_PATH } from '../../src/sandbox/template-endpoints.js'
 import { TODAY } from '../helpers/constants.js'
 import { dialects } from '../helpers/database.js'
+import { timed } from '../helpers/stopwatch.js'
 import { users } from '../helpers/users.js'
 import { useWorld } from '../helpers/world.js'
 
@@ -100,10 +101,9 @@ describe.each(dialects)('before a run on %s', (dialect) => {
   test.each(FAULTS)('it sends to everybody although each list meets %o', async (fault) => {
     await world.has(users(1, 10).permits(1))
     world.wechat.addFault({ ...fault, match: { path: FORM_ID_LIST_PATH } })
-    const began = performance.now()
-    const report = await start(300).remind()
-    expect(report).toMatchObject({ state: 'done', delivered: 10 })
-    expect(performance.now() - began).toBeLessThan(5_000)
+    const { result, ms } = await timed(() => start(300).remind())
+    expect(result).toMatchObject({ state: 'done', delivered: 10 })
+    expect(ms).toBeLessThan(5_000)
     expect(world.logged.join('')).toContain('preflight.not_had')
   })
 
@@ -123,9 +123,9 @@ describe.each(dialects)('before a run on %s', (dialect) => {
        VALUES (?, 'templates:form_id', 'frozen', ${databaseNow(world.db)} + 3600000)`,
       [world.account.appId],
     )
-    const began = performance.now()
-    expect(await start(300).remind()).toMatchObject({ state: 'done', delivered: 3 })
-    expect(performance.now() - began).toBeLessThan(8_000)
+    const { result, ms } = await timed(() => start(300).remind())
+    expect(result).toMatchObject({ state: 'done', delivered: 3 })
+    expect(ms).toBeLessThan(8_000)
     expect(lists()).toBe(0)
   })
 

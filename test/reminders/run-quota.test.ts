@@ -6,6 +6,7 @@ import type { FaultSpec } from '../../src/sandbox/faults.js'
 import { QUOTA_PATH } from '../../src/sandbox/quota-endpoints.js'
 import { DAY_MS, NOW, SEND_PATH, TODAY } from '../helpers/constants.js'
 import { dialects } from '../helpers/database.js'
+import { timed } from '../helpers/stopwatch.js'
 import { users } from '../helpers/users.js'
 import { useWorld } from '../helpers/world.js'
 
@@ -79,9 +80,9 @@ describe.each(dialects)('the quota of a run on %s', (dialect) => {
     async (fault) => {
       await world.has(users(1, 10).permits(1))
       world.wechat.addFault({ ...fault, match: { path: QUOTA_PATH } })
-      const began = performance.now()
-      expect(await start(300).remind()).toMatchObject({ state: 'done', delivered: 10 })
-      expect(performance.now() - began).toBeLessThan(5_000)
+      const { result, ms } = await timed(() => start(300).remind())
+      expect(result).toMatchObject({ state: 'done', delivered: 10 })
+      expect(ms).toBeLessThan(5_000)
       expect(world.logged.join('')).toContain('quota.not_had')
       expect((await status()).quota).toBeNull()
     },
