@@ -60,7 +60,7 @@ describe.each(dialects)('processes on %s', (dialect) => {
   })
 
   test('processes go on without one that was killed while it was fetching', async () => {
-    const [victim, heir] = await Promise.all([startProcess(400), startProcess(400)])
+    const [victim, heir] = await Promise.all([startProcess(400), startProcess(60_000)])
     stub.next(hang)
     victim.ask().catch(() => {})
     await stub.arrived(1)
