@@ -5,6 +5,7 @@ import { findRunStatus } from '../../src/reminders/status.js'
 import { ACCEPTED } from '../helpers/answers.js'
 import { DAY_MS, HOUR_MS, TODAY } from '../helpers/constants.js'
 import { dialects } from '../helpers/database.js'
+import { eventually } from '../helpers/eventually.js'
 import { users } from '../helpers/users.js'
 import { useWorld } from '../helpers/world.js'
 
@@ -14,13 +15,15 @@ describe.each(dialects)('a run that an operator pauses on %s', (dialect) => {
   const status = () => findRunStatus(world.db, world.account, TODAY, world.clock.now())
   const due = () => findDueRun(world.db, world.account, world.clock.now())
 
-  /** Two processes at work, of which the first request pauses the run. */
+  /** Two processes at work, of which one pauses the run: with both in it, for who is started by hand later resumes it. */
   async function pauseInTheMiddle() {
     await world.has(users(1, 3_000).permits(2))
     let paused: Promise<void> | undefined
     let sent = 0
+    const started = () => world.logged.filter((line) => line.includes('remind.started')).length
+    const before = started()
     const send = async () => {
-      if (++sent > 20) paused ??= pause()
+      if (++sent > 20) paused ??= eventually('both are at work', () => started() === before + 2).then(pause)
       await paused
       return ACCEPTED
     }
