@@ -1,7 +1,7 @@
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
+import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'vitest'
 import { takeMigrationLock } from '../src/db/migration-lock.js'
 import { execute, selectRows } from '../src/db/sql.js'
 import { addDays, businessDate, toIsoDate } from '../src/lib/business-date.js'
@@ -27,10 +27,6 @@ import { json, refusedUrl } from './helpers/wechat.js'
 const ZONE = noonZone()
 const TODAY = businessDate(Date.now(), ZONE)
 const openId = (userId: number) => `oUser${String(userId).padStart(23, '0')}`
-
-/** A process takes one or two seconds to start, and on a busy machine several times that. */
-const BUSY_MS = 60_000
-vi.setConfig({ testTimeout: 2 * BUSY_MS })
 
 let database: TestDatabase
 let wechat: StandIn
@@ -231,7 +227,7 @@ describe.each(dialects)('on %s', (dialect: Dialect) => {
     await uploadFor(400)
     wechat.holdAfter(20)
     const first = startCommand(['remind', '--json'], environment())
-    await eventually('answers are held back', () => wechat.held === 4, BUSY_MS)
+    await eventually('answers are held back', () => wechat.held === 4)
     first.kill('SIGTERM')
     const toldAt = performance.now()
     let ended: Ended | undefined
@@ -263,7 +259,7 @@ describe.each(dialects)('on %s', (dialect: Dialect) => {
     await uploadFor(100, 2)
     wechat.holdAfter(20)
     const first = startCommand(['remind', '--json'], environment())
-    await eventually('answers are held back', () => wechat.held === 4, BUSY_MS)
+    await eventually('answers are held back', () => wechat.held === 4)
     first.kill('SIGKILL')
     expect((await first.ended).signal).toBe('SIGKILL')
     wechat.holdNoMore()
@@ -406,7 +402,7 @@ test('serve that is told to stop while it waits for a migration stops when it ha
   database = await createTestDatabase('mysql')
   const release = await takeMigrationLock(database.db.client.config, () => {})
   const serving = startCommand(['serve', '--migrate'], { ...environment(), PORT: '0' })
-  await eventually('it waits', () => serving.stderr.includes('Another process is migrating'), BUSY_MS)
+  await eventually('it waits', () => serving.stderr.includes('Another process is migrating'))
   serving.kill('SIGTERM')
   await release()
   expect(await serving.ended).toMatchObject({ code: 0, signal: null })

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import { afterAll, beforeAll, expect, test } from 'vitest'
 import { selectRows } from '../src/db/sql.js'
 import { type Ended, runCommand, startCommand } from './helpers/command-line.js'
 import { APP_ID } from './helpers/constants.js'
@@ -11,9 +11,6 @@ import { json } from './helpers/wechat.js'
 
 // @module-tag mysql
 // @module-tag programs
-
-const BUSY_MS = 60_000
-vi.setConfig({ testTimeout: 2 * BUSY_MS })
 
 const APP_SECRET = 'f00dbabe0123456789abcdef01234567'
 const OTHER_SECRET = 'cafebabe0123456789abcdef01234567'
@@ -90,7 +87,6 @@ test('no secret, token, key, password or open_id is in any line that a service a
   const started = await eventually(
     'the service listens',
     () => /"event":"service.started","url":"([^"]+)"/.exec(serving.stderr) ?? undefined,
-    BUSY_MS,
   )
   const url = started[1] ?? ''
   const post = async (path: string, body: string, key = API_KEY): Promise<number> => {

@@ -1,4 +1,4 @@
-import { beforeEach, expect, test, vi } from 'vitest'
+import { beforeEach, expect, test } from 'vitest'
 import { execute, selectRows } from '../../src/db/sql.js'
 import { businessDate } from '../../src/lib/business-date.js'
 import { runCommand } from '../helpers/command-line.js'
@@ -6,8 +6,6 @@ import { APP_ID } from '../helpers/constants.js'
 import { useDatabase } from '../helpers/database.js'
 
 // @module-tag programs
-
-vi.setConfig({ testTimeout: 120_000 })
 
 const database = useDatabase('sqlite')
 

@@ -1,7 +1,7 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, expect, onTestFinished, test, vi } from 'vitest'
+import { afterEach, beforeEach, expect, onTestFinished, test } from 'vitest'
 import { selectRows } from '../../src/db/sql.js'
 import { type Ended, runByNpm, runCommand } from '../helpers/command-line.js'
 import { APP_ID } from '../helpers/constants.js'
@@ -9,9 +9,6 @@ import { createEmptyDatabase, createTestDatabase, dialects } from '../helpers/da
 import { refusedUrl } from '../helpers/wechat.js'
 
 // @module-tag programs
-
-/** A process takes one or two seconds to start, and on a busy machine several times that. */
-vi.setConfig({ testTimeout: 120_000 })
 
 const ENV = {
   WX_APP_ID: APP_ID,

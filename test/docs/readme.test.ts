@@ -2,13 +2,11 @@ import { randomBytes } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { describe, expect, onTestFinished, test, vi } from 'vitest'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import { findAccount } from '../../src/cli/account.js'
 import { readSettings } from '../../src/config/read.js'
 import { startCommand } from '../helpers/command-line.js'
 import { codeIn, languagesOf, read, rowsOf, wordOf } from './pages.js'
-
-vi.setConfig({ testTimeout: 60_000 })
 
 /** A README that nobody reads to the end says nothing. */
 const MOST_LINES = 160
