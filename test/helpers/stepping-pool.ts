@@ -2,7 +2,7 @@ import { createRequire } from 'node:module'
 import knex, { type Knex } from 'knex'
 import { knexConfig } from '../../src/db/connect.js'
 import { LibsqlClient } from '../../src/db/libsql-client.js'
-import { selectRows } from '../../src/db/sql.js'
+import { execute, selectRows } from '../../src/db/sql.js'
 import type { TestDatabase } from './database.js'
 import { eventually } from './eventually.js'
 
@@ -12,6 +12,12 @@ interface ClientBase {
 interface Connection {
   threadId?: number
 }
+interface MysqlConnection {
+  query(sql: string, done: (error: unknown) => void): void
+}
+
+const PATIENCE_S = 120
+
 const Mysql2Client: new (config: Knex.Config) => ClientBase = createRequire(import.meta.url)(
   'knex/lib/dialects/mysql2',
 )
@@ -61,7 +67,9 @@ export function openSteppingPool({ url }: Pick<TestDatabase, 'url'>): SteppingPo
     }
   }
 
-  const db = knex({ ...knexConfig(url), client: SteppingClient as unknown as typeof Knex.Client })
+  const config = knexConfig(url)
+  const client = SteppingClient as unknown as typeof Knex.Client
+  const db = knex({ ...config, client, ...(url.startsWith('sqlite:') ? {} : { pool: patient(config.pool) }) })
   return {
     db,
     stop(where, statement) {
@@ -76,6 +84,37 @@ export function openSteppingPool({ url }: Pick<TestDatabase, 'url'>): SteppingPo
       await db.destroy()
     },
   }
+}
+
+type PoolConfig = NonNullable<Knex.Config['pool']>
+
+/**
+ * What stands still and what waits for it does so for as long as a test needs: the seconds that a session of the service
+ * has for that may be over before a busy machine has let the test look.
+ */
+function patient(pool: PoolConfig = {}): PoolConfig {
+  const times = `SET SESSION innodb_lock_wait_timeout = ${PATIENCE_S}, SESSION wait_timeout = ${PATIENCE_S}
+    /*M! , SESSION idle_transaction_timeout = ${PATIENCE_S} */`
+  return {
+    ...pool,
+    afterCreate: (connection: MysqlConnection, done: (error: unknown, connection: unknown) => void) =>
+      pool.afterCreate?.(connection, (error: unknown) =>
+        error
+          ? done(error, connection)
+          : connection.query(times, (failed: unknown) => done(failed, connection)),
+      ),
+  }
+}
+
+/** Ends a session of MySQL as the death of its process does, and resolves when the server has let go of its rows. */
+export async function endSession(db: Knex, connectionId: number): Promise<void> {
+  await execute(db, `KILL ${connectionId}`)
+  await eventually('the session has ended', async () => {
+    const rows = await selectRows(db, 'SELECT id FROM information_schema.processlist WHERE id = ?', [
+      connectionId,
+    ])
+    return rows.length === 0
+  })
 }
 
 /**

@@ -10,7 +10,7 @@ import { DAY_MS, HOUR_MS, MINUTE_MS, TODAY } from '../helpers/constants.js'
 import { dialects } from '../helpers/database.js'
 import { eventually } from '../helpers/eventually.js'
 import { recordErrors, silentLog } from '../helpers/rows.js'
-import { openSteppingPool, type SteppingPool, someoneWaits } from '../helpers/stepping-pool.js'
+import { endSession, openSteppingPool, type SteppingPool, someoneWaits } from '../helpers/stepping-pool.js'
 import { openIdOf, user } from '../helpers/users.js'
 import { useWorld, type World } from '../helpers/world.js'
 
@@ -192,12 +192,12 @@ describe('side by side on mysql', { tags: ['mysql'] }, () => {
   test('a sweep does not deadlock with whoever names, by their ids, the permits that it holds', async () => {
     await world.has(user(1).permitFor(2 * MINUTE_MS), user(2).permitFor(2 * MINUTE_MS))
     const ids = [...(await world.permitsOf(1)), ...(await world.permitsOf(2))].map(({ id }) => id)
-    const sweeper = another()
-    const errors = [recordErrors(world.db), recordErrors(sweeper.db)]
+    const [sweeper, namer] = [another(), another()]
+    const errors = [recordErrors(namer.db), recordErrors(sweeper.db)]
     const stop = sweeper.stop('before', /^UPDATE wx_save_form_id/)
     const sweeping = sweep(sweeper.db, world.clock.now() + HOUR_MS)
     await stop.reached
-    const naming = world.db.transaction((trx) => lockPermits(trx, ids))
+    const naming = namer.db.transaction((trx) => lockPermits(trx, ids))
     await someoneWaits(world.db)
     stop.goOn()
     expect(await sweeping).toEqual({ expired: 2, users: 2 })
@@ -212,7 +212,7 @@ describe('side by side on mysql', { tags: ['mysql'] }, () => {
     const claiming = claim(claimer.db)
     const connection = await stop.reached
     expect(await sweep(world.db, world.clock.now() + HOUR_MS)).toEqual({ expired: 0, users: 0 })
-    await execute(world.db, `KILL ${connection}`)
+    await endSession(world.db, connection)
     stop.goOn()
     await expect(claiming).rejects.toThrow()
     expect(await world.counterOf(1)).toEqual({ count: 1, last_date: 0 })

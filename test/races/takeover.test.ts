@@ -1,5 +1,4 @@
 import { afterEach, describe, expect, test } from 'vitest'
-import { execute } from '../../src/db/sql.js'
 import { renewClaims } from '../../src/messages/lease-store.js'
 import type { HeldMessage } from '../../src/messages/message.js'
 import { takeOver } from '../../src/messages/recovery.js'
@@ -8,7 +7,7 @@ import { emptyTally, type Tally } from '../../src/messages/tally.js'
 import type { Verdict } from '../../src/messages/verdict.js'
 import { claimOne } from '../helpers/claims.js'
 import { dialects } from '../helpers/database.js'
-import { openSteppingPool, type SteppingPool, someoneWaits } from '../helpers/stepping-pool.js'
+import { endSession, openSteppingPool, type SteppingPool, someoneWaits } from '../helpers/stepping-pool.js'
 import { user } from '../helpers/users.js'
 import { useWorld, type World } from '../helpers/world.js'
 
@@ -176,7 +175,7 @@ describe('beside a takeover on mysql', { tags: ['mysql'] }, () => {
     const dying = another()
     const stop = dying.stop('before', /^COMMIT/)
     const taking = takeAll(dying.db)
-    await execute(world.db, `KILL ${await stop.reached}`)
+    await endSession(world.db, await stop.reached)
     stop.goOn()
     await expect(taking).rejects.toThrow()
     expect(await takeAll()).toMatchObject([{ id: late.id }])
