@@ -268,7 +268,10 @@ describe.each(dialects)('any life of submitted messages on %s', (dialect) => {
     expect(ids).toEqual(expect.arrayContaining([...new Set(delivered)]))
   }
 
-  test('keeps the books, delivers nothing twice, and ends', { timeout: 120_000 }, async () => {
+  test('keeps the books, delivers nothing twice, and ends', {
+    tags: ['long'],
+    timeout: 120_000,
+  }, async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(EVENT, { maxLength: 25 }), async (events) => {
         await world.reset()
