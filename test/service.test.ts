@@ -127,7 +127,9 @@ describe.each(dialects)('the service on %s', (dialect: Dialect) => {
     expect(remindedUsers(sandbox)).toEqual([])
   })
 
-  test('a stop in the middle of the run gives back what was not sent, and the next start finishes', async () => {
+  test('a stop in the middle of the run gives back what was not sent, and the next start finishes', {
+    tags: ['long'],
+  }, async () => {
     const sandbox = await sandboxed()
     const env = { WX_API_BASE_URL: sandbox.url, SEND_CONCURRENCY: '4', LOG_LEVEL: 'info' }
     const service = await running(env)

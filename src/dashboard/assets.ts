@@ -19,7 +19,7 @@ export type AssetName = (typeof SCRIPTS)[number] | 'echarts.js' | 'dashboard.css
 interface Asset {
   type: string
   body: Buffer
-  zipped: Buffer
+  zipped(): Promise<Buffer>
   etag: string
 }
 
@@ -29,14 +29,18 @@ export interface Assets {
   routes(app: FastifyInstance): void
 }
 
-/** Reads what the pages need besides their own markup. */
+interface Files {
+  assets: Map<string, Asset>
+  /** Of all together. */
+  version: string
+}
+
+let files: Promise<Files> | undefined
+
+/** What the pages need besides their own markup. The files are read once for all apps of this process. */
 export async function openAssets(prefix: string): Promise<Assets> {
-  const assets = new Map<string, Asset>()
-  for (const name of SCRIPTS) assets.set(name, await toAsset(await readFile(new URL(name, FOLDER)), SCRIPT))
-  assets.set('dashboard.css', await toAsset(await readStyles(), STYLE))
-  const echarts = createRequire(import.meta.url).resolve('echarts/dist/echarts.min.js')
-  assets.set('echarts.js', await toAsset(await readFile(echarts), SCRIPT))
-  const version = hashOf(Buffer.concat([...assets.values()].map(({ body }) => body)))
+  files ??= readFiles()
+  const { assets, version } = await files
 
   return {
     // One version for all: the scripts import each other by their names.
@@ -59,11 +63,20 @@ export async function openAssets(prefix: string): Promise<Assets> {
           if (request.headers['if-none-match'] === asset.etag) return reply.status(304).send()
           reply.type(asset.type)
           if (!/\bgzip\b/.test(request.headers['accept-encoding'] ?? '')) return reply.send(asset.body)
-          return reply.header('Content-Encoding', 'gzip').send(asset.zipped)
+          return reply.header('Content-Encoding', 'gzip').send(await asset.zipped())
         },
       )
     },
   }
+}
+
+async function readFiles(): Promise<Files> {
+  const assets = new Map<string, Asset>()
+  for (const name of SCRIPTS) assets.set(name, toAsset(await readFile(new URL(name, FOLDER)), SCRIPT))
+  assets.set('dashboard.css', toAsset(await readStyles(), STYLE))
+  const echarts = createRequire(import.meta.url).resolve('echarts/dist/echarts.min.js')
+  assets.set('echarts.js', toAsset(await readFile(echarts), SCRIPT))
+  return { assets, version: hashOf(Buffer.concat([...assets.values()].map(({ body }) => body))) }
 }
 
 /** All style sheets in the order of their names, as one. */
@@ -73,8 +86,18 @@ async function readStyles(): Promise<Buffer> {
   return Buffer.concat(await Promise.all(names.map((name) => readFile(new URL(name, folder)))))
 }
 
-async function toAsset(body: Buffer, type: string): Promise<Asset> {
-  return { type, body, zipped: await compress(body), etag: `"${hashOf(body)}"` }
+/** Zipped when first asked for: the megabyte of the charts takes 60 ms of a processor, and most starts show nobody a page. */
+function toAsset(body: Buffer, type: string): Asset {
+  let zipped: Promise<Buffer> | undefined
+  return {
+    type,
+    body,
+    zipped: () => {
+      zipped ??= compress(body)
+      return zipped
+    },
+    etag: `"${hashOf(body)}"`,
+  }
 }
 
 function hashOf(content: Buffer): string {

@@ -1,4 +1,4 @@
-import { createHmac, timingSafeEqual } from 'node:crypto'
+import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
 import { errors, jwtVerify, SignJWT } from 'jose'
 import { HOUR_MS } from '../lib/durations.js'
 import { deriveKey } from '../lib/password-hash.js'
@@ -32,13 +32,17 @@ export interface OperatorSessions {
 
 /**
  * Sessions that any process with the same password can check, and that end when it changes: nothing is stored, and
- * the key comes from the password.
+ * the keys come from the password. Without one, nobody signs in, and only this process knows the keys.
  */
-export async function openSessions(adminPassword: string, appId: string): Promise<OperatorSessions> {
-  const [key, formKey] = await Promise.all([
-    deriveKey(adminPassword, `dashboard session ${appId}`),
-    deriveKey(adminPassword, `dashboard form ${appId}`),
-  ])
+export async function openSessions(
+  adminPassword: string | undefined,
+  appId: string,
+): Promise<OperatorSessions> {
+  // What is random cannot be guessed, and needs no slow derivation.
+  const secret =
+    adminPassword === undefined ? randomBytes(32) : await deriveKey(adminPassword, `dashboard ${appId}`)
+  const keyFor = (purpose: string) => createHmac('sha256', secret).update(purpose).digest()
+  const [key, formKey] = [keyFor('session'), keyFor('form')]
 
   return {
     issue: (name, id, now) =>

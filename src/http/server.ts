@@ -11,6 +11,7 @@ import {
 } from './connections.js'
 import { answerFrameworkError, handleErrors, REQUEST_ID } from './errors.js'
 import { SECURITY_HEADERS } from './security-headers.js'
+import { serializeAnswers } from './serialization.js'
 import { validateInput } from './validation.js'
 
 export interface ServerOptions {
@@ -41,6 +42,7 @@ export function createServer({ trustProxy, connections, log }: ServerOptions): F
   })
   takeJsonAlone(app)
   validateInput(app)
+  serializeAnswers(app)
   handleErrors(app, log)
   closeConnections(app)
   logRequests(app, log)

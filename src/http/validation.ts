@@ -66,9 +66,20 @@ function ofHeaders({ told: [first, ...others], more }: Faults): Faults {
   return { told: [header(first), ...others.map(header)], more }
 }
 
+/** By the text of their schemas: those of the next app in this process are other objects and read the same. */
+const validators = new Map<string, ValidateFunction>()
+
 /** The quick look alone. */
 export function isValidBy<Data>(schema: AnySchema): (data: unknown) => data is Data {
-  return quick.compile<Data>(schema)
+  const isValid = quickOf(schema)
+  return (data): data is Data => isValid(data)
+}
+
+function quickOf(schema: AnySchema): ValidateFunction {
+  const text = JSON.stringify(schema)
+  const validator = validators.get(text) ?? quick.compile(schema)
+  validators.set(text, validator)
+  return validator
 }
 
 /**
@@ -76,7 +87,7 @@ export function isValidBy<Data>(schema: AnySchema): (data: unknown) => data is D
  * at the first fault, which is quick; and at what has one once more, for all of its faults.
  */
 export function validatorOf(schema: AnySchema): (data: unknown) => Faults | undefined {
-  const isValid = quick.compile(schema)
+  const isValid = quickOf(schema)
   let findAll: ValidateFunction | undefined
   return (data) => {
     if (isValid(data)) return undefined

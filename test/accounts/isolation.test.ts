@@ -13,7 +13,7 @@ describe.each(dialects)('two accounts in one process on %s', (dialect) => {
 
   const isDone = (account: typeof A) => async () => (await two.run(account))?.state === 'done'
 
-  test('each runs by its own channel, at the same time', async () => {
+  test('each runs by its own channel, at the same time', { tags: ['long'] }, async () => {
     const service = await two.start()
     await two.has(A, users(1, USERS).permits(1))
     await two.has(B, users(1, USERS).subscriptions(1))

@@ -177,7 +177,7 @@ test('runs of operators are one at a time, and none begins once the service stop
 })
 
 describe('the password', () => {
-  test('is checked by its hash, two at a time, and too many are sent away', async () => {
+  test('is checked by its hash, two at a time, and too many are sent away', { tags: ['long'] }, async () => {
     const isRight = createPasswordCheck(await hashPassword('of-the-operators'))
     const attempts = Array.from({ length: 30 }, (_, i) =>
       isRight(i === 0 ? 'of-the-operators' : `wrong ${i}`),

@@ -213,7 +213,9 @@ test('without ADMIN_PASSWORD the page says how to switch it on, and nothing else
   }
 })
 
-test('a hash of the password does as well, in every process, and another password ends all sessions', async () => {
+test('a hash of the password does as well, in every process, and another password ends all sessions', {
+  tags: ['long'],
+}, async () => {
   const hash = await hashPassword(ADMIN_PASSWORD)
   const first = await startTestService('sqlite', { env: { ADMIN_PASSWORD: hash } })
   const second = await startTestService('sqlite', { env: { ADMIN_PASSWORD: hash } })

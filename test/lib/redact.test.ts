@@ -81,7 +81,7 @@ describe('redact', () => {
     expect(JSON.parse(redact(line))).toEqual({ msg: 'GET "/x?access_token=***" failed' })
   })
 
-  test('no secret survives that JSON escapes once or twice', () => {
+  test('no secret survives that JSON escapes once or twice', { tags: ['long'] }, () => {
     const secret = fc.oneof(
       fc.string({ minLength: 8, unit: 'binary' }),
       fc.string({

@@ -315,7 +315,7 @@ describe('the slot of a sweep', () => {
     expect(latestSweepSlot(berlin, first + 60 * 60 * 1000)).toBe(first)
   })
 
-  test('never goes back on its way through days on which clocks change', () => {
+  test('never goes back on its way through days on which clocks change', { tags: ['long'] }, () => {
     for (const [zone, day] of [
       ['Europe/Berlin', '2026-03-29'],
       ['Europe/Berlin', '2026-10-25'],

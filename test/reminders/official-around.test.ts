@@ -27,7 +27,7 @@ describe.each(dialects)('around a service account on %s', (dialect) => {
   const official = { ...world.account, ...OFFICIAL }
   const remind = () => world.startProcess().remind({ account: OFFICIAL })
 
-  test('two processes share a run, and nobody is reminded twice', async () => {
+  test('two processes share a run, and nobody is reminded twice', { tags: ['long'] }, async () => {
     await world.has(users(1, 1_200).following())
     const reports = await Promise.all([remind(), remind()])
     expect(reports.map(({ state }) => state)).toEqual(['done', 'done'])

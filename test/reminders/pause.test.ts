@@ -57,7 +57,9 @@ describe.each(dialects)('a run that an operator pauses on %s', (dialect) => {
     expect(await status()).toEqual({ ...before, updated_at: expect.any(String) })
   })
 
-  test('goes on by hand and reminds everybody once; the next day starts as usual', async () => {
+  test('goes on by hand and reminds everybody once; the next day starts as usual', {
+    tags: ['long'],
+  }, async () => {
     await pauseInTheMiddle()
     const { delivered } = await status()
     expect(await world.startProcess().remind()).toMatchObject({ state: 'done', delivered: 3_000 - delivered })

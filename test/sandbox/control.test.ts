@@ -108,7 +108,7 @@ describe('form_ids over HTTP', () => {
     expect(errcodes).toEqual([0, 0, 41028])
   })
 
-  it('come a hundred thousand at a time', async () => {
+  it('come a hundred thousand at a time', { tags: ['long'] }, async () => {
     const { post, control } = await setup()
     const items = Array.from({ length: 100_000 }, (_, user) => ({ open_id: `oUser${user}` }))
     expect((await post('/sandbox/form-ids', { items })).status).toBe(200)

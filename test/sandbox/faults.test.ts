@@ -253,7 +253,7 @@ describe('which calls a fault strikes', () => {
     ])
   })
 
-  it('is the given share of them, the same ones for the same seed', async () => {
+  it('is the given share of them, the same ones for the same seed', { tags: ['long'] }, async () => {
     async function run(seed: number, ...others: FaultSpec[]) {
       const { send, control } = await setup({ seed })
       for (const fault of [{ kind: 'errcode', rate: 0.3 } as const, ...others]) {

@@ -141,7 +141,7 @@ describe('the stable token', () => {
     expect(await newToken()).not.toBe(first)
   })
 
-  it('is refused with 45011 after 10,000 calls in one minute', async () => {
+  it('is refused with 45011 after 10,000 calls in one minute', { tags: ['long'] }, async () => {
     const { url, stable, control } = await setup()
     const pool = new Pool(url, { connections: 16 })
     const body = JSON.stringify({

@@ -31,6 +31,7 @@ describe.each(dialects)('several backends of one account on %s', (dialect) => {
 
   test.each(CHANNELS)(
     'take turns by $channel: few messages of one do not wait behind the many of another',
+    { tags: ['long'] },
     async ({ channel }) => {
       const account = { channel }
       await has(channel, MANY + FEW)

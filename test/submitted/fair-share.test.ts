@@ -26,6 +26,7 @@ describe.each(dialects)('a run and submitted messages at the same time on %s', (
     { flood: 'reminders', submitted: 80, due: 600 },
   ])(
     'go out side by side, each at half of the pace, when there are many $flood',
+    { tags: ['long'] },
     async ({ submitted, due }) => {
       await world.has(users(1, submitted).permits(1), users(10_001, 10_000 + due).permits(1))
       await submitTo(world, users(1, submitted).ids)

@@ -268,7 +268,7 @@ describe.each(dialects)('any life of submitted messages on %s', (dialect) => {
     expect(ids).toEqual(expect.arrayContaining([...new Set(delivered)]))
   }
 
-  test('keeps the books, delivers nothing twice, and ends', async () => {
+  test('keeps the books, delivers nothing twice, and ends', { tags: ['long'] }, async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(EVENT, { maxLength: 25 }), async (events) => {
         await world.reset()

@@ -119,7 +119,9 @@ test('requests, commits, claims and calls to WeChat reach a collector, in the tr
   expect(JSON.stringify(received)).not.toContain(formId)
 })
 
-test('a collector that is away keeps nobody from starting, working and stopping', async () => {
+test('a collector that is away keeps nobody from starting, working and stopping', {
+  tags: ['long'],
+}, async () => {
   const lonely = await startTestService('sqlite', {
     env: { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:1' },
   })

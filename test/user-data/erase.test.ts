@@ -257,7 +257,7 @@ describe.each(dialects)('an erasure on %s', (dialect) => {
     expect(await world.counterOf(7)).toMatchObject({ count: 0 })
   })
 
-  test('ends a call after 20,000 permits, and the next one goes on', async () => {
+  test('ends a call after 20,000 permits, and the next one goes on', { tags: ['long'] }, async () => {
     await bind(world, 'oA', 7)
     await addPermits(
       world.db,

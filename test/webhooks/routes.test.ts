@@ -112,7 +112,9 @@ test('the command webhooks lists the log, and tells one again', async () => {
   expect((await call('--redeliver', '77')).code).toBe(1)
 })
 
-test('a service that is served sends them by its schedule, and stops with a receiver that hangs', async () => {
+test('a service that is served sends them by its schedule, and stops with a receiver that hangs', {
+  tags: ['long'],
+}, async () => {
   const receiver = await startWechatStub()
   onTestFinished(() => receiver.close())
   const env = { WEBHOOK_URL: `${receiver.url}/`, WEBHOOK_SECRET: SECRET, REMINDER_TEMPLATE_ID: 'T' }
