@@ -169,6 +169,9 @@ async function startServer(
       '--innodb-flush-log-at-trx-commit=1',
       '--performance-schema=OFF',
       '--loose-mysqlx=OFF',
+      // Plans as MySQL 8.0 and MariaDB show them.
+      '--loose-explain-format=TRADITIONAL',
+      '--loose-explain-json-format-version=1',
       ...options,
       ...asRoot(),
     ],
