@@ -9,10 +9,10 @@ const MAX_WAIT_MS = 30 * MINUTE_MS
 /** Well below the server's limit for a silent session. That limit ends the lock of a process that froze. */
 const KEEP_ALIVE_MS = 5_000
 /**
- * Contains the database's name, because names of GET_LOCK are shared by the whole server. At most 64
- * characters.
+ * Contains the database's name, because names of GET_LOCK are shared by the whole server; hashed, as they have 64
+ * characters at most. By SHA2: MySQL 9.6 took MD5 away.
  */
-const LOCK_NAME = "CONCAT('wx_migrate_', MD5(DATABASE()))"
+export const LOCK_NAME = "CONCAT('wx_migrate_', LEFT(SHA2(DATABASE(), 256), 32))"
 
 /**
  * Runs `work` in one process at a time. Knex's own lock is not enough: it is a row that a killed process

@@ -3,7 +3,7 @@ import { FORM_ID_LIFETIME_MS, NEVER_EXPIRES } from '../books/index.js'
 import { execute, mysqlHint, placeholders, selectRows } from '../db/sql.js'
 import { sortedUnique } from '../lib/sorted.js'
 import type { UserId } from '../lib/user-id.js'
-import { isBetween, notByUser, type Place } from '../permits/store.js'
+import { byExpiry, isBetween, type Place } from '../permits/store.js'
 
 /** What a purge asks for: rows of one account that ended before `before`, the next `limit` rows examined. */
 export interface Wanted {
@@ -37,7 +37,8 @@ export async function findOldRuns(
 ): Promise<{ id: number; slot: number }[]> {
   return selectRows(
     db,
-    `SELECT id, slot FROM wx_job_run WHERE job = 'remind' AND app_id = ? AND slot > ? AND started_at < ?
+    `SELECT id, slot FROM wx_job_run${mysqlHint(db, 'FORCE INDEX (wx_job_run_slot_uq)')}
+     WHERE job = 'remind' AND app_id = ? AND slot > ? AND started_at < ?
      ORDER BY slot LIMIT ?`,
     [appId, after, before, limit],
   )
@@ -116,7 +117,7 @@ export async function findOldPermits(
   const between = isBetween(db, after, to, 'f.')
   const rows = await selectRows<{ id: number }>(
     db,
-    `SELECT f.id FROM wx_save_form_id f${notByUser(db)} LEFT JOIN wx_push_message m ON m.id = f.message_id
+    `SELECT f.id FROM wx_save_form_id f${byExpiry(db)} LEFT JOIN wx_push_message m ON m.id = f.message_id
      WHERE f.app_id = ? AND ${between.sql} AND ${IS_OLD_PERMIT} AND m.id IS NULL`,
     [appId, ...between.bindings, before, before],
   )

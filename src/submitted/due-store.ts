@@ -20,7 +20,7 @@ export async function findWork(db: Knex, appId: string, now: number): Promise<Du
     db,
     `SELECT CASE WHEN EXISTS (SELECT 1 FROM wx_message_retry
          WHERE app_id = ? AND kind = 'api' AND next_attempt_at <= ?) THEN 1 ELSE 0 END AS due,
-       CASE WHEN EXISTS (SELECT 1 FROM wx_claim
+       CASE WHEN EXISTS (SELECT 1 FROM wx_claim${mysqlHint(db, 'FORCE INDEX (wx_claim_lease_idx)')}
          WHERE app_id = ? AND kind = 'api' AND lease_until < ${databaseNow(db)}) THEN 1 ELSE 0 END AS lapsed,
        CASE WHEN EXISTS (SELECT 1 ${overdue(db)}) THEN 1 ELSE 0 END AS overdue`,
     [appId, now, appId, appId, now],

@@ -325,6 +325,8 @@ async function fill(db: Knex, appId: string): Promise<void> {
   }
   const states = "CASE WHEN i % 50 = 0 THEN 'failed' ELSE 'delivered' END"
   const ended = { claim_id: '10000000 + i / 100', state: states, settled_at: `${NOW} + i` }
+  // An empty table is read in full, whatever its keys are.
+  await fillTable(db, 'wx_claim', { app_id: "'another'", lease_until: NOW, created_at: NOW }, 200)
   await fillTable(db, 'wx_push_message', { id: 'i + 1', ...message, ...ended }, settled)
   await fillTable(
     db,

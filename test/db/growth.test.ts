@@ -203,9 +203,9 @@ describe('rows that MySQL reads', () => {
         }
       },
     )
-    // Three steps of 100 rows: an index entry three times, and the row.
-    expect(read.small).toBeLessThan(1_300)
-    expect(read.large).toBeLessThan(1_300)
+    // Three steps of 100 rows: an index entry three times, and the row; of one moment, the server reads two of them twice.
+    expect(read.small).toBeLessThan(1_600)
+    expect(read.large).toBeLessThan(1_600)
   })
 
   test('messages in hand and retries are found beside any number of settled ones and of other accounts’', async () => {

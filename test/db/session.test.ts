@@ -30,7 +30,7 @@ const SERVERS: [string, string[], string][] = [
   [
     // The last byte of 中 and the backslash that escapes the quote would be one letter of GBK.
     'lays down GBK whatever the client says',
-    ['--skip-character-set-client-handshake', '--character-set-server=gbk'],
+    ['--loose-skip-character-set-client-handshake', '--character-set-server=gbk'],
     "中', 9999999999999, 1, 1) -- ",
   ],
 ]

@@ -53,6 +53,11 @@ async function describeTables(db: Knex): Promise<object[]> {
      WHERE table_schema = DATABASE() AND table_type = 'BASE TABLE' AND table_name LIKE 'wx%' ORDER BY name`,
   )
   return Promise.all(
-    tables.map(async ({ name }) => (await selectRows<object>(db, `SHOW CREATE TABLE ${name}`))[0] ?? {}),
+    tables.map(async ({ name }) => {
+      const [table] = await selectRows<{ 'Create Table': string }>(db, `SHOW CREATE TABLE ${name}`)
+      // A copy on MySQL has names of its own for its checks, and writes their texts in the letters of the column.
+      const text = table?.['Create Table'].replaceAll(/CONSTRAINT `\w+` CHECK/g, 'CHECK')
+      return { name, text: text?.replaceAll(/_(?:ascii|utf8mb4)(?=')/g, '') }
+    }),
   )
 }

@@ -99,6 +99,7 @@ function initialiseData(program: string, folder: string): void {
     `--datadir=${dataOf(folder)}`,
     // A server that starts removes the temporary tables that it finds in its tmpdir, other servers' too.
     `--tmpdir=${folder}`,
+    exportsTo(folder),
     ...asRoot(),
   ]
   const { status, stderr } = version.includes('MariaDB')
@@ -152,6 +153,7 @@ async function startServer(
       '--no-defaults',
       `--datadir=${dataOf(folder)}`,
       `--tmpdir=${folder}`,
+      exportsTo(folder),
       `--socket=${join(folder, 'socket')}`,
       `--pid-file=${pidFile(folder)}`,
       `--log-error=${log}`,
@@ -167,6 +169,9 @@ async function startServer(
       '--innodb-flush-log-at-trx-commit=1',
       '--performance-schema=OFF',
       '--loose-mysqlx=OFF',
+      // Plans as MySQL 8.0 and MariaDB show them.
+      '--loose-explain-format=TRADITIONAL',
+      '--loose-explain-json-format-version=1',
       ...options,
       ...asRoot(),
     ],
@@ -202,6 +207,9 @@ async function answers(port: number, folder: string): Promise<boolean> {
 function asRoot(): string[] {
   return process.getuid?.() === 0 ? ['--user=root'] : []
 }
+
+/** MySQL does not start without the folder that it was built to export to, which only the packages of a whole server have. */
+const exportsTo = (folder: string) => `--secure-file-priv=${folder}`
 
 const serverUrl = (port: number) => `mysql://test:test@127.0.0.1:${port}`
 const dataOf = (folder: string) => join(folder, 'data')

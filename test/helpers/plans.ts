@@ -65,8 +65,16 @@ export async function explain(db: Knex, { sql, bindings }: Statement): Promise<A
 function accessesIn(node: unknown): Access[] {
   if (typeof node !== 'object' || node === null) return []
   const below = Object.values(node).flatMap(accessesIn)
-  const { table_name: table, access_type: type, key, used_key_parts: by } = node as Record<string, unknown>
-  if (typeof table !== 'string' || table.startsWith('<')) return below
+  const {
+    table_name: table,
+    access_type: type,
+    key,
+    used_key_parts: by,
+    // The two of MySQL that MariaDB leaves out, or calls <derived2>: what a subquery has found, and what a row is put into.
+    materialized_from_subquery: subquery,
+    insert: isTarget,
+  } = node as Record<string, unknown>
+  if (typeof table !== 'string' || table.startsWith('<') || subquery || isTarget) return below
   const isFull = type === 'ALL' || type === 'index'
   const access = { table, key: isFull || typeof key !== 'string' ? undefined : key, by: by as string[] }
   return [access, ...below]

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { migrations } from '../../migrations/index.js'
 import { openDatabase } from '../../src/db/connect.js'
-import { takeMigrationLock } from '../../src/db/migration-lock.js'
+import { LOCK_NAME, takeMigrationLock } from '../../src/db/migration-lock.js'
 import { listPending, pendingMigrations } from '../../src/schema.js'
 import { createEmptyDatabase, migrate, type TestDatabase } from '../helpers/database.js'
 
@@ -57,7 +57,7 @@ describe('the migration lock on MySQL', () => {
     const { db } = database
     const messages: string[] = []
     const release = await takeMigrationLock(db.client.config, () => {})
-    const [[{ id }]] = await db.raw(`SELECT IS_USED_LOCK(CONCAT('wx_migrate_', MD5(DATABASE()))) AS id`)
+    const [[{ id }]] = await db.raw(`SELECT IS_USED_LOCK(${LOCK_NAME}) AS id`)
     await db.raw(`KILL ${id}`)
     await migrate(db, { onMessage: (message) => messages.push(message) })
     expect(await pendingMigrations(db)).toEqual([])

@@ -163,7 +163,9 @@ describe.each(dialects)('the views for people on %s', { retry: 1 }, (dialect) =>
       { user_id: 3, count: 2, permits: 0 },
     ])
     const { checks } = await audit(db, now, false)
-    const wrong = checks.find(({ name }) => name === 'counter_is_exact')?.violations
-    expect(drift.map((row) => ({ ...row }))).toEqual(wrong?.map((row) => ({ ...row })))
+    const wrong = checks.find(({ name }) => name === 'counter_is_exact')?.violations ?? []
+    // The audit names them in the order in which the server finds them.
+    expect(wrong.map((row) => ({ ...row }))).toEqual(expect.arrayContaining(drift.map((row) => ({ ...row }))))
+    expect(wrong.length).toBe(drift.length)
   })
 })

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { Knex } from 'knex'
 import { afterAll, describe, expect, onTestFinished, test } from 'vitest'
 import { countUp } from '../../src/books/counters.js'
+import { BLOCK } from '../../src/db/together.js'
 import { audit } from '../../src/operations/audit.js'
 import type { UploadedPermit } from '../../src/permits/accept.js'
 import { createIngest } from '../../src/permits/ingest.js'
@@ -146,6 +147,8 @@ describe('rows that another transaction holds', () => {
     const queries = recordQueries(db)
     await ingest.upload([permit(1, 'G'), permit(2)], NOW)
     const looks = queries.filter(({ sql }) => sql.includes('NOWAIT'))
-    expect([looks.length, queries.length]).toEqual([1, 2])
+    // Then one block that stores them; MySQL has no blocks, and takes each statement by itself.
+    const isBlock = queries.some(({ sql }) => sql.includes(BLOCK))
+    expect([looks.length, queries.length]).toEqual([1, isBlock ? 2 : 6])
   })
 })
