@@ -83,7 +83,7 @@ export function createIngest(db: Knex, onCommit: (group: CommittedGroup) => void
     })
   const together = isSqlite(db)
     ? createLane(MAX_GROUP_PERMITS)
-    : createLane(MAX_PERMITS_SIDE_BY_SIDE, { minWeight: MIN_PERMITS_SIDE_BY_SIDE, keysOf: usersOf })
+    : createLane(MAX_PERMITS_SIDE_BY_SIDE, { minWeight: MIN_PERMITS_SIDE_BY_SIDE, keysOf: holdersOf })
   /** One by one, outside the groups: each one that waits costs those behind it a second. */
   const apart = createLane(1)
 
@@ -141,9 +141,12 @@ export function createIngest(db: Knex, onCommit: (group: CommittedGroup) => void
   }
 }
 
-/** Whose counters an upload holds until its commit. An open_id or form_id that two groups share is left to the keys. */
-function usersOf({ permits }: UploadRequest): UserId[] {
-  return permits.map(({ userId }) => userId)
+/**
+ * The users and persons whose rows an upload holds until its commit. Nearly always it is one person for each user, but of
+ * two groups that bind one open_id the second would be refused, and committed again.
+ */
+function holdersOf({ permits }: UploadRequest): (UserId | string)[] {
+  return permits.flatMap(({ userId, openId }) => [userId, openId])
 }
 
 /** Groups after one with a repeated form_id in which more of them are expected. */

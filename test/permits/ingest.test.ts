@@ -304,6 +304,15 @@ describe.each(dialects)('uploads on %s', (dialect) => {
     expect(await wrongCounters(db)).toEqual([])
   })
 
+  test('uploads of one open_id for many users, by callers who come together, bind it to one of them at the first try', async () => {
+    const errors = recordErrors(db, isNoLook)
+    const callers = Array.from({ length: 64 }, (_, n) => upload(permit(n, `form-${n}`, { openId: 'o' })))
+    const outcomes = (await Promise.all(callers)).flat()
+    expect(outcomes).toEqual(['accepted', ...Array(63).fill('open_id_of_another_user')])
+    expect(errors).toEqual([])
+    expect(await wrongCounters(db)).toEqual([])
+  })
+
   test('uploads of callers who come together again and again, with users in common, meet no deadlock', async () => {
     const errors = recordErrors(db, isNoLook)
     const caller = async (n: number): Promise<string[]> => {
