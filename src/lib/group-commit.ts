@@ -55,6 +55,7 @@ export function createGroupCommit<Item, Result>(options: {
   let waiting: Waiting<Item, Result>[] = []
   let waitingWeight = 0
   const underWay = new Set<Waiting<Item, Result>[]>()
+  let weightUnderWay = 0
   const runs = new Set<Promise<void>>()
   let runners = 0
 
@@ -66,16 +67,27 @@ export function createGroupCommit<Item, Result>(options: {
     return keys
   }
 
+  /**
+   * Half of all that waits or is under way, if what it leaves is worth a group. Callers who were answered together come
+   * back together: taken as one group again, they would leave nothing to commit beside it.
+   */
+  function mostToTake(): number {
+    const half = Math.ceil((waitingWeight + weightUnderWay) / 2)
+    if (!sideBySide || waitingWeight - half < sideBySide.minWeight) return options.maxGroupWeight
+    return Math.min(half, options.maxGroupWeight)
+  }
+
   /** Empty if everything that waits has to wait for the other group. */
   function takeGroup(): Waiting<Item, Result>[] {
     const held = keysUnderWay()
+    const most = mostToTake()
     const group: Waiting<Item, Result>[] = []
     const passedOver: Waiting<Item, Result>[] = []
     let weight = 0
     let at = 0
     for (; at < waiting.length; at++) {
       const entry = waiting[at] as Waiting<Item, Result>
-      if (group.length > 0 && weight + entry.weight > options.maxGroupWeight) break
+      if (group.length > 0 && weight + entry.weight > most) break
       const keys = held.size === 0 ? [] : (sideBySide?.keysOf(entry.item) ?? [])
       if (keys.some((key) => held.has(key))) {
         if (passedOver.push(entry) > MAX_PASSED_OVER) break
@@ -112,12 +124,18 @@ export function createGroupCommit<Item, Result>(options: {
     while (isWorthAGroup(runners - 1)) {
       await nextTurn()
       await options.gather?.()
+      // The other one may have taken it meanwhile.
+      if (!isWorthAGroup(runners - 1)) break
       const group = takeGroup()
       // Whoever commits the other group goes on with what waits for it.
       if (group.length === 0) break
+      const weight = weightOf(group)
       underWay.add(group)
+      weightUnderWay += weight
+      if (isWorthAGroup(runners)) start()
       await commitGroup(group)
       underWay.delete(group)
+      weightUnderWay -= weight
     }
     runners--
   }
@@ -146,4 +164,8 @@ export function createGroupCommit<Item, Result>(options: {
       while (runs.size > 0) await Promise.all(runs)
     },
   }
+}
+
+function weightOf(entries: { weight: number }[]): number {
+  return entries.reduce((sum, { weight }) => sum + weight, 0)
 }

@@ -209,9 +209,49 @@ describe('groups side by side', () => {
     await settle()
     expect(groups).toEqual([[30]])
     await succeed()
-    expect(groups).toEqual([[30], [30, 30]])
+    expect(groups).toEqual([[30], [30]])
+    await succeed()
+    expect(groups).toEqual([[30], [30], [30]])
     await succeed()
     await groupCommit.drain()
     expect(await Promise.all(all)).toHaveLength(3)
+  })
+
+  test('share what arrives together, if half of it is worth a group', async () => {
+    const { groupCommit, groups, succeed, settle } = setup({ sideBySide })
+    const all = [11, 12, 10, 13].map((item) => groupCommit.add(item))
+    await settle()
+    expect(groups).toEqual([
+      [11, 12],
+      [10, 13],
+    ])
+    await succeed()
+    await succeed()
+    expect(await Promise.all(all)).toHaveLength(4)
+  })
+
+  test('remain one group where half of it is not worth another', async () => {
+    const { groupCommit, groups, succeed, settle } = setup({ sideBySide })
+    const all = [8, 9, 10, 11].map((item) => groupCommit.add(item))
+    await settle()
+    expect(groups).toEqual([[8, 9, 10, 11]])
+    await succeed()
+    expect(await Promise.all(all)).toHaveLength(4)
+  })
+
+  test('are two again when what had to wait for the other group may go on', async () => {
+    const { groupCommit, groups, succeed, settle } = setup({ sideBySide, maxGroupWeight: 30 })
+    const all = [groupCommit.add(25)]
+    await settle()
+    all.push(...[25, 25, 25, 21, 22, 23].map((item) => groupCommit.add(item)))
+    await settle()
+    expect(groups).toEqual([[25], [21]])
+    await succeed()
+    expect(groups).toEqual([[25], [21], [25]])
+    await succeed()
+    expect(groups).toEqual([[25], [21], [25], [22]])
+    for (let i = 0; i < 5; i++) await succeed()
+    expect(await Promise.all(all)).toHaveLength(7)
+    expect(groups.filter(([weight]) => weight === 25)).toHaveLength(4)
   })
 })

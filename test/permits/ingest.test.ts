@@ -8,6 +8,7 @@ import { createTestDatabase, dialects, useDatabase } from '../helpers/database.j
 import {
   addPermits,
   counts,
+  isNoLook,
   openPool,
   recordErrors,
   recordQueries,
@@ -285,6 +286,45 @@ describe.each(dialects)('uploads on %s', (dialect) => {
     const commits = queries.filter(({ sql }) => /commit;/i.test(sql))
     expect(commits.length).toBeGreaterThan(0)
     expect(commits.length).toBeLessThan(5)
+    expect(await wrongCounters(db)).toEqual([])
+  })
+
+  test('uploads of callers who come together are committed in two groups at once, where there are connections', async () => {
+    const groups: number[] = []
+    const sharing = createIngest(db, ({ permits }) => groups.push(permits))
+    const errors = recordErrors(db, isNoLook)
+    const queries = recordQueries(db)
+    const callers = Array.from({ length: 64 }, (_, n) => sharing.upload([permit(n, `form-${n}`)], NOW))
+    expect(outcomesOf((await Promise.all(callers)).flat())).toEqual(Array(64).fill('accepted'))
+    expect(groups).toEqual(dialect === 'mysql' ? [32, 32] : [64])
+    // Both have looked before either is committed.
+    const words = queries.flatMap(({ sql }) => /NOWAIT|COMMIT/.exec(sql)?.[0] ?? [])
+    if (dialect === 'mysql') expect(words.slice(0, 2)).toEqual(['NOWAIT', 'NOWAIT'])
+    expect(errors).toEqual([])
+    expect(await wrongCounters(db)).toEqual([])
+  })
+
+  test('uploads of one open_id for many users, by callers who come together, bind it to one of them at the first try', async () => {
+    const errors = recordErrors(db, isNoLook)
+    const callers = Array.from({ length: 64 }, (_, n) => upload(permit(n, `form-${n}`, { openId: 'o' })))
+    const outcomes = (await Promise.all(callers)).flat()
+    expect(outcomes).toEqual(['accepted', ...Array(63).fill('open_id_of_another_user')])
+    expect(errors).toEqual([])
+    expect(await wrongCounters(db)).toEqual([])
+  })
+
+  test('uploads of callers who come together again and again, with users in common, meet no deadlock', async () => {
+    const errors = recordErrors(db, isNoLook)
+    const caller = async (n: number): Promise<string[]> => {
+      const outcomes: string[] = []
+      for (let i = 0; i < 12; i++)
+        outcomes.push(...(await upload(permit((n * 13 + i * 7) % 90, `form-${n}-${i}`))))
+      return outcomes
+    }
+    const outcomes = await Promise.all(Array.from({ length: 96 }, (_, n) => caller(n)))
+    expect(outcomes.flat()).toEqual(Array(96 * 12).fill('accepted'))
+    expect(errors).toEqual([])
+    expect(await readPermits(db)).toHaveLength(96 * 12)
     expect(await wrongCounters(db)).toEqual([])
   })
 
