@@ -43,7 +43,8 @@ const HEAD = `# What was measured
 
 Written by \`npm run bench\` from [results.json](results.json); do not edit it by hand. Figures of one machine say little about
 another one; ratios between candidates of one run say more. Medians of the rounds; CPU is that of the candidate's process and
-of the database, in us for each unit; MB is the most memory that the candidate's process had. The database has its default
+of the database, in us for each unit; MB is the most memory that the candidate's process had. Candidates run compiled, this
+service with the options of \`npm start\`. The database has its default
 durability and a buffer pool of 256 MB, and like SQLite's its files are in the machine's folder for temporary files.
 
 \`\`\`sh

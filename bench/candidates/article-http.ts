@@ -1,6 +1,6 @@
 import fastify from 'fastify'
 import { createPool, type ResultSetHeader, type RowDataPacket } from 'mysql2/promise'
-import { config } from '../rig/process.js'
+import { config } from '../rig/candidate.js'
 import { APP_ID } from './account.js'
 
 /**

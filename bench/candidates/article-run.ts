@@ -1,6 +1,6 @@
 import { createPool, type RowDataPacket } from 'mysql2/promise'
 import { Pool } from 'undici'
-import { config, finish, ready } from '../rig/process.js'
+import { config, finish, ready } from '../rig/candidate.js'
 import { APP_ID, templateMessage } from './account.js'
 
 /**

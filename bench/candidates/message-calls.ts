@@ -1,5 +1,5 @@
+import { config } from '../rig/candidate.js'
 import { askInTurn } from '../rig/latencies.js'
-import { config } from '../rig/process.js'
 
 /** One call about one message after the other, from id `from` on, each `step` further. A done unit is an answer. */
 const { url, method, path, body, status, apiKey, times, from, step } = config<{

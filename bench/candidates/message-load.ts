@@ -1,7 +1,7 @@
 import { Pool } from 'undici'
 import { HOUR_MS } from '../../src/lib/durations.js'
+import { config, finish, ready } from '../rig/candidate.js'
 import { quantilesOf } from '../rig/latencies.js'
-import { config, finish, ready } from '../rig/process.js'
 
 /**
  * POST /v1/messages over a number of connections for a while, `batch` messages in each request, to users 1 to `users` in

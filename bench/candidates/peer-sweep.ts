@@ -1,5 +1,5 @@
 import { createPool, type RowDataPacket } from 'mysql2/promise'
-import { config, finish, ready } from '../rig/process.js'
+import { config, finish, ready } from '../rig/candidate.js'
 import { APP_ID } from './account.js'
 
 /**

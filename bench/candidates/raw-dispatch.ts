@@ -1,6 +1,6 @@
 import { Pool } from 'undici'
+import { config, finish, ready } from '../rig/candidate.js'
 import { openIdOf } from '../rig/fill.js'
-import { config, finish, ready } from '../rig/process.js'
 import { APP_ID, templateMessage } from './account.js'
 
 /** As many requests as the service would make, and nothing else: no database, no verdicts. undici's fastest way. */

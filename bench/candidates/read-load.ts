@@ -1,5 +1,5 @@
+import { config } from '../rig/candidate.js'
 import { askInTurn } from '../rig/latencies.js'
-import { config } from '../rig/process.js'
 
 /** One call or page, asked for again and again, one after the other. A done unit is an answer. */
 const { url, path, apiKey, adminPassword, times } = config<{

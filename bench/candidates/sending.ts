@@ -1,7 +1,7 @@
 import { type Account, secretsOf } from '../../src/account.js'
 import { readConfig } from '../../src/config/read.js'
 import { openBase, openSending, type Sending } from '../../src/deps.js'
-import { config } from '../rig/process.js'
+import { config } from '../rig/candidate.js'
 import { benchAccount } from './account.js'
 
 /** What sends for the bench's account, by the configuration of the candidate, with its access token at hand. */

@@ -2,7 +2,7 @@ import { readConfig } from '../../src/config/read.js'
 import { businessDate } from '../../src/lib/business-date.js'
 import { runReminders } from '../../src/reminders/run.js'
 import { startService } from '../../src/service.js'
-import { config, finish, ready } from '../rig/process.js'
+import { config, finish, ready } from '../rig/candidate.js'
 import { benchAccount } from './account.js'
 
 /** The daily run of an account in the whole service, alone or beside the run of another whose WeChat hangs. */

@@ -1,5 +1,5 @@
 import { run } from '../../src/cli/run.js'
-import { config, finish, ready } from '../rig/process.js'
+import { config, finish, ready } from '../rig/candidate.js'
 import { SETTINGS } from './account.js'
 
 /** One command of the service over a whole account, in this process. A done unit is a user. */

@@ -1,6 +1,6 @@
 import { readConfig } from '../../src/config/read.js'
 import { startService } from '../../src/service.js'
-import { config } from '../rig/process.js'
+import { config } from '../rig/candidate.js'
 import { benchAccount } from './account.js'
 
 /** This service with its HTTP, its schedule off: authentication, validation, log, group commit. Tells its address. */

@@ -1,5 +1,5 @@
 import { sendSubmitted } from '../../src/submitted/worker.js'
-import { finish, ready } from '../rig/process.js'
+import { finish, ready } from '../rig/candidate.js'
 import { openBenchSending } from './sending.js'
 
 /** The delivery of the submitted messages that are due, with everything that it does. */

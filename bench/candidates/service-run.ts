@@ -1,6 +1,6 @@
 import { businessDate } from '../../src/lib/business-date.js'
 import { runReminders } from '../../src/reminders/run.js'
-import { finish, ready } from '../rig/process.js'
+import { finish, ready } from '../rig/candidate.js'
 import { openBenchSending } from './sending.js'
 
 /** The daily run of this service, with everything that it does: brake, pace, leases, log. */

@@ -1,7 +1,7 @@
 import { readConfig } from '../../src/config/read.js'
 import { openBase } from '../../src/deps.js'
 import { expireStale } from '../../src/permits/expire.js'
-import { config, finish, ready } from '../rig/process.js'
+import { config, finish, ready } from '../rig/candidate.js'
 import { APP_ID } from './account.js'
 
 /** The sweep of this service: in chunks, with a rest after each. */

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import { Pool } from 'undici'
+import { config, finish, ready } from '../rig/candidate.js'
 import { openIdOf } from '../rig/fill.js'
 import { quantilesOf } from '../rig/latencies.js'
-import { config, finish, ready } from '../rig/process.js'
 
 /**
  * Uploads over a number of connections for a while, or until it is told to stop; `batch` form_ids in each request. A done

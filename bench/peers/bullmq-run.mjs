@@ -2,7 +2,7 @@ import { Queue, Worker } from 'bullmq'
 import { createPool } from 'mysql2/promise'
 import { Pool } from 'undici'
 import { APP_ID, templateMessage } from '../candidates/account.js'
-import { config, finish, ready } from '../rig/process.js'
+import { config, finish, ready } from '../rig/candidate.js'
 
 /**
  * The daily run on BullMQ, the usual choice for jobs in Node: users in pages of 1,000 become jobs (jobId = user and day,

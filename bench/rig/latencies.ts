@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import { finish, ready } from './process.js'
+import { finish, ready } from './candidate.js'
 
 /** Half of the calls were answered within the one, 99 % within the other, in ms. */
 export function quantilesOf(latencies: number[]): { p50_ms: number; p99_ms: number } {

@@ -1,5 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { createInterface, type Interface } from 'node:readline'
+import { compile, DIST } from '../../build/compile.js'
 
 /** A script of the benchmark in a process of its own: it writes lines, and may be told a line. */
 export interface Script {
@@ -12,12 +15,30 @@ export interface Script {
 
 /** Starts a script of bench/. `config` reaches it as JSON in BENCH. */
 export function startScript(name: string, config: object): Script {
-  const script = new URL(`../${name}`, import.meta.url).pathname
-  const child = spawn(process.execPath, ['--import', '@oxc-node/core/register', script], {
+  const child = spawn(process.execPath, commandOf(name), {
     env: { ...process.env, BENCH: JSON.stringify(config) },
     stdio: ['pipe', 'pipe', 'inherit'],
   })
   return asScript(name, child, createInterface({ input: child.stdout }))
+}
+
+let isCompiled = false
+
+/** Each as its author would run it: what is written in TypeScript compiled, the service with the options of `npm start`. */
+function commandOf(name: string): string[] {
+  if (name.endsWith('.mjs'))
+    return ['--import', '@oxc-node/core/register', new URL(`../${name}`, import.meta.url).pathname]
+  if (!isCompiled) compile('src', 'migrations', 'bench/candidates', 'bench/rig')
+  isCompiled = true
+  const script = join(DIST, 'bench', name.replace(/\.ts$/, '.js'))
+  return name.startsWith('candidates/service-') ? [...startOptions(), script] : [script]
+}
+
+function startOptions(): string[] {
+  const { scripts } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
+    scripts: { start: string }
+  }
+  return scripts.start.split(' ').filter((word) => word.startsWith('--'))
 }
 
 function asScript(name: string, child: ChildProcess, output: Interface): Script {
@@ -36,21 +57,4 @@ function asScript(name: string, child: ChildProcess, output: Interface): Script 
       await ended
     },
   }
-}
-
-/** What a script was started with. */
-export function config<Config>(): Config {
-  return JSON.parse(process.env.BENCH ?? '{}') as Config
-}
-
-/** Tells that everything is prepared, and waits for the start. */
-export async function ready(): Promise<void> {
-  process.stdout.write('ready\n')
-  await new Promise<void>((resolve) => process.stdin.once('data', () => resolve()))
-}
-
-/** Gives the result, and stays until it is killed: the rig reads what the process has used. */
-export function finish(result: object): void {
-  process.stdout.write(`${JSON.stringify(result)}\n`)
-  setInterval(() => {}, 60_000)
 }

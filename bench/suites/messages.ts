@@ -110,7 +110,7 @@ const delivered = (tables: Tables): Candidate =>
       const read = () => readItems(mysql.db, account, { items }, now)
       await submit(mysql.db, account, { ...submission, readItems: read }, now)
     }
-    const stub = startScript('wechat-stub.ts', { latencyMs: 0 })
+    const stub = startScript('rig/wechat-stub.ts', { latencyMs: 0 })
     return withScripts([stub], async () => {
       const config = { stubUrl: await stub.line(), databaseUrl: mysql.url, concurrency: 64 }
       const figures = await measure(startScript('candidates/service-messages.ts', config), mysql.pid)

@@ -38,7 +38,7 @@ interface RunOptions {
 
 /** A daily run by one or more processes: who sends, and what it takes from WeChat's stand-in. */
 async function dailyRun({ database, processes = 1, ...options }: RunOptions): Promise<Figures> {
-  const stub = startScript('wechat-stub.ts', { latencyMs: options.latencyMs, hangs: options.beside })
+  const stub = startScript('rig/wechat-stub.ts', { latencyMs: options.latencyMs, hangs: options.beside })
   return withScripts([stub], async () => {
     const stubUrl = await stub.line()
     const config = { ...options, stubUrl, databaseUrl: database?.url, today: today() }

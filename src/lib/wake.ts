@@ -8,23 +8,25 @@ export interface Wake {
 }
 
 export function createWake(): Wake {
-  let { promise, resolve } = pending()
+  // Only while somebody waits: most changes of a large run meet nobody.
+  let promise: Promise<void> | undefined
+  let resolve = (): void => {}
+
+  const next = (): Promise<void> => {
+    promise ??= new Promise<void>((done) => {
+      resolve = done
+    })
+    return promise
+  }
   return {
     wake() {
+      if (!promise) return
+      promise = undefined
       resolve()
-      ;({ promise, resolve } = pending())
     },
-    next: () => promise,
+    next,
     async until(condition) {
-      while (!condition()) await promise
+      while (!condition()) await next()
     },
   }
-}
-
-function pending(): { promise: Promise<void>; resolve: () => void } {
-  let resolve = (): void => {}
-  const promise = new Promise<void>((done) => {
-    resolve = done
-  })
-  return { promise, resolve }
 }

@@ -45,8 +45,7 @@ export function createAttempt(
     return brake.doubts > 0 && !mayProbe && !stopping.isStopping()
   }
 
-  async function mayLeave(message: HeldMessage): Promise<boolean> {
-    if (!isWanted(message)) return false
+  async function markAndLook(message: HeldMessage): Promise<boolean> {
     const isMarked = await mark(message).catch((error: unknown) => {
       stopping.fail(error)
       return false
@@ -54,15 +53,14 @@ export function createAttempt(
     return isMarked && isWanted(message)
   }
 
-  async function request(message: HeldMessage): Promise<{ result: SendResult; left: boolean }> {
-    let left = false
-    const result = await deps.send(message, async () => {
-      if (!(await mayLeave(message))) return false
-      left = true
-      failpoint('send.before')
-      return true
-    })
-    return { result, left }
+  /** Calls `onLeaving` if the request may leave. Only a message that has yet to be marked is waited for. */
+  function mayLeave(message: HeldMessage, onLeaving: () => void): boolean | Promise<boolean> {
+    const letGo = (isAllowed: boolean): boolean => {
+      if (isAllowed) onLeaving()
+      return isAllowed
+    }
+    if (!isWanted(message)) return false
+    return message.state === 'sending' ? letGo(true) : markAndLook(message).then(letGo)
   }
 
   /** A message that was claimed and not sent is given back, unless an earlier attempt may have been delivered. */
@@ -95,7 +93,13 @@ export function createAttempt(
     underWay++
     let answered: SendResult | undefined
     try {
-      const { result, left } = await request(message)
+      let left = false
+      const result = await deps.send(message, () =>
+        mayLeave(message, () => {
+          left = true
+          failpoint('send.before')
+        }),
+      )
       if (!left && !isWanted(message)) return leases.isHeld(message) ? notSent(message) : undefined
       answered = result
       deps.observe.answered(message, result)

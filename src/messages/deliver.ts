@@ -1,6 +1,7 @@
 import { createWake } from '../lib/wake.js'
 import { createAttempt } from './attempt.js'
 import type { DeliverDeps, DeliverOptions, Source } from './delivery.js'
+import type { JudgedMessage } from './judged.js'
 import { createLeases } from './leases.js'
 import type { HeldMessage } from './message.js'
 import { createPace } from './pace.js'
@@ -51,29 +52,34 @@ export async function deliverAll(deps: DeliverDeps, source: Source, options: Del
 
   async function work(): Promise<void> {
     for (;;) {
-      await wake.until(() => queue.length > 0 || claimEnded)
-      const message = queue.shift()
-      if (message) {
-        wake.wake()
-        await deliver(message).catch(stopping.fail)
-      } else if (claimEnded) return
-      // Otherwise another worker was quicker: all were woken for what may be one message.
+      let message = queue.shift()
+      if (message) wake.wake()
+      else if (claimEnded) return
+      else await wake.next()
+      try {
+        // With as many permits as it takes.
+        while (message) message = await settle(message, await attempt(message))
+      } catch (error) {
+        stopping.fail(error)
+      }
     }
   }
 
-  /** Delivers one message, with as many permits as it takes. */
-  async function deliver(claimed: HeldMessage): Promise<void> {
-    let message: HeldMessage | undefined = claimed
-    while (message) {
-      const judged = await attempt(message)
-      if (!judged) return settling.abandon(message)
-      const isAwaited: boolean =
-        judged.verdict.kind === 'next_permit' ||
-        !isOwnKey(message.channel, message.permitSource) ||
-        settling.isBacklogged()
-      const settled = settling.settle(judged, isAwaited)
-      message = isAwaited ? await settled : undefined
+  /** What is to be sent next instead of the message, if its verdict must be on record before that is known. */
+  function settle(
+    message: HeldMessage,
+    judged: JudgedMessage | undefined,
+  ): Promise<HeldMessage | undefined> | undefined {
+    if (!judged) {
+      settling.abandon(message)
+      return undefined
     }
+    const isAwaited =
+      judged.verdict.kind === 'next_permit' ||
+      !isOwnKey(message.channel, message.permitSource) ||
+      settling.isBacklogged()
+    const settled = settling.settle(judged, isAwaited)
+    return isAwaited ? settled : undefined
   }
 
   const workers = Array.from({ length: deps.concurrency }, work)

@@ -36,12 +36,18 @@ export function createPace(concurrency: number, rate: Rate, share: Share): Pace 
     }
   }
 
+  function takeTurn(): Promise<void> {
+    const entered = share.enter(stopped.signal)
+    // Without a rate there is nothing more to wait for, and each message of a run comes by here.
+    return rate.perSecond === undefined ? entered : entered.then(() => rate.turn(stopped.signal))
+  }
+
   return {
-    async enter() {
-      if (underWay < Math.floor(allowed)) underWay++
-      else await new Promise<void>((resolve) => waiting.push(resolve))
-      await share.enter(stopped.signal)
-      await rate.turn(stopped.signal)
+    enter() {
+      if (underWay >= Math.floor(allowed))
+        return new Promise<void>((resolve) => waiting.push(resolve)).then(takeTurn)
+      underWay++
+      return takeTurn()
     },
     leave(outcome) {
       underWay--

@@ -36,7 +36,10 @@ const LONGEST_WAIT_MS = 60 * SECOND_MS
 
 /** Without `take`, the rate is this process's alone. */
 export function createRate(perSecond: number | undefined, take?: TakeTurns): Rate {
-  if (perSecond === undefined) return { perSecond, turn: async () => {} }
+  if (perSecond === undefined) {
+    const atOnce = Promise.resolve()
+    return { perSecond, turn: () => atOnce }
+  }
   return { perSecond, turn: createQueue(perSecond, take ?? createLocalTurns(SECOND_MS / perSecond)) }
 }
 

@@ -20,19 +20,35 @@ export function createSender(
   return (message, mayLeave) => {
     const { id, channel, openId, templateId, page, data, formId } = message
     const options = mayLeave ? { mayLeave } : {}
-    const body = { touser: openId, template_id: templateId, data }
-    const withPage = page === '' ? body : { ...body, page }
+    // undefined is not sent. Objects that are spread together would copy each message twice.
+    const opens = page === '' ? undefined : page
     switch (channel) {
       case 'form_id':
-        return wechat.sendTemplateMessage({ ...withPage, form_id: formId }, options)
+        return wechat.sendTemplateMessage(
+          { touser: openId, template_id: templateId, data, page: opens, form_id: formId },
+          options,
+        )
       case 'subscribe':
         return wechat.sendSubscribeMessage(
-          { ...withPage, miniprogram_state: miniprogramState, lang },
+          {
+            touser: openId,
+            template_id: templateId,
+            data,
+            page: opens,
+            miniprogram_state: miniprogramState,
+            lang,
+          },
           options,
         )
       case 'official':
         return wechat.sendOfficialTemplateMessage(
-          { ...body, ...openingFor(message), client_msg_id: String(id) },
+          {
+            touser: openId,
+            template_id: templateId,
+            data,
+            ...openingFor(message),
+            client_msg_id: String(id),
+          },
           options,
         )
     }

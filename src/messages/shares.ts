@@ -44,15 +44,15 @@ export function createShares(concurrency: number): Shares {
   const shareOf = (kind: MessageKind): Share => {
     const lane = lanes[kind]
     return {
-      async enter(signal) {
+      enter(signal) {
         // Nobody waits: each message of a run comes by here, and most find a place free.
         const isFree = nextKind() === undefined && hasRoom()
         if (isFree || signal.aborted) {
           if (isFree) last = kind
           lane.underWay++
-          return
+          return AT_ONCE
         }
-        await new Promise<void>((resolve) => {
+        return new Promise<void>((resolve) => {
           const go = (): void => {
             signal.removeEventListener('abort', go)
             lane.waiting.delete(go)
@@ -72,6 +72,9 @@ export function createShares(concurrency: number): Shares {
   }
   return { reminder: shareOf('reminder'), api: shareOf('api') }
 }
+
+/** One promise for all that need not wait. */
+const AT_ONCE = Promise.resolve()
 
 function createLane(): { underWay: number; waiting: Set<() => void> } {
   return { underWay: 0, waiting: new Set() }

@@ -57,7 +57,10 @@ interface Field {
   alternatives: { from: number; text: string; says: boolean }[]
 }
 
-/** Renders the reminders of one day. The day is filled in once: formatting it takes longer than all the rest. */
+/**
+ * Renders the reminders of one day. The day is filled in once: formatting it takes longer than all the rest. What is said
+ * of a streak is made once as well, and shared by all users who have it; for the users of one claim, so that it is bounded.
+ */
 export function reminderRenderer(data: ReminderData, date: BusinessDate): (streak: number) => TemplateData {
   const fields: Field[] = Object.entries(data).map(([key, value]) => ({
     key,
@@ -67,12 +70,18 @@ export function reminderRenderer(data: ReminderData, date: BusinessDate): (strea
       says: text.includes(STREAK),
     })),
   }))
-  return (streak) => {
+  const render = (streak: number): TemplateData => {
     const rendered: TemplateData = {}
     for (const { key, alternatives } of fields) {
       const fits = alternatives.find(({ from }) => streak >= from) ?? alternatives.at(-1)
       if (fits) rendered[key] = { value: fits.says ? fillStreak(fits.text, streak) : fits.text }
     }
     return rendered
+  }
+  const known = new Map<number, TemplateData>()
+  return (streak) => {
+    const said = known.get(streak) ?? render(streak)
+    known.set(streak, said)
+    return said
   }
 }

@@ -37,6 +37,8 @@ export interface SharedToken extends AccessTokens {
 
 interface Held {
   token: string
+  /** The same as a promise, one for all who ask. */
+  known: Promise<string>
   expiresAt: number
   refreshAt: number
 }
@@ -82,7 +84,12 @@ export function createSharedToken(options: SharedTokenOptions): SharedToken {
 
   const hold = (current: CurrentToken, failing: string | undefined): string => {
     const { token, expiresInMs, refreshInMs, fetched, failure } = current
-    held = { token, expiresAt: now() + expiresInMs, refreshAt: now() + refreshInMs }
+    held = {
+      token,
+      known: Promise.resolve(token),
+      expiresAt: now() + expiresInMs,
+      refreshAt: now() + refreshInMs,
+    }
     failed = undefined
     if (failure !== undefined) reportFailure(failure)
     if (fetched !== undefined) {
@@ -126,11 +133,11 @@ export function createSharedToken(options: SharedTokenOptions): SharedToken {
     )
   }
 
-  const get = async (): Promise<string> => {
+  const get = (): Promise<string> => {
     if (held === undefined || now() >= held.expiresAt) return refresh(undefined)
     // The failure is on record, and the next call after the pause tries again.
     if (now() >= held.refreshAt) refresh(undefined).catch(() => {})
-    return held.token
+    return held.known
   }
 
   const replace = async (failing: string): Promise<string> => {

@@ -32,7 +32,7 @@ export interface CallOptions {
    * request with a new token, which can take seconds to come. False: the request does not leave, and the
    * result is `unreachable`.
    */
-  mayLeave?(): Promise<boolean>
+  mayLeave?(): boolean | Promise<boolean>
 }
 
 export interface WechatClient {
@@ -58,21 +58,24 @@ export function createWechatClient(deps: {
   const { http, tokens } = deps
   const query = tokenQuery()
 
+  const request = ({ method, path, body }: WechatCall, token: string, signal?: AbortSignal) =>
+    http.request({
+      method,
+      path: path + query(token),
+      body: body === undefined ? undefined : toWire(body),
+      signal,
+    })
+
+  // Whatever is known at once is not awaited: each message of a large run comes by here.
   const ask = async (
     call: WechatCall,
     token: string,
     errcodeWhenOk: 'always' | 'may_be_absent',
     { signal, mayLeave }: CallOptions,
   ): Promise<Answer> => {
-    if (mayLeave && !(await mayLeave())) return unreachableBecause('aborted')
-    const { method, path, body } = call
-    const result = await http.request({
-      method,
-      path: path + query(token),
-      body: body === undefined ? undefined : toWire(body),
-      signal,
-    })
-    const answer = readAnswer(result, errcodeWhenOk)
+    const isAllowed = mayLeave === undefined || mayLeave()
+    if (isAllowed !== true && !(await isAllowed)) return unreachableBecause('aborted')
+    const answer = readAnswer(await request(call, token, signal), errcodeWhenOk)
     return answer.kind === 'refused' ? { ...answer, errmsg: redact(answer.errmsg, [token]) } : answer
   }
 
@@ -97,12 +100,8 @@ export function createWechatClient(deps: {
     }
   }
 
-  const send = async (path: string, body: object, options?: CallOptions): Promise<SendResult> => {
-    const answer = await askWithToken({ method: 'POST', path, body }, 'always', options)
-    if (answer.kind !== 'succeeded') return answer
-    const msgid = msgidOf(answer.text)
-    return msgid === undefined ? { kind: 'accepted' } : { kind: 'accepted', msgid }
-  }
+  const send = (path: string, body: object, options?: CallOptions): Promise<SendResult> =>
+    askWithToken({ method: 'POST', path, body }, 'always', options).then(toSendResult)
 
   return {
     sendTemplateMessage: (message, options) => send(SEND_PATHS.form_id, message, options),
@@ -110,6 +109,12 @@ export function createWechatClient(deps: {
     sendOfficialTemplateMessage: (message, options) => send(SEND_PATHS.official, message, options),
     call: (call, options) => askWithToken(call, 'may_be_absent', options),
   }
+}
+
+function toSendResult(answer: Answer): SendResult {
+  if (answer.kind !== 'succeeded') return answer
+  const msgid = msgidOf(answer.text)
+  return msgid === undefined ? { kind: 'accepted' } : { kind: 'accepted', msgid }
 }
 
 function isTokenRefused(answer: Answer): answer is Refused {

@@ -35,6 +35,11 @@ export function runByNpm(words: string[], env: Environment): Promise<Ended> {
   return start('npm', ['run', '-s', 'cli', '--', ...words], env, ROOT).ended
 }
 
+/** As an operator starts the service. */
+export function startByNpm(env: Environment): Running {
+  return start('npm', ['start'], env, ROOT)
+}
+
 function start(program: string, words: string[], env: Environment, cwd: string): Running {
   const { PATH = '', HOME = '' } = process.env
   const child = spawn(program, words, {

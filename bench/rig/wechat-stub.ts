@@ -1,5 +1,5 @@
 import { createServer } from 'node:http'
-import { config } from './rig/process.js'
+import { config } from './candidate.js'
 
 /**
  * A stand-in for WeChat that answers at once, or after `latencyMs`, and checks nothing: the cheapest thing that a send
