@@ -12,7 +12,7 @@ import { assertFileExists, withDatabase } from './databases.js'
 import { print } from './output.js'
 
 export const addDoctor: AddCommand = (program, cli) => {
-  addAccountCommand(program, 'doctor')
+  addAccountCommand(program, 'doctor', 'the account that is examined; all if left out')
     .description('check everything that a run needs, and say what to do')
     .option('--json', 'one JSON object on stdout', false)
     .action((options: AccountOptions) => cli.end(options, () => examineAll(cli, options)))
