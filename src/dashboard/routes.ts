@@ -46,10 +46,7 @@ function allPages(deps: DashboardDeps): FastifyPluginAsync {
     })
     const readerOf = (request: FastifyRequest): Reader => toReader(request, visitOf(request))
     // Where there is no password, only the switches of language and theme have a form.
-    const sessions = await openSessions(
-      adminPassword ?? randomBytes(32).toString('hex'),
-      accounts.all[0]?.appId ?? '',
-    )
+    const sessions = await openSessions(adminPassword ?? randomBytes(32).toString('hex'))
 
     await app.register(cookie)
     await app.register(formbody, { bodyLimit: 4 * 1024 })

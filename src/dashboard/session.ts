@@ -8,6 +8,7 @@ import { sha256 } from '../lib/sha256.js'
 export const SIGNED_IN_MS = 12 * HOUR_MS
 
 const ISSUER = 'sign-in-reminder-dashboard'
+const AUDIENCE = 'operators'
 const ALGORITHM = 'HS256'
 
 /** An operator who has signed in. */
@@ -32,12 +33,12 @@ export interface OperatorSessions {
 
 /**
  * Sessions that any process with the same password can check, and that end when it changes: nothing is stored, and
- * the key comes from the password.
+ * the key comes from the password. They are of no account: accounts come, go and change places while somebody is signed in.
  */
-export async function openSessions(adminPassword: string, appId: string): Promise<OperatorSessions> {
+export async function openSessions(adminPassword: string): Promise<OperatorSessions> {
   const [key, formKey] = await Promise.all([
-    deriveKey(adminPassword, `dashboard session ${appId}`),
-    deriveKey(adminPassword, `dashboard form ${appId}`),
+    deriveKey(adminPassword, 'dashboard session'),
+    deriveKey(adminPassword, 'dashboard form'),
   ])
 
   return {
@@ -45,7 +46,7 @@ export async function openSessions(adminPassword: string, appId: string): Promis
       new SignJWT({ name })
         .setProtectedHeader({ alg: ALGORITHM, typ: 'JWT' })
         .setIssuer(ISSUER)
-        .setAudience(appId)
+        .setAudience(AUDIENCE)
         .setJti(id)
         .setExpirationTime(new Date(now + SIGNED_IN_MS))
         .sign(key),
@@ -54,7 +55,7 @@ export async function openSessions(adminPassword: string, appId: string): Promis
         const { payload } = await jwtVerify<{ name: unknown }>(token, key, {
           algorithms: [ALGORITHM],
           issuer: ISSUER,
-          audience: appId,
+          audience: AUDIENCE,
           requiredClaims: ['jti', 'exp'],
           currentDate: new Date(now),
         })

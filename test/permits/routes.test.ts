@@ -30,7 +30,8 @@ describe.each(dialects)('POST /v1/form-ids of a service account on %s', (dialect
     })
     expect(JSON.stringify(refused.body)).toContain(`"${field}"`)
     const counts = await countRows(service.db)
-    expect(counts).toMatchObject({ wx_save_form_id: 0, wx_message_push_status: 0, wx_user: 0 })
+    expect(counts).toMatchObject({ wx_save_form_id: 0, wx_message_push_status: 0 })
+    expect(await service.db('wx_user')).toEqual([])
   })
 })
 
