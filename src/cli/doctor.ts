@@ -93,7 +93,10 @@ function toLines(checked: AccountFinding): string[] {
   const about = app_id === undefined ? '' : `${app_id}: `
   const known = finding ? ` [${finding}]` : ''
   return [
-    `${status.padEnd(4)} ${about}${name}: ${reason}${fix ? `. ${fix}` : ''}${known}`,
-    ...(fix ? [`     ${reason_zh}。${fix_zh}`] : []),
+    `${status.padEnd(4)} ${about}${name}: ${fix ? `${ended(reason, '.')} ${fix}` : reason}${known}`,
+    ...(fix ? [`     ${ended(reason_zh, '。')}${fix_zh}`] : []),
   ]
 }
+
+/** Some reasons are a sentence, others a few words. */
+const ended = (reason: string, stop: string): string => (reason.endsWith(stop) ? reason : reason + stop)
