@@ -3,7 +3,7 @@ import type { AccountParts } from './app.js'
 import { createCallbackWorker } from './callbacks/process.js'
 import type { Config } from './config/read.js'
 import { openOperators } from './dashboard/operators.js'
-import { shareOf } from './db/share.js'
+import type { DatabaseShares } from './db/share.js'
 import { openLoginClient, openSending, type Sending, type ServiceBase } from './deps.js'
 import { jobsOf } from './jobs.js'
 import { logOf } from './lib/logger.js'
@@ -48,19 +48,19 @@ export interface AccountServiceDeps {
   base: ServiceBase
   metrics: Metrics
   tracing: Tracing | undefined
-  /** How many connections to the database an account may have at once. */
-  mostConnections(): number
+  /** Of the database, one for each account. */
+  shares: DatabaseShares
   /** Throws if our clock and the database's disagree. */
   assertClock(): Promise<void>
 }
 
 /** Opens what works for an account, and records the days that it missed. Sends nothing before its schedule starts. */
 export async function openAccountService(
-  { config, base: shared, metrics, tracing, mostConnections, assertClock }: AccountServiceDeps,
+  { config, base: shared, metrics, tracing, shares, assertClock }: AccountServiceDeps,
   account: Account,
 ): Promise<AccountService> {
   const { appId } = account
-  const base = { ...shared, db: shareOf(shared.db, mostConnections), log: logOf(shared.log, appId) }
+  const base = { ...shared, db: shares.open(), log: logOf(shared.log, appId) }
   const { db, log, now } = base
   base.hideSecrets(secretsOf(account))
   await openAllFollowers(db, account, now())

@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util'
 import type { Account } from './account.js'
 import { type AccountService, type AccountServiceDeps, openAccountService } from './account-service.js'
 import { type Accounts, createAccounts } from './accounts.js'
-import { poolStateOf } from './db/pool.js'
+import { createShares } from './db/share.js'
 
 /** The accounts of a process, which may change while it runs. */
 export interface AccountServices {
@@ -26,22 +26,16 @@ export interface AccountServices {
 
 /** Opens those of `first`; if one cannot be opened, the others are closed again. */
 export async function openAccountServices(
-  given: Omit<AccountServiceDeps, 'mostConnections'>,
+  given: Omit<AccountServiceDeps, 'shares'>,
   first: readonly Account[],
 ): Promise<AccountServices> {
   const { base, metrics } = given
-  const deps = { ...given, mostConnections }
   const services = new Map<string, AccountService>()
+  const deps = { ...given, shares: createShares(base.db, () => services.size > 1) }
   let current = createAccounts([])
   let hasStarted = false
   let isStopping = false
   let changing: Promise<void> = Promise.resolve()
-
-  /** Half of them stay for the others, whatever one account waits for. */
-  function mostConnections(): number {
-    const { max } = poolStateOf(base.db)
-    return services.size > 1 ? Math.ceil(max / 2) : max
-  }
 
   function serve(): void {
     current = createAccounts([...services.values()].map(({ account }) => account))

@@ -10,11 +10,13 @@ export interface AccountOptions extends JsonOption {
   appId?: string
 }
 
-/** Adds a command that works for one account. */
-export function addAccountCommand(program: Command, name: string): Command {
-  return program
-    .command(name)
-    .option('--app-id <APP_ID>', 'the account that it works for; may be left out where there is only one')
+/** Adds a command that works for one account. `which` tells of the option, for one that can work for all too. */
+export function addAccountCommand(
+  program: Command,
+  name: string,
+  which = 'the account that it works for; may be left out where there is only one',
+): Command {
+  return program.command(name).option('--app-id <APP_ID>', which)
 }
 
 export interface AccountSettings {

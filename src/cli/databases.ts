@@ -1,16 +1,17 @@
 import { statSync } from 'node:fs'
 import { type Account, secretsOf } from '../account.js'
 import { assignUnassigned } from '../books/index.js'
-import { type Config, type Purpose, readConfig } from '../config/read.js'
+import { type Config, type Purpose, readConfig, readSettings } from '../config/read.js'
 import { databaseName, sqliteFile } from '../db/database-name.js'
 import { hasTables, type MigrationParams } from '../db/migrate.js'
 import { isSqlite } from '../db/sql.js'
 import { type Base, openBase, openSending, type Sending, type ServiceBase } from '../deps.js'
 import { ServiceError } from '../errors.js'
+import { hasRows } from '../operations/account-store.js'
 import { assertClocksAgree } from '../operations/clock.js'
 import { assertMigrated, migrateLatest } from '../schema.js'
 import { openAllFollowers } from '../users/followers.js'
-import { type AccountOptions, readAccountSettings } from './account.js'
+import { type AccountOptions, findAccount, readAccountSettings } from './account.js'
 import type { Cli } from './command.js'
 import { printDatabase } from './output.js'
 
@@ -97,6 +98,15 @@ export function withSending<T>(
     },
     { config, account },
   )
+}
+
+/**
+ * Throws `unknown_account` if neither the database nor the settings know the account: otherwise a mistyped one would pass
+ * as one without faults. One that was taken out of the settings has its rows still.
+ */
+export async function assertKnown({ env }: Cli, { db }: Base, appId: string | undefined): Promise<void> {
+  if (appId === undefined || (await hasRows(db, appId))) return
+  findAccount(readSettings(env, 'nothing', appId).accounts, appId)
 }
 
 /**

@@ -12,7 +12,7 @@ import { assertFileExists, withDatabase } from './databases.js'
 import { print } from './output.js'
 
 export const addDoctor: AddCommand = (program, cli) => {
-  addAccountCommand(program, 'doctor')
+  addAccountCommand(program, 'doctor', 'the account that is examined; all if left out')
     .description('check everything that a run needs, and say what to do')
     .option('--json', 'one JSON object on stdout', false)
     .action((options: AccountOptions) => cli.end(options, () => examineAll(cli, options)))
@@ -93,7 +93,10 @@ function toLines(checked: AccountFinding): string[] {
   const about = app_id === undefined ? '' : `${app_id}: `
   const known = finding ? ` [${finding}]` : ''
   return [
-    `${status.padEnd(4)} ${about}${name}: ${reason}${fix ? `. ${fix}` : ''}${known}`,
-    ...(fix ? [`     ${reason_zh}。${fix_zh}`] : []),
+    `${status.padEnd(4)} ${about}${name}: ${fix ? `${ended(reason, '.')} ${fix}` : reason}${known}`,
+    ...(fix ? [`     ${ended(reason_zh, '。')}${fix_zh}`] : []),
   ]
 }
+
+/** Some reasons are a sentence, others a few words. */
+const ended = (reason: string, stop: string): string => (reason.endsWith(stop) ? reason : reason + stop)

@@ -4,11 +4,11 @@ import { expireStale } from '../permits/expire.js'
 import { findAppIds } from '../permits/store.js'
 import { type AccountOptions, addAccountCommand } from './account.js'
 import { type AddCommand, type Cli, EXIT } from './command.js'
-import { withBase } from './databases.js'
+import { assertKnown, withBase } from './databases.js'
 import { print, startProgress } from './output.js'
 
 export const addExpire: AddCommand = (program, cli) => {
-  addAccountCommand(program, 'expire')
+  addAccountCommand(program, 'expire', 'the account whose permits are looked at; all accounts if left out')
     .description('mark permits that have run out as expired, now')
     .option('--json', 'one JSON object on stdout', false)
     .action((options: AccountOptions) => cli.end(options, () => expire(cli, options)))
@@ -17,7 +17,9 @@ export const addExpire: AddCommand = (program, cli) => {
 async function expire(cli: Cli, options: AccountOptions): Promise<number> {
   const { WX_APP_ID: only } = cli.env
   const { json, appId: named = only } = options
-  return withBase(cli, 'writes', async ({ db, log, now }) => {
+  return withBase(cli, 'writes', async (base) => {
+    const { db, log, now } = base
+    await assertKnown(cli, base, options.appId)
     await assertClocksAgree(db, now)
     const appIds = named ? [named] : await findAppIds(db)
     if (only) await assignUnassigned(db, only, now())

@@ -23,7 +23,7 @@ export const addRecover: AddCommand = (program, cli) => {
           const answer = { delivered, failed, unknown, cancelled, retrying: retry, ...openToJson(open) }
           print(cli.streams, options.json, answer, [
             `${delivered} delivered, ${failed} failed, ${unknown} unknown, ${cancelled} given back, ${retry} to be retried.`,
-            ...(left === undefined ? [] : [`Left: ${left.en}.`]),
+            left === undefined ? 'Nothing is open.' : `Left: ${left.en}.`,
           ])
           return EXIT.ok
         }),

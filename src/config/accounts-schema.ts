@@ -81,7 +81,16 @@ function accountSchema(): JsonSchema {
     properties: top,
     required: REQUIRED.map((variable) => ACCOUNT_PROPERTIES[variable].path),
     additionalProperties: false,
+    ...TAP,
   }
+}
+
+/** What a tap on the reminder opens: of a service account a web page or a mini-program, of a mini-program its page. */
+const TAP: JsonSchema = {
+  if: { properties: { channel: { const: 'official' } }, required: ['channel'] },
+  // biome-ignore lint/suspicious/noThenProperty: a keyword of JSON Schema
+  then: { properties: { reminder: { properties: { page: false } } } },
+  else: { properties: { reminder: { properties: { url: false, miniprogram: false } } } },
 }
 
 /** Groups whose properties go together. */

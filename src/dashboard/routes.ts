@@ -45,7 +45,7 @@ function allPages(deps: DashboardDeps): FastifyPluginAsync {
     })
     const readerOf = (request: FastifyRequest): Reader => toReader(request, visitOf(request))
     // Where there is no password, only the switches of language and theme have a form.
-    const sessions = await openSessions(adminPassword, accounts.all[0]?.appId ?? '')
+    const sessions = await openSessions(adminPassword)
 
     await app.register(cookie)
     await app.register(formbody, { bodyLimit: 4 * 1024 })

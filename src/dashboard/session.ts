@@ -8,6 +8,7 @@ import { sha256 } from '../lib/sha256.js'
 export const SIGNED_IN_MS = 12 * HOUR_MS
 
 const ISSUER = 'sign-in-reminder-dashboard'
+const AUDIENCE = 'operators'
 const ALGORITHM = 'HS256'
 
 /** An operator who has signed in. */
@@ -32,15 +33,12 @@ export interface OperatorSessions {
 
 /**
  * Sessions that any process with the same password can check, and that end when it changes: nothing is stored, and
- * the keys come from the password. Without one, nobody signs in, and only this process knows the keys.
+ * the keys come from the password. They are of no account: accounts come, go and change places while somebody is signed
+ * in. Without a password nobody signs in, and only this process knows the keys.
  */
-export async function openSessions(
-  adminPassword: string | undefined,
-  appId: string,
-): Promise<OperatorSessions> {
+export async function openSessions(adminPassword: string | undefined): Promise<OperatorSessions> {
   // What is random cannot be guessed, and needs no slow derivation.
-  const secret =
-    adminPassword === undefined ? randomBytes(32) : await deriveKey(adminPassword, `dashboard ${appId}`)
+  const secret = adminPassword === undefined ? randomBytes(32) : await deriveKey(adminPassword, 'dashboard')
   const keyFor = (purpose: string) => createHmac('sha256', secret).update(purpose).digest()
   const [key, formKey] = [keyFor('session'), keyFor('form')]
 
@@ -49,7 +47,7 @@ export async function openSessions(
       new SignJWT({ name })
         .setProtectedHeader({ alg: ALGORITHM, typ: 'JWT' })
         .setIssuer(ISSUER)
-        .setAudience(appId)
+        .setAudience(AUDIENCE)
         .setJti(id)
         .setExpirationTime(new Date(now + SIGNED_IN_MS))
         .sign(key),
@@ -58,7 +56,7 @@ export async function openSessions(
         const { payload } = await jwtVerify<{ name: unknown }>(token, key, {
           algorithms: [ALGORITHM],
           issuer: ISSUER,
-          audience: appId,
+          audience: AUDIENCE,
           requiredClaims: ['jti', 'exp'],
           currentDate: new Date(now),
         })

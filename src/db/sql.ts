@@ -63,6 +63,11 @@ export function asCompared(db: Knex, text: string): string {
   return isSqlite(db) ? text : text.replace(/ +$/, '')
 }
 
+/** SQL: of this account, or of any if there is none. */
+export function ofAccount(column: string, appId: string | undefined): { sql: string; bindings: string[] } {
+  return appId === undefined ? { sql: '1 = 1', bindings: [] } : { sql: `${column} = ?`, bindings: [appId] }
+}
+
 /** `?,?,?` for a list of n bindings. */
 export function placeholders(n: number): string {
   return Array(n).fill('?').join(',')

@@ -19,7 +19,8 @@ export function oneOrBatch<Item extends TObject>(
 ) {
   const strict = { additionalProperties: false }
   const app_id = Type.Optional(AppId)
-  const one = Type.Object({ ...item.properties, app_id }, strict)
+  const meant = 'x-meant' in item ? { 'x-meant': item['x-meant'] } : {}
+  const one = Type.Object({ ...item.properties, app_id }, { ...strict, ...meant })
   const batch = (items: TSchema) =>
     Type.Object({ items: Type.Array(items, { minItems: 1, maxItems }), app_id }, strict)
   return Type.Unsafe<Static<Item> | { items: unknown[] }>({

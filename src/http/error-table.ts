@@ -161,8 +161,8 @@ export const ERROR_TABLE: Record<ErrorCode, ErrorEntry> = {
   },
   unknown_template: {
     meaning: {
-      en: 'the account does not use this template: details.known has those that it uses; add it to TEMPLATES, or report another one',
-      zh: '该账号不使用这个模板：details.known 是可用的模板；请把它加进 TEMPLATES，或改报其他模板',
+      en: 'the account does not use this template, or is a service account, which uses no permits at all: details.known has those that it uses; add it to TEMPLATES, or report another one',
+      zh: '该账号不使用这个模板，或是不用凭证的服务号：details.known 是可用的模板；请把它加进 TEMPLATES，或改报其他模板',
     },
     example: {
       message:

@@ -22,7 +22,7 @@ function messageOf(error: ErrorObject): string {
   if (propertyName !== undefined) return `the name ${message}`
   if (keyword === 'required') return 'is missing'
   if (keyword === 'additionalProperties')
-    return `is not known here${didYouMean(String(params.additionalProperty), namesIn(parentSchema))}`
+    return `is not known here${meant(String(params.additionalProperty), parentSchema)}`
   if (keyword === 'type') return mustBe([params.type].flat())
   if (keyword === 'anyOf') return mustBe(parentSchema?.anyOf?.map((kind: { type?: unknown }) => kind.type))
   if (keyword === 'enum') {
@@ -33,6 +33,11 @@ function messageOf(error: ErrorObject): string {
   if (keyword === 'minimum' && parentSchema?.['x-unit'] === 'ms' && typeof data === 'number' && data > 0)
     return `looks like seconds: send milliseconds, such as ${Math.round(data * 1_000)}`
   return message
+}
+
+function meant(name: string, schema: ErrorObject['parentSchema']): string {
+  const field = schema?.['x-meant']?.[name]
+  return field === undefined ? didYouMean(name, namesIn(schema)) : `; did you mean "${field}"?`
 }
 
 /** Those of its fields, and of the other shape that the body could have. */

@@ -37,8 +37,8 @@ const OPTIONS: Options = {
   useDefaults: false,
   allowUnionTypes: true,
   // For the API description: examples with names, what a number counts, what stands there in place of conditions. For
-  // messages: which fields the other shape of a body has.
-  keywords: ['x-examples', 'x-unit', 'x-described', 'x-other-fields'],
+  // messages: which fields the other shape of a body has, and which field is meant by a name of WeChat's.
+  keywords: ['x-examples', 'x-unit', 'x-described', 'x-other-fields', 'x-meant'],
   formats: { 'date-time': true },
 }
 

@@ -46,32 +46,36 @@ const EARLIEST_ZONE = 'Pacific/Kiritimati'
 const CHINA = 'Asia/Shanghai'
 
 /**
- * Proves from the data of all accounts that counters are exact, nobody was reminded twice on a day, the oldest permits
+ * Proves from the data of one account, or of all if `appId` is left out, that counters are exact, nobody was reminded twice on a day, the oldest permits
  * went first, each spent permit has its message, each message goes to the open_id that gave its permit, the totals of
  * ended runs and the outcomes of all runs are those of their messages, no message is stranded, and no last_date keeps a
  * user from being reminded. Reads without locks; beside a busy service a row may be seen in two states, so each finding
  * is checked a second time before it counts.
  */
-export async function audit(db: Knex, now: number, fix: boolean): Promise<AuditReport> {
-  const fixed = fix ? await fixCounters(db, now) : 0
+export async function audit(db: Knex, now: number, fix: boolean, appId?: string): Promise<AuditReport> {
+  const fixed = fix ? await fixCounters(db, now, appId) : 0
   const latest = businessDate(now, EARLIEST_ZONE)
-  const fixed_dates = fix ? await fixFutureDates(db, latest, now) : 0
-  const fixed_messages = fix ? await fixStranded(db, now) : 0
-  const fixed_ends = fix ? await fixEnds(db, now) : 0
+  const fixed_dates = fix ? await fixFutureDates(db, latest, now, appId) : 0
+  const fixed_messages = fix ? await fixStranded(db, now, appId) : 0
+  const fixed_ends = fix ? await fixEnds(db, now, appId) : 0
   const since = now - TOTALS_MS
-  const fixed_outcomes = fix ? await recountOutcomes(db, since) : 0
+  const fixed_outcomes = fix ? await recountOutcomes(db, since, appId) : 0
   const checks = [
-    await check('counter_is_exact', () => store.findWrongCounters(db, MAX_VIOLATIONS)),
-    await check('one_reminder_per_day', () => store.findDoubleReminders(db, MAX_VIOLATIONS)),
-    await check('oldest_permit_first', () => findYoungerSpentFirst(db, since, MAX_VIOLATIONS)),
-    await check('spent_permit_has_message', () => store.findSpentWithoutMessage(db, MAX_VIOLATIONS)),
-    await check('message_has_permit', () => store.findMessagesWithoutPermit(db, MAX_VIOLATIONS)),
-    await check('permit_goes_to_its_giver', () => store.findWrongReceivers(db, MAX_VIOLATIONS)),
-    await check('totals_of_ended_runs', () => store.findWrongTotals(db, since, MAX_VIOLATIONS)),
-    await check('outcomes_are_those_of_messages', () => findWrongOutcomes(db, { since }, MAX_VIOLATIONS)),
-    await check('open_message_will_go_on', () => store.findStranded(db, MAX_VIOLATIONS)),
-    await check('submitted_message_ended_as_it_says', () => store.findDisagreeingEnds(db, MAX_VIOLATIONS)),
-    await check('last_date_is_past', () => store.findFutureDates(db, latest, MAX_VIOLATIONS)),
+    await check('counter_is_exact', () => store.findWrongCounters(db, MAX_VIOLATIONS, appId)),
+    await check('one_reminder_per_day', () => store.findDoubleReminders(db, MAX_VIOLATIONS, appId)),
+    await check('oldest_permit_first', () => findYoungerSpentFirst(db, since, MAX_VIOLATIONS, appId)),
+    await check('spent_permit_has_message', () => store.findSpentWithoutMessage(db, MAX_VIOLATIONS, appId)),
+    await check('message_has_permit', () => store.findMessagesWithoutPermit(db, MAX_VIOLATIONS, appId)),
+    await check('permit_goes_to_its_giver', () => store.findWrongReceivers(db, MAX_VIOLATIONS, appId)),
+    await check('totals_of_ended_runs', () => store.findWrongTotals(db, since, MAX_VIOLATIONS, appId)),
+    await check('outcomes_are_those_of_messages', () =>
+      findWrongOutcomes(db, { since, appId }, MAX_VIOLATIONS),
+    ),
+    await check('open_message_will_go_on', () => store.findStranded(db, MAX_VIOLATIONS, appId)),
+    await check('submitted_message_ended_as_it_says', () =>
+      store.findDisagreeingEnds(db, MAX_VIOLATIONS, appId),
+    ),
+    await check('last_date_is_past', () => store.findFutureDates(db, latest, MAX_VIOLATIONS, appId)),
   ]
   return {
     ok: checks.every(({ ok }) => ok),
@@ -93,10 +97,10 @@ async function check(name: string, find: () => Promise<object[]>): Promise<Audit
 }
 
 /** Counts permits again: they are the truth, and counters follow. */
-async function fixCounters(db: Knex, now: number): Promise<number> {
+async function fixCounters(db: Knex, now: number, appId?: string): Promise<number> {
   let fixed = 0
   for (;;) {
-    const wrong = await store.findWrongCounters(db, MAX_VIOLATIONS)
+    const wrong = await store.findWrongCounters(db, MAX_VIOLATIONS, appId)
     if (wrong.length === 0) return fixed
     for (const { app_id, user_id } of wrong) {
       await inTransaction(db, (trx) => recountCounter(trx, app_id, user_id, now))
@@ -109,11 +113,11 @@ async function fixCounters(db: Knex, now: number): Promise<number> {
  * A last_date in the future becomes the day of the last reminder on record, or today if there is none: they
  * may have been reminded.
  */
-async function fixFutureDates(db: Knex, latest: number, now: number): Promise<number> {
+async function fixFutureDates(db: Knex, latest: number, now: number, appId?: string): Promise<number> {
   const today = businessDate(now, CHINA)
   let fixed = 0
   for (;;) {
-    const users = await store.findFutureDates(db, latest, MAX_VIOLATIONS)
+    const users = await store.findFutureDates(db, latest, MAX_VIOLATIONS, appId)
     if (users.length === 0) return fixed
     for (const { app_id, user_id } of users)
       if (await setLastDateBack(db, { appId: app_id, userId: user_id, latest, today }, now)) fixed++
@@ -124,8 +128,8 @@ async function fixFutureDates(db: Knex, latest: number, now: number): Promise<nu
  * Lets the end of submitted messages follow their state, which is what sending goes by; what is left of a deleted one
  * goes.
  */
-async function fixEnds(db: Knex, now: number): Promise<number> {
-  const wrong = await store.findDisagreeingEnds(db, MAX_LIST)
+async function fixEnds(db: Knex, now: number, appId?: string): Promise<number> {
+  const wrong = await store.findDisagreeingEnds(db, MAX_LIST, appId)
   if (wrong.length === 0) return 0
   const idsOf = (isGone: boolean): number[] =>
     sortedUnique(wrong.filter(({ state }) => (state === null) === isGone).map(({ message_id }) => message_id))
@@ -134,14 +138,14 @@ async function fixEnds(db: Knex, now: number): Promise<number> {
     if (left.length > 0) await followStates(trx, left, now)
     if (gone.length > 0) await deleteSubmitted(trx, gone)
   })
-  return wrong.length + (wrong.length === MAX_LIST ? await fixEnds(db, now) : 0)
+  return wrong.length + (wrong.length === MAX_LIST ? await fixEnds(db, now, appId) : 0)
 }
 
 /** Lets whoever looks next take over messages whose claim or retry someone has deleted by hand. */
-async function fixStranded(db: Knex, now: number): Promise<number> {
+async function fixStranded(db: Knex, now: number, appId?: string): Promise<number> {
   let fixed = 0
   for (;;) {
-    const stranded = await store.findStranded(db, MAX_LIST)
+    const stranded = await store.findStranded(db, MAX_LIST, appId)
     if (stranded.length === 0) return fixed
     for (const group of groupBy(stranded, ({ app_id, kind }) => `${kind} ${app_id}`).values()) {
       const [first] = group

@@ -1,6 +1,6 @@
 import type { Knex } from 'knex'
 import { PAY_HOLD_MS, VALIDITY_MARGIN_MS } from '../books/index.js'
-import { mysqlHint, scanRows } from '../db/sql.js'
+import { mysqlHint, ofAccount, scanRows } from '../db/sql.js'
 import { MINUTE_MS } from '../lib/durations.js'
 import type { UserId } from '../lib/user-id.js'
 
@@ -27,7 +27,13 @@ const AT_ONCE_MS = MINUTE_MS
  * A submitted message takes the oldest that is valid when it may go out, and one to an open_id takes that person's.
  * Permits of another kind do not compete with it: a form_id cannot be spent on a subscribe message.
  */
-export function findYoungerSpentFirst(db: Knex, since: number, limit: number): Promise<YoungerSpentFirst[]> {
+export function findYoungerSpentFirst(
+  db: Knex,
+  since: number,
+  limit: number,
+  appId?: string,
+): Promise<YoungerSpentFirst[]> {
+  const one = ofAccount('m.app_id', appId)
   return scanRows<YoungerSpentFirst>(
     db,
     `SELECT m.id AS message_id, m.user_id, spent.id AS spent_permit, older.id AS older_permit
@@ -41,14 +47,14 @@ export function findYoungerSpentFirst(db: Knex, since: number, limit: number): P
        AND older.expire < spent.expire AND older.expire > m.created_at + ${VALIDITY_MARGIN_MS}
        AND older.expire > spent.updated_at + ${VALIDITY_MARGIN_MS}
      LEFT JOIN wx_submitted_message s ON s.message_id = m.id
-     WHERE m.state <> 'cancelled' AND older.created_at < m.created_at - ${AT_ONCE_MS}
+     WHERE ${one.sql} AND m.state <> 'cancelled' AND older.created_at < m.created_at - ${AT_ONCE_MS}
        AND older.expire > COALESCE(s.not_before, 0) + ${VALIDITY_MARGIN_MS}
        AND (older.created_at > 0 OR older.id < spent.id)
        AND (older.status = 0 AND older.updated_at < m.created_at - ${AT_ONCE_MS}
          OR older.status = 2 AND older.message_id = 0 AND older.updated_at > older.expire
            AND m.created_at > ? AND NOT ${wasTakenSince()})
      LIMIT ?`,
-    [since, limit],
+    [...one.bindings, since, limit],
   )
 }
 

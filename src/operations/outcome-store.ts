@@ -1,5 +1,5 @@
 import type { Knex } from 'knex'
-import { mysqlHint, scanRows } from '../db/sql.js'
+import { mysqlHint, ofAccount, scanRows } from '../db/sql.js'
 import { CAUSE_OF_MESSAGE } from '../messages/cause.js'
 import type { Outcome } from '../runs/outcomes.js'
 
@@ -16,8 +16,8 @@ export interface WrongOutcome {
   messages: number
 }
 
-/** Which of the daily runs are looked at: those started after a moment (ms), or one. */
-export type RunsLookedAt = { since: number } | { runId: number }
+/** Which of the daily runs are looked at: those started after a moment (ms), of one account or of all; or one run. */
+export type RunsLookedAt = { since: number; appId?: string | undefined } | { runId: number }
 
 /**
  * Rule: the outcomes of a run are those of its messages. Attempts are not compared: messages do not keep each of them.
@@ -25,8 +25,9 @@ export type RunsLookedAt = { since: number } | { runId: number }
  * once, and each counts as claimed (1), in its state (2), and as reported (3).
  */
 export function findWrongOutcomes(db: Knex, runs: RunsLookedAt, limit: number): Promise<WrongOutcome[]> {
+  const one = ofAccount('r.app_id', 'since' in runs ? runs.appId : undefined)
   const [condition, value] = 'since' in runs ? ['r.started_at > ?', runs.since] : ['r.id = ?', runs.runId]
-  const isRun = `r.job = 'remind' AND ${condition}`
+  const isRun = `r.job = 'remind' AND ${one.sql} AND ${condition}`
   const inState = (then: string, otherwise: string): string =>
     `CASE WHEN way = 2 THEN ${then} ELSE ${otherwise} END`
   return scanRows<WrongOutcome>(
@@ -58,6 +59,6 @@ export function findWrongOutcomes(db: Knex, runs: RunsLookedAt, limit: number): 
      ) AS both_sides
      GROUP BY run_id, outcome, errcode, cause, template_id HAVING SUM(counted) <> SUM(messages)
      ORDER BY run_id, outcome, errcode, cause, template_id LIMIT ?`,
-    [value, value, limit],
+    [...one.bindings, value, ...one.bindings, value, limit],
   )
 }

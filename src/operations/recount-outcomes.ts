@@ -12,8 +12,8 @@ const MAX_OUTCOMES = 1_000
  * or taken away, rather than written down: whoever claims or settles meanwhile adds to both sides alike. Returns how
  * many runs were wrong.
  */
-export async function recountOutcomes(db: Knex, since: number): Promise<number> {
-  const wrong = await findWrongOutcomes(db, { since }, MAX_OUTCOMES)
+export async function recountOutcomes(db: Knex, since: number, appId?: string): Promise<number> {
+  const wrong = await findWrongOutcomes(db, { since, appId }, MAX_OUTCOMES)
   const runIds = [...new Set(wrong.map(({ run_id }) => run_id))]
   for (const runId of runIds)
     await inTransaction(db, async (trx) => {

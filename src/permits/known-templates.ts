@@ -1,6 +1,7 @@
 import type { Account } from '../account.js'
 import { ServiceError } from '../errors.js'
 
+type Uploader = Pick<Account, 'appId' | 'channel'>
 type TemplatesOfAccount = Pick<Account, 'channel' | 'templateId' | 'templates'>
 
 /**
@@ -26,6 +27,28 @@ export function unknownTemplate(account: TemplatesOfAccount, templateId: string)
     'unknown_template',
     `template_id: this account has no template ${templateId}; ${remedyOf(account, known)}`,
     { field: 'template_id', template_id: templateId, known },
+  )
+}
+
+/**
+ * Whether form_ids of the account may ever be spent. On subscribe they are what an account that moves can go back with; a
+ * service account has neither forms nor the open_ids of a mini-program.
+ */
+export function takesFormIds({ channel }: Uploader): boolean {
+  return channel !== 'official'
+}
+
+/** For a form_id or prepay_id that would be stored, counted and never spent. */
+export function unusedFormId(
+  { appId }: Uploader,
+  { prepay_id }: { prepay_id?: string | null },
+  pathOf: (field: string) => string,
+): ServiceError {
+  const field = pathOf(prepay_id === undefined ? 'form_id' : 'prepay_id')
+  return new ServiceError(
+    'unknown_template',
+    `${field}: ${appId} sends as a service account (WX_CHANNEL=official), which needs no permits: upload form_ids with the app_id of the mini-program whose form it was`,
+    { field, known: [] },
   )
 }
 

@@ -14,6 +14,7 @@ import { type Person, personsOf } from '../users/persons.js'
 import { MAX_UNSPENT_PERMITS, REJECTION_REASONS, type UploadedPermit } from './accept.js'
 import type { UploadOutcome } from './decide-uploads.js'
 import type { Ingest } from './ingest.js'
+import { takesFormIds, unusedFormId } from './known-templates.js'
 import { logUpload } from './upload-log.js'
 
 const MAX_ITEMS = 1_000
@@ -122,7 +123,10 @@ export function permitRoutes(deps: {
           tags: ['permits'],
           security: bothCallers('upload'),
           body: oneOrBatch(Item, MAX_ITEMS, EXAMPLES),
-          response: { 201: UploadAnswer, ...errorsOf(...CALLER_ERRORS, ...BODY_ERRORS, ...DATABASE_ERRORS) },
+          response: {
+            201: UploadAnswer,
+            ...errorsOf(...CALLER_ERRORS, ...BODY_ERRORS, ...DATABASE_ERRORS, 'unknown_template'),
+          },
         },
       },
       async (request, reply) => {
@@ -130,6 +134,7 @@ export function permitRoutes(deps: {
         const caller = callerOf(request)
         const items = readItems(request.body).map((item, pathOf) => {
           checkPermit(caller, item, pathOf)
+          if (!takesFormIds(account)) throw unusedFormId(account, item, pathOf)
           return item
         })
         const named = await personsOf(dbOf(account.appId), account, caller, items, now())

@@ -3,8 +3,9 @@ import { type Finding, toFinding } from '../findings/finding.js'
 import { HOUR_MS } from '../lib/durations.js'
 import type { PlatformDeps } from '../platform/kept.js'
 import type { TemplateListing } from '../platform/templates.js'
+import type { Template } from '../wechat/templates.js'
 import { examinePage } from './examine.js'
-import { isYoung, type Look, lookAtKept, lookAtTemplate } from './look.js'
+import { findElsewhere, isYoung, keptElsewhere, type Look, lookAtKept, lookAtTemplate } from './look.js'
 
 /** A list this old is good enough for whoever looks: WeChat's quota for it is small. */
 const LIST_AGE_MS = HOUR_MS
@@ -18,15 +19,13 @@ export async function examineAccount(
   account: Account,
   hasToken: boolean,
 ): Promise<Finding[]> {
+  const { signal } = new AbortController()
   const look = hasToken
-    ? await lookAtTemplate(
-        deps,
-        account,
-        { isFresh: isYoung(deps.now(), LIST_AGE_MS) },
-        new AbortController().signal,
-      )
+    ? await lookAtTemplate(deps, account, { isFresh: isYoung(deps.now(), LIST_AGE_MS) }, signal)
     : await lookAtKept(deps.db, account)
-  return describe(account, look)
+  return describe(account, look, () =>
+    hasToken ? findElsewhere(deps, account, signal) : keptElsewhere(deps.db, account),
+  )
 }
 
 /** The same by what is kept: nobody is asked. For a page that is loaded often. */
@@ -35,17 +34,23 @@ export async function examineKept(
   account: Account,
 ): Promise<{ findings: Finding[]; listedAt: number | null }> {
   const look = await lookAtKept(db, account)
-  return { findings: describe(account, look), listedAt: look.listing.listedAt }
+  const findings = await describe(account, look, () => keptElsewhere(db, account))
+  return { findings, listedAt: look.listing.listedAt }
 }
 
-function describe(account: Account, { findings, listing }: Look): Finding[] {
-  if (account.templateId === '') return [noTemplate(), ...examineOthers(account, listing)]
+async function describe(
+  account: Account,
+  { findings, listing }: Look,
+  listElsewhere: () => Promise<TemplateListing>,
+): Promise<Finding[]> {
+  const others = await examineOthers(account, listing, listElsewhere)
+  if (account.templateId === '') return [noTemplate(), ...others]
   const found = findings.length > 0 ? findings : [noList(listing)]
   return [
     ...found,
     ...(listing.failure !== null && findings.length > 0 ? [oldList(listing)] : []),
     examinePage(account),
-    ...examineOthers(account, listing),
+    ...others,
   ]
 }
 
@@ -84,24 +89,35 @@ function oldList({ failure, listedAt }: TemplateListing): Finding {
   })
 }
 
-/** Further templates are only warned of: the reminders do without them. */
-function examineOthers({ appId, templates: wanted }: Account, { templates }: TemplateListing): Finding[] {
+/**
+ * Further templates are only warned of: the reminders do without them. On form_id those of subscribe messages are right
+ * too: their subscriptions are collected until the account moves. Where that list is not to be had, nothing is said.
+ */
+async function examineOthers(
+  { appId, channel, templates: wanted }: Account,
+  { templates }: TemplateListing,
+  listElsewhere: () => Promise<TemplateListing>,
+): Promise<Finding[]> {
   if (templates === undefined) return []
-  const has = new Set(templates.map(({ id }) => id))
-  return wanted
-    .filter((id) => !has.has(id))
-    .map((id) =>
-      toFinding(
-        'templates',
-        'warn',
-        { en: `Account ${appId} has no template ${id}`, zh: `账号 ${appId} 没有模板 ${id}` },
-        {
-          fix: {
-            en: 'Copy the ids in TEMPLATES from the console of exactly this account, or remove this one.',
-            zh: '到该账号的后台复制 TEMPLATES 中的模板 ID，或去掉这个。',
-          },
-          finding: 'template_not_of_account',
-        },
-      ),
-    )
+  const lackedBy = (listed: readonly Template[], ids: string[]): string[] =>
+    ids.filter((id) => !listed.some((template) => template.id === id))
+  const lacking = lackedBy(templates, wanted)
+  if (channel !== 'form_id' || lacking.length === 0) return lacking.map((id) => noSuchTemplate(appId, id))
+  const { templates: elsewhere } = await listElsewhere()
+  return elsewhere === undefined ? [] : lackedBy(elsewhere, lacking).map((id) => noSuchTemplate(appId, id))
+}
+
+function noSuchTemplate(appId: string, id: string): Finding {
+  return toFinding(
+    'templates',
+    'warn',
+    { en: `Account ${appId} has no template ${id}`, zh: `账号 ${appId} 没有模板 ${id}` },
+    {
+      fix: {
+        en: 'Copy the ids in TEMPLATES from the console of exactly this account, or remove this one.',
+        zh: '到该账号的后台复制 TEMPLATES 中的模板 ID，或去掉这个。',
+      },
+      finding: 'template_not_of_account',
+    },
+  )
 }

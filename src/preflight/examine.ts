@@ -108,7 +108,7 @@ function textsOf(value: Reminder['data'][string] | undefined): string[] {
 
 /** Whether a tap on the reminder opens something. Which pages are released, only sending tells. */
 export function examinePage({ channel, page, url, miniprogram }: Reminder): Finding {
-  const target = channel === 'official' ? (miniprogram?.pagepath ?? url) : page
+  const target = channel === 'official' ? miniprogram?.pagepath || miniprogram?.appid || url : page
   if (target !== '') return toFinding('page', 'ok', { en: target, zh: target })
   const { reason, fix } = KNOWN_ERRORS.page_missing
   return toFinding('page', 'warn', reason, { fix, finding: 'page_missing' })

@@ -48,6 +48,11 @@ export async function lookAtKept(db: PlatformDeps['db'], account: Account): Prom
   return { findings: compare(account, listing), listing, isCertain: false }
 }
 
+/** The same as it is kept. */
+export function keptElsewhere(db: PlatformDeps['db'], { appId, channel }: Account): Promise<TemplateListing> {
+  return keptTemplates(db, { appId, channel: OTHER[channel] })
+}
+
 /** For whoever looks now and then: a list this young will do. */
 export function isYoung(now: number, ageMs: number): (kept: KeptRow) => boolean {
   return ({ answered_at, failure }) => failure === null && answered_at !== null && now - answered_at < ageMs
@@ -61,8 +66,8 @@ function compare(account: Account, { templates }: TemplateListing, elsewhere?: T
   return templates === undefined ? [] : examineTemplate(account, templates, elsewhere?.templates)
 }
 
-/** Only after a miss, and kept as well. Without it, the miss is told all the same. */
-function findElsewhere(
+/** The list of the other kind. Only after a miss, and kept as well. Without it, the miss is told all the same. */
+export function findElsewhere(
   deps: PlatformDeps,
   { appId, channel }: Account,
   signal: AbortSignal,

@@ -1,8 +1,7 @@
 import type { Account } from '../account.js'
 import type { Logger } from '../lib/logger.js'
-import { findRunOfDay } from '../messages/quota-store.js'
+import { askQuota } from '../messages/ask-quota.js'
 import type { PlatformDeps } from '../platform/kept.js'
-import { askSendQuota, type QuotaReading } from '../platform/quota.js'
 
 type Deps = PlatformDeps & { log: Logger }
 
@@ -38,34 +37,14 @@ async function ask(
   askedFor: string,
   signal: AbortSignal,
 ): Promise<void> {
-  const { db, log } = deps
   const about = { app_id: account.appId, run_id: run.id }
   const isFresh = (kept: { asked_for: string }): boolean => kept.asked_for === askedFor
-  try {
-    const { planned = null, ended = 0 } = (await findRunOfDay(db, account.appId, run.slot)) ?? {}
-    const { reading, failure, isNew } = await askSendQuota(
-      deps,
-      account,
-      { askedFor, isFresh, ended },
-      signal,
-    )
-    if (!isNew) return
-    if (failure !== null) {
-      log.info({ event: 'quota.not_had', ...about, why: failure }, 'WeChat did not tell the quota of sends')
-      return
-    }
-    if (!reading) return
-    const { path, dailyLimit, used, remain } = reading
-    log.info({ event: 'quota.asked', ...about, path, daily_limit: dailyLimit, used, remain })
-    warnIfShort(log, about, reading, (planned ?? 0) - ended)
-  } catch (error) {
-    log.warn({ event: 'quota.failed', ...about, err: error }, 'the run goes on without the quota of sends')
-  }
-}
-
-function warnIfShort(log: Logger, about: object, { remain }: QuotaReading, planned: number): void {
+  const told = await askQuota(deps, account, { askedFor, isFresh, date: run.slot, about }, signal)
+  if (!told) return
+  const planned = told.planned - told.ended
+  const { remain } = told.reading
   if (planned <= remain) return
-  log.warn(
+  deps.log.warn(
     { event: 'quota.short', ...about, remain, planned },
     'the quota of sends is smaller than the run: it will pause when WeChat refuses (45009)',
   )

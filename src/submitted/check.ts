@@ -1,7 +1,7 @@
 import type { Account } from '../account.js'
 import { ServiceError } from '../errors.js'
 import { DAY_MS } from '../lib/durations.js'
-import { openingOf } from '../messages/opening.js'
+import { isWebAddress, openingOf } from '../messages/opening.js'
 import { checkValue, fitValue } from '../wechat/template-values.js'
 import type { Item } from './schemas.js'
 
@@ -37,12 +37,22 @@ export function checkItem(
 ): CheckedItem {
   const { template_id: templateId, page = '' } = item
   checkTemplate(account, templateId, pathOf)
-  if (account.channel === 'official' && page !== '' && !openingOf(page, account))
+  checkPage(account, page, pathOf)
+  return { templateId, page, data: fitData(item.data, pathOf), ...checkTimes(item, pathOf, now) }
+}
+
+function checkPage(account: Pick<Account, 'channel' | 'miniprogram'>, page: string, pathOf: PathOf): void {
+  if (account.channel !== 'official') {
+    if (isWebAddress(page))
+      throw invalid(
+        pathOf('page'),
+        'must be a page of the mini-program, such as pages/parcel/index: only messages of a service account open web addresses',
+      )
+  } else if (page !== '' && !openingOf(page, account))
     throw invalid(
       pathOf('page'),
       'must be a web address, or the account must name the mini-program whose page it is: REMINDER_MINIPROGRAM',
     )
-  return { templateId, page, data: fitData(item.data, pathOf), ...checkTimes(item, pathOf, now) }
 }
 
 function checkTemplate(

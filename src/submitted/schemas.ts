@@ -30,7 +30,7 @@ export const Item = Type.Object(
       Type.String({
         maxLength: 255,
         description:
-          'What a tap opens; left out: nothing. On a service account a page of the mini-program of its reminder, or a web address; left out: what its reminder opens',
+          'What a tap opens, such as pages/parcel/index; left out: nothing. On a service account a page of the mini-program of its reminder, or a web address; left out: what its reminder opens',
       }),
     ),
     not_before: Type.Optional(Milliseconds('Not sent before this time, in ms since 1970; left out: at once')),
@@ -38,7 +38,8 @@ export const Item = Type.Object(
       Milliseconds('Not sent from this time on, in ms since 1970; left out: a day after not_before'),
     ),
   },
-  { additionalProperties: false },
+  // WeChat's names for what a tap opens.
+  { additionalProperties: false, 'x-meant': { url: 'page', miniprogram: 'page', pagepath: 'page' } },
 )
 export type Item = Type.Static<typeof Item>
 

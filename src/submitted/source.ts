@@ -7,6 +7,7 @@ import { QuotaMoved } from '../messages/quota-count.js'
 import { observeTakeover, type Takeover, takeOver } from '../messages/recovery.js'
 import { addTallies, emptyTally, type Tally } from '../messages/tally.js'
 import { findWork } from './due-store.js'
+import type { SpentQuota } from './spent-quota.js'
 import { tidyUp } from './tidy-up.js'
 
 /** Fewer than a run claims: they are the answer to a call, and others may be due before the last of many. */
@@ -30,7 +31,7 @@ export function createSubmittedSource(
   deps: DeliverDeps,
   account: Account,
   brake: Brake,
-  { isProbe }: { isProbe: boolean },
+  { isProbe, spentQuota, signal }: { isProbe: boolean; spentQuota: SpentQuota; signal: AbortSignal },
 ): SubmittedSource {
   const { db, now, random, leaseMs, observe } = deps
   const perSecond = deps.rate.perSecond ?? Number.POSITIVE_INFINITY
@@ -51,7 +52,10 @@ export function createSubmittedSource(
   async function takeWithinQuota(limit: number): Promise<Takeover | undefined> {
     for (let looks = 0; looks < MAX_LOOKS; looks++) {
       const quota = await findAllowance(db, account, now())
-      if (quota?.left === 0) return undefined
+      if (quota?.left === 0) {
+        if (await spentQuota.mayGoOn(signal)) continue
+        return undefined
+      }
       const most = Math.min(limit, quota?.left ?? limit)
       try {
         return await takeOver(db, account, {

@@ -5,11 +5,13 @@ import { deliverAll } from '../messages/deliver.js'
 import type { DeliverDeps } from '../messages/delivery.js'
 import { addTallies, emptyTally, type Tally } from '../messages/tally.js'
 import { createDeadlines } from '../messages/window.js'
+import type { PlatformDeps } from '../platform/kept.js'
 import type { Reason } from '../runs/reason.js'
 import { createSubmittedBrake } from './brake.js'
 import { findWork } from './due-store.js'
 import { createHolds } from './holds.js'
 import { createSubmittedSource } from './source.js'
+import { createSpentQuota, SPENT_QUOTA_MS } from './spent-quota.js'
 import { tidyUp } from './tidy-up.js'
 
 /** Sends the submitted messages of one account: soon after they came, when their time comes, and again. */
@@ -26,7 +28,7 @@ export interface SubmittedWorker {
  * How long nothing is tried after a pause. A message goes out alone then, so this is also what an outage of hours costs:
  * one attempt a minute.
  */
-const PAUSE_MS = { outage: 15 * SECOND_MS, token: MINUTE_MS, quota: 10 * MINUTE_MS }
+const PAUSE_MS = { outage: 15 * SECOND_MS, token: MINUTE_MS, quota: SPENT_QUOTA_MS }
 const LONGEST_OUTAGE_PAUSE_MS = MINUTE_MS
 /** Where an attempt that is not answered cannot be repeated, each costs a message. */
 const LONGEST_DOUBT_PAUSE_MS = 10 * MINUTE_MS
@@ -36,11 +38,12 @@ const STILL_AWAY: Reason = {
   cause: 'outage',
 }
 
-export function createSubmittedWorker(deps: DeliverDeps, account: Account): SubmittedWorker {
+export function createSubmittedWorker(deps: DeliverDeps & PlatformDeps, account: Account): SubmittedWorker {
   const { db, log, now } = deps
   const { appId } = account
   const stopped = new AbortController()
   const holds = createHolds()
+  const spentQuota = createSpentQuota(deps, account)
   const closesAt = createDeadlines(account)
   const passes = oneAtATime(pass, {
     isStopped: () => stopped.signal.aborted,
@@ -57,11 +60,12 @@ export function createSubmittedWorker(deps: DeliverDeps, account: Account): Subm
     if (now() < pausedUntil || !(work.due || work.lapsed)) return tidyUp(deps, account, work)
     const brake = createSubmittedBrake(holds, now, outages)
     const isProbe = pauses > 0
-    const source = createSubmittedSource(deps, account, brake, { isProbe })
     const { signal } = stopped
+    const source = createSubmittedSource(deps, account, brake, { isProbe, spentQuota, signal })
     const sent = await deliverAll(deps, source, { kind: 'api', brake, closesAt, signal })
     outages = brake.outages
     const longest = sent.unknown > 0 ? LONGEST_DOUBT_PAUSE_MS : LONGEST_OUTAGE_PAUSE_MS
+    if (brake.halt?.reason.cause === 'quota') await spentQuota.refused(signal)
     if (brake.halt) rest(brake.halt.reason, longest)
     else if (brake.answered) pauses = 0
     else if (isProbe && sent.retry + sent.unknown > 0) rest(STILL_AWAY, longest)
@@ -90,7 +94,7 @@ export function createSubmittedWorker(deps: DeliverDeps, account: Account): Subm
 
 /** Sends what is due now, once, for a command. */
 export async function sendSubmitted(
-  deps: DeliverDeps,
+  deps: DeliverDeps & PlatformDeps,
   account: Account,
   signal: AbortSignal,
 ): Promise<Tally> {

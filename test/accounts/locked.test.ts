@@ -1,5 +1,6 @@
 import type { Knex } from 'knex'
 import { expect, onTestFinished, test } from 'vitest'
+import type { Account } from '../../src/account.js'
 import { audit } from '../../src/operations/audit.js'
 import { eventually } from '../helpers/eventually.js'
 import { openPool } from '../helpers/rows.js'
@@ -12,9 +13,11 @@ const USERS = 60
 /** Six times as many as the pool has connections. */
 const STUCK = 60
 const two = useTwoAccounts('mysql')
+/** A further account; nobody ever sends for it. */
+const C: Account = { ...A, appId: 'wxGamma' }
 
-/** As a DBA does who forgot to commit: rows of A that its calls and its jobs write. */
-async function holdRowsOfA(): Promise<Knex.Transaction> {
+/** As a DBA does who forgot to commit: rows of accounts that their calls and their jobs write. */
+async function holdRowsOf(accounts: readonly Account[]): Promise<Knex.Transaction> {
   const pool = openPool(two.database)
   const holder = await pool.transaction()
   onTestFinished(async () => {
@@ -22,30 +25,37 @@ async function holdRowsOfA(): Promise<Knex.Transaction> {
     await pool.destroy()
   })
   for (const table of ['wx_user', 'wx_sign_in', 'wx_message_push_status', 'wx_save_form_id'])
-    await holder.raw('SELECT * FROM ?? WHERE app_id = ? FOR UPDATE', [table, A.appId])
+    for (const { appId } of accounts)
+      await holder.raw('SELECT * FROM ?? WHERE app_id = ? FOR UPDATE', [table, appId])
   return holder
 }
 
-const bind = (userId: number) =>
-  two.call('PUT', '/v1/users', { app_id: A.appId, user_id: userId, open_id: `oHeld${userId}` })
-const optOut = (userId: number) =>
-  two.call('PUT', `/v1/users/${userId}/opt-out`, { app_id: A.appId, opted_out: true })
+const bind = ({ appId: app_id }: Account, userId: number) =>
+  two.call('PUT', '/v1/users', { app_id, user_id: userId, open_id: `oHeld${userId}` })
+const optOut = ({ appId: app_id }: Account, userId: number) =>
+  two.call('PUT', `/v1/users/${userId}/opt-out`, { app_id, opted_out: true })
 
-test('rows of one account that somebody holds keep no call, page or run of another waiting', async () => {
-  await two.start([A, B])
+test.each([
+  ['one account', [A]],
+  ['two accounts', [A, C]],
+])('rows of %s that somebody holds keep no call, page or run of another waiting', async (_, locked) => {
+  await two.start([...locked, B])
   await two.has(A, users(1, USERS).permits(1))
   await two.has(B, users(1, USERS).subscriptions(1))
-  for (let userId = 1; userId <= STUCK; userId++) expect((await bind(userId)).status).toBe(200)
-  const holder = await holdRowsOfA()
+  for (const account of locked)
+    for (let userId = 1; userId <= STUCK; userId++) expect((await bind(account, userId)).status).toBe(200)
+  const holder = await holdRowsOf(locked)
   let ended = 0
-  const stuck = Array.from({ length: STUCK }, async (_, i) => {
-    const { status } = await optOut(i + 1)
-    ended++
-    return status
-  })
+  const stuck = locked.flatMap((account) =>
+    Array.from({ length: STUCK }, async (_, i) => {
+      const { status } = await optOut(account, i + 1)
+      ended++
+      return status
+    }),
+  )
   two.service.startSchedule()
   const { pool } = two.service.of(A.appId).sending.db.client
-  await eventually('calls of A wait for its rows', () => pool.numUsed() >= 5)
+  await eventually('calls wait for the rows', () => pool.numUsed() >= 4 + locked.length)
 
   const report = { open_id: 'oSomebody', user_id: 900, template_id: B.templateId, result: 'accept' }
   const began = performance.now()

@@ -65,6 +65,17 @@ describe.each(dialects)('the pages of several accounts on %s', (dialect) => {
     expect(unknown.text).toContain('There is no such account here.')
   })
 
+  test('an operator stays signed in when accounts change places, come or go', async () => {
+    const browser = await operator([A, B])
+    for (const accounts of [[B, A], [B], [A]]) {
+      await two.service.stop()
+      await two.start(accounts, { ADMIN_PASSWORD })
+      const [first = A] = accounts
+      const { status, text } = await browser.get(accounts.length > 1 ? home(first) : '/dashboard')
+      expect([status, text.includes('Sign out')]).toEqual([200, true])
+    }
+  })
+
   test('with one account the addresses are as they always were, and there is no switch', async () => {
     const browser = await operator([A])
     const { status, text } = await browser.get('/dashboard/permits')

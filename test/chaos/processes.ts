@@ -199,7 +199,7 @@ export class Processes {
       WX_CHANNEL: options.channel,
       ...(options.channel !== 'form_id' ? { WX_CALLBACK_TOKEN: CALLBACK_TOKEN } : {}),
       REMINDER_TEMPLATE_ID: DEMO_TEMPLATE_ID,
-      REMINDER_PAGE: DEMO_PAGE,
+      REMINDER_PAGE: options.channel === 'official' ? '' : DEMO_PAGE,
       REMINDER_DATA: '{"keyword1":"日领积分","keyword2":"{streak}","keyword4":"{date}"}',
       TIMEZONE: zoneWhereItIsNoon(),
       SEND_UNTIL: '23:59',

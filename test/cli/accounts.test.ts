@@ -2,7 +2,7 @@ import { mkdtempSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { run } from '../../src/cli/run.js'
+import { createProgram, run } from '../../src/cli/run.js'
 import { execute } from '../../src/db/sql.js'
 import { NOW } from '../helpers/constants.js'
 import { dialects, useDatabase } from '../helpers/database.js'
@@ -58,6 +58,10 @@ describe.each(dialects)('with several accounts on %s', (dialect) => {
     ['summarize'],
     ['preview'],
     ['explain', '7'],
+    ['messages'],
+    ['requeue', '--all'],
+    ['webhooks'],
+    ['send-test', '--to', 'oOne'],
     ['bring-back', '--user', '7'],
     ['restored', '--since', '2026-11-20 09:00'],
   ])('%s names the accounts to choose from', async (...words) => {
@@ -79,6 +83,33 @@ describe.each(dialects)('with several accounts on %s', (dialect) => {
       expect((await command(...words, '--app-id', 'wxBeta')).code).toBe(0)
     },
   )
+
+  test('every command takes an account, but for those that know none', () => {
+    const end = async () => {}
+    const { commands } = createProgram({ env: {}, streams: process, stop: new AbortController().signal, end })
+    const without = commands.filter(({ options }) => !options.some(({ long }) => long === '--app-id'))
+    const names = without.map((one) => one.name())
+    expect(names.sort()).toEqual(['demo', 'hash-key', 'hash-password', 'sandbox', 'serve'])
+  })
+
+  test('the audit is of the account that is named, or of all', async () => {
+    await permit('wxGone', 8)
+    expect(await command('audit')).toMatchObject({ code: 3, answer: { ok: false } })
+    expect(await command('audit', '--app-id', 'wxBeta')).toMatchObject({ code: 0, answer: { ok: true } })
+    // It was taken out of the file, and has its rows still.
+    expect(await command('audit', '--app-id', 'wxGone', '--fix')).toMatchObject({
+      code: 0,
+      answer: { fixed: 1 },
+    })
+    expect(await command('audit')).toMatchObject({ code: 0 })
+  })
+
+  test.each(['audit', 'expire', 'doctor'])('%s refuses an account that nobody knows', async (name) => {
+    expect(await command(name, '--app-id', 'wxTypo')).toMatchObject({
+      code: 1,
+      answer: { error: { code: 'unknown_account', message: expect.stringContaining('wxAlpha, wxBeta') } },
+    })
+  })
 
   test('the sweep is of the account that is named, or of all', async () => {
     for (const appId of ['wxAlpha', 'wxBeta'])

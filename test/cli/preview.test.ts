@@ -100,12 +100,15 @@ test('names what is no fault and that users will notice', async () => {
   expect(await names({ REMINDER_DATA: '{"keyword1":"签到"}' })).toEqual(['old_key'])
   expect(await names({ REMINDER_DATA: '{"keyword1":"签到"}', WX_CHANNEL: 'form_id' })).toEqual([])
   expect(await names({ WX_CHANNEL: 'official', REMINDER_PAGE: '' })).toEqual(['cannot_be_tapped'])
-  expect(await names({ WX_CHANNEL: 'official', REMINDER_URL: 'https://shop.example/' })).toEqual([])
+  expect(
+    await names({ WX_CHANNEL: 'official', REMINDER_PAGE: '', REMINDER_URL: 'https://shop.example/' }),
+  ).toEqual([])
 })
 
 test('of a service account it says where a tap jumps to, the mini-program first', async () => {
   const settings = {
     WX_CHANNEL: 'official',
+    REMINDER_PAGE: '',
     REMINDER_URL: 'https://shop.example/',
     REMINDER_MINIPROGRAM: '{"appid":"wx2","pagepath":"pages/index"}',
   }

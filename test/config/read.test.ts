@@ -128,8 +128,6 @@ test('every variable is read', () => {
     REMIND_CRON: '30 7,19 * * 1-5',
     EXPIRE_CRON: '5 * * * *',
     SEND_UNTIL: '23:59',
-    REMINDER_URL: 'https://shop.example/sign-in',
-    REMINDER_MINIPROGRAM: '{"appid":"wx2","pagepath":"pages/index"}',
     MINIPROGRAM_STATE: 'trial',
     MESSAGE_LANG: 'en_US',
     TEMPLATES: 'template-2, template-3',
@@ -152,8 +150,8 @@ test('every variable is read', () => {
     templateId: 'template-1',
     page: 'pages/index?from=reminder',
     data: { keyword1: '已经连续答题{streak}天' },
-    url: 'https://shop.example/sign-in',
-    miniprogram: { appid: 'wx2', pagepath: 'pages/index' },
+    url: '',
+    miniprogram: undefined,
     miniprogramState: 'trial',
     lang: 'en_US',
     templates: ['template-2', 'template-3'],
@@ -164,6 +162,41 @@ test('every variable is read', () => {
     remindCron: '30 7,19 * * 1-5',
     expireCron: '5 * * * *',
     sendUntil: { hour: 23, minute: 59 },
+  })
+})
+
+test('a service account opens a web page or a mini-program', () => {
+  const { url, miniprogram } = readAccount({
+    ...COMPLETE,
+    WX_CHANNEL: 'official',
+    REMINDER_URL: 'https://shop.example/sign-in',
+    REMINDER_MINIPROGRAM: '{"appid":"wx2","pagepath":"pages/index"}',
+  })
+  expect(url).toBe('https://shop.example/sign-in')
+  expect(miniprogram).toEqual({ appid: 'wx2', pagepath: 'pages/index' })
+})
+
+describe('what a tap could not open on the channel is refused, with what to set instead', () => {
+  const faultsOn = (WX_CHANNEL: string, more: Record<string, string>) =>
+    faultsOf({ ...COMPLETE, WX_CHANNEL, ...more })
+
+  test('a page of a service account', () => {
+    const [fault, ...others] = faultsOn('official', { REMINDER_PAGE: 'pages/index' })
+    expect(others).toEqual([])
+    expect(fault).toMatch(/^REMINDER_PAGE: .*REMINDER_MINIPROGRAM.*"pagepath":"pages\/index".*REMINDER_URL/)
+  })
+
+  test.each(['form_id', 'subscribe'])('a web page or another mini-program on %s', (channel) => {
+    const REMINDER_URL = 'https://shop.example/'
+    const REMINDER_MINIPROGRAM = '{"appid":"wx2"}'
+    expect(faultsOn(channel, { REMINDER_URL, REMINDER_MINIPROGRAM })).toEqual([
+      expect.stringMatching(/^REMINDER_URL: .*REMINDER_PAGE/),
+      expect.stringMatching(/^REMINDER_MINIPROGRAM: .*REMINDER_PAGE/),
+    ])
+    expect(faultsOn(channel, { REMINDER_PAGE: 'https://shop.example/' })).toEqual([
+      expect.stringMatching(/^REMINDER_PAGE: is a web address/),
+    ])
+    expect(faultsOn(channel, { REMINDER_PAGE: 'pages/index?to=https://shop.example/' })).toEqual([])
   })
 })
 

@@ -9,8 +9,8 @@ import { openIdOf, user, users } from '../helpers/users.js'
 describe.each(dialects)('the pages of a service account on %s', (dialect) => {
   const stage = useDashboard(dialect, {
     WX_CHANNEL: 'official',
-    REMINDER_TEMPLATE_ID: TEMPLATE_ID,
     REMINDER_PAGE: '',
+    REMINDER_TEMPLATE_ID: TEMPLATE_ID,
     REMINDER_DATA: '{"keyword1":"签到","keyword2":"{streak}天","keyword4":"{date}"}',
     REMINDER_URL: 'https://example.com/sign-in',
   })

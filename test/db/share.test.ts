@@ -1,7 +1,7 @@
-import { describe, expect, onTestFinished, test } from 'vitest'
+import { afterAll, describe, expect, onTestFinished, test } from 'vitest'
 import { openDatabase } from '../../src/db/connect.js'
 import { poolStateOf } from '../../src/db/pool.js'
-import { shareOf } from '../../src/db/share.js'
+import { createShares } from '../../src/db/share.js'
 import { useDatabase } from '../helpers/database.js'
 import { eventually } from '../helpers/eventually.js'
 import { openPool } from '../helpers/rows.js'
@@ -10,12 +10,14 @@ import { openPool } from '../helpers/rows.js'
 
 describe('a share of the pool', () => {
   const database = useDatabase('mysql')
-  const { db } = database
-  let most = 2
-  const share = shareOf(db, () => most)
+  // Of a pool of four, a party gets two.
+  const pool = openPool(database, 4)
+  afterAll(() => pool.destroy())
+  let isDivided = true
+  const share = createShares(pool, () => isDivided).open()
 
-  async function hold() {
-    const trx = await share.transaction()
+  async function hold(of = share) {
+    const trx = await of.transaction()
     onTestFinished(async () => {
       if (!trx.isCompleted()) await trx.rollback()
     })
@@ -30,29 +32,29 @@ describe('a share of the pool', () => {
       await trx.raw('SELECT 4')
       done.push('fourth')
     })
-    await db.raw('SELECT 1')
+    await pool.raw('SELECT 1')
     expect([done, poolStateOf(share).used]).toEqual([[], 2])
     await first.commit()
     await Promise.all([third, fourth])
     expect(done).toEqual(['third', 'fourth'])
     await second.rollback()
-    await eventually('all are given back', () => poolStateOf(db).used === 0)
+    await eventually('all are given back', () => poolStateOf(pool).used === 0)
   })
 
-  test('may grow while others wait', async () => {
+  test('may be all of them once there is no other party', async () => {
     await hold()
-    const second = await hold()
-    const third = share.raw('SELECT 3')
-    most = 3
-    await second.commit()
-    await third
-    most = 2
+    await hold()
+    isDivided = false
+    await hold()
+    await hold()
+    expect(poolStateOf(pool).used).toBe(4)
+    isDivided = true
   })
 
   test('of a database that cannot be reached is not used up by those who tried', async () => {
     const gone = openPool({ url: 'mysql://nobody@127.0.0.1:1/none' })
     onTestFinished(() => gone.destroy())
-    const ofGone = shareOf(gone, () => 1)
+    const ofGone = createShares(gone, () => true).open()
     for (let i = 0; i < 3; i++)
       await expect(ofGone.raw('SELECT 1')).rejects.toMatchObject({ code: 'ECONNREFUSED' })
   })
@@ -60,10 +62,10 @@ describe('a share of the pool', () => {
   test('tells who waited as long as for the pool that it is about the connections of one account', async () => {
     const hurried = openDatabase(database.url, 300)
     onTestFinished(() => hurried.destroy())
-    const narrow = shareOf(hurried, () => 1)
-    const trx = await narrow.transaction()
+    const narrow = createShares(hurried, () => true).open()
+    const held = await Promise.all(Array.from({ length: 5 }, () => hold(narrow)))
     await expect(narrow.raw('SELECT 1')).rejects.toThrow(/waited too long for one of its connections/)
-    await trx.rollback()
+    await Promise.all(held.map((trx) => trx.rollback()))
     await narrow.raw('SELECT 1')
   })
 })

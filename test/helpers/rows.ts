@@ -78,10 +78,11 @@ export async function statuses(db: Knex): Promise<Record<string, number>> {
  * driver: that would stop this process, and with it the pool that is to let go of the lock. So what two of them race
  * for must be in inTransaction, which tries again.
  */
-export function openPool({ url }: Pick<TestDatabase, 'url'>): Knex {
+export function openPool({ url }: Pick<TestDatabase, 'url'>, max?: number): Knex {
   // Knex says each connection that it loses or replaces, which is what these tests are about.
   const log = { warn() {}, error() {}, debug() {}, deprecate() {} }
-  const config = { ...knexConfig(url), log }
+  const known = knexConfig(url)
+  const config = { ...known, log, pool: { ...known.pool, ...(max === undefined ? {} : { max }) } }
   const prepare = config.pool?.afterCreate
   if (!url.startsWith('sqlite:') || !prepare) return knex(config)
   const afterCreate = (

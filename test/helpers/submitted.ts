@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto'
 import type { Account } from '../../src/account.js'
 import type { UserId } from '../../src/lib/user-id.js'
-import type { DeliverDeps } from '../../src/messages/delivery.js'
 import type { Tally } from '../../src/messages/tally.js'
+import type { RemindDeps } from '../../src/reminders/run.js'
 import { readItems } from '../../src/submitted/read-request.js'
 import type { Accepted, Item } from '../../src/submitted/schemas.js'
 import { submit } from '../../src/submitted/submit.js'
@@ -60,7 +60,7 @@ export async function submitTo(
 /** Sends what is due, as one process, until nothing more is due. */
 export async function sendSubmitted(
   world: Pick<World, 'account'>,
-  process: DeliverDeps,
+  process: RemindDeps,
   account: Partial<Account> = {},
 ): Promise<Tally> {
   const worker = createSubmittedWorker(process, { ...world.account, ...account })

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { isSqlite, selectRows } from '../../src/db/sql.js'
-import { audit } from '../../src/operations/audit.js'
+import { type AuditReport, audit } from '../../src/operations/audit.js'
 import { expireStale } from '../../src/permits/expire.js'
 import { createIngest } from '../../src/permits/ingest.js'
 import { cancelMessage } from '../../src/submitted/cancel.js'
@@ -19,9 +19,15 @@ describe.each(dialects)('the audit on %s', (dialect) => {
   const world = useWorld(dialect, { leaves: 'anything' })
   const { db } = world
 
-  /** The rows that each check names; a check that finds none is left out. */
+  /**
+   * The rows that each check names; a check that finds none is left out. They are those of the one account, and of no
+   * other.
+   */
   const found = async () => {
     const report = await audit(db, world.clock.now(), false)
+    const ofAccount = (appId: string) => audit(db, world.clock.now(), false, appId)
+    expect(await ofAccount(world.account.appId)).toEqual(report)
+    expect(await ofAccount('wxOther')).toMatchObject({ ok: true })
     const failed = report.checks.filter(({ violations }) => violations.length > 0)
     expect(report.ok).toBe(failed.length === 0)
     expect(failed.every(({ ok }) => !ok)).toBe(true)
@@ -102,6 +108,29 @@ describe.each(dialects)('the audit on %s', (dialect) => {
     expect(report).toMatchObject({ fixed: 3, ok: false })
     expect(Object.keys(await found())).toEqual(['spent_permit_has_message'])
     expect(await world.counterOf(4)).toMatchObject({ count: 1 })
+  })
+
+  test('with fix mends the rows of the account that is named, and leaves those of others', async () => {
+    const { appId } = world.account
+    await remindedUsers()
+    await submitTo(world, [1])
+    await db('wx_message_retry').delete()
+    await db('wx_submitted_message').update({ state: 'failed' })
+    await db('wx_run_outcome').delete()
+    await db('wx_message_push_status').where('user_id', '<', 3).update({ count: 7 })
+    await db('wx_message_push_status').where({ user_id: 4 }).update({ last_date: 20991231 })
+    const before = await found()
+    expect(Object.keys(before)).toHaveLength(5)
+    const fixed = ({ ok, checks: _, ...counts }: AuditReport) => ({ ok, counts: Object.values(counts) })
+    expect(fixed(await audit(db, world.clock.now(), true, 'wxOther'))).toEqual({
+      ok: true,
+      counts: [0, 0, 0, 0, 0],
+    })
+    expect(await found()).toEqual(before)
+    expect(fixed(await audit(db, world.clock.now(), true, appId))).toEqual({
+      ok: true,
+      counts: [2, 1, 1, 1, 1],
+    })
   })
 
   test('names what is left of a submitted message whose row is gone, and with fix takes it away', async () => {

@@ -1,11 +1,14 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import type { Account } from '../../src/account.js'
 import { examine } from '../../src/operations/doctor.js'
+import { examineKept } from '../../src/preflight/examine-account.js'
+import { type AccountOptions, DEMO_ACCOUNT } from '../../src/sandbox/accounts.js'
 import {
   FORM_ID_LIST_PATH,
   OFFICIAL_LIST_PATH,
   SUBSCRIBE_LIST_PATH,
 } from '../../src/sandbox/template-endpoints.js'
+import type { TemplateOptions } from '../../src/sandbox/templates.js'
 import { pendingMigrations } from '../../src/schema.js'
 import { HOUR_MS } from '../helpers/constants.js'
 import { dialects } from '../helpers/database.js'
@@ -64,6 +67,26 @@ describe.each(dialects)('the doctor and the template on %s', (dialect) => {
         reason: expect.stringContaining('no template unknown'),
       }),
     )
+  })
+
+  test('takes a template of subscribe messages on form_id for one that waits for the move', async () => {
+    const own: AccountOptions = { ...DEMO_ACCOUNT, appId: world.account.appId }
+    onTestFinished(() => world.wechat.putAccount(own))
+    const ofSubscribe: TemplateOptions = { keys: ['thing1'], channel: 'subscribe' }
+    world.wechat.putAccount({ ...own, templates: { ...own.templates, 'of-subscribe': ofSubscribe } })
+    const templates = ['of-subscribe', 'of-nobody']
+    const warned = async () =>
+      (await findings({ templates })).filter(({ name }) => name === 'templates').map(({ reason }) => reason)
+    expect(await warned()).toEqual([expect.stringContaining('no template of-nobody')])
+    expect(await warned()).toHaveLength(1)
+    expect(asked(SUBSCRIBE_LIST_PATH)).toBe(1)
+    const unasked = await examineKept(world.db, { ...world.account, templates })
+    expect(unasked.findings.filter(({ name }) => name === 'templates')).toHaveLength(1)
+  })
+
+  test('says nothing of further templates on form_id while the list of subscribe messages is not to be had', async () => {
+    world.wechat.addFault({ kind: 'errcode', errcode: 45009, match: { path: SUBSCRIBE_LIST_PATH } })
+    expect(await statuses({ templates: ['unknown'] })).not.toHaveProperty('templates')
   })
 
   test.each(['hang', 'cut_before', 'garbage'] as const)(

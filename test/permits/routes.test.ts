@@ -4,13 +4,41 @@ import { audit } from '../../src/operations/audit.js'
 import { DAY_MS, NOW } from '../helpers/constants.js'
 import { dialects } from '../helpers/database.js'
 import { countRows } from '../helpers/rows.js'
-import { useService } from '../helpers/service.js'
+import { startTestService, useService } from '../helpers/service.js'
 
 const PATH = '/v1/form-ids'
 const item = (formId: string | null, userId = 1) => ({
   open_id: `o-user-${userId}`,
   user_id: userId,
   form_id: formId,
+})
+
+describe.each(dialects)('POST /v1/form-ids of a service account on %s', (dialect) => {
+  const service = useService(dialect, { now: () => NOW, env: { WX_CHANNEL: 'official' } })
+
+  test.each([
+    ['form_id', item('F1')],
+    ['prepay_id', { open_id: 'o-user-1', user_id: 1, prepay_id: 'P1' }],
+    ['items.0.form_id', { items: [item('F1'), item('F2')] }],
+  ])('is refused, and stores nothing, by the field %s', async (field, body) => {
+    const refused = await service.post(PATH, body)
+    expect(refused).toMatchObject({
+      status: 422,
+      body: {
+        error: { code: 'unknown_template', message: expect.stringContaining('app_id of the mini-program') },
+      },
+    })
+    expect(JSON.stringify(refused.body)).toContain(`"${field}"`)
+    const counts = await countRows(service.db)
+    expect(counts).toMatchObject({ wx_save_form_id: 0, wx_message_push_status: 0 })
+    expect(await service.db('wx_user')).toEqual([])
+  })
+})
+
+test('an account on subscribe keeps form_ids, so that it can go back to them', async () => {
+  const service = await startTestService('sqlite', { env: { WX_CHANNEL: 'subscribe' } })
+  expect(await service.post(PATH, item('F1'))).toMatchObject({ status: 201, body: { accepted: 1 } })
+  await service.close()
 })
 
 describe.each(dialects)('POST /v1/form-ids on %s', (dialect) => {

@@ -93,7 +93,8 @@ describe('what a tap opens', () => {
   test.each([
     [{ WX_CHANNEL: 'form_id' }, 'warn'],
     [{ WX_CHANNEL: 'subscribe', REMINDER_PAGE: 'pages/index' }, 'ok'],
-    [{ WX_CHANNEL: 'official', REMINDER_PAGE: 'pages/index' }, 'warn'],
+    [{ WX_CHANNEL: 'official' }, 'warn'],
+    [{ WX_CHANNEL: 'official', REMINDER_MINIPROGRAM: '{"appid":"wx2"}' }, 'ok'],
     [{ WX_CHANNEL: 'official', REMINDER_URL: 'https://example.com/' }, 'ok'],
     [{ WX_CHANNEL: 'official', REMINDER_MINIPROGRAM: '{"appid":"wx2","pagepath":"pages/index"}' }, 'ok'],
   ])('with %o: %s', (env, status) => {

@@ -158,6 +158,21 @@ describe.each(dialects)('the life of a submitted message on %s', (dialect) => {
     expect(await submitPage('pages/parcel/index', { miniprogram })).toMatchObject([{ state: 'queued' }])
   })
 
+  test('of a mini-program it names a page: a web address would be refused by WeChat', async () => {
+    await world.has(user(1).permits(1))
+    for (const channel of ['form_id', 'subscribe'] as const)
+      await expect(
+        submitTo(world, [1], { page: 'https://shop.example/8', account: { channel } }),
+      ).rejects.toMatchObject({
+        code: 'invalid_request',
+        message: expect.stringContaining('pages/parcel/index'),
+        details: { field: 'items.0.page' },
+      })
+    expect(await submitTo(world, [1], { page: 'pages/parcel/index?id=8' })).toMatchObject([
+      { state: 'queued' },
+    ])
+  })
+
   test('it is cancelled when its user opts out while it waits', async () => {
     await world.has(user(1).permits(1))
     const [message] = await submitTo(world, [1])

@@ -1,8 +1,11 @@
 import { describe, expect, test } from 'vitest'
 import { execute, selectRows } from '../../src/db/sql.js'
+import { quotaLeft } from '../../src/messages/quota.js'
 import { takeOver } from '../../src/messages/recovery.js'
+import { QUOTA_PATH } from '../../src/sandbox/quota-endpoints.js'
 import { findMessage } from '../../src/submitted/status.js'
-import { DAY_MS, HOUR_MS, NOW, SEND_PATH, TODAY } from '../helpers/constants.js'
+import { createSubmittedWorker } from '../../src/submitted/worker.js'
+import { DAY_MS, HOUR_MS, MINUTE_MS, NOW, SEND_PATH, TODAY } from '../helpers/constants.js'
 import { dialects } from '../helpers/database.js'
 import { sendSubmitted, submitTo } from '../helpers/submitted.js'
 import { users } from '../helpers/users.js'
@@ -58,6 +61,69 @@ describe.each(dialects)("submitted messages and WeChat's quota on %s", (dialect)
     expect([await stateOf(urgent?.id), await stateOf(left?.id)]).toEqual(['expired', 'queued'])
     expect(await world.counterOf(1)).toMatchObject({ count: 2 })
     expect(world.sends()).toBe(0)
+  })
+
+  describe('that WeChat says is used up (45009)', () => {
+    const asked = (): number =>
+      Object.values(world.wechat.stats().answers[QUOTA_PATH] ?? {}).reduce((a, b) => a + b, 0)
+    const process = () => world.startProcess({ looksFirst: true, timeoutMs: 1_000 })
+    const submitTwelve = async () => {
+      await world.has(users(1, 12).permits(1))
+      await submitTo(world, users(1, 12).ids, { not_after: NOW + 3 * DAY_MS })
+    }
+
+    test('ask for it once, for all processes and passes', async () => {
+      await submitTwelve()
+      world.wechat.configure({ dailyQuotas: { [SEND_PATH]: 5 } })
+      const sent = await Promise.all(Array.from({ length: 4 }, () => sendSubmitted(world, process())))
+      expect(sent.reduce((sum, { delivered }) => sum + delivered, 0)).toBe(5)
+      expect(asked()).toBe(1)
+      expect(await quotaLeft(world.db, world.account, world.clock.now())).toMatchObject({
+        dailyLimit: 5,
+        left: 0,
+      })
+      const attempts = world.sends()
+      await sendSubmitted(world, process())
+      expect(world.sends()).toBe(attempts)
+      expect(asked()).toBe(1)
+    })
+
+    test('ask again ten minutes later, and go on once somebody has reset it', async () => {
+      await submitTwelve()
+      world.wechat.configure({ dailyQuotas: { [SEND_PATH]: 5 } })
+      await sendSubmitted(world, process())
+      const attempts = world.sends()
+      world.clock.advance(11 * MINUTE_MS)
+      await Promise.all(Array.from({ length: 4 }, () => sendSubmitted(world, process())))
+      expect([asked(), world.sends()]).toEqual([2, attempts])
+      world.wechat.configure({ dailyQuotas: { [SEND_PATH]: 50 } })
+      await sendSubmitted(world, process())
+      expect([asked(), world.sends()]).toEqual([2, attempts])
+      world.clock.advance(11 * MINUTE_MS)
+      expect(await sendSubmitted(world, process())).toMatchObject({ delivered: 7 })
+      expect(asked()).toBe(3)
+    })
+
+    test('try one at a time as long as WeChat does not tell', async () => {
+      await submitTwelve()
+      world.wechat.configure({ dailyQuotas: { [SEND_PATH]: 5 } })
+      world.wechat.addFault({ kind: 'http_status', status: 500, match: { path: QUOTA_PATH } })
+      const worker = createSubmittedWorker(process(), world.account)
+      expect(await worker.workDue()).toMatchObject({ delivered: 5 })
+      const attempts = world.sends()
+      for (let minute = 0; minute < 9; minute++) {
+        world.clock.advance(MINUTE_MS)
+        await worker.workDue()
+      }
+      expect(world.sends()).toBe(attempts)
+      world.clock.advance(2 * MINUTE_MS)
+      await worker.workDue()
+      expect(world.sends()).toBe(attempts + 1)
+      world.wechat.configure({ dailyQuotas: { [SEND_PATH]: 50 } })
+      world.clock.advance(11 * MINUTE_MS)
+      expect(await worker.workDue()).toMatchObject({ delivered: 7 })
+      await worker.stop()
+    })
   })
 
   test('count what was sent, not what a held template put back', async () => {

@@ -85,6 +85,13 @@ describe.each(dialects)('POST /v1/messages on %s', (dialect) => {
     expect(await countOf('wx_push_message')).toBe(2)
   })
 
+  test.each(['url', 'miniprogram', 'pagepath'])('says that %s is called page here', async (name) => {
+    expect(await post({ ...message(), [name]: 'pages/parcel/index' })).toMatchObject({
+      status: 422,
+      body: { error: { code: 'invalid_request', message: expect.stringContaining('did you mean "page"?') } },
+    })
+  })
+
   test('keeps the keys of backends apart whose names differ by their case alone', async () => {
     await permitsOf(1, 3)
     const body = message()
