@@ -35,16 +35,11 @@ const PERMIT_ID = { mysql: 'wx_save_form_id_id_uq', sqlite: 'PRIMARY' }
 const HOT: { name: string; sql: RegExp; accesses: Access[]; reads?: number }[] = [
   {
     name: 'the request of a key',
-    sql: /SELECT body_hash, answer FROM wx_submission/,
+    sql: /SELECT key_hash, body_hash, answer FROM wx_submission/,
     reads: 2,
     accesses: [
       { table: 'wx_submission', key: 'wx_submission_key_uq', by: ['app_id', 'submitted_by', 'key_hash'] },
     ],
-  },
-  {
-    name: 'the answer of a request',
-    sql: /UPDATE wx_submission SET answer/,
-    accesses: [{ table: 'wx_submission', key: 'PRIMARY' }],
   },
   {
     name: 'what keeps messages from users',
