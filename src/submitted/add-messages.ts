@@ -74,7 +74,8 @@ function permitsFor(
   return lockPermitsFor(trx, appId, wants, { wait })
 }
 
-function takeRoom(open: Map<UserId, number>, userId: UserId): boolean {
+/** Counts one more open message of a user, if there is room for it. */
+export function takeRoom(open: Map<UserId, number>, userId: UserId): boolean {
   const messages = open.get(userId) ?? 0
   if (messages >= MAX_OPEN_PER_USER) return false
   open.set(userId, messages + 1)

@@ -225,8 +225,17 @@ const HOT: { name: string; sql: RegExp; accesses: Access[]; reads?: number }[] =
   },
   {
     name: 'a dead letter that is queued again',
-    sql: /UPDATE wx_push_message SET state = 'queued', permit_id/,
+    sql: /UPDATE wx_push_message.* SET state = 'queued', permit_id/,
     accesses: [{ table: 'wx_push_message', key: 'PRIMARY' }],
+  },
+  {
+    name: 'dead letters that are dead still',
+    sql: /SELECT m\.id FROM wx_push_message m.*\s+.*ON s\.message_id = m\.id\s+WHERE m\.id IN/,
+    reads: 10,
+    accesses: [
+      { table: 'm', key: 'PRIMARY' },
+      { table: 's', key: 'PRIMARY' },
+    ],
   },
   {
     name: 'its row of a submitted message',
@@ -424,7 +433,8 @@ async function runEverything(world: World): Promise<Statement[]> {
   const process = world.startProcess({ db })
   const hundred = (n: number) => users(first + 100 * n, first + 100 * n + 99).ids
   const sent = await submitTo(world, hundred(0))
-  wechat.addFault({ kind: 'errcode', errcode: 47003, times: 3, match: { open_id: openIdOf(first) } })
+  for (const userId of [first, first + 1])
+    wechat.addFault({ kind: 'errcode', errcode: 47003, times: 3, match: { open_id: openIdOf(userId) } })
   for (let attempt = 0; attempt < 6; attempt++) {
     await sendSubmitted(world, process)
     clock.advance(HOUR_MS)
