@@ -184,6 +184,7 @@ const HOT: { name: string; sql: RegExp; accesses: Access[]; reads?: number }[] =
       { table: 's', key: { mysql: 'PRIMARY', sqlite: 'wx_submitted_message_app_idx' } },
       { table: 'm', key: 'PRIMARY' },
       { table: 'c', key: 'PRIMARY' },
+      { table: 'f', key: PERMIT_ID },
       { table: 'w', key: 'PRIMARY' },
     ],
   },
