@@ -12,6 +12,12 @@ import { openIdOf, user, users } from '../helpers/users.js'
 const stage = useDashboard('sqlite')
 const browser = useOperatorsBrowser(stage)
 
+/** At four sends at once, 200 of them take 50 s: whoever is to come in the middle of a run comes in time. */
+const aSlowRun = async (): Promise<void> => {
+  await stage.has(users(1, 200).permits(1))
+  stage.wechat.addFault({ kind: 'latency', ms: 1_000, after: 8, match: { path: SEND_PATH } })
+}
+
 const runState = async (): Promise<string | undefined> => {
   const [run] = await selectRows<{ state: string }>(
     stage.service.db,
@@ -34,8 +40,7 @@ describe('in a browser', () => {
   })
 
   test('Today follows a run that an operator starts, without being loaded again', async () => {
-    await stage.has(users(1, 60).permits(1))
-    stage.wechat.addFault({ kind: 'latency', ms: 120, match: { path: SEND_PATH } })
+    await aSlowRun()
     const page = await browser.signIn()
     expect(await page.locator('.answer').textContent()).toBe(
       "Today's run is due, and nobody has started it yet.",
@@ -47,17 +52,16 @@ describe('in a browser', () => {
     await page.evaluate('window.wasLoadedOnce = true')
 
     const delivered = page.locator('.figures .good dd')
-    const seen = new Set<number>()
     await expect
-      .poll(
-        async () => {
-          if ((await delivered.count()) > 0) seen.add(Number(await delivered.first().textContent()))
-          return page.locator('.answer').textContent()
-        },
-        { timeout: 20_000, interval: 100 },
-      )
-      .toBe('Yes. All 60 users who were due were reminded.')
-    expect([...seen].filter((n) => n > 0 && n < 60).length).toBeGreaterThan(0)
+      .poll(async () => ((await delivered.count()) > 0 ? Number(await delivered.first().textContent()) : 0), {
+        timeout: 20_000,
+      })
+      .toBeGreaterThan(0)
+    expect(await page.locator('.badge').first().textContent()).toBe('Under way')
+    stage.wechat.clearFaults()
+    await expect
+      .poll(() => page.locator('.answer').textContent(), { timeout: 20_000 })
+      .toBe('Yes. All 200 users who were due were reminded.')
     expect(await page.evaluate('window.wasLoadedOnce')).toBe(true)
     expect(await page.getByRole('link', { name: 'Run again' }).isVisible()).toBe(true)
     expect(await page.getByRole('link', { name: 'Start the run' }).isVisible()).toBe(false)
@@ -75,8 +79,7 @@ describe('in a browser', () => {
   })
 
   test('an operator pauses a run and resumes it', async () => {
-    await stage.has(users(1, 60).permits(1))
-    stage.wechat.addFault({ kind: 'latency', ms: 150, match: { path: SEND_PATH } })
+    await aSlowRun()
     const page = await browser.signIn()
     await page.goto(`${stage.service.url}/dashboard/run`)
     await page.getByRole('button', { name: 'Start the run' }).click()

@@ -140,6 +140,10 @@ describe.each(dialects)('the pages on %s', (dialect) => {
     await eventually('the page says that the quota is used up', async () =>
       (await operator.get('/dashboard')).text.includes('WeChat takes 0 more messages today, and 3 reminders'),
     )
+    await eventually(
+      'the run has asked at its start, and once more at its end',
+      async () => stage.wechat.stats().answers['/cgi-bin/openapi/quota/get']?.[0] === 2,
+    )
     const { text } = await operator.get('/dashboard/health')
     expect(text).toContain('is a template of')
     expect(text).toMatch(/0 of \d+ messages left, 3 of them kept/)
