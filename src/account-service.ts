@@ -13,6 +13,7 @@ import { createCounterCheck } from './operations/counter-check.js'
 import { createIngest } from './permits/ingest.js'
 import { recordMissedDays } from './reminders/due.js'
 import { createSchedule } from './schedule/schedule.js'
+import { createIntake } from './submitted/intake.js'
 import { createSubmittedWorker, type SubmittedWorker } from './submitted/worker.js'
 import type { Tracing } from './tracing/tracing.js'
 import { openAllFollowers } from './users/followers.js'
@@ -78,6 +79,7 @@ export async function openAccountService(
   // Plain reads, which wait for nobody: a scrape tells of all accounts, whatever one of them waits for.
   told.watch({ db: shared.db, now, tokens: sending.tokenCounters, counters: counters.findings })
   const ingest = createIngest(db, observers.onUploads)
+  const intake = createIntake(db, account)
   const callbacks = createCallbackWorker({ db, account, log, now, onWorked: observers.onEventWorked })
   const submitted = createSubmittedWorker(sending, account)
   const webhooks = openWebhooks(base, account, told)
@@ -108,7 +110,7 @@ export async function openAccountService(
 
   async function close(): Promise<void> {
     await stopWork()
-    await ingest.drain()
+    await Promise.all([ingest.drain(), intake.drain()])
     await callbacks.stop()
     await Promise.all([logins.close(), sending.close()])
   }
@@ -118,6 +120,7 @@ export async function openAccountService(
     parts: {
       db,
       ingest: told.uploads.countUploads(ingest),
+      intake,
       exchangeCode: logins.exchangeCode,
       onSubscriptions: told.uploads.onSubscriptions,
       onEvents(events) {

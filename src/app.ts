@@ -28,6 +28,7 @@ import { subscriptionRoutes } from './permits/subscription-routes.js'
 import { explainRoutes } from './reminders/explain-routes.js'
 import { runRoutes } from './reminders/routes.js'
 import { signInRoutes } from './sign-ins/routes.js'
+import type { Intake } from './submitted/intake.js'
 import { messageRoutes } from './submitted/message-routes.js'
 import { submitRoutes } from './submitted/routes.js'
 import { forecastRoutes } from './summaries/routes.js'
@@ -47,6 +48,7 @@ export interface AccountParts {
   /** Its share of the database. */
   db: Knex
   ingest: Ingest
+  intake: Intake
   /** Asks WeChat whose code of wx.login this is. */
   exchangeCode(code: string): Promise<LoginResult>
   onSubscriptions(outcomes: SubscriptionOutcome[]): void
@@ -150,7 +152,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
     onSubmitted: (appId: string) => partsOf(appId).onSubmitted(),
     now,
   }
-  await app.register(submitRoutes(submitted))
+  await app.register(submitRoutes({ ...submitted, intakeOf: (appId) => partsOf(appId).intake }))
   await app.register(messageRoutes(submitted))
   await app.register(webhookRoutes({ db, dbOf, accountOf, callers, now }))
   await app.register(

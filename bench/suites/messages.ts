@@ -1,6 +1,6 @@
 import { DAY_MS } from '../../src/lib/durations.js'
-import { readItems } from '../../src/submitted/read-request.js'
-import { submit } from '../../src/submitted/submit.js'
+import { createIntake } from '../../src/submitted/intake.js'
+import { readSubmission } from '../../src/submitted/read-request.js'
 import { APP_ID, benchAccount } from '../candidates/account.js'
 import type { BenchDatabase } from '../rig/database.js'
 import { fillPermits } from '../rig/fill.js'
@@ -98,6 +98,7 @@ const delivered = (tables: Tables): Candidate =>
   on(tables, 'delivered', 'messages', async ({ mysql, scale: { growth } }) => {
     const account = benchAccount()
     const messages = growth.reached / 5
+    const intake = createIntake(mysql.db, account)
     const now = Date.now()
     for (let from = 1; from <= messages; from += SUBMITTED_AT_ONCE) {
       const items = Array.from({ length: SUBMITTED_AT_ONCE }, (_, i) => ({
@@ -105,10 +106,8 @@ const delivered = (tables: Tables): Candidate =>
         template_id: account.templateId,
         data: { keyword1: '您的包裹已到驿站', keyword2: '取件码 8-2-1024', keyword4: '2026.11.21' },
       }))
-      const key = `${now}-${from}`.padStart(64, '0')
-      const submission = { submittedBy: 'bench', keyHash: key, bodyHash: key, isBatch: true }
-      const read = () => readItems(mysql.db, account, { items }, now)
-      await submit(mysql.db, account, { ...submission, readItems: read }, now)
+      const request = { submittedBy: 'bench', key: `${now}-${from}`, body: { items } }
+      await intake.submit(readSubmission(account, request, now))
     }
     const stub = startScript('rig/wechat-stub.ts', { latencyMs: 0 })
     return withScripts([stub], async () => {

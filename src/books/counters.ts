@@ -20,12 +20,17 @@ export interface CounterChange {
   by: number
 }
 
-/** Locks counters by ascending user. `userIds` must be sorted. */
-export async function lockCounters(trx: Knex.Transaction, appId: string, userIds: UserId[]): Promise<void> {
+/** Locks counters by ascending user. `userIds` must be sorted. `lock`: forUpdate, or forUpdateNowait. */
+export async function lockCounters(
+  trx: Knex.Transaction,
+  appId: string,
+  userIds: UserId[],
+  lock = forUpdate,
+): Promise<void> {
   await selectRows(
     trx,
     `SELECT user_id FROM wx_message_push_status WHERE app_id = ? AND user_id IN (${placeholders(userIds.length)})
-     ORDER BY user_id${forUpdate(trx)}`,
+     ORDER BY user_id${lock(trx)}`,
     [appId, ...userIds],
   )
 }

@@ -26,22 +26,30 @@ export interface LockedPermit {
 /** The open_id of a permit whose giver was erased. No caller can name it. */
 export const NOBODY = ''
 
-/** Locks permits by ascending id, whatever their status. */
-export async function lockPermits(trx: Knex.Transaction, ids: number[]): Promise<Map<number, LockedPermit>> {
+/** Locks permits by ascending id, whatever their status. `lock`: forUpdate, or forUpdateNowait. */
+export async function lockPermits(
+  trx: Knex.Transaction,
+  ids: number[],
+  lock = forUpdate,
+): Promise<Map<number, LockedPermit>> {
   if (ids.length === 0) return new Map()
-  const locked = await lockFound(trx, ids)
+  const locked = await lockFound(trx, ids, lock)
   // A permit that is handed over to a smaller user while we wait for it moves to before the place where we wait, so
   // that MySQL does not find it.
   const missed = ids.filter((id) => !locked.has(id))
-  if (missed.length > 0) for (const [id, permit] of await lockFound(trx, missed)) locked.set(id, permit)
+  if (missed.length > 0) for (const [id, permit] of await lockFound(trx, missed, lock)) locked.set(id, permit)
   return locked
 }
 
-async function lockFound(trx: Knex.Transaction, ids: number[]): Promise<Map<number, LockedPermit>> {
+async function lockFound(
+  trx: Knex.Transaction,
+  ids: number[],
+  lock: typeof forUpdate,
+): Promise<Map<number, LockedPermit>> {
   const rows = await selectRows<LockedPermit>(
     trx,
     `SELECT id, user_id, open_id, status, expire, form_id, source FROM wx_save_form_id${byId(trx)}
-     WHERE id IN (${placeholders(ids.length)}) ORDER BY id${forUpdate(trx)}`,
+     WHERE id IN (${placeholders(ids.length)}) ORDER BY id${lock(trx)}`,
     ids,
   )
   return new Map(rows.map((row) => [row.id, row]))

@@ -1,5 +1,13 @@
 import type { Knex } from 'knex'
-import { execute, isSqlite, MAX_LIST, placeholders, selectRows } from '../db/sql.js'
+import {
+  execute,
+  forUpdate,
+  forUpdateNowait,
+  isSqlite,
+  MAX_LIST,
+  placeholders,
+  selectRows,
+} from '../db/sql.js'
 import { ServiceError } from '../errors.js'
 import { chunks } from '../lib/chunks.js'
 import { groupBy } from '../lib/group-by.js'
@@ -29,20 +37,23 @@ export class PermitsMoved extends ServiceError {
 
 /**
  * Finds and locks for each message its user's oldest usable permit that no message before it has, and the counters of
- * all users. Returns the permits in the order of the messages; undefined where there is none. Throws PermitsMoved.
+ * all users. Returns the permits in the order of the messages; undefined where there is none. Throws PermitsMoved, and
+ * with `wait: false` a lock wait as soon as another transaction holds one of the rows.
  */
 export async function lockPermitsFor(
   trx: Knex.Transaction,
   appId: string,
   wants: PermitWant[],
+  { wait = true }: { wait?: boolean } = {},
 ): Promise<(number | undefined)[]> {
+  const lock = wait ? forUpdate : forUpdateNowait
   const found = await findPermitsFor(trx, appId, wants)
   const locked = new Map<number, LockedPermit>()
   const ids = sortedUnique(found.filter((id) => id !== undefined))
   for (const chunk of chunks(ids, MAX_LIST))
-    for (const [id, permit] of await lockPermits(trx, chunk)) locked.set(id, permit)
+    for (const [id, permit] of await lockPermits(trx, chunk, lock)) locked.set(id, permit)
   for (const users of chunks(sortedUnique(wants.map(({ userId }) => userId)), MAX_LIST))
-    await lockCounters(trx, appId, users)
+    await lockCounters(trx, appId, users, lock)
   for (const [i, id] of found.entries()) {
     const permit = id === undefined ? undefined : locked.get(id)
     if (id !== undefined && (permit?.status !== 0 || permit.user_id !== wants[i]?.userId))

@@ -50,9 +50,17 @@ function whichOf(ids: number[], { all, errcode }: Options): Which {
   throw new ServiceError('invalid_request', 'Name the messages, or give --all, with or without --errcode')
 }
 
-function describe({ queued, refused }: Requeued): string[] {
+function describe({ queued, refused, counts }: Requeued): string[] {
+  const reasons = Object.entries(counts.refused)
+  const staying = reasons.reduce((sum, [, n]) => sum + n, 0)
+  const andMore = (named: number, all: number): string => (all > named ? ` and ${all - named} more` : '')
   return [
-    `${queued.length} queued again${queued.length > 0 ? `: ${queued.join(', ')}` : ''}`,
+    `${counts.queued} queued again${queued.length > 0 ? `: ${queued.join(', ')}` : ''}${andMore(queued.length, counts.queued)}`,
     ...refused.map(({ id, message }) => `${id} stays as it is: ${message}`),
+    ...(staying > refused.length
+      ? [
+          `and ${staying - refused.length} more; in all: ${reasons.map(([code, n]) => `${code} ${n}`).join(', ')}`,
+        ]
+      : []),
   ]
 }

@@ -76,10 +76,10 @@ function meantBy(filter: MessageFilter): { templateId?: string; errcode?: number
 }
 
 /** For the log of actions: how many, and why not the others. */
-function noteOf({ queued, refused }: Requeued, isCutShort: boolean): string {
-  const reasons = new Map<string, number>()
-  for (const { code } of refused) reasons.set(code, (reasons.get(code) ?? 0) + 1)
-  const why = [...reasons].map(([code, n]) => `${code} ${n}`).join(', ')
-  const stay = refused.length === 0 ? '' : `, ${refused.length} stay as they are (${why})`
-  return `${queued.length} queued again${stay}${isCutShort ? '; cut short by the stop of the process' : ''}`
+function noteOf({ counts }: Requeued, isCutShort: boolean): string {
+  const reasons = Object.entries(counts.refused)
+  const why = reasons.map(([code, n]) => `${code} ${n}`).join(', ')
+  const staying = reasons.reduce((sum, [, n]) => sum + n, 0)
+  const stay = staying === 0 ? '' : `, ${staying} stay as they are (${why})`
+  return `${counts.queued} queued again${stay}${isCutShort ? '; cut short by the stop of the process' : ''}`
 }

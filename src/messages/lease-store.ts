@@ -9,6 +9,7 @@ import {
   placeholders,
   selectRows,
 } from '../db/sql.js'
+import type { Statement } from '../db/together.js'
 import { withoutContention } from '../db/transaction.js'
 import { groupBy } from '../lib/group-by.js'
 import { sortedUnique } from '../lib/sorted.js'
@@ -53,7 +54,13 @@ export async function renewClaims(db: Knex, claimIds: number[], leaseMs: number)
 /** Deletes claims of which no message is in anybody's hands any more. */
 export async function closeClaims(db: Knex, claimIds: number[]): Promise<void> {
   if (claimIds.length === 0) return
-  await execute(db, `DELETE FROM wx_claim WHERE id IN (${placeholders(claimIds.length)})`, claimIds)
+  const { sql, bindings } = closingClaims(claimIds)
+  await execute(db, sql, bindings)
+}
+
+/** The statement of closeClaims. */
+export function closingClaims(claimIds: number[]): Statement {
+  return { sql: `DELETE FROM wx_claim WHERE id IN (${placeholders(claimIds.length)})`, bindings: claimIds }
 }
 
 /**

@@ -160,6 +160,7 @@ const NOT_WANTED = {
   signed_in: 'the user has signed in since',
   stopped: 'the user has opted out or been blocked since',
   handed_over: 'its receiver was given to another user since',
+  textless: 'somebody has deleted the row that says what it says',
 }
 
 /** What becomes of a message that is not to be sent any more; undefined if it is to be sent. */
@@ -169,6 +170,10 @@ function endingWithoutSending(
   isClosed: boolean,
   now: number,
 ): JudgedMessage | undefined {
+  if (message.maybeSent && unwanted === 'textless') {
+    const why = `its attempt broke off, and ${NOT_WANTED.textless}`
+    return judgedUnsent(message, { kind: 'unknown' }, why)
+  }
   if (message.maybeSent) {
     if (!canRepeat(message, now)) {
       const why = 'its attempt broke off, and sending it again could deliver it twice'

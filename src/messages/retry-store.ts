@@ -3,11 +3,14 @@ import {
   execute,
   forUpdateSkipLocked,
   isSqlite,
+  MAX_LIST,
   mysqlHint,
   placeholders,
   rowPlaceholders,
   selectRows,
 } from '../db/sql.js'
+import type { Statement } from '../db/together.js'
+import { chunks } from '../lib/chunks.js'
 import { sortedUnique } from '../lib/sorted.js'
 import type { MessageKind } from './message.js'
 
@@ -95,23 +98,26 @@ export interface Wait {
 
 /** Lets messages wait until their next attempt is due. */
 export async function addWaits(trx: Knex.Transaction, appId: string, waits: Wait[]): Promise<void> {
-  if (waits.length === 0) return
+  for (const { sql, bindings } of addingWaits(trx, appId, waits)) await execute(trx, sql, bindings)
+}
+
+/** The statements of addWaits. */
+export function addingWaits(db: Knex, appId: string, waits: Wait[]): Statement[] {
   // A row may be there already if someone has changed the message's state by hand.
-  const onDuplicate = isSqlite(trx)
+  const onDuplicate = isSqlite(db)
     ? 'ON CONFLICT (message_id) DO UPDATE SET next_attempt_at = excluded.next_attempt_at'
     : 'ON DUPLICATE KEY UPDATE next_attempt_at = VALUES(next_attempt_at)'
-  await execute(
-    trx,
-    `INSERT INTO wx_message_retry (message_id, app_id, kind, submitted_by, next_attempt_at)
-     VALUES ${rowPlaceholders(waits.length, 5)} ${onDuplicate}`,
-    waits.flatMap(({ id, kind, submittedBy, nextAttemptAt }) => [
+  return chunks(waits, MAX_LIST).map((chunk) => ({
+    sql: `INSERT INTO wx_message_retry (message_id, app_id, kind, submitted_by, next_attempt_at)
+     VALUES ${rowPlaceholders(chunk.length, 5)} ${onDuplicate}`,
+    bindings: chunk.flatMap(({ id, kind, submittedBy, nextAttemptAt }) => [
       id,
       appId,
       kind,
       submittedBy,
       nextAttemptAt,
     ]),
-  )
+  }))
 }
 
 /** Who submitted these messages, as far as backends did. */

@@ -153,6 +153,7 @@ export function messageRoutes(deps: {
               'message_not_dead',
               'message_expired',
               'no_permit',
+              'too_many_messages',
               'user_stopped',
               'user_not_bound',
             ),

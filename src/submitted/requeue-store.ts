@@ -1,33 +1,65 @@
 import type { Knex } from 'knex'
-import { byPrimaryKey, execute, mysqlHint, selectRows } from '../db/sql.js'
+import {
+  byPrimaryKey,
+  execute,
+  forUpdate,
+  inThisOrder,
+  mysqlHint,
+  placeholders,
+  selectRows,
+} from '../db/sql.js'
 
 /**
- * Makes a dead letter a queued message with another permit, as if it had just been submitted; what it has tried so far
- * stays on record. Returns false, changing nothing, if it is not dead any more. Lock order: permits and counters are
- * locked already.
+ * Locks those of these messages that are dead letters still, by ascending id: first the row of the message, which settling
+ * locks first as well. Permits and counters are locked already.
  */
-export async function reopen(
-  trx: Knex.Transaction,
-  to: { appId: string; id: number; permitId: number | null; openId: string | null; notAfter: number },
-  now: number,
-): Promise<boolean> {
-  // First the row of the message, which settling locks first as well.
-  const { affectedRows } = await execute(
+export async function lockDead(trx: Knex.Transaction, appId: string, ids: number[]): Promise<Set<number>> {
+  const rows = await selectRows<{ id: number }>(
     trx,
-    `UPDATE wx_push_message SET state = 'queued', permit_id = ?, open_id = ?, attempts = 0, maybe_sent = 0,
-       errcode = NULL, errmsg = NULL, rid = NULL, msgid = NULL, settled_at = 0, updated_at = ?
-     WHERE id = ? AND kind = 'api' AND state = 'cancelled'`,
-    [to.permitId, to.openId, now, to.id],
+    `SELECT m.id FROM wx_push_message m${byPrimaryKey(trx)}
+     ${inThisOrder(trx)} wx_submitted_message s${byPrimaryKey(trx)} ON s.message_id = m.id
+     WHERE m.id IN (${placeholders(ids.length)}) AND m.kind = 'api' AND m.state = 'cancelled'
+       AND s.app_id = ? AND s.state = 'dead' ORDER BY m.id${forUpdate(trx)}`,
+    [...ids, appId],
   )
-  if (affectedRows === 0) return false
-  const { affectedRows: dead } = await execute(
+  return new Set(rows.map(({ id }) => id))
+}
+
+export interface Reopened {
+  id: number
+  permitId: number | null
+  openId: string | null
+  notAfter: number
+}
+
+/**
+ * Makes locked dead letters, at most some hundred, queued messages with other permits, as if they had just been submitted;
+ * what they have tried so far stays on record.
+ */
+export async function reopen(trx: Knex.Transaction, messages: Reopened[], now: number): Promise<void> {
+  const ids = messages.map(({ id }) => id)
+  const list = placeholders(ids.length)
+  const caseOf = (key: string): string => `CASE ${key} ${'WHEN ? THEN ? '.repeat(ids.length)}END`
+  await execute(
     trx,
-    `UPDATE wx_submitted_message${byPrimaryKey(trx)} SET state = 'open', requeues = requeues + 1, claimed_at = 0, spared = 0, not_after = ?,
-       updated_at = ?
-     WHERE message_id = ? AND app_id = ? AND state = 'dead'`,
-    [to.notAfter, now, to.id, to.appId],
+    `UPDATE wx_push_message${byPrimaryKey(trx)} SET state = 'queued', permit_id = ${caseOf('id')},
+       open_id = ${caseOf('id')}, attempts = 0, maybe_sent = 0, errcode = NULL, errmsg = NULL, rid = NULL, msgid = NULL,
+       settled_at = 0, updated_at = ?
+     WHERE id IN (${list})`,
+    [
+      ...messages.flatMap(({ id, permitId }) => [id, permitId]),
+      ...messages.flatMap(({ id, openId }) => [id, openId]),
+      now,
+      ...ids,
+    ],
   )
-  return dead > 0
+  await execute(
+    trx,
+    `UPDATE wx_submitted_message${byPrimaryKey(trx)} SET state = 'open', requeues = requeues + 1, claimed_at = 0,
+       spared = 0, not_after = ${caseOf('message_id')}, updated_at = ?
+     WHERE message_id IN (${list})`,
+    [...messages.flatMap(({ id, notAfter }) => [id, notAfter]), now, ...ids],
+  )
 }
 
 /**

@@ -1,24 +1,23 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import type { DatabaseOf } from '../db/share.js'
 import type { AccountOf } from '../http/account-of.js'
 import { BATCH_BODY_BYTES } from '../http/body-limits.js'
 import { type Callers, callerOf } from '../http/callers.js'
 import { BACKEND_ERRORS, BODY_ERRORS, DATABASE_ERRORS, errorsOf } from '../http/error-responses.js'
 import { backendOnly } from '../http/schemas.js'
-import { hashesOf, readItems } from './read-request.js'
+import type { Intake } from './intake.js'
+import { readSubmission } from './read-request.js'
 import { Body, Headers, SubmitAnswer } from './schemas.js'
-import { submit } from './submit.js'
 
 /** POST /v1/messages */
 export function submitRoutes(deps: {
-  dbOf: DatabaseOf
+  intakeOf(appId: string): Intake
   accountOf: AccountOf
   callers: Callers
   /** Called when messages of an account have been stored. */
   onSubmitted(appId: string): void
   now(): number
 }): FastifyPluginAsyncTypebox {
-  const { dbOf, accountOf, now, onSubmitted } = deps
+  const { intakeOf, accountOf, now, onSubmitted } = deps
   return async (app) => {
     app.post(
       '/v1/messages',
@@ -51,16 +50,11 @@ export function submitRoutes(deps: {
       },
       async (request, reply) => {
         const account = accountOf(request)
-        const db = dbOf(account.appId)
         const caller = callerOf(request)
         const submittedBy = caller.kind === 'backend' ? caller.name : ''
-        const submission = {
-          submittedBy,
-          ...hashesOf(request.headers['idempotency-key'], request.body),
-          readItems: () => readItems(db, account, request.body, now()),
-          isBatch: 'items' in request.body,
-        }
-        const answer = await submit(db, account, submission, now())
+        const key = request.headers['idempotency-key']
+        const submission = readSubmission(account, { submittedBy, key, body: request.body }, now())
+        const answer = await intakeOf(account.appId).submit(submission)
         onSubmitted(account.appId)
         return reply.status(202).send(answer)
       },

@@ -40,12 +40,14 @@ export interface SubmittedRow {
 export function findSubmitted(db: Knex, appId: string, ids: number[]): Promise<SubmittedRow[]> {
   return selectRows<SubmittedRow>(
     db,
-    `SELECT s.message_id AS id, s.app_id, s.user_id, m.open_id, c.channel, s.template_id, s.page, s.data, s.not_before, s.not_after,
+    `SELECT s.message_id AS id, s.app_id, s.user_id, m.open_id,
+       COALESCE(c.channel, (SELECT CASE f.source WHEN 'subscribe' THEN 'subscribe' ELSE 'form_id' END
+         FROM wx_save_form_id f WHERE f.id = m.permit_id), 'official') AS channel, s.template_id, s.page, s.data, s.not_before, s.not_after,
        s.requeues, s.submitted_by, s.state AS ended, m.state, m.attempts, m.maybe_sent, m.permit_id, m.errcode, m.errmsg,
        m.rid, m.msgid, m.delivery_status, w.next_attempt_at, s.created_at, m.settled_at
      FROM wx_submitted_message s${mysqlHint(db, 'FORCE INDEX (PRIMARY)')}
      JOIN wx_push_message m ON m.id = s.message_id
-     JOIN wx_card c ON c.id = m.card_id
+     LEFT JOIN wx_card c ON c.id = m.card_id
      LEFT JOIN wx_message_retry w ON w.message_id = s.message_id
      WHERE s.message_id IN (${placeholders(ids.length)}) AND s.app_id = ? ORDER BY s.message_id DESC`,
     [...ids, appId],

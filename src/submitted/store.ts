@@ -1,41 +1,59 @@
 import type { Knex } from 'knex'
 import { execute, MAX_LIST, mysqlHint, placeholders, rowPlaceholders, selectRows } from '../db/sql.js'
+import type { Statement } from '../db/together.js'
 import { chunks } from '../lib/chunks.js'
-import { sortedUnique } from '../lib/sorted.js'
+import { groupBy } from '../lib/group-by.js'
+import { compareKeys, sortedUnique } from '../lib/sorted.js'
 import type { UserId } from '../lib/user-id.js'
 
 /** The statements that accept submitted messages. Those that send them are in messages/submitted-store.ts. */
 
-/** The request that was made with a key, if there was one. Uses wx_submission_key_uq. */
-export async function findSubmission(
+/** By which a request is known again. */
+export interface KeyOfRequest {
+  submittedBy: string
+  keyHash: string
+}
+
+/** The requests that were made with these keys, by `nameOf`. Uses wx_submission_key_uq. */
+export async function findSubmissions(
   db: Knex,
-  { appId, submittedBy, keyHash }: { appId: string; submittedBy: string; keyHash: string },
-): Promise<{ body_hash: string; answer: string } | undefined> {
-  const [row] = await selectRows<{ body_hash: string; answer: string }>(
-    db,
-    'SELECT body_hash, answer FROM wx_submission WHERE app_id = ? AND submitted_by = ? AND key_hash = ?',
-    [appId, submittedBy, keyHash],
-  )
-  return row
+  appId: string,
+  keys: readonly KeyOfRequest[],
+): Promise<Map<string, { bodyHash: string; answer: string }>> {
+  const found = new Map<string, { bodyHash: string; answer: string }>()
+  for (const [submittedBy, ofBackend] of groupBy(keys, (key) => key.submittedBy))
+    for (const chunk of chunks(sortedUnique(ofBackend.map(({ keyHash }) => keyHash)), MAX_LIST)) {
+      const rows = await selectRows<{ key_hash: string; body_hash: string; answer: string }>(
+        db,
+        `SELECT key_hash, body_hash, answer FROM wx_submission
+         WHERE app_id = ? AND submitted_by = ? AND key_hash IN (${placeholders(chunk.length)})`,
+        [appId, submittedBy, ...chunk],
+      )
+      for (const { key_hash: keyHash, body_hash: bodyHash, answer } of rows)
+        found.set(nameOf({ submittedBy, keyHash }), { bodyHash, answer })
+    }
+  return found
 }
 
-/** Takes a key. A second transaction with the same one waits for this one, and then meets a duplicate. */
-export async function insertSubmission(
-  trx: Knex.Transaction,
-  of: { appId: string; submittedBy: string; keyHash: string; bodyHash: string },
-  now: number,
-): Promise<number> {
-  const { insertId } = await execute(
-    trx,
-    `INSERT INTO wx_submission (app_id, submitted_by, key_hash, body_hash, answer, created_at)
-     VALUES (?, ?, ?, ?, '', ?)`,
-    [of.appId, of.submittedBy, of.keyHash, of.bodyHash, now],
-  )
-  return insertId
+export const nameOf = ({ submittedBy, keyHash }: KeyOfRequest): string => `${keyHash} ${submittedBy}`
+
+/** A request with its answer, to be stored. */
+export interface Answered extends KeyOfRequest {
+  bodyHash: string
+  answer: string
 }
 
-export async function writeAnswer(trx: Knex.Transaction, id: number, answer: string): Promise<void> {
-  await execute(trx, 'UPDATE wx_submission SET answer = ? WHERE id = ?', [answer, id])
+/**
+ * Takes the keys of requests, in their order. A second transaction with one of them waits for this one, and then meets a
+ * duplicate.
+ */
+export function insertingSubmissions(appId: string, answered: Answered[], now: number): Statement[] {
+  const inOrder = [...answered].sort((a, b) => compareKeys(nameOf(a), nameOf(b)))
+  return chunks(inOrder, MAX_LIST).map((chunk) => ({
+    sql: `INSERT INTO wx_submission (app_id, submitted_by, key_hash, body_hash, answer, created_at)
+       VALUES ${rowPlaceholders(chunk.length, 6)}`,
+    bindings: chunk.flatMap((one) => [appId, one.submittedBy, one.keyHash, one.bodyHash, one.answer, now]),
+  }))
 }
 
 /** What keeps messages from a user: from all templates, or from one. */
@@ -144,6 +162,7 @@ export async function insertMessages(
 
 export interface NewSubmitted {
   id: number
+  submittedBy: string
   userId: UserId
   templateId: string
   state: 'open' | 'no_permit'
@@ -153,17 +172,12 @@ export interface NewSubmitted {
   notAfter: number
 }
 
-export async function insertSubmitted(
-  trx: Knex.Transaction,
-  { appId, submittedBy }: { appId: string; submittedBy: string },
-  messages: NewSubmitted[],
-  now: number,
-): Promise<void> {
-  await execute(
-    trx,
-    `INSERT INTO wx_submitted_message (message_id, app_id, user_id, template_id, state, page, data, not_before,
+/** What submitted messages have beside their rows. `messages` are at most some hundred. */
+export function insertingSubmitted(appId: string, messages: NewSubmitted[], now: number): Statement {
+  return {
+    sql: `INSERT INTO wx_submitted_message (message_id, app_id, user_id, template_id, state, page, data, not_before,
        not_after, submitted_by, created_at, updated_at) VALUES ${rowPlaceholders(messages.length, 12)}`,
-    messages.flatMap((m) => [
+    bindings: messages.flatMap((m) => [
       m.id,
       appId,
       m.userId,
@@ -173,9 +187,9 @@ export async function insertSubmitted(
       m.data,
       m.notBefore,
       m.notAfter,
-      submittedBy,
+      m.submittedBy,
       now,
       now,
     ]),
-  )
+  }
 }

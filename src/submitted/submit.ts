@@ -1,91 +1,149 @@
 import type { Knex } from 'knex'
 import type { Account } from '../account.js'
-import { isUsable, lockPermitsFor, PermitsMoved, spendOnMessages } from '../books/index.js'
-import { needsPermit } from '../channel.js'
-import { isDuplicate } from '../db/errors.js'
-import { inRequest } from '../db/transaction.js'
+import { PermitsMoved } from '../books/index.js'
+import { executeTogether } from '../db/together.js'
+import { inRequest, inTransaction } from '../db/transaction.js'
 import { ServiceError } from '../errors.js'
 import type { Items } from '../http/batch.js'
 import { errorBody } from '../http/errors.js'
-import { chunks } from '../lib/chunks.js'
 import { failpoint } from '../lib/failpoint.js'
-import type { UserId } from '../lib/user-id.js'
-import { type Card, findOrAddCard } from '../messages/card-store.js'
-import { closeClaims, openClaim } from '../messages/lease-store.js'
-import { addWaits } from '../messages/retry-store.js'
-import type { CheckedItem } from './check.js'
-import type { Receiver } from './receivers.js'
+import { findOrAddCard } from '../messages/card-store.js'
+import { type Added, addMessages, type NewMessage } from './add-messages.js'
+import { type Submission, type Wanted, withReceivers } from './read-request.js'
 import type { Accepted, Refused, Results } from './schemas.js'
 import * as store from './store.js'
 
-/** A message that can be stored. */
-export interface Wanted extends CheckedItem, Receiver {}
+/** `again`: another request of the group has the same key, and is decided first. */
+export type Outcome = Accepted | Results | ServiceError | 'again'
 
-/** What a request asks for, by its Idempotency-Key. */
-export interface Submission {
-  submittedBy: string
-  keyHash: string
-  bodyHash: string
-  /** Reads the messages. Not asked for a request that was stored before. */
-  readItems(): Promise<Items<Wanted>>
-  isBatch: boolean
+/** A request whose messages can be stored, with its place among all. */
+interface Storable {
+  i: number
+  submission: Submission
+  items: Items<Wanted>
 }
 
 /**
- * Messages of a user that are not settled. Each holds a permit, so this also bounds what a backend that has gone wrong
- * can keep from the daily reminder.
+ * Stores the messages of requests with the permits that they will spend, and the answer for each request sent again, in
+ * one transaction: all of them, or none. A permit is reserved here and not when the message is sent: so the answer
+ * `queued` is a promise that nothing else takes back, and `no_permit` is known at once. With `wait: false` it throws a
+ * lock wait as soon as another transaction holds one of the rows. Throws a duplicate error if one of the requests was
+ * stored by another process meanwhile: the next look finds it.
  */
-export const MAX_OPEN_PER_USER = 20
-const CHUNK = 500
-
-/**
- * Stores messages with the permits that they will spend, and the answer for the same request sent again, in one
- * transaction. A permit is reserved here and not when the message is sent: so the answer `queued` is a promise that
- * nothing else takes back, and `no_permit` is known at once. It is the user's oldest that is still valid when the message
- * may go out.
- * Throws `idempotency_conflict`, and for a single message what is wrong with it.
- */
-export async function submit(
+export async function submitTogether(
   db: Knex,
   account: Account,
+  submissions: Submission[],
+  { wait }: { wait: boolean },
+): Promise<Outcome[]> {
+  const outcomes = await lookUp(db, account, submissions)
+  const open = submissions.flatMap((submission, i) => {
+    const { checked } = submission
+    return outcomes[i] || checked instanceof ServiceError ? [] : [{ i, submission, checked }]
+  })
+  const received = await withReceivers(
+    db,
+    account,
+    open.map(({ checked }) => checked),
+  )
+  const storable: Storable[] = []
+  for (const [at, { i, submission }] of open.entries()) {
+    const items = received[at]
+    if (items instanceof ServiceError) outcomes[i] = items
+    else if (items) storable.push({ i, submission, items })
+  }
+  const answers = await storeAll(db, account, storable, wait)
+  for (const [at, { i }] of storable.entries()) outcomes[i] = answers[at]
+  const isRefused = ({ i }: Storable): boolean => outcomes[i] instanceof ServiceError
+  await lookAgain(db, account, storable.filter(isRefused), outcomes)
+  return outcomes.map((outcome) => {
+    if (!outcome) throw new Error('a request was left without an answer')
+    return outcome
+  })
+}
+
+/** What is known of requests before their messages are looked at in the database. */
+async function lookUp(
+  db: Knex,
+  { appId }: Account,
+  submissions: Submission[],
+): Promise<(Outcome | undefined)[]> {
+  const earlier = await store.findSubmissions(db, appId, submissions)
+  const seen = new Set<string>()
+  return submissions.map((submission) => {
+    const name = store.nameOf(submission)
+    const before = earlier.get(name)
+    if (before) return answerOf(before, submission)
+    if (seen.has(name)) return 'again'
+    seen.add(name)
+    return submission.checked instanceof ServiceError ? submission.checked : undefined
+  })
+}
+
+/** The answer that a request with this key got before. */
+function answerOf(
+  { bodyHash, answer }: { bodyHash: string; answer: string },
   submission: Submission,
-  now: number,
-): Promise<Accepted | Results> {
-  const earlier = await findEarlier(db, account, submission)
-  if (earlier) return earlier
-  const items = await submission.readItems()
-  const cards = await cardsOf(db, account, items.good, now)
-  try {
-    const answer = await inRequest(
-      db,
-      (trx) => storeAll(trx, account, submission, { items, cards }, now),
-      (error) => error instanceof PermitsMoved,
-    )
-    failpoint('submit.committed')
-    return answer
-  } catch (error) {
-    // The same request was stored meanwhile, by another process or over another connection.
-    const stored = isDuplicate(error) ? await findEarlier(db, account, submission) : undefined
-    if (!stored) throw error
-    return stored
+): Accepted | Results | ServiceError {
+  if (bodyHash === submission.bodyHash) return JSON.parse(answer)
+  return new ServiceError(
+    'idempotency_conflict',
+    'This Idempotency-Key was sent before with another body: give each request a key of its own',
+  )
+}
+
+/** A message that was refused may have been stored by another process since we looked: then it is not one too many. */
+async function lookAgain(
+  db: Knex,
+  { appId }: Account,
+  refusals: Storable[],
+  outcomes: (Outcome | undefined)[],
+): Promise<void> {
+  const stored = await store.findSubmissions(
+    db,
+    appId,
+    refusals.map(({ submission }) => submission),
+  )
+  for (const { i, submission } of refusals) {
+    const before = stored.get(store.nameOf(submission))
+    if (before) outcomes[i] = answerOf(before, submission)
   }
 }
 
-/** The answer that this request got before. Throws `idempotency_conflict` if its key was another request's. */
-async function findEarlier(
+async function storeAll(
   db: Knex,
-  { appId }: Pick<Account, 'appId'>,
-  { submittedBy, keyHash, bodyHash }: Pick<Submission, 'submittedBy' | 'keyHash' | 'bodyHash'>,
-): Promise<Accepted | Results | undefined> {
-  const earlier = await store.findSubmission(db, { appId, submittedBy, keyHash })
-  if (!earlier) return undefined
-  if (earlier.body_hash !== bodyHash)
-    throw new ServiceError(
-      'idempotency_conflict',
-      'This Idempotency-Key was sent before with another body: give each request a key of its own',
-    )
-  return JSON.parse(earlier.answer) as Accepted | Results
+  account: Account,
+  storable: Storable[],
+  wait: boolean,
+): Promise<(Accepted | Results | ServiceError)[]> {
+  if (storable.length === 0) return []
+  const now = Math.max(...storable.map(({ submission }) => submission.now))
+  const cards = await cardsOf(db, account, storable, now)
+  const items = storable.flatMap(({ items: { good }, submission: { submittedBy } }) =>
+    good.map((item): NewMessage => ({ ...item, submittedBy, cardId: cards.get(item.templateId) ?? 0 })),
+  )
+  const work = async (trx: Knex.Transaction): Promise<(Accepted | Results | ServiceError)[]> => {
+    const { outcomes, rest } = await addMessages(trx, account, items, { wait, now })
+    const answers = answersTo(storable, outcomes)
+    const answered = storable.flatMap(({ submission }, at) => {
+      const answer = answers[at]
+      // A message that was sent alone and refused leaves its key free.
+      return answer instanceof ServiceError ? [] : [{ ...submission, answer: JSON.stringify(answer) }]
+    })
+    // The keys come last: who waits for one of them waits for a transaction that waits for nothing more.
+    await executeTogether(trx, [...rest, ...store.insertingSubmissions(account.appId, answered, now)])
+    failpoint('submit.in_transaction')
+    return answers
+  }
+  const hasMoved = (error: unknown): boolean => error instanceof PermitsMoved
+  const answers = await (wait
+    ? inRequest(db, work, hasMoved)
+    : inTransaction(db, work, hasMoved, NO_LOCK_RETRY))
+  failpoint('submit.committed')
+  return answers
 }
+
+const NO_LOCK_RETRY = 1
 
 /**
  * What the messages of a template have in common. Their texts are their own, in wx_submitted_message: as rows of wx_card
@@ -94,136 +152,37 @@ async function findEarlier(
 async function cardsOf(
   db: Knex,
   { appId, channel }: Account,
-  items: readonly Wanted[],
+  storable: Storable[],
   now: number,
-): Promise<Map<string, Card>> {
-  const cards = new Map<string, Card>()
-  for (const { templateId } of items) {
+): Promise<Map<string, number>> {
+  const cards = new Map<string, number>()
+  for (const { templateId } of storable.flatMap(({ items }) => items.good)) {
     if (cards.has(templateId)) continue
-    cards.set(templateId, await findOrAddCard(db, { appId, channel, templateId, page: '', data: {} }, now))
+    const { id } = await findOrAddCard(db, { appId, channel, templateId, page: '', data: {} }, now)
+    cards.set(templateId, id)
   }
   return cards
 }
 
-/** Lock order: the key, permits, counters, then rows of this transaction alone. */
-async function storeAll(
-  trx: Knex.Transaction,
-  account: Account,
-  submission: Submission,
-  { items: { good: items, merge }, cards }: { items: Items<Wanted>; cards: Map<string, Card> },
-  now: number,
-): Promise<Accepted | Results> {
-  const { appId } = account
-  const id = await store.insertSubmission(trx, { ...submission, appId }, now)
-  const permits = await permitsFor(trx, account, items, now)
-  const open = await store.countOpenOf(
-    trx,
-    appId,
-    items.map(({ userId }) => userId),
-  )
-  const outcomes = items.map((item, i): Ready | ServiceError => {
-    const permitId = permits[i] ?? null
-    const isQueued = permitId !== null || !needsPermit(account.channel)
-    if (isQueued && !takeRoom(open, item.userId)) return tooMany()
-    return { item, permitId, isQueued, id: 0 }
+/** The answer to each request; of a message that was sent alone, what is wrong with it. */
+function answersTo(
+  storable: Storable[],
+  outcomes: (Added | ServiceError)[],
+): (Accepted | Results | ServiceError)[] {
+  let next = 0
+  return storable.map(({ submission, items }) => {
+    const ofThese = outcomes.slice(next, next + items.good.length)
+    next += items.good.length
+    if (submission.isBatch) return { results: items.merge(ofThese.map(told), refused) }
+    const [alone] = ofThese
+    if (!alone) throw new Error('a request without a message was stored')
+    return alone instanceof ServiceError ? alone : accepted(alone)
   })
-  const ready = outcomes.filter((outcome): outcome is Ready => !(outcome instanceof ServiceError))
-  await insert(trx, account, submission.submittedBy, ready, cards, now)
-  const answer = submission.isBatch ? { results: merge(outcomes.map(told), refused) } : answerAlone(outcomes)
-  await store.writeAnswer(trx, id, JSON.stringify(answer))
-  failpoint('submit.in_transaction')
-  return answer
 }
 
-/** Throws what is wrong with a message that was sent alone. */
-function answerAlone([alone]: (Ready | ServiceError)[]): Accepted {
-  if (!alone) throw new Error('a request without a message was stored')
-  if (alone instanceof ServiceError) throw alone
-  return accepted(alone)
-}
-
-/** A message as it is about to be stored; its id is set then. */
-interface Ready {
-  item: Wanted
-  permitId: number | null
-  isQueued: boolean
-  id: number
-}
-
-function permitsFor(
-  trx: Knex.Transaction,
-  { appId, channel }: Account,
-  items: readonly Wanted[],
-  now: number,
-): Promise<(number | undefined)[]> {
-  if (!needsPermit(channel)) return Promise.resolve([])
-  const wants = items.map(({ userId, openId, templateId, notBefore }) => ({
-    userId,
-    openId,
-    usable: isUsable({ channel, templateId }, Math.max(now, notBefore)),
-  }))
-  return lockPermitsFor(trx, appId, wants)
-}
-
-function takeRoom(open: Map<UserId, number>, userId: UserId): boolean {
-  const messages = open.get(userId) ?? 0
-  if (messages >= MAX_OPEN_PER_USER) return false
-  open.set(userId, messages + 1)
-  return true
-}
-
-async function insert(
-  trx: Knex.Transaction,
-  { appId }: Account,
-  submittedBy: string,
-  ready: Ready[],
-  cards: Map<string, Card>,
-  now: number,
-): Promise<void> {
-  if (ready.length === 0) return
-  const { claimId } = await openClaim(trx, appId, 0, now, 'api')
-  for (const chunk of chunks(ready, CHUNK)) {
-    const messages = chunk.map(({ item, permitId, isQueued }) => {
-      const { userId, openId, templateId } = item
-      return { userId, openId, permitId, isQueued, cardId: cards.get(templateId)?.id ?? 0 }
-    })
-    const ids = await store.insertMessages(trx, { appId, claimId }, messages, now)
-    for (const [i, one] of chunk.entries()) one.id = ids[i] ?? 0
-    const rows = chunk.map(({ item, id, isQueued }) => ({
-      ...item,
-      id,
-      state: isQueued ? ('open' as const) : ('no_permit' as const),
-      data: JSON.stringify(item.data),
-    }))
-    await store.insertSubmitted(trx, { appId, submittedBy }, rows, now)
-  }
-  await closeClaims(trx, [claimId])
-  const queued = ready.filter(({ isQueued }) => isQueued)
-  const spending = queued.filter(({ permitId }) => permitId !== null)
-  await spendOnMessages(
-    trx,
-    appId,
-    spending.map(({ id, item: { userId } }) => ({ id, userId })),
-    now,
-  )
-  const waits = queued.map(({ id, item }) => ({
-    id,
-    kind: 'api' as const,
-    submittedBy,
-    nextAttemptAt: item.notBefore,
-  }))
-  for (const chunk of chunks(waits, CHUNK)) await addWaits(trx, appId, chunk)
-}
-
-const accepted = ({ id, isQueued }: Ready): Accepted => ({ id, state: isQueued ? 'queued' : 'no_permit' })
+const accepted = ({ id, isQueued }: Added): Accepted => ({ id, state: isQueued ? 'queued' : 'no_permit' })
 
 const refused = (error: ServiceError): Accepted | Refused => errorBody(error)
 
-const told = (outcome: Ready | ServiceError): Accepted | Refused =>
+const told = (outcome: Added | ServiceError): Accepted | Refused =>
   outcome instanceof ServiceError ? refused(outcome) : accepted(outcome)
-
-const tooMany = (): ServiceError =>
-  new ServiceError(
-    'too_many_messages',
-    `The user has ${MAX_OPEN_PER_USER} messages that are not sent yet: wait until some are, or cancel some`,
-  )

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { MAX_MISTAKEN_ATTEMPTS, MAX_SUBMITTED_ATTEMPTS } from '../../src/messages/verdict.js'
+import { MAX_OPEN_PER_USER } from '../../src/submitted/add-messages.js'
 import { STATES, TEMPLATE } from '../../src/submitted/schemas.js'
-import { MAX_OPEN_PER_USER } from '../../src/submitted/submit.js'
 import { DAY_MS } from '../helpers/constants.js'
 import { addPermits } from '../helpers/rows.js'
 import { API_KEY, startTestService, type TestService } from '../helpers/service.js'

@@ -7,6 +7,7 @@ export function testParts(db: Knex): AccountParts {
   return {
     db,
     ingest: createIngest(db),
+    intake: { submit: () => Promise.reject(new Error('nobody submits messages')), drain: async () => {} },
     exchangeCode: () => Promise.reject(new Error('nobody logs in')),
     onSubscriptions: () => {},
     onEvents: () => {},

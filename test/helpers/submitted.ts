@@ -1,11 +1,10 @@
-import { createHash } from 'node:crypto'
 import type { Account } from '../../src/account.js'
 import type { UserId } from '../../src/lib/user-id.js'
 import type { Tally } from '../../src/messages/tally.js'
 import type { RemindDeps } from '../../src/reminders/run.js'
-import { readItems } from '../../src/submitted/read-request.js'
+import { createIntake } from '../../src/submitted/intake.js'
+import { readSubmission } from '../../src/submitted/read-request.js'
 import type { Accepted, Item } from '../../src/submitted/schemas.js'
-import { submit } from '../../src/submitted/submit.js'
 import { createSubmittedWorker } from '../../src/submitted/worker.js'
 import { TEMPLATE_ID } from './constants.js'
 import type { World } from './world.js'
@@ -36,20 +35,8 @@ export async function submitTo(
       ...fields,
     }),
   )
-  const wanted = await readItems(world.db, account, { items }, now)
-  const hash = (text: string) => createHash('sha256').update(text).digest('hex')
-  const answer = await submit(
-    world.db,
-    account,
-    {
-      submittedBy: by,
-      keyHash: hash(key),
-      bodyHash: hash(JSON.stringify(items)),
-      readItems: async () => wanted,
-      isBatch: true,
-    },
-    now,
-  )
+  const submission = readSubmission(account, { submittedBy: by, key, body: { items } }, now)
+  const answer = await createIntake(world.db, account).submit(submission)
   if (!('results' in answer)) throw new Error('a batch was not answered as one')
   return answer.results.map((result) => {
     if ('error' in result) throw new Error(result.error.message)

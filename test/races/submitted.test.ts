@@ -26,7 +26,7 @@ describe('a race for a submitted message on mysql', () => {
   test('the same request, stored by another process since we looked, is answered with its message', async () => {
     await world.has(user(1).permits(2))
     const { pool, world: other } = another()
-    const stop = pool.stop('after', /SELECT body_hash, answer FROM wx_submission/)
+    const stop = pool.stop('after', /SELECT key_hash, body_hash, answer FROM wx_submission/)
     const second = submitTo(other, [1], { key: 'same' })
     await stop.reached
     const first = await submitTo(world, [1], { key: 'same' })

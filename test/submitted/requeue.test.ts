@@ -1,12 +1,14 @@
 import { describe, expect, test } from 'vitest'
 import type { Account } from '../../src/account.js'
+import { MAX_OPEN_PER_USER } from '../../src/submitted/add-messages.js'
+import { cancelMessage } from '../../src/submitted/cancel.js'
 import { requeueMessage } from '../../src/submitted/requeue.js'
 import { requeueMany } from '../../src/submitted/requeue-many.js'
 import { findMessage } from '../../src/submitted/status.js'
 import { eraseUser } from '../../src/user-data/erase.js'
 import { listDeliveries } from '../../src/webhooks/log.js'
 import { setWebhook } from '../../src/webhooks/store.js'
-import { DAY_MS, MINUTE_MS, OFFICIAL_PATH, SEND_PATH, SUBSCRIBE_PATH } from '../helpers/constants.js'
+import { DAY_MS, HOUR_MS, MINUTE_MS, OFFICIAL_PATH, SEND_PATH, SUBSCRIBE_PATH } from '../helpers/constants.js'
 import { dialects } from '../helpers/database.js'
 import { addPermits, silentLog } from '../helpers/rows.js'
 import { sendSubmitted, submitTo } from '../helpers/submitted.js'
@@ -73,9 +75,46 @@ describe.each(dialects)('a dead letter that is queued again on %s', (dialect) =>
     await addPermits(db, [{ user_id: 1, expire: world.clock.now() + 5 * DAY_MS }])
     await expect(requeue(id)).rejects.toMatchObject({ code: 'message_not_dead' })
     const options = { notAfter: undefined, signal: new AbortController().signal, now: world.clock.now }
-    expect(await requeueMany(db, world.account, { all: true }, options)).toEqual({ queued: [], refused: [] })
+    expect(await requeueMany(db, world.account, { all: true }, options)).toMatchObject({
+      queued: [],
+      refused: [],
+    })
     expect(await find(id)).toMatchObject({ state: 'cancelled', data: {}, attempts: [{}, {}, {}] })
     const { items } = await listDeliveries(db, appId(), { limit: 9 })
     expect(items.map(({ type }) => type)).toEqual(['message.cancelled', 'message.dead'])
   })
+
+  test.each(['form_id', 'subscribe', 'official'] as const)(
+    'on %s finds no room beside as many messages of its user as may wait, and the answer says which did not and why',
+    async (channel) => {
+      await world.has(
+        user(1).permits(50).subscriptions(50).following(),
+        user(2).permits(9).subscriptions(9).following(),
+      )
+      const account = { channel }
+      const users = [...Array.from({ length: 6 }, () => 1), 2]
+      const ids = (await submitTo(world, users, { account })).map(({ id }) => id)
+      world.wechat.addFault({ kind: 'errcode', errcode: 40037, match: { path: PATHS[channel] } })
+      const process = world.startProcess()
+      for (let i = 0; i < 3; i++) {
+        await sendSubmitted(world, process, account)
+        world.clock.set(world.clock.now() + 2 * MINUTE_MS)
+      }
+      world.wechat.clearFaults()
+      const open = Array.from({ length: MAX_OPEN_PER_USER - 4 }, () => 1)
+      const waiting = await submitTo(world, open, { account, not_before: world.clock.now() + HOUR_MS })
+      const options = { notAfter: undefined, signal: new AbortController().signal, now: world.clock.now }
+      const { queued, refused, counts } = await requeueMany(db, world.account, { all: true }, options)
+      expect(queued).toEqual([...ids.slice(0, 4), ids[6]])
+      const code = 'too_many_messages'
+      expect(refused).toEqual(
+        ids.slice(4, 6).map((id) => ({ id, code, message: expect.stringContaining(`${MAX_OPEN_PER_USER}`) })),
+      )
+      expect(counts).toEqual({ queued: 5, refused: { [code]: 2 } })
+      await expect(requeue(ids[4] ?? 0)).rejects.toMatchObject({ code })
+      await cancelMessage(db, appId(), waiting[0]?.id ?? 0, world.clock.now())
+      expect(await requeue(ids[4] ?? 0)).toMatchObject({ state: 'queued', requeues: 1 })
+      expect(await sendSubmitted(world, process, account)).toMatchObject({ delivered: 6 })
+    },
+  )
 })

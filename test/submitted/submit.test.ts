@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from 'vitest'
-import { MAX_OPEN_PER_USER } from '../../src/submitted/submit.js'
+import { MAX_OPEN_PER_USER } from '../../src/submitted/add-messages.js'
 import { DAY_MS, TEMPLATE_ID } from '../helpers/constants.js'
 import { dialects } from '../helpers/database.js'
 import { addPermits } from '../helpers/rows.js'
