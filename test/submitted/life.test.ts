@@ -73,6 +73,9 @@ describe.each(dialects)('the life of a submitted message on %s', (dialect) => {
     for (const message of [waiting, cancelled, due])
       await expect(cancelMessage(db, appId(), message?.id ?? 0, world.clock.now())).rejects.toThrow()
     await refused.allow()
+    await expect(cancelMessage(db, appId(), cancelled?.id ?? 0, world.clock.now())).rejects.toMatchObject({
+      code: 'overloaded',
+    })
     await world.lapseLeases()
     const process = world.startProcess()
     expect(await sendSubmitted(world, process)).toMatchObject({ delivered: 1 })
