@@ -3702,7 +3702,11 @@ export interface operations {
                     };
                 };
             };
-            /** @description `invalid_request`: details.field names the field; where there are several faults, details.faults has all of them（details.field 指出字段；有多处错误时全部列在 details.faults） */
+            /**
+             * @description `invalid_request`: details.field names the field; where there are several faults, details.faults has all of them（details.field 指出字段；有多处错误时全部列在 details.faults）
+             *
+             *     `unknown_template`: the account does not use this template, or is a service account, which uses no permits at all: details.known has those that it uses; add it to TEMPLATES, or report another one（该账号不使用这个模板，或是不用凭证的服务号：details.known 是可用的模板；请把它加进 TEMPLATES，或改报其他模板）
+             */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -3711,7 +3715,7 @@ export interface operations {
                     "application/json": {
                         error: {
                             /** @enum {string} */
-                            code: "invalid_request";
+                            code: "invalid_request" | "unknown_template";
                             /** @description For people: what is wrong and what to do */
                             message: string;
                             details?: {
@@ -4015,7 +4019,7 @@ export interface operations {
             /**
              * @description `invalid_request`: details.field names the field; where there are several faults, details.faults has all of them（details.field 指出字段；有多处错误时全部列在 details.faults）
              *
-             *     `unknown_template`: the account does not use this template: details.known has those that it uses; add it to TEMPLATES, or report another one（该账号不使用这个模板：details.known 是可用的模板；请把它加进 TEMPLATES，或改报其他模板）
+             *     `unknown_template`: the account does not use this template, or is a service account, which uses no permits at all: details.known has those that it uses; add it to TEMPLATES, or report another one（该账号不使用这个模板，或是不用凭证的服务号：details.known 是可用的模板；请把它加进 TEMPLATES，或改报其他模板）
              */
             422: {
                 headers: {
@@ -6329,7 +6333,7 @@ export interface operations {
                     data: {
                         [key: string]: string;
                     };
-                    /** @description What a tap opens; left out: nothing. On a service account a page of the mini-program of its reminder, or a web address; left out: what its reminder opens */
+                    /** @description What a tap opens, such as pages/parcel/index; left out: nothing. On a service account a page of the mini-program of its reminder, or a web address; left out: what its reminder opens */
                     page?: string;
                     /** @description Not sent before this time, in ms since 1970; left out: at once */
                     not_before?: number;
@@ -6356,7 +6360,7 @@ export interface operations {
                         data: {
                             [key: string]: string;
                         };
-                        /** @description What a tap opens; left out: nothing. On a service account a page of the mini-program of its reminder, or a web address; left out: what its reminder opens */
+                        /** @description What a tap opens, such as pages/parcel/index; left out: nothing. On a service account a page of the mini-program of its reminder, or a web address; left out: what its reminder opens */
                         page?: string;
                         /** @description Not sent before this time, in ms since 1970; left out: at once */
                         not_before?: number;
@@ -6549,7 +6553,7 @@ export interface operations {
             /**
              * @description `invalid_request`: details.field names the field; where there are several faults, details.faults has all of them（details.field 指出字段；有多处错误时全部列在 details.faults）
              *
-             *     `unknown_template`: the account does not use this template: details.known has those that it uses; add it to TEMPLATES, or report another one（该账号不使用这个模板：details.known 是可用的模板；请把它加进 TEMPLATES，或改报其他模板）
+             *     `unknown_template`: the account does not use this template, or is a service account, which uses no permits at all: details.known has those that it uses; add it to TEMPLATES, or report another one（该账号不使用这个模板，或是不用凭证的服务号：details.known 是可用的模板；请把它加进 TEMPLATES，或改报其他模板）
              */
             422: {
                 headers: {
@@ -7543,7 +7547,11 @@ export interface operations {
                     };
                 };
             };
-            /** @description `too_many_requests`: wait for Retry-After（按 Retry-After 等待） */
+            /**
+             * @description `too_many_requests`: wait for Retry-After（按 Retry-After 等待）
+             *
+             *     `too_many_messages`: the user has 20 messages that are not sent yet: wait until some are, or cancel some（该用户已有 20 条消息未发出：等一些发出，或取消一些）
+             */
             429: {
                 headers: {
                     /** @description Seconds after which it may be sent again */
@@ -7554,7 +7562,7 @@ export interface operations {
                     "application/json": {
                         error: {
                             /** @enum {string} */
-                            code: "too_many_requests";
+                            code: "too_many_requests" | "too_many_messages";
                             /** @description For people: what is wrong and what to do */
                             message: string;
                             details?: {

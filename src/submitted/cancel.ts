@@ -32,7 +32,10 @@ export async function cancelMessage(
 
 function refusal(message: SubmittedMessage, now: number): ServiceError {
   return isHeldUnsent(message, now)
-    ? new ServiceError('overloaded', 'Another call has the message in hand and has not sent it; try again shortly')
+    ? new ServiceError(
+        'overloaded',
+        'Another call has the message in hand and has not sent it; try again shortly',
+      )
     : tooLate(message)
 }
 

@@ -73,7 +73,6 @@ describe('accounts of a file', () => {
             reminder: {
               cron: '30 7,19 * * 1-5',
               template_id: 'template-1',
-              page: 'pages/index?from=reminder',
               data: { keyword1: '已经连续答题{streak}天' },
               url: 'https://shop.example/sign-in',
               miniprogram: { appid: 'wx2', pagepath: 'pages/index' },
@@ -98,7 +97,7 @@ describe('accounts of a file', () => {
         url: 'https://shop.example/wechat/callback',
       },
       templateId: 'template-1',
-      page: 'pages/index?from=reminder',
+      page: '',
       data: { keyword1: '已经连续答题{streak}天' },
       url: 'https://shop.example/sign-in',
       miniprogram: { appid: 'wx2', pagepath: 'pages/index' },
@@ -113,6 +112,11 @@ describe('accounts of a file', () => {
       expireCron: '5 * * * *',
       sendUntil: { hour: 23, minute: 59 },
     })
+  })
+
+  test('have a page that opens in their mini-program', () => {
+    const reminder = { page: 'pages/index?from=reminder' }
+    expect(onlyOf(read({ accounts: [{ ...ONE, reminder }] })).page).toBe('pages/index?from=reminder')
   })
 
   test('may be written on Windows: with a byte order mark and CRLF', () => {

@@ -2,7 +2,6 @@ import type { Knex } from 'knex'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { findTold } from '../../src/callbacks/told.js'
 import { KINDS } from '../../src/dashboard/messages-page.js'
-import { isSqlite, selectRows } from '../../src/db/sql.js'
 import { countStates, hasSubmitted, MOST_COUNTED } from '../../src/submitted/count-store.js'
 import { previewRequeue } from '../../src/submitted/preview-requeue.js'
 import { findDead } from '../../src/submitted/requeue-store.js'
@@ -10,6 +9,7 @@ import { findMessage, listMessages } from '../../src/submitted/status.js'
 import { NOW } from '../helpers/constants.js'
 import { dialects } from '../helpers/database.js'
 import { analyze, fillTable, rowsFor } from '../helpers/fill.js'
+import { scansOf } from '../helpers/plans.js'
 import { recordQueries } from '../helpers/rows.js'
 import { openMeter } from '../helpers/rows-read.js'
 import { useWorld } from '../helpers/world.js'
@@ -105,7 +105,7 @@ describe.each(dialects)('the pages of many submitted messages, on %s', (dialect)
     await work(world.db)
     const seen = queries.filter(({ sql }) => /^\s*SELECT/.test(sql))
     expect(seen.length).toBeGreaterThan(10)
-    for (const { sql, bindings } of seen) expect(await scansOf(world.db, sql, bindings), sql).toEqual([])
+    for (const statement of seen) expect(await scansOf(world.db, statement), statement.sql).toEqual([])
   })
 
   test.runIf(dialect === 'mysql')('read so many rows and no more, however many there are', async () => {
@@ -116,21 +116,3 @@ describe.each(dialects)('the pages of many submitted messages, on %s', (dialect)
     expect(read).toBeLessThan(12 * MOST_COUNTED)
   })
 })
-
-/** The tables that the statement reads in full. */
-async function scansOf(db: Knex, sql: string, bindings: readonly unknown[]): Promise<string[]> {
-  const values = bindings as (string | number | null)[]
-  if (isSqlite(db)) {
-    const plan = await selectRows<{ detail: string }>(db, `EXPLAIN QUERY PLAN ${sql}`, values)
-    // What a subquery has found is read as it is.
-    const subqueries = plan.map(({ detail }) => /^(?:CO-ROUTINE|MATERIALIZE) (\S+)/.exec(detail)?.[1])
-    return plan.flatMap(({ detail }) => {
-      const table = /^SCAN (?!CONSTANT)(\S+)/.exec(detail)?.[1]
-      return table === undefined || subqueries.includes(table) ? [] : [table]
-    })
-  }
-  const plan = await selectRows<{ table: string | null; type: string | null }>(db, `EXPLAIN ${sql}`, values)
-  return plan.flatMap(({ table, type }) =>
-    table !== null && !table.startsWith('<') && (type === 'ALL' || type === 'index') ? [table] : [],
-  )
-}

@@ -59,6 +59,11 @@ export async function explain(db: Knex, { sql, bindings }: Statement): Promise<A
   return accessesIn(JSON.parse(plan?.EXPLAIN ?? ''))
 }
 
+/** The tables that the statement reads in full, which no index of theirs was used for. */
+export async function scansOf(db: Knex, statement: Statement): Promise<string[]> {
+  return (await explain(db, statement)).flatMap(({ table, key }) => (key === undefined ? [table] : []))
+}
+
 /**
  * What a node of MySQL's plan and those below it read. A row that is found by all columns of a unique key is a `const`.
  */
@@ -74,7 +79,9 @@ function accessesIn(node: unknown): Access[] {
     materialized_from_subquery: subquery,
     insert: isTarget,
   } = node as Record<string, unknown>
-  if (typeof table !== 'string' || table.startsWith('<') || subquery || isTarget) return below
+  // One row at most, which MariaDB looks up before it plans.
+  const isLookedUp = (type === 'system' || type === 'const') && typeof key !== 'string'
+  if (typeof table !== 'string' || table.startsWith('<') || subquery || isTarget || isLookedUp) return below
   const isFull = type === 'ALL' || type === 'index'
   const access = { table, key: isFull || typeof key !== 'string' ? undefined : key, by: by as string[] }
   return [access, ...below]

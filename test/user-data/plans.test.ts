@@ -1,12 +1,13 @@
 import type { Knex } from 'knex'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { isSqlite, selectRows } from '../../src/db/sql.js'
+import { isSqlite } from '../../src/db/sql.js'
 import { findUserDetail } from '../../src/user-data/detail.js'
 import { eraseUser } from '../../src/user-data/erase.js'
 import { findUsersOf } from '../../src/user-data/persons.js'
 import { NOW, TODAY } from '../helpers/constants.js'
 import { type Dialect, dialects } from '../helpers/database.js'
 import { analyze, fillTable } from '../helpers/fill.js'
+import { scansOf } from '../helpers/plans.js'
 import { recordQueries } from '../helpers/rows.js'
 import { openMeter } from '../helpers/rows-read.js'
 import { useWorld } from '../helpers/world.js'
@@ -61,7 +62,7 @@ describe.each(dialects)('the record of a user among many, on %s', (dialect: Dial
     await expect(findUsersOf(world.db, appId, 'nobody')).rejects.toThrow()
     const selects = queries.filter(({ sql }) => sql.startsWith('SELECT'))
     expect(selects.length).toBeGreaterThan(9)
-    for (const { sql, bindings } of selects) expect(await scansOf(world.db, sql, bindings), sql).toEqual([])
+    for (const statement of selects) expect(await scansOf(world.db, statement), statement.sql).toEqual([])
   })
 
   test('is erased by indexes alone', async () => {
@@ -71,8 +72,7 @@ describe.each(dialects)('the record of a user among many, on %s', (dialect: Dial
     expect(erased).toMatchObject({ open_ids: 1, permits: 2 * DAYS, complete: true })
     const statements = queries.filter(({ sql }) => /^(SELECT|UPDATE|DELETE)/.test(sql))
     expect(statements.length).toBeGreaterThan(15)
-    for (const { sql, bindings } of statements)
-      expect(await scansOf(world.db, sql, bindings), sql).toEqual([])
+    for (const statement of statements) expect(await scansOf(world.db, statement), statement.sql).toEqual([])
   })
 
   test.runIf(dialect === 'mysql')('costs what belongs to the user', async () => {
@@ -82,20 +82,3 @@ describe.each(dialects)('the record of a user among many, on %s', (dialect: Dial
     expect(await meter.rowsRead(() => read(meter.db))).toBeLessThan(800)
   })
 })
-
-/** The tables that the statement reads in full, which no index of theirs was used for. */
-async function scansOf(db: Knex, sql: string, bindings: readonly unknown[]): Promise<string[]> {
-  const values = bindings as (string | number | null)[]
-  if (isSqlite(db)) {
-    const plan = await selectRows<{ detail: string }>(db, `EXPLAIN QUERY PLAN ${sql}`, values)
-    const materialised = plan.map(({ detail }) => /^(?:CO-ROUTINE|MATERIALIZE) (\S+)/.exec(detail)?.[1])
-    return plan.flatMap(({ detail }) => {
-      const [, table] = /^SCAN (\S+)/.exec(detail) ?? []
-      return table === undefined || materialised.includes(table) ? [] : [table]
-    })
-  }
-  const plan = await selectRows<{ table: string | null; type: string | null }>(db, `EXPLAIN ${sql}`, values)
-  return plan.flatMap(({ table, type }) =>
-    table !== null && !table.startsWith('<') && (type === 'ALL' || type === 'index') ? [table] : [],
-  )
-}

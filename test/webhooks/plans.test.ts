@@ -1,6 +1,5 @@
 import type { Knex } from 'knex'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { isSqlite, selectRows } from '../../src/db/sql.js'
 import { addWebhookEvents } from '../../src/messages/webhook-store.js'
 import { deleteSubmitted } from '../../src/retention/store.js'
 import { claimDue } from '../../src/webhooks/claim.js'
@@ -10,6 +9,7 @@ import { end, hasDue, releaseNext, setWebhook, tryAgain } from '../../src/webhoo
 import { NOW } from '../helpers/constants.js'
 import { dialects } from '../helpers/database.js'
 import { analyze, fillTable } from '../helpers/fill.js'
+import { scansOf } from '../helpers/plans.js'
 import { recordQueries } from '../helpers/rows.js'
 import { openMeter } from '../helpers/rows-read.js'
 import { useWorld } from '../helpers/world.js'
@@ -79,7 +79,7 @@ describe.each(dialects)('the log of a webhook with many rows, on %s', (dialect) 
     await work(world.db)
     const seen = queries.filter(({ sql }) => /^\s*(SELECT|UPDATE|DELETE|INSERT[^;]*\sSELECT)/.test(sql))
     expect(seen.length).toBeGreaterThan(12)
-    for (const { sql, bindings } of seen) expect(await scansOf(world.db, sql, bindings), sql).toEqual([])
+    for (const statement of seen) expect(await scansOf(world.db, statement), statement.sql).toEqual([])
   })
 
   test.runIf(dialect === 'mysql')('costs what is due, however much waits', async () => {
@@ -88,17 +88,3 @@ describe.each(dialects)('the log of a webhook with many rows, on %s', (dialect) 
     expect(await meter.rowsRead(() => work(meter.db))).toBeLessThan(300)
   })
 })
-
-/** The tables that the statement reads in full. */
-async function scansOf(db: Knex, sql: string, bindings: readonly unknown[]): Promise<string[]> {
-  const values = bindings as (string | number | null)[]
-  if (isSqlite(db)) {
-    const plan = await selectRows<{ detail: string }>(db, `EXPLAIN QUERY PLAN ${sql}`, values)
-    return plan.flatMap(({ detail }) => /^SCAN (\S+)/.exec(detail)?.[1] ?? [])
-  }
-  const plan = await selectRows<{ table: string | null; type: string | null }>(db, `EXPLAIN ${sql}`, values)
-  // The one row of wx_webhook is read as it is.
-  return plan.flatMap(({ table, type }) =>
-    table !== null && table !== 'w' && (type === 'ALL' || type === 'index') ? [table] : [],
-  )
-}
