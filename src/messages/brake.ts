@@ -1,6 +1,7 @@
 import type { Bilingual } from '../lib/bilingual.js'
 import type { Cause, Reason } from '../runs/reason.js'
 import type { SendResult } from '../wechat/client.js'
+import { CODE } from '../wechat/codes.js'
 import type { HeldMessage } from './message.js'
 import { type Policy, policyOf } from './policy.js'
 import type { Verdict } from './verdict.js'
@@ -42,6 +43,11 @@ const IN_A_ROW = 5
  */
 const WINDOW = 100
 const REFUSED_SHARE = 0.5
+/**
+ * So many form_ids in a row that WeChat calls wrong are no accident. Used ones (41029) do not count: an account that has
+ * moved from another service may have any number of them.
+ */
+const WRONG_PERMITS_IN_A_ROW = 100
 
 type Streak = Exclude<Policy['brake'], 'go_on' | 'quota'>
 
@@ -51,7 +57,9 @@ type Streak = Exclude<Policy['brake'], 'go_on' | 'quota'>
  * Pauses on a spent quota, and while WeChat takes nothing: when five messages in a row have used up their attempts
  * (about half a minute), or when messages are in doubt for good and nothing under way could still be answered.
  * Also halts when most users suddenly refuse: this was seen as a platform fault in the middle of large runs (43101),
- * and open_ids of another app look like this (40003). `normalRefusals` is the account's usual share.
+ * and open_ids of another app look like this (40003). `normalRefusals` is the account's usual share. And when a hundred
+ * form_ids in a row are wrong (41028), as those of another app are, or of another user than they were uploaded for: each
+ * user would lose all of them in one run.
  */
 export function createBrake(normalRefusals = 0): Brake {
   let halt: Halt | undefined
@@ -60,6 +68,7 @@ export function createBrake(normalRefusals = 0): Brake {
   let doubts = 0
   let lastOutage: Bilingual = { en: '', zh: '' }
   let streak: { kind: Streak; length: number } | undefined
+  let wrongPermits = 0
 
   const refusals: boolean[] = []
   const mostRefusals = WINDOW * Math.min(0.95, Math.max(REFUSED_SHARE, 2 * normalRefusals))
@@ -147,16 +156,15 @@ export function createBrake(normalRefusals = 0): Brake {
           return
         case 'go_on':
           streak = undefined
-          if (hasRisen(blame === 'user'))
-            halt = {
-              state: 'halted',
-              reason: because(
-                answer,
-                'refusals',
-                (en) => `Most of the latest users were refused: ${en} Find out why, then run remind again.`,
-                (zh) => `最近的用户大多被拒：${zh}。查明原因后再执行 remind。`,
-              ),
-            }
+          wrongPermits = answer.errcode === CODE.formIdInvalid ? wrongPermits + 1 : 0
+          if (wrongPermits >= WRONG_PERMITS_IN_A_ROW)
+            halt = refused(
+              answer,
+              `The last ${wrongPermits} form_ids`,
+              `最近 ${wrongPermits} 个 form_id 全部`,
+            )
+          else if (hasRisen(blame === 'user'))
+            halt = refused(answer, 'Most of the latest users', '最近的用户大多')
       }
     },
   }
@@ -188,6 +196,17 @@ function because(
   inChinese = (text: string) => text,
 ): Reason {
   return { en: inEnglish(en), zh: inChinese(zh), cause, ...(errcode === undefined ? {} : { errcode }) }
+}
+
+/** Something is wrong for all of them, whom the answer blames one by one. */
+function refused(answer: Answer, who: string, whoInChinese: string): Halt {
+  const reason = because(
+    answer,
+    'refusals',
+    (en) => `${who} were refused: ${en} Find out why, then run remind again.`,
+    (zh) => `${whoInChinese}被拒：${zh}。查明原因后再执行 remind。`,
+  )
+  return { state: 'halted', reason }
 }
 
 /** A mistake of ours: with the token, or with anything else that we are to set right. */

@@ -25,8 +25,8 @@ const BY_CAUSE: Record<Cause, Bilingual> = {
     zh: '按原因所述改正后执行 remind：还没有占用或发送任何消息，当天会接着提醒。`doctor` 可再次检查而不发送。',
   },
   refusals: {
-    en: 'Check whether these users really refused: 43101 for everybody was seen as a fault of the platform (bring-back undoes it), 40003 means open_ids of another app. Then run remind.',
-    zh: '先确认用户是否真的拒收：所有人都报 43101 曾是平台故障（可用 bring-back 撤销），40003 说明 openid 来自其他应用。然后执行 remind。',
+    en: 'Check whether these users really refused: 43101 for everybody was seen as a fault of the platform (bring-back undoes it), 40003 means open_ids of another app, 41028 form_ids of another app or uploaded for the wrong user. Then run remind.',
+    zh: '先确认用户是否真的拒收：所有人都报 43101 曾是平台故障（可用 bring-back 撤销），40003 说明 openid 来自其他应用，41028 说明 form_id 来自其他应用或上传时配错了用户。然后执行 remind。',
   },
   outage: {
     en: 'Nothing, if WeChat is down: the service tries again each minute. If WeChat is up, check the network and proxies of this machine.',

@@ -4,6 +4,7 @@ export const CODE = {
   invalidLoginCode: 40029,
   loginCodeUsed: 40163,
   highRiskUser: 40226,
+  formIdInvalid: 41028,
   formIdUsed: 41029,
   notFollowing: 43004,
   refusedByUser: 43101,

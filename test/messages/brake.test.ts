@@ -6,6 +6,28 @@ import type { SendResult } from '../../src/wechat/client.js'
 import { ACCEPTED, CUT, held, REFUSED_CONNECTION, refusal } from '../helpers/answers.js'
 import { NOW } from '../helpers/constants.js'
 
+describe('form_ids that are wrong', () => {
+  test('halt the run when a hundred in a row are, whatever is normal for the account', () => {
+    const { brake, hear } = brakeAfter(...times(99, refusal(41028)))
+    expect(brake.halt).toBeUndefined()
+    expect(hear(refusal(41028))).toMatchObject({
+      state: 'halted',
+      reason: { cause: 'refusals', errcode: 41028 },
+    })
+    expect(brake.halt?.reason.en).toMatch(/^The last 100 form_ids were refused: 41028 /)
+    expect(brake.halt?.reason.zh).toMatch(/^最近 100 个 form_id 全部被拒：41028 /)
+  })
+
+  test('are passed over while any other answer comes between them', () => {
+    for (const other of [ACCEPTED, refusal(43101), refusal(41029)])
+      expect(brakeAfter(...times(3, [...times(99, refusal(41028)), other]).flat()).brake.halt).toBeUndefined()
+  })
+
+  test('were used in another service, and may be any number', () => {
+    expect(brakeAfter(...times(1_000, refusal(41029))).brake.halt).toBeUndefined()
+  })
+})
+
 /** A brake that hears answers, each judged as a run would. */
 function brakeAfter(...answers: SendResult[]) {
   const brake = createBrake()
