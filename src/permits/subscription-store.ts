@@ -34,7 +34,7 @@ export async function findUnpaired(
     report.reporter === 'event' ? `${isFrom(PREFIX.client)} AND confirmed_at IS NULL` : isFrom(PREFIX.event)
   const [row] = await selectRows<{ id: number }>(
     trx,
-    `SELECT id FROM wx_save_form_id
+    `SELECT id FROM wx_save_form_id${byTap(trx)}
      WHERE app_id = ? AND user_id = ? AND source = 'subscribe' AND open_id = ? AND template_id = ? AND ${unpaired}
        AND tapped_at BETWEEN ? AND ? ORDER BY ABS(tapped_at - ?), id LIMIT 1`,
     [appId, userId, openId, templateId, tappedAt - withinMs, tappedAt + withinMs, tappedAt],
@@ -49,7 +49,7 @@ export async function countUnspent(
 ): Promise<number> {
   const [row] = await selectRows<{ permits: number }>(
     trx,
-    `SELECT COUNT(*) AS permits FROM wx_save_form_id${mysqlHint(trx, 'FORCE INDEX (wx_save_form_id_tap_idx)')}
+    `SELECT COUNT(*) AS permits FROM wx_save_form_id${byTap(trx)}
      WHERE app_id = ? AND open_id = ? AND template_id = ? AND user_id = ? AND source = 'subscribe' AND status = 0`,
     [appId, openId, templateId, userId],
   )
@@ -90,4 +90,9 @@ export async function findVoidedBy(
      ORDER BY f.id`,
     [...messageIds, errcode],
   )
+}
+
+/** MySQL would read all permits of the user. */
+function byTap(db: Knex): string {
+  return mysqlHint(db, 'FORCE INDEX (wx_save_form_id_tap_idx)')
 }

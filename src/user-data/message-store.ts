@@ -76,7 +76,7 @@ export function findMessages(db: Knex, ids: number[]): Promise<MessageRow[]> {
      LEFT JOIN wx_job_run r ON r.id = m.run_id
      LEFT JOIN wx_save_form_id f ON f.id = m.permit_id
      LEFT JOIN wx_message_retry w ON w.message_id = m.id
-     LEFT JOIN wx_submitted_message s ON s.message_id = m.id
+     LEFT JOIN wx_submitted_message s${mysqlHint(db, 'FORCE INDEX (PRIMARY)')} ON s.message_id = m.id
      WHERE m.id IN (${placeholders(ids.length)}) ORDER BY m.id DESC`,
     ids,
   )
