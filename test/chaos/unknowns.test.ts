@@ -56,6 +56,15 @@ describe('a message that ended as unknown', () => {
     expect(explainUnknowns([late, underWay], []).counts).toMatchObject({ stalled: 2 })
   })
 
+  test('a message that ended as unknown is explained by an answer that came when its process had lost it, and by no earlier one', () => {
+    const refused = (endedAt: number) =>
+      unknown(1, { requests: [{ ...accepted, outcome: 40001, at: endedAt - 10, endedAt }] })
+    expect(explainUnknowns([refused(8_800)], []).counts).toMatchObject({ stalled: 1 })
+    expect(explainUnknowns([refused(6_900)], []).lost_unsent).toHaveLength(1)
+    const byItself = { ...refused(8_800), errmsg: 'refused' }
+    expect(explainUnknowns([byItself], []).lost_unsent).toHaveLength(1)
+  })
+
   test('a message that ended as unknown without a request is explained by the word of its process that it was overtaken', () => {
     const { counts, lost_unsent } = explainUnknowns([unknown(1)], [], new Set([1]))
     expect(counts).toMatchObject({ stalled: 1, marked_and_unsent: 0 })

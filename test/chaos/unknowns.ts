@@ -73,7 +73,7 @@ export function explainUnknowns(
     if (last && (hasLostItsAnswer(last) || saysSo(message))) lost++
     else if (saysSo(message)) broken++
     else if (disturbance) underWay.set(disturbance, (underWay.get(disturbance) ?? 0) + 1)
-    else if (overtaken.has(message.id) || wentOnAfterItsEnd(message)) stalled++
+    else if (overtaken.has(message.id) || wentOnAfterItsEnd(message) || wasOvertakenAtWork(message)) stalled++
     else unexplained.push(message)
   }
   const unsent = assign(unexplained, disturbances)
@@ -100,6 +100,17 @@ function isBusy(errcode: number | null): boolean {
 /** A request of its was not over when another process ended it, or came later: with a new token it is asked again. */
 function wentOnAfterItsEnd({ requests, settled_at }: AskedMessage): boolean {
   return settled_at !== null && requests.some(({ at, endedAt }) => (endedAt ?? at) > settled_at)
+}
+
+/**
+ * Another process took it over when it had just been answered: its own had not renewed the lease for so long. Seen of one
+ * whose token was refused, while it fetched the next.
+ */
+function wasOvertakenAtWork({ requests, settled_at, errmsg }: AskedMessage): boolean {
+  const endedAt = requests.at(-1)?.endedAt
+  if (!errmsg?.startsWith('its attempt broke off') || endedAt === undefined || settled_at === null)
+    return false
+  return endedAt + COMMIT_MS > settled_at
 }
 
 /** As messages/deliver.ts writes down an attempt that broke off while its process lived. */
