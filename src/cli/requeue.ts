@@ -1,6 +1,6 @@
 import { ServiceError } from '../errors.js'
 import { HOUR_MS } from '../lib/durations.js'
-import { type Requeued, requeueMany, type Which } from '../submitted/requeue-many.js'
+import { type Requeued, requeueMany, stayingOf, type Which } from '../submitted/requeue-many.js'
 import { type AccountOptions, addAccountCommand, readAccountSettings } from './account.js'
 import { type AddCommand, EXIT } from './command.js'
 import { withBase } from './databases.js'
@@ -50,17 +50,13 @@ function whichOf(ids: number[], { all, errcode }: Options): Which {
   throw new ServiceError('invalid_request', 'Name the messages, or give --all, with or without --errcode')
 }
 
-function describe({ queued, refused, counts }: Requeued): string[] {
-  const reasons = Object.entries(counts.refused)
-  const staying = reasons.reduce((sum, [, n]) => sum + n, 0)
+function describe(requeued: Requeued): string[] {
+  const { queued, refused, counts } = requeued
+  const { messages: staying, why } = stayingOf(requeued)
   const andMore = (named: number, all: number): string => (all > named ? ` and ${all - named} more` : '')
   return [
     `${counts.queued} queued again${queued.length > 0 ? `: ${queued.join(', ')}` : ''}${andMore(queued.length, counts.queued)}`,
     ...refused.map(({ id, message }) => `${id} stays as it is: ${message}`),
-    ...(staying > refused.length
-      ? [
-          `and ${staying - refused.length} more; in all: ${reasons.map(([code, n]) => `${code} ${n}`).join(', ')}`,
-        ]
-      : []),
+    ...(staying > refused.length ? [`and ${staying - refused.length} more; in all: ${why}`] : []),
   ]
 }

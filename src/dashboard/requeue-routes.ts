@@ -3,7 +3,7 @@ import { ServiceError } from '../errors.js'
 import { withDeadline } from '../lib/deadline.js'
 import { HOUR_MS } from '../lib/durations.js'
 import { previewRequeue } from '../submitted/preview-requeue.js'
-import { type Requeued, requeueMany } from '../submitted/requeue-many.js'
+import { type Requeued, requeueMany, stayingOf } from '../submitted/requeue-many.js'
 import { onRecord } from './actions.js'
 import type { DashboardDeps } from './deps.js'
 import { errcodeOf, filterOf, readHours } from './message-fields.js'
@@ -76,10 +76,8 @@ function meantBy(filter: MessageFilter): { templateId?: string; errcode?: number
 }
 
 /** For the log of actions: how many, and why not the others. */
-function noteOf({ counts }: Requeued, isCutShort: boolean): string {
-  const reasons = Object.entries(counts.refused)
-  const why = reasons.map(([code, n]) => `${code} ${n}`).join(', ')
-  const staying = reasons.reduce((sum, [, n]) => sum + n, 0)
-  const stay = staying === 0 ? '' : `, ${staying} stay as they are (${why})`
-  return `${counts.queued} queued again${stay}${isCutShort ? '; cut short by the stop of the process' : ''}`
+function noteOf(requeued: Requeued, isCutShort: boolean): string {
+  const { messages, why } = stayingOf(requeued)
+  const stay = messages === 0 ? '' : `, ${messages} stay as they are (${why})`
+  return `${requeued.counts.queued} queued again${stay}${isCutShort ? '; cut short by the stop of the process' : ''}`
 }

@@ -46,10 +46,10 @@ const EARLIEST_ZONE = 'Pacific/Kiritimati'
 const CHINA = 'Asia/Shanghai'
 
 /**
- * Proves from the data of one account, or of all if `appId` is left out, that counters are exact, nobody was reminded twice on a day, the oldest permits
- * went first, each spent permit has its message, each message goes to the open_id that gave its permit, the totals of
- * ended runs and the outcomes of all runs are those of their messages, no message is stranded, and no last_date keeps a
- * user from being reminded. Reads without locks; beside a busy service a row may be seen in two states, so each finding
+ * Proves from the data of one account, or of all if `appId` is left out, that counters are exact, nobody was reminded twice
+ * on a day, the oldest permits went first, each spent permit has its message, each message goes to the open_id that gave
+ * its permit, the totals of ended runs and the outcomes of all runs are those of their messages, no message is stranded, and
+ * no last_date keeps a user from being reminded. Reads without locks; beside a busy service a row may be seen in two states, so each finding
  * is checked a second time before it counts.
  */
 export async function audit(db: Knex, now: number, fix: boolean, appId?: string): Promise<AuditReport> {

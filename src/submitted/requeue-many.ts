@@ -45,6 +45,15 @@ export async function requeueMany(
   return requeued
 }
 
+/** How many stay as they were, and the codes that say why. */
+export function stayingOf({ counts }: Requeued): { messages: number; why: string } {
+  const reasons = Object.entries(counts.refused)
+  return {
+    messages: reasons.reduce((sum, [, n]) => sum + n, 0),
+    why: reasons.map(([code, n]) => `${code} ${n}`).join(', '),
+  }
+}
+
 function note({ queued, refused, counts }: Requeued, id: number, refusal: Refusal): void {
   if (!refusal) {
     counts.queued++
