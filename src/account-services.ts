@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util'
 import type { Account } from './account.js'
 import { type AccountService, type AccountServiceDeps, openAccountService } from './account-service.js'
 import { type Accounts, createAccounts } from './accounts.js'
-import { createShares } from './db/share.js'
+import { createDatabaseShares } from './db/share.js'
 
 /** The accounts of a process, which may change while it runs. */
 export interface AccountServices {
@@ -31,7 +31,7 @@ export async function openAccountServices(
 ): Promise<AccountServices> {
   const { base, metrics } = given
   const services = new Map<string, AccountService>()
-  const deps = { ...given, shares: createShares(base.db, () => services.size > 1) }
+  const deps = { ...given, shares: createDatabaseShares(base.db, () => services.size > 1) }
   let current = createAccounts([])
   let hasStarted = false
   let isStopping = false

@@ -17,7 +17,7 @@ export interface DatabaseShares {
  * each time; so all of them could soon wait for the rows of some, and the others with them. Who waits for a place waits as
  * long as the pool would let him. SQLite has one connection, and no locks on rows. `isDivided`: whether there are several.
  */
-export function createShares(db: Knex, isDivided: () => boolean): DatabaseShares {
+export function createDatabaseShares(db: Knex, isDivided: () => boolean): DatabaseShares {
   if (isSqlite(db)) return { open: () => db }
   const places = createPlaces({
     all: () => poolStateOf(db).max,

@@ -1,7 +1,7 @@
 import { afterAll, describe, expect, onTestFinished, test } from 'vitest'
 import { openDatabase } from '../../src/db/connect.js'
 import { poolStateOf } from '../../src/db/pool.js'
-import { createShares } from '../../src/db/share.js'
+import { createDatabaseShares } from '../../src/db/share.js'
 import { useDatabase } from '../helpers/database.js'
 import { eventually } from '../helpers/eventually.js'
 import { openPool } from '../helpers/rows.js'
@@ -14,7 +14,7 @@ describe('a share of the pool', () => {
   const pool = openPool(database, 4)
   afterAll(() => pool.destroy())
   let isDivided = true
-  const share = createShares(pool, () => isDivided).open()
+  const share = createDatabaseShares(pool, () => isDivided).open()
 
   async function hold(of = share) {
     const trx = await of.transaction()
@@ -54,7 +54,7 @@ describe('a share of the pool', () => {
   test('of a database that cannot be reached is not used up by those who tried', async () => {
     const gone = openPool({ url: 'mysql://nobody@127.0.0.1:1/none' })
     onTestFinished(() => gone.destroy())
-    const ofGone = createShares(gone, () => true).open()
+    const ofGone = createDatabaseShares(gone, () => true).open()
     for (let i = 0; i < 3; i++)
       await expect(ofGone.raw('SELECT 1')).rejects.toMatchObject({ code: 'ECONNREFUSED' })
   })
@@ -62,7 +62,7 @@ describe('a share of the pool', () => {
   test('tells who waited as long as for the pool that it is about the connections of one account', async () => {
     const hurried = openDatabase(database.url, 300)
     onTestFinished(() => hurried.destroy())
-    const narrow = createShares(hurried, () => true).open()
+    const narrow = createDatabaseShares(hurried, () => true).open()
     const held = await Promise.all(Array.from({ length: 5 }, () => hold(narrow)))
     await expect(narrow.raw('SELECT 1')).rejects.toThrow(/waited too long for one of its connections/)
     await Promise.all(held.map((trx) => trx.rollback()))
