@@ -65,10 +65,11 @@ export async function findStale(db: Knex, appId: string, after: Place, to: Place
 /**
  * For a statement on a stretch of isBetween. Reading all permits of the account looks cheap to the servers where they know
  * little of the table: MariaDB was seen to do so by the primary key for a stretch of 100 among 20,000 permits of one
- * moment, and MySQL by the keys of the oldest permit and of the form_id.
+ * moment, and MySQL by the keys of the oldest permit and of the form_id. Each server takes what the other reads as a
+ * comment: with the key named, MariaDB would read 5 entries a row of one moment, and not 3.
  */
 export function byExpiry(db: Knex): string {
-  return mysqlHint(db, 'USE INDEX (wx_save_form_id_stale_idx)')
+  return mysqlHint(db, '/*M! IGNORE INDEX (PRIMARY) */ /*!80000 USE INDEX (wx_save_form_id_stale_idx) */')
 }
 
 /**

@@ -2,6 +2,7 @@ import type { Knex } from 'knex'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Account } from '../../src/account.js'
 import { NEVER_EXPIRES } from '../../src/books/index.js'
+import { selectRows } from '../../src/db/sql.js'
 import { findOrAddCard } from '../../src/messages/card-store.js'
 import { findUnfinished, lockLapsedClaims } from '../../src/messages/lease-store.js'
 import { countOpen, MOST_COUNTED } from '../../src/messages/open-store.js'
@@ -203,9 +204,11 @@ describe('rows that MySQL reads', () => {
         }
       },
     )
-    // Three steps of 100 rows: an index entry three times, and the row; of one moment, the server reads two of them twice.
-    expect(read.small).toBeLessThan(1_600)
-    expect(read.large).toBeLessThan(1_600)
+    // Three steps of 100 rows: an index entry three times, and the row. MySQL reads two of them twice.
+    const [server] = await selectRows<{ version: string }>(meter.db, 'SELECT VERSION() AS version')
+    const most = server?.version.includes('MariaDB') ? 1_300 : 1_600
+    expect(read.small).toBeLessThan(most)
+    expect(read.large).toBeLessThan(most)
   })
 
   test('messages in hand and retries are found beside any number of settled ones and of other accounts’', async () => {
